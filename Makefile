@@ -1,0 +1,48 @@
+# The front door. Needs Python 3.11 to 3.13, make and a package index; brings everything else itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+EXAMPLE ?= $(if $(filter flights,$(DATA)),flights,$(if $(SMALL),small,classroom))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check lock clean
+
+help: ## List what can be done
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@echo
+	@echo "  make demo SMALL=1        a tenth of it"
+	@echo "  make demo DATA=flights   real telemetry: 336,776 flights of 2013"
+	@echo "  make demo DAYS=91        one more day"
+
+setup: $(VENV)/.installed ## Create .venv from requirements.lock
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+		|| { echo "Python 3.11, 3.12 or 3.13 is needed; this is $$($(BIN)/python -V). Try make PYTHON=python3.12"; exit 1; }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+demo: setup ## Run the main job from raw telemetry to feature health, and say what came of it
+	@$(BIN)/intelligence demo --example $(EXAMPLE) $(if $(DAYS),--days $(DAYS))
+
+up: setup ## Serve the Dagster and MLflow UIs on this machine until Ctrl-C
+	@$(BIN)/intelligence up --example $(EXAMPLE)
+
+test: setup ## Run all tests, with coverage
+	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+
+check: setup ## Everything that CI runs: lint, format, types, tests, doc examples, README
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(MAKE) --no-print-directory test
+
+lock: setup ## Compile requirements.lock anew from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --all-extras \
+		--no-header --no-annotate pyproject.toml --output-file requirements.lock
+
+clean: ## Remove the lakes and run-time state; the environment stays
+	@rm -rf data .dagster .tmp_dagster_home_*

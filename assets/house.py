@@ -1,0 +1,213 @@
+"""What every asset of this code location has in common: the product, its days, the shape of a table's asset and page."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from intelligence.product import Product
+from intelligence.sparkline import sparkline
+from intelligence.tables import Claim, Days, Table, schema_contradictions, standard_claims
+from resources.lake import Lake
+from resources.product_file import product_at
+from resources.settings import settings
+
+PRODUCT: Product = product_at(settings().product_file)
+SCHEMA_CHECK = "schema_is_as_defined"
+SHOWN_CONTRADICTIONS = 10
+
+
+def first_day() -> date:
+    """Return the first UTC day of the product: `start` in product.yaml, the simulator's, or the first day in the lake."""
+    declared = PRODUCT.first_declared_day()
+    if declared:
+        return declared
+    lake = Lake.of(settings())
+    span = lake.span() if lake.exists() else None
+    return span.start if span else date(2000, 1, 1)
+
+
+DAY = dg.DailyPartitionsDefinition(start_date=first_day().isoformat(), timezone="UTC")
+
+
+def days_of(context: dg.AssetExecutionContext) -> Days:
+    """Return the days that this run works on, one or a range."""
+    window = context.partition_time_window
+    return Days(window.start.date(), window.end.date())
+
+
+def looking_back(days: int) -> dg.TimeWindowPartitionMapping:
+    """Return the mapping of a day that is made from itself and the `days` before."""
+    return _days_from_to(-days, 0)
+
+
+def earlier_self(days: int) -> dg.TimeWindowPartitionMapping:
+    """Return the mapping of a day that is made from the `days` before it of the same table."""
+    return _days_from_to(-days, -1)
+
+
+def _days_from_to(start_offset: int, end_offset: int) -> dg.TimeWindowPartitionMapping:
+    with warnings.catch_warnings():
+        # The first days of a product have no earlier ones; the parameter that says so is in beta.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.TimeWindowPartitionMapping(
+            start_offset=start_offset, end_offset=end_offset, allow_nonexistent_upstream_partitions=True
+        )
+
+
+def table_asset(table: Table, *, kinds: set[str], daily: bool = True) -> dict[str, Any]:
+    """Return the decorator arguments by which every table's asset has its key, group, owner, kinds, schema and checks."""
+    return {
+        "name": table.name,
+        "key_prefix": table.layer,
+        "group_name": table.layer,
+        "kinds": kinds,
+        "owners": [PRODUCT.owner],
+        "metadata": table_schema(table),
+        "check_specs": check_specs(table),
+        **({"partitions_def": DAY} if daily else {}),
+    }
+
+
+def table_spec(table: Table, *, kinds: set[str], deps: Sequence[dg.AssetKey] = ()) -> dg.AssetSpec:
+    """Return the same for a table that is one of several outputs."""
+    return dg.AssetSpec(
+        key=key_of(table),
+        description=table.description,
+        group_name=table.layer,
+        kinds=kinds,
+        owners=[PRODUCT.owner],
+        metadata=table_schema(table),
+        deps=deps,
+    )
+
+
+def key_of(table: Table) -> dg.AssetKey:
+    """Return the table's asset key."""
+    return dg.AssetKey([table.layer, table.name])
+
+
+def table_schema(table: Table) -> dict[str, Any]:
+    """Return the table's columns as asset metadata."""
+    columns = [
+        dg.TableColumn(
+            column.name,
+            column.type,
+            description=column.description,
+            constraints=dg.TableColumnConstraints(nullable=not column.required, unique=table.key == (column.name,)),
+        )
+        for column in table.columns
+    ]
+    return {"dagster/column_schema": dg.TableSchema(columns=columns), "dagster/table_name": f"lake.{table.path}"}
+
+
+def claims_of(table: Table) -> tuple[Claim, ...]:
+    """Return the claims that are checked on each write of the table."""
+    return (*standard_claims(table), *table.claims)
+
+
+def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
+    """Return the schema check and one check per claim, as they show on the asset's page."""
+    schema = dg.AssetCheckSpec(
+        SCHEMA_CHECK,
+        asset=key_of(table),
+        blocking=True,
+        description="The columns and types are those of the definition.",
+    )
+    claims = [
+        dg.AssetCheckSpec(claim.name, asset=key_of(table), blocking=claim.blocking, description=claim.description)
+        for claim in claims_of(table)
+    ]
+    return [schema, *claims]
+
+
+def checked(lake: Lake, table: Table, days: Days) -> list[dg.AssetCheckResult]:
+    """Return the results of the table's checks over `days`."""
+    wrong = schema_contradictions(table, lake.columns(table))
+    schema = dg.AssetCheckResult(
+        check_name=SCHEMA_CHECK,
+        asset_key=key_of(table),
+        passed=not wrong,
+        metadata={"columns": len(table.columns), "differences": list(wrong)},
+    )
+    return [schema, *(_claim_result(lake, table, claim, days) for claim in claims_of(table))]
+
+
+def _claim_result(lake: Lake, table: Table, claim: Claim, days: Days) -> dg.AssetCheckResult:
+    contradictions = lake.contradictions(claim, days)
+    metadata: dict[str, Any] = {
+        "contradictions": contradictions.height,
+        "days": f"{days.start} to {days.end} (exclusive)",
+    }
+    if contradictions.height:
+        metadata["examples"] = table_value(contradictions.head(SHOWN_CONTRADICTIONS))
+    return dg.AssetCheckResult(
+        check_name=claim.name,
+        asset_key=key_of(table),
+        passed=contradictions.height == 0,
+        severity=dg.AssetCheckSeverity[claim.severity],
+        metadata=metadata,
+    )
+
+
+def materialized(
+    lake: Lake, table: Table, days: Days, *, written: int | None = None, **extra: Any
+) -> dg.MaterializeResult:
+    """Return the result of a write: what the asset's page shows, and the checks."""
+    metadata = page(lake, table, days)
+    if written is not None:
+        metadata["dagster/partition_row_count" if table.day else "rows_written"] = written
+    return dg.MaterializeResult(
+        asset_key=key_of(table), metadata={**metadata, **extra}, check_results=checked(lake, table, days)
+    )
+
+
+def page(lake: Lake, table: Table, days: Days) -> dict[str, Any]:
+    """Return the metadata of the table's page: row count, days, the lake's snapshot and a small table to look at."""
+    metadata: dict[str, Any] = {
+        "dagster/row_count": lake.row_count(table),
+        "days": f"{days.start} to {days.end} (exclusive)",
+        "lake_snapshot": lake.snapshot_id(),
+    }
+    if table.page:
+        shown = lake.shown(table, days)
+        if shown.height:
+            metadata["at_a_glance"] = table_value(shown)
+    return metadata
+
+
+def table_value(frame: pl.DataFrame) -> dg.TableMetadataValue:
+    """Return the frame as a table on a page; lists of numbers become sparklines."""
+    records = [
+        dg.TableRecord({name: _cell(value) for name, value in row.items()}) for row in frame.iter_rows(named=True)
+    ]
+    columns = [dg.TableColumn(name, "string" if _is_text(dtype) else "number") for name, dtype in frame.schema.items()]
+    return dg.TableMetadataValue(records, dg.TableSchema(columns))
+
+
+def _is_text(dtype: pl.DataType) -> bool:
+    return not dtype.is_numeric()
+
+
+def _cell(value: object) -> str | int | float | bool | None:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list):
+        return (
+            sparkline(value)
+            if all(item is None or isinstance(item, int | float) for item in value)
+            else ", ".join(map(str, value))
+        )
+    return str(value)
+
+
+def parameters(**chosen: Any) -> Mapping[str, Any]:
+    """Return SQL parameters that come from product.yaml, with those given."""
+    return {
+        "session_gap_minutes": PRODUCT.session_gap_minutes,
+        "conversion_events": list(PRODUCT.conversion_events),
+        **chosen,
+    }

@@ -1,0 +1,143 @@
+"""The graph run in this process: take in what is new, then build every day whose telemetry has changed."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import dagster as dg
+
+from assets.house import key_of
+from intelligence.layers import DAILY_TABLES, DELIVERED
+from intelligence.tables import Days, Table
+from resources.lake import Lake
+from resources.runs import TERMINAL, close_orphaned_runs, process_tags
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One run to come: these tables for these days; no days means the intake of files."""
+
+    tables: tuple[Table, ...]
+    days: Days | None = None
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What happened: runs done, days built, checks that did not pass, and the error that stopped it, if one did."""
+
+    runs: int = 0
+    days: set[date] = field(default_factory=set)
+    failed_checks: list[tuple[str, str, str]] = field(default_factory=list)
+    refused: list[tuple[str, str, str]] = field(default_factory=list)
+    error: str | None = None
+
+
+Listener = Callable[[str, str], None]
+
+
+def steps_to_build(lake: Lake, *, today: date) -> list[Step]:
+    """Return the runs that bring every table up to date with the telemetry, in the order of the graph.
+
+    Tables next to each other that need the same days share a run; a new day is one run, the whole past is one run.
+    """
+    stale = lake.stale(before=today)
+    groups: list[tuple[list[Table], list[Days]]] = []
+    for table in DAILY_TABLES:
+        ranges = stale.get(table.path)
+        if not ranges:
+            continue
+        if groups and groups[-1][1] == ranges:
+            groups[-1][0].append(table)
+        else:
+            groups.append(([table], ranges))
+    return [Step(tuple(tables), days) for tables, ranges in groups for days in ranges]
+
+
+def brought_up_to_date(
+    defs: dg.Definitions, lake: Lake, instance: dg.DagsterInstance, *, today: date, listener: Listener
+) -> Outcome:
+    """Return what happened when all new files were taken in and every stale day was built.
+
+    `listener` is told ("plan", number of assets), ("start", asset), ("done", asset) and ("note", text).
+    """
+    close_orphaned_runs(instance)
+    outcome = Outcome()
+    with _listening(listener):
+        listener("plan", str(len(DELIVERED)))
+        if _ran(defs, instance, Step(DELIVERED), outcome):
+            steps = steps_to_build(lake, today=today)
+            listener("plan", str(sum(len(step.tables) for step in steps)))
+            for step in steps:
+                if not _ran(defs, instance, step, outcome):
+                    break
+    return outcome
+
+
+def _ran(defs: dg.Definitions, instance: dg.DagsterInstance, step: Step, outcome: Outcome) -> bool:
+    tags = process_tags()
+    if step.days:
+        last = step.days.end - timedelta(days=1)
+        tags |= {
+            "dagster/asset_partition_range_start": str(step.days.start),
+            "dagster/asset_partition_range_end": str(last),
+        }
+        outcome.days |= {step.days.start + timedelta(days=n) for n in range((step.days.end - step.days.start).days)}
+    result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance,
+        asset_selection=[key_of(table) for table in step.tables],
+        run_config={"loggers": {TERMINAL: {}}},
+        tags=tags,
+        raise_on_error=False,
+    )
+    outcome.runs += 1
+    for check in result.get_asset_check_evaluations():
+        if not check.passed:
+            outcome.failed_checks.append((check.asset_key.to_user_string(), check.check_name, check.severity.value))
+        if "refused" in check.metadata:
+            records = check.metadata["refused"].records
+            outcome.refused += [(row.data["file"], row.data["problem"], row.data["next_step"]) for row in records]
+    failures = [event for event in result.all_node_events if event.is_step_failure]
+    if not result.success:
+        outcome.error = _cause(failures[0]) if failures else "The run failed before its first step."
+    return result.success
+
+
+def _cause(failure: dg.DagsterEvent) -> str:
+    error = failure.step_failure_data.error
+    while error and error.cause:
+        error = error.cause
+    return f"{failure.step_key}: {error.message.strip() if error else 'unknown error'}"
+
+
+@contextmanager
+def _listening(listener: Listener) -> Iterator[None]:
+    handler = _Events(listener)
+    logger = logging.getLogger(TERMINAL)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+class _Events(logging.Handler):
+    def __init__(self, listener: Listener) -> None:
+        super().__init__()
+        self._listener = listener
+
+    def emit(self, record: logging.LogRecord) -> None:
+        meta = getattr(record, "dagster_meta", None) or {}
+        event = meta.get("dagster_event")
+        if event is None:
+            self._listener("note", str(meta.get("orig_message", record.getMessage())))
+        elif event.event_type == dg.DagsterEventType.STEP_START:
+            self._listener("start", event.step_key)
+        elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
+            self._listener("done", event.asset_key.to_user_string())
+
+
+def today_utc() -> date:
+    """Return today's UTC date: only days before it are over and may be built."""
+    return datetime.now(UTC).date()

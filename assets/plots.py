@@ -1,0 +1,33 @@
+"""Pictures as asset metadata: the lake is asked for the last weeks, a pure function draws them."""
+
+import base64
+
+import dagster as dg
+
+from intelligence.tables import Days
+from resources.lake import Lake
+
+SHOWN_DAYS = 90
+
+
+def kpi_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
+    """Return users, stickiness and conversion over the last 90 days."""
+    from intelligence.plots import kpi_picture
+
+    return _markdown("KPIs", kpi_picture(lake.frame(_LAST_DAYS.format("metrics.kpi_day"), {"end": days.end})))
+
+
+def health_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
+    """Return the states of the most troubled features over the last 90 days."""
+    from intelligence.plots import health_picture
+
+    return _markdown(
+        "health", health_picture(lake.frame(_LAST_DAYS.format("metrics.feature_health"), {"end": days.end}))
+    )
+
+
+_LAST_DAYS = f"FROM {{}} WHERE event_date >= $end - INTERVAL {SHOWN_DAYS} DAY AND event_date < $end"
+
+
+def _markdown(title: str, png: bytes) -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")

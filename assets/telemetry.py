@@ -1,0 +1,83 @@
+"""Telemetry: sources in, typed events out, everything else in quarantine. No metric is computed here."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+
+from assets.house import (
+    check_specs,
+    days_of,
+    earlier_self,
+    key_of,
+    materialized,
+    table_asset,
+    table_spec,
+    table_value,
+)
+from intelligence.layers import DELIVERED
+from intelligence.sql import sql
+from intelligence.tables import Days
+from intelligence.telemetry.day_quality import HISTORY_DAYS, day_quality_frame
+from intelligence.telemetry.tables import BATCHES, DAY_QUALITY, EVENTS, RAW_EVENTS
+from resources.delivery import deliveries
+from resources.ingest import ingested
+from resources.lake import Lake
+from resources.product_file import ProductFile
+
+READABLE = dg.AssetCheckSpec(
+    "every_file_is_readable",
+    asset=key_of(BATCHES),
+    description="No delivered file was refused; a refused one is listed with the reason and is tried again next time.",
+)
+
+
+@dg.multi_asset(
+    specs=[table_spec(table, kinds={"duckdb", "parquet"}) for table in DELIVERED],
+    check_specs=[*(spec for table in DELIVERED for spec in check_specs(table)), READABLE],
+)
+def delivered(
+    context: dg.AssetExecutionContext, lake: Lake, product_file: ProductFile
+) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+    """Take in every file that the sources name and the lake does not hold yet."""
+    files = deliveries(product_file.product, Path(product_file.landing), progress=context.log.info)
+    now = datetime.now(UTC).replace(tzinfo=None)
+    report = ingested(lake, product_file.product, files, now=now, progress=context.log.info)
+    span = Days(report.days[0], report.days[-1] + timedelta(days=1)) if report.days else lake.newest_day()
+    for table in DELIVERED:
+        yield materialized(lake, table, span, new_batches=len(report.batches), known_files=report.known)
+    yield dg.AssetCheckResult(
+        check_name=READABLE.name,
+        asset_key=READABLE.asset_key,
+        passed=not report.refused,
+        metadata={"refused": table_value(pl.DataFrame(report.refusals))} if report.refused else {},
+    )
+
+
+@dg.asset(**table_asset(EVENTS, kinds={"duckdb", "view"}), deps=[key_of(RAW_EVENTS)])
+def events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    """What counts: each delivered event once, as a view over `raw_events` that leaves repeated deliveries out.
+
+    Nothing is copied; materializing a day checks it.
+    """
+    days = days_of(context)
+    return materialized(lake, EVENTS, days, written=lake.counted(EVENTS, days))
+
+
+@dg.asset(
+    **table_asset(DAY_QUALITY, kinds={"polars"}),
+    deps=[key_of(EVENTS)],
+    ins={"history": dg.AssetIn(key_of(DAY_QUALITY), partition_mapping=earlier_self(HISTORY_DAYS))},
+)
+def day_quality(context: dg.AssetExecutionContext, lake: Lake, history: pl.DataFrame) -> dg.MaterializeResult:
+    """Whether each day's telemetry is whole, so that a fault of the pipeline is not read as a fault of the product.
+
+    Silent hours, a column gone empty and a day that repeats the one before are faults.
+    """
+    days = days_of(context)
+    hours = lake.frame(sql("telemetry/day_quality_hours.sql"), days.parameters)
+    judged = day_quality_frame(hours, history, days)
+    written = lake.replace(DAY_QUALITY, days, "FROM judged", frames={"judged": judged})
+    return materialized(lake, DAY_QUALITY, days, written=written)

@@ -1,0 +1,60 @@
+"""Warehouse: the star schema. Events are keyed and put into sessions here; nothing is averaged."""
+
+import dagster as dg
+
+from assets.house import PRODUCT, days_of, key_of, materialized, parameters, table_asset
+from intelligence.sql import sql
+from intelligence.telemetry.tables import EVENTS
+from intelligence.warehouse.features import declared_features, default_feature
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS, FACT_SESSIONS
+from resources.lake import Lake
+
+
+@dg.asset(**table_asset(DIM_USERS, kinds={"duckdb"}), deps=[key_of(EVENTS)])
+def dim_users(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    """One row per user: when first and last seen, and the attributes of the latest event.
+
+    Each day folds its events into the users known so far; folding a day twice changes nothing.
+    """
+    days = days_of(context)
+    written = lake.replace(DIM_USERS, days, sql("warehouse/dim_users.sql"))
+    return materialized(lake, DIM_USERS, days, written=written)
+
+
+@dg.asset(**table_asset(DIM_FEATURE_METADATA, kinds={"duckdb"}), deps=[key_of(EVENTS)])
+def dim_feature_metadata(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    """One row per product feature: owner, lifecycle, tier, flag and promises (SLOs) from product.yaml.
+
+    A feature first seen in the data appears by itself, with the defaults.
+    """
+    days = days_of(context)
+    frames = {"declared": declared_features(PRODUCT), "defaults": default_feature(PRODUCT)}
+    written = lake.replace(DIM_FEATURE_METADATA, days, sql("warehouse/dim_feature_metadata.sql"), frames=frames)
+    return materialized(lake, DIM_FEATURE_METADATA, days, written=written)
+
+
+@dg.asset(**table_asset(DIM_RELEASES, kinds={"duckdb"}), deps=[key_of(EVENTS)])
+def dim_releases(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    """One row per release and platform, with the first and last event that came from it."""
+    days = days_of(context)
+    written = lake.replace(DIM_RELEASES, days, sql("warehouse/dim_releases.sql"))
+    return materialized(lake, DIM_RELEASES, days, written=written)
+
+
+@dg.asset(
+    **table_asset(FACT_EVENTS, kinds={"duckdb", "parquet"}),
+    deps=[key_of(table) for table in (EVENTS, DIM_USERS, DIM_FEATURE_METADATA, DIM_RELEASES)],
+)
+def fact_events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    """One row per event, each within a session: a visit without an id ends after 30 minutes of silence."""
+    days = days_of(context)
+    written = lake.replace(FACT_EVENTS, days, sql("warehouse/fact_events.sql"), parameters())
+    return materialized(lake, FACT_EVENTS, days, written=written)
+
+
+@dg.asset(**table_asset(FACT_SESSIONS, kinds={"duckdb", "parquet"}), deps=[key_of(FACT_EVENTS)])
+def fact_sessions(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    """One row per visit of a user on a UTC day: length, depth, crashes, conversion."""
+    days = days_of(context)
+    written = lake.replace(FACT_SESSIONS, days, sql("warehouse/fact_sessions.sql"), parameters())
+    return materialized(lake, FACT_SESSIONS, days, written=written)

@@ -1,0 +1,284 @@
+"""The door for people at a terminal, and the one module of this package that reaches outward."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from intelligence import terminal
+from intelligence.errors import PlatformError
+
+if TYPE_CHECKING:
+    from assets.pipeline import Listener, Outcome
+    from resources.lake import Lake
+
+ROOT = Path(__file__).resolve().parents[1]
+WORST_SHOWN = 12
+
+app = typer.Typer(
+    help="Product intelligence: which features are degrading, why, what comes next and what to do.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+console = Console(highlight=False)
+
+
+class Example(StrEnum):
+    """The products that come with the repository."""
+
+    classroom = "classroom"
+    small = "small"
+    flights = "flights"
+
+
+EXAMPLES = {
+    Example.classroom: ("product.yaml", "data"),
+    Example.small: ("examples/small/product.yaml", "data/small"),
+    Example.flights: ("examples/flights/product.yaml", "data/flights"),
+}
+
+
+@app.callback()
+def options(
+    product: Annotated[
+        Path | None, typer.Option(help="Product file; else INTELLIGENCE_PRODUCT or product.yaml.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder for all that is written; else INTELLIGENCE_DATA or data.")
+    ] = None,
+    traceback: Annotated[bool, typer.Option("--traceback", help="Show the traceback of an error.")] = False,
+) -> None:
+    """Set what holds for every command."""
+    if product:
+        os.environ["INTELLIGENCE_PRODUCT"] = str(product.resolve())
+    if data:
+        os.environ["INTELLIGENCE_DATA"] = str(data.resolve())
+    if traceback:
+        os.environ["INTELLIGENCE_TRACEBACK"] = "1"
+
+
+@app.command()
+def demo(
+    example: Annotated[
+        Example, typer.Option(help="Which of the products that come with the repository.")
+    ] = Example.classroom,
+    days: Annotated[int | None, typer.Option(help="Days to simulate, instead of the product's own number.")] = None,
+) -> None:
+    """Run an example from raw telemetry to feature health, and say what came of it."""
+    os.environ["INTELLIGENCE_PRODUCT"], os.environ["INTELLIGENCE_DATA"] = EXAMPLES[example]
+    if days is not None:
+        os.environ["INTELLIGENCE_SIMULATED_DAYS"] = str(days)
+    outcome = _brought_up_to_date()
+    _say_what_came_of_it(outcome)
+    ui = "make up" if example is Example.classroom else f"make up EXAMPLE={example}"
+    console.print(
+        terminal.next_steps(
+            [
+                f"[bold]{ui}[/]  then http://127.0.0.1:3000 for assets, runs and checks, http://127.0.0.1:5000 for models",
+                "[bold].venv/bin/intelligence status[/]  the same summary at any time",
+                "[bold]product.yaml[/]  your own sources, promises and rules; [bold].venv/bin/intelligence check[/] reads it",
+            ]
+        )
+    )
+    _leave(outcome)
+
+
+@app.command()
+def ingest() -> None:
+    """Take in new files from every source and bring all tables up to date."""
+    outcome = _brought_up_to_date()
+    _say_what_came_of_it(outcome)
+    _leave(outcome)
+
+
+@app.command()
+def status() -> None:
+    """Say what the lake holds, which features are in trouble and what waits in quarantine."""
+    lake = _lake()
+    if not lake.exists():
+        console.print(
+            "The lake is empty. [bold]intelligence ingest[/] takes in what product.yaml names; `make demo` shows an example."
+        )
+        return
+    _print_summary(lake)
+
+
+@app.command()
+def check() -> None:
+    """Validate product.yaml and a sample of each source, and say in plain words what is wrong and how to fix it."""
+    from resources.examination import examined_sources
+    from resources.product_file import product_at
+    from resources.settings import settings
+
+    now = settings()
+    product = product_at(now.product_file)
+    console.print(
+        f"[green]✓[/] {now.product_file.name}: {product.name}, {len(product.sources)} source(s), "
+        f"{len(product.features)} feature(s) declared"
+    )
+    problems = 0
+    for examined in examined_sources(product):
+        problems += examined.is_wrong
+        console.print(terminal.examined_text(examined))
+    if problems:
+        raise typer.Exit(1)
+
+
+@app.command()
+def redrive(
+    source: Annotated[str | None, typer.Option(help="Only rows of this source.")] = None,
+) -> None:
+    """Try the rows in quarantine again, after their mapping was mended, and rebuild the days that gain events."""
+    from resources.product_file import product_at
+    from resources.redrive import redriven
+    from resources.settings import settings
+
+    lake = _lake()
+    report = redriven(lake, product_at(settings().product_file), source=source, now=_now())
+    console.print(
+        f"{report.taken:,} rows taken again: {report.accepted:,} accepted, {report.duplicates:,} duplicates, "
+        f"{report.still_rejected:,} still rejected."
+    )
+    if report.accepted:
+        outcome = _brought_up_to_date()
+        _say_what_came_of_it(outcome)
+        _leave(outcome)
+
+
+@app.command()
+def up(
+    example: Annotated[Example, typer.Option(help="Which product to show.")] = Example.classroom,
+    port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
+    mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.")] = 5000,
+) -> None:
+    """Serve the Dagster UI, its daemon and the MLflow UI on this machine until Ctrl-C."""
+    if example is not Example.classroom:
+        os.environ["INTELLIGENCE_PRODUCT"], os.environ["INTELLIGENCE_DATA"] = EXAMPLES[example]
+    from resources.servers import serve
+
+    raise typer.Exit(serve(port=port, mlflow_port=mlflow_port, say=console.print))
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _lake() -> "Lake":
+    from resources.builds import definition_version
+    from resources.lake import Lake
+    from resources.product_file import product_at
+    from resources.settings import settings
+
+    now = settings()
+    return Lake.of(now, version=definition_version(product_at(now.product_file)))
+
+
+def _brought_up_to_date() -> "Outcome":
+    with console.status("loading the asset graph"):
+        from assets.definitions import SETTINGS, defs
+        from assets.pipeline import brought_up_to_date, today_utc
+        from resources.runs import instance_for
+
+        instance = instance_for(SETTINGS)
+    with _progress() as listener:
+        return brought_up_to_date(defs, _lake(), instance, today=today_utc(), listener=listener)
+
+
+@contextmanager
+def _progress() -> Iterator["Listener"]:
+    columns = (TextColumn("{task.description:<44}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
+        task = progress.add_task("starting", total=1)
+
+        def listen(kind: str, text: str) -> None:
+            if kind == "plan":
+                done = progress.tasks[0].completed
+                progress.update(task, total=done + int(text))
+            elif kind == "done":
+                progress.advance(task)
+            else:
+                progress.update(task, description=text.replace("__", "/")[:44])
+
+        yield listen
+        progress.update(task, description="done")
+
+
+def _say_what_came_of_it(outcome: "Outcome") -> None:
+    console.print()
+    for name, problem, next_step in outcome.refused:
+        console.print(terminal.error_text(PlatformError(name, problem, hint=next_step)))
+    _print(terminal.failed_checks_table(outcome.failed_checks))
+    if outcome.error:
+        console.print(f"[bold red]Stopped.[/] {outcome.error}")
+    _print_summary(_lake())
+
+
+def _leave(outcome: "Outcome") -> None:
+    if outcome.error or outcome.refused:
+        raise typer.Exit(1)
+
+
+def _print_summary(lake: "Lake") -> None:
+    from intelligence import summary
+
+    _print(terminal.totals_table(lake.frame(summary.TOTALS)))
+    _print(terminal.waiting_table(lake.frame(summary.WAITING)))
+    faults = lake.frame(summary.FAULTY_DAYS)
+    _print(terminal.faults_table(faults))
+    last_day = lake.frame(summary.LAST_DAY)["day"].item()
+    if last_day is None:
+        console.print("No day is complete yet: a UTC day is worked on once it has ended.")
+        return
+    _print(terminal.worst_table(lake.frame(summary.WORST_FEATURE_DAYS, {"most": WORST_SHOWN})))
+    _print(_planted_and_found(lake, faults["event_date"].to_list(), last_day))
+    _print(terminal.trouble_table(lake.frame(summary.IN_TROUBLE), last_day))
+
+
+def _planted_and_found(lake: "Lake", faulty: list[date], last_day: date) -> RenderableType | None:
+    from intelligence import summary
+    from intelligence.telemetry.simulation import planted_truths
+    from resources.product_file import product_at
+    from resources.settings import settings
+
+    simulated = [source.simulate for source in product_at(settings().product_file).sources if source.simulate]
+    if not simulated:
+        return None
+    truths = planted_truths(simulated[0].plan())
+    degraded = lake.frame(summary.DEGRADED_DAYS)
+    found = summary.found_truths(truths, degraded, faulty, last_day=last_day)
+    return terminal.truths_table(found, summary.false_alarms(truths, degraded), simulated[0].features)
+
+
+def _print(renderable: RenderableType | None) -> None:
+    if renderable is not None:
+        console.print(renderable)
+        console.print()
+
+
+def main() -> None:
+    """Run the command line; an error that a person can act on is told without a traceback."""
+    try:
+        app(standalone_mode=False)
+    except typer.Exit as done:
+        sys.exit(done.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        console.print("Stopped.")
+        sys.exit(130)
+    except PlatformError as error:
+        if os.environ.get("INTELLIGENCE_TRACEBACK"):
+            raise
+        Console(stderr=True, highlight=False).print(terminal.error_text(error))
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

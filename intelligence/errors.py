@@ -1,0 +1,27 @@
+"""One family of errors: each names the culprit, the value and the next step."""
+
+
+class PlatformError(Exception):
+    """A refusal that a person can act on: what is wrong, with which value, and what to do next."""
+
+    def __init__(self, culprit: str, problem: str, *, hint: str) -> None:
+        super().__init__(f"{culprit}: {problem} {hint}")
+        self.culprit = culprit
+        self.problem = problem
+        self.hint = hint
+
+
+class ProductFileError(PlatformError):
+    """`product.yaml` cannot be understood."""
+
+
+class SourceFileError(PlatformError):
+    """A delivered file cannot be read as its source declares it; nothing of it was written."""
+
+
+class LakeError(PlatformError):
+    """The lake cannot be opened, or a table in it does not have the shape that this version expects."""
+
+
+class NotEnoughEvidence(PlatformError):
+    """A question was asked that the data at hand cannot answer."""

@@ -1,0 +1,1 @@
+"""The metrics layer: SQL and pure functions."""

@@ -1,0 +1,56 @@
+WITH events AS (
+    SELECT facts.*, terms.slow_latency_ms
+    FROM warehouse.fact_events AS facts
+    INNER JOIN warehouse.dim_feature_metadata AS terms USING (feature)
+    WHERE event_date >= $start AND event_date < $end
+),
+counted AS (
+    SELECT
+        event_date,
+        feature,
+        count(*) AS usage_count,
+        count(DISTINCT user_id) AS users,
+        count(DISTINCT (user_id, session_id)) AS sessions,
+        count(DISTINCT (user_id, session_id)) FILTER (crashed) AS crashed_sessions,
+        count(latency_ms) AS timed_events,
+        avg(latency_ms) AS mean_latency_ms,
+        quantile_cont(latency_ms, [0.5, 0.95, 0.99]) AS latency_quantiles,
+        count(*) FILTER (latency_ms > slow_latency_ms) AS slow_events,
+        count(*) FILTER (error_count > 0 OR crashed) AS failed_events,
+        sum(error_count) AS errors,
+        count(*) FILTER (crashed) AS crashed_events,
+        count(rating) AS ratings,
+        avg(rating) AS mean_rating,
+        count(*) FILTER (rating <= 2) AS bad_ratings,
+        coalesce(sum(duration_s), 0) AS duration_s,
+        coalesce(sum(value), 0) AS value
+    FROM events
+    GROUP BY event_date, feature
+)
+SELECT
+    event_date,
+    feature,
+    usage_count,
+    users,
+    sessions,
+    crashed_sessions,
+    1 - crashed_sessions / sessions AS crash_free_session_rate,
+    timed_events,
+    mean_latency_ms,
+    latency_quantiles[1] AS p50_latency_ms,
+    latency_quantiles[2] AS p95_latency_ms,
+    latency_quantiles[3] AS p99_latency_ms,
+    slow_events,
+    slow_events / nullif(timed_events, 0) AS slow_rate,
+    failed_events,
+    failed_events / usage_count AS error_rate,
+    CAST(errors AS BIGINT) AS errors,
+    crashed_events,
+    crashed_events / usage_count AS crash_rate,
+    ratings,
+    mean_rating,
+    bad_ratings,
+    bad_ratings / nullif(ratings, 0) AS bad_rating_rate,
+    duration_s,
+    value
+FROM counted

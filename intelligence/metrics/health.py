@@ -1,0 +1,269 @@
+"""The health of a feature: does it keep its promises, with hysteresis and a minimum volume."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from intelligence.metrics.burn import burn_rates, trailing_sums, wilson_lower_bounds
+from intelligence.metrics.tables import FEATURE_HEALTH
+from intelligence.product import Health
+from intelligence.tables import Days
+
+WINDOW_DAYS: Final = 28
+OBJECTIVES: Final = ("errors", "crashes", "latency", "ratings")
+_BAD: Final = ("failed_events", "crashed_events", "slow_events", "bad_ratings")
+_TOTAL: Final = ("usage_count", "usage_count", "timed_events", "ratings")
+_ALLOWED: Final = ("max_error_rate", "max_crash_rate", "max_slow_rate", "max_bad_rating_rate")
+_NOUNS: Final = ("events", "events", "timed events", "ratings")
+STATES: Final = ("unknown", "healthy", "at_risk", "degraded")
+UNKNOWN, HEALTHY, AT_RISK, DEGRADED = range(4)
+_COLUMNS: Final = tuple(column.name for column in FEATURE_HEALTH.columns)
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class _Window:
+    """Counts by objective, feature and day; days on which telemetry was at fault count nothing."""
+
+    features: list[str]
+    days: list[date]
+    bad: Floats
+    total: Floats
+    allowed: Floats
+    usage: Floats
+    users: Floats
+    faulty: NDArray[np.bool_]
+
+
+@dataclass(slots=True)
+class _Standing:
+    """What is carried from one day to the next; one element per feature."""
+
+    state: NDArray[np.int64]
+    since: NDArray[np.datetime64]
+    calm_days: NDArray[np.int64]
+    unjudged_days: NDArray[np.int64]
+    peak_share: Floats
+
+
+def feature_health(
+    metrics: pl.DataFrame,
+    features: pl.DataFrame,
+    quality: pl.DataFrame,
+    users: pl.DataFrame,
+    previous: pl.DataFrame,
+    *,
+    days: Days,
+    rules: Health,
+) -> pl.DataFrame:
+    """Return one row per day of `days` and feature known by then, in the shape of metrics.feature_health.
+
+    A feature becomes degraded when one promise burns at `rules.fast_burn` on the day, or at `rules.slow_burn` over
+    three days with the day agreeing, and Wilson's lower bound of the bad share lies above what is allowed. It
+    recovers after `rules.recovery_days` judged days in a row within all promises. A day with fewer than
+    `rules.minimum_events` events, or with faulty telemetry, changes no state; after `rules.stale_after_days` of
+    them the state is unknown.
+
+    Args:
+        metrics: metrics.fact_feature_metrics of `days` and the 27 days before.
+        features: warehouse.dim_feature_metadata.
+        quality: telemetry.day_quality of the same days as `metrics`.
+        users: `event_date` and `dau` of everybody, for the same days.
+        previous: the result for the day before `days`; no rows where there is none.
+    """
+    known = features.filter(pl.col("first_seen_date").is_not_null()).sort("feature")
+    window = _window(metrics, known, quality, days)
+    standing = _standing(previous, window.features, days.start)
+    burn = _burn(window, rules)
+    share = _usage_share(window)
+    reach = _reach(window, users)
+    judged = [
+        _judged_day(window, burn, standing, t, rules).with_columns(
+            usage_share_7d=pl.Series(share[:, t], dtype=pl.Float64),
+            peak_share_7d=pl.Series(_raised(standing, share[:, t]), dtype=pl.Float64),
+            reach_28d=pl.Series(reach[:, t], dtype=pl.Float64),
+        )
+        for t in range(window.days.index(days.start), len(window.days))
+    ]
+    return _worded(pl.concat(judged).join(known.select("feature", "first_seen_date"), on="feature"), rules)
+
+
+@dataclass(frozen=True, slots=True)
+class _Burn:
+    """By objective, feature and day: burn rates, and which of them are alarms."""
+
+    rate_1d: Floats
+    rate_3d: Floats
+    rate_28d: Floats
+    enough: NDArray[np.bool_]
+    broken: NDArray[np.bool_]
+    warned: NDArray[np.bool_]
+
+
+def _window(metrics: pl.DataFrame, known: pl.DataFrame, quality: pl.DataFrame, days: Days) -> _Window:
+    length = (days.end - days.start).days + WINDOW_DAYS - 1
+    calendar = [days.end - timedelta(days=back) for back in range(length, 0, -1)]
+    grid = known.select("feature").join(
+        pl.DataFrame({"event_date": calendar}, schema={"event_date": pl.Date}), how="cross"
+    )
+    faulty_days = quality.filter(pl.col("verdict").is_in(["partial", "empty"]))["event_date"].to_list()
+    faulty = np.array([day in faulty_days for day in calendar])
+    columns = sorted({*_BAD, *_TOTAL, "users"})
+    cube = grid.join(metrics.select("feature", "event_date", *columns), on=["feature", "event_date"], how="left")
+    cube = cube.sort("feature", "event_date").fill_null(0)
+    by_name = {name: cube[name].to_numpy().astype(float).reshape(known.height, length) for name in columns}
+    counted = np.where(faulty, 0.0, 1.0)
+    return _Window(
+        features=known["feature"].to_list(),
+        days=calendar,
+        bad=np.stack([by_name[name] for name in _BAD]) * counted,
+        total=np.stack([by_name[name] for name in _TOTAL]) * counted,
+        allowed=known.select(_ALLOWED).to_numpy().T[:, :, None].astype(float),
+        usage=by_name["usage_count"],
+        users=by_name["users"],
+        faulty=faulty,
+    )
+
+
+def _standing(previous: pl.DataFrame, features: list[str], first_day: date) -> _Standing:
+    columns = ["state", "since", "calm_days", "unjudged_days", "peak_share_7d"]
+    carried = pl.DataFrame({"feature": features}, schema={"feature": pl.String}).join(
+        previous.select("feature", *columns), on="feature", how="left", maintain_order="left"
+    )
+    return _Standing(
+        state=carried["state"]
+        .fill_null("unknown")
+        .replace_strict(list(STATES), range(len(STATES)), return_dtype=pl.Int64)
+        .to_numpy()
+        .copy(),
+        since=carried["since"].fill_null(first_day).to_numpy().astype("datetime64[D]"),
+        calm_days=carried["calm_days"].fill_null(0).to_numpy().copy(),
+        unjudged_days=carried["unjudged_days"].fill_null(0).to_numpy().copy(),
+        peak_share=carried["peak_share_7d"].fill_null(0.0).to_numpy().copy(),
+    )
+
+
+def _burn(window: _Window, rules: Health) -> _Burn:
+    bad = {width: trailing_sums(window.bad, width) for width in (1, 3, WINDOW_DAYS)}
+    total = {width: trailing_sums(window.total, width) for width in (1, 3, WINDOW_DAYS)}
+    rate = {width: burn_rates(bad[width], total[width], window.allowed) for width in bad}
+    enough = {width: total[width] >= rules.minimum_events for width in (1, 3)}
+    lower = {width: wilson_lower_bounds(bad[width], total[width]) for width in (1, 3)}
+    fast = enough[1] & (rate[1] >= rules.fast_burn) & (lower[1] > window.allowed)
+    slow = enough[3] & (rate[3] >= rules.slow_burn) & (lower[3] > window.allowed) & ~(rate[1] < rules.slow_burn)
+    warned = enough[3] & (lower[3] > rules.warning_share * window.allowed)
+    return _Burn(rate[1], rate[3], rate[WINDOW_DAYS], enough[1], fast | slow, warned)
+
+
+def _usage_share(window: _Window) -> Floats:
+    usage = trailing_sums(window.usage, 7)
+    everything = usage.sum(axis=0)
+    share: Floats = usage / np.where(everything > 0, everything, np.nan)
+    return share
+
+
+def _reach(window: _Window, users: pl.DataFrame) -> Floats:
+    dau = dict(zip(users["event_date"], users["dau"], strict=True))
+    active = np.array([float(dau.get(day, 0)) for day in window.days])
+    everybody = trailing_sums(active, WINDOW_DAYS)
+    reach: Floats = trailing_sums(window.users, WINDOW_DAYS) / np.where(everybody > 0, everybody, np.nan)
+    return reach
+
+
+def _raised(standing: _Standing, share: Floats) -> Floats:
+    standing.peak_share = np.fmax(standing.peak_share, share)
+    return standing.peak_share
+
+
+def _judged_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules: Health) -> pl.DataFrame:
+    """Return the day's rows without words and stage, after moving `standing` on by that day."""
+    day = np.datetime64(window.days[t])
+    usage = window.usage[:, t]
+    judged = (usage >= rules.minimum_events) & ~window.faulty[t]
+    broken = judged & burn.broken[:, :, t].any(axis=0)
+    within = ~(burn.enough[:, :, t] & (burn.rate_1d[:, :, t] > 1)).any(axis=0) & ~broken
+    standing.calm_days = np.where(judged, np.where(within, standing.calm_days + 1, 0), standing.calm_days)
+    standing.unjudged_days = np.where(judged, 0, standing.unjudged_days + 1)
+    recovering = (standing.state == DEGRADED) & (standing.calm_days < rules.recovery_days)
+    calm = np.where(burn.warned[:, :, t].any(axis=0), AT_RISK, HEALTHY)
+    state = np.where(judged, np.where(broken | recovering, DEGRADED, calm), standing.state)
+    state = np.where(standing.unjudged_days > rules.stale_after_days, UNKNOWN, state)
+    standing.since = np.where(state == standing.state, standing.since, day)
+    standing.state = state
+    rates = np.where(burn.enough[:, :, t], burn.rate_1d[:, :, t], -1.0)
+    worst = rates.argmax(axis=0)
+    told = judged & (rates.max(axis=0) >= 0)
+    evidence = np.select(
+        [np.full(len(usage), window.faulty[t]), usage == 0, ~judged],
+        ["pipeline_fault", "no_events", "low_volume"],
+        "enough",
+    )
+
+    def of_worst(values: Floats) -> pl.Series:
+        picked = values[worst, np.arange(len(worst)), min(t, values.shape[2] - 1)]
+        return pl.Series(np.where(told, picked, np.nan), dtype=pl.Float64).fill_nan(None)
+
+    excess = np.maximum(window.bad - window.allowed * window.total, 0.0)[:, :, t].sum(axis=0)
+    return pl.DataFrame(
+        {
+            "event_date": [window.days[t]] * len(usage),
+            "feature": window.features,
+            "state": [STATES[code] for code in state],
+            "evidence": evidence,
+            "since": standing.since,
+            "calm_days": standing.calm_days,
+            "unjudged_days": standing.unjudged_days,
+            "worst_objective": [OBJECTIVES[o] if is_told else None for o, is_told in zip(worst, told, strict=True)],
+            "burn_1d": of_worst(burn.rate_1d),
+            "burn_3d": of_worst(burn.rate_3d),
+            "burn_28d": of_worst(burn.rate_28d),
+            "excess_bad_events": excess,
+            "usage_count": usage.astype(np.int64),
+            "users": window.users[:, t].astype(np.int64),
+            "bad": of_worst(window.bad),
+            "total": of_worst(window.total),
+            "allowed": of_worst(window.allowed),
+        },
+        schema_overrides={"event_date": pl.Date, "since": pl.Date, "worst_objective": pl.String},
+    )
+
+
+def _worded(judged: pl.DataFrame, rules: Health) -> pl.DataFrame:
+    """Return the rows of features known on their day, with the reason in words and the stage."""
+    age_days = (pl.col("event_date") - pl.col("first_seen_date")).dt.total_days()
+    unjudged = {
+        "pipeline_fault": pl.lit("telemetry of the day is at fault; the state before it stands"),
+        "no_events": pl.lit("no event on the day; the state before it stands"),
+        "low_volume": pl.format("{} events are too few to judge by; the state before them stands", "usage_count"),
+    }
+    reason = pl.format(
+        "{}: {} of {} {} were bad, {}x what is allowed ({}%)",
+        "worst_objective",
+        pl.col("bad").cast(pl.Int64),
+        pl.col("total").cast(pl.Int64),
+        pl.col("worst_objective").replace_strict(dict(zip(OBJECTIVES, _NOUNS, strict=True)), default="events"),
+        pl.col("burn_1d").round(1),
+        (pl.col("allowed") * 100).round(2),
+    )
+    for evidence, words in unjudged.items():
+        reason = pl.when(pl.col("evidence") == evidence).then(words).otherwise(reason)
+    stage = (
+        pl.when(age_days < WINDOW_DAYS)
+        .then(pl.lit("New"))
+        .when(pl.col("usage_share_7d") < rules.replaced_below * pl.col("peak_share_7d"))
+        .then(pl.lit("Replaced"))
+        .when(pl.col("reach_28d") >= rules.adopted_reach)
+        .then(pl.lit("Adopted"))
+        .otherwise(pl.lit("Low"))
+    )
+    return (
+        judged.filter(pl.col("event_date") >= pl.col("first_seen_date"))
+        .with_columns(reason=reason.fill_null("no promise has enough events to judge by"), stage=stage)
+        .with_columns(pl.col("usage_share_7d", "reach_28d").fill_nan(None))
+        .select(_COLUMNS)
+    )

@@ -1,0 +1,68 @@
+-- Active users look back 7 and 28 days; the window of a day is NULL while the data, which begins on $first_day, is
+-- shorter than it.
+WITH activity AS (
+    SELECT event_date, user_id, segment FROM metrics.user_day
+    WHERE event_date >= $start - INTERVAL 27 DAY AND event_date < $end
+    UNION ALL
+    SELECT event_date, user_id, 'all' FROM metrics.user_day
+    WHERE event_date >= $start - INTERVAL 27 DAY AND event_date < $end
+),
+calendar AS (
+    SELECT CAST(day AS DATE) AS event_date
+    FROM generate_series($start, $end - INTERVAL 1 DAY, INTERVAL 1 DAY) AS series (day)
+),
+reach AS (
+    SELECT
+        calendar.event_date,
+        segment,
+        count(DISTINCT user_id) FILTER (activity.event_date > calendar.event_date - 7) AS wau,
+        count(DISTINCT user_id) AS mau
+    FROM calendar
+    INNER JOIN activity ON activity.event_date BETWEEN calendar.event_date - 27 AND calendar.event_date
+    GROUP BY ALL
+),
+days AS (
+    SELECT event_date, segment FROM reach
+    UNION
+    SELECT event_date, 'all' FROM calendar
+),
+totals AS (
+    SELECT
+        event_date,
+        segment,
+        count(*) AS dau,
+        sum(events) AS events,
+        sum(sessions) AS sessions,
+        count(*) FILTER (crashed_events > 0) AS crashed_users,
+        count(*) FILTER (conversions > 0) AS converted_users,
+        sum(ratings) AS ratings,
+        sum(rating_sum) AS rating_sum,
+        sum(value) AS value
+    FROM (
+        SELECT * FROM metrics.user_day WHERE event_date >= $start AND event_date < $end
+        UNION ALL BY NAME
+        SELECT * REPLACE ('all' AS segment) FROM metrics.user_day WHERE event_date >= $start AND event_date < $end
+    )
+    GROUP BY event_date, segment
+)
+SELECT
+    days.event_date,
+    days.segment,
+    coalesce(dau, 0) AS dau,
+    CASE WHEN days.event_date >= $first_day + 6 THEN coalesce(wau, 0) END AS wau,
+    CASE WHEN days.event_date >= $first_day + 27 THEN coalesce(mau, 0) END AS mau,
+    CASE WHEN days.event_date >= $first_day + 27 THEN coalesce(dau, 0) / nullif(mau, 0) END AS stickiness,
+    CAST(coalesce(events, 0) AS BIGINT) AS events,
+    CAST(coalesce(sessions, 0) AS BIGINT) AS sessions,
+    sessions / dau AS sessions_per_user,
+    events / sessions AS session_depth,
+    coalesce(crashed_users, 0) AS crashed_users,
+    1 - crashed_users / dau AS crash_free_user_rate,
+    coalesce(converted_users, 0) AS converted_users,
+    converted_users / dau AS conversion_rate,
+    CAST(coalesce(ratings, 0) AS BIGINT) AS ratings,
+    rating_sum / nullif(ratings, 0) AS mean_rating,
+    coalesce(value, 0) AS value
+FROM days
+LEFT JOIN totals USING (event_date, segment)
+LEFT JOIN reach USING (event_date, segment)

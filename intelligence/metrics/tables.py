@@ -1,0 +1,213 @@
+"""The tables of the metrics layer. A rate stands beside its counts, so that it can be added and given an interval."""
+
+from typing import Final
+
+from intelligence.tables import Claim, Column, Table, rate_claim
+
+_WINDOW: Final = "event_date >= $start AND event_date < $end"
+
+FACT_FEATURE_METRICS: Final = Table(
+    layer="metrics",
+    name="fact_feature_metrics",
+    description="One row per feature and UTC day on which it was used: usage, latency, errors, crashes, ratings.",
+    columns=(
+        Column("event_date", "DATE", "UTC day.", True),
+        Column("feature", "VARCHAR", "Product feature.", True),
+        Column("usage_count", "BIGINT", "Events.", True),
+        Column("users", "BIGINT", "Different users.", True),
+        Column("sessions", "BIGINT", "Different sessions.", True),
+        Column("crashed_sessions", "BIGINT", "Sessions in which this feature crashed.", True),
+        Column("crash_free_session_rate", "DOUBLE", "1 - crashed_sessions / sessions.", True),
+        Column("timed_events", "BIGINT", "Events with a latency.", True),
+        Column("mean_latency_ms", "DOUBLE", "Mean latency."),
+        Column("p50_latency_ms", "DOUBLE", "Median latency."),
+        Column("p95_latency_ms", "DOUBLE", "95th percentile."),
+        Column("p99_latency_ms", "DOUBLE", "99th percentile."),
+        Column("slow_events", "BIGINT", "Timed events slower than the feature's slow_latency_ms.", True),
+        Column("slow_rate", "DOUBLE", "slow_events / timed_events."),
+        Column("failed_events", "BIGINT", "Events with an error or a crash.", True),
+        Column("error_rate", "DOUBLE", "failed_events / usage_count.", True),
+        Column("errors", "BIGINT", "Errors met in all events.", True),
+        Column("crashed_events", "BIGINT", "Events that crashed.", True),
+        Column("crash_rate", "DOUBLE", "crashed_events / usage_count.", True),
+        Column("ratings", "BIGINT", "Events with a rating.", True),
+        Column("mean_rating", "DOUBLE", "Mean rating, 1 to 5."),
+        Column("bad_ratings", "BIGINT", "Ratings of 2 or less.", True),
+        Column("bad_rating_rate", "DOUBLE", "bad_ratings / ratings."),
+        Column("duration_s", "DOUBLE", "Time spent in all events.", True),
+        Column("value", "DOUBLE", "Worth of all events.", True),
+    ),
+    key=("event_date", "feature"),
+    day="event_date",
+    page="""
+        SELECT feature, list(usage_count ORDER BY event_date) AS usage_28d, list(error_rate ORDER BY event_date) AS errors_28d,
+               list(p95_latency_ms ORDER BY event_date) AS p95_28d, sum(usage_count) AS events,
+               round(sum(failed_events) / sum(usage_count), 4) AS error_rate,
+               round(arg_max(p95_latency_ms, event_date)) AS last_p95_latency_ms
+        FROM metrics.fact_feature_metrics WHERE event_date >= $end - INTERVAL 28 DAY AND event_date < $end
+        GROUP BY feature ORDER BY error_rate DESC LIMIT 12""",
+    claims=(
+        rate_claim(
+            "metrics.fact_feature_metrics",
+            "event_date",
+            ("crash_free_session_rate", "slow_rate", "error_rate", "crash_rate", "bad_rating_rate"),
+        ),
+        Claim(
+            name="usage_adds_up_to_events",
+            description="The usage of all features on a day is the day's facts.",
+            contradictions=f"""
+                SELECT event_date, facts.n AS facts, metrics.n AS usage
+                FROM (SELECT event_date, count(*) AS n FROM warehouse.fact_events WHERE {_WINDOW} GROUP BY event_date) AS facts
+                FULL JOIN (SELECT event_date, CAST(sum(usage_count) AS BIGINT) AS n FROM metrics.fact_feature_metrics
+                           WHERE {_WINDOW} GROUP BY event_date) AS metrics USING (event_date)
+                WHERE facts.n IS DISTINCT FROM metrics.n""",
+        ),
+    ),
+)
+
+USER_DAY: Final = Table(
+    layer="metrics",
+    name="user_day",
+    description="One row per user and UTC day with activity.",
+    columns=(
+        Column("event_date", "DATE", "UTC day.", True),
+        Column("user_id", "VARCHAR", "Key of dim_users.", True),
+        Column("segment", "VARCHAR", "Kind of user on that day.", True),
+        Column("events", "BIGINT", "Events.", True),
+        Column("sessions", "BIGINT", "Sessions.", True),
+        Column("features", "BIGINT", "Different features touched.", True),
+        Column("duration_s", "DOUBLE", "Time spent.", True),
+        Column("errors", "BIGINT", "Errors met.", True),
+        Column("crashed_events", "BIGINT", "Events that crashed.", True),
+        Column("conversions", "BIGINT", "Conversion events.", True),
+        Column("ratings", "BIGINT", "Ratings given.", True),
+        Column("rating_sum", "DOUBLE", "Sum of those ratings.", True),
+        Column("value", "DOUBLE", "Worth of the events.", True),
+    ),
+    key=("event_date", "user_id"),
+    day="event_date",
+    partitioned=True,
+    page="""
+        SELECT segment, count(*) AS user_days, round(avg(events), 2) AS events, round(avg(sessions), 2) AS sessions,
+               round(avg(duration_s)) AS duration_s, count(*) FILTER (conversions > 0) AS converted
+        FROM metrics.user_day WHERE event_date >= $start AND event_date < $end GROUP BY ALL ORDER BY user_days DESC LIMIT 12""",
+    claims=(
+        Claim(
+            name="user_days_add_up_to_events",
+            description="The events of a day's users are the day's facts.",
+            contradictions=f"""
+                SELECT event_date, facts.n AS facts, users.n AS events_of_users
+                FROM (SELECT event_date, count(*) AS n FROM warehouse.fact_events WHERE {_WINDOW} GROUP BY event_date) AS facts
+                FULL JOIN (SELECT event_date, CAST(sum(events) AS BIGINT) AS n FROM metrics.user_day WHERE {_WINDOW}
+                           GROUP BY event_date) AS users USING (event_date)
+                WHERE facts.n IS DISTINCT FROM users.n""",
+        ),
+    ),
+)
+
+KPI_DAY: Final = Table(
+    layer="metrics",
+    name="kpi_day",
+    description="One row per UTC day and segment ('all' is everybody): active users, stickiness, sessions, conversion.",
+    columns=(
+        Column("event_date", "DATE", "UTC day.", True),
+        Column("segment", "VARCHAR", "Kind of user, or 'all'.", True),
+        Column("dau", "BIGINT", "Users active on the day.", True),
+        Column("wau", "BIGINT", "Users active in the 7 days up to it; NULL until 7 days of data exist."),
+        Column("mau", "BIGINT", "Users active in the 28 days up to it; NULL until 28 days of data exist."),
+        Column("stickiness", "DOUBLE", "dau / mau."),
+        Column("events", "BIGINT", "Events.", True),
+        Column("sessions", "BIGINT", "Sessions.", True),
+        Column("sessions_per_user", "DOUBLE", "sessions / dau."),
+        Column("session_depth", "DOUBLE", "events / sessions."),
+        Column("crashed_users", "BIGINT", "Users who met a crash.", True),
+        Column("crash_free_user_rate", "DOUBLE", "1 - crashed_users / dau."),
+        Column("converted_users", "BIGINT", "Users with a conversion.", True),
+        Column("conversion_rate", "DOUBLE", "converted_users / dau."),
+        Column("ratings", "BIGINT", "Ratings given.", True),
+        Column("mean_rating", "DOUBLE", "Mean rating, of LLM answers where those are what users rate."),
+        Column("value", "DOUBLE", "Worth of the events.", True),
+    ),
+    key=("event_date", "segment"),
+    day="event_date",
+    lookback_days=27,
+    page="""
+        SELECT segment, list(dau ORDER BY event_date) AS dau_28d, arg_max(dau, event_date) AS dau,
+               arg_max(wau, event_date) AS wau, arg_max(mau, event_date) AS mau,
+               round(arg_max(stickiness, event_date), 3) AS stickiness,
+               round(arg_max(sessions_per_user, event_date), 2) AS sessions_per_user,
+               round(arg_max(session_depth, event_date), 2) AS session_depth,
+               round(arg_max(conversion_rate, event_date), 3) AS conversion_rate,
+               round(arg_max(mean_rating, event_date), 2) AS mean_rating
+        FROM metrics.kpi_day WHERE event_date >= $end - INTERVAL 28 DAY AND event_date < $end
+        GROUP BY segment ORDER BY dau DESC LIMIT 8""",
+    claims=(
+        rate_claim("metrics.kpi_day", "event_date", ("stickiness", "crash_free_user_rate", "conversion_rate")),
+        Claim(
+            name="longer_windows_hold_more_users",
+            description="DAU <= WAU <= MAU.",
+            contradictions=f"SELECT event_date, segment, dau, wau, mau FROM metrics.kpi_day WHERE {_WINDOW} AND (dau > wau OR wau > mau)",
+        ),
+    ),
+)
+
+FEATURE_HEALTH: Final = Table(
+    layer="metrics",
+    name="feature_health",
+    description="One row per known feature and UTC day: does it keep its promises, how fast does it spend its error budget.",
+    columns=(
+        Column("event_date", "DATE", "UTC day.", True),
+        Column("feature", "VARCHAR", "Product feature.", True),
+        Column("state", "VARCHAR", "healthy, at_risk, degraded, or unknown while there was never evidence.", True),
+        Column(
+            "evidence",
+            "VARCHAR",
+            "enough, low_volume, no_events or pipeline_fault: whether this day could be judged.",
+            True,
+        ),
+        Column("reason", "VARCHAR", "The state in words.", True),
+        Column("since", "DATE", "First day of the present state.", True),
+        Column("calm_days", "BIGINT", "Judged days in a row within the promises.", True),
+        Column("unjudged_days", "BIGINT", "Days in a row that could not be judged.", True),
+        Column("worst_objective", "VARCHAR", "errors, crashes, latency or ratings: the promise that burns fastest."),
+        Column("burn_1d", "DOUBLE", "Its bad share of the day over the share allowed; 1 spends exactly the budget."),
+        Column("burn_3d", "DOUBLE", "The same over the last 3 days."),
+        Column("burn_28d", "DOUBLE", "The same over the last 28 days."),
+        Column(
+            "excess_bad_events", "DOUBLE", "Events of the day beyond what the promises allow, summed over them.", True
+        ),
+        Column("usage_count", "BIGINT", "Events of the day.", True),
+        Column("users", "BIGINT", "Users of the day.", True),
+        Column("usage_share_7d", "DOUBLE", "Its share of the product's events, last 7 days."),
+        Column("peak_share_7d", "DOUBLE", "Highest usage_share_7d so far.", True),
+        Column("reach_28d", "DOUBLE", "User-days with this feature over all user-days, last 28 days."),
+        Column("stage", "VARCHAR", "Adopted, Low or Replaced; New in its first 28 days.", True),
+    ),
+    key=("event_date", "feature"),
+    day="event_date",
+    lookback_days=None,
+    page="""
+        SELECT feature, state, since, worst_objective, round(burn_1d, 1) AS burn_1d, round(burn_3d, 1) AS burn_3d,
+               round(burn_28d, 1) AS burn_28d, stage, evidence, reason
+        FROM metrics.feature_health WHERE event_date = $end - INTERVAL 1 DAY
+        ORDER BY list_position(['degraded', 'at_risk', 'unknown', 'healthy'], state), excess_bad_events DESC, feature
+        LIMIT 15""",
+    claims=(
+        Claim(
+            name="every_used_feature_is_judged",
+            description="Each feature with events on the day has its row.",
+            contradictions=f"""
+                SELECT event_date, feature FROM metrics.fact_feature_metrics ANTI JOIN metrics.feature_health
+                USING (event_date, feature) WHERE {_WINDOW}""",
+        ),
+        Claim(
+            name="faulty_days_change_no_state",
+            description="On a day without evidence no feature becomes degraded.",
+            contradictions=f"""
+                SELECT event_date, feature, state, evidence, since FROM metrics.feature_health
+                WHERE {_WINDOW} AND evidence <> 'enough' AND state = 'degraded' AND since = event_date""",
+        ),
+    ),
+)
+
+TABLES: Final = (FACT_FEATURE_METRICS, USER_DAY, KPI_DAY, FEATURE_HEALTH)

@@ -1,0 +1,85 @@
+"""Pictures for the pages of the Dagster UI, as PNG bytes."""
+
+import io
+from typing import Final
+
+import numpy as np
+import polars as pl
+from matplotlib.colors import ListedColormap
+from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+STATE_COLOURS: Final = {"unknown": "#d0d4da", "healthy": "#8fd19e", "at_risk": "#f6c453", "degraded": "#d64545"}
+MOST_FEATURES: Final = 40
+
+
+def _png(figure: Figure) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    return buffer.getvalue()
+
+
+def kpi_picture(kpis: pl.DataFrame) -> bytes:
+    """Return DAU, WAU and MAU of everybody above stickiness and conversion, over time."""
+    everybody = kpis.filter(segment="all").sort("event_date")
+    days = everybody["event_date"].to_numpy()
+    figure = Figure(figsize=(9, 4.6), layout="constrained")
+    users, shares = figure.subplots(2, 1, sharex=True, height_ratios=[3, 2])
+    for name, colour in (("mau", "#9db4d3"), ("wau", "#5b84b8"), ("dau", "#1f4e8c")):
+        users.plot(days, everybody[name].cast(pl.Float64).to_numpy(), label=name.upper(), color=colour, linewidth=1.8)
+    for name, label, colour in (
+        ("stickiness", "stickiness (DAU / MAU)", "#7a5ea8"),
+        ("conversion_rate", "conversion", "#2f9e73"),
+    ):
+        shares.plot(days, everybody[name].cast(pl.Float64).to_numpy(), label=label, color=colour, linewidth=1.4)
+    users.set_ylabel("users")
+    shares.set_ylabel("share of users")
+    for axes in (users, shares):
+        axes.set_ylim(bottom=0)
+        axes.grid(alpha=0.25)
+        axes.legend(loc="upper left", frameon=False, ncols=3, fontsize=8)
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    shares.xaxis.set_major_locator(locator)
+    shares.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    return _png(figure)
+
+
+def health_picture(health: pl.DataFrame) -> bytes:
+    """Return a grid of states, one line per feature and one column per day, the most troubled features on top."""
+    trouble = (
+        health.group_by("feature")
+        .agg(
+            degraded=(pl.col("state") == "degraded").sum(),
+            at_risk=(pl.col("state") == "at_risk").sum(),
+            excess=pl.col("excess_bad_events").sum(),
+        )
+        .sort(["degraded", "at_risk", "excess", "feature"], descending=[True, True, True, False])
+        .head(MOST_FEATURES)["feature"]
+        .to_list()
+    )
+    days = health["event_date"].unique().sort().to_list()
+    codes = {state: code for code, state in enumerate(STATE_COLOURS)}
+    grid = np.full((len(trouble), len(days)), np.nan)
+    line, column = {name: i for i, name in enumerate(trouble)}, {day: j for j, day in enumerate(days)}
+    for feature, day, state in health.select("feature", "event_date", "state").iter_rows():
+        if feature in line:
+            grid[line[feature], column[day]] = codes[state]
+    figure = Figure(figsize=(10, 1.6 + 0.2 * len(trouble)), layout="constrained")
+    axes = figure.subplots()
+    axes.pcolormesh(
+        grid, cmap=ListedColormap(list(STATE_COLOURS.values())), vmin=-0.5, vmax=3.5, edgecolor="white", linewidth=0.2
+    )
+    axes.set_yticks(np.arange(len(trouble)) + 0.5, trouble, fontsize=7)
+    shown = range(0, len(days), max(1, len(days) // 10))
+    axes.set_xticks([j + 0.5 for j in shown], [f"{days[j]:%d %b}" for j in shown], fontsize=7)
+    axes.invert_yaxis()
+    axes.legend(
+        handles=[Patch(color=colour, label=state.replace("_", " ")) for state, colour in STATE_COLOURS.items()],
+        loc="lower left",
+        bbox_to_anchor=(0, 1.0),
+        ncols=4,
+        frameon=False,
+        fontsize=8,
+    )
+    return _png(figure)

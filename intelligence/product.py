@@ -1,0 +1,197 @@
+"""`product.yaml` as typed, frozen values: sources, features with their promises, and the rules of the house."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Annotated, Any, Final, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from intelligence.errors import ProductFileError
+from intelligence.telemetry.contract import CONTRACT_COLUMNS
+from intelligence.telemetry.simulation_plan import SimulationPlan
+
+Rate = Annotated[float, Field(gt=0, le=1)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Simulate(_Section):
+    """How large a product to simulate, and from which seed."""
+
+    features: int = Field(120, ge=1, le=5_000)
+    days: int = Field(90, ge=1, le=3_650)
+    events_per_day: int = Field(50_000, ge=100)
+    seed: int = 7
+    first_day: date = date(2026, 5, 4)
+    planted: bool = True
+
+    def plan(self) -> SimulationPlan:
+        """Return the same as the simulator's plan."""
+        return SimulationPlan(**self.model_dump())
+
+
+class Source(_Section):
+    """One stream of events: file globs with a mapping from their columns to the contract, or the simulator."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    files: tuple[str, ...] = ()
+    simulate: Simulate | None = None
+    mapping: Mapping[str, str] = Field(default_factory=dict)
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    null_values: tuple[str, ...] = ("",)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_glob_is_a_list_of_one(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("files"), str):
+            return {**data, "files": [data["files"]]}
+        return data
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> "Source":
+        if bool(self.files) == bool(self.simulate):
+            raise ValueError("needs either `files` or `simulate`, and not both")
+        if self.files:
+            for column in self.mapping:
+                if column not in CONTRACT_COLUMNS:
+                    raise ValueError(
+                        f"maps to `{column}`, which is no contract column{_nearest(column, CONTRACT_COLUMNS)}"
+                    )
+        return self
+
+
+class Promises(_Section):
+    """What a feature promises (its SLOs) and who answers for it."""
+
+    owner: str = "unowned"
+    lifecycle: Literal["beta", "live", "sunset"] = "live"
+    tier: int = Field(2, ge=0, le=3)
+    flag_key: str | None = None
+    max_error_rate: Rate = 0.02
+    max_crash_rate: Rate = 0.01
+    slow_latency_ms: float = Field(3_000, gt=0)
+    max_slow_rate: Rate = 0.05
+    max_bad_rating_rate: Rate = 0.4
+
+
+class Health(_Section):
+    """When a feature counts as degraded, and when as recovered."""
+
+    minimum_events: int = Field(50, ge=1)
+    fast_burn: float = Field(2.0, gt=0)
+    slow_burn: float = Field(1.0, gt=0)
+    warning_share: Rate = 0.5
+    recovery_days: int = Field(2, ge=1)
+    stale_after_days: int = Field(7, ge=1)
+    adopted_reach: Rate = 0.02
+    replaced_below: Rate = 0.2
+
+
+class Product(_Section):
+    """A product: the whole of `product.yaml`."""
+
+    name: str = Field(min_length=1)
+    owner: str = Field("team:product-intelligence", pattern=r"^(team:[\w-]+|[^@\s]+@[^@\s]+)$")
+    start: date | None = None
+    session_gap_minutes: int = Field(30, ge=1)
+    conversion_events: tuple[str, ...] = ("complete", "subscribe")
+    max_lag_hours: float | None = Field(None, gt=0)
+    sources: tuple[Source, ...] = Field(min_length=1)
+    feature_defaults: Promises = Promises()
+    features: Mapping[str, Promises] = Field(default_factory=dict)
+    health: Health = Health()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _features_inherit_the_defaults(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("features"), dict):
+            return data
+        defaults = data.get("feature_defaults") or {}
+        if not isinstance(defaults, dict):
+            return data
+        features = {
+            name: {**defaults, **(own or {})} if isinstance(own, dict | None) else own
+            for name, own in data["features"].items()
+        }
+        return {**data, "features": features}
+
+    @model_validator(mode="after")
+    def _source_names_differ(self) -> "Product":
+        names = [source.name for source in self.sources]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"names the source {', '.join(repeated)} more than once")
+        return self
+
+    def first_declared_day(self) -> date | None:
+        """Return the day on which the data begins, where `start` or a simulator says so."""
+        simulated = [source.simulate.first_day for source in self.sources if source.simulate]
+        return self.start or (min(simulated) if len(simulated) == len(self.sources) else None)
+
+
+SECTIONS: Final = tuple(Product.model_fields)
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f" (did you mean `{near[0]}`?)" if near else ""
+
+
+def _in_plain_words(error: Mapping[str, Any]) -> str:
+    where = ".".join(str(part) for part in error["loc"]) or "the file"
+    if error["type"] == "extra_forbidden":
+        word = str(error["loc"][-1])
+        known = (
+            SECTIONS
+            if len(error["loc"]) == 1
+            else (*Source.model_fields, *Promises.model_fields, *Simulate.model_fields)
+        )
+        return f"`{where}` is not a setting{_nearest(word, known)}"
+    if error["type"] == "missing":
+        return f"`{where}` is missing"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "value_error":
+        return f"`{where}` {message}"
+    return f"`{where}` is {error['input']!r}: {message[:1].lower()}{message[1:]}"
+
+
+def product_from(text: str, *, origin: str = "product.yaml") -> Product:
+    """Return the product that the YAML `text` describes.
+
+    Raises ProductFileError with every mistake in plain words; `origin` names the file in it.
+
+    >>> product_from("name: Demo\\nsources: [{name: app, simulate: {}}]").sources[0].simulate.features
+    120
+    """
+    try:
+        content = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{origin}, line {mark.line + 1}" if mark else origin
+        problem = getattr(error, "problem", None) or str(error)
+        raise ProductFileError(where, f"this is not YAML: {problem}.", hint="Mend that line.") from error
+    if not isinstance(content, dict):
+        raise ProductFileError(origin, "it holds no settings.", hint="Start with `name:` and `sources:`.")
+    try:
+        return Product.model_validate(content)
+    except ValidationError as error:
+        found = [item for item in error.errors() if item["type"] != "too_short" or item["input"] in ([], ())]
+        mistakes = "; ".join(_in_plain_words(item) for item in found)
+        raise ProductFileError(
+            origin, f"{mistakes}.", hint="Mend these settings; `intelligence check` tells when all is well."
+        ) from None
+
+
+def with_simulated_days(product: Product, days: int) -> Product:
+    """Return the product with every simulator delivering `days` days."""
+    sources = tuple(
+        source.model_copy(update={"simulate": source.simulate.model_copy(update={"days": days})})
+        if source.simulate
+        else source
+        for source in product.sources
+    )
+    return product.model_copy(update={"sources": sources})

@@ -1,0 +1,86 @@
+"""What a person wants to know at the end of a run: counts, features in trouble, faulty days, planted against found."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import polars as pl
+
+from intelligence.telemetry.simulation import PlantedTruth
+
+TOTALS: Final = """
+SELECT count(*) AS batches, coalesce(sum(rows_in), 0)::BIGINT AS rows_in, coalesce(sum(accepted), 0)::BIGINT AS accepted,
+       coalesce(sum(duplicates), 0)::BIGINT AS duplicates, coalesce(sum(rejected), 0)::BIGINT AS rejected,
+       (SELECT count(*) FROM telemetry.rejected_events WHERE redriven_in IS NULL) AS waiting
+FROM telemetry.batches
+"""
+
+LAST_DAY: Final = "SELECT max(event_date) AS day, min(event_date) AS first_day FROM metrics.feature_health"
+
+IN_TROUBLE: Final = """
+SELECT feature, state, since, worst_objective, burn_1d, users, owner, tier, reason
+FROM metrics.feature_health JOIN warehouse.dim_feature_metadata USING (feature)
+WHERE event_date = (SELECT max(event_date) FROM metrics.feature_health) AND state IN ('degraded', 'at_risk')
+ORDER BY state = 'at_risk', excess_bad_events DESC, feature
+"""
+
+WORST_FEATURE_DAYS: Final = """
+SELECT event_date, feature, excess_bad_events, worst_objective, burn_1d, state, reason
+FROM metrics.feature_health WHERE evidence = 'enough' ORDER BY excess_bad_events DESC, event_date, feature LIMIT $most
+"""
+
+FAULTY_DAYS: Final = """
+SELECT event_date, verdict, reason FROM telemetry.day_quality WHERE verdict IN ('partial', 'empty') ORDER BY event_date
+"""
+
+WAITING: Final = """
+SELECT source, reason, count(*) AS rows, any_value(left(value, 60)) AS example
+FROM telemetry.rejected_events WHERE redriven_in IS NULL GROUP BY ALL ORDER BY rows DESC LIMIT 10
+"""
+
+DEGRADED_DAYS: Final = """
+SELECT event_date, feature FROM metrics.feature_health
+WHERE state = 'degraded' AND evidence = 'enough' ORDER BY feature, event_date
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTruth:
+    """A planted truth beside what the platform saw: `found_on` is the first day it showed, None if it never did."""
+
+    truth: PlantedTruth
+    found_on: date | None
+
+    @property
+    def delay_days(self) -> int | None:
+        """Return the days from the truth's first day to the day it was found; negative where it was found earlier."""
+        return (self.found_on - self.truth.starts_on).days if self.found_on else None
+
+
+def found_truths(
+    truths: Sequence[PlantedTruth], degraded: pl.DataFrame, faulty: Sequence[date], *, last_day: date
+) -> list[FoundTruth]:
+    """Return each planted trouble that had begun by `last_day` with the day on which it was found.
+
+    A feature's trouble counts as found by a degraded day between its first sign and the day after its end; a pipeline
+    fault by a faulty day. Experiments are no trouble and are left out.
+    """
+    found = []
+    for truth in truths:
+        if truth.kind == "experiment" or truth.starts_on > last_day:
+            continue
+        first, last = truth.precursor_from or truth.starts_on, truth.ends_on + timedelta(days=1)
+        days = (
+            list(faulty)
+            if truth.feature is None
+            else degraded.filter(pl.col("feature") == truth.feature)["event_date"].to_list()
+        )
+        found.append(FoundTruth(truth, min((day for day in days if first <= day <= last), default=None)))
+    return found
+
+
+def false_alarms(truths: Sequence[PlantedTruth], degraded: pl.DataFrame) -> list[str]:
+    """Return the features that were called degraded although no trouble was planted on them, sorted."""
+    troubled = {truth.feature for truth in truths if truth.kind in ("bad_release", "slow_decay")}
+    return sorted(set(degraded["feature"].to_list()) - troubled)

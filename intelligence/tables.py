@@ -1,0 +1,124 @@
+"""What a table of the lake is: its columns, key and the claims that its rows must satisfy."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column with its DuckDB type; `required` columns never hold NULL."""
+
+    name: str
+    type: str
+    description: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A sentence about a table's rows and the SQL that returns the rows which contradict it.
+
+    The SQL may use the parameters `$start` and `$end`, the half-open range of days that was just written.
+    """
+
+    name: str
+    description: str
+    contradictions: str
+    severity: Literal["ERROR", "WARN"] = "ERROR"
+    blocking: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """A table of the lake.
+
+    `day` names the column that holds the UTC day, for tables that are replaced day by day; `lookback_days`
+    says how many earlier days a day's rows are made from (None: all of them), and so how far a late event
+    reaches. `page` is SQL for the small table that people see on the asset's page; a list of numbers in it is drawn
+    as a sparkline.
+    """
+
+    layer: str
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    day: str | None = None
+    lookback_days: int | None = 0
+    claims: tuple[Claim, ...] = ()
+    page: str | None = None
+    partitioned: bool = False
+
+    @property
+    def path(self) -> str:
+        """Return the table's name with its schema, such as `warehouse.fact_events`."""
+        return f"{self.layer}.{self.name}"
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        """Return the names of the columns that never hold NULL."""
+        return tuple(column.name for column in self.columns if column.required)
+
+
+@dataclass(frozen=True, slots=True)
+class Days:
+    """A half-open range of UTC days, `start` included and `end` not."""
+
+    start: date
+    end: date
+
+    @property
+    def parameters(self) -> Mapping[str, date]:
+        """Return the range as SQL parameters `$start` and `$end`."""
+        return {"start": self.start, "end": self.end}
+
+
+def schema_contradictions(table: Table, found: Mapping[str, str]) -> tuple[str, ...]:
+    """Return one sentence for each way in which the columns `found` (name to type) differ from the definition.
+
+    >>> table = Table(layer="metrics", name="t", description="", columns=(Column("day", "DATE", ""),), key=("day",))
+    >>> schema_contradictions(table, {"day": "VARCHAR", "extra": "BIGINT"})
+    ('day is VARCHAR, not DATE', 'extra is not part of metrics.t')
+    """
+    expected = {column.name: column.type for column in table.columns}
+    wrong = [
+        f"{name} is {found[name]}, not {type_}" if name in found else f"{name} is missing"
+        for name, type_ in expected.items()
+        if found.get(name) != type_
+    ]
+    return (*wrong, *(f"{name} is not part of {table.path}" for name in found if name not in expected))
+
+
+def _day_filter(table: Table) -> str:
+    return f"{table.day} >= $start AND {table.day} < $end" if table.day else "true"
+
+
+def standard_claims(table: Table) -> tuple[Claim, ...]:
+    """Return the claims that every table makes: its key is unique and its required columns are filled."""
+    key = ", ".join(table.key)
+    nulls = " OR ".join(f"{name} IS NULL" for name in table.required)
+    unique = Claim(
+        name="keys_are_unique",
+        description=f"No two rows share {key}.",
+        contradictions=(
+            f"SELECT {key}, count(*) AS rows FROM {table.path} WHERE {_day_filter(table)} GROUP BY {key} HAVING count(*) > 1"
+        ),
+    )
+    filled = Claim(
+        name="required_columns_are_filled",
+        description=f"Never NULL: {', '.join(table.required)}.",
+        contradictions=f"SELECT {key} FROM {table.path} WHERE ({_day_filter(table)}) AND ({nulls})",
+    )
+    return (unique, filled) if table.required else (unique,)
+
+
+def rate_claim(table: str, day: str, rates: tuple[str, ...]) -> Claim:
+    """Return the claim that each of `rates` is a fraction."""
+    outside = " OR ".join(f"{rate} NOT BETWEEN 0 AND 1" for rate in rates)
+    return Claim(
+        name="rates_are_fractions",
+        description=f"Between 0 and 1: {', '.join(rates)}.",
+        contradictions=f"SELECT * FROM {table} WHERE {day} >= $start AND {day} < $end AND ({outside})",
+    )

@@ -1,0 +1,1 @@
+"""The telemetry layer: SQL and pure functions."""

@@ -1,0 +1,146 @@
+"""The event contract: which columns an event has, of which type and in which range.
+
+`CONTRACT` is the one list. The typed SQL expressions, the rejection rules, the tables of the telemetry
+layer and the documentation all follow from it.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+IDENTIFIER_LIMIT: Final = 256
+PROPERTIES_LIMIT: Final = 65_536
+FORBIDDEN_IN_NAMES: Final = "[<>\"'`;\\\\\\x00-\\x1f\\x7f]"
+WEEK_MS: Final = 604_800_000
+DAY_S: Final = 86_400
+EARLIEST_EVENT: Final = "2000-01-01"
+FUTURE_TOLERANCE_HOURS: Final = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventField:
+    """One column of the contract; `lowest` and `highest` are inclusive bounds of a number."""
+
+    name: str
+    type: str
+    description: str
+    required: bool = False
+    name_like: bool = False
+    whole: bool = False
+    lowest: float | None = None
+    highest: float | None = None
+    longest: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A reason to reject a row: `broken_when` is SQL over the raw value `raw` and the typed value `typed`."""
+
+    field: str
+    reason: str
+    broken_when: str
+
+
+def _name(name: str, description: str, *, required: bool = False) -> EventField:
+    return EventField(
+        name=name,
+        type="VARCHAR",
+        description=description,
+        required=required,
+        name_like=True,
+        longest=IDENTIFIER_LIMIT,
+    )
+
+
+CONTRACT: Final[tuple[EventField, ...]] = (
+    _name("event_id", "Identity of the event; derived from the row's content where the source has none."),
+    EventField(name="event_time", type="TIMESTAMP", description="When it happened, in UTC.", required=True),
+    _name("user_id", "Who did it (pseudonymous).", required=True),
+    _name("session_id", "Visit that the event belongs to; derived in the warehouse where absent."),
+    _name("feature", "Product feature that was touched.", required=True),
+    _name("event_type", "What was done: view, use, complete, rate, subscribe, …", required=True),
+    EventField(name="latency_ms", type="DOUBLE", description="Time to respond.", lowest=0, highest=WEEK_MS),
+    EventField(
+        name="error_count",
+        type="BIGINT",
+        description="Errors that the user met in this event.",
+        whole=True,
+        lowest=0,
+        highest=1_000_000,
+    ),
+    EventField(name="crashed", type="BOOLEAN", description="Whether the event ended in a crash."),
+    EventField(name="rating", type="DOUBLE", description="User's rating, 1 to 5.", lowest=1, highest=5),
+    EventField(name="duration_s", type="DOUBLE", description="Time spent.", lowest=0, highest=DAY_S),
+    EventField(
+        name="value", type="DOUBLE", description="Money or other worth of the event.", lowest=-1e12, highest=1e12
+    ),
+    _name("platform", "web, ios, android, …"),
+    _name("app_version", "Release of the client that sent the event."),
+    _name("region", "Where the user is."),
+    _name("segment", "Kind of user, such as teacher or student."),
+    _name("experiment", "Experiment that the user was exposed to in this event."),
+    _name("variant", "Arm of that experiment."),
+    EventField(
+        name="properties",
+        type="VARCHAR",
+        description="Anything else, as a JSON object.",
+        longest=PROPERTIES_LIMIT,
+    ),
+)
+
+CONTRACT_COLUMNS: Final = tuple(field.name for field in CONTRACT)
+REQUIRED_COLUMNS: Final = tuple(field.name for field in CONTRACT if field.required)
+
+
+def typed_sql(field: EventField, raw: str, raw_type: str) -> str:
+    """Return SQL that casts `raw`, an expression of DuckDB type `raw_type`, to the field's type; NULL where it cannot.
+
+    Times with a zone are moved to UTC; times without one are taken as UTC.
+    """
+    if field.type == "TIMESTAMP" and raw_type == "VARCHAR":
+        zoned = f"regexp_matches({raw}, '([Zz]|[+-]\\d\\d(:?\\d\\d)?)$')"
+        return (
+            f"CASE WHEN {zoned} THEN CAST(TRY_CAST({raw} AS TIMESTAMPTZ) AS TIMESTAMP)"
+            f" ELSE TRY_CAST({raw} AS TIMESTAMP) END"
+        )
+    if field.type == "VARCHAR":
+        nested = raw_type.endswith("]") or raw_type.startswith(("STRUCT", "MAP", "UNION"))
+        return f"nullif(CAST({f'to_json({raw})' if nested else raw} AS VARCHAR), '')"
+    return f"TRY_CAST({raw} AS {'DOUBLE' if field.whole else field.type})"
+
+
+def rules(field: EventField) -> tuple[Rule, ...]:
+    """Return the field's rejection rules, in the order in which they are tried.
+
+    >>> [rule.reason for rule in rules(CONTRACT[9])]
+    ['is not a DOUBLE', 'is outside 1 to 5']
+    """
+    found: list[Rule] = []
+    if field.required:
+        found.append(Rule(field.name, "is missing", "typed IS NULL AND nullif(CAST(raw AS VARCHAR), '') IS NULL"))
+    if field.type != "VARCHAR":
+        found.append(
+            Rule(field.name, f"is not a {field.type}", "typed IS NULL AND nullif(CAST(raw AS VARCHAR), '') IS NOT NULL")
+        )
+    if field.type == "TIMESTAMP":
+        found.append(Rule(field.name, "lies before the product's start", "typed < $earliest"))
+        found.append(Rule(field.name, "lies in the future", "typed > $latest"))
+    if field.whole:
+        found.append(Rule(field.name, "is not a whole number", "typed <> floor(typed)"))
+    if field.lowest is not None and field.highest is not None:
+        bounds = f"{field.lowest:g} to {field.highest:g}"
+        found.append(
+            Rule(field.name, f"is outside {bounds}", f"typed NOT BETWEEN {field.lowest!r} AND {field.highest!r}")
+        )
+    if field.longest is not None:
+        found.append(Rule(field.name, f"is longer than {field.longest} characters", f"length(typed) > {field.longest}"))
+    if field.name_like:
+        pattern = FORBIDDEN_IN_NAMES.replace("'", "''")
+        found.append(Rule(field.name, "has characters that a name may not have", f"regexp_matches(typed, '{pattern}')"))
+    if field.name == "properties":
+        found.append(
+            Rule(field.name, "is not a JSON object", "NOT starts_with(ltrim(typed), '{') OR NOT json_valid(typed)")
+        )
+    return tuple(found)
+
+
+RULES: Final[tuple[Rule, ...]] = tuple(rule for field in CONTRACT for rule in rules(field))

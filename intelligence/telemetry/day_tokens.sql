@@ -1,0 +1,27 @@
+-- One token per table and day of the calendar: it changes exactly when a batch arrives that the day's rows are made
+-- from. `$tables` lists each table with the days that it looks back (NULL: all of them).
+WITH touched AS (
+    SELECT unnest(days) AS day, batch_id FROM telemetry.batches
+),
+calendar AS (
+    SELECT CAST(day AS DATE) AS day
+    FROM generate_series(
+        (SELECT min(day) FROM touched), (SELECT max(day) FROM touched), INTERVAL 1 DAY
+    ) AS series (day)
+),
+day_marks AS (
+    SELECT
+        calendar.day,
+        md5_number_lower(concat(calendar.day, string_agg(batch_id, ',' ORDER BY batch_id))) AS mark
+    FROM calendar LEFT JOIN touched USING (day)
+    GROUP BY calendar.day
+)
+SELECT
+    name AS table_name,
+    later.day,
+    concat(bit_xor(earlier.mark), ':', $version) AS token
+FROM (SELECT unnest($tables, recursive := true)) AS tables
+CROSS JOIN day_marks AS later
+INNER JOIN day_marks AS earlier
+    ON earlier.day BETWEEN later.day - coalesce(lookback_days, 100000) AND later.day
+GROUP BY ALL

@@ -1,0 +1,1 @@
+SELECT * EXCLUDE (is_duplicate) FROM telemetry.raw_events WHERE NOT is_duplicate

@@ -1,0 +1,21 @@
+"""What a look at a source found, before anything of it is ingested."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class ExaminedSource:
+    """A source, what was found in words, the problem that stops it if there is one, and why rows would be rejected.
+
+    `rejections` holds (reason, rows, example value), the most frequent first.
+    """
+
+    name: str
+    found: str
+    problem: str | None = None
+    rejections: tuple[tuple[str, int, str | None], ...] = ()
+
+    @property
+    def is_wrong(self) -> bool:
+        """Return whether the source needs mending before it delivers everything."""
+        return self.problem is not None

@@ -1,0 +1,15 @@
+-- The accepted rows of `judged`, each with its identity: the source's own, or else the hash of the row's content, with
+-- the occurrence number behind it for the second and later of identical rows. So a file delivered again adds nothing.
+CREATE TEMP VIEW identified AS
+SELECT
+    judged.* EXCLUDE (broken) REPLACE (
+        CASE
+            WHEN event_id IS NOT NULL THEN event_id
+            WHEN occurrence > 1 THEN concat(content_id, '-', occurrence)
+            ELSE content_id
+        END AS event_id
+    ),
+    CAST(event_time AS DATE) AS event_date
+FROM judged
+LEFT JOIN occurrences USING (file_key, source_row)
+WHERE broken IS NULL

@@ -1,0 +1,38 @@
+-- One ledger row per delivery. Rows in are counted from what was read; what became of them, from what was written.
+INSERT INTO telemetry.batches BY NAME
+WITH readable AS (SELECT __file AS file_key, count(*) AS readable_rows FROM delivered GROUP BY ALL),
+unreadable AS (SELECT __file AS file_key, count(*) AS unreadable_rows FROM unread GROUP BY ALL),
+stored AS (
+    SELECT
+        batch_id,
+        count(*) FILTER (NOT is_duplicate) AS accepted,
+        count(*) FILTER (is_duplicate) AS duplicates,
+        list_sort(list(DISTINCT event_date) FILTER (NOT is_duplicate)) AS days
+    FROM telemetry.raw_events
+    SEMI JOIN deliveries USING (batch_id)
+    WHERE event_date BETWEEN (SELECT min(event_date) FROM identified) AND (SELECT max(event_date) FROM identified)
+    GROUP BY batch_id
+),
+refused AS (
+    SELECT batch_id, count(*) AS rejected
+    FROM telemetry.rejected_events
+    SEMI JOIN deliveries USING (batch_id)
+    GROUP BY batch_id
+)
+SELECT
+    batch_id,
+    $source AS source,
+    source_file,
+    bytes,
+    $columns AS columns,
+    coalesce(readable_rows, 0) + coalesce(unreadable_rows, 0) AS rows_in,
+    coalesce(accepted, 0) AS accepted,
+    coalesce(duplicates, 0) AS duplicates,
+    coalesce(rejected, 0) AS rejected,
+    coalesce(days, []) AS days,
+    $ingested_at AS ingested_at
+FROM deliveries
+LEFT JOIN readable USING (file_key)
+LEFT JOIN unreadable USING (file_key)
+LEFT JOIN stored USING (batch_id)
+LEFT JOIN refused USING (batch_id)

@@ -1,0 +1,150 @@
+"""From a source's columns to the event contract: SQL that types each row and names the first rule it breaks."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+
+from intelligence.errors import SourceFileError
+from intelligence.telemetry.contract import CONTRACT, REQUIRED_COLUMNS, RULES, EventField, typed_sql
+from intelligence.telemetry.reading import identifier, literal
+
+_A_NAME = re.compile(r"[A-Za-z_]\w*")
+
+
+def raw_expressions(mapping: Mapping[str, str], columns: Sequence[str], *, origin: str) -> dict[str, str]:
+    """Return, per contract column, the SQL over the source's `columns` that yields its value (NULL where unmapped).
+
+    A mapping's value is a column's name or an SQL expression; a column that already bears a contract name needs
+    no line. Raises SourceFileError where a named column does not exist or a required one has no source.
+
+    >>> raw_expressions({"user_id": "uid", "event_type": "'use'"}, ["uid", "feature", "event_time"], origin="f.csv")["user_id"]
+    '"uid"'
+    """
+    found: dict[str, str] = {}
+    for field in CONTRACT:
+        wanted = mapping.get(field.name, field.name if field.name in columns else None)
+        if wanted is None:
+            found[field.name] = "NULL"
+        elif wanted in columns:
+            found[field.name] = identifier(wanted)
+        elif _A_NAME.fullmatch(wanted) and wanted.upper() not in ("NULL", "TRUE", "FALSE"):
+            raise missing_column(wanted, field.name, columns, origin=origin)
+        else:
+            found[field.name] = f"({wanted})"
+    unserved = [name for name in REQUIRED_COLUMNS if found[name] == "NULL"]
+    if unserved:
+        raise SourceFileError(
+            origin,
+            f"no column gives {', '.join(f'`{name}`' for name in unserved)}; it has {_listed(columns)}.",
+            hint=f"Add it to the source's mapping in product.yaml, for example `{unserved[0]}: some_column`.",
+        )
+    return found
+
+
+def missing_column(name: str, wanted_for: str, columns: Sequence[str], *, origin: str) -> SourceFileError:
+    """Return the error for a mapping that names a column which the file does not have."""
+    near = difflib.get_close_matches(name, columns, n=1)
+    hint = f"Did you mean `{near[0]}`?" if near else f"Map `{wanted_for}` to one of these in product.yaml."
+    return SourceFileError(
+        origin, f"column `{name}`, mapped to `{wanted_for}`, is not there; it has {_listed(columns)}.", hint=hint
+    )
+
+
+def _listed(columns: Sequence[str]) -> str:
+    shown = ", ".join(f"`{column}`" for column in columns[:30])
+    return shown + (f" and {len(columns) - 30} more" if len(columns) > 30 else "")
+
+
+def impossible_type(field: EventField, found: str) -> bool:
+    """Return whether a column of DuckDB type `found` can never hold this field.
+
+    >>> impossible_type(CONTRACT[1], "BIGINT"), impossible_type(CONTRACT[1], "DATE")
+    (True, False)
+    """
+    nested = found.endswith("]") or found.startswith(("STRUCT", "MAP", "UNION"))
+    if field.name == "properties":
+        return found == "BLOB"
+    if nested or found == "BLOB":
+        return True
+    timely = found.startswith("TIMESTAMP") or found == "DATE"
+    if field.type == "TIMESTAMP":
+        return not (timely or found in ("VARCHAR", '"NULL"'))
+    if field.type == "VARCHAR":
+        return False
+    return timely or found.startswith(("TIME", "INTERVAL", "UUID"))
+
+
+def type_mistakes(types: Mapping[str, str], raw: Mapping[str, str], *, origin: str) -> None:
+    """Raise SourceFileError where the type of an expression (`types`, by field) can never fit its field."""
+    for field in CONTRACT:
+        if raw[field.name] != "NULL" and impossible_type(field, types[field.name]):
+            hint = (
+                "For a number of seconds write `to_timestamp(column)`."
+                if field.type == "TIMESTAMP"
+                else (f"Map `{field.name}` to another column or cast it in an SQL expression.")
+            )
+            raise SourceFileError(
+                origin,
+                f"{raw[field.name]}, mapped to `{field.name}`, is {types[field.name]}, not {field.type}.",
+                hint=hint,
+            )
+
+
+def types_query(raw: Mapping[str, str]) -> str:
+    """Return SELECT text whose columns, one per field, have the types of the mapped expressions."""
+    return "SELECT " + ", ".join(f"{raw[field.name]} AS {field.name}" for field in CONTRACT) + " FROM delivered"
+
+
+def _rule_sql(template: str, raw: str, typed: str) -> str:
+    return re.sub(r"\b(raw|typed)\b", lambda word: raw if word.group() == "raw" else typed, template)
+
+
+def judged_statement(raw: Mapping[str, str], types: Mapping[str, str]) -> str:
+    """Return the statement that makes the temporary table `judged` from `delivered`.
+
+    One row per delivered row: the typed contract columns, `file_key`, `source_row`, `content_id`, and `broken`,
+    the index in RULES of the first rule that it breaks (NULL where it satisfies the contract). `$earliest` and
+    `$latest` bound `event_time`.
+    """
+    mapped = [field for field in CONTRACT if raw[field.name] != "NULL"]
+    raws = "".join(f", {raw[field.name]} AS {_raw(field.name)}" for field in mapped)
+    typed = ", ".join(f"{typed_sql(field, _raw(field.name), types[field.name])} AS {field.name}" for field in mapped)
+    names = {field.name for field in mapped}
+    cases = " ".join(
+        f"WHEN {_rule_sql(rule.broken_when, _raw(rule.field), rule.field)} THEN {number}"
+        for number, rule in enumerate(RULES)
+        if rule.field in names
+    )
+    columns = ", ".join(
+        f"TRY_CAST({field.name if field.name in names else 'NULL'} AS {field.type}) AS {field.name}"
+        for field in CONTRACT
+    )
+    return (
+        f"CREATE TEMP TABLE judged AS SELECT file_key, source_row, content_id, broken, {columns} FROM ("
+        f"SELECT *, CASE {cases} END AS broken FROM (SELECT *, {typed} FROM ("
+        f"SELECT __file AS file_key, __row AS source_row, __content_id AS content_id{raws} FROM delivered)))"
+    )
+
+
+def _raw(name: str) -> str:
+    return identifier(f"raw {name}")
+
+
+def rejected_query(raw: Mapping[str, str]) -> str:
+    """Return SELECT text for the rows of `judged` that break a rule, with reason, column, value and whole payload."""
+    names = " ".join(f"WHEN {number} THEN {literal(rule.field)}" for number, rule in enumerate(RULES))
+    reasons = " ".join(
+        f"WHEN {number} THEN {literal(f'{rule.field} {rule.reason}')}" for number, rule in enumerate(RULES)
+    )
+    values = " ".join(
+        f"WHEN {number} THEN CAST({raw[rule.field]} AS VARCHAR)"
+        for number, rule in enumerate(RULES)
+        if raw[rule.field] != "NULL"
+    )
+    return (
+        f"SELECT __file AS file_key, __row AS source_row, CASE __broken {names} END AS column_name,"
+        f" CASE __broken {reasons} END AS reason, left(CASE __broken {values} END, 1000) AS value,"
+        " __payload AS payload, true AS is_readable, __content_id AS content_id FROM delivered INNER JOIN ("
+        "SELECT file_key AS __file, source_row AS __row, broken AS __broken FROM judged WHERE broken IS NOT NULL"
+        ") AS refused USING (__file, __row)"
+    )

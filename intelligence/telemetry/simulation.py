@@ -1,0 +1,171 @@
+"""A seeded simulator of a learning product's event stream, with the truths planted in it.
+
+Public API: everything in `__all__`. A day is made alone, in any order and whatever the plan's length, always with the
+same bytes. What is planted changes only what it touches: the same plan with `planted=False` draws the same users,
+sessions, times and features.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from intelligence.telemetry.planted_effects import RELEASES_IN_USE, condition, versions_in_use
+from intelligence.telemetry.planted_truths import FAULT_HOURS, Experiment, PlantedTruth, planted_truths, script
+from intelligence.telemetry.simulated_outcomes import Events, labels, outcomes
+from intelligence.telemetry.simulated_people import REGIONS, SEGMENTS, People, people, release_slots
+from intelligence.telemetry.simulated_product import PLATFORMS, catalogue, simulated_feature_names
+from intelligence.telemetry.simulated_visits import HOUR_US, VARIANTS, Visits, touched_features, variants, visits
+from intelligence.telemetry.simulation_plan import DAYS_PER_CYCLE, Ints, SimulationPlan, SimulationPlanError
+
+__all__ = [
+    "EVENT_SCHEMA",
+    "PlantedTruth",
+    "Simulation",
+    "SimulationPlan",
+    "SimulationPlanError",
+    "planted_truths",
+    "simulated_day",
+    "simulated_feature_names",
+    "simulation",
+]
+
+EVENT_SCHEMA: Final = pl.Schema(
+    {
+        "event_id": pl.String(),
+        "event_time": pl.Datetime("us"),
+        "user_id": pl.String(),
+        "session_id": pl.String(),
+        "feature": pl.String(),
+        "event_type": pl.String(),
+        "latency_ms": pl.Float64(),
+        "error_count": pl.Int64(),
+        "crashed": pl.Boolean(),
+        "rating": pl.Float64(),
+        "duration_s": pl.Float64(),
+        "value": pl.Float64(),
+        "platform": pl.String(),
+        "app_version": pl.String(),
+        "region": pl.String(),
+        "segment": pl.String(),
+        "experiment": pl.String(),
+        "variant": pl.String(),
+        "properties": pl.String(),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """The events of all days of a plan, the truths planted in them and the features on which nothing was planted."""
+
+    events: pl.DataFrame
+    truths: tuple[PlantedTruth, ...]
+    clean_features: tuple[str, ...]
+
+
+def _events(plan: SimulationPlan, crowd: People, test: Experiment | None, user: Ints, index: int) -> Events:
+    platform = crowd.platform[user].astype(np.int64)
+    return Events(
+        seed=plan.seed,
+        index=index,
+        user=user,
+        feature=touched_features(
+            plan, catalogue(plan.features, plan.seed), crowd.segment[user].astype(np.int64), index
+        ),
+        platform=platform,
+        release=platform * RELEASES_IN_USE + release_slots(crowd, plan.seed, index)[user],
+        variant=variants(plan, test, len(crowd.segment))[user],
+    )
+
+
+def _numbered(prefix: str, count: int, digits: int) -> pl.Series:
+    number = pl.int_range(count).cast(pl.String).str.zfill(digits)
+    return pl.select(pl.lit(prefix) + number).to_series()
+
+
+def _identities(day: date, visited: Visits, crowd: People) -> dict[str, pl.Series]:
+    midnight_us = (day - date(1970, 1, 1)).days * 24 * HOUR_US
+    sessions = int(visited.session.max(initial=-1)) + 1
+    session_ids = _numbered(f"s{day:%Y%m%d}-", sessions, 6)
+    user_ids = _numbered("u", len(crowd.segment), 6)
+    return {
+        "event_id": _numbered(f"{day:%Y%m%d}-", len(visited.user), 7),
+        "event_time": pl.Series(midnight_us + visited.since_midnight_us).cast(pl.Datetime("us")),
+        "user_id": user_ids.gather(pl.Series(visited.user.astype(np.uint32))),
+        "session_id": session_ids.gather(pl.Series(visited.session.astype(np.uint32))),
+    }
+
+
+def _circumstances(
+    events: Events, features: tuple[str, ...], versions: tuple[str, ...], crowd: People, test: Experiment | None
+) -> dict[str, pl.Series]:
+    running = None if test is None else test.name
+    return {
+        "feature": labels(features, events.feature),
+        "platform": labels(PLATFORMS, events.platform),
+        "app_version": labels(versions, events.release),
+        "region": labels(REGIONS, crowd.region[events.user].astype(np.int64)),
+        "segment": labels(SEGMENTS, crowd.segment[events.user].astype(np.int64)),
+        "experiment": labels((running, running, None), events.variant),
+        "variant": labels(VARIANTS, events.variant),
+    }
+
+
+def simulated_day(plan: SimulationPlan, day: date) -> pl.DataFrame:
+    """Return the events of one UTC day, sorted by time, with the columns of `EVENT_SCHEMA`.
+
+    Latencies are in ms, durations in s, `value` is the revenue of a `subscribe`. A failed event has an `error_count`
+    above 0; every crashed event failed. Numbers missing from `event_id` were lost to a pipeline fault. The day may lie
+    after the plan's last day: the stream goes on and does not depend on `plan.days`. Raises `SimulationPlanError` for
+    a day before the first.
+
+    >>> plan = SimulationPlan(features=8, events_per_day=100)
+    >>> simulated_day(plan, date(2026, 5, 5)).schema == EVENT_SCHEMA
+    True
+    >>> simulated_day(plan, date(2026, 5, 3))
+    Traceback (most recent call last):
+    intelligence.telemetry.simulation_plan.SimulationPlanError: day: 2026-05-03 is too early. Begin with 2026-05-04.
+    """
+    index = (day - plan.first_day).days
+    if index < 0:
+        raise SimulationPlanError("day", f"{day} is too early.", hint=f"Begin with {plan.first_day}.")
+    cycle = index // DAYS_PER_CYCLE
+    product, crowd = catalogue(plan.features, plan.seed), people(plan.events_per_day, plan.seed, cycle)
+    scripts = tuple(script(plan.features, plan.seed, plan.planted, c) for c in range(max(0, cycle - 1), cycle + 1))
+    acts = scripts[-1]
+    test = next((test for test in acts.experiments if test.first <= index <= test.last), None)
+    visited = visits(plan, crowd, index)
+    events = _events(plan, crowd, test, visited.user, index)
+    columns = {
+        **_identities(day, visited, crowd),
+        **_circumstances(events, product.names, versions_in_use(scripts, plan.seed, index), crowd, test),
+        **outcomes(events, product, crowd, test, condition(product, acts, plan.seed, index)),
+    }
+    whole = pl.DataFrame(columns).select(EVENT_SCHEMA.names())
+    return whole.filter(~_lost_hours()) if index in acts.fault_days else whole
+
+
+def _lost_hours() -> pl.Expr:
+    return pl.col("event_time").dt.hour().is_between(*FAULT_HOURS, closed="left")
+
+
+def simulation(plan: SimulationPlan) -> Simulation:
+    """Return the events of all days of the plan, in the order of time, with the truths planted in them.
+
+    A feature is clean when no truth that touches the plan's days names it, experiments included.
+
+    >>> week = simulation(SimulationPlan(features=8, days=7, events_per_day=100))
+    >>> week.events["event_time"].dt.date().n_unique(), week.truths, len(week.clean_features)
+    (7, (), 8)
+    """
+    truths = planted_truths(plan)
+    touched = {truth.feature for truth in truths}
+    names = catalogue(plan.features, plan.seed).names
+    return Simulation(
+        events=pl.concat([simulated_day(plan, plan.date_of(index)) for index in range(plan.days)]),
+        truths=truths,
+        clean_features=tuple(name for name in names if name not in touched),
+    )

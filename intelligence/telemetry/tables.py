@@ -1,0 +1,184 @@
+"""The tables of the telemetry layer."""
+
+from typing import Final
+
+from intelligence.tables import Claim, Column, Table
+from intelligence.telemetry.contract import CONTRACT
+
+_EVENT_COLUMNS: Final = tuple(
+    Column(field.name, field.type, field.description, field.required or field.name == "event_id") for field in CONTRACT
+)
+_ORIGIN_COLUMNS: Final = (
+    Column("event_date", "DATE", "UTC day of event_time.", True),
+    Column("ingested_at", "TIMESTAMP", "When the row was taken in, UTC.", True),
+    Column("source", "VARCHAR", "Source in product.yaml that delivered it.", True),
+    Column("source_file", "VARCHAR", "File that it stood in.", True),
+    Column("source_row", "BIGINT", "Its position in that file; 1 is the first row after the header.", True),
+    Column("batch_id", "VARCHAR", "Batch that it came with.", True),
+)
+
+RAW_EVENTS: Final = Table(
+    layer="telemetry",
+    name="raw_events",
+    description="Every delivered row that satisfies the event contract, repeated deliveries included and marked.",
+    columns=(
+        *_EVENT_COLUMNS,
+        *_ORIGIN_COLUMNS,
+        Column("is_duplicate", "BOOLEAN", "Whether the event had been delivered before.", True),
+    ),
+    key=("batch_id", "source_file", "source_row"),
+    day="event_date",
+    partitioned=True,
+    page="""
+        SELECT source, count(*) AS rows, count(*) FILTER (is_duplicate) AS duplicates, min(event_time) AS first_event,
+               max(event_time) AS last_event, max(ingested_at) AS last_ingest
+        FROM telemetry.raw_events WHERE event_date >= $start AND event_date < $end GROUP BY source ORDER BY source""",
+)
+
+EVENTS: Final = Table(
+    layer="telemetry",
+    name="events",
+    description="What counts: each event once. A view over raw_events.",
+    columns=(*_EVENT_COLUMNS, *_ORIGIN_COLUMNS),
+    key=("event_id",),
+    day="event_date",
+    page="""
+        WITH hours AS (
+            SELECT event_type, hour(event_time) AS hour, count(*) AS events, count(DISTINCT feature) AS features
+            FROM telemetry.events WHERE event_date >= $start AND event_date < $end GROUP BY ALL
+        )
+        SELECT event_type, sum(events) AS events, max(features) AS features, list(events ORDER BY hour) AS by_hour
+        FROM hours GROUP BY event_type ORDER BY events DESC LIMIT 12""",
+    claims=(
+        Claim(
+            name="events_stay_in_their_time",
+            description="Each event lies on its own day and not after the moment it was taken in, give or take a day.",
+            contradictions="""
+                SELECT event_id, event_time, event_date, ingested_at FROM telemetry.events
+                WHERE event_date >= $start AND event_date < $end
+                  AND (CAST(event_time AS DATE) <> event_date OR event_time > ingested_at + INTERVAL 1 DAY)""",
+        ),
+    ),
+)
+
+REJECTED_EVENTS: Final = Table(
+    layer="telemetry",
+    name="rejected_events",
+    description="Quarantine: every delivered row that breaks the contract, whole, with the reason.",
+    columns=(
+        Column("batch_id", "VARCHAR", "Batch that it came with.", True),
+        Column("source", "VARCHAR", "Source in product.yaml that delivered it.", True),
+        Column("source_file", "VARCHAR", "File that it stood in.", True),
+        Column("source_row", "BIGINT", "Its position in that file; 1 is the first row after the header.", True),
+        Column("column_name", "VARCHAR", "Contract column that it breaks; NULL where the line itself is broken."),
+        Column("reason", "VARCHAR", "What is wrong.", True),
+        Column("value", "VARCHAR", "The value found, cut at 1,000 characters; the payload holds all of it."),
+        Column("payload", "VARCHAR", "The row as delivered: a JSON object, or the text of an unreadable line.", True),
+        Column("is_readable", "BOOLEAN", "Whether the payload is a row that a mended mapping could accept.", True),
+        Column("content_id", "VARCHAR", "Identity derived from the row's content.", True),
+        Column("ingested_at", "TIMESTAMP", "When the row was rejected, UTC.", True),
+        Column("redriven_in", "VARCHAR", "Batch in which it was accepted later; NULL while it waits."),
+    ),
+    key=("batch_id", "source_file", "source_row"),
+    page="""
+        SELECT source, column_name, reason, count(*) AS rows, count(*) FILTER (redriven_in IS NULL) AS waiting,
+               any_value(left(value, 60)) AS example, any_value(source_file || ':' || source_row) AS found_at
+        FROM telemetry.rejected_events GROUP BY ALL ORDER BY rows DESC LIMIT 20""",
+)
+
+BATCHES: Final = Table(
+    layer="telemetry",
+    name="batches",
+    description="Ledger of deliveries: one row per file or redrive, with the count of its rows and what became of them.",
+    columns=(
+        Column(
+            "batch_id", "VARCHAR", "SHA-256 of the file's bytes, or redrive-… for rows taken from quarantine.", True
+        ),
+        Column("source", "VARCHAR", "Source in product.yaml.", True),
+        Column("source_file", "VARCHAR", "File name at delivery.", True),
+        Column("bytes", "BIGINT", "Size of the file.", True),
+        Column("columns", "VARCHAR", "Names and types of the file's own columns, as JSON.", True),
+        Column("rows_in", "BIGINT", "Rows found in the file, unreadable ones included.", True),
+        Column("accepted", "BIGINT", "Rows that became events.", True),
+        Column("duplicates", "BIGINT", "Rows whose event had been delivered before.", True),
+        Column("rejected", "BIGINT", "Rows in quarantine.", True),
+        Column("days", "DATE[]", "UTC days to which accepted rows belong.", True),
+        Column("ingested_at", "TIMESTAMP", "When it was taken in, UTC.", True),
+    ),
+    key=("batch_id",),
+    page="""
+        SELECT source, source_file, rows_in, accepted, duplicates, rejected, len(days) AS days, ingested_at
+        FROM telemetry.batches ORDER BY ingested_at DESC, source_file DESC LIMIT 12""",
+    claims=(
+        Claim(
+            name="events_are_conserved",
+            description="In every batch, rows in = accepted + duplicates + rejected, counted again in the tables.",
+            contradictions="""
+                WITH stored AS (
+                    SELECT batch_id, count(*) FILTER (NOT is_duplicate) AS accepted, count(*) FILTER (is_duplicate) AS duplicates
+                    FROM telemetry.raw_events GROUP BY batch_id
+                ), refused AS (
+                    SELECT batch_id, count(*) AS rejected FROM telemetry.rejected_events GROUP BY batch_id
+                )
+                SELECT batch_id, source_file, rows_in, coalesce(stored.accepted, 0) AS stored_accepted,
+                       coalesce(stored.duplicates, 0) AS stored_duplicates, coalesce(refused.rejected, 0) AS stored_rejected
+                FROM telemetry.batches LEFT JOIN stored USING (batch_id) LEFT JOIN refused USING (batch_id)
+                WHERE rows_in <> coalesce(stored.accepted, 0) + coalesce(stored.duplicates, 0) + coalesce(refused.rejected, 0)
+                   OR batches.accepted <> coalesce(stored.accepted, 0)
+                   OR batches.duplicates <> coalesce(stored.duplicates, 0)
+                   OR batches.rejected <> coalesce(refused.rejected, 0)""",
+        ),
+    ),
+)
+
+DAY_QUALITY: Final = Table(
+    layer="telemetry",
+    name="day_quality",
+    description="Whether a day's telemetry is whole, so that a fault of the pipeline is not read as one of the product.",
+    columns=(
+        Column("event_date", "DATE", "UTC day.", True),
+        Column("events", "BIGINT", "Events of the day.", True),
+        Column(
+            "expected_events", "DOUBLE", "Median of the same weekday in the four weeks before; NULL without history."
+        ),
+        Column("volume_ratio", "DOUBLE", "events / expected_events."),
+        Column("events_by_hour", "BIGINT[]", "Events in each of the 24 UTC hours.", True),
+        Column("silent_hours", "INTEGER[]", "Hours without one event in which events were expected.", True),
+        Column("missing_rate", "DOUBLE", "Share of the day's expected events that those hours should have had."),
+        Column(
+            "filled", "BIGINT[]", "Events with a value in each optional column, in the order of OPTIONAL_COLUMNS.", True
+        ),
+        Column("emptied_columns", "VARCHAR[]", "Columns that used to be filled and hold no value on this day.", True),
+        Column("verdict", "VARCHAR", "whole, partial, empty or unknown (not enough history to judge).", True),
+        Column("reason", "VARCHAR", "The verdict in words.", True),
+    ),
+    key=("event_date",),
+    day="event_date",
+    lookback_days=28,
+    page="""
+        SELECT event_date, verdict, events, round(volume_ratio, 2) AS volume_ratio, events_by_hour AS by_hour, reason
+        FROM telemetry.day_quality WHERE event_date < $end ORDER BY (verdict IN ('partial', 'empty')) DESC, event_date DESC
+        LIMIT 14""",
+    claims=(
+        Claim(
+            name="telemetry_is_whole",
+            description="No stretch of silent hours and no column gone empty: otherwise the pipeline is at fault.",
+            contradictions="""
+                SELECT event_date, verdict, reason FROM telemetry.day_quality
+                WHERE event_date >= $start AND event_date < $end AND verdict IN ('partial', 'empty')""",
+            severity="WARN",
+            blocking=False,
+        ),
+        Claim(
+            name="volume_matches_its_weekday",
+            description="Between half and twice the events of the same weekday in the four weeks before.",
+            contradictions="""
+                SELECT event_date, events, expected_events, volume_ratio FROM telemetry.day_quality
+                WHERE event_date >= $start AND event_date < $end AND volume_ratio NOT BETWEEN 0.5 AND 2""",
+            severity="WARN",
+            blocking=False,
+        ),
+    ),
+)
+
+TABLES: Final = (RAW_EVENTS, EVENTS, REJECTED_EVENTS, BATCHES, DAY_QUALITY)

@@ -1,0 +1,1 @@
+"""The warehouse layer: SQL and pure functions."""

@@ -1,0 +1,180 @@
+"""The tables of the warehouse layer: a star schema around events and sessions."""
+
+from typing import Final
+
+from intelligence.tables import Claim, Column, Table
+
+_WINDOW: Final = "event_date >= $start AND event_date < $end"
+
+DIM_USERS: Final = Table(
+    layer="warehouse",
+    name="dim_users",
+    description="One row per user: first and last day seen, and the attributes of the latest event.",
+    columns=(
+        Column("user_id", "VARCHAR", "Pseudonymous id.", True),
+        Column("first_seen_at", "TIMESTAMP", "First event, UTC.", True),
+        Column("last_seen_at", "TIMESTAMP", "Latest event, UTC.", True),
+        Column("segment", "VARCHAR", "Kind of user in the latest event that names one."),
+        Column("region", "VARCHAR", "Region in the latest event that names one."),
+        Column("platform", "VARCHAR", "Platform in the latest event that names one."),
+        Column("app_version", "VARCHAR", "Release in the latest event that names one."),
+    ),
+    key=("user_id",),
+    page="""
+        SELECT coalesce(segment, 'unknown') AS segment, count(*) AS users, count(*) FILTER (last_seen_at >= $end - INTERVAL 28 DAY)
+               AS active_28d, count(*) FILTER (first_seen_at >= $end - INTERVAL 28 DAY) AS new_28d
+        FROM warehouse.dim_users GROUP BY ALL ORDER BY users DESC LIMIT 12""",
+    claims=(
+        Claim(
+            name="users_are_seen_in_order",
+            description="Nobody was last seen before being first seen.",
+            contradictions="SELECT user_id, first_seen_at, last_seen_at FROM warehouse.dim_users WHERE last_seen_at < first_seen_at",
+        ),
+    ),
+)
+
+DIM_FEATURE_METADATA: Final = Table(
+    layer="warehouse",
+    name="dim_feature_metadata",
+    description="One row per product feature: who owns it, how important it is and what it promises.",
+    columns=(
+        Column("feature", "VARCHAR", "Name of the product feature.", True),
+        Column("owner", "VARCHAR", "Who answers for it.", True),
+        Column("lifecycle", "VARCHAR", "beta, live or sunset.", True),
+        Column("tier", "BIGINT", "0 is vital, 3 is minor.", True),
+        Column("flag_key", "VARCHAR", "Feature flag that steers it."),
+        Column("is_declared", "BOOLEAN", "Whether product.yaml names it; else these are the defaults.", True),
+        Column("first_seen_date", "DATE", "First UTC day with an event; NULL before any."),
+        Column("max_error_rate", "DOUBLE", "Share of events that may fail.", True),
+        Column("max_crash_rate", "DOUBLE", "Share of events that may crash.", True),
+        Column("slow_latency_ms", "DOUBLE", "An event slower than this is slow.", True),
+        Column("max_slow_rate", "DOUBLE", "Share of timed events that may be slow.", True),
+        Column("max_bad_rating_rate", "DOUBLE", "Share of ratings that may be 2 or less.", True),
+    ),
+    key=("feature",),
+    page="""
+        SELECT owner, tier, lifecycle, count(*) AS features, count(*) FILTER (is_declared) AS declared,
+               array_to_string(list(feature ORDER BY feature)[:5], ', ') AS examples
+        FROM warehouse.dim_feature_metadata GROUP BY ALL ORDER BY tier, owner LIMIT 20""",
+)
+
+DIM_RELEASES: Final = Table(
+    layer="warehouse",
+    name="dim_releases",
+    description="One row per release and platform, as first and last seen in events.",
+    columns=(
+        Column("app_version", "VARCHAR", "Release.", True),
+        Column("platform", "VARCHAR", "Platform, or 'unknown'.", True),
+        Column("first_seen_at", "TIMESTAMP", "First event, UTC.", True),
+        Column("last_seen_at", "TIMESTAMP", "Latest event, UTC.", True),
+    ),
+    key=("app_version", "platform"),
+    page="""
+        SELECT app_version, platform, first_seen_at, last_seen_at
+        FROM warehouse.dim_releases ORDER BY first_seen_at DESC LIMIT 12""",
+)
+
+FACT_EVENTS: Final = Table(
+    layer="warehouse",
+    name="fact_events",
+    description="One row per event, each within a session; a visit without an id ends after 30 minutes of silence.",
+    columns=(
+        Column("event_id", "VARCHAR", "Identity of the event.", True),
+        Column("event_date", "DATE", "UTC day.", True),
+        Column("event_time", "TIMESTAMP", "When it happened, UTC.", True),
+        Column("user_id", "VARCHAR", "Key of dim_users.", True),
+        Column("session_id", "VARCHAR", "Key of fact_sessions, with the day and the user.", True),
+        Column("feature", "VARCHAR", "Key of dim_feature_metadata.", True),
+        Column("event_type", "VARCHAR", "What was done.", True),
+        Column("latency_ms", "DOUBLE", "Time to respond."),
+        Column("error_count", "BIGINT", "Errors met; 0 where the source says nothing.", True),
+        Column("crashed", "BOOLEAN", "Ended in a crash; false where the source says nothing.", True),
+        Column("rating", "DOUBLE", "Rating, 1 to 5."),
+        Column("duration_s", "DOUBLE", "Time spent."),
+        Column("value", "DOUBLE", "Money or other worth."),
+        Column("platform", "VARCHAR", "Platform."),
+        Column("app_version", "VARCHAR", "Key of dim_releases, with the platform."),
+        Column("region", "VARCHAR", "Region."),
+        Column("segment", "VARCHAR", "Kind of user, 'unknown' where not given.", True),
+        Column("experiment", "VARCHAR", "Experiment exposed to."),
+        Column("variant", "VARCHAR", "Arm of it."),
+    ),
+    key=("event_id",),
+    day="event_date",
+    partitioned=True,
+    page="""
+        SELECT coalesce(platform, 'unknown') AS platform, count(*) AS events, count(DISTINCT user_id) AS users,
+               count(DISTINCT app_version) AS releases, count(*) FILTER (error_count > 0) AS failed, count(*) FILTER (crashed) AS crashed,
+               round(median(latency_ms)) AS median_latency_ms
+        FROM warehouse.fact_events WHERE event_date >= $start AND event_date < $end GROUP BY ALL ORDER BY events DESC LIMIT 12""",
+    claims=(
+        Claim(
+            name="every_event_became_a_fact",
+            description="As many facts as events on each day.",
+            contradictions=f"""
+                SELECT event_date, events.n AS events, facts.n AS facts
+                FROM (SELECT event_date, count(*) AS n FROM telemetry.events WHERE {_WINDOW} GROUP BY event_date) AS events
+                FULL JOIN (SELECT event_date, count(*) AS n FROM warehouse.fact_events WHERE {_WINDOW} GROUP BY event_date)
+                    AS facts USING (event_date)
+                WHERE events.n IS DISTINCT FROM facts.n""",
+        ),
+        Claim(
+            name="facts_join_their_dims",
+            description="Each fact finds its user, its feature and, where it names one, its release.",
+            contradictions=f"""
+                WITH facts AS (
+                    SELECT DISTINCT user_id, feature, app_version, coalesce(platform, 'unknown') AS platform
+                    FROM warehouse.fact_events WHERE {_WINDOW}
+                )
+                SELECT 'dim_users' AS dim, user_id AS missing FROM facts ANTI JOIN warehouse.dim_users USING (user_id)
+                UNION SELECT 'dim_feature_metadata', feature FROM facts ANTI JOIN warehouse.dim_feature_metadata USING (feature)
+                UNION SELECT 'dim_releases', app_version
+                FROM (SELECT * FROM facts WHERE app_version IS NOT NULL)
+                ANTI JOIN warehouse.dim_releases USING (app_version, platform)""",
+        ),
+    ),
+)
+
+FACT_SESSIONS: Final = Table(
+    layer="warehouse",
+    name="fact_sessions",
+    description="One row per visit of a user on a UTC day; a visit over midnight is two.",
+    columns=(
+        Column("event_date", "DATE", "UTC day.", True),
+        Column("user_id", "VARCHAR", "Key of dim_users.", True),
+        Column("session_id", "VARCHAR", "Visit.", True),
+        Column("started_at", "TIMESTAMP", "First event, UTC.", True),
+        Column("ended_at", "TIMESTAMP", "Last event, UTC.", True),
+        Column("duration_s", "DOUBLE", "From the first to the last event.", True),
+        Column("events", "BIGINT", "Events in it (session depth).", True),
+        Column("features", "BIGINT", "Different features touched.", True),
+        Column("errors", "BIGINT", "Errors met.", True),
+        Column("crashed", "BOOLEAN", "Whether any event crashed.", True),
+        Column("converted", "BOOLEAN", "Whether any event was a conversion.", True),
+        Column("segment", "VARCHAR", "Kind of user.", True),
+        Column("platform", "VARCHAR", "Platform."),
+        Column("app_version", "VARCHAR", "Release."),
+    ),
+    key=("event_date", "user_id", "session_id"),
+    day="event_date",
+    partitioned=True,
+    page="""
+        SELECT segment, count(*) AS sessions, round(avg(events), 2) AS depth, round(median(duration_s)) AS median_duration_s,
+               round(avg(CAST(converted AS INTEGER)), 3) AS converted_rate, count(*) FILTER (crashed) AS crashed
+        FROM warehouse.fact_sessions WHERE event_date >= $start AND event_date < $end GROUP BY ALL ORDER BY sessions DESC
+        LIMIT 12""",
+    claims=(
+        Claim(
+            name="sessions_add_up_to_events",
+            description="The events of a day's sessions are the day's facts.",
+            contradictions=f"""
+                SELECT event_date, facts.n AS facts, sessions.n AS events_in_sessions
+                FROM (SELECT event_date, count(*) AS n FROM warehouse.fact_events WHERE {_WINDOW} GROUP BY event_date) AS facts
+                FULL JOIN (SELECT event_date, CAST(sum(events) AS BIGINT) AS n FROM warehouse.fact_sessions WHERE {_WINDOW}
+                           GROUP BY event_date) AS sessions USING (event_date)
+                WHERE facts.n IS DISTINCT FROM sessions.n""",
+        ),
+    ),
+)
+
+TABLES: Final = (DIM_USERS, DIM_FEATURE_METADATA, DIM_RELEASES, FACT_EVENTS, FACT_SESSIONS)

@@ -1,0 +1,73 @@
+"""What each day of each table was built from, so that only days whose telemetry has changed are built again."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+import duckdb
+
+import intelligence
+from intelligence.product import Product
+from intelligence.sql import sql
+from intelligence.tables import Column, Days, Table
+
+BUILT_LAYERS = ("warehouse", "metrics")
+DAY_BUILDS = Table(
+    layer="bookkeeping",
+    name="day_builds",
+    description="For which telemetry each day of each table was last built.",
+    columns=(
+        Column("table_name", "VARCHAR", "Table, with its layer.", True),
+        Column("day", "DATE", "UTC day.", True),
+        Column("token", "VARCHAR", "Stands for the batches and definitions that the day was made from.", True),
+    ),
+    key=("table_name", "day"),
+)
+
+
+def definition_version(product: Product) -> str:
+    """Return a digest of everything but telemetry that the tables are made from: the code and the product's rules."""
+    root = Path(intelligence.__file__).parent
+    digest = hashlib.sha256(product.model_dump_json(exclude={"sources", "owner", "name"}).encode())
+    for layer in BUILT_LAYERS:
+        for path in sorted((root / layer).glob("*.*")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def record_builds(connection: duckdb.DuckDBPyConnection, table: Table, days: Days, *, version: str) -> None:
+    """Record, in the open transaction, that the days of the table are now built from the present telemetry."""
+    parameters = {**days.parameters, "table": table.path}
+    connection.execute(
+        "DELETE FROM bookkeeping.day_builds WHERE table_name = $table AND day >= $start AND day < $end", parameters
+    )
+    connection.execute(
+        f"INSERT INTO bookkeeping.day_builds SELECT * FROM ({sql('telemetry/day_tokens.sql')})"
+        " WHERE day >= $start AND day < $end",
+        {**days.parameters, "tables": _looking_back([table]), "version": version},
+    )
+
+
+def stale_days(
+    connection: duckdb.DuckDBPyConnection, tables: Sequence[Table], *, version: str, before: date
+) -> dict[str, list[Days]]:
+    """Return, by table path, the ranges of days before `before` that are missing or built from older telemetry."""
+    rows = connection.execute(
+        f"SELECT table_name, day FROM ({sql('telemetry/day_tokens.sql')}) AS wanted"
+        " ANTI JOIN bookkeeping.day_builds AS built USING (table_name, day, token)"
+        " WHERE day < $before ORDER BY table_name, day",
+        {"tables": _looking_back(tables), "version": version, "before": before},
+    ).fetchall()
+    stale: dict[str, list[Days]] = {}
+    for name, day in rows:
+        ranges = stale.setdefault(name, [])
+        if ranges and ranges[-1].end == day:
+            ranges[-1] = Days(ranges[-1].start, day + timedelta(days=1))
+        else:
+            ranges.append(Days(day, day + timedelta(days=1)))
+    return stale
+
+
+def _looking_back(tables: Sequence[Table]) -> list[Mapping[str, str | int | None]]:
+    return [{"name": table.path, "lookback_days": table.lookback_days} for table in tables]

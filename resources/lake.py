@@ -1,0 +1,359 @@
+"""The one door to the lake: DuckLake over DuckDB, Parquet files with a transactional catalogue.
+
+Many processes read and write at once. A write is one transaction, done as a whole or retried as a whole; on one
+machine a file lock lets one writer in at a time, which the operating system releases when a process dies.
+"""
+
+import importlib.util
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+import polars as pl
+from dagster_duckdb import DuckDBResource
+from filelock import FileLock
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+
+from intelligence.errors import LakeError
+from intelligence.layers import DAILY_TABLES, TABLES, VIEWS
+from intelligence.tables import Claim, Days, Table, schema_contradictions
+from resources.builds import DAY_BUILDS, record_builds, stale_days
+from resources.faults import reach
+from resources.settings import Settings, object_store_secret
+
+ROWS_AT_ONCE = 10_000_000
+WRITER_PATIENCE_S = 600
+MOST_CONTRADICTIONS = 1_000
+ADVISORY_LOCK = 7_306_582
+Result = TypeVar("Result")
+
+_roots: dict[tuple[str, str], duckdb.DuckDBPyConnection] = {}
+
+
+def extension_path(name: str) -> str:
+    """Return where the packaged DuckDB extension `name` lies; raises LakeError if its package is not installed."""
+    module = f"duckdb_extension_{name}"
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        package = module.replace("_", "-")
+        raise LakeError("lake", f"the package {package} is not installed.", hint="Run `make setup`.")
+    return str(Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension")
+
+
+def is_conflict(error: BaseException) -> bool:
+    """Return whether another writer was in the way, so that the same transaction may succeed when tried again."""
+    signs = ("database is locked", "conflict", "failed to commit", "database is busy", "serialize access")
+    return isinstance(error, duckdb.Error) and any(sign in str(error).lower() for sign in signs)
+
+
+class Lake(DuckDBResource):
+    """The lake of one product.
+
+    `catalog` is `sqlite:<path>` or `postgres:<libpq settings>`; `store` is a folder or an `s3://` prefix;
+    `version` stands for the definitions that its tables are built by: another version makes every day stale.
+    """
+
+    database: str = ":memory:"
+    catalog: str
+    store: str
+    memory_limit: str = "4GB"
+    scratch: str | None = None
+    version: str = "0"
+
+    @classmethod
+    def of(cls, settings: Settings, *, version: str = "0") -> "Lake":
+        """Return the lake that the settings name."""
+        return cls(
+            catalog=settings.catalog,
+            store=settings.store,
+            memory_limit=settings.memory_limit,
+            scratch=str(settings.data / "scratch"),
+            version=version,
+        )
+
+    @property
+    def _catalog_file(self) -> Path | None:
+        return Path(self.catalog.removeprefix("sqlite:")) if self.catalog.startswith("sqlite:") else None
+
+    def exists(self) -> bool:
+        """Return whether anything was ever written; for a catalogue on a server this is taken for granted."""
+        return self._catalog_file is None or self._catalog_file.exists()
+
+    @contextmanager
+    def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a connection with the lake as its default database; temporary tables are its own."""
+        root = _roots.get((self.catalog, self.store)) or self._root()
+        connection = root.cursor()
+        try:
+            connection.execute("USE lake")
+            yield connection
+        finally:
+            with suppress(duckdb.Error):
+                connection.rollback()
+            connection.close()
+
+    def close(self) -> None:
+        """Close the lake in this process; the next use opens it again."""
+        root = _roots.pop((self.catalog, self.store), None)
+        if root is not None:
+            root.close()
+
+    def _root(self) -> duckdb.DuckDBPyConnection:
+        offline = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
+        root = duckdb.connect(self.database, config={**offline, "memory_limit": self.memory_limit})
+        remote = self.store.startswith("s3://")
+        kind = "sqlite_scanner" if self._catalog_file else "postgres_scanner"
+        for name in (kind, "ducklake", *(["httpfs"] if remote else [])):
+            root.execute(f"LOAD '{extension_path(name)}'")
+        root.execute("SET TimeZone = 'UTC'")
+        if self.scratch:
+            root.execute(f"SET temp_directory = '{self.scratch}'")
+        secret = object_store_secret() if remote else None
+        if secret:
+            root.execute(secret)
+        with self._one_writer():
+            self._attach(root, remote=remote)
+        _roots[self.catalog, self.store] = root
+        self._prepare()
+        return root
+
+    def _attach(self, root: duckdb.DuckDBPyConnection, *, remote: bool) -> None:
+        store = self.store if remote else str(Path(self.store).resolve())
+        if not remote:
+            Path(store).mkdir(parents=True, exist_ok=True)
+        catalog = f"sqlite:{self._catalog_file}" if self._catalog_file else self.catalog
+        attach = f"ATTACH 'ducklake:{catalog}' AS lake (DATA_PATH '{store}/', OVERRIDE_DATA_PATH true)"
+        try:
+            root.execute(attach)
+        except duckdb.Error as error:
+            raise LakeError(
+                f"catalogue {self.catalog.split(':', 1)[0]}",
+                f"it cannot be opened ({str(error).splitlines()[0]}).",
+                hint="Check INTELLIGENCE_LAKE_CATALOG and INTELLIGENCE_LAKE_STORE, and that the server answers.",
+            ) from error
+        if self._catalog_file:
+            with sqlite3.connect(self._catalog_file, timeout=60) as catalogue:
+                catalogue.execute("PRAGMA journal_mode = WAL")
+            catalogue.close()
+
+    @contextmanager
+    def _one_writer(self) -> Iterator[None]:
+        if self._catalog_file:
+            self._catalog_file.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(self._catalog_file.with_suffix(".lock"), timeout=WRITER_PATIENCE_S):
+                yield
+            return
+        root = _roots.get((self.catalog, self.store))
+        if root is None:
+            yield
+            return
+        with root.cursor() as lock:
+            lock.execute(
+                f"ATTACH IF NOT EXISTS '{self.catalog.removeprefix('postgres:')}' AS lake_lock (TYPE postgres)"
+            )
+            lock.begin()
+            lock.execute(f"FROM postgres_query('lake_lock', 'SELECT 1 FROM pg_advisory_xact_lock({ADVISORY_LOCK})')")
+            yield
+
+    def commit(
+        self, work: Callable[[duckdb.DuckDBPyConnection], Result], *, on: duckdb.DuckDBPyConnection | None = None
+    ) -> Result:
+        """Return what `work` returns after doing it in one transaction, which is retried as a whole on a conflict.
+
+        `on` is a connection whose temporary tables the work needs; without it a new one is opened.
+        """
+        opened = self.get_connection() if on is None else nullcontext(on)
+        with opened as connection, self._one_writer():
+            for attempt in Retrying(
+                retry=retry_if_exception(is_conflict),
+                wait=wait_random_exponential(multiplier=0.05, max=2),
+                stop=stop_after_delay(60),
+                reraise=True,
+            ):
+                with attempt:
+                    return _committed(work, connection)
+        raise AssertionError("unreachable: the last attempt raises")
+
+    def _prepare(self) -> None:
+        """Create the tables and views that do not exist yet and add columns that a newer version defines."""
+        with self.get_connection() as connection:
+            found = _columns_by_table(connection)
+        missing = [table for table in (*TABLES, DAY_BUILDS) if table.path not in VIEWS and _lacks(table, found)]
+        if missing or any(view not in found for view in VIEWS):
+            self.commit(lambda connection: _create(connection, missing))
+
+    def columns(self, table: Table) -> dict[str, str]:
+        """Return the column types of the table as it stands in the lake, by name; empty if it does not exist."""
+        with self.get_connection() as connection:
+            return _columns_by_table(connection).get(table.path, {})
+
+    def frame(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
+        """Return the query's result."""
+        with self.get_connection() as connection:
+            return connection.execute(query, dict(parameters or {})).pl()
+
+    def contradictions(self, claim: Claim, days: Days) -> pl.DataFrame:
+        """Return the rows that contradict the claim in `days`, at most MOST_CONTRADICTIONS of them."""
+        query = f"SELECT * FROM ({claim.contradictions}) LIMIT {MOST_CONTRADICTIONS}"
+        return self.frame(query, _asked(query, days.parameters))
+
+    def shown(self, table: Table, days: Days) -> pl.DataFrame:
+        """Return the small table of the table's page; empty where it has none."""
+        return self.frame(table.page, _asked(table.page, days.parameters)) if table.page else pl.DataFrame()
+
+    def row_count(self, table: Table) -> int:
+        """Return how many rows the table has."""
+        return int(self.frame(f"SELECT count(*) FROM {table.path}").item())
+
+    def counted(self, view: Table, days: Days) -> int:
+        """Return how many rows the view has in `days`, and record that these days were looked at."""
+        self.commit(lambda connection: record_builds(connection, view, days, version=self.version))
+        query = f"SELECT count(*) FROM {view.path} WHERE {view.day} >= $start AND {view.day} < $end"
+        return int(self.frame(query, days.parameters).item())
+
+    def stale(self, *, before: date) -> dict[str, list[Days]]:
+        """Return, by table path, the ranges of days before `before` that are not built from the present telemetry."""
+        with self.get_connection() as connection:
+            return stale_days(connection, DAILY_TABLES, version=self.version, before=before)
+
+    def span(self) -> Days | None:
+        """Return the range of days that hold events; None in an empty lake."""
+        first, last = self.frame(
+            "SELECT min(day), max(day) FROM (SELECT unnest(days) AS day FROM telemetry.batches)"
+        ).row(0)
+        return Days(first, last + timedelta(days=1)) if first else None
+
+    def first_day(self, days: Days) -> date:
+        """Return the first day of the data, or of `days` where that is earlier."""
+        span = self.span()
+        return min(span.start, days.start) if span else days.start
+
+    def newest_day(self) -> Days:
+        """Return the newest day that holds events; an empty range in an empty lake."""
+        span = self.span()
+        return Days(span.end - timedelta(days=1), span.end) if span else Days(date(2000, 1, 1), date(2000, 1, 1))
+
+    def snapshot_id(self) -> int:
+        """Return the id of the lake's newest snapshot, under which its present state can be read again for ever."""
+        return int(self.frame("SELECT id FROM ducklake_current_snapshot('lake')").item())
+
+    def replace(
+        self,
+        table: Table,
+        days: Days,
+        query: str,
+        parameters: Mapping[str, Any] | None = None,
+        frames: Mapping[str, pl.DataFrame] | None = None,
+    ) -> int:
+        """Put the query's rows in the place of the table's rows of `days`, all in one transaction; return how many.
+
+        A table without a day column is replaced whole. `frames` are readable in the query by their names. The same
+        transaction records for which telemetry each day was built (see `stale_days`).
+        """
+
+        def asked(part: Days) -> dict[str, Any]:
+            return _asked(query, {**(parameters or {}), **part.parameters})
+
+        def work(connection: duckdb.DuckDBPyConnection) -> int:
+            for name, frame in (frames or {}).items():
+                connection.register(name, frame)
+            if table.day is None:
+                connection.execute("CREATE OR REPLACE TEMP TABLE replacement AS " + query, asked(days))
+                connection.execute(f"DELETE FROM {table.path}")
+                reach("table.days_deleted")
+                written = _inserted(connection, table, "FROM temp.replacement", {})
+            else:
+                connection.execute(
+                    f"DELETE FROM {table.path} WHERE {table.day} >= $start AND {table.day} < $end", days.parameters
+                )
+                reach("table.days_deleted")
+                written = sum(_inserted(connection, table, query, asked(part)) for part in _parts(connection, days))
+            reach("table.rows_written")
+            record_builds(connection, table, days, version=self.version)
+            reach("table.build_recorded")
+            return written
+
+        written = self.commit(work)
+        reach("table.committed")
+        return written
+
+
+def _committed(work: Callable[[duckdb.DuckDBPyConnection], Result], connection: duckdb.DuckDBPyConnection) -> Result:
+    connection.begin()
+    try:
+        result = work(connection)
+        connection.commit()
+    except BaseException:
+        # After a failed commit no transaction is open, and the complaint about that would hide the cause.
+        with suppress(duckdb.Error):
+            connection.rollback()
+        raise
+    return result
+
+
+def _columns_by_table(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
+    rows = connection.execute(
+        "SELECT schema_name || '.' || table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = 'lake'"
+        " ORDER BY column_index"
+    ).fetchall()
+    found: dict[str, dict[str, str]] = {}
+    for path, column, type_ in rows:
+        found.setdefault(path, {})[column] = type_
+    return found
+
+
+def _lacks(table: Table, found: Mapping[str, Mapping[str, str]]) -> bool:
+    return bool(schema_contradictions(table, found.get(table.path, {})))
+
+
+def _create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
+    present = _columns_by_table(connection)
+    for table in tables:
+        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {table.layer}")
+        columns = present.get(table.path)
+        if columns is None:
+            definitions = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
+            connection.execute(f"CREATE TABLE {table.path} ({definitions})")
+            if table.partitioned:
+                connection.execute(f"ALTER TABLE {table.path} SET PARTITIONED BY ({table.day})")
+            continue
+        for column in table.columns:
+            if column.name not in columns:
+                connection.execute(f'ALTER TABLE {table.path} ADD COLUMN "{column.name}" {column.type}')
+        wrong = schema_contradictions(table, _columns_by_table(connection)[table.path])
+        if wrong:
+            raise LakeError(
+                f"table {table.path}",
+                f"{'; '.join(wrong)}.",
+                hint="It was written by another version; move the lake's folder away and ingest again.",
+            )
+    for view, query in VIEWS.items():
+        connection.execute(f"CREATE OR REPLACE VIEW {view} AS {query}")
+
+
+def _inserted(connection: duckdb.DuckDBPyConnection, table: Table, query: str, parameters: Mapping[str, Any]) -> int:
+    row = connection.execute(f"INSERT INTO {table.path} BY NAME {query}", dict(parameters)).fetchone()
+    return int(row[0]) if row else 0
+
+
+def _asked(query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the parameters that the query names; DuckDB refuses any other."""
+    return {name: value for name, value in parameters.items() if f"${name}" in query}
+
+
+def _parts(connection: duckdb.DuckDBPyConnection, days: Days) -> Iterator[Days]:
+    """Yield the range in parts that hold about ROWS_AT_ONCE events, so that memory does not grow with the range."""
+    held = connection.execute(
+        "SELECT (SELECT coalesce(sum(accepted), 0) FROM telemetry.batches),"
+        " (SELECT count(DISTINCT day) FROM (SELECT unnest(days) AS day FROM telemetry.batches))"
+    ).fetchone()
+    events, known_days = held or (0, 0)
+    step = timedelta(days=max(1, int(ROWS_AT_ONCE * max(known_days, 1) / max(events, 1))))
+    start = days.start
+    while start < days.end:
+        yield Days(start, min(start + step, days.end))
+        start += step

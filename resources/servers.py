@@ -1,0 +1,65 @@
+"""The Dagster webserver, its daemon and the MLflow server, run together on loopback until they are told to stop."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from honcho.manager import Manager
+
+from intelligence.errors import PlatformError
+from resources.runs import dagster_home
+from resources.settings import ROOT, settings
+
+LOOPBACK = "127.0.0.1"
+
+
+def serve(*, port: int, mlflow_port: int, say: Callable[[str], None]) -> int:
+    """Serve until Ctrl-C or SIGTERM and return the exit code; raises PlatformError if a port is taken."""
+    for name, wanted in (("Dagster UI", port), ("MLflow UI", mlflow_port)):
+        if _is_taken(wanted):
+            raise PlatformError(name, f"port {wanted} is in use.", hint="Stop what runs there or choose another port.")
+    os.chdir(ROOT)
+    home, binaries = dagster_home(settings()), Path(sys.executable).parent
+    quiet = {
+        "DAGSTER_HOME": str(home),
+        "DO_NOT_TRACK": "true",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": "ignore",
+    }
+    environment = {**os.environ, **quiet}
+    store, artifacts = ROOT / "mlruns" / "mlflow.db", ROOT / "mlruns" / "artifacts"
+    manager = Manager()
+    manager.add_process(
+        "dagster",
+        f"exec {binaries}/dagster-webserver -h {LOOPBACK} -p {port} -w workspace.yaml",
+        env=environment,
+        cwd=str(ROOT),
+    )
+    manager.add_process(
+        "daemon", f"exec {binaries}/dagster-daemon run -w workspace.yaml", env=environment, cwd=str(ROOT)
+    )
+    manager.add_process(
+        "mlflow",
+        f"exec {binaries}/mlflow server --backend-store-uri sqlite:///{store} --artifacts-destination {artifacts}"
+        f" --host {LOOPBACK} --port {mlflow_port} --workers 1",
+        env=environment,
+        cwd=str(ROOT),
+    )
+    say(f"Dagster  http://{LOOPBACK}:{port}\nMLflow   http://{LOOPBACK}:{mlflow_port}\nCtrl-C stops both.")
+    manager.loop()
+    return 0 if manager.returncode in (0, None, -signal.SIGINT, -signal.SIGTERM, 130) else int(manager.returncode)
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return True
+    return False

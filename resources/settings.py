@@ -1,0 +1,70 @@
+"""Every environment variable that the platform reads, in one place. None is needed."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Where things are.
+
+    Attributes:
+        product_file: INTELLIGENCE_PRODUCT, the product's `product.yaml`.
+        data: INTELLIGENCE_DATA, the folder for everything that the platform writes.
+        catalog: INTELLIGENCE_LAKE_CATALOG, `sqlite:<path>` or `postgres:<libpq settings>`.
+        store: INTELLIGENCE_LAKE_STORE, a folder or `s3://bucket/prefix` for the lake's Parquet files.
+        memory_limit: INTELLIGENCE_MEMORY_LIMIT, how much memory DuckDB may use before it spills to disk.
+        simulated_days: INTELLIGENCE_SIMULATED_DAYS, how many days a simulator delivers, instead of the product's number.
+    """
+
+    product_file: Path
+    data: Path
+    catalog: str
+    store: str
+    memory_limit: str
+    simulated_days: int | None
+
+    @property
+    def landing(self) -> Path:
+        """Return the folder into which the simulator delivers its files."""
+        return self.data / "landing"
+
+
+def settings() -> Settings:
+    """Return the settings of this process; relative paths start at the project's root."""
+    data = ROOT / os.environ.get("INTELLIGENCE_DATA", "data")
+    return Settings(
+        product_file=ROOT / os.environ.get("INTELLIGENCE_PRODUCT", "product.yaml"),
+        data=data,
+        catalog=os.environ.get("INTELLIGENCE_LAKE_CATALOG", f"sqlite:{data / 'lake' / 'catalog.sqlite'}"),
+        store=os.environ.get("INTELLIGENCE_LAKE_STORE", str(data / "lake" / "files")),
+        memory_limit=os.environ.get("INTELLIGENCE_MEMORY_LIMIT", "4GB"),
+        simulated_days=int(days) if (days := os.environ.get("INTELLIGENCE_SIMULATED_DAYS")) else None,
+    )
+
+
+def object_store_secret() -> str | None:
+    """Return the statement that gives DuckDB the object store's credentials, from the usual AWS_* variables."""
+    key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
+    if not key or not secret:
+        return None
+    parts = {"TYPE": "s3", "KEY_ID": _quoted(key), "SECRET": _quoted(secret)}
+    parts["REGION"] = _quoted(os.environ.get("AWS_REGION", "us-east-1"))
+    endpoint = os.environ.get("AWS_ENDPOINT_URL")
+    if endpoint:
+        parts["ENDPOINT"] = _quoted(endpoint.split("://", 1)[-1])
+        parts["URL_STYLE"] = "'path'"
+        parts["USE_SSL"] = str(endpoint.startswith("https")).lower()
+    return f"CREATE OR REPLACE SECRET lake_store ({', '.join(f'{name} {value}' for name, value in parts.items())})"
+
+
+def fault_point() -> str | None:
+    """Return INTELLIGENCE_KILL_AT, the named point at which this process is to die; see `resources/faults.py`."""
+    return os.environ.get("INTELLIGENCE_KILL_AT")
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"

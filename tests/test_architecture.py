@@ -1,0 +1,105 @@
+"""The rings, as a program: imports go inward only, assets are thin, the code location loads bare."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+RINGS = {
+    "intelligence": {"intelligence"},
+    "resources": {"intelligence", "resources"},
+    "assets": {"intelligence", "resources", "assets"},
+    "sensors": {"intelligence", "resources", "assets", "sensors"},
+}
+OUTWARD = {
+    "dagster", "dagster_duckdb", "duckdb", "mlflow", "slack_sdk", "sqlalchemy", "requests", "httpx", "urllib", "socket",
+    "os", "time", "random", "subprocess",
+}  # fmt: skip
+DOOR = ROOT / "intelligence" / "cli.py"
+MOST_STATEMENTS = 15
+HEAVY = ("mlflow", "evidently", "dowhy", "sklearn", "xgboost", "matplotlib", "pandas")
+
+
+def python_files(ring: str) -> list[Path]:
+    return sorted((ROOT / ring).rglob("*.py"))
+
+
+def imported(tree: ast.AST) -> set[str]:
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    return {name.split(".")[0] for name in names}
+
+
+@pytest.mark.parametrize(
+    "path", [path for ring in RINGS for path in python_files(ring)], ids=lambda path: str(path.relative_to(ROOT))
+)
+def test_imports_go_inward_only(path: Path) -> None:
+    if path == DOOR:
+        return
+    ring = path.relative_to(ROOT).parts[0]
+    names = imported(ast.parse(path.read_text()))
+    assert not (names & set(RINGS)) - RINGS[ring]
+    if ring == "intelligence":
+        assert not names & OUTWARD
+
+
+@pytest.mark.parametrize("path", python_files("intelligence"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_domain_knows_no_clock_and_no_unseeded_random(path: Path) -> None:
+    if path == DOOR:
+        return
+    calls = [ast.unparse(node.func) for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+    forbidden = ("datetime.now", "datetime.utcnow", "date.today", "datetime.today", "np.random.rand", "np.random.seed")
+    assert not [call for call in calls if call.endswith(forbidden)]
+    unseeded = [
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("default_rng") and not node.args
+    ]
+    assert not unseeded
+
+
+def asset_functions() -> list[tuple[str, ast.FunctionDef]]:
+    return [
+        (f"{path.name}:{node.name}", node)
+        for path in python_files("assets")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and any("asset(" in ast.unparse(each) for each in node.decorator_list)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "function"), asset_functions(), ids=lambda value: value if isinstance(value, str) else ""
+)
+def test_assets_are_thin(name: str, function: ast.FunctionDef) -> None:
+    statements = sum(isinstance(node, ast.stmt) for node in ast.walk(function)) - 1
+    assert statements <= MOST_STATEMENTS, name
+    assert function.returns is not None, f"{name} does not say what it returns"
+
+
+@pytest.mark.parametrize("ring", ["assets", "resources", "sensors"])
+def test_annotations_are_there_at_run_time(ring: str) -> None:
+    for path in python_files(ring):
+        text = path.read_text()
+        assert "from __future__ import annotations" not in text, path
+        assert "TYPE_CHECKING" not in text, path
+
+
+def test_the_code_location_loads_without_environment_network_or_heavy_libraries(tmp_path: Path) -> None:
+    program = f"""
+import socket, sys
+def refuse(*args, **kwargs): raise AssertionError(f"network touched: {{args}}")
+socket.socket.connect = refuse
+socket.getaddrinfo = refuse
+import assets.definitions
+heavy = [name for name in {HEAVY!r} if name in sys.modules]
+assert not heavy, heavy
+assert not __import__("os").path.exists({str(tmp_path / "data")!r})
+"""
+    environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "INTELLIGENCE_DATA": str(tmp_path / "data")}
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=False, env=environment, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,72 @@
+"""The asset graph as people see it: it flows downhill, every asset introduces itself, and a snapshot shows each change."""
+
+import os
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from assets.definitions import LAYERS, defs
+from assets.house import SCHEMA_CHECK, first_day
+from intelligence.layers import TABLES
+from intelligence.tables import standard_claims
+
+SNAPSHOT = Path(__file__).parent / "snapshots" / "graph.txt"
+GRAPH = defs.resolve_asset_graph()
+KEYS = sorted(GRAPH.get_all_asset_keys(), key=lambda key: key.path)
+
+
+def test_the_definitions_are_valid() -> None:
+    dg.Definitions.validate_loadable(defs)
+
+
+def test_every_table_of_the_lake_is_an_asset_and_every_asset_a_table() -> None:
+    assert {".".join(key.path) for key in KEYS} == {table.path for table in TABLES}
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.to_user_string())
+def test_data_flows_downhill(key: dg.AssetKey) -> None:
+    order = list(LAYERS)
+    for parent in GRAPH.get(key).parent_keys:
+        assert order.index(parent.path[0]) <= order.index(key.path[0]), f"{parent} is below {key}"
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.to_user_string())
+def test_every_asset_introduces_itself(key: dg.AssetKey) -> None:
+    node = GRAPH.get(key)
+    assert node.description
+    assert len(node.description) > 40
+    assert node.owners
+    assert node.kinds
+    assert node.group_name == key.path[0]
+    schema = node.metadata["dagster/column_schema"]
+    assert all(column.description for column in schema.columns)
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.path)
+def test_every_table_has_a_blocking_schema_check_and_a_claim_of_its_own(table) -> None:
+    checks = {
+        key.name: GRAPH.asset_check_keys
+        for key in GRAPH.asset_check_keys
+        if list(key.asset_key.path) == [table.layer, table.name]
+    }
+    assert SCHEMA_CHECK in checks
+    assert {claim.name for claim in standard_claims(table)} <= set(checks)
+
+
+def test_the_graph_is_the_one_that_was_reviewed() -> None:
+    lines = []
+    for key in KEYS:
+        node = GRAPH.get(key)
+        parents = ", ".join(sorted(parent.to_user_string() for parent in node.parent_keys))
+        lines.append(
+            f"{key.to_user_string()} <- {parents or '-'} [{', '.join(sorted(node.kinds))}] {', '.join(node.owners)}"
+        )
+    text = "\n".join(lines) + "\n"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        SNAPSHOT.write_text(text)
+    assert SNAPSHOT.read_text() == text, "Review the change and run UPDATE_SNAPSHOTS=1 pytest tests/test_graph.py"
+
+
+def test_the_first_day_is_the_products() -> None:
+    assert str(first_day()) == "2026-05-04"
