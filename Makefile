@@ -21,18 +21,18 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@$(BIN)/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo "Python 3.11, 3.12 or 3.13 is needed; this is $$($(BIN)/python -V). Try make PYTHON=python3.12"; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --requirement requirements.lock
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --requirement requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
 
 demo: setup ## Run the main job from raw telemetry to feature health, and say what came of it
-	@$(BIN)/intelligence demo --example $(EXAMPLE) $(if $(DAYS),--days $(DAYS))
+	@$(BIN)/intelligence --example $(EXAMPLE) demo $(if $(DAYS),--days $(DAYS))
 
 up: setup ## Serve the Dagster and MLflow UIs on this machine until Ctrl-C
-	@$(BIN)/intelligence up --example $(EXAMPLE)
+	@$(BIN)/intelligence --example $(EXAMPLE) up
 
 test: setup ## Run all tests, with coverage
-	@$(BIN)/python -m pytest --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered
 
 check: setup ## Everything that CI runs: lint, format, types, tests, doc examples, README
 	@$(BIN)/ruff check .

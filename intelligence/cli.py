@@ -55,9 +55,14 @@ def options(
     data: Annotated[
         Path | None, typer.Option(help="Folder for all that is written; else INTELLIGENCE_DATA or data.")
     ] = None,
+    example: Annotated[Example | None, typer.Option(help="A product that comes with the repository.")] = None,
     traceback: Annotated[bool, typer.Option("--traceback", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Set what holds for every command."""
+    if example:
+        file, folder = EXAMPLES[example]
+        os.environ["INTELLIGENCE_PRODUCT"] = str(ROOT / file)
+        os.environ.setdefault("INTELLIGENCE_DATA", str(ROOT / folder))
     if product:
         os.environ["INTELLIGENCE_PRODUCT"] = str(product.resolve())
     if data:
@@ -68,27 +73,14 @@ def options(
 
 @app.command()
 def demo(
-    example: Annotated[
-        Example, typer.Option(help="Which of the products that come with the repository.")
-    ] = Example.classroom,
     days: Annotated[int | None, typer.Option(help="Days to simulate, instead of the product's own number.")] = None,
 ) -> None:
     """Run an example from raw telemetry to feature health, and say what came of it."""
-    os.environ["INTELLIGENCE_PRODUCT"], os.environ["INTELLIGENCE_DATA"] = EXAMPLES[example]
     if days is not None:
         os.environ["INTELLIGENCE_SIMULATED_DAYS"] = str(days)
     outcome = _brought_up_to_date()
     _say_what_came_of_it(outcome)
-    ui = "make up" if example is Example.classroom else f"make up EXAMPLE={example}"
-    console.print(
-        terminal.next_steps(
-            [
-                f"[bold]{ui}[/]  then http://127.0.0.1:3000 for assets, runs and checks, http://127.0.0.1:5000 for models",
-                "[bold].venv/bin/intelligence status[/]  the same summary at any time",
-                "[bold]product.yaml[/]  your own sources, promises and rules; [bold].venv/bin/intelligence check[/] reads it",
-            ]
-        )
-    )
+    console.print(terminal.next_steps(_next_steps()))
     _leave(outcome)
 
 
@@ -148,6 +140,8 @@ def redrive(
         f"{report.taken:,} rows taken again: {report.accepted:,} accepted, {report.duplicates:,} duplicates, "
         f"{report.still_rejected:,} still rejected."
     )
+    for error in report.refused:
+        console.print(terminal.error_text(error))
     if report.accepted:
         outcome = _brought_up_to_date()
         _say_what_came_of_it(outcome)
@@ -156,16 +150,29 @@ def redrive(
 
 @app.command()
 def up(
-    example: Annotated[Example, typer.Option(help="Which product to show.")] = Example.classroom,
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.")] = 5000,
 ) -> None:
     """Serve the Dagster UI, its daemon and the MLflow UI on this machine until Ctrl-C."""
-    if example is not Example.classroom:
-        os.environ["INTELLIGENCE_PRODUCT"], os.environ["INTELLIGENCE_DATA"] = EXAMPLES[example]
     from resources.servers import serve
 
     raise typer.Exit(serve(port=port, mlflow_port=mlflow_port, say=console.print))
+
+
+def _next_steps() -> list[str]:
+    from resources.settings import ROOT, settings
+
+    file = settings().product_file
+    chosen = next((name for name, (path, _) in EXAMPLES.items() if ROOT / path == file), Example.classroom)
+    again, up = (
+        ("", "make up") if chosen is Example.classroom else (f" --example {chosen}", f"make up EXAMPLE={chosen}")
+    )
+    shown = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
+    return [
+        f"[bold]{up}[/]  assets, runs and checks at http://127.0.0.1:3000, models at http://127.0.0.1:5000",
+        f"[bold].venv/bin/intelligence{again} status[/]  this summary at any time",
+        f"[bold]{shown}[/]  sources, promises and rules; docs/sources.md says how to point it at your own events",
+    ]
 
 
 def _now() -> datetime:

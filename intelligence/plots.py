@@ -9,15 +9,18 @@ from matplotlib.colors import ListedColormap
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
+from PIL import Image
 
 STATE_COLOURS: Final = {"unknown": "#d0d4da", "healthy": "#8fd19e", "at_risk": "#f6c453", "degraded": "#d64545"}
 MOST_FEATURES: Final = 40
 
 
 def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    """Return the picture with a palette of 32 colours: it is stored with every partition of a run."""
+    full, small = io.BytesIO(), io.BytesIO()
+    figure.savefig(full, format="png", dpi=100)
+    Image.open(full).convert("RGB").quantize(32).save(small, format="png", optimize=True)
+    return small.getvalue()
 
 
 def kpi_picture(kpis: pl.DataFrame) -> bytes:

@@ -10,10 +10,10 @@ import polars as pl
 from intelligence.telemetry.simulation import PlantedTruth
 
 TOTALS: Final = """
-SELECT count(*) AS batches, coalesce(sum(rows_in), 0)::BIGINT AS rows_in, coalesce(sum(accepted), 0)::BIGINT AS accepted,
-       coalesce(sum(duplicates), 0)::BIGINT AS duplicates, coalesce(sum(rejected), 0)::BIGINT AS rejected,
-       (SELECT count(*) FROM telemetry.rejected_events WHERE redriven_in IS NULL) AS waiting
-FROM telemetry.batches
+SELECT count(*) FILTER (delivered) AS files, coalesce(sum(rows_in) FILTER (delivered), 0)::BIGINT AS rows_in,
+       coalesce(sum(accepted), 0)::BIGINT AS accepted, coalesce(sum(duplicates), 0)::BIGINT AS duplicates,
+       (SELECT count(*) FROM telemetry.rejected_events WHERE redriven_in IS NULL) AS rejected
+FROM (SELECT *, NOT starts_with(batch_id, 'redrive-') AS delivered FROM telemetry.batches)
 """
 
 LAST_DAY: Final = "SELECT max(event_date) AS day, min(event_date) AS first_day FROM metrics.feature_health"

@@ -29,10 +29,8 @@ def error_text(error: PlatformError) -> RenderableType:
 def totals_table(totals: pl.DataFrame) -> RenderableType:
     """Return rows in, accepted, duplicates and rejected."""
     row = totals.row(0, named=True)
-    table = _table("Telemetry", "files", "rows in", "accepted", "duplicates", "rejected", "waiting in quarantine")
-    table.add_row(
-        *(f"{row[name]:,}" for name in ("batches", "rows_in", "accepted", "duplicates", "rejected", "waiting"))
-    )
+    table = _table("Telemetry", "files", "rows in", "accepted", "duplicates", "rejected")
+    table.add_row(*(f"{row[name]:,}" for name in ("files", "rows_in", "accepted", "duplicates", "rejected")))
     return table
 
 

@@ -4,29 +4,40 @@ import csv
 import glob
 import gzip
 import hashlib
+import io
 import os
-from collections.abc import Callable, Iterator
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import IO, Literal
 
 from intelligence.errors import SourceFileError
 from intelligence.product import Product, Simulate, Source
+from intelligence.telemetry.reading import RESERVED, compression_of
 from resources.faults import reach
 from resources.settings import ROOT
 
 HEADER_BYTES = 1_048_576
+BYTES_AT_ONCE = 4_194_304
+BROKEN_FILE = (OSError, EOFError, zlib.error)
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A file of a source; `batch_id` is the SHA-256 of its bytes, `name` how the lake calls it."""
+    """A file of a source; `batch_id` is the SHA-256 of its bytes, `name` how the lake calls it.
+
+    `fault` is what is wrong with a file that cannot even be opened.
+    """
 
     source: str
     path: Path
     name: str
     batch_id: str
     bytes: int
+    fault: SourceFileError | None = None
 
 
 def deliveries(product: Product, landing: Path, *, progress: Callable[[str], None] = lambda _: None) -> list[Delivery]:
@@ -42,9 +53,22 @@ def deliveries(product: Product, landing: Path, *, progress: Callable[[str], Non
             else matched_files(source)
         )
         for path in paths:
-            delivery = Delivery(source.name, path, display_name(path), sha256(path), path.stat().st_size)
+            delivery = delivered_file(source.name, path)
             found.setdefault(delivery.batch_id, delivery)
     return list(found.values())
+
+
+def delivered_file(source: str, path: Path) -> Delivery:
+    """Return the file as a delivery of the source; one that cannot be opened is returned with its fault."""
+    name = display_name(path)
+    try:
+        str(path).encode()
+        return Delivery(source, path, name, sha256(path), path.stat().st_size)
+    except OSError as error:
+        fault = _unopened(name, error)
+    except UnicodeEncodeError:
+        fault = SourceFileError(name, "its name is not UTF-8.", hint="Rename the file.")
+    return Delivery(source, path, name, f"unopened:{name}", 0, fault)
 
 
 def matched_files(source: Source) -> list[Path]:
@@ -55,7 +79,8 @@ def matched_files(source: Source) -> list[Path]:
 
 def display_name(path: Path) -> str:
     """Return the path as the lake stores it: relative to the project where it lies inside."""
-    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    return os.fsencode(shown).decode(errors="backslashreplace")
 
 
 def sha256(path: Path) -> str:
@@ -92,31 +117,93 @@ def simulated_files(name: str, simulate: Simulate, landing: Path, progress: Call
 
 
 def header(path: Path, *, delimiter: str) -> list[str]:
-    """Return the column names in the first line of a CSV file.
+    """Return the column names in the first line of a CSV file; a column without one is named by its place.
 
     Raises SourceFileError where there is none, it is not UTF-8, or it names a column twice.
     """
     name = display_name(path)
     try:
-        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
+        with opened(path) as file:
             text = file.read(HEADER_BYTES).decode("utf-8-sig", errors="replace")
-    except (OSError, EOFError) as error:
-        raise SourceFileError(name, f"it cannot be opened: {error}.", hint="Deliver the file again.") from error
-    columns = next(csv.reader(_lines(text), delimiter=delimiter), [])
-    repeated = sorted({column for column in columns if columns.count(column) > 1})
-    if not columns or "\ufffd" in "".join(columns):
+        columns = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    except BROKEN_FILE as error:
+        raise _unopened(name, error) from error
+    except csv.Error as error:
+        raise SourceFileError(
+            name, f"its first line holds no column names ({error}).", hint="Deliver it with a header."
+        ) from error
+    if not "".join(columns).strip() or "\ufffd" in "".join(columns):
         raise SourceFileError(name, "its first line holds no column names.", hint="Deliver it in UTF-8 with a header.")
-    if repeated:
-        raise SourceFileError(name, f"it names {', '.join(repeated)} more than once.", hint="Rename those columns.")
+    columns = [column or f"column_{place}" for place, column in enumerate(columns, start=1)]
+    check_names(name, columns)
     return columns
 
 
-def _lines(text: str) -> Iterator[str]:
-    yield from text.splitlines(keepends=True)
+def check_names(file: str, columns: Sequence[str]) -> None:
+    """Raise SourceFileError where two columns differ in case at most, or one has a name that the platform uses itself."""
+    lower = [column.lower() for column in columns]
+    repeated = sorted({column for column in columns if lower.count(column.lower()) > 1})
+    if repeated:
+        raise SourceFileError(file, f"it names {', '.join(repeated)} more than once.", hint="Rename those columns.")
+    reserved = sorted(set(lower) & set(RESERVED))
+    if reserved:
+        raise SourceFileError(
+            file, f"its column {', '.join(reserved)} bears a name that the platform uses itself.", hint="Rename it."
+        )
 
 
-def line_bytes(path: Path, position: int) -> str:
-    """Return the line that begins at byte `position`, with bytes that are no UTF-8 written as `\\xNN`."""
-    with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
-        file.seek(position)
-        return file.readline().rstrip(b"\r\n").decode("utf-8", errors="backslashreplace")
+def content_bytes(path: Path) -> int:
+    """Return the size of the file's content, which is unpacked to its end where it is a gzip.
+
+    Raises SourceFileError where it is empty, cut off or damaged: DuckDB would read such a gzip as far as it goes.
+    """
+    try:
+        with opened(path) as file:
+            if compression_of(path.name) == "none":
+                size = path.stat().st_size
+            else:
+                size = sum(len(part) for part in iter(lambda: file.read(BYTES_AT_ONCE), b""))
+    except BROKEN_FILE as error:
+        raise _unopened(display_name(path), error) from error
+    if not size:
+        raise SourceFileError(display_name(path), "it is empty.", hint="Deliver it again, or remove it.")
+    return size
+
+
+def records(path: Path, places: Sequence[tuple[int, int | None]]) -> Iterator[bytes]:
+    """Yield the bytes at each place, a position with a length or with None for the rest of the line there."""
+    with opened(path) as file:
+        for position, length in places:
+            file.seek(position)
+            if length is None:
+                # The position may be that of blank lines before the record.
+                yield next((line for line in file if line.strip(b"\r\n")), b"").strip(b"\r\n")
+            else:
+                yield file.read(length).strip(b"\r\n")
+
+
+def blank_lines(path: Path, end: int) -> list[int]:
+    """Return the positions of the blank lines before position `end` that lie outside of quotes."""
+    with opened(path) as file:
+        text = file.read(end)
+    if not any(blank in text for blank in (b"\n\n", b"\n\r\n", b"\r\r")):
+        return []
+    found, quotes, seen = [], 0, 0
+    for match in re.finditer(rb"(?<=\n)\r?\n|(?<=\r)\r", text):
+        quotes += text.count(b'"', seen, match.start())
+        seen = match.start()
+        if quotes % 2 == 0:
+            found.append(match.start())
+    return found
+
+
+def opened(path: Path, mode: Literal["rb", "wb"] = "rb") -> IO[bytes]:
+    """Return the file opened, unpacked where it is a gzip."""
+    return gzip.open(path, mode) if compression_of(path.name) == "gzip" else path.open(mode)
+
+
+def _unopened(name: str, error: Exception) -> SourceFileError:
+    why = getattr(error, "strerror", None) or error
+    return SourceFileError(
+        name, f"it cannot be read to its end: {why}.", hint="Deliver the file again; nothing of it was written."
+    )

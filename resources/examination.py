@@ -1,20 +1,30 @@
-"""A look at each source before anything is ingested: which files it finds and what a sample of the first one holds."""
+"""A look at each source before anything is ingested: which files it finds and what a sample of them holds."""
 
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
-from intelligence.errors import SourceFileError
+import duckdb
+
 from intelligence.product import Product, Source
 from intelligence.telemetry.examined import ExaminedSource
-from resources.delivery import Delivery, display_name, matched_files, sha256
+from intelligence.telemetry.reading import first_rows, literal
+from resources.delivery import BROKEN_FILE, Delivery, delivered_file, display_name, matched_files, opened
 from resources.ingest import ingested
 from resources.lake import Lake
 
+ROWS_LOOKED_AT = 10_000
+BYTES_LOOKED_AT = 32_000_000
+
 
 def examined_sources(product: Product) -> Iterator[ExaminedSource]:
-    """Yield, source by source, what its first and newest file would become; a lake of its own is used and removed."""
+    """Yield, source by source, what the first rows of its first and newest file would become.
+
+    A lake of its own is used and removed.
+    """
     for source in product.sources:
         yield _simulated(source) if source.simulate else _examined(product, source)
 
@@ -32,12 +42,12 @@ def _examined(product: Product, source: Source) -> ExaminedSource:
         return ExaminedSource(
             source.name, f"no file matches {patterns}", problem="Put files there or mend the pattern."
         )
-    sample = [
-        Delivery(source.name, path, display_name(path), sha256(path), path.stat().st_size) for path in _ends(files)
-    ]
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake(catalog=f"sqlite:{folder}/catalog.sqlite", store=f"{folder}/files")
         try:
+            sample = [
+                _head(lake, source.name, path, Path(folder, str(place))) for place, path in enumerate(_ends(files))
+            ]
             report = ingested(lake, product, sample, now=datetime.now(UTC).replace(tzinfo=None))
             reasons = lake.frame(
                 "SELECT reason, count(*)::BIGINT AS rows, any_value(left(value, 60)) AS example FROM telemetry.rejected_events"
@@ -47,12 +57,40 @@ def _examined(product: Product, source: Source) -> ExaminedSource:
             lake.close()
     names = " and ".join(file.name for file in sample)
     if report.refused:
-        error: SourceFileError = report.refused[0][1]
-        return ExaminedSource(source.name, f"{len(files)} file(s); looked at {names}", problem=str(error))
+        problem = " ".join(dict.fromkeys(str(error) for _, error in report.refused))
+        return ExaminedSource(source.name, f"{len(files)} file(s); looked at {names}", problem=problem)
     rows, accepted = sum(batch.rows_in for batch in report.batches), sum(batch.accepted for batch in report.batches)
-    found = f"{len(files)} file(s); of {rows:,} rows in {names}, {accepted:,} are events"
+    found = f"{len(files)} file(s); of {rows:,} rows looked at in {names}, {accepted:,} are events"
     return ExaminedSource(source.name, found, rejections=tuple(reasons.rows()))
 
 
 def _ends(files: list[Path]) -> list[Path]:
     return files if len(files) == 1 else [files[0], files[-1]]
+
+
+def _head(lake: Lake, source: str, path: Path, folder: Path) -> Delivery:
+    """Return the file's first rows as a delivery under the file's name; the file itself where it cannot be read."""
+    folder.mkdir()
+    head = folder / path.name
+    try:
+        if path.suffix.lower() == ".parquet":
+            with lake.get_connection() as connection:
+                connection.execute(
+                    f"COPY ({first_rows(str(path), ROWS_LOOKED_AT)}) TO {literal(str(head))} (FORMAT parquet)"
+                )
+        else:
+            with opened(path) as whole, opened(head, "wb") as cut:
+                cut.writelines(_first_lines(whole))
+    except (*BROKEN_FILE, UnicodeEncodeError, duckdb.Error):
+        return delivered_file(source, path)
+    return replace(delivered_file(source, head), name=display_name(path))
+
+
+def _first_lines(file: IO[bytes]) -> Iterator[bytes]:
+    quotes = size = 0
+    for number, line in enumerate(file):
+        if size > BYTES_LOOKED_AT or (number > ROWS_LOOKED_AT and quotes % 2 == 0):
+            return
+        quotes += line.count(b'"')
+        size += len(line)
+        yield line

@@ -19,7 +19,7 @@ FAULT_POINTS = (
 )
 
 
-def reach(point: str) -> None:
-    """Die here by SIGKILL if INTELLIGENCE_KILL_AT names this point, optionally as `point:table`."""
-    if point == fault_point():
+def reach(point: str, table: str = "") -> None:
+    """Die here by SIGKILL if INTELLIGENCE_KILL_AT names this point, as `point` or `point:table`."""
+    if fault_point() in (point, f"{point}:{table}"):
         os.kill(os.getpid(), signal.SIGKILL)

@@ -2,26 +2,37 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 import duckdb
 
-from intelligence.errors import SourceFileError
+from intelligence.errors import LakeError, PlatformError, SourceFileError
 from intelligence.product import Product, Source
 from intelligence.sql import sql
 from intelligence.telemetry import reading
-from intelligence.telemetry.contract import EARLIEST_EVENT, FUTURE_TOLERANCE_HOURS, RULES
+from intelligence.telemetry.contract import EARLIEST_EVENT, FUTURE_TOLERANCE_HOURS, REQUIRED_COLUMNS, RULES
 from intelligence.telemetry.mapping import (
+    is_name,
     judged_statement,
     raw_expressions,
     rejected_query,
     type_mistakes,
     types_query,
 )
-from resources.delivery import Delivery, header, line_bytes
+from resources.delivery import (
+    BROKEN_FILE,
+    Delivery,
+    blank_lines,
+    check_names,
+    content_bytes,
+    display_name,
+    header,
+    records,
+)
 from resources.faults import reach
 from resources.lake import Lake
 
@@ -67,8 +78,13 @@ class IngestReport:
 class _Group:
     source: Source
     format: reading.Format
-    columns: tuple[str, ...]
+    compression: reading.Compression
+    columns: tuple[tuple[str, str], ...]
     files: tuple[Delivery, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(name for name, _ in self.columns)
 
 
 def ingested(
@@ -86,7 +102,7 @@ def ingested(
     report = IngestReport()
     new = _unknown(lake, files)
     report.known = len(files) - len(new)
-    for group in _groups(product, new, report):
+    for group in _groups(lake, product, new, report):
         progress(
             f"{group.source.name}: {group.files[0].name}"
             + (f" … {len(group.files)} files" if len(group.files) > 1 else "")
@@ -97,36 +113,42 @@ def ingested(
 
 def _unknown(lake: Lake, files: Sequence[Delivery]) -> list[Delivery]:
     known = set(lake.frame("SELECT batch_id FROM telemetry.batches")["batch_id"])
-    return [file for file in files if file.batch_id not in known]
+    return list({file.batch_id: file for file in reversed(files) if file.batch_id not in known}.values())[::-1]
 
 
-def _groups(product: Product, files: Sequence[Delivery], report: IngestReport) -> Iterator[_Group]:
+def _groups(lake: Lake, product: Product, files: Sequence[Delivery], report: IngestReport) -> Iterator[_Group]:
     sources = {source.name: source for source in product.sources}
     shaped = []
-    for file in files:
-        try:
-            format_ = reading.format_of(file.name)
-            columns = _columns(file, format_, sources[file.source])
-        except SourceFileError as error:
-            report.refused.append((file.name, error))
-        else:
-            shaped.append((file.source, format_, columns, file))
-    for (source, format_, columns), members in groupby(shaped, key=lambda item: item[:3]):
-        for chunk in _chunks([member[3] for member in members]):
-            yield _Group(sources[source], format_, columns, chunk)
+    with lake.get_connection() as connection:
+        for file in files:
+            try:
+                if file.fault:
+                    raise file.fault
+                format_ = reading.format_of(file.name)
+                content_bytes(file.path)
+                columns = _columns(connection, file, format_, sources[file.source])
+            except SourceFileError as error:
+                report.refused.append(_refusal(file, error))
+            else:
+                shaped.append((file.source, format_, reading.compression_of(file.name), columns, file))
+    for (source, format_, compression, columns), members in groupby(shaped, key=lambda item: item[:4]):
+        for chunk in _chunks([member[4] for member in members]):
+            yield _Group(sources[source], format_, compression, columns, chunk)
 
 
-def _columns(file: Delivery, format_: reading.Format, source: Source) -> tuple[str, ...]:
+def _columns(
+    connection: duckdb.DuckDBPyConnection, file: Delivery, format_: reading.Format, source: Source
+) -> tuple[tuple[str, str], ...]:
     if format_ == "csv":
-        return tuple(header(file.path, delimiter=source.delimiter))
+        return tuple((name, "VARCHAR") for name in header(file.path, delimiter=source.delimiter))
     if format_ == "jsonl":
         return ()
     try:
-        with duckdb.connect() as connection:
-            described = connection.execute("SELECT column_name FROM (DESCRIBE FROM read_parquet(?))", [str(file.path)])
-            return tuple(row[0] for row in described.fetchall())
+        described = connection.execute(reading.parquet_columns(str(file.path))).fetchall()
     except duckdb.Error as error:
         raise _unreadable(file.name, error) from error
+    check_names(file.name, [name for name, _ in described])
+    return tuple(described)
 
 
 def _chunks(files: Sequence[Delivery]) -> Iterator[tuple[Delivery, ...]]:
@@ -148,16 +170,21 @@ def _unreadable(name: str, error: Exception) -> SourceFileError:
     )
 
 
+def _refusal(file: Delivery, error: SourceFileError) -> tuple[str, SourceFileError]:
+    """Return the file's name with the error, which names it the same way."""
+    return file.name, SourceFileError(file.name, error.problem, hint=error.hint)
+
+
 def _take(lake: Lake, product: Product, group: _Group, report: IngestReport, *, now: datetime) -> None:
     try:
         with lake.get_connection() as connection:
             report.batches += _taken(lake, connection, product, group, now=now)
     except SourceFileError as error:
         if len(group.files) == 1:
-            report.refused.append((group.files[0].name, error))
+            report.refused.append(_refusal(group.files[0], error))
             return
         for file in group.files:
-            _take(lake, product, _Group(group.source, group.format, group.columns, (file,)), report, now=now)
+            _take(lake, product, replace(group, files=(file,)), report, now=now)
 
 
 def _taken(
@@ -170,27 +197,53 @@ def _taken(
         _declare(connection, named)
         columns = _types(connection)
         raw = raw_expressions(group.source.mapping, list(columns), origin=origin)
-        judge(connection, raw, product, origin=origin, now=now)
+        content_id = reading.JSONL_CONTENT_ID if group.format == "jsonl" else reading.content_id_sql(list(columns))
+        judge(connection, raw, product, content_id=content_id, origin=origin, now=now)
+        _stage(connection, rejected_query(raw, content_id=content_id))
+        _blame_columns(connection)
+        _blame_lines(connection)
     except duckdb.Error as error:
         raise mapping_error(origin, error) from error
-    _blame_columns(connection)
-    _spell_out_bytes(connection)
     reach("ingest.staged")
-    return lake.commit(
-        lambda connection: _written(connection, raw, columns, source=group.source.name, now=now), on=connection
+    batches = lake.commit(
+        lambda connection: _written(connection, columns, source=group.source.name, now=now), on=connection
+    )
+    reach("ingest.committed")
+    return batches
+
+
+def _stage(connection: duckdb.DuckDBPyConnection, rejected: str) -> None:
+    """Make the temporary tables `rejected` and `readable`, so that the transaction reads no delivered file."""
+    connection.execute(f"CREATE TEMP TABLE rejected AS {rejected} UNION ALL BY NAME {_UNREAD_ROWS}")
+    connection.execute(
+        "CREATE TEMP TABLE readable AS SELECT __file AS file_key, count(*) AS readable_rows FROM delivered GROUP BY ALL"
     )
 
 
-def mapping_error(origin: str, error: duckdb.Error) -> SourceFileError:
+def mapping_error(origin: str, error: duckdb.Error, *, mapped: str = "") -> PlatformError:
     """Return what DuckDB found wrong while reading or mapping, as the source's error with the next step."""
     first = str(error).splitlines()[0][:300]
-    if isinstance(error, duckdb.BinderException | duckdb.ParserException | duckdb.CatalogException):
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return LakeError(origin, f"memory is too small for it: {first}", hint="Raise INTELLIGENCE_MEMORY_LIMIT.")
+    if "state machine reached an invalid state" in first:
         return SourceFileError(
-            origin, f"its mapping does not fit: {first}", hint="Mend the expression in product.yaml."
+            origin,
+            "its rows cannot be told apart, because its lines end in different ways (LF, CRLF or CR).",
+            hint="Deliver it with one kind of line ending, and with quotes around text that holds another.",
         )
+    if isinstance(error, duckdb.BinderException | duckdb.ParserException | duckdb.CatalogException):
+        untyped = "no function matches" in first.lower()
+        hint = "Give it numbers: TRY_CAST(column AS DOUBLE)." if untyped else "Mend the expression in product.yaml."
+        return SourceFileError(origin, f"its mapping{mapped} does not fit: {first}", hint=hint)
     if isinstance(error, duckdb.ConversionException):
         return SourceFileError(
             origin, f"an expression of its mapping fails: {first}", hint="Write TRY_CAST instead of CAST."
+        )
+    if isinstance(error, duckdb.InvalidInputException | duckdb.OutOfRangeException):
+        return SourceFileError(
+            origin,
+            f"reading it or an expression of its mapping fails: {first}",
+            hint="Write the TRY_ form of the function, such as TRY_STRPTIME, or deliver the file again.",
         )
     return _unreadable(origin, error)
 
@@ -199,28 +252,51 @@ def _deliver(connection: duckdb.DuckDBPyConnection, group: _Group) -> None:
     paths = [str(file.path) for file in group.files]
     if group.format == "parquet":
         connection.execute(_EMPTY_UNREAD)
-        connection.execute(reading.parquet_delivered(paths, group.columns))
+        connection.execute(reading.parquet_delivered(paths, group.names))
         return
     statements = (
         reading.csv_statements(
-            paths, group.columns, delimiter=group.source.delimiter, null_values=group.source.null_values
+            paths,
+            group.names,
+            delimiter=group.source.delimiter,
+            null_values=group.source.null_values,
+            compression=group.compression,
         )
         if group.format == "csv"
-        else reading.jsonl_statements(paths)
+        else reading.jsonl_statements(paths, compression=group.compression)
     )
     for statement in statements:
         connection.execute(statement)
+    if _one(connection, "SELECT count(*) FROM unread"):
+        if len(group.names) > 1:
+            _leave_out_blank_lines(connection)
+        _spell_out(connection)
+        connection.execute(reading.LINES_APART)
     any_unread = bool(_one(connection, "SELECT count(*) FROM unread"))
     for statement in reading.positioned_statements(any_unread=any_unread):
         connection.execute(statement)
     if group.format == "csv":
-        connection.execute(reading.csv_delivered(group.columns))
+        connection.execute(reading.csv_delivered(group.names))
         return
     keys = [row[0] for row in connection.execute(reading.JSONL_KEYS).fetchall()]
     if not keys:
-        raise SourceFileError(group.files[0].name, "it holds no JSON object.", hint="Deliver one object a line.")
+        raise SourceFileError(
+            group.files[0].name, "none of its lines is a row (not a JSON object).", hint="Deliver one object a line."
+        )
+    keys += absent_keys(connection, group.source, keys)
     connection.execute(reading.jsonl_delivered(keys))
     connection.execute(reading.JSONL_BROKEN)
+
+
+def absent_keys(connection: duckdb.DuckDBPyConnection, source: Source, keys: Sequence[str]) -> list[str]:
+    """Return the keys that the mapping of optional columns names and no line has: each line may leave them out."""
+    named: set[str] = set()
+    for column, expression in source.mapping.items():
+        if column not in REQUIRED_COLUMNS:
+            rows = connection.execute(reading.NAMED_COLUMNS, {"expression": expression}).fetchall()
+            named |= {expression} if is_name(expression) else {row[0] for row in rows}
+    present = {key.lower() for key in keys}
+    return sorted(name for name in named if name.lower() not in present)
 
 
 _EMPTY_UNREAD = (
@@ -230,30 +306,49 @@ _EMPTY_UNREAD = (
 
 
 def _declare(connection: duckdb.DuckDBPyConnection, named: Sequence[tuple[str, str, str, int, int]]) -> None:
+    names = ("file_key", "source_file", "batch_id", "delivery_number", "bytes")
     connection.execute(
-        "CREATE TEMP TABLE deliveries (file_key VARCHAR, source_file VARCHAR, batch_id VARCHAR, delivery_number INTEGER, bytes BIGINT)"
+        "CREATE TEMP TABLE deliveries AS SELECT unnest($rows, recursive := true)",
+        {"rows": [dict(zip(names, row, strict=True)) for row in named]},
     )
-    connection.executemany("INSERT INTO deliveries VALUES (?, ?, ?, ?, ?)", named)
 
 
 def _types(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
     described = connection.execute("SELECT column_name, column_type FROM (DESCRIBE delivered)").fetchall()
-    return {name: type_ for name, type_ in described if not name.startswith("__")}
+    return {name: type_ for name, type_ in described if name not in reading.RESERVED}
+
+
+def _mapped_types(connection: duckdb.DuckDBPyConnection, raw: Mapping[str, str], origin: str) -> dict[str, str]:
+    described = f"SELECT column_name, column_type FROM (DESCRIBE {types_query(raw)})"
+    try:
+        return dict(connection.execute(described).fetchall())
+    except duckdb.Error:
+        for column, expression in raw.items():
+            try:
+                connection.execute(f"DESCRIBE SELECT {expression} FROM delivered")
+            except duckdb.Error as error:
+                raise mapping_error(origin, error, mapped=f" of `{column}` to `{expression[1:-1]}`") from error
+        raise
 
 
 def judge(
-    connection: duckdb.DuckDBPyConnection, raw: Mapping[str, str], product: Product, *, origin: str, now: datetime
+    connection: duckdb.DuckDBPyConnection,
+    raw: Mapping[str, str],
+    product: Product,
+    *,
+    content_id: str,
+    origin: str,
+    now: datetime,
 ) -> None:
     """Make the temporary tables `judged` and `identified` from `delivered`; raises SourceFileError for a wrong column."""
-    described = connection.execute(f"SELECT column_name, column_type FROM (DESCRIBE {types_query(raw)})").fetchall()
-    types = dict(described)
+    types = _mapped_types(connection, raw, origin)
     type_mistakes(types, raw, origin=origin)
     earliest = product.start or date.fromisoformat(EARLIEST_EVENT)
     bounds = {
         "earliest": datetime(earliest.year, earliest.month, earliest.day),
         "latest": now + timedelta(hours=FUTURE_TOLERANCE_HOURS),
     }
-    connection.execute(judged_statement(raw, types), bounds)
+    connection.execute(judged_statement(raw, types, content_id=content_id), bounds)
     connection.execute(sql("telemetry/occurrences.sql"))
     connection.execute(sql("telemetry/identified.sql"))
 
@@ -276,11 +371,57 @@ def _blame_columns(connection: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def _spell_out_bytes(connection: duckdb.DuckDBPyConnection) -> None:
-    broken = "SELECT __file, __row, byte_position FROM unread WHERE is_encoding AND byte_position IS NOT NULL"
-    for file, row, position in connection.execute(broken).fetchall():
-        line = line_bytes(Path(file), position - 1)
-        connection.execute("UPDATE unread SET line = ? WHERE __file = ? AND __row = ?", [line, file, row])
+def _blame_lines(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise SourceFileError for a file of lines none of which is a row: not the lines are wrong, but how it is read."""
+    blamed = connection.execute(
+        "SELECT source_file, min(problem), count(*) FROM unread JOIN deliveries ON file_key = __file"
+        " ANTI JOIN readable USING (file_key) GROUP BY ALL HAVING count(*) >= $enough"
+        " OR min(problem) = 'not a JSON object'",
+        {"enough": ENOUGH_TO_BLAME_A_COLUMN},
+    ).fetchone()
+    if blamed:
+        raise SourceFileError(
+            blamed[0],
+            f"none of its {blamed[2]:,} lines is a row ({blamed[1]}).",
+            hint="Deliver CSV with as many values as its header has names, or one JSON object a line.",
+        )
+
+
+def _spell_out(connection: duckdb.DuckDBPyConnection) -> None:
+    """Put the whole text in the place of lines in `unread` that DuckDB cut or masked; bytes that are no UTF-8 as `\\xNN`."""
+    told = connection.execute(
+        "SELECT __file, __row, problem, byte_position - 1, strlen(line) FROM unread"
+        " WHERE is_encoding OR strlen(line) >= $longest ORDER BY __file, byte_position",
+        {"longest": reading.LONGEST_LINE_TOLD},
+    ).fetchall()
+    for file, rows in groupby(told, key=itemgetter(0)):
+        members = list(rows)
+        places = [(at, None if length >= reading.LONGEST_LINE_TOLD else length) for _, _, _, at, length in members]
+        try:
+            texts = list(records(Path(file), places))
+        except BROKEN_FILE as error:
+            raise _unreadable(display_name(Path(file)), error) from error
+        for (_, row, problem, _, length), text in zip(members, texts, strict=True):
+            if problem == "unquoted value" and length >= reading.LONGEST_LINE_TOLD and text.count(b'"') % 2:
+                raise SourceFileError(
+                    display_name(Path(file)),
+                    f"a quote that opens in row {row} is not closed in the next {length:,} characters.",
+                    hint='Close it; a quote inside a text is written as two ("").',
+                )
+            line = text.decode(errors="backslashreplace")
+            connection.execute("UPDATE unread SET line = ? WHERE __file = ? AND __row = ?", [line, file, row])
+
+
+def _leave_out_blank_lines(connection: duckdb.DuckDBPyConnection) -> None:
+    files = connection.execute("SELECT __file, max(byte_position + strlen(line)) FROM unread GROUP BY ALL").fetchall()
+    try:
+        blank = [(file, position + 1) for file, end in files for position in blank_lines(Path(file), end)]
+    except BROKEN_FILE as error:
+        raise _unreadable(display_name(Path(files[0][0])), error) from error
+    if blank:
+        connection.execute("CREATE TEMP TABLE blank_lines (__file VARCHAR, byte_position BIGINT)")
+        connection.executemany("INSERT INTO blank_lines VALUES (?, ?)", blank)
+        connection.execute(reading.WITHOUT_BLANK_LINES)
 
 
 def _one(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, object] | None = None) -> int:
@@ -290,7 +431,6 @@ def _one(connection: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[
 
 def _written(
     connection: duckdb.DuckDBPyConnection,
-    raw: Mapping[str, str],
     columns: Mapping[str, str],
     *,
     source: str,
@@ -303,9 +443,9 @@ def _written(
     write_events(connection, facts)
     reach("ingest.events_written")
     connection.execute(
-        f"INSERT INTO telemetry.rejected_events BY NAME SELECT rejected.* EXCLUDE (file_key), batch_id, source_file,"
-        f" $source AS source, $ingested_at AS ingested_at, NULL AS redriven_in"
-        f" FROM ({rejected_query(raw)} UNION ALL BY NAME {_UNREAD_ROWS}) AS rejected JOIN deliveries USING (file_key)",
+        "INSERT INTO telemetry.rejected_events BY NAME SELECT rejected.* EXCLUDE (file_key), batch_id, source_file,"
+        " $source AS source, $ingested_at AS ingested_at, NULL AS redriven_in"
+        " FROM rejected JOIN deliveries USING (file_key)",
         facts,
     )
     reach("ingest.rejects_written")
@@ -326,7 +466,7 @@ def write_events(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, obje
     around = sorted({day + timedelta(days=offset) for day in days for offset in (-1, 0, 1)})
     literal_days = ", ".join(f"DATE '{day}'" for day in around) or "NULL"
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE known AS SELECT DISTINCT event_id FROM telemetry.raw_events"
+        "CREATE OR REPLACE TEMP TABLE known AS SELECT DISTINCT event_id, event_date FROM telemetry.raw_events"
         f" SEMI JOIN identified USING (event_id) WHERE NOT is_duplicate AND raw_events.event_date IN ({literal_days})"
     )
     connection.execute(f"INSERT INTO telemetry.raw_events BY NAME {sql('telemetry/accepted.sql')}", dict(facts))

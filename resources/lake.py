@@ -109,7 +109,7 @@ class Lake(DuckDBResource):
         kind = "sqlite_scanner" if self._catalog_file else "postgres_scanner"
         for name in (kind, "ducklake", *(["httpfs"] if remote else [])):
             root.execute(f"LOAD '{extension_path(name)}'")
-        root.execute("SET TimeZone = 'UTC'")
+        root.execute("SET GLOBAL TimeZone = 'UTC'")
         if self.scratch:
             root.execute(f"SET temp_directory = '{self.scratch}'")
         secret = object_store_secret() if remote else None
@@ -264,21 +264,21 @@ class Lake(DuckDBResource):
             if table.day is None:
                 connection.execute("CREATE OR REPLACE TEMP TABLE replacement AS " + query, asked(days))
                 connection.execute(f"DELETE FROM {table.path}")
-                reach("table.days_deleted")
+                reach("table.days_deleted", table.path)
                 written = _inserted(connection, table, "FROM temp.replacement", {})
             else:
                 connection.execute(
                     f"DELETE FROM {table.path} WHERE {table.day} >= $start AND {table.day} < $end", days.parameters
                 )
-                reach("table.days_deleted")
+                reach("table.days_deleted", table.path)
                 written = sum(_inserted(connection, table, query, asked(part)) for part in _parts(connection, days))
-            reach("table.rows_written")
+            reach("table.rows_written", table.path)
             record_builds(connection, table, days, version=self.version)
-            reach("table.build_recorded")
+            reach("table.build_recorded", table.path)
             return written
 
         written = self.commit(work)
-        reach("table.committed")
+        reach("table.committed", table.path)
         return written
 
 
@@ -352,7 +352,8 @@ def _parts(connection: duckdb.DuckDBPyConnection, days: Days) -> Iterator[Days]:
         " (SELECT count(DISTINCT day) FROM (SELECT unnest(days) AS day FROM telemetry.batches))"
     ).fetchone()
     events, known_days = held or (0, 0)
-    step = timedelta(days=max(1, int(ROWS_AT_ONCE * max(known_days, 1) / max(events, 1))))
+    length = (days.end - days.start).days
+    step = timedelta(days=min(length, max(1, ROWS_AT_ONCE * max(known_days, 1) // max(events, 1))))
     start = days.start
     while start < days.end:
         yield Days(start, min(start + step, days.end))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 
+from resources.event_log import EVENTS_AT_ONCE
 from resources.settings import ROOT, Settings
 
 TERMINAL = "terminal"
@@ -32,6 +33,7 @@ def instance_for(settings: Settings) -> dg.DagsterInstance:
     """Return the Dagster instance that the UI of the same settings shows."""
     os.chdir(ROOT)
     os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
+    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))
     return dg.DagsterInstance.get()
 
 
@@ -39,7 +41,7 @@ def instance_for(settings: Settings) -> dg.DagsterInstance:
 def terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
     """Return the Python logger to which a terminal listens."""
     logger = logging.getLogger(TERMINAL)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.DEBUG)
     logger.propagate = False
     return logger
 

@@ -32,7 +32,8 @@ def serve(*, port: int, mlflow_port: int, say: Callable[[str], None]) -> int:
         "PYTHONWARNINGS": "ignore",
     }
     environment = {**os.environ, **quiet}
-    store, artifacts = ROOT / "mlruns" / "mlflow.db", ROOT / "mlruns" / "artifacts"
+    store, artifacts = settings().mlruns / "mlflow.db", settings().mlruns / "artifacts"
+    store.parent.mkdir(parents=True, exist_ok=True)
     manager = Manager()
     manager.add_process(
         "dagster",

@@ -17,6 +17,7 @@ class Settings:
         catalog: INTELLIGENCE_LAKE_CATALOG, `sqlite:<path>` or `postgres:<libpq settings>`.
         store: INTELLIGENCE_LAKE_STORE, a folder or `s3://bucket/prefix` for the lake's Parquet files.
         memory_limit: INTELLIGENCE_MEMORY_LIMIT, how much memory DuckDB may use before it spills to disk.
+        mlruns: INTELLIGENCE_MLRUNS, the folder of the MLflow store.
         simulated_days: INTELLIGENCE_SIMULATED_DAYS, how many days a simulator delivers, instead of the product's number.
     """
 
@@ -25,6 +26,7 @@ class Settings:
     catalog: str
     store: str
     memory_limit: str
+    mlruns: Path
     simulated_days: int | None
 
     @property
@@ -42,6 +44,7 @@ def settings() -> Settings:
         catalog=os.environ.get("INTELLIGENCE_LAKE_CATALOG", f"sqlite:{data / 'lake' / 'catalog.sqlite'}"),
         store=os.environ.get("INTELLIGENCE_LAKE_STORE", str(data / "lake" / "files")),
         memory_limit=os.environ.get("INTELLIGENCE_MEMORY_LIMIT", "4GB"),
+        mlruns=ROOT / os.environ.get("INTELLIGENCE_MLRUNS", "mlruns"),
         simulated_days=int(days) if (days := os.environ.get("INTELLIGENCE_SIMULATED_DAYS")) else None,
     )
 

@@ -1,3 +1,4 @@
+-- Sums are taken of decimals, not of floats: exact, and so the same bit for bit in whatever order threads add them.
 WITH events AS (
     SELECT facts.*, terms.slow_latency_ms
     FROM warehouse.fact_events AS facts
@@ -13,17 +14,17 @@ counted AS (
         count(DISTINCT (user_id, session_id)) AS sessions,
         count(DISTINCT (user_id, session_id)) FILTER (crashed) AS crashed_sessions,
         count(latency_ms) AS timed_events,
-        avg(latency_ms) AS mean_latency_ms,
+        sum(CAST(latency_ms AS DECIMAL(18, 3))) AS latency_ms,
         quantile_cont(latency_ms, [0.5, 0.95, 0.99]) AS latency_quantiles,
         count(*) FILTER (latency_ms > slow_latency_ms) AS slow_events,
         count(*) FILTER (error_count > 0 OR crashed) AS failed_events,
         sum(error_count) AS errors,
         count(*) FILTER (crashed) AS crashed_events,
         count(rating) AS ratings,
-        avg(rating) AS mean_rating,
+        sum(CAST(rating AS DECIMAL(18, 6))) AS rating_sum,
         count(*) FILTER (rating <= 2) AS bad_ratings,
-        coalesce(sum(duration_s), 0) AS duration_s,
-        coalesce(sum(value), 0) AS value
+        coalesce(sum(CAST(duration_s AS DECIMAL(18, 3))), 0) AS duration_s,
+        coalesce(sum(CAST(value AS DECIMAL(38, 6))), 0) AS value
     FROM events
     GROUP BY event_date, feature
 )
@@ -36,7 +37,7 @@ SELECT
     crashed_sessions,
     1 - crashed_sessions / sessions AS crash_free_session_rate,
     timed_events,
-    mean_latency_ms,
+    CAST(latency_ms AS DOUBLE) / nullif(timed_events, 0) AS mean_latency_ms,
     latency_quantiles[1] AS p50_latency_ms,
     latency_quantiles[2] AS p95_latency_ms,
     latency_quantiles[3] AS p99_latency_ms,
@@ -48,9 +49,9 @@ SELECT
     crashed_events,
     crashed_events / usage_count AS crash_rate,
     ratings,
-    mean_rating,
+    CAST(rating_sum AS DOUBLE) / nullif(ratings, 0) AS mean_rating,
     bad_ratings,
     bad_ratings / nullif(ratings, 0) AS bad_rating_rate,
-    duration_s,
-    value
+    CAST(duration_s AS DOUBLE) AS duration_s,
+    CAST(value AS DOUBLE) AS value
 FROM counted

@@ -36,8 +36,8 @@ totals AS (
         count(*) FILTER (crashed_events > 0) AS crashed_users,
         count(*) FILTER (conversions > 0) AS converted_users,
         sum(ratings) AS ratings,
-        sum(rating_sum) AS rating_sum,
-        sum(value) AS value
+        CAST(sum(CAST(rating_sum AS DECIMAL(38, 6))) AS DOUBLE) AS rating_sum,
+        CAST(sum(CAST(value AS DECIMAL(38, 6))) AS DOUBLE) AS value
     FROM (
         SELECT * FROM metrics.user_day WHERE event_date >= $start AND event_date < $end
         UNION ALL BY NAME

@@ -40,11 +40,9 @@ FACT_FEATURE_METRICS: Final = Table(
     key=("event_date", "feature"),
     day="event_date",
     page="""
-        SELECT feature, list(usage_count ORDER BY event_date) AS usage_28d, list(error_rate ORDER BY event_date) AS errors_28d,
-               list(p95_latency_ms ORDER BY event_date) AS p95_28d, sum(usage_count) AS events,
-               round(sum(failed_events) / sum(usage_count), 4) AS error_rate,
-               round(arg_max(p95_latency_ms, event_date)) AS last_p95_latency_ms
-        FROM metrics.fact_feature_metrics WHERE event_date >= $end - INTERVAL 28 DAY AND event_date < $end
+        SELECT feature, list(usage_count ORDER BY event_date) AS usage_14d, list(error_rate ORDER BY event_date) AS errors_14d,
+               round(sum(failed_events) / sum(usage_count), 4) AS error_rate
+        FROM metrics.fact_feature_metrics WHERE event_date >= $end - INTERVAL 14 DAY AND event_date < $end
         GROUP BY feature ORDER BY error_rate DESC LIMIT 12""",
     claims=(
         rate_claim(
@@ -89,7 +87,7 @@ USER_DAY: Final = Table(
     partitioned=True,
     page="""
         SELECT segment, count(*) AS user_days, round(avg(events), 2) AS events, round(avg(sessions), 2) AS sessions,
-               round(avg(duration_s)) AS duration_s, count(*) FILTER (conversions > 0) AS converted
+               count(*) FILTER (conversions > 0) AS converted
         FROM metrics.user_day WHERE event_date >= $start AND event_date < $end GROUP BY ALL ORDER BY user_days DESC LIMIT 12""",
     claims=(
         Claim(
@@ -132,14 +130,9 @@ KPI_DAY: Final = Table(
     day="event_date",
     lookback_days=27,
     page="""
-        SELECT segment, list(dau ORDER BY event_date) AS dau_28d, arg_max(dau, event_date) AS dau,
-               arg_max(wau, event_date) AS wau, arg_max(mau, event_date) AS mau,
-               round(arg_max(stickiness, event_date), 3) AS stickiness,
-               round(arg_max(sessions_per_user, event_date), 2) AS sessions_per_user,
-               round(arg_max(session_depth, event_date), 2) AS session_depth,
-               round(arg_max(conversion_rate, event_date), 3) AS conversion_rate,
-               round(arg_max(mean_rating, event_date), 2) AS mean_rating
-        FROM metrics.kpi_day WHERE event_date >= $end - INTERVAL 28 DAY AND event_date < $end
+        SELECT segment, list(dau ORDER BY event_date) AS dau_14d, arg_max(dau, event_date) AS dau,
+               arg_max(mau, event_date) AS mau, round(arg_max(stickiness, event_date), 3) AS stickiness
+        FROM metrics.kpi_day WHERE event_date >= $end - INTERVAL 14 DAY AND event_date < $end
         GROUP BY segment ORDER BY dau DESC LIMIT 8""",
     claims=(
         rate_claim("metrics.kpi_day", "event_date", ("stickiness", "crash_free_user_rate", "conversion_rate")),
@@ -187,11 +180,13 @@ FEATURE_HEALTH: Final = Table(
     day="event_date",
     lookback_days=None,
     page="""
-        SELECT feature, state, since, worst_objective, round(burn_1d, 1) AS burn_1d, round(burn_3d, 1) AS burn_3d,
-               round(burn_28d, 1) AS burn_28d, stage, evidence, reason
-        FROM metrics.feature_health WHERE event_date = $end - INTERVAL 1 DAY
-        ORDER BY list_position(['degraded', 'at_risk', 'unknown', 'healthy'], state), excess_bad_events DESC, feature
-        LIMIT 15""",
+        WITH fortnight AS (
+            SELECT feature, arg_max(state, event_date) AS state, arg_max(worst_objective, event_date) AS worst,
+                   list(coalesce(burn_1d, 0) ORDER BY event_date) AS burn_14d, round(arg_max(burn_1d, event_date), 1) AS burn_1d
+            FROM metrics.feature_health WHERE event_date >= $end - INTERVAL 14 DAY AND event_date < $end GROUP BY feature
+        )
+        FROM fortnight
+        ORDER BY list_position(['degraded', 'at_risk', 'unknown', 'healthy'], state), burn_1d DESC NULLS LAST, feature LIMIT 10""",
     claims=(
         Claim(
             name="every_used_feature_is_judged",

@@ -1,14 +1,22 @@
--- The rows of `identified` for raw_events. An event is a duplicate where its id stands earlier in this delivery or in
--- the frame `known`: ids already in the lake on its day or a day beside it.
+-- The rows of `identified` for raw_events. An event is a duplicate where its id stands earlier in this delivery, or in
+-- `known`, the lake's own ids, on its day or a day beside it: looking further would cost more with every day of history.
 WITH repeated AS (
-    SELECT event_id FROM identified GROUP BY event_id HAVING count(*) > 1
+    SELECT file_key, source_row, event_id, event_date, delivery_number
+    FROM identified
+    SEMI JOIN (SELECT event_id FROM identified GROUP BY event_id HAVING count(*) > 1) AS ids USING (event_id)
+    INNER JOIN deliveries USING (file_key)
 ),
-later AS (
+delivered_before AS (
+    SELECT later.file_key, later.source_row
+    FROM repeated AS later
+    INNER JOIN repeated AS earlier
+        ON earlier.event_id = later.event_id
+        AND abs(earlier.event_date - later.event_date) <= 1
+        AND (earlier.delivery_number, earlier.source_row) < (later.delivery_number, later.source_row)
+    UNION
     SELECT file_key, source_row
     FROM identified
-    SEMI JOIN repeated USING (event_id)
-    INNER JOIN deliveries USING (file_key)
-    QUALIFY row_number() OVER (PARTITION BY event_id ORDER BY delivery_number, source_row) > 1
+    INNER JOIN known ON known.event_id = identified.event_id AND abs(known.event_date - identified.event_date) <= 1
 )
 SELECT
     identified.* EXCLUDE (content_id, file_key),
@@ -16,8 +24,7 @@ SELECT
     $ingested_at AS ingested_at,
     $source AS source,
     deliveries.batch_id,
-    later.source_row IS NOT NULL OR known.event_id IS NOT NULL AS is_duplicate
+    delivered_before.source_row IS NOT NULL AS is_duplicate
 FROM identified
 INNER JOIN deliveries USING (file_key)
-LEFT JOIN later USING (file_key, source_row)
-LEFT JOIN known USING (event_id)
+LEFT JOIN delivered_before USING (file_key, source_row)

@@ -1,7 +1,6 @@
 -- One ledger row per delivery. Rows in are counted from what was read; what became of them, from what was written.
 INSERT INTO telemetry.batches BY NAME
-WITH readable AS (SELECT __file AS file_key, count(*) AS readable_rows FROM delivered GROUP BY ALL),
-unreadable AS (SELECT __file AS file_key, count(*) AS unreadable_rows FROM unread GROUP BY ALL),
+WITH unreadable AS (SELECT __file AS file_key, count(*) AS unreadable_rows FROM unread GROUP BY ALL),
 stored AS (
     SELECT
         batch_id,

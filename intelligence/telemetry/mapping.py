@@ -5,10 +5,19 @@ import re
 from collections.abc import Mapping, Sequence
 
 from intelligence.errors import SourceFileError
-from intelligence.telemetry.contract import CONTRACT, REQUIRED_COLUMNS, RULES, EventField, typed_sql
+from intelligence.telemetry.contract import CONTRACT, REQUIRED_COLUMNS, RULES, EventField, odd_names_sql, typed_sql
 from intelligence.telemetry.reading import identifier, literal
 
 _A_NAME = re.compile(r"[A-Za-z_]\w*")
+
+
+def is_name(wanted: str) -> bool:
+    """Return whether a mapping's value is the name of a column rather than an SQL expression.
+
+    >>> is_name("latency"), is_name("latency * 1000")
+    (True, False)
+    """
+    return _A_NAME.fullmatch(wanted) is not None and wanted.upper() not in ("NULL", "TRUE", "FALSE")
 
 
 def raw_expressions(mapping: Mapping[str, str], columns: Sequence[str], *, origin: str) -> dict[str, str]:
@@ -27,7 +36,7 @@ def raw_expressions(mapping: Mapping[str, str], columns: Sequence[str], *, origi
             found[field.name] = "NULL"
         elif wanted in columns:
             found[field.name] = identifier(wanted)
-        elif _A_NAME.fullmatch(wanted) and wanted.upper() not in ("NULL", "TRUE", "FALSE"):
+        elif is_name(wanted):
             raise missing_column(wanted, field.name, columns, origin=origin)
         else:
             found[field.name] = f"({wanted})"
@@ -99,12 +108,13 @@ def _rule_sql(template: str, raw: str, typed: str) -> str:
     return re.sub(r"\b(raw|typed)\b", lambda word: raw if word.group() == "raw" else typed, template)
 
 
-def judged_statement(raw: Mapping[str, str], types: Mapping[str, str]) -> str:
+def judged_statement(raw: Mapping[str, str], types: Mapping[str, str], *, content_id: str) -> str:
     """Return the statement that makes the temporary table `judged` from `delivered`.
 
-    One row per delivered row: the typed contract columns, `file_key`, `source_row`, `content_id`, and `broken`,
-    the index in RULES of the first rule that it breaks (NULL where it satisfies the contract). `$earliest` and
-    `$latest` bound `event_time`.
+    One row per delivered row: the typed contract columns, `file_key`, `source_row`, `content_id` (NULL beside an
+    event_id), and `broken`, the index in RULES of the first rule that it breaks (NULL where it satisfies the contract). `$earliest` and
+    `$latest` bound `event_time`. `content_id` is SQL for the hash of a row's content; it is worked out only where it is
+    needed.
     """
     mapped = [field for field in CONTRACT if raw[field.name] != "NULL"]
     raws = "".join(f", {raw[field.name]} AS {_raw(field.name)}" for field in mapped)
@@ -115,14 +125,19 @@ def judged_statement(raw: Mapping[str, str], types: Mapping[str, str]) -> str:
         for number, rule in enumerate(RULES)
         if rule.field in names
     )
+    name_like = [field.name for field in mapped if field.name_like]
+    # The hash of the content is the identity only of rows that bring none.
+    own_id = f"nullif(CAST({raw['event_id']} AS VARCHAR), '')"
     columns = ", ".join(
         f"TRY_CAST({field.name if field.name in names else 'NULL'} AS {field.type}) AS {field.name}"
         for field in CONTRACT
     )
     return (
         f"CREATE TEMP TABLE judged AS SELECT file_key, source_row, content_id, broken, {columns} FROM ("
-        f"SELECT *, CASE {cases} END AS broken FROM (SELECT *, {typed} FROM ("
-        f"SELECT __file AS file_key, __row AS source_row, __content_id AS content_id{raws} FROM delivered)))"
+        f"SELECT *, CASE {cases} END AS broken FROM ("
+        f"SELECT *, {odd_names_sql(name_like)} AS odd_names FROM (SELECT *, {typed} FROM ("
+        f"SELECT __file AS file_key, __row AS source_row,"
+        f" CASE WHEN {own_id} IS NULL THEN {content_id} END AS content_id{raws} FROM delivered))))"
     )
 
 
@@ -130,7 +145,7 @@ def _raw(name: str) -> str:
     return identifier(f"raw {name}")
 
 
-def rejected_query(raw: Mapping[str, str]) -> str:
+def rejected_query(raw: Mapping[str, str], *, content_id: str) -> str:
     """Return SELECT text for the rows of `judged` that break a rule, with reason, column, value and whole payload."""
     names = " ".join(f"WHEN {number} THEN {literal(rule.field)}" for number, rule in enumerate(RULES))
     reasons = " ".join(
@@ -144,7 +159,7 @@ def rejected_query(raw: Mapping[str, str]) -> str:
     return (
         f"SELECT __file AS file_key, __row AS source_row, CASE __broken {names} END AS column_name,"
         f" CASE __broken {reasons} END AS reason, left(CASE __broken {values} END, 1000) AS value,"
-        " __payload AS payload, true AS is_readable, __content_id AS content_id FROM delivered INNER JOIN ("
+        f" __payload AS payload, true AS is_readable, {content_id} AS content_id FROM delivered INNER JOIN ("
         "SELECT file_key AS __file, source_row AS __row, broken AS __broken FROM judged WHERE broken IS NOT NULL"
         ") AS refused USING (__file, __row)"
     )

@@ -1,19 +1,26 @@
 """SQL that reads delivered files whole: every row as it stands, with its file and position.
 
 Each function returns statements that leave a temporary relation `delivered`: the source's own columns, then
-`__file`, `__row` (1 is the first row after the header), `__content_id` (MD5 of the row as delivered) and `__payload`
-(the row as a JSON object).
+`__file`, `__row` (1 is the first row after the header) and `__payload` (the row as a JSON object).
 Lines that are no rows at all end in the temporary table `unread`.
 """
 
+import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from intelligence.errors import SourceFileError
 
 Format = Literal["csv", "jsonl", "parquet"]
+Compression = Literal["gzip", "none"]
 
+# The identity of a JSON line is that of its text; of a row in quarantine, the one that it had when it was rejected.
+JSONL_CONTENT_ID: Final = "md5(__payload)"
+REDRIVEN_CONTENT_ID: Final = "__content_id"
 LONGEST_LINE_BYTES: Final = 16_777_216
+LONGEST_LINE_TOLD: Final = 9_990  # DuckDB cuts the text of an unreadable line at 10,000 bytes
+RESERVED: Final = ("__file", "__row", "__content_id", "__payload", "__line", "file_row_number")
 FORMATS: Final[dict[str, Format]] = {
     ".csv": "csv",
     ".jsonl": "jsonl",
@@ -40,6 +47,11 @@ def format_of(file_name: str) -> Format:
     )
 
 
+def compression_of(file_name: str) -> Compression:
+    """Return how the text file is packed, by its suffix."""
+    return "gzip" if file_name.lower().endswith(".gz") else "none"
+
+
 def identifier(name: str) -> str:
     """Return `name` quoted as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
@@ -55,9 +67,13 @@ def literals(texts: Sequence[str]) -> str:
     return "[" + ", ".join(literal(text) for text in texts) + "]"
 
 
-def _content_id(columns: Sequence[str]) -> str:
-    parts = ", ".join(f"coalesce(CAST({identifier(column)} AS VARCHAR), chr(30))" for column in columns)
-    return f"md5(concat_ws(chr(31), {parts}))"
+def _paths(files: Sequence[str]) -> str:
+    return literals([re.sub(r"[*?[]", r"[\g<0>]", file) for file in files])
+
+
+def content_id_sql(columns: Sequence[str]) -> str:
+    """Return SQL over `delivered` for the MD5 of a row's columns as delivered."""
+    return f"md5(CAST(json_array({', '.join(identifier(column) for column in columns)}) AS VARCHAR))"
 
 
 def _payload(columns: Sequence[str]) -> str:
@@ -73,14 +89,15 @@ def _read_text(
     delimiter: str,
     quote: str,
     null_values: Sequence[str],
+    compression: Compression,
 ) -> str:
     types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in columns)
     return (
-        f"CREATE TEMP TABLE read_text AS SELECT * FROM read_csv({literals(files)}, columns = {{{types}}},"
+        f"CREATE TEMP TABLE read_text AS SELECT * FROM read_csv({_paths(files)}, columns = {{{types}}},"
         f" auto_detect = false, header = {str(header).lower()}, delim = {literal(delimiter)}, quote = {literal(quote)},"
         f" escape = {literal(quote)}, nullstr = {literals(null_values)}, max_line_size = {LONGEST_LINE_BYTES},"
         " strict_mode = true, store_rejects = true, rejects_table = 'unread_errors', rejects_scan = 'unread_scans',"
-        " rejects_limit = 0, filename = '__file')"
+        f" rejects_limit = 0, filename = '__file', compression = '{compression}', hive_partitioning = false)"
     )
 
 
@@ -118,66 +135,125 @@ CREATE TEMP TABLE unread AS
 SELECT
     scans.file_path AS __file,
     errors.line - {header_lines} AS __row,
-    any_value(lower(replace(CAST(errors.error_type AS VARCHAR), '_', ' '))) AS problem,
-    any_value(errors.error_type = 'INVALID ENCODING') AS is_encoding,
-    any_value(errors.line_byte_position) AS byte_position,
-    any_value(errors.csv_line) AS line
+    first(
+        lower(replace(CAST(errors.error_type AS VARCHAR), '_', ' '))
+        ORDER BY errors.error_type = 'UNQUOTED VALUE' DESC, CAST(errors.error_type AS VARCHAR)
+    ) AS problem,
+    bool_or(errors.error_type = 'INVALID ENCODING') AS is_encoding,
+    min(errors.line_byte_position) AS byte_position,
+    min(errors.csv_line) AS line
 FROM unread_errors AS errors
 INNER JOIN unread_scans AS scans USING (scan_id, file_id)
 GROUP BY ALL
 """
 
 
+# Blank lines are no rows, but DuckDB counts them where it numbers unreadable ones, and tells those right before as part
+# of the line.
+WITHOUT_BLANK_LINES: Final = """
+UPDATE unread SET __row = __row - (
+    SELECT count(*) FROM blank_lines
+    WHERE blank_lines.__file = unread.__file
+        AND blank_lines.byte_position < unread.byte_position + strlen(line) - strlen(ltrim(line, chr(10) || chr(13)))
+)
+"""
+
+# A quote that is not closed swallows lines; each of them is a row of its own that was not understood.
+LINES_APART: Final = """
+CREATE OR REPLACE TEMP TABLE unread AS
+WITH parted AS (
+    SELECT
+        * EXCLUDE (line),
+        CASE
+            WHEN problem = 'unquoted value'
+                THEN list_filter(string_split_regex(line, '\\r\\n|\\n|\\r'), lambda part: part <> '')
+            ELSE [trim(line, chr(10) || chr(13))]
+        END AS lines
+    FROM unread
+),
+placed AS (
+    SELECT *, coalesce(sum(len(lines) - 1) OVER earlier, 0) AS shift FROM parted
+    WINDOW earlier AS (
+        PARTITION BY __file ORDER BY __row ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+)
+SELECT
+    * EXCLUDE (lines, shift)
+    REPLACE (CAST(__row + shift + generate_subscripts(lines, 1) - 1 AS BIGINT) AS __row),
+    unnest(lines) AS line
+FROM placed
+"""
+
+
 def csv_statements(
-    files: Sequence[str], columns: Sequence[str], *, delimiter: str, null_values: Sequence[str]
+    files: Sequence[str],
+    columns: Sequence[str],
+    *,
+    delimiter: str,
+    null_values: Sequence[str],
+    compression: Compression,
 ) -> tuple[str, str]:
     """Return the statements that read CSV files with these header columns, every value as text.
 
     The dialect is fixed (RFC 4180 with a header line), so that a broken line is refused by itself and never
     changes how the others are read.
     """
-    read = _read_text(files, columns, header=True, delimiter=delimiter, quote='"', null_values=null_values)
+    read = _read_text(
+        files,
+        columns,
+        header=True,
+        delimiter=delimiter,
+        quote='"',
+        null_values=null_values,
+        compression=compression,
+    )
     return read, _unread(header_lines=1)
 
 
-def jsonl_statements(files: Sequence[str]) -> tuple[str, str]:
+def jsonl_statements(files: Sequence[str], *, compression: Compression) -> tuple[str, str]:
     """Return the statements that read JSON Lines files line by line; parsing comes after."""
-    read = _read_text(files, ["__line"], header=False, delimiter="\x01", quote="", null_values=[""])
+    read = _read_text(
+        files, ["__line"], header=False, delimiter="\x01", quote="", null_values=[""], compression=compression
+    )
     return read, _unread(header_lines=0)
 
 
 def csv_delivered(columns: Sequence[str]) -> str:
     """Return the statement that makes `delivered` from CSV rows."""
-    return (
-        f"CREATE TEMP VIEW delivered AS SELECT *, {_content_id(columns)} AS __content_id,"
-        f" {_payload(columns)} AS __payload FROM positioned"
-    )
+    return f"CREATE TEMP VIEW delivered AS SELECT *, {_payload(columns)} AS __payload FROM positioned"
 
 
-JSONL_BROKEN: Final = """
+_IS_OBJECT: Final = "json_valid(__line) AND starts_with(ltrim(__line, ' ' || chr(9)), '{')"
+
+JSONL_BROKEN: Final = f"""
 INSERT INTO unread
 SELECT __file, __row, 'not a JSON object', false, NULL, __line FROM positioned
-WHERE __line IS NOT NULL AND (NOT json_valid(__line) OR json_type(__line) <> 'OBJECT')
+WHERE CASE WHEN {_IS_OBJECT} THEN false ELSE trim(__line) <> '' END
 """
 
-JSONL_KEYS: Final = """
-SELECT DISTINCT unnest(json_keys(__line)) AS key FROM positioned
-WHERE json_valid(__line) AND json_type(__line) = 'OBJECT' ORDER BY key
+# Of keys that differ in case only, the more frequent one is the column; the payload holds them all.
+JSONL_KEYS: Final = f"""
+SELECT first(key ORDER BY rows DESC, key) AS key FROM (
+    SELECT key, count(*) AS rows FROM (
+        SELECT unnest(json_keys(__line)) AS key FROM read_text WHERE {_IS_OBJECT}
+    ) GROUP BY key
+)
+WHERE key <> '' AND NOT contains(key, chr(0)) AND lower(key) NOT IN {RESERVED}
+GROUP BY lower(key) ORDER BY key
+"""
+
+NAMED_COLUMNS: Final = """
+SELECT DISTINCT unnest(json_extract_string(json_serialize_sql('SELECT ' || $expression), '$..column_names[0]'))
 """
 
 
 def jsonl_delivered(keys: Sequence[str]) -> str:
     """Return the statement that makes `delivered` from JSON lines: one text column per top-level key."""
-    shape = literal("{" + ", ".join(f'"{_json_escaped(key)}": "VARCHAR"' for key in keys) + "}")
+    shape = literal(json.dumps(dict.fromkeys(keys, "VARCHAR"), ensure_ascii=False))
     return (
         "CREATE TEMP VIEW delivered AS SELECT unnest(json_transform(__line, " + shape + ")),"
-        " __file, __row, md5(__line) AS __content_id, __line AS __payload FROM positioned"
-        " WHERE json_valid(__line) AND json_type(__line) = 'OBJECT'"
+        f" __file, __row, __line AS __payload FROM positioned WHERE {_IS_OBJECT}"
     )
-
-
-def _json_escaped(key: str) -> str:
-    return key.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def parquet_delivered(files: Sequence[str], columns: Sequence[str]) -> str:
@@ -185,9 +261,20 @@ def parquet_delivered(files: Sequence[str], columns: Sequence[str]) -> str:
     names = ", ".join(identifier(column) for column in columns)
     return (
         f"CREATE TEMP VIEW delivered AS SELECT {names}, __file, file_row_number + 1 AS __row,"
-        f" {_content_id(columns)} AS __content_id, {_payload(columns)} AS __payload"
-        f" FROM read_parquet({literals(files)}, filename = '__file', file_row_number = true)"
+        f" {_payload(columns)} AS __payload"
+        f" FROM read_parquet({_paths(files)}, filename = '__file', file_row_number = true,"
+        " hive_partitioning = false)"
     )
+
+
+def parquet_columns(file: str) -> str:
+    """Return SELECT text for the names and types of a Parquet file's columns."""
+    return f"SELECT column_name, column_type FROM (DESCRIBE FROM read_parquet({_paths([file])}, hive_partitioning = false))"
+
+
+def first_rows(file: str, most: int) -> str:
+    """Return SELECT text for the first rows of a Parquet file."""
+    return f"FROM read_parquet({_paths([file])}, hive_partitioning = false) LIMIT {most}"
 
 
 def redriven_delivered(columns: Mapping[str, str]) -> str:
@@ -205,6 +292,6 @@ def redriven_delivered(columns: Mapping[str, str]) -> str:
 
 
 def _restored(column: str, type_: str) -> str:
-    path = literal(f'$."{_json_escaped(column)}"')
+    path = literal("/" + column.replace("~", "~0").replace("/", "~1"))
     nested = type_.endswith("]") or type_.startswith(("STRUCT", "MAP", "UNION"))
     return f"json_extract(payload, {path})" if nested else f"json_extract_string(payload, {path})"

@@ -28,11 +28,13 @@ RAW_EVENTS: Final = Table(
     ),
     key=("batch_id", "source_file", "source_row"),
     day="event_date",
-    partitioned=True,
     page="""
-        SELECT source, count(*) AS rows, count(*) FILTER (is_duplicate) AS duplicates, min(event_time) AS first_event,
-               max(event_time) AS last_event, max(ingested_at) AS last_ingest
-        FROM telemetry.raw_events WHERE event_date >= $start AND event_date < $end GROUP BY source ORDER BY source""",
+        WITH hours AS (
+            SELECT event_type, hour(event_time) AS hour, count(*) AS events
+            FROM telemetry.events WHERE event_date >= $start AND event_date < $end GROUP BY ALL
+        )
+        SELECT event_type, sum(events) AS events, list(events ORDER BY hour) AS by_hour
+        FROM hours GROUP BY event_type ORDER BY events DESC LIMIT 12""",
 )
 
 EVENTS: Final = Table(
@@ -40,7 +42,7 @@ EVENTS: Final = Table(
     name="events",
     description="What counts: each event once. A view over raw_events.",
     columns=(*_EVENT_COLUMNS, *_ORIGIN_COLUMNS),
-    key=("event_id",),
+    key=("event_date", "event_id"),
     day="event_date",
     page="""
         WITH hours AS (
@@ -81,8 +83,8 @@ REJECTED_EVENTS: Final = Table(
     ),
     key=("batch_id", "source_file", "source_row"),
     page="""
-        SELECT source, column_name, reason, count(*) AS rows, count(*) FILTER (redriven_in IS NULL) AS waiting,
-               any_value(left(value, 60)) AS example, any_value(source_file || ':' || source_row) AS found_at
+        SELECT reason, count(*) AS rows, count(*) FILTER (redriven_in IS NULL) AS waiting,
+               any_value(parse_filename(source_file) || ':' || source_row) AS found_at
         FROM telemetry.rejected_events GROUP BY ALL ORDER BY rows DESC LIMIT 20""",
 )
 
@@ -107,7 +109,7 @@ BATCHES: Final = Table(
     ),
     key=("batch_id",),
     page="""
-        SELECT source, source_file, rows_in, accepted, duplicates, rejected, len(days) AS days, ingested_at
+        SELECT parse_filename(source_file) AS file, rows_in, accepted, duplicates, rejected
         FROM telemetry.batches ORDER BY ingested_at DESC, source_file DESC LIMIT 12""",
     claims=(
         Claim(
@@ -156,7 +158,7 @@ DAY_QUALITY: Final = Table(
     day="event_date",
     lookback_days=28,
     page="""
-        SELECT event_date, verdict, events, round(volume_ratio, 2) AS volume_ratio, events_by_hour AS by_hour, reason
+        SELECT event_date, verdict, events, events_by_hour AS by_hour
         FROM telemetry.day_quality WHERE event_date < $end ORDER BY (verdict IN ('partial', 'empty')) DESC, event_date DESC
         LIMIT 14""",
     claims=(

@@ -53,8 +53,7 @@ DIM_FEATURE_METADATA: Final = Table(
     ),
     key=("feature",),
     page="""
-        SELECT owner, tier, lifecycle, count(*) AS features, count(*) FILTER (is_declared) AS declared,
-               array_to_string(list(feature ORDER BY feature)[:5], ', ') AS examples
+        SELECT owner, tier, count(*) AS features, count(*) FILTER (is_declared) AS declared
         FROM warehouse.dim_feature_metadata GROUP BY ALL ORDER BY tier, owner LIMIT 20""",
 )
 
@@ -70,7 +69,7 @@ DIM_RELEASES: Final = Table(
     ),
     key=("app_version", "platform"),
     page="""
-        SELECT app_version, platform, first_seen_at, last_seen_at
+        SELECT app_version, platform, CAST(first_seen_at AS DATE) AS first_seen, CAST(last_seen_at AS DATE) AS last_seen
         FROM warehouse.dim_releases ORDER BY first_seen_at DESC LIMIT 12""",
 )
 
@@ -99,13 +98,11 @@ FACT_EVENTS: Final = Table(
         Column("experiment", "VARCHAR", "Experiment exposed to."),
         Column("variant", "VARCHAR", "Arm of it."),
     ),
-    key=("event_id",),
+    key=("event_date", "event_id"),
     day="event_date",
-    partitioned=True,
     page="""
-        SELECT coalesce(platform, 'unknown') AS platform, count(*) AS events, count(DISTINCT user_id) AS users,
-               count(DISTINCT app_version) AS releases, count(*) FILTER (error_count > 0) AS failed, count(*) FILTER (crashed) AS crashed,
-               round(median(latency_ms)) AS median_latency_ms
+        SELECT coalesce(platform, 'unknown') AS platform, count(*) AS events, count(*) FILTER (error_count > 0) AS failed,
+               count(*) FILTER (crashed) AS crashed, round(median(latency_ms)) AS median_latency_ms
         FROM warehouse.fact_events WHERE event_date >= $start AND event_date < $end GROUP BY ALL ORDER BY events DESC LIMIT 12""",
     claims=(
         Claim(
@@ -160,7 +157,7 @@ FACT_SESSIONS: Final = Table(
     partitioned=True,
     page="""
         SELECT segment, count(*) AS sessions, round(avg(events), 2) AS depth, round(median(duration_s)) AS median_duration_s,
-               round(avg(CAST(converted AS INTEGER)), 3) AS converted_rate, count(*) FILTER (crashed) AS crashed
+               round(avg(CAST(converted AS INTEGER)), 3) AS converted_rate
         FROM warehouse.fact_sessions WHERE event_date >= $start AND event_date < $end GROUP BY ALL ORDER BY sessions DESC
         LIMIT 12""",
     claims=(

@@ -1,0 +1,87 @@
+"""A mapping becomes SQL, or an error that names the culprit and the next step."""
+
+import pytest
+
+from intelligence.errors import SourceFileError
+from intelligence.telemetry.contract import CONTRACT, REQUIRED_COLUMNS, RULES, rules
+from intelligence.telemetry.mapping import impossible_type, raw_expressions, type_mistakes
+from intelligence.telemetry.reading import format_of
+
+COLUMNS = ["event_time", "user_id", "feature", "event_type"]
+FIELDS = {field.name: field for field in CONTRACT}
+
+
+def test_columns_that_bear_a_contract_name_need_no_mapping() -> None:
+    raw = raw_expressions({}, COLUMNS, origin="a.csv")
+    assert {name: raw[name] for name in COLUMNS} == {name: f'"{name}"' for name in COLUMNS}
+    assert set(raw.values()) - {f'"{name}"' for name in COLUMNS} == {"NULL"}
+
+
+def test_a_columns_name_wins_over_an_expression_and_is_quoted() -> None:
+    odd = 'a "b" + c'
+    assert raw_expressions({"user_id": odd}, [*COLUMNS, odd], origin="a.csv")["user_id"] == '"a ""b"" + c"'
+    assert raw_expressions({"user_id": odd}, COLUMNS, origin="a.csv")["user_id"] == f"({odd})"
+
+
+@pytest.mark.parametrize("constant", ["NULL", "true", "'use'", "1 + 1"])
+def test_constants_are_expressions(constant: str) -> None:
+    assert raw_expressions({"crashed": constant}, COLUMNS, origin="a.csv")["crashed"] == f"({constant})"
+
+
+def test_a_missing_column_is_named_with_the_nearest_one() -> None:
+    with pytest.raises(SourceFileError) as caught:
+        raw_expressions({"user_id": "user"}, COLUMNS, origin="a.csv")
+    assert caught.value.culprit == "a.csv"
+    assert "`user`" in caught.value.problem
+    assert caught.value.hint == "Did you mean `user_id`?"
+
+
+@pytest.mark.parametrize("column", REQUIRED_COLUMNS)
+def test_a_required_column_without_a_source_is_named(column: str) -> None:
+    with pytest.raises(SourceFileError, match=f"`{column}`"):
+        raw_expressions({}, [name for name in COLUMNS if name != column], origin="a.csv")
+
+
+@pytest.mark.parametrize(
+    ("field", "found", "impossible"),
+    [
+        ("event_time", "TIMESTAMP WITH TIME ZONE", False),
+        ("event_time", "DATE", False),
+        ("event_time", "BIGINT", True),
+        ("latency_ms", "DECIMAL(18,3)", False),
+        ("latency_ms", "TIMESTAMP", True),
+        ("latency_ms", "DOUBLE[]", True),
+        ("user_id", "BIGINT", False),
+        ("user_id", "BLOB", True),
+        ("user_id", "STRUCT(a INTEGER)", True),
+        ("properties", "STRUCT(a INTEGER)", False),
+        ("properties", "MAP(VARCHAR, VARCHAR)", False),
+        ("properties", "BLOB", True),
+    ],
+)
+def test_types_that_can_never_fit_are_known(field: str, found: str, impossible: bool) -> None:
+    assert impossible_type(FIELDS[field], found) is impossible
+
+
+def test_a_number_of_seconds_is_told_how_to_become_a_time() -> None:
+    raw = {field.name: "NULL" for field in CONTRACT} | {"event_time": '"ts"'}
+    with pytest.raises(SourceFileError, match="to_timestamp"):
+        type_mistakes({"event_time": "BIGINT"}, raw, origin="a.parquet")
+
+
+def test_every_rule_is_of_a_field_and_tried_once() -> None:
+    assert [rule for field in CONTRACT for rule in rules(field)] == list(RULES)
+    assert len({(rule.field, rule.reason) for rule in RULES}) == len(RULES)
+
+
+@pytest.mark.parametrize(
+    ("name", "form"), [("a.csv.gz", "csv"), ("A.NDJSON", "jsonl"), ("b/c.parquet", "parquet"), ("x.JSONL.GZ", "jsonl")]
+)
+def test_the_suffix_says_the_format(name: str, form: str) -> None:
+    assert format_of(name) == form
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a", "a.csv.zip", "csv"])
+def test_an_unknown_suffix_is_refused(name: str) -> None:
+    with pytest.raises(SourceFileError, match="suffix"):
+        format_of(name)

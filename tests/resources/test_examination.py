@@ -1,0 +1,93 @@
+"""What `intelligence check` finds in a source is said in plain words, quickly, and leaves nothing behind."""
+
+import gzip
+import time
+from typing import Any
+
+import polars as pl
+import pytest
+
+from resources.examination import ROWS_LOOKED_AT, examined_sources
+
+HEADER = "event_time,user_id,feature,event_type,latency_ms"
+ROW = "2026-05-04T10:00:00,u1,search,use"
+
+
+def examined(bench: Any) -> Any:
+    (found,) = examined_sources(bench.product)
+    return found
+
+
+def test_a_good_source_is_good(bench: Any) -> None:
+    bench.deliver("a.csv", f"{HEADER}\n{ROW},1\n{ROW},2\n")
+    bench.deliver("b.csv.gz", f"{HEADER}\n{ROW},3\n")
+    found = examined(bench)
+    assert (found.is_wrong, found.rejections) == (False, ())
+    assert found.found.startswith("2 file(s); of 3 rows looked at in ")
+    assert found.found.endswith("b.csv.gz, 3 are events")
+    assert not bench.lake.exists()
+
+
+def test_rows_that_would_be_rejected_are_told_with_an_example(bench: Any) -> None:
+    bench.deliver("a.csv", f"{HEADER}\n{ROW},1\n{ROW},slow\n{ROW},-3\n{ROW},late\n")
+    found = examined(bench)
+    assert not found.is_wrong
+    assert found.rejections[0][:2] == ("latency_ms is not a DOUBLE", 2)
+    assert ("latency_ms is outside 0 to 6.048e+08", 1, "-3") in found.rejections
+
+
+def test_a_source_without_files_says_so(bench: Any) -> None:
+    found = examined(bench)
+    assert found.is_wrong
+    assert "no file matches" in found.found
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("a.csv", HEADER.replace("user_id", "usr") + f"\n{ROW},1\n", "`user_id`"),
+        ("a.csv", "", "empty"),
+        ("a.jsonl", "<html>", "not a JSON object"),
+        ("a.parquet", "PAR1", "cannot be read"),
+        ("a.txt", "x", "suffix"),
+    ],
+)
+def test_a_broken_source_is_told_with_culprit_and_next_step(bench: Any, name: str, content: str, told: str) -> None:
+    bench.deliver(name, content)
+    found = examined(bench)
+    assert found.is_wrong
+    assert told in found.problem
+    assert f"{bench.folder}/{name}" in found.problem
+
+
+def test_a_gzip_that_was_cut_off_is_told(bench: Any) -> None:
+    whole = gzip.compress("\n".join([HEADER, *(f"{ROW},{number}" for number in range(5_000))]).encode())
+    bench.folder.mkdir()
+    (bench.folder / "a.csv.gz").write_bytes(whole[:-100])
+    assert "end" in examined(bench).problem
+
+
+@pytest.mark.parametrize("suffix", ["csv", "csv.gz", "jsonl", "parquet"])
+def test_only_the_first_rows_of_a_big_file_are_looked_at(bench: Any, suffix: str) -> None:
+    rows = 300_000
+    frame = pl.select(
+        event_time=pl.lit("2026-05-04T10:00:00"), user_id=pl.format("u{}", pl.int_range(rows)), feature=pl.lit("search"),
+        event_type=pl.lit("use"), properties=pl.lit('{"note":\n"two lines"}'),
+    )  # fmt: skip
+    bench.folder.mkdir()
+    path = bench.folder / f"a.{suffix}"
+    match suffix:
+        case "csv":
+            frame.write_csv(path)
+        case "csv.gz":
+            path.write_bytes(gzip.compress(frame.write_csv().encode(), 1))
+        case "jsonl":
+            frame.write_ndjson(path)
+        case "parquet":
+            frame.write_parquet(path)
+    began = time.perf_counter()
+    found = examined(bench)
+    assert time.perf_counter() - began < 5
+    assert (found.is_wrong, found.rejections) == (False, ())
+    rows_looked_at = int(found.found.split("; of ")[1].split(" rows")[0].replace(",", ""))
+    assert ROWS_LOOKED_AT // 2 <= rows_looked_at <= ROWS_LOOKED_AT + 1

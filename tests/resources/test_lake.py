@@ -1,0 +1,140 @@
+"""The door to the lake: whole transactions, many processes, honest errors."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from intelligence.errors import LakeError
+from intelligence.layers import TABLES
+from intelligence.metrics.tables import KPI_DAY
+from intelligence.tables import Days, schema_contradictions
+from resources.lake import Lake, is_conflict
+
+ROOT = Path(__file__).resolve().parents[2]
+WRITER = ROOT / "tests" / "programs" / "write_days.py"
+WORKERS, TRANSACTIONS, ROWS_A_DAY = 4, 12, 50
+ONE_DAY = Days(date(2026, 1, 1), date(2026, 1, 2))
+ROWS = """
+SELECT DATE '2026-01-01' AS event_date, 'all' AS segment, $dau AS dau, 0 AS events, 0 AS sessions, 0 AS crashed_users,
+       0 AS converted_users, 0 AS ratings, 0 AS value
+"""
+
+
+@pytest.fixture
+def own_lake(tmp_path: Path) -> Iterator[Lake]:
+    lake = Lake(catalog=f"sqlite:{tmp_path}/catalog.sqlite", store=f"{tmp_path}/files")
+    yield lake
+    lake.close()
+
+
+def start_writers(folder: Path) -> list[subprocess.Popen]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    return [
+        subprocess.Popen(
+            [sys.executable, str(WRITER), str(folder), str(worker), str(TRANSACTIONS)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for worker in range(WORKERS)
+    ]
+
+
+def test_four_writers_at_once_lose_nothing_and_a_reader_is_never_locked_out(tmp_path: Path, own_lake: Lake) -> None:
+    own_lake.snapshot_id()
+    writers = start_writers(tmp_path)
+    seen = []
+    while any(writer.poll() is None for writer in writers):
+        seen.append(own_lake.row_count(KPI_DAY))
+    errors = [writer.communicate()[1] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0] * WORKERS, errors
+    by_day = own_lake.frame("SELECT event_date, count(*) AS rows FROM metrics.kpi_day GROUP BY ALL")
+    assert by_day.height == WORKERS * TRANSACTIONS + 1
+    assert set(by_day["rows"]) == {ROWS_A_DAY}
+    assert len(seen) > 1
+    assert all(rows % ROWS_A_DAY == 0 for rows in seen), "a reader saw half a transaction"
+
+
+def test_replacing_a_day_leaves_the_other_days_alone(own_lake: Lake) -> None:
+    own_lake.replace(KPI_DAY, ONE_DAY, ROWS, {"dau": 1})
+    other = Days(date(2026, 1, 2), date(2026, 1, 3))
+    own_lake.replace(KPI_DAY, other, ROWS.replace("2026-01-01", "2026-01-02"), {"dau": 2})
+    own_lake.replace(KPI_DAY, ONE_DAY, ROWS, {"dau": 3})
+    assert own_lake.frame("SELECT event_date, dau FROM metrics.kpi_day ORDER BY ALL").rows() == [
+        (date(2026, 1, 1), 3),
+        (date(2026, 1, 2), 2),
+    ]
+
+
+def test_a_write_that_fails_leaves_what_was_there(own_lake: Lake) -> None:
+    own_lake.replace(KPI_DAY, ONE_DAY, ROWS, {"dau": 1})
+    with pytest.raises(duckdb.Error, match="no_such_table"):
+        own_lake.replace(KPI_DAY, ONE_DAY, "FROM no_such_table")
+    assert own_lake.frame("SELECT dau FROM metrics.kpi_day").item() == 1
+
+
+def test_a_conflict_is_met_by_doing_the_whole_transaction_again(own_lake: Lake) -> None:
+    tries = []
+
+    def work(connection: duckdb.DuckDBPyConnection) -> str:
+        tries.append(1)
+        connection.execute("INSERT INTO bookkeeping.day_builds VALUES ('t', DATE '2026-01-01', 'x')")
+        if len(tries) < 3:
+            raise duckdb.TransactionException("Failed to commit DuckLake transaction: conflict")
+        return "done"
+
+    assert own_lake.commit(work) == "done"
+    assert len(tries) == 3
+    assert own_lake.frame("SELECT count(*) FROM bookkeeping.day_builds").item() == 1
+
+
+def test_only_a_conflict_is_tried_again() -> None:
+    assert is_conflict(duckdb.TransactionException("Failed to commit DuckLake transaction"))
+    assert is_conflict(duckdb.IOException("database is locked"))
+    assert not is_conflict(duckdb.BinderException("conflicting column"[11:]))
+    assert not is_conflict(ValueError("database is locked"))
+
+
+def test_a_snapshot_can_be_read_again_after_later_writes(own_lake: Lake) -> None:
+    own_lake.replace(KPI_DAY, ONE_DAY, ROWS, {"dau": 1})
+    known_then = own_lake.snapshot_id()
+    own_lake.replace(KPI_DAY, ONE_DAY, ROWS, {"dau": 2})
+    assert own_lake.snapshot_id() > known_then
+    assert own_lake.frame(f"SELECT dau FROM metrics.kpi_day AT (VERSION => {known_then})").item() == 1
+    assert own_lake.frame("SELECT dau FROM metrics.kpi_day").item() == 2
+
+
+def test_every_table_has_the_columns_of_its_definition(own_lake: Lake) -> None:
+    assert {table.path: schema_contradictions(table, own_lake.columns(table)) for table in TABLES} == {
+        table.path: () for table in TABLES
+    }
+
+
+def test_a_lake_of_an_older_version_gains_the_new_column(own_lake: Lake) -> None:
+    own_lake.replace(KPI_DAY, ONE_DAY, ROWS, {"dau": 1})
+    own_lake.commit(lambda connection: connection.execute("ALTER TABLE metrics.kpi_day DROP COLUMN mean_rating"))
+    own_lake.close()
+    assert own_lake.frame("SELECT dau, mean_rating FROM metrics.kpi_day").rows() == [(1, None)]
+
+
+def test_a_column_of_another_type_is_an_error_that_names_it(own_lake: Lake) -> None:
+    own_lake.snapshot_id()
+    own_lake.commit(lambda connection: connection.execute("ALTER TABLE metrics.kpi_day DROP COLUMN wau"))
+    own_lake.commit(lambda connection: connection.execute("ALTER TABLE metrics.kpi_day ADD COLUMN wau VARCHAR"))
+    own_lake.close()
+    with pytest.raises(LakeError, match="wau is VARCHAR, not BIGINT"):
+        own_lake.snapshot_id()
+
+
+def test_a_catalogue_that_cannot_be_opened_says_what_to_check(tmp_path: Path) -> None:
+    (tmp_path / "catalog.sqlite").write_text("this is no database, and it is long enough to be seen as none")
+    lake = Lake(catalog=f"sqlite:{tmp_path}/catalog.sqlite", store=f"{tmp_path}/files")
+    with pytest.raises(LakeError, match="INTELLIGENCE_LAKE_CATALOG"):
+        lake.snapshot_id()

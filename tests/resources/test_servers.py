@@ -1,0 +1,94 @@
+"""`make up` as a person uses it: both UIs answer on loopback, Ctrl-C stops everything, a taken port is an error."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from intelligence.errors import PlatformError
+from resources.servers import serve
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
+
+
+def processes_with(word: str) -> list[str]:
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if word in command and "pytest" not in command:
+            found.append(command)
+    return found
+
+
+def restore_ctrl_c() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="looks for orphans in /proc")
+def test_both_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(tmp_path: Path) -> None:
+    port, mlflow_port = free_port(), free_port()
+    environment = {
+        **os.environ,
+        "INTELLIGENCE_DATA": str(tmp_path),
+        "INTELLIGENCE_MLRUNS": str(tmp_path / "mlruns"),
+        "PYTHONPATH": f"{ROOT / 'tests' / 'programs' / 'network_guard'}{os.pathsep}{ROOT}",
+        "NETWORK_GUARD_LOG": str(tmp_path / "addresses.log"),
+    }
+    served = subprocess.Popen(
+        [sys.executable, "-m", "intelligence.cli", "up", "--port", str(port), "--mlflow-port", str(mlflow_port)],
+        env=environment,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=restore_ctrl_c,  # noqa: PLW1509 - a shell's background jobs start with Ctrl-C switched off
+    )
+    try:
+        urls = [f"http://127.0.0.1:{port}/server_info", f"http://127.0.0.1:{mlflow_port}/health"]
+        deadline = time.monotonic() + 120
+        while not all(answers(url) for url in urls) and time.monotonic() < deadline:
+            assert served.poll() is None, served.stdout and served.stdout.read()
+            time.sleep(0.5)
+        assert all(answers(url) for url in urls)
+    finally:
+        served.send_signal(signal.SIGINT)
+        said, _ = served.communicate(timeout=60)
+    assert served.returncode == 0, said
+    assert f"http://127.0.0.1:{port}" in said
+    time.sleep(1)
+    assert processes_with(str(tmp_path)) == []
+    assert processes_with(f"-p {port}") == []
+    assert processes_with(f"--port {mlflow_port}") == []
+    assert not (tmp_path / "addresses.log").exists(), (tmp_path / "addresses.log").read_text()
+
+
+def test_a_taken_port_is_an_error_that_names_it() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(PlatformError, match=f"port {port} is in use"):
+            serve(port=port, mlflow_port=free_port(), say=print)
