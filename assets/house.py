@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import dagster as dg
@@ -30,7 +30,15 @@ def first_day() -> date:
     return span.start if span else date(2000, 1, 1)
 
 
-DAY = dg.DailyPartitionsDefinition(start_date=first_day().isoformat(), timezone="UTC")
+def end_of_days() -> date | None:
+    """Return the day after the product's last, where its data is known to end; else days go on until yesterday."""
+    last = PRODUCT.last_declared_day()
+    return last + timedelta(days=1) if last else None
+
+
+DAY = dg.DailyPartitionsDefinition(
+    start_date=first_day().isoformat(), end_date=end.isoformat() if (end := end_of_days()) else None, timezone="UTC"
+)
 
 
 def days_of(context: dg.AssetExecutionContext) -> Days:

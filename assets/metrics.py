@@ -75,8 +75,8 @@ def health(
 ) -> dg.MaterializeResult:
     """Which features keep their promises and which do not, how fast they spend their error budget, and why.
 
-    The state has memory: one bad hour does not flip it, and two calm days are needed to recover. A day with too few
-    events or with faulty telemetry changes nothing.
+    The state has memory: a feature recovers only after calm days in a row, and a day with too few events or with faulty
+    telemetry changes nothing.
     """
     days = days_of(context)
     everybody, before = kpis.filter(segment="all"), previous.filter(pl.col("event_date") < days.start)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from assets.house import key_of
+from assets.house import DAY, key_of
 from intelligence.layers import DAILY_TABLES, DELIVERED
 from intelligence.tables import Days, Table
 from resources.lake import Lake
@@ -25,13 +25,17 @@ class Step:
 
 @dataclass(slots=True)
 class Outcome:
-    """What happened: runs done, days built, checks that did not pass, and the error that stopped it, if one did."""
+    """What happened: runs done, days built, checks that did not pass, and the error that stopped it, if one did.
+
+    `calendar_grew` says that data arrived from before the first day that the definitions know: load them again.
+    """
 
     runs: int = 0
     days: set[date] = field(default_factory=set)
     failed_checks: list[tuple[str, str, str]] = field(default_factory=list)
     refused: list[tuple[str, str, str]] = field(default_factory=list)
     error: str | None = None
+    calendar_grew: bool = False
 
 
 Listener = Callable[[str, str], None]
@@ -68,6 +72,9 @@ def brought_up_to_date(
         listener("plan", str(len(DELIVERED)))
         if _ran(defs, instance, Step(DELIVERED), outcome):
             steps = steps_to_build(lake, today=today)
+            if any(step.days and step.days.start < DAY.start.date() for step in steps):
+                outcome.calendar_grew = True
+                return outcome
             listener("plan", str(sum(len(step.tables) for step in steps)))
             for step in steps:
                 if not _ran(defs, instance, step, outcome):

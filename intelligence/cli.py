@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console, RenderableType
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from intelligence import terminal
@@ -114,7 +115,7 @@ def check() -> None:
     now = settings()
     product = product_at(now.product_file)
     console.print(
-        f"[green]✓[/] {now.product_file.name}: {product.name}, {len(product.sources)} source(s), "
+        f"[green]✓[/] {escape(now.product_file.name)}: {escape(product.name)}, {len(product.sources)} source(s), "
         f"{len(product.features)} feature(s) declared"
     )
     problems = 0
@@ -171,7 +172,7 @@ def _next_steps() -> list[str]:
     return [
         f"[bold]{up}[/]  assets, runs and checks at http://127.0.0.1:3000, models at http://127.0.0.1:5000",
         f"[bold].venv/bin/intelligence{again} status[/]  this summary at any time",
-        f"[bold]{shown}[/]  sources, promises and rules; docs/sources.md says how to point it at your own events",
+        f"[bold]{escape(str(shown))}[/]  sources, promises and rules; docs/sources.md says how to point it at your own events",
     ]
 
 
@@ -197,7 +198,12 @@ def _brought_up_to_date() -> "Outcome":
 
         instance = instance_for(SETTINGS)
     with _progress() as listener:
-        return brought_up_to_date(defs, _lake(), instance, today=today_utc(), listener=listener)
+        outcome = brought_up_to_date(defs, _lake(), instance, today=today_utc(), listener=listener)
+    if outcome.calendar_grew:
+        for name in [name for name in sys.modules if name.split(".")[0] == "assets"]:
+            del sys.modules[name]
+        return _brought_up_to_date()
+    return outcome
 
 
 @contextmanager
@@ -225,7 +231,7 @@ def _say_what_came_of_it(outcome: "Outcome") -> None:
         console.print(terminal.error_text(PlatformError(name, problem, hint=next_step)))
     _print(terminal.failed_checks_table(outcome.failed_checks))
     if outcome.error:
-        console.print(f"[bold red]Stopped.[/] {outcome.error}")
+        console.print(f"[bold red]Stopped.[/] {escape(outcome.error)}")
     _print_summary(_lake())
 
 
@@ -274,12 +280,7 @@ def _print(renderable: RenderableType | None) -> None:
 def main() -> None:
     """Run the command line; an error that a person can act on is told without a traceback."""
     try:
-        app(standalone_mode=False)
-    except typer.Exit as done:
-        sys.exit(done.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
-        console.print("Stopped.")
-        sys.exit(130)
+        app()
     except PlatformError as error:
         if os.environ.get("INTELLIGENCE_TRACEBACK"):
             raise

@@ -13,6 +13,7 @@ from PIL import Image
 
 STATE_COLOURS: Final = {"unknown": "#d0d4da", "healthy": "#8fd19e", "at_risk": "#f6c453", "degraded": "#d64545"}
 MOST_FEATURES: Final = 40
+LONGEST_NAME: Final = 48
 
 
 def _png(figure: Figure) -> bytes:
@@ -41,7 +42,7 @@ def kpi_picture(kpis: pl.DataFrame) -> bytes:
     for axes in (users, shares):
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.25)
-        axes.legend(loc="upper left", frameon=False, ncols=3, fontsize=8)
+        axes.legend(loc="lower left", frameon=False, ncols=3, fontsize=8)
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     shares.xaxis.set_major_locator(locator)
     shares.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
@@ -73,7 +74,8 @@ def health_picture(health: pl.DataFrame) -> bytes:
     axes.pcolormesh(
         grid, cmap=ListedColormap(list(STATE_COLOURS.values())), vmin=-0.5, vmax=3.5, edgecolor="white", linewidth=0.2
     )
-    axes.set_yticks(np.arange(len(trouble)) + 0.5, trouble, fontsize=7)
+    names = [name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…" for name in trouble]
+    axes.set_yticks(np.arange(len(trouble)) + 0.5, names, fontsize=7, parse_math=False)
     shown = range(0, len(days), max(1, len(days) // 10))
     axes.set_xticks([j + 0.5 for j in shown], [f"{days[j]:%d %b}" for j in shown], fontsize=7)
     axes.invert_yaxis()

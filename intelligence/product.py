@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Annotated, Any, Final, Literal
 
 import yaml
@@ -28,6 +28,11 @@ class Simulate(_Section):
     seed: int = 7
     first_day: date = date(2026, 5, 4)
     planted: bool = True
+
+    @model_validator(mode="after")
+    def _can_be_simulated(self) -> "Simulate":
+        self.plan()
+        return self
 
     def plan(self) -> SimulationPlan:
         """Return the same as the simulator's plan."""
@@ -97,6 +102,7 @@ class Product(_Section):
     name: str = Field(min_length=1)
     owner: str = Field("team:product-intelligence", pattern=r"^(team:[\w-]+|[^@\s]+@[^@\s]+)$")
     start: date | None = None
+    end: date | None = None
     session_gap_minutes: int = Field(30, ge=1)
     conversion_events: tuple[str, ...] = ("complete", "subscribe")
     max_lag_hours: float | None = Field(None, gt=0)
@@ -120,6 +126,12 @@ class Product(_Section):
         return {**data, "features": features}
 
     @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> "Product":
+        if self.start and self.end and self.end < self.start:
+            raise ValueError(f"ends on {self.end}, before it starts on {self.start}")
+        return self
+
+    @model_validator(mode="after")
     def _source_names_differ(self) -> "Product":
         names = [source.name for source in self.sources]
         repeated = sorted({name for name in names if names.count(name) > 1})
@@ -131,6 +143,13 @@ class Product(_Section):
         """Return the day on which the data begins, where `start` or a simulator says so."""
         simulated = [source.simulate.first_day for source in self.sources if source.simulate]
         return self.start or (min(simulated) if len(simulated) == len(self.sources) else None)
+
+    def last_declared_day(self) -> date | None:
+        """Return the day on which the data ends, where `end` or a simulator says so; None while it goes on."""
+        simulated = [
+            each.first_day + timedelta(days=each.days - 1) for each in (s.simulate for s in self.sources) if each
+        ]
+        return self.end or (max(simulated) if len(simulated) == len(self.sources) else None)
 
 
 SECTIONS: Final = tuple(Product.model_fields)
@@ -148,7 +167,7 @@ def _in_plain_words(error: Mapping[str, Any]) -> str:
         known = (
             SECTIONS
             if len(error["loc"]) == 1
-            else (*Source.model_fields, *Promises.model_fields, *Simulate.model_fields)
+            else (*Source.model_fields, *Promises.model_fields, *Simulate.model_fields, *Health.model_fields)
         )
         return f"`{where}` is not a setting{_nearest(word, known)}"
     if error["type"] == "missing":
@@ -157,6 +176,26 @@ def _in_plain_words(error: Mapping[str, Any]) -> str:
     if error["type"] == "value_error":
         return f"`{where}` {message}"
     return f"`{where}` is {error['input']!r}: {message[:1].lower()}{message[1:]}"
+
+
+class _Loader(yaml.SafeLoader):
+    """Leaves dates as text, so that one which the calendar does not have is told like any other wrong setting."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the name and form are PyYAML's
+        first: [resolver for resolver in resolvers if not resolver[0].endswith(":timestamp")]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+def _told_once(errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the errors without those that follow from another: a list left empty, a default that features inherit."""
+    defaults = {error["loc"][-1] for error in errors if error["loc"][:1] == ("feature_defaults",)}
+    return [
+        error
+        for error in errors
+        if not (error["type"] == "too_short" and error["input"] not in ([], ()))
+        and not (error["loc"][:1] == ("features",) and error["loc"][-1] in defaults)
+    ]
 
 
 def product_from(text: str, *, origin: str = "product.yaml") -> Product:
@@ -168,7 +207,7 @@ def product_from(text: str, *, origin: str = "product.yaml") -> Product:
     120
     """
     try:
-        content = yaml.safe_load(text)
+        content = yaml.load(text, Loader=_Loader)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"{origin}, line {mark.line + 1}" if mark else origin
@@ -179,7 +218,7 @@ def product_from(text: str, *, origin: str = "product.yaml") -> Product:
     try:
         return Product.model_validate(content)
     except ValidationError as error:
-        found = [item for item in error.errors() if item["type"] != "too_short" or item["input"] in ([], ())]
+        found = _told_once(error.errors())
         mistakes = "; ".join(_in_plain_words(item) for item in found)
         raise ProductFileError(
             origin, f"{mistakes}.", hint="Mend these settings; `intelligence check` tells when all is well."

@@ -21,6 +21,11 @@ def _table(title: str, *columns: str, numbers: Sequence[str] = ()) -> Table:
     return table
 
 
+def _add(table: Table, *cells: str | Text) -> None:
+    """Add a row whose texts are shown as they are: names and values come from data, and rich reads `[x]` as a style."""
+    table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
+
+
 def error_text(error: PlatformError) -> RenderableType:
     """Return the error with its culprit first and the next step last."""
     return Text.assemble((f"{error.culprit}: ", "bold red"), f"{error.problem} ", (error.hint, "bold"))
@@ -30,7 +35,7 @@ def totals_table(totals: pl.DataFrame) -> RenderableType:
     """Return rows in, accepted, duplicates and rejected."""
     row = totals.row(0, named=True)
     table = _table("Telemetry", "files", "rows in", "accepted", "duplicates", "rejected")
-    table.add_row(*(f"{row[name]:,}" for name in ("files", "rows_in", "accepted", "duplicates", "rejected")))
+    _add(table, *(f"{row[name]:,}" for name in ("files", "rows_in", "accepted", "duplicates", "rejected")))
     return table
 
 
@@ -41,8 +46,13 @@ def trouble_table(trouble: pl.DataFrame, day: date) -> RenderableType:
     table = _table(f"Features in trouble on {day}", "feature", "state", "since", "owner", "why")
     for row in trouble.iter_rows(named=True):
         style = "red" if row["state"] == "degraded" else "yellow"
-        table.add_row(
-            row["feature"], Text(row["state"].replace("_", " "), style), str(row["since"]), row["owner"], row["reason"]
+        _add(
+            table,
+            row["feature"],
+            Text(row["state"].replace("_", " "), style),
+            str(row["since"]),
+            row["owner"],
+            row["reason"],
         )
     return table
 
@@ -51,7 +61,7 @@ def worst_table(worst: pl.DataFrame) -> RenderableType:
     """Return the feature-days with the most bad events beyond what was promised."""
     table = _table("Worst feature-days", "day", "feature", "excess bad", "why", numbers=("excess bad",))
     for row in worst.iter_rows(named=True):
-        table.add_row(str(row["event_date"]), row["feature"], f"{row['excess_bad_events']:,.0f}", row["reason"])
+        _add(table, str(row["event_date"]), row["feature"], f"{row['excess_bad_events']:,.0f}", row["reason"])
     return table
 
 
@@ -61,7 +71,7 @@ def faults_table(faults: pl.DataFrame) -> RenderableType | None:
         return None
     table = _table("Days on which the pipeline, not the product, was at fault", "day", "verdict", "why")
     for row in faults.iter_rows():
-        table.add_row(*(str(cell) for cell in row))
+        _add(table, *(str(cell) for cell in row))
     return table
 
 
@@ -71,7 +81,7 @@ def waiting_table(waiting: pl.DataFrame) -> RenderableType | None:
         return None
     table = _table("In quarantine", "source", "reason", "rows", "example", numbers=("rows",))
     for row in waiting.iter_rows(named=True):
-        table.add_row(row["source"], row["reason"], f"{row['rows']:,}", str(row["example"]))
+        _add(table, row["source"], row["reason"], f"{row['rows']:,}", str(row["example"]))
     return table
 
 
@@ -85,7 +95,7 @@ def truths_table(found: Sequence[FoundTruth], alarms: Sequence[str], features: i
         seen = Text(str(item.found_on), "green") if item.found_on else Text("not found", "red")
         delay = "" if item.delay_days is None else str(item.delay_days)
         kind = truth.kind.replace("_", " ")
-        table.add_row(kind, truth.feature or "whole product", str(truth.starts_on), str(truth.ends_on), seen, delay)
+        _add(table, kind, truth.feature or "whole product", str(truth.starts_on), str(truth.ends_on), seen, delay)
     hits = sum(item.found_on is not None for item in found)
     clean = f"False alarms on {', '.join(alarms)}." if alarms else "No feature was called degraded without cause."
     return Group(table, Text(f"Found {hits} of {len(found)} among {features} features. {clean}", "bold"))
@@ -114,7 +124,7 @@ def failed_checks_table(failed: Sequence[tuple[str, str, str]]) -> RenderableTyp
         return None
     table = _table("Checks that did not pass", "asset", "check", "severity")
     for asset, check, severity in failed:
-        table.add_row(asset, check, Text(severity, "red" if severity == "ERROR" else "yellow"))
+        _add(table, asset, check, Text(severity, "red" if severity == "ERROR" else "yellow"))
     return table
 
 

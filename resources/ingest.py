@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -343,11 +343,11 @@ def judge(
     """Make the temporary tables `judged` and `identified` from `delivered`; raises SourceFileError for a wrong column."""
     types = _mapped_types(connection, raw, origin)
     type_mistakes(types, raw, origin=origin)
-    earliest = product.start or date.fromisoformat(EARLIEST_EVENT)
-    bounds = {
-        "earliest": datetime(earliest.year, earliest.month, earliest.day),
-        "latest": now + timedelta(hours=FUTURE_TOLERANCE_HOURS),
-    }
+    earliest = product.first_declared_day() or date.fromisoformat(EARLIEST_EVENT)
+    latest, last_day = now + timedelta(hours=FUTURE_TOLERANCE_HOURS), product.last_declared_day()
+    if last_day:
+        latest = min(latest, datetime.combine(last_day, time.max))
+    bounds = {"earliest": datetime.combine(earliest, time.min), "latest": latest}
     connection.execute(judged_statement(raw, types, content_id=content_id), bounds)
     connection.execute(sql("telemetry/occurrences.sql"))
     connection.execute(sql("telemetry/identified.sql"))

@@ -228,9 +228,9 @@ class Lake(DuckDBResource):
         return Days(first, last + timedelta(days=1)) if first else None
 
     def first_day(self, days: Days) -> date:
-        """Return the first day of the data, or of `days` where that is earlier."""
+        """Return the first day that holds events; in an empty lake the first of `days`."""
         span = self.span()
-        return min(span.start, days.start) if span else days.start
+        return span.start if span else days.start
 
     def newest_day(self) -> Days:
         """Return the newest day that holds events; an empty range in an empty lake."""

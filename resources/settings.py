@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from intelligence.errors import PlatformError
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -45,8 +47,17 @@ def settings() -> Settings:
         store=os.environ.get("INTELLIGENCE_LAKE_STORE", str(data / "lake" / "files")),
         memory_limit=os.environ.get("INTELLIGENCE_MEMORY_LIMIT", "4GB"),
         mlruns=ROOT / os.environ.get("INTELLIGENCE_MLRUNS", "mlruns"),
-        simulated_days=int(days) if (days := os.environ.get("INTELLIGENCE_SIMULATED_DAYS")) else None,
+        simulated_days=_simulated_days(),
     )
+
+
+def _simulated_days() -> int | None:
+    text = os.environ.get("INTELLIGENCE_SIMULATED_DAYS", "")
+    if text and not (text.isdigit() and int(text) > 0):
+        raise PlatformError(
+            "INTELLIGENCE_SIMULATED_DAYS", f"it is {text!r}.", hint="Give a whole number of days from 1 up."
+        )
+    return int(text) if text else None
 
 
 def object_store_secret() -> str | None:

@@ -45,4 +45,5 @@ def wilson_lower_bounds(bad: Floats, total: Floats, *, z: float = WILSON_Z) -> F
     centre = share + z**2 / (2 * n)
     half_width = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     bounds: Floats = np.where(total > 0, (centre - half_width) / (1 + z**2 / n), 0.0)
-    return np.maximum(bounds, 0.0)
+    clipped: Floats = np.clip(bounds, 0.0, share)
+    return clipped

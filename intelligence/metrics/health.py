@@ -31,6 +31,7 @@ class _Window:
     """Counts by objective, feature and day; days on which telemetry was at fault count nothing."""
 
     features: list[str]
+    first_seen: NDArray[np.datetime64]
     days: list[date]
     bad: Floats
     total: Floats
@@ -120,6 +121,7 @@ def _window(metrics: pl.DataFrame, known: pl.DataFrame, quality: pl.DataFrame, d
     counted = np.where(faulty, 0.0, 1.0)
     return _Window(
         features=known["feature"].to_list(),
+        first_seen=known["first_seen_date"].to_numpy().astype("datetime64[D]"),
         days=calendar,
         bad=np.stack([by_name[name] for name in _BAD]) * counted,
         total=np.stack([by_name[name] for name in _TOTAL]) * counted,
@@ -188,12 +190,13 @@ def _judged_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules
     broken = judged & burn.broken[:, :, t].any(axis=0)
     within = ~(burn.enough[:, :, t] & (burn.rate_1d[:, :, t] > 1)).any(axis=0) & ~broken
     standing.calm_days = np.where(judged, np.where(within, standing.calm_days + 1, 0), standing.calm_days)
-    standing.unjudged_days = np.where(judged, 0, standing.unjudged_days + 1)
+    # A feature's memory begins on the day it is first seen, whichever day the run begins on.
+    standing.unjudged_days = np.where(judged | (day < window.first_seen), 0, standing.unjudged_days + 1)
     recovering = (standing.state == DEGRADED) & (standing.calm_days < rules.recovery_days)
     calm = np.where(burn.warned[:, :, t].any(axis=0), AT_RISK, HEALTHY)
     state = np.where(judged, np.where(broken | recovering, DEGRADED, calm), standing.state)
     state = np.where(standing.unjudged_days > rules.stale_after_days, UNKNOWN, state)
-    standing.since = np.where(state == standing.state, standing.since, day)
+    standing.since = np.where((state == standing.state) & (day > window.first_seen), standing.since, day)
     standing.state = state
     rates = np.where(burn.enough[:, :, t], burn.rate_1d[:, :, t], -1.0)
     worst = rates.argmax(axis=0)
@@ -229,7 +232,11 @@ def _judged_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules
             "total": of_worst(window.total),
             "allowed": of_worst(window.allowed),
         },
-        schema_overrides={"event_date": pl.Date, "since": pl.Date, "worst_objective": pl.String},
+        schema_overrides={
+            "event_date": pl.Date,
+            "since": pl.Date,
+            **dict.fromkeys(("feature", "state", "evidence", "worst_objective"), pl.String),
+        },
     )
 
 

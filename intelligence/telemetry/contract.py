@@ -130,7 +130,7 @@ def rules(field: EventField) -> tuple[Rule, ...]:
         )
     if field.type == "TIMESTAMP":
         found.append(Rule(field.name, "lies before the product's start", "typed < $earliest"))
-        found.append(Rule(field.name, "lies in the future", "typed > $latest"))
+        found.append(Rule(field.name, "lies in the future or after the product's end", "typed > $latest"))
     if field.whole:
         found.append(Rule(field.name, "is not a whole number", "typed <> floor(typed)"))
     if field.lowest is not None and field.highest is not None:

@@ -71,13 +71,15 @@ def day_quality(
     least_expected_per_hour: float = 5,
     least_expected_per_day: float = 20,
     missing_limit: float = 0.05,
+    least_hours_to_repeat: int = 6,
 ) -> DayQuality:
     """Return the verdict on `day`, judged against the 28 days before it in `counts`.
 
     The hourly profile is the median of the same weekday in the last four weeks (two of them suffice), or else of
     all earlier days (three suffice). Hours in which it expects at least `least_expected_per_hour` events and there
     is none are silent; the day is partial when they should have held `missing_limit` of it. A day is also partial
-    when a column that used to be filled is empty, or when it repeats the day before hour for hour.
+    when a column that used to be filled is empty, or when it repeats the day before hour for hour over at least
+    `least_hours_to_repeat` hours (dates without a time all lie in one).
     """
     today = counts.get(day, _NOTHING)
     past = [counts[other] for other in _days_before(day, HISTORY_DAYS, 1) if other in counts]
@@ -103,7 +105,13 @@ def day_quality(
     if emptied:
         faults.append(f"no value in {', '.join(emptied)}")
     yesterday = counts.get(day - timedelta(days=1))
-    if yesterday and today.events >= 24 * least_expected_per_hour and (today.by_hour == yesterday.by_hour).all():
+    spread = np.count_nonzero(today.by_hour) >= least_hours_to_repeat
+    if (
+        yesterday
+        and spread
+        and today.events >= 24 * least_expected_per_hour
+        and (today.by_hour == yesterday.by_hour).all()
+    ):
         faults.append("the same events per hour as the day before")
     reason = "; ".join(faults) or f"{today.events:,} events, {usual:,.0f} are usual"
     verdict = "partial" if faults else "whole"

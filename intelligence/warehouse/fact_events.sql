@@ -34,7 +34,8 @@ SELECT
     platform,
     app_version,
     region,
-    coalesce(segment, 'unknown') AS segment,
+    -- 'all' names everybody in kpi_day.
+    CASE WHEN segment = 'all' THEN 'segment all' ELSE coalesce(segment, 'unknown') END AS segment,
     experiment,
     variant
 FROM (

@@ -1,6 +1,6 @@
 """Replace days of a table, many transactions in a row, for tests that run several of these at once.
 
-Usage: write_days.py FOLDER WORKER TRANSACTIONS
+Usage: write_days.py CATALOG STORE WORKER TRANSACTIONS
 """
 
 import sys
@@ -10,8 +10,8 @@ from intelligence.metrics.tables import KPI_DAY
 from intelligence.tables import Days
 from resources.lake import Lake
 
-folder, worker, transactions = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-lake = Lake(catalog=f"sqlite:{folder}/catalog.sqlite", store=f"{folder}/files")
+catalog, store, worker, transactions = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+lake = Lake(catalog=catalog, store=store)
 QUERY = """
 SELECT day::DATE AS event_date, 'segment ' || n AS segment, 1 AS dau, 0 AS events, 0 AS sessions, 0 AS crashed_users,
        0 AS converted_users, 0 AS ratings, 0 AS value

@@ -33,11 +33,11 @@ def own_lake(tmp_path: Path) -> Iterator[Lake]:
     lake.close()
 
 
-def start_writers(folder: Path) -> list[subprocess.Popen]:
+def start_writers(lake: Lake) -> list[subprocess.Popen]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return [
         subprocess.Popen(
-            [sys.executable, str(WRITER), str(folder), str(worker), str(TRANSACTIONS)],
+            [sys.executable, str(WRITER), lake.catalog, lake.store, str(worker), str(TRANSACTIONS)],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -47,9 +47,31 @@ def start_writers(folder: Path) -> list[subprocess.Popen]:
     ]
 
 
-def test_four_writers_at_once_lose_nothing_and_a_reader_is_never_locked_out(tmp_path: Path, own_lake: Lake) -> None:
+@pytest.fixture
+def postgres_lake(tmp_path: Path) -> Iterator[Lake]:
+    lake = Lake(catalog=f"postgres:{os.environ['TEST_POSTGRES']}", store=f"{tmp_path}/files")
+    yield lake
+    lake.close()
+
+
+@pytest.mark.parametrize(
+    "fixture",
+    [
+        "own_lake",
+        pytest.param(
+            "postgres_lake",
+            marks=pytest.mark.skipif(
+                "TEST_POSTGRES" not in os.environ, reason="TEST_POSTGRES names no empty database for a catalogue"
+            ),
+        ),
+    ],
+)
+def test_four_writers_at_once_lose_nothing_and_a_reader_is_never_locked_out(
+    fixture: str, request: pytest.FixtureRequest
+) -> None:
+    own_lake = request.getfixturevalue(fixture)
     own_lake.snapshot_id()
-    writers = start_writers(tmp_path)
+    writers = start_writers(own_lake)
     seen = []
     while any(writer.poll() is None for writer in writers):
         seen.append(own_lake.row_count(KPI_DAY))

@@ -1,0 +1,413 @@
+"""Health has memory and asks for evidence, and a day judged alone is judged as within a range."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from intelligence.metrics.health import STATES, WINDOW_DAYS, feature_health
+from intelligence.metrics.tables import FEATURE_HEALTH
+from intelligence.product import Health, Promises
+from intelligence.tables import Days
+
+START = date(2026, 1, 5)
+RULES = Health()
+KEPT = Promises()
+
+
+@dataclass(frozen=True)
+class Used:
+    """What one feature did on one day; None in a history stands for a day without a row."""
+
+    usage: int = 400
+    failed: int = 2
+    crashed: int = 0
+    timed: int = 400
+    slow: int = 4
+    ratings: int = 0
+    bad_ratings: int = 0
+    users: int = 40
+
+
+CALM = Used()
+BAD = Used(failed=48)
+History = Mapping[str, Sequence[Used | None]]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Some features from START on; `faulty` are the numbers of days whose telemetry is at fault."""
+
+    histories: History
+    first_seen: Mapping[str, int | None] | None = None
+    faulty: frozenset[int] = frozenset()
+    rules: Health = RULES
+    dau: int = 200
+
+    @property
+    def length(self) -> int:
+        return max(len(history) for history in self.histories.values())
+
+    def run(self, first: int, end: int, previous: pl.DataFrame | None = None) -> pl.DataFrame:
+        """Return one run over the days of those numbers, shown no more than the asset is: 27 days back, one result."""
+        days = Days(day(first), day(end))
+        shown = pl.col("event_date").is_between(day(first - WINDOW_DAYS + 1), days.end, closed="left")
+        before = NO_ROWS if previous is None else previous.filter(pl.col("event_date") == day(first - 1))
+        return feature_health(
+            self.metrics().filter(shown),
+            self.features(),
+            self.quality().filter(shown),
+            self.everybody().filter(shown),
+            before,
+            days=days,
+            rules=self.rules,
+        )
+
+    def whole(self) -> pl.DataFrame:
+        return self.run(0, self.length)
+
+    def in_runs_of(self, steps: Sequence[int]) -> pl.DataFrame:
+        rows, start = NO_ROWS, 0
+        for step in steps:
+            rows = pl.concat([rows, self.run(start, start + step, rows)], how="vertical_relaxed")
+            start += step
+        assert start == self.length
+        return rows
+
+    def metrics(self) -> pl.DataFrame:
+        rows = [
+            (
+                name, day(number), used.usage, used.failed, used.crashed, used.timed, used.slow, used.ratings,
+                used.bad_ratings, used.users,
+            )
+            for name, history in self.histories.items()
+            for number, used in enumerate(history)
+            if used
+        ]  # fmt: skip
+        names = [
+            "usage_count", "failed_events", "crashed_events", "timed_events", "slow_events", "ratings", "bad_ratings",
+            "users",
+        ]  # fmt: skip
+        schema = {"feature": pl.String, "event_date": pl.Date, **dict.fromkeys(names, pl.Int64)}
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def features(self) -> pl.DataFrame:
+        rows = []
+        for name, history in self.histories.items():
+            used_on = [number for number, used in enumerate(history) if used]
+            seen = (self.first_seen or {}).get(name, used_on[0] if used_on else None)
+            rows.append(
+                {
+                    "feature": name,
+                    "first_seen_date": None if seen is None else day(seen),
+                    **KEPT.model_dump(
+                        include={"max_error_rate", "max_crash_rate", "max_slow_rate", "max_bad_rating_rate"}
+                    ),
+                }
+            )
+        return pl.DataFrame(rows, schema_overrides={"first_seen_date": pl.Date})
+
+    def quality(self) -> pl.DataFrame:
+        verdict = ["partial" if number in self.faulty else "whole" for number in range(self.length)]
+        return pl.DataFrame({"event_date": [day(number) for number in range(self.length)], "verdict": verdict})
+
+    def everybody(self) -> pl.DataFrame:
+        return pl.DataFrame(
+            {"event_date": [day(number) for number in range(self.length)], "dau": [self.dau] * self.length}
+        )
+
+
+NO_ROWS = pl.DataFrame(
+    schema={
+        column.name: {"DATE": pl.Date, "VARCHAR": pl.String, "BIGINT": pl.Int64, "DOUBLE": pl.Float64}[column.type]
+        for column in FEATURE_HEALTH.columns
+    }
+)
+
+
+def day(number: int) -> date:
+    return START + timedelta(days=number)
+
+
+def judged(*history: Used | None, rules: Health = RULES, faulty: Sequence[int] = (), old: bool = True) -> pl.DataFrame:
+    """Return the rows of one feature beside a large one; `old` features were first seen long before."""
+    case = Case(
+        {"a": history, "large": [Used(usage=4_000, failed=20)] * len(history)},
+        first_seen={"a": -100 if old else 0, "large": -100},
+        faulty=frozenset(faulty),
+        rules=rules,
+    )
+    return case.whole().filter(feature="a")
+
+
+def states(*history: Used | None, **others: object) -> list[str]:
+    return judged(*history, **others)["state"].to_list()  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_feature_that_keeps_its_promises_is_healthy_for_ninety_days(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    history = [
+        Used(
+            usage=(usage := int(random.integers(100, 900))),
+            failed=int(random.binomial(usage, 0.004)),
+            crashed=int(random.binomial(usage, 0.001)),
+            timed=usage,
+            slow=int(random.binomial(usage, 0.01)),
+            ratings=usage // 5,
+            bad_ratings=int(random.binomial(usage // 5, 0.1)),
+        )
+        for _ in range(90)
+    ]
+    rows = judged(*history)
+    assert set(rows["state"]) == {"healthy"}
+    assert set(rows["since"]) == {START}
+    assert set(rows["evidence"]) == {"enough"}
+
+
+@pytest.mark.parametrize(
+    ("bad", "objective"),
+    [
+        (Used(failed=48), "errors"),
+        (Used(failed=24, crashed=24), "crashes"),
+        (Used(slow=100), "latency"),
+        (Used(ratings=100, bad_ratings=90), "ratings"),
+    ],
+)
+def test_each_promise_that_is_badly_broken_makes_a_feature_degraded_on_the_same_day(bad: Used, objective: str) -> None:
+    row = judged(*[CALM] * 10, bad).row(-1, named=True)
+    assert (row["state"], row["since"], row["worst_objective"]) == ("degraded", day(10), objective)
+    assert row["burn_1d"] >= RULES.fast_burn
+    assert row["excess_bad_events"] > 0
+    assert row["reason"].startswith(f"{objective}: ")
+
+
+def test_a_release_a_half_above_what_is_allowed_is_found_by_three_days_together() -> None:
+    somewhat_bad = Used(usage=4_000, timed=4_000, slow=40, failed=120)
+    calm = replace(somewhat_bad, failed=20)
+    rows = judged(*[calm] * 10, *[somewhat_bad] * 3)
+    assert rows["state"][9] == "healthy"
+    assert rows["state"][12] == "degraded"
+    assert rows["burn_1d"][12] < RULES.fast_burn
+
+
+def test_a_release_that_breaks_a_promise_threefold_is_found_even_by_a_small_feature() -> None:
+    small = Used(usage=120, timed=120, slow=1, failed=0)
+    found = states(*[small] * 10, replace(small, failed=8), replace(small, failed=8))
+    assert found[9] == "healthy"
+    assert "degraded" in found[10:]
+
+
+def test_the_reason_says_what_was_counted_and_what_is_allowed() -> None:
+    row = judged(*[CALM] * 3, BAD).row(-1, named=True)
+    assert row["reason"] == "errors: 48 of 400 events were bad, 6.0x what is allowed (2.0%)"
+    assert row["burn_1d"] == pytest.approx(6.0)
+    assert row["burn_3d"] == pytest.approx((48 + 2 + 2) / 1200 / 0.02)
+    assert row["excess_bad_events"] == pytest.approx(48 - 0.02 * 400)
+
+
+@pytest.mark.parametrize("recovery_days", [1, 2, 5])
+def test_a_feature_recovers_after_its_calm_days_and_not_before(recovery_days: int) -> None:
+    rows = judged(*[CALM] * 5, *[BAD] * 4, *[CALM] * 12, rules=Health(recovery_days=recovery_days))
+    degraded = [row["event_date"] for row in rows.iter_rows(named=True) if row["state"] == "degraded"]
+    assert degraded == [day(n) for n in range(5, 5 + 4 + recovery_days - 1)]
+    assert rows["state"][-1] == "healthy"
+
+
+def test_alternating_good_and_bad_days_do_not_flap() -> None:
+    found = states(*[CALM] * 5, *[BAD, CALM] * 10)
+    assert found[5:] == ["degraded"] * 20
+
+
+def test_days_without_evidence_are_no_calm_days() -> None:
+    few = Used(usage=10, timed=10, slow=0, failed=0)
+    found = states(*[CALM] * 5, BAD, few, None, few, CALM, few, CALM)
+    assert found[5:] == ["degraded"] * 6 + [found[-1]]
+    assert found[-1] in ("healthy", "at_risk")
+
+
+def test_a_day_of_low_volume_changes_nothing_and_says_so() -> None:
+    all_failed = Used(usage=49, failed=49, timed=49, slow=49)
+    rows = judged(*[CALM] * 5, all_failed)
+    row = rows.row(-1, named=True)
+    assert (row["state"], row["since"], row["evidence"]) == ("healthy", START, "low_volume")
+    assert "49 events are too few" in row["reason"]
+    assert (row["worst_objective"], row["burn_1d"], row["unjudged_days"], row["calm_days"]) == (None, None, 1, 5)
+    assert states(*[CALM] * 5, replace(all_failed, usage=50))[-1] == "degraded"
+
+
+def test_a_day_of_faulty_telemetry_changes_no_state_and_counts_in_no_window() -> None:
+    history = [*[CALM] * 5, Used(failed=400), *[CALM] * 4]
+    faulty, absent = judged(*history, faulty=[5]), judged(*history[:5], None, *history[6:])
+    row = faulty.row(5, named=True)
+    assert (row["state"], row["evidence"], row["unjudged_days"]) == ("healthy", "pipeline_fault", 1)
+    assert row["excess_bad_events"] == 0
+    assert "telemetry" in row["reason"]
+    windows = ["event_date", "state", "burn_1d", "burn_3d", "burn_28d", "calm_days", "excess_bad_events"]
+    assert_frame_equal(faulty.select(windows), absent.select(windows), check_exact=True)
+    assert states(*history)[5] == "degraded"
+
+
+def test_a_faulty_day_heals_nothing() -> None:
+    found = states(*[CALM] * 3, BAD, *[CALM] * 5, faulty=[4, 5])
+    assert found[3:7] == ["degraded"] * 4
+    assert found[7] != "degraded"
+
+
+@pytest.mark.parametrize("silence", [None, Used(usage=3, failed=3, timed=0, slow=0)])
+def test_a_state_without_evidence_stands_for_a_while_and_is_then_unknown(silence: Used | None) -> None:
+    rows = judged(*[CALM] * 3, BAD, *[silence] * 9, CALM)
+    stale = RULES.stale_after_days
+    assert rows["state"].to_list()[3:-1] == ["degraded"] * (1 + stale) + ["unknown"] * (9 - stale)
+    assert rows["since"].to_list()[-2] == day(3 + stale + 1)
+    assert rows["state"][-1] != "unknown"
+
+
+def test_a_known_feature_without_a_row_has_a_day_of_no_events() -> None:
+    rows = judged(CALM, None, CALM)
+    assert rows["event_date"].to_list() == [day(0), day(1), day(2)]
+    row = rows.row(1, named=True)
+    assert (row["evidence"], row["state"], row["usage_count"], row["users"]) == ("no_events", "healthy", 0, 0)
+    assert "no event" in row["reason"]
+
+
+def test_a_feature_appears_on_the_day_it_is_first_seen_and_a_declared_one_never_seen_does_not() -> None:
+    case = Case({"a": [CALM] * 6, "later": [None, None, None, CALM, CALM, CALM], "never": [None] * 6})
+    rows = case.whole()
+    assert rows.filter(feature="later")["event_date"].to_list() == [day(3), day(4), day(5)]
+    assert set(rows["feature"]) == {"a", "later"}
+
+
+def test_a_features_memory_begins_on_the_day_it_is_first_seen() -> None:
+    few = Used(usage=5, failed=0, timed=5, slow=0)
+    rows = Case({"a": [CALM] * 20, "later": [*[None] * 15, *[few] * 5]}).whole().filter(feature="later")
+    assert rows["unjudged_days"].to_list() == [1, 2, 3, 4, 5]
+    assert set(rows["since"]) == {day(15)}
+
+
+def test_no_features_make_no_rows() -> None:
+    assert Case({"never": [None] * 3}).whole().height == 0
+
+
+def test_a_slow_decay_is_at_risk_before_it_is_degraded() -> None:
+    decay = [
+        Used(usage=2_000, timed=2_000, slow=20, failed=round(2_000 * share)) for share in np.linspace(0.004, 0.05, 60)
+    ]
+    found = states(*decay)
+    changes = [found[0], *(later for earlier, later in pairwise(found) if later != earlier)]
+    assert changes == ["healthy", "at_risk", "degraded"]
+    assert found.index("degraded") - found.index("at_risk") >= 5
+
+
+def test_a_feature_is_new_in_its_first_weeks() -> None:
+    stages = judged(*[CALM] * 30, old=False)["stage"].to_list()
+    assert stages[:28] == ["New"] * 28
+    assert "New" not in stages[28:]
+
+
+@pytest.mark.parametrize(("users", "stage"), [(40, "Adopted"), (4, "Adopted"), (3, "Low")])
+def test_reach_tells_adopted_from_low(users: int, stage: str) -> None:
+    row = judged(*[replace(CALM, users=users)] * 28).row(-1, named=True)
+    assert row["reach_28d"] == pytest.approx(users / 200)
+    assert row["stage"] == stage
+
+
+def test_a_feature_that_lost_its_share_is_replaced() -> None:
+    rows = judged(*[CALM] * 10, *[replace(CALM, usage=40, timed=40)] * 8)
+    assert rows["stage"][9] == "Adopted"
+    assert rows["stage"][-1] == "Replaced"
+    assert rows["peak_share_7d"][-1] == pytest.approx(400 / 4_400)
+    assert rows["usage_share_7d"][-1] == pytest.approx(40 / 4_040)
+
+
+def test_the_rows_have_the_columns_of_their_table() -> None:
+    rows = Case({"a": [CALM, None]}).whole()
+    assert rows.schema == NO_ROWS.schema
+
+
+COUNT = st.integers(0, 120)
+
+
+@st.composite
+def used_days(draw: st.DrawFn) -> Used:
+    usage, timed, ratings = draw(COUNT), draw(COUNT), draw(COUNT)
+    return Used(
+        usage=usage,
+        failed=draw(st.integers(0, usage)) if draw(st.booleans()) else 0,
+        crashed=draw(st.integers(0, min(2, usage))),
+        timed=timed,
+        slow=draw(st.integers(0, timed)) if draw(st.integers(0, 3)) == 0 else 0,
+        ratings=ratings,
+        bad_ratings=draw(st.integers(0, ratings)) if draw(st.integers(0, 3)) == 0 else 0,
+        users=draw(st.integers(0, 40)),
+    )
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    length = draw(st.integers(2, 40))
+    one_day = st.one_of(st.none(), used_days(), st.just(CALM), st.just(BAD))
+    histories = {
+        name: draw(st.lists(one_day, min_size=length, max_size=length))
+        for name in draw(st.sampled_from([("a",), ("a", "b"), ("a", "b", "c")]))
+    }
+    return Case(
+        histories,
+        faulty=draw(st.frozensets(st.integers(0, length - 1), max_size=5)),
+        rules=Health(
+            recovery_days=draw(st.integers(1, 3)), stale_after_days=draw(st.integers(1, 8)), minimum_events=30
+        ),
+    )
+
+
+def in_order(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.sort("event_date", "feature")
+
+
+@settings(max_examples=15, deadline=None)
+@given(case=cases(), data=st.data())
+def test_days_judged_one_by_one_are_judged_as_in_one_run(case: Case, data: st.DataObject) -> None:
+    together = in_order(case.whole())
+    cut = data.draw(st.integers(1, case.length - 1))
+    assert_frame_equal(in_order(case.in_runs_of([cut, case.length - cut])), together, check_exact=True)
+    assert_frame_equal(in_order(case.in_runs_of([1] * case.length)), together, check_exact=True)
+
+
+@settings(max_examples=10, deadline=None)
+@given(case=cases(), data=st.data())
+def test_more_failures_never_make_a_feature_look_better(case: Case, data: st.DataObject) -> None:
+    worse = {
+        name: [
+            used and replace(used, failed=data.draw(st.integers(used.failed, used.usage))) if number % 3 == 0 else used
+            for number, used in enumerate(history)
+        ]
+        for name, history in case.histories.items()
+    }
+    before, after = (in_order(rows.whole()) for rows in (case, replace(case, histories=worse)))
+    for one, other in zip(before["state"], after["state"], strict=True):
+        assert STATES.index(other) >= STATES.index(one)
+        assert (one == "unknown") == (other == "unknown")
+
+
+@settings(max_examples=25, deadline=None)
+@given(case=cases())
+def test_each_row_keeps_the_books_of_its_state(case: Case) -> None:
+    for (_,), rows in in_order(case.whole()).group_by("feature", maintain_order=True):
+        for before, after in pairwise(rows.iter_rows(named=True)):
+            changed = before["state"] != after["state"]
+            assert after["since"] == (after["event_date"] if changed else before["since"])
+            if after["evidence"] == "enough":
+                assert after["unjudged_days"] == 0
+                assert after["calm_days"] in (0, before["calm_days"] + 1)
+            else:
+                assert after["state"] in (before["state"], "unknown")
+                assert after["unjudged_days"] == before["unjudged_days"] + 1
+                assert after["calm_days"] == before["calm_days"]
+            assert after["peak_share_7d"] >= before["peak_share_7d"]

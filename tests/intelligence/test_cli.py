@@ -1,0 +1,226 @@
+"""The command line: what it says when all is well, and that mistakes get a sentence and an exit code, no traceback."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from intelligence import cli
+from resources.delivery import deliveries
+from resources.ingest import ingested
+from resources.lake import Lake
+from resources.product_file import product_at
+from resources.settings import settings
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMANDS = ("demo", "ingest", "status", "check", "redrive", "up")
+HEADER = "event_time,user_id,feature,event_type,rating\n"
+NOW = datetime(2026, 5, 6, 12)
+
+
+@dataclass
+class Said:
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Said]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with a product of one file, which the commands of this test work on."""
+    for name in [name for name in os.environ if name.startswith("INTELLIGENCE_")]:
+        monkeypatch.delenv(name)
+    for name in ("PRODUCT", "DATA", "TRACEBACK", "SIMULATED_DAYS"):
+        # The commands set these themselves; what is set here first is taken back after the test.
+        monkeypatch.setenv(f"INTELLIGENCE_{name}", "")
+        monkeypatch.delenv(f"INTELLIGENCE_{name}")
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    (tmp_path / "product.yaml").write_text(f"name: Tiny\nsources: [{{name: app, files: '{tmp_path}/in/*.csv'}}]\n")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text(HEADER + "2026-05-04 10:00:00,u1,quiz,use,5\n")
+    return tmp_path
+
+
+@pytest.fixture
+def run(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Return a function that runs the command line in this process, on the product in `home`."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def said(*arguments: str) -> Said:
+        options = ["--product", str(home / "product.yaml"), "--data", str(home / "data")]
+        monkeypatch.setattr(sys, "argv", ["intelligence", *options, *arguments])
+        code: str | int | None = 0
+        try:
+            cli.main()
+        except SystemExit as done:
+            code = done.code
+        shown = capsys.readouterr()
+        assert isinstance(code, int)
+        return Said(code, shown.out, shown.err)
+
+    return said
+
+
+@pytest.fixture
+def lake(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lake]:
+    """Return the lake that the commands of this test use, closed at the end."""
+    monkeypatch.setenv("INTELLIGENCE_PRODUCT", str(home / "product.yaml"))
+    monkeypatch.setenv("INTELLIGENCE_DATA", str(home / "data"))
+    lake = Lake.of(settings())
+    yield lake
+    lake.close()
+
+
+def take_in(lake: Lake, home: Path) -> None:
+    product = product_at(home / "product.yaml")
+    ingested(lake, product, deliveries(product, home / "landing"), now=NOW)
+
+
+def started(*arguments: str) -> subprocess.CompletedProcess[str]:
+    program = [sys.executable, "-m", "intelligence.cli", *arguments]
+    return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_help_names_every_command(run: Run) -> None:
+    said = run("--help")
+    assert said.code == 0
+    assert [name for name in COMMANDS if f" {name} " not in said.out] == []
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_its_own_help(run: Run, command: str) -> None:
+    said = run(command, "--help")
+    assert said.code == 0
+    assert f"intelligence {command}" in said.out
+
+
+def test_without_a_command_the_help_is_shown() -> None:
+    done = started()
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+    assert all(name in done.stdout for name in COMMANDS)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["bogus"], "bogus"),
+        (["--bogus", "status"], "--bogus"),
+        (["status", "--bogus"], "--bogus"),
+        (["demo", "--days", "many"], "--days"),
+        (["--example", "nowhere", "status"], "nowhere"),
+        (["status", "superfluous"], "superfluous"),
+    ],
+)
+def test_a_wrong_command_line_is_told_with_the_word_that_is_wrong(run: Run, arguments: list[str], named: str) -> None:
+    said = run(*arguments)
+    assert said.code == 2
+    assert said.out == ""
+    assert named in said.err
+    assert "Usage: " in said.err
+    assert "Traceback" not in said.err
+
+
+def test_check_says_what_a_good_product_holds(run: Run) -> None:
+    said = run("check")
+    assert (said.code, said.err) == (0, "")
+    assert "✓ product.yaml: Tiny, 1 source(s), 0 feature(s) declared" in said.out
+    assert "✓ app: 1 file(s)" in said.out
+
+
+def test_check_writes_nothing_into_the_products_own_lake(run: Run, home: Path) -> None:
+    run("check")
+    assert not (home / "data").exists()
+
+
+def test_check_names_a_mistake_in_the_product_file_and_shows_no_traceback(run: Run, home: Path) -> None:
+    (home / "product.yaml").write_text("nmae: Tiny\nsources: [{name: app, files: x}]\n")
+    said = run("check")
+    assert said.code == 1
+    assert "product.yaml" in said.err
+    assert "did you mean `name`?" in said.err
+    assert "Traceback" not in said.err + said.out
+
+
+def test_check_fails_when_a_source_finds_no_file(run: Run, home: Path) -> None:
+    (home / "in" / "a.csv").unlink()
+    said = run("check")
+    assert said.code == 1
+    assert "✗ app: no file matches" in said.out
+
+
+def test_check_fails_when_a_file_lacks_a_required_column(run: Run, home: Path) -> None:
+    (home / "in" / "a.csv").write_text("event_time,user,feature,event_type\n2026-05-04 10:00:00,u1,quiz,use\n")
+    said = run("check")
+    assert said.code == 1
+    assert "user_id" in said.out
+
+
+def test_check_tells_which_rows_would_go_to_quarantine_and_still_succeeds(run: Run, home: Path) -> None:
+    with (home / "in" / "a.csv").open("a") as file:
+        file.write("2026-05-04 10:00:00,u2,quiz,rate,[/bad]\n")
+    said = run("check")
+    assert said.code == 0
+    assert "1 rows would go to quarantine" in said.out
+    assert "[/bad]" in said.out
+
+
+@pytest.mark.parametrize("command", ["check", "status", "redrive"])
+def test_a_product_file_that_is_not_there_is_one_sentence(run: Run, home: Path, command: str) -> None:
+    (home / "product.yaml").unlink()
+    said = run(command)
+    assert said.code == 1
+    assert "cannot be read" in said.err
+    assert "INTELLIGENCE_PRODUCT" in said.err
+
+
+def test_the_traceback_is_shown_to_those_who_ask_for_it(home: Path) -> None:
+    (home / "product.yaml").write_text("name: Tiny")
+    plain = started("--product", str(home / "product.yaml"), "check")
+    traced = started("--product", str(home / "product.yaml"), "--traceback", "check")
+    assert plain.returncode == traced.returncode == 1
+    assert "`sources` is missing" in plain.stderr
+    assert "Traceback" not in plain.stderr
+    assert "Traceback (most recent call last)" in traced.stderr
+    assert "ProductFileError" in traced.stderr
+
+
+def test_the_status_of_an_empty_lake_is_a_sentence_and_makes_no_lake(run: Run, home: Path) -> None:
+    said = run("status")
+    assert (said.code, said.err) == (0, "")
+    assert "The lake is empty." in said.out
+    assert "intelligence ingest" in said.out
+    assert not (home / "data").exists()
+
+
+def test_the_status_before_the_first_whole_day_says_so(run: Run, home: Path, lake: Lake) -> None:
+    take_in(lake, home)
+    said = run("status")
+    assert said.code == 0
+    assert "No day is complete yet" in said.out
+
+
+def test_the_status_shows_what_waits_in_quarantine_as_it_was_delivered(run: Run, home: Path, lake: Lake) -> None:
+    (home / "in" / "b.csv").write_text(HEADER + "2026-05-04 11:00:00,u1,quiz,rate,[/bad]\n")
+    take_in(lake, home)
+    said = run("status")
+    assert said.code == 0
+    assert "In quarantine" in said.out
+    assert "[/bad]" in said.out
+
+
+def test_a_redrive_with_nothing_in_quarantine_does_nothing(run: Run, home: Path, lake: Lake) -> None:
+    take_in(lake, home)
+    before = lake.snapshot_id()
+    said = run("redrive")
+    assert said.code == 0
+    assert "0 rows taken again: 0 accepted" in said.out
+    assert lake.snapshot_id() == before

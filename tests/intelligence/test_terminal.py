@@ -1,0 +1,55 @@
+"""Names and values come from people's data: at the terminal they are shown as they are, never as styles."""
+
+import io
+from datetime import date
+
+import polars as pl
+import pytest
+from rich.console import Console, RenderableType
+
+from intelligence import terminal
+from intelligence.errors import PlatformError
+
+ODD = "[/b] [red]x[/red]"
+DAY = date(2026, 5, 4)
+
+
+def shown(renderable: RenderableType | None) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    assert renderable is not None
+    console.print(renderable)
+    return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
+
+
+def odd_trouble() -> pl.DataFrame:
+    return pl.DataFrame({"feature": [ODD], "state": ["degraded"], "since": [DAY], "owner": [ODD], "reason": [ODD]})
+
+
+def odd_worst() -> pl.DataFrame:
+    return pl.DataFrame({"event_date": [DAY], "feature": [ODD], "excess_bad_events": [3.0], "reason": [ODD]})
+
+
+def odd_waiting() -> pl.DataFrame:
+    return pl.DataFrame({"source": ["app"], "reason": ["is odd"], "rows": [1_200], "example": [ODD]})
+
+
+@pytest.mark.parametrize(
+    "renderable",
+    [
+        pytest.param(terminal.trouble_table(odd_trouble(), DAY), id="trouble"),
+        pytest.param(terminal.worst_table(odd_worst()), id="worst"),
+        pytest.param(terminal.waiting_table(odd_waiting()), id="waiting"),
+        pytest.param(terminal.faults_table(pl.DataFrame([(DAY, "partial", ODD)], orient="row")), id="faults"),
+        pytest.param(terminal.failed_checks_table([(ODD, "check", "ERROR")]), id="checks"),
+        pytest.param(terminal.error_text(PlatformError("file", ODD, hint="Mend it.")), id="error"),
+    ],
+)
+def test_brackets_in_data_are_shown_as_they_are(renderable: RenderableType) -> None:
+    assert ODD in shown(renderable)
+
+
+def test_tables_without_rows_are_left_out() -> None:
+    assert terminal.waiting_table(odd_waiting().clear()) is None
+    assert terminal.faults_table(pl.DataFrame(schema={"event_date": pl.Date})) is None
+    assert terminal.failed_checks_table([]) is None
+    assert "No feature is in trouble" in shown(terminal.trouble_table(odd_trouble().clear(), DAY))

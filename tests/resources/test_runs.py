@@ -1,0 +1,128 @@
+"""Runs whose process was killed are marked as failed; those of living processes, and of other machines, are not."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from resources.event_log import EVENTS_AT_ONCE
+from resources.runs import HOST_TAG, PROCESS_TAG, close_orphaned_runs, dagster_home, instance_for, process_tags
+from resources.settings import ROOT, settings
+
+STARTED = dg.DagsterRunStatus.STARTED
+
+
+@pytest.fixture
+def instance() -> Iterator[dg.DagsterInstance]:
+    with dg.DagsterInstance.ephemeral() as ephemeral:
+        yield ephemeral
+
+
+@pytest.fixture
+def dead_process() -> int:
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+@pytest.fixture
+def living_process() -> Iterator[int]:
+    process = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    yield process.pid
+    process.communicate()
+
+
+def add(instance: dg.DagsterInstance, tags: dict[str, str], status: dg.DagsterRunStatus = STARTED) -> str:
+    return instance.add_run(dg.DagsterRun(job_name="everything", status=status, tags=tags)).run_id
+
+
+def status_of(instance: dg.DagsterInstance, run_id: str) -> dg.DagsterRunStatus:
+    run = instance.get_run_by_id(run_id)
+    assert run
+    return run.status
+
+
+def test_a_started_run_of_a_dead_process_is_marked_as_failed_and_says_why(
+    instance: dg.DagsterInstance, dead_process: int
+) -> None:
+    run_id = add(instance, {**process_tags(), PROCESS_TAG: str(dead_process)})
+    assert close_orphaned_runs(instance) == 1
+    assert status_of(instance, run_id) is dg.DagsterRunStatus.FAILURE
+    messages = [event.user_message or event.dagster_event.message for event in instance.all_logs(run_id)]
+    assert any("was killed" in message for message in messages)
+
+
+def test_the_runs_of_living_processes_go_on(instance: dg.DagsterInstance, living_process: int) -> None:
+    runs = [add(instance, process_tags()), add(instance, {**process_tags(), PROCESS_TAG: str(living_process)})]
+    assert close_orphaned_runs(instance) == 0
+    assert {status_of(instance, run_id) for run_id in runs} == {STARTED}
+
+
+def test_a_process_of_another_user_is_alive(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(process: int, signal: int) -> None:
+        raise PermissionError(process, signal)
+
+    run_id = add(instance, {**process_tags(), PROCESS_TAG: "1"})
+    monkeypatch.setattr(os, "kill", refuse)
+    assert close_orphaned_runs(instance) == 0
+    assert status_of(instance, run_id) is STARTED
+
+
+def test_runs_of_another_machine_and_runs_of_the_ui_are_left_alone(
+    instance: dg.DagsterInstance, dead_process: int
+) -> None:
+    elsewhere = add(instance, {PROCESS_TAG: str(dead_process), HOST_TAG: "elsewhere.example"})
+    of_the_ui = add(instance, {})
+    assert close_orphaned_runs(instance) == 0
+    assert {status_of(instance, run_id) for run_id in (elsewhere, of_the_ui)} == {STARTED}
+
+
+@pytest.mark.parametrize(
+    "status", [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+)
+def test_a_run_that_is_over_keeps_its_status(
+    instance: dg.DagsterInstance, dead_process: int, status: dg.DagsterRunStatus
+) -> None:
+    run_id = add(instance, {**process_tags(), PROCESS_TAG: str(dead_process)}, status)
+    assert close_orphaned_runs(instance) == 0
+    assert status_of(instance, run_id) is status
+
+
+def test_closing_twice_closes_once(instance: dg.DagsterInstance, dead_process: int) -> None:
+    add(instance, {**process_tags(), PROCESS_TAG: str(dead_process)})
+    add(instance, {**process_tags(), PROCESS_TAG: str(dead_process)})
+    assert [close_orphaned_runs(instance), close_orphaned_runs(instance)] == [2, 0]
+
+
+def test_a_product_with_data_of_its_own_has_runs_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("INTELLIGENCE_DATA", raising=False)
+    assert dagster_home(settings()) == ROOT
+    monkeypatch.setenv("INTELLIGENCE_DATA", str(tmp_path / "data"))
+    home = dagster_home(settings())
+    assert home == tmp_path / "data" / "dagster"
+    configuration = yaml.safe_load((home / "dagster.yaml").read_text())
+    folders = [
+        storage["config"]["base_dir"] for storage in configuration.values() if "base_dir" in storage.get("config", {})
+    ]
+    assert len(folders) >= 5
+    assert [folder for folder in folders if not folder.startswith(f"{home}/")] == []
+
+
+def test_the_instance_writes_its_events_in_batches_beside_the_products_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("DAGSTER_HOME", "DAGSTER_EVENT_BATCH_SIZE"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("INTELLIGENCE_DATA", str(tmp_path / "data"))
+    with instance_for(settings()) as instance:
+        assert os.environ["DAGSTER_EVENT_BATCH_SIZE"] == str(EVENTS_AT_ONCE)
+        assert type(instance.event_log_storage).__name__ == "BatchedSqliteEventLog"
+        assert Path(instance.root_directory).is_relative_to(tmp_path / "data" / "dagster")
+        assert list((tmp_path / "data" / "dagster" / "storage" / "history").iterdir())

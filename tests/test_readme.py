@@ -1,0 +1,66 @@
+"""The README is true to the letter: its commands exist, its code and configuration run, its output is what is printed."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from intelligence.product import product_from
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
+BLOCK = re.compile(r"^```(\w*) ?(.*?)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+EXAMPLE_OF = {"make demo": "classroom", "make demo DATA=flights": "flights"}
+
+
+def blocks(language: str, *pages: Path) -> list[tuple[str, str]]:
+    return [
+        (about, text) for page in pages for lang, about, text in BLOCK.findall(page.read_text()) if lang == language
+    ]
+
+
+@pytest.mark.parametrize("line", [line for _, text in blocks("sh", *PAGES) for line in text.splitlines() if line])
+def test_every_command_exists(line: str) -> None:
+    words = shlex.split(line)
+    if words[0] == "make":
+        done = subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    else:
+        assert words[0] == ".venv/bin/intelligence"
+        command = [sys.executable, "-m", "intelligence.cli", *words[1:], "--help"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("text", [text for _, text in blocks("yaml", *PAGES)])
+def test_every_product_file_is_understood(text: str) -> None:
+    assert product_from(text).sources
+
+
+@pytest.mark.parametrize("text", [text for _, text in blocks("python", *PAGES)])
+def test_the_code_runs(text: str) -> None:
+    exec(compile(text, "README.md", "exec"), {})
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+    missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
+    assert not missing
+
+
+@pytest.mark.parametrize(
+    ("command", "text"), blocks("text", ROOT / "README.md"), ids=lambda value: value if value in EXAMPLE_OF else ""
+)
+def test_the_output_shown_is_what_the_command_prints(command: str, text: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "INTELLIGENCE_DATA": str(tmp_path / "data"), "COLUMNS": "110"}
+    done = subprocess.run(
+        [sys.executable, "-m", "intelligence.cli", "--example", EXAMPLE_OF[command], "demo"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    printed = {line.rstrip() for line in done.stdout.splitlines()}
+    assert [line for line in text.splitlines() if line.rstrip() not in printed] == []
