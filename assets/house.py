@@ -11,6 +11,7 @@ import polars as pl
 from intelligence.product import Product
 from intelligence.sparkline import sparkline
 from intelligence.tables import Claim, Days, Table, schema_contradictions, standard_claims
+from intelligence.telemetry.tables import EVENTS, freshness_claim
 from resources.lake import Lake
 from resources.product_file import product_at
 from resources.settings import settings
@@ -114,7 +115,8 @@ def table_schema(table: Table) -> dict[str, Any]:
 
 def claims_of(table: Table) -> tuple[Claim, ...]:
     """Return the claims that are checked on each write of the table."""
-    return (*standard_claims(table), *table.claims)
+    freshness = (freshness_claim(PRODUCT.max_lag_hours),) if table == EVENTS and PRODUCT.max_lag_hours else ()
+    return (*standard_claims(table), *table.claims, *freshness)
 
 
 def check_specs(table: Table) -> list[dg.AssetCheckSpec]:

@@ -183,4 +183,18 @@ DAY_QUALITY: Final = Table(
     ),
 )
 
+
+def freshness_claim(max_lag_hours: float) -> Claim:
+    """Return the claim that events arrive soon: the newest was at most `max_lag_hours` old when files were last taken in."""
+    return Claim(
+        name="events_arrive_in_time",
+        description=f"At the last intake the newest event was at most {max_lag_hours:g} hours old.",
+        contradictions=f"""
+            SELECT max(event_time) AS newest_event, max(ingested_at) AS last_intake FROM telemetry.events
+            HAVING max(ingested_at) - max(event_time) > INTERVAL {round(max_lag_hours * 3600)} SECOND""",
+        severity="WARN",
+        blocking=False,
+    )
+
+
 TABLES: Final = (RAW_EVENTS, EVENTS, REJECTED_EVENTS, BATCHES, DAY_QUALITY)
