@@ -14,7 +14,6 @@ from assets.house import (
     table_asset,
 )
 from assets.plots import health_plot, kpi_plot
-from intelligence.metrics.health import WINDOW_DAYS, feature_health
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY, USER_DAY
 from intelligence.sql import sql
 from intelligence.telemetry.tables import DAY_QUALITY
@@ -42,7 +41,10 @@ def user_day(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeRes
 
 @dg.asset(
     **table_asset(KPI_DAY, kinds={"duckdb"}),
-    deps=[dg.AssetDep(key_of(USER_DAY), partition_mapping=looking_back(WINDOW_DAYS - 1)), key_of(FACT_SESSIONS)],
+    deps=[
+        dg.AssetDep(key_of(USER_DAY), partition_mapping=looking_back(KPI_DAY.lookback_days or 0)),
+        key_of(FACT_SESSIONS),
+    ],
 )
 def kpi_day(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
     """The product's pulse by day and segment: DAU, WAU, MAU, stickiness, sessions, conversion, rating.
@@ -57,9 +59,9 @@ def kpi_day(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResu
 @dg.asset(
     **table_asset(FEATURE_HEALTH, kinds={"polars"}),
     ins={
-        "metrics": dg.AssetIn(key_of(FACT_FEATURE_METRICS), partition_mapping=looking_back(WINDOW_DAYS - 1)),
-        "quality": dg.AssetIn(key_of(DAY_QUALITY), partition_mapping=looking_back(WINDOW_DAYS - 1)),
-        "kpis": dg.AssetIn(key_of(KPI_DAY), partition_mapping=looking_back(WINDOW_DAYS - 1)),
+        "metrics": dg.AssetIn(key_of(FACT_FEATURE_METRICS), partition_mapping=looking_back(KPI_DAY.lookback_days or 0)),
+        "quality": dg.AssetIn(key_of(DAY_QUALITY), partition_mapping=looking_back(KPI_DAY.lookback_days or 0)),
+        "kpis": dg.AssetIn(key_of(KPI_DAY), partition_mapping=looking_back(KPI_DAY.lookback_days or 0)),
         "features": dg.AssetIn(key_of(DIM_FEATURE_METADATA), metadata={"by_day": False}),
         "previous": dg.AssetIn(key_of(FEATURE_HEALTH), partition_mapping=earlier_self(1)),
     },
@@ -78,6 +80,8 @@ def health(
     The state has memory: a feature recovers only after calm days in a row, and a day with too few events or with faulty
     telemetry changes nothing.
     """
+    from intelligence.metrics.health import feature_health
+
     days = days_of(context)
     everybody, before = kpis.filter(segment="all"), previous.filter(pl.col("event_date") < days.start)
     judged = feature_health(metrics, features, quality, everybody, before, days=days, rules=PRODUCT.health)

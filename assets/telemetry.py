@@ -20,7 +20,6 @@ from assets.house import (
 from intelligence.layers import DELIVERED
 from intelligence.sql import sql
 from intelligence.tables import Days
-from intelligence.telemetry.day_quality import HISTORY_DAYS, day_quality_frame
 from intelligence.telemetry.tables import BATCHES, DAY_QUALITY, EVENTS, RAW_EVENTS
 from resources.delivery import deliveries
 from resources.ingest import ingested
@@ -69,13 +68,15 @@ def events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResul
 @dg.asset(
     **table_asset(DAY_QUALITY, kinds={"polars"}),
     deps=[key_of(EVENTS)],
-    ins={"history": dg.AssetIn(key_of(DAY_QUALITY), partition_mapping=earlier_self(HISTORY_DAYS))},
+    ins={"history": dg.AssetIn(key_of(DAY_QUALITY), partition_mapping=earlier_self(DAY_QUALITY.lookback_days or 0))},
 )
 def day_quality(context: dg.AssetExecutionContext, lake: Lake, history: pl.DataFrame) -> dg.MaterializeResult:
     """Whether each day's telemetry is whole, so that a fault of the pipeline is not read as a fault of the product.
 
     Silent hours, a column gone empty and a day that repeats the one before are faults.
     """
+    from intelligence.telemetry.day_quality import day_quality_frame
+
     days = days_of(context)
     hours = lake.frame(sql("telemetry/day_quality_hours.sql"), days.parameters)
     judged = day_quality_frame(hours, history, days)

@@ -3,14 +3,16 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from intelligence.errors import ProductFileError
 from intelligence.telemetry.contract import CONTRACT_COLUMNS
-from intelligence.telemetry.simulation_plan import SimulationPlan
+
+if TYPE_CHECKING:
+    from intelligence.telemetry.simulation_plan import SimulationPlan
 
 Rate = Annotated[float, Field(gt=0, le=1)]
 
@@ -34,8 +36,10 @@ class Simulate(_Section):
         self.plan()
         return self
 
-    def plan(self) -> SimulationPlan:
+    def plan(self) -> "SimulationPlan":
         """Return the same as the simulator's plan."""
+        from intelligence.telemetry.simulation_plan import SimulationPlan
+
         return SimulationPlan(**self.model_dump())
 
 

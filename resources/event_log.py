@@ -14,8 +14,6 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 from dagster._core.storage.sqlalchemy_compat import db_result
 from dagster._serdes import ConfigurableClassData
 
-EVENTS_AT_ONCE = 500
-
 
 class BatchedSqliteEventLog(SqliteEventLogStorage):
     """SqliteEventLogStorage that stores a batch as one; everything else is inherited."""

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import dagster as dg
 
-from resources.event_log import EVENTS_AT_ONCE
 from resources.settings import ROOT, Settings
 
 TERMINAL = "terminal"
 PROCESS_TAG = "intelligence/process"
 HOST_TAG = "intelligence/host"
+# How many events resources/event_log.py writes in one transaction.
+EVENTS_AT_ONCE = 500
 
 
 def dagster_home(settings: Settings) -> Path:

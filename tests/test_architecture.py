@@ -20,7 +20,7 @@ OUTWARD = {
 }  # fmt: skip
 DOOR = ROOT / "intelligence" / "cli.py"
 MOST_STATEMENTS = 15
-HEAVY = ("mlflow", "evidently", "dowhy", "sklearn", "xgboost", "matplotlib", "pandas")
+HEAVY = ("mlflow", "evidently", "dowhy", "sklearn", "xgboost", "matplotlib", "pandas", "numpy", "sqlalchemy")
 
 
 def python_files(ring: str) -> list[Path]:

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 
 from intelligence.telemetry.planted_truths import BadRelease, Script, SlowDecay
+from intelligence.telemetry.simulated_draws import Floats
 from intelligence.telemetry.simulated_product import PLATFORMS, Catalogue, current_releases
-from intelligence.telemetry.simulation_plan import Floats
 
 RELEASES_IN_USE: Final = 3
 

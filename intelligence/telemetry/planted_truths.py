@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 import numpy as np
 
+from intelligence.telemetry.simulated_draws import generator
 from intelligence.telemetry.simulated_product import (
     PLATFORM_SHARES,
     PLATFORMS,
@@ -16,7 +17,7 @@ from intelligence.telemetry.simulated_product import (
     catalogue,
     releases,
 )
-from intelligence.telemetry.simulation_plan import DAYS_PER_CYCLE, SimulationPlan, generator
+from intelligence.telemetry.simulation_plan import DAYS_PER_CYCLE, SimulationPlan
 
 ERROR_BUDGET: Final = 0.02
 FAULT_HOURS: Final = (8, 20)

@@ -9,10 +9,10 @@ import polars as pl
 
 from intelligence.telemetry.planted_effects import Condition
 from intelligence.telemetry.planted_truths import Experiment
+from intelligence.telemetry.simulated_draws import Bools, Floats, Ints, generator
 from intelligence.telemetry.simulated_people import PRICES, People
 from intelligence.telemetry.simulated_product import Catalogue
 from intelligence.telemetry.simulated_visits import VARIANTS
-from intelligence.telemetry.simulation_plan import Bools, Floats, Ints, generator
 
 _EVENT_TYPES: Final = ("view", "use", "complete", "rate", "subscribe")
 _VIEW, _USE, _COMPLETE, _RATE, _SUBSCRIBE = range(len(_EVENT_TYPES))

@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from intelligence.telemetry.simulated_draws import Floats, Ints, generator
 from intelligence.telemetry.simulated_product import PLATFORM_SHARES, adoption, current_releases
-from intelligence.telemetry.simulation_plan import DAYS_PER_CYCLE, Floats, Ints, generator
+from intelligence.telemetry.simulation_plan import DAYS_PER_CYCLE
 
 SEGMENTS: Final = ("student", "teacher")
 REGIONS: Final = ("emea", "amer", "apac")

@@ -6,7 +6,8 @@ from typing import Final
 
 import numpy as np
 
-from intelligence.telemetry.simulation_plan import DAYS_PER_CYCLE, Bools, Floats, Ints, generator
+from intelligence.telemetry.simulated_draws import Bools, Floats, Ints, generator
+from intelligence.telemetry.simulation_plan import DAYS_PER_CYCLE
 
 PLATFORMS: Final = ("web", "ios", "android")
 PLATFORM_SHARES: Final = (0.42, 0.26, 0.32)

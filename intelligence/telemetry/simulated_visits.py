@@ -6,9 +6,10 @@ from typing import Final
 import numpy as np
 
 from intelligence.telemetry.planted_truths import Experiment
+from intelligence.telemetry.simulated_draws import Floats, Ints, generator
 from intelligence.telemetry.simulated_people import SEGMENTS, People
 from intelligence.telemetry.simulated_product import Catalogue
-from intelligence.telemetry.simulation_plan import Floats, Ints, SimulationPlan, generator
+from intelligence.telemetry.simulation_plan import SimulationPlan
 
 HOUR_US: Final = 3_600_000_000
 VARIANTS: Final = ("control", "treatment", None)

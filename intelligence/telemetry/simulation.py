@@ -14,11 +14,12 @@ import polars as pl
 
 from intelligence.telemetry.planted_effects import RELEASES_IN_USE, condition, versions_in_use
 from intelligence.telemetry.planted_truths import FAULT_HOURS, Experiment, PlantedTruth, planted_truths, script
+from intelligence.telemetry.simulated_draws import Ints
 from intelligence.telemetry.simulated_outcomes import Events, labels, outcomes
 from intelligence.telemetry.simulated_people import REGIONS, SEGMENTS, People, people, release_slots
 from intelligence.telemetry.simulated_product import PLATFORMS, catalogue, simulated_feature_names
 from intelligence.telemetry.simulated_visits import HOUR_US, VARIANTS, Visits, touched_features, variants, visits
-from intelligence.telemetry.simulation_plan import DAYS_PER_CYCLE, Ints, SimulationPlan, SimulationPlanError
+from intelligence.telemetry.simulation_plan import DAYS_PER_CYCLE, SimulationPlan, SimulationPlanError
 
 __all__ = [
     "EVENT_SCHEMA",

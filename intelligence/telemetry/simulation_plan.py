@@ -1,21 +1,13 @@
-"""What is to be simulated, and the seeded generators that everything simulated is drawn from."""
+"""What is to be simulated. Kept free of numpy, since every product file is checked against it."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
-from zlib import crc32
-
-import numpy as np
-import numpy.typing as npt
 
 from intelligence.errors import PlatformError
 
 DAYS_PER_CYCLE: Final = 90
 FEWEST_FEATURES_WITH_TROUBLE: Final = 4
-
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Bools = npt.NDArray[np.bool_]
 
 
 class SimulationPlanError(PlatformError, ValueError):
@@ -68,15 +60,3 @@ class SimulationPlan:
     def date_of(self, index: int) -> date:
         """Return the date of the day `index`, counted from 0 on `first_day`."""
         return self.first_day + timedelta(days=index)
-
-
-def generator(seed: int, subject: str, *numbers: int) -> np.random.Generator:
-    """Return the generator for one subject, independent of every other subject and number.
-
-    One generator per drawn attribute makes draws prefix-stable: the i-th element does not depend on how many are
-    drawn, and no attribute depends on how much of another was drawn before it.
-
-    >>> bool((generator(7, "lag", 3).random(4) == generator(7, "lag", 3).random(9)[:4]).all())
-    True
-    """
-    return np.random.default_rng([seed, crc32(subject.encode()), *numbers])
