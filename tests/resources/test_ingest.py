@@ -7,7 +7,6 @@ import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -16,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intelligence.errors import SourceFileError
+from intelligence.product import Product, Source
 from resources.delivery import deliveries
 from resources.ingest import ingested
 from resources.lake import Lake
@@ -122,8 +122,7 @@ def test_any_split_and_any_order_of_delivery_give_the_same_events(
 ) -> None:
     folder = tmp_path_factory.mktemp("lake")
     lake = Lake(catalog=f"sqlite:{folder}/catalog.sqlite", store=f"{folder}/files")
-    source = {"name": "app", "files": (f"{folder}/in/*",), "simulate": None, "mapping": {}}
-    product = SimpleNamespace(sources=[SimpleNamespace(**source, delimiter=",", null_values=("",))], start=None)
+    product = Product(name="split", sources=(Source(name="app", files=(f"{folder}/in/*",)),))
     (folder / "in").mkdir()
     number = 0
     try:
