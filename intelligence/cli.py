@@ -249,7 +249,12 @@ def _print_summary(lake: "Lake") -> None:
     _print(terminal.faults_table(faults))
     last_day = lake.frame(summary.LAST_DAY)["day"].item()
     if last_day is None:
-        console.print("No day is complete yet: a UTC day is worked on once it has ended.")
+        accepted = lake.frame(summary.TOTALS)["accepted"].item()
+        console.print(
+            "No day is complete yet: a UTC day is worked on once it has ended."
+            if accepted
+            else "No event has been accepted yet: [bold]intelligence check[/] says what each source holds."
+        )
         return
     _print(terminal.worst_table(lake.frame(summary.WORST_FEATURE_DAYS, {"most": WORST_SHOWN})))
     _print(_planted_and_found(lake, faults["event_date"].to_list(), last_day))

@@ -27,7 +27,8 @@ ORDER BY state = 'at_risk', excess_bad_events DESC, feature
 
 WORST_FEATURE_DAYS: Final = """
 SELECT event_date, feature, excess_bad_events, worst_objective, burn_1d, state, reason
-FROM metrics.feature_health WHERE evidence = 'enough' ORDER BY excess_bad_events DESC, event_date, feature LIMIT $most
+FROM metrics.feature_health WHERE evidence = 'enough' AND excess_bad_events >= 1
+ORDER BY excess_bad_events DESC, event_date, feature LIMIT $most
 """
 
 FAULTY_DAYS: Final = """

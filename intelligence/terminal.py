@@ -57,8 +57,10 @@ def trouble_table(trouble: pl.DataFrame, day: date) -> RenderableType:
     return table
 
 
-def worst_table(worst: pl.DataFrame) -> RenderableType:
-    """Return the feature-days with the most bad events beyond what was promised."""
+def worst_table(worst: pl.DataFrame) -> RenderableType | None:
+    """Return the feature-days with the most bad events beyond what was promised; None where there is none."""
+    if worst.is_empty():
+        return None
     table = _table("Worst feature-days", "day", "feature", "excess bad", "why", numbers=("excess bad",))
     for row in worst.iter_rows(named=True):
         _add(table, str(row["event_date"]), row["feature"], f"{row['excess_bad_events']:,.0f}", row["reason"])

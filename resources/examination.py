@@ -61,7 +61,12 @@ def _examined(product: Product, source: Source) -> ExaminedSource:
         return ExaminedSource(source.name, f"{len(files)} file(s); looked at {names}", problem=problem)
     rows, accepted = sum(batch.rows_in for batch in report.batches), sum(batch.accepted for batch in report.batches)
     found = f"{len(files)} file(s); of {rows:,} rows looked at in {names}, {accepted:,} are events"
-    return ExaminedSource(source.name, found, rejections=tuple(reasons.rows()))
+    problem = (
+        "None of these rows is an event; mend the mapping or `start` for the reasons below."
+        if rows and not accepted
+        else None
+    )
+    return ExaminedSource(source.name, found, problem=problem, rejections=tuple(reasons.rows()))
 
 
 def _ends(files: list[Path]) -> list[Path]:

@@ -71,13 +71,15 @@ def day_quality(
     least_expected_per_hour: float = 5,
     least_expected_per_day: float = 20,
     missing_limit: float = 0.05,
+    least_expected_missing: float = 60,
     least_hours_to_repeat: int = 6,
 ) -> DayQuality:
     """Return the verdict on `day`, judged against the 28 days before it in `counts`.
 
-    The hourly profile is the median of the same weekday in the last four weeks (two of them suffice), or else of
-    all earlier days (three suffice). Hours in which it expects at least `least_expected_per_hour` events and there
-    is none are silent; the day is partial when they should have held `missing_limit` of it. A day is also partial
+    The hourly profile is the median of the same weekday in the last four weeks (two of them suffice), or else the
+    least of all earlier days (three suffice). Hours in which it expects at least `least_expected_per_hour` events and there
+    is none are silent; the day is partial when they should have held `missing_limit` of it
+    and at least `least_expected_missing` events: fewer may be a few visits that did not come. A day is also partial
     when a column that used to be filled is empty, or when it repeats the day before hour for hour over at least
     `least_hours_to_repeat` hours (dates without a time all lie in one).
     """
@@ -87,7 +89,8 @@ def day_quality(
     basis = same if len(same) >= 2 else past if len(past) >= 3 else []
     if not basis:
         return DayQuality(None, (), None, (), "unknown", f"{len(past)} earlier days are too few to judge by")
-    profile = np.median([other.by_hour for other in basis], axis=0)
+    typical = np.median if basis is same else np.min
+    profile = typical([other.by_hour for other in basis], axis=0)
     usual = float(np.median([other.events for other in basis]))
     expected = usual if basis is same else None
     if usual < least_expected_per_day:
@@ -100,7 +103,7 @@ def day_quality(
     missing = float(profile[silent].sum() / profile.sum()) if profile.sum() else 0.0
     emptied = _emptied_columns(today, past[:7], least_expected=least_expected_per_day)
     faults = []
-    if missing >= missing_limit:
+    if missing >= missing_limit and profile[silent].sum() >= least_expected_missing:
         faults.append(f"no event in {len(silent)} hours that hold {missing:.0%} of such a day")
     if emptied:
         faults.append(f"no value in {', '.join(emptied)}")

@@ -160,3 +160,17 @@ def test_a_catalogue_that_cannot_be_opened_says_what_to_check(tmp_path: Path) ->
     lake = Lake(catalog=f"sqlite:{tmp_path}/catalog.sqlite", store=f"{tmp_path}/files")
     with pytest.raises(LakeError, match="INTELLIGENCE_LAKE_CATALOG"):
         lake.snapshot_id()
+
+
+def test_a_query_without_days_is_written_once_however_long_the_range(
+    own_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own_lake.commit(
+        lambda connection: connection.execute(
+            "INSERT INTO telemetry.batches SELECT 'b', 's', 'f', 1, '{}', 10, 10, 0, 0,"
+            " [DATE '2026-01-01', DATE '2026-01-02'], TIMESTAMP '2026-02-01'"
+        )
+    )
+    monkeypatch.setattr("resources.lake.ROWS_AT_ONCE", 1)
+    assert own_lake.replace(KPI_DAY, Days(date(2026, 1, 1), date(2026, 1, 4)), ROWS, {"dau": 1}) == 1
+    assert own_lake.row_count(KPI_DAY) == 1

@@ -1,0 +1,50 @@
+"""One side of the scale benchmark: the feature-days of a filled lake, by the platform or by a bare group-by.
+
+The bare one runs the platform's own SQL over the same Parquet files, all days in one statement, without a lake.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+
+def by_platform() -> None:
+    """Replace all days of metrics.fact_feature_metrics, as its asset does."""
+    from intelligence.metrics.tables import FACT_FEATURE_METRICS
+    from intelligence.sql import sql
+    from resources.lake import Lake
+    from resources.settings import settings
+
+    lake = Lake.of(settings())
+    lake.replace(FACT_FEATURE_METRICS, lake.span(), sql("metrics/fact_feature_metrics.sql"))
+
+
+def by_bare_group_by(files: Path) -> None:
+    """Run the same query over the Parquet files that `files` lists by table, into a temporary table."""
+    import duckdb
+
+    from intelligence.sql import sql
+
+    listed = json.loads(files.read_text(encoding="utf-8"))
+    query = sql("metrics/fact_feature_metrics.sql")
+    for table, paths in listed["tables"].items():
+        query = query.replace(table, f"read_parquet({paths!r})")
+    scratch = Path(os.environ["INTELLIGENCE_DATA"]) / "scratch"
+    connection = duckdb.connect(config={"memory_limit": os.environ["INTELLIGENCE_MEMORY_LIMIT"]})
+    connection.execute(f"SET temp_directory = '{scratch}'")
+    connection.execute(f"CREATE TEMP TABLE feature_days AS {query}", {"start": listed["start"], "end": listed["end"]})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--files", type=Path, help="JSON of Parquet files: the bare group-by; else the platform.")
+    chosen = parser.parse_args()
+    if chosen.files:
+        by_bare_group_by(chosen.files)
+    else:
+        by_platform()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,57 @@
+"""Fill a lake with simulated events through the asset graph, up to `fact_events`; no part of what is timed."""
+
+import argparse
+import json
+from pathlib import Path
+
+from benchmarks.graph import FIRST_DAY, materialize, spans
+from benchmarks.measuring import tell
+
+FACT_FILES = "SELECT data_file, delete_file FROM ducklake_list_files('lake', 'fact_events', schema => 'warehouse')"
+
+
+def listed_files(features: Path) -> dict[str, object]:
+    """Return the Parquet files that stand for the tables of the feature-days' query, and the range of days.
+
+    The facts are the lake's own files; the features are written to `features`.
+    """
+    from resources.lake import Lake
+    from resources.settings import settings
+
+    lake = Lake.of(settings())
+    files, span = lake.frame(FACT_FILES), lake.span()
+    assert span is not None
+    assert files["delete_file"].null_count() == files.height, "the facts' files hold rows that were deleted since"
+    lake.frame("FROM warehouse.dim_feature_metadata").write_parquet(features)
+    return {
+        "events": lake.frame("SELECT count(*) FROM warehouse.fact_events").item(),
+        "start": span.start.isoformat(),
+        "end": span.end.isoformat(),
+        "tables": {
+            "warehouse.fact_events": files["data_file"].to_list(),
+            "warehouse.dim_feature_metadata": [str(features)],
+        },
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("listed", type=Path, help="JSON file to write: the Parquet files by table, and the days.")
+    parser.add_argument("--days", type=int, required=True)
+    parser.add_argument("--days-at-once", type=int, default=10)
+    chosen = parser.parse_args()
+    from intelligence.layers import DELIVERED
+    from intelligence.telemetry.tables import EVENTS
+    from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS
+
+    tell("simulating and taking in")
+    materialize(DELIVERED)
+    for first, last in spans(FIRST_DAY, chosen.days, chosen.days_at_once):
+        tell(f"facts of {first} to {last}")
+        materialize((EVENTS, DIM_USERS, DIM_FEATURE_METADATA, DIM_RELEASES, FACT_EVENTS), (first, last))
+    listed = listed_files(chosen.listed.with_name("features.parquet"))
+    chosen.listed.write_text(json.dumps(listed), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,59 @@
+"""The asset graph run in this process, on the lake and the Dagster instance of this process's environment."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchmarks.measuring import MEMORY_LIMIT
+
+if TYPE_CHECKING:
+    from intelligence.tables import Table
+
+FIRST_DAY = date(2025, 1, 1)
+
+
+def environment_of(folder: Path, product: str) -> Mapping[str, str]:
+    """Return the environment of a process whose product, lake and runs lie in `folder`; writes the product file."""
+    folder.mkdir(parents=True, exist_ok=True)
+    product_file = folder / "product.yaml"
+    product_file.write_text(product, encoding="utf-8")
+    return {
+        "INTELLIGENCE_PRODUCT": str(product_file),
+        "INTELLIGENCE_DATA": str(folder),
+        "INTELLIGENCE_LAKE_CATALOG": f"sqlite:{folder}/lake/catalog.sqlite",
+        "INTELLIGENCE_LAKE_STORE": f"{folder}/lake/files",
+        "INTELLIGENCE_MEMORY_LIMIT": MEMORY_LIMIT,
+        "INTELLIGENCE_SIMULATED_DAYS": "",
+    }
+
+
+def spans(first: date, days: int, at_once: int) -> Iterator[tuple[date, date]]:
+    """Yield the days in ranges of at most `at_once`, each as its first and last day.
+
+    >>> [last.day for _, last in spans(date(2025, 1, 1), 5, 2)]
+    [2, 4, 5]
+    """
+    for start in range(0, days, at_once):
+        end = min(start + at_once, days)
+        yield first + timedelta(days=start), first + timedelta(days=end - 1)
+
+
+def materialize(tables: Sequence["Table"], days: tuple[date, date] | None = None) -> None:
+    """Run the assets of these tables, with all their checks, for the days from first to last; raises where one fails."""
+    from assets.definitions import SETTINGS, defs
+    from assets.house import key_of
+    from resources.runs import TERMINAL, instance_for
+
+    tags = {}
+    if days:
+        tags = {
+            "dagster/asset_partition_range_start": days[0].isoformat(),
+            "dagster/asset_partition_range_end": days[1].isoformat(),
+        }
+    defs.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance_for(SETTINGS),
+        asset_selection=[key_of(table) for table in tables],
+        run_config={"loggers": {TERMINAL: {}}},
+        tags=tags,
+    )
