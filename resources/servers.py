@@ -10,7 +10,7 @@ from pathlib import Path
 from honcho.manager import Manager
 
 from intelligence.errors import PlatformError
-from resources.runs import dagster_home
+from resources.runs import dagster_home, instance_for
 from resources.settings import ROOT, settings
 
 LOOPBACK = "127.0.0.1"
@@ -21,7 +21,8 @@ def serve(*, port: int, mlflow_port: int, say: Callable[[str], None]) -> int:
     for name, wanted in (("Dagster UI", port), ("MLflow UI", mlflow_port)):
         if _is_taken(wanted):
             raise PlatformError(name, f"port {wanted} is in use.", hint="Stop what runs there or choose another port.")
-    os.chdir(ROOT)
+    # Two servers that make the same fresh database at once fail; made here first, they find it there.
+    instance_for(settings()).dispose()
     home, binaries = dagster_home(settings()), Path(sys.executable).parent
     quiet = {
         "DAGSTER_HOME": str(home),

@@ -10,8 +10,15 @@ import dagster as dg
 import pytest
 import yaml
 
-from resources.event_log import EVENTS_AT_ONCE
-from resources.runs import HOST_TAG, PROCESS_TAG, close_orphaned_runs, dagster_home, instance_for, process_tags
+from resources.runs import (
+    EVENTS_AT_ONCE,
+    HOST_TAG,
+    PROCESS_TAG,
+    close_orphaned_runs,
+    dagster_home,
+    instance_for,
+    process_tags,
+)
 from resources.settings import ROOT, settings
 
 STARTED = dg.DagsterRunStatus.STARTED
