@@ -18,6 +18,7 @@ KEYS = sorted(GRAPH.get_all_asset_keys(), key=lambda key: key.path)
 
 def test_the_definitions_are_valid() -> None:
     dg.Definitions.validate_loadable(defs)
+    assert len(KEYS) == len(TABLES)
 
 
 def test_every_table_of_the_lake_is_an_asset_and_every_asset_a_table() -> None:

@@ -42,7 +42,9 @@ def test_every_product_file_is_understood(text: str) -> None:
 
 @pytest.mark.parametrize("text", [text for _, text in blocks("python", *PAGES)])
 def test_the_code_runs(text: str) -> None:
-    exec(compile(text, "README.md", "exec"), {})
+    names: dict[str, object] = {}
+    exec(compile(text, "README.md", "exec"), names)
+    assert set(names) > {"__builtins__"}, "the block defined nothing, so nothing ran"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
