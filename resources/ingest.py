@@ -461,7 +461,10 @@ _UNREAD_ROWS = (
 
 
 def write_events(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, object]) -> None:
-    """Insert the rows of `identified` into raw_events, marking those whose event the lake already holds."""
+    """Insert the rows of `identified` into raw_events, marking those whose event the lake already holds.
+
+    Leaves the temporary view `stored`, what became of each delivery, for the ledger.
+    """
     days = [row[0] for row in connection.execute("SELECT DISTINCT event_date FROM identified").fetchall()]
     around = sorted({day + timedelta(days=offset) for day in days for offset in (-1, 0, 1)})
     literal_days = ", ".join(f"DATE '{day}'" for day in around) or "NULL"
@@ -470,6 +473,7 @@ def write_events(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, obje
         f" SEMI JOIN identified USING (event_id) WHERE NOT is_duplicate AND raw_events.event_date IN ({literal_days})"
     )
     connection.execute(f"INSERT INTO telemetry.raw_events BY NAME {sql('telemetry/accepted.sql')}", dict(facts))
+    connection.execute(sql("telemetry/stored.sql"))
 
 
 def batches_of(connection: duckdb.DuckDBPyConnection) -> list[Batch]:

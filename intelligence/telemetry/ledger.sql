@@ -1,17 +1,6 @@
 -- One ledger row per delivery. Rows in are counted from what was read; what became of them, from what was written.
 INSERT INTO telemetry.batches BY NAME
 WITH unreadable AS (SELECT __file AS file_key, count(*) AS unreadable_rows FROM unread GROUP BY ALL),
-stored AS (
-    SELECT
-        batch_id,
-        count(*) FILTER (NOT is_duplicate) AS accepted,
-        count(*) FILTER (is_duplicate) AS duplicates,
-        list_sort(list(DISTINCT event_date) FILTER (NOT is_duplicate)) AS days
-    FROM telemetry.raw_events
-    SEMI JOIN deliveries USING (batch_id)
-    WHERE event_date BETWEEN (SELECT min(event_date) FROM identified) AND (SELECT max(event_date) FROM identified)
-    GROUP BY batch_id
-),
 refused AS (
     SELECT batch_id, count(*) AS rejected
     FROM telemetry.rejected_events

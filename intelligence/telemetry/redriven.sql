@@ -1,17 +1,6 @@
 -- One ledger row per batch whose rows were taken from quarantine: the rows in are those that pass now.
 INSERT INTO telemetry.batches BY NAME
-WITH passed AS (SELECT file_key, count(*) AS rows_in FROM judged GROUP BY file_key),
-stored AS (
-    SELECT
-        batch_id,
-        count(*) FILTER (NOT is_duplicate) AS accepted,
-        count(*) FILTER (is_duplicate) AS duplicates,
-        list_sort(list(DISTINCT event_date) FILTER (NOT is_duplicate)) AS days
-    FROM telemetry.raw_events
-    SEMI JOIN deliveries USING (batch_id)
-    WHERE event_date BETWEEN (SELECT min(event_date) FROM identified) AND (SELECT max(event_date) FROM identified)
-    GROUP BY batch_id
-)
+WITH passed AS (SELECT file_key, count(*) AS rows_in FROM judged GROUP BY file_key)
 SELECT
     batch_id,
     $source AS source,
