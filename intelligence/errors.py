@@ -23,5 +23,9 @@ class LakeError(PlatformError):
     """The lake cannot be opened, or a table in it does not have the shape that this version expects."""
 
 
+class ModelError(PlatformError):
+    """A model cannot be found, read or used on the rows at hand; nothing is scored with something else."""
+
+
 class NotEnoughEvidence(PlatformError):
     """A question was asked that the data at hand cannot answer."""
