@@ -1,0 +1,63 @@
+"""Platt's calibration, fitted on scores that the model gave to rows it had not seen."""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intelligence.risk.model import Floats, Platt, sigmoid
+
+CELLS: Final = 400
+STEPS: Final = 60
+RIDGE: Final = 1e-3
+
+
+def platt(logits: Floats, labels: NDArray[np.bool_], weights: Floats | None = None) -> Platt:
+    """Return the logistic curve from raw logits to probabilities (Platt 1999), without draws.
+
+    `weights` of shape (rows,) count rows. The targets are pulled in as Platt did, so that a perfect separation keeps
+    finite numbers; the slope is never negative, since calibration must not turn a ranking round.
+    """
+    counted = np.ones((1, len(logits))) if weights is None else weights[None, :]
+    slope, intercept = _curves(logits, labels, counted)[0]
+    return Platt(slope, intercept)
+
+
+def with_draws(calibration: Platt, logits: Floats, labels: NDArray[np.bool_], weights: Floats) -> Platt:
+    """Return the calibration with one draw per line of `weights`, shape (draws, rows): how often each row counts."""
+    return Platt(calibration.slope, calibration.intercept, tuple(_curves(logits, labels, weights)))
+
+
+def _curves(logits: Floats, labels: NDArray[np.bool_], weights: Floats) -> list[tuple[float, float]]:
+    """Return slope and intercept for each line of weights, by Newton's method over cells of like logits."""
+    edges = np.unique(np.quantile(logits, np.linspace(0, 1, CELLS + 1)))
+    cell = np.clip(np.searchsorted(edges, logits, side="right") - 1, 0, len(edges) - 1)
+    size = np.bincount(cell, minlength=len(edges))
+    centre = np.bincount(cell, weights=logits, minlength=len(edges)) / np.maximum(size, 1)
+    return [_curve(centre, *_totals(cell, labels, line, len(edges))) for line in weights]
+
+
+def _totals(cell: NDArray[np.int64], labels: NDArray[np.bool_], weights: Floats, cells: int) -> tuple[Floats, Floats]:
+    positives = np.bincount(cell, weights=weights * labels, minlength=cells)
+    return positives.astype(np.float64), np.bincount(cell, weights=weights, minlength=cells).astype(np.float64)
+
+
+def _curve(logit: Floats, positives: Floats, total: Floats) -> tuple[float, float]:
+    yes, no = positives.sum(), total.sum() - positives.sum()
+    high, low = (yes + 1) / (yes + 2), 1 / (no + 2)
+    target = high * positives + low * (total - positives)
+    slope, intercept = 1.0, 0.0
+    for _ in range(STEPS):
+        expected = sigmoid(slope * logit + intercept)
+        spread = total * expected * (1 - expected)
+        gradient = np.array(
+            [(logit * (total * expected - target)).sum() + RIDGE * (slope - 1), (total * expected - target).sum()]
+        )
+        cross = (spread * logit).sum()
+        curvature = np.array([[(spread * logit**2).sum() + RIDGE, cross], [cross, spread.sum() + RIDGE]])
+        step = np.linalg.solve(curvature, gradient)
+        step *= min(1.0, 2.0 / max(np.abs(step).max(), 1e-12))
+        slope, intercept = slope - step[0], intercept - step[1]
+        if np.abs(step).max() < 1e-9:
+            break
+    return (float(slope), float(intercept)) if slope > 0 else (0.0, float(np.log((yes + 1) / (no + 1))))

@@ -1,0 +1,217 @@
+"""How good a ranking and its probabilities are, with intervals that resample whole units.
+
+Rows of one unit follow one another and are far from independent: an interval over single rows finds differences that are
+not there. So every draw takes units with replacement (cluster bootstrap, Field and Welsh 2007), the same units for each
+model that is compared (paired).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from intelligence.risk.model import Floats
+
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
+BINS: Final = 10
+LEVEL: Final = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A number with the bounds of its 95 % interval; None where the data cannot tell."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The rows that everybody is judged on: `units` are codes from 0, `times` whole numbers, one label each."""
+
+    units: Ints
+    times: Ints
+    labels: Bools
+
+    def draws(self, count: int, *, seed: int) -> Floats:
+        """Return how often each unit was drawn, shape (count, units)."""
+        units = int(self.units.max()) + 1 if len(self.units) else 0
+        rng = np.random.default_rng(seed)
+        drawn: Floats = rng.multinomial(units, np.full(units, 1 / units), size=count).astype(np.float64)
+        return drawn
+
+    def picked(self, chosen: Bools) -> "Sample":
+        """Return the chosen rows; the codes of units stay."""
+        return Sample(self.units[chosen], self.times[chosen], self.labels[chosen])
+
+
+def flagged_at_capacity(scores: Floats, times: Ints, capacity: float) -> Bools:
+    """Return which rows are among the highest of their time, `capacity` of them, rounded up; ties go to the first."""
+    order = np.lexsort((np.arange(len(scores)), -scores, times))
+    _, starts, sizes = np.unique(times[order], return_index=True, return_counts=True)
+    rank = np.arange(len(scores)) - np.repeat(starts, sizes)
+    flagged = np.zeros(len(scores), dtype=bool)
+    flagged[order] = rank < np.repeat(np.ceil(capacity * sizes - 1e-9), sizes)
+    return flagged
+
+
+@dataclass(frozen=True)
+class _Ranking:
+    """Rows in falling order of score, with the places at which the score changes."""
+
+    order: Ints
+    ends: Ints
+
+    @classmethod
+    def of(cls, scores: Floats) -> "_Ranking":
+        order = np.argsort(-scores, kind="stable")
+        ranked = scores[order]
+        return cls(order, np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1))
+
+    def areas(self, labels: Bools, weights: Floats) -> tuple[float, float]:
+        """Return average precision and the area under the ROC curve; NaN where a class is absent."""
+        weight = weights[self.order]
+        hits = np.cumsum(weight * labels[self.order])[self.ends]
+        seen = np.cumsum(weight)[self.ends]
+        yes, no = hits[-1], seen[-1] - hits[-1]
+        if yes <= 0 or no <= 0:
+            return np.nan, np.nan
+        precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
+        average_precision = float((np.diff(hits, prepend=0.0) * precision).sum() / yes)
+        misses = np.append(0.0, seen - hits)
+        roc = float((np.diff(misses) * (np.append(0.0, hits)[1:] + np.append(0.0, hits)[:-1])).sum() / (2 * yes * no))
+        return average_precision, roc
+
+
+def _share(part: float, whole: float) -> float:
+    return float(part / whole) if whole > 0 else np.nan
+
+
+def measures(
+    scores: Floats, probabilities: Floats | None, sample: Sample, *, capacity: float, threshold: float, weights: Floats
+) -> dict[str, Floats]:
+    """Return each measure for each line of `weights`, shape (lines, units); NaN where it is not defined.
+
+    `scores` rank; `probabilities` are judged for calibration and at `threshold`, and may be None for a bare ranking.
+    Calibration error is the expected one over ten bins of equal size (Naeini et al. 2015).
+    """
+    ranking = _Ranking.of(scores)
+    flagged = flagged_at_capacity(scores, sample.times, capacity)
+    labels = sample.labels
+    names = ["pr_auc", "lift", "roc_auc", "precision_at_capacity", "recall_at_capacity"]
+    if probabilities is not None:
+        names += ["precision", "recall", "f1", "brier", "calibration_error"]
+        high, squared = probabilities >= threshold, (probabilities - labels) ** 2
+        bins = _bins(probabilities)
+    found = np.full((len(weights), len(names)), np.nan)
+    for line, by_unit in enumerate(weights):
+        weight = by_unit[sample.units]
+        total, yes = weight.sum(), (weight * labels).sum()
+        average_precision, roc = ranking.areas(labels, weight)
+        caught = (weight * (flagged & labels)).sum()
+        row = [
+            average_precision,
+            _share(average_precision * total, yes),
+            roc,
+            _share(caught, (weight * flagged).sum()),
+            _share(caught, yes),
+        ]
+        if probabilities is not None:
+            right = (weight * (high & labels)).sum()
+            precision, recall = _share(right, (weight * high).sum()), _share(right, yes)
+            row += [
+                precision,
+                recall,
+                _share(2 * right, (weight * high).sum() + yes),
+                _share((weight * squared).sum(), total),
+                _calibration_error(bins, probabilities, labels, weight),
+            ]
+        found[line] = row
+    return dict(zip(names, found.T, strict=True))
+
+
+def _bins(probabilities: Floats) -> Ints:
+    rank = np.argsort(np.argsort(probabilities, kind="stable"), kind="stable")
+    return rank * BINS // max(len(rank), 1)
+
+
+def _calibration_error(bins: Ints, probabilities: Floats, labels: Bools, weights: Floats) -> float:
+    gap = np.bincount(bins, weights=weights * (probabilities - labels), minlength=BINS)
+    return _share(float(np.abs(gap).sum()), float(weights.sum()))
+
+
+def calibration_curve(probabilities: Floats, labels: Bools) -> list[dict[str, float]]:
+    """Return one record per bin of equal size: expected and observed share, and the rows in it."""
+    bins = _bins(probabilities)
+    return [
+        {
+            "expected": float(probabilities[bins == number].mean()),
+            "observed": float(labels[bins == number].mean()),
+            "rows": float((bins == number).sum()),
+        }
+        for number in np.unique(bins)
+    ]
+
+
+def estimates(by_line: Mapping[str, Floats]) -> dict[str, Estimate]:
+    """Return each measure of the first line, which counts every unit once, with the interval of the other lines."""
+    return {name: estimate(values) for name, values in by_line.items()}
+
+
+def estimate(values: Floats) -> Estimate:
+    """Return the first of `values` with the central 95 % of the others."""
+    drawn = values[1:][~np.isnan(values[1:])]
+    if np.isnan(values[0]) or len(drawn) == 0:
+        return Estimate(None if np.isnan(values[0]) else float(values[0]))
+    low, high = np.quantile(drawn, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Estimate(float(values[0]), float(low), float(high))
+
+
+@dataclass(frozen=True, slots=True)
+class LeadTime:
+    """How many onsets were seen coming: flagged at least once in their horizon, and how long before on average."""
+
+    onsets: int
+    caught: int
+    mean_lead: float | None
+
+    @property
+    def recall(self) -> float | None:
+        """Return the share of onsets that were caught."""
+        return self.caught / self.onsets if self.onsets else None
+
+
+def lead_time(flagged: Bools, sample: Sample) -> LeadTime:
+    """Return how long before its onset each was first flagged, in units of time.
+
+    Rows of one unit with a positive label that follow one another lead to the same onset, one after the last of them.
+    """
+    order = np.lexsort((sample.times, sample.units))
+    unit, time = sample.units[order], sample.times[order]
+    label, flag = sample.labels[order], flagged[order]
+    starts = label & np.append(True, (unit[1:] != unit[:-1]) | (time[1:] != time[:-1] + 1) | ~label[:-1])
+    onset = np.cumsum(starts)[label] - 1
+    count = int(starts.sum())
+    last = np.full(count, np.iinfo(np.int64).min)
+    np.maximum.at(last, onset, time[label])
+    first = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(first, onset[flag[label]], time[label][flag[label]])
+    caught = first <= last
+    leads = (last + 1 - first)[caught]
+    return LeadTime(count, int(caught.sum()), float(leads.mean()) if len(leads) else None)
+
+
+def random_lead_time(sample: Sample, *, capacity: float, draws: int, seed: int) -> tuple[float | None, float | None]:
+    """Return the recall of onsets and the mean lead of a random ranking with the same capacity, over `draws`."""
+    rng = np.random.default_rng(seed)
+    found = [
+        lead_time(flagged_at_capacity(rng.random(len(sample.labels)), sample.times, capacity), sample)
+        for _ in range(draws)
+    ]
+    recalls = [each.recall for each in found if each.recall is not None]
+    leads = [each.mean_lead for each in found if each.mean_lead is not None]
+    return (float(np.mean(recalls)) if recalls else None), (float(np.mean(leads)) if leads else None)

@@ -1,0 +1,27 @@
+"""What a model is to foresee: the onset of a degraded state, known only once its horizon has passed."""
+
+from typing import Final
+
+import polars as pl
+
+SCORED_STATES: Final = ("healthy", "at_risk")
+
+
+def onset_labels(health: pl.DataFrame, *, horizon_days: int) -> pl.DataFrame:
+    """Return `event_date`, `feature` and `label` for each day on which a feature was judged and not degraded.
+
+    The label says whether it is degraded on any of the next `horizon_days` days. It is null where that cannot be known
+    yet: the horizon is not over and no onset has shown, or the state became unknown within it.
+    """
+    states = health.select("feature", "event_date", "state")
+    found = states.filter(pl.col("state").is_in(SCORED_STATES)).select("feature", "event_date")
+    onset, known = pl.lit(value=False), pl.lit(value=True)
+    for ahead in range(1, horizon_days + 1):
+        later = states.select(
+            "feature", pl.col("event_date").dt.offset_by(f"-{ahead}d"), pl.col("state").alias(f"state_{ahead}")
+        )
+        found = found.join(later, on=["feature", "event_date"], how="left")
+        onset = onset | (pl.col(f"state_{ahead}") == "degraded").fill_null(value=False)
+        known = known & (pl.col(f"state_{ahead}").is_not_null() & (pl.col(f"state_{ahead}") != "unknown"))
+    labelled = found.with_columns(label=pl.when(onset).then(statement=True).when(known).then(statement=False))
+    return labelled.select("event_date", "feature", "label").sort("event_date", "feature")

@@ -1,0 +1,286 @@
+"""Trains, calibrates and judges risk models on any time-ordered panel.
+
+A panel has one row per unit and time: columns for the unit, the time (a date or a whole number), a Boolean label that is
+null while it cannot be known, and predictors that hold nothing from after that time.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from intelligence.errors import NotEnoughEvidence
+from intelligence.risk.calibration import platt, with_draws
+from intelligence.risk.evaluation import (
+    Estimate,
+    Sample,
+    estimate,
+    estimates,
+    flagged_at_capacity,
+    lead_time,
+    measures,
+    random_lead_time,
+)
+from intelligence.risk.folds import Fold, rolling_origin
+from intelligence.risk.model import Floats, Kind, RiskModel
+from intelligence.risk.rivals import RIVALS, Bools
+
+FEWEST_POSITIVE_UNITS: Final = 5
+FEWEST_POSITIVES_TO_LEARN: Final = 8
+RANDOM_DRAWS: Final = 50
+LOWEST: Final = -1e300  # an unknown floor ranks last
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked of a panel.
+
+    `horizon` is how many steps of time the label looks ahead; `directions` says for some predictors that a higher value
+    can only raise (1) or lower (-1) the risk; `floors` names columns that rank by themselves and must be beaten.
+    """
+
+    unit: str
+    time: str
+    label: str
+    predictors: tuple[str, ...]
+    horizon: int
+    directions: Mapping[str, int] = field(default_factory=dict)
+    floors: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rules:
+    """How to train and judge: folds, share of units that can be looked at per time, threshold of a high risk, draws."""
+
+    folds: int = 5
+    capacity: float = 0.05
+    threshold: float = 0.3
+    draws: int = 200
+    seed: int = 7
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """How one rival or floor did on unseen time."""
+
+    name: str
+    measures: Mapping[str, Estimate]
+    by_fold: tuple[Mapping[str, float], ...]
+    onsets: int
+    caught: int
+    mean_lead: float | None
+
+
+@dataclass(frozen=True)
+class Training:
+    """The result: every rival judged, the best of them fitted on all known rows, and its scores on unseen time.
+
+    `unseen` has one row per unit and time of the folds but the first: fold, label, and for each rival its probability
+    by what was known then. `advantage` is the paired difference in PR-AUC of the best over each rival and floor.
+    """
+
+    question: Question
+    rules: Rules
+    model: RiskModel
+    judgements: tuple[Judgement, ...]
+    advantage: Mapping[str, Estimate]
+    unseen: pl.DataFrame
+    known_rows: int
+    positives: int
+    first_time: object
+    last_time: object
+    random_recall: float | None
+    random_lead: float | None
+    importance: Mapping[str, float]
+
+    def of(self, name: str) -> Judgement:
+        """Return the judgement of one rival or floor."""
+        return next(each for each in self.judgements if each.name == name)
+
+    @property
+    def best(self) -> Judgement:
+        """Return the judgement of the rival that won."""
+        return self.of(self.model.kind)
+
+
+def trained(panel: pl.DataFrame, question: Question, *, rules: Rules = Rules()) -> Training:
+    """Return the best of the rivals, calibrated and judged on time that it had not seen.
+
+    Each fold trains on the past and scores the future behind an embargo of the horizon; its probabilities are
+    calibrated on the scores of earlier folds, so that the first one only calibrates. The rival with the highest PR-AUC
+    is fitted again on all known rows and calibrated on all unseen scores. Predictors that never vary are left out.
+
+    Raises NotEnoughEvidence, with what is missing, where there are too few points in time, one class only, or too few
+    units with a positive label.
+    """
+    data = _Data.of(panel, question)
+    folds = rolling_origin(data.times, horizon=question.horizon, folds=rules.folds + 1)
+    logits = {kind: _unseen_logits(kind, data, folds, rules) for kind in RIVALS}
+    places = np.flatnonzero(~np.isnan(logits["xgboost"]))
+    fold_of = np.searchsorted([fold.test_start for fold in folds], data.times[places], side="right") - 1
+    probabilities = {kind: _known_then(raw[places], data.labels[places], fold_of) for kind, raw in logits.items()}
+    judged = fold_of > fold_of.min()
+    rows = places[judged]
+    sample = data.sample.picked(rows)
+    _refuse_too_little(sample)
+    weights = np.vstack([np.ones((1, data.sample.units.max() + 1)), data.sample.draws(rules.draws, seed=rules.seed)])
+    found, judgements = {}, []
+    for name, ranking, chance in _competitors(data, rows, {k: p[judged] for k, p in probabilities.items()}):
+        found[name] = measures(
+            ranking, chance, sample, capacity=rules.capacity, threshold=rules.threshold, weights=weights
+        )
+        judgements.append(_judgement(name, ranking, chance, sample, found[name], fold_of[judged], rules))
+    best = max(RIVALS, key=lambda kind: found[kind]["pr_auc"][0])
+    advantage = {
+        name: estimate(found[best]["pr_auc"] - values["pr_auc"]) for name, values in found.items() if name != best
+    }
+    model = _fitted(
+        best, data, logits[best][places], data.labels[places], weights[1:, data.sample.units[places]], rules
+    )
+    random_recall, random_lead = random_lead_time(sample, capacity=rules.capacity, draws=RANDOM_DRAWS, seed=rules.seed)
+    unseen = (
+        data.rows[rows]
+        .select(question.unit, question.time)
+        .with_columns(
+            fold=pl.Series(fold_of[judged]),
+            label=pl.Series(sample.labels),
+            **{kind: pl.Series(values[judged]) for kind, values in probabilities.items()},
+        )
+    )
+    return Training(
+        question=question,
+        rules=rules,
+        model=model,
+        judgements=tuple(judgements),
+        advantage=advantage,
+        unseen=unseen,
+        known_rows=len(data.labels),
+        positives=int(data.labels.sum()),
+        first_time=data.rows[question.time].min(),
+        last_time=data.rows[question.time].max(),
+        random_recall=random_recall,
+        random_lead=random_lead,
+        importance=_importance(model, data.rows[rows]),
+    )
+
+
+@dataclass(frozen=True)
+class _Data:
+    """The rows with a known label, in order of time and unit."""
+
+    rows: pl.DataFrame
+    question: Question
+    predictors: tuple[str, ...]
+
+    @classmethod
+    def of(cls, panel: pl.DataFrame, question: Question) -> "_Data":
+        rows = panel.filter(pl.col(question.label).is_not_null()).sort(question.time, question.unit)
+        labels = rows[question.label]
+        if labels.n_unique() < 2:
+            only = "none" if rows.is_empty() else f"only {'positive' if labels[0] else 'negative'} ones"
+            raise NotEnoughEvidence(
+                f"label {question.label}",
+                f"of {panel.height} rows {rows.height} have a known label, {only}.",
+                hint="Both outcomes must have been seen; collect more time, or ask another question.",
+            )
+        spans = rows.select(pl.col(name).cast(pl.Float64).fill_nan(None).n_unique() for name in question.predictors)
+        return cls(rows, question, tuple(name for name in question.predictors if spans[name].item() > 1))
+
+    @cached_property
+    def times(self) -> np.ndarray:
+        return self.rows[self.question.time].to_physical().cast(pl.Int64).to_numpy()
+
+    @cached_property
+    def labels(self) -> Bools:
+        return self.rows[self.question.label].to_numpy().astype(bool)
+
+    @cached_property
+    def sample(self) -> Sample:
+        units = self.rows[self.question.unit].rank("dense").to_numpy().astype(np.int64) - 1
+        return Sample(units, self.times, self.labels)
+
+    def fitted(self, kind: Kind, chosen: Bools, seed: int) -> RiskModel:
+        return RIVALS[kind](
+            self.rows.filter(chosen), self.labels[chosen], self.predictors, self.question.directions, seed
+        )
+
+
+def _refuse_too_little(sample: Sample) -> None:
+    units = len(np.unique(sample.units[sample.labels]))
+    if units < FEWEST_POSITIVE_UNITS:
+        raise NotEnoughEvidence(
+            "risk training",
+            f"{units} units had an onset on unseen time, fewer than {FEWEST_POSITIVE_UNITS}: nothing can be judged.",
+            hint="Collect more days; until then features are watched by their health alone.",
+        )
+
+
+def _unseen_logits(kind: Kind, data: _Data, folds: list[Fold], rules: Rules) -> Floats:
+    logits = np.full(len(data.labels), np.nan)
+    for fold in folds:
+        past = data.times < fold.train_end
+        future = (data.times >= fold.test_start) & (data.times < fold.test_end)
+        if data.labels[past].sum() < FEWEST_POSITIVES_TO_LEARN or data.labels[past].all():
+            continue
+        logits[future] = data.fitted(kind, past, rules.seed).logits(data.rows.filter(future))
+    return logits
+
+
+def _known_then(logits: Floats, labels: Bools, fold_of: np.ndarray) -> Floats:
+    """Return each fold's probabilities by the calibration on the folds before it; NaN for the first."""
+    known = np.full(len(logits), np.nan)
+    for fold in np.unique(fold_of)[1:]:
+        past, present = fold_of < fold, fold_of == fold
+        known[present] = platt(logits[past], labels[past]).probabilities(logits[present])
+    return known
+
+
+def _competitors(
+    data: _Data, rows: np.ndarray, probabilities: Mapping[Kind, Floats]
+) -> list[tuple[str, Floats, Floats | None]]:
+    rivals = [(kind, values, values) for kind, values in probabilities.items()]
+    floors = [
+        (name, np.nan_to_num(data.rows[column].cast(pl.Float64).to_numpy()[rows], nan=LOWEST), None)
+        for name, column in data.question.floors.items()
+    ]
+    return [*rivals, *floors]
+
+
+def _judgement(
+    name: str,
+    ranking: Floats,
+    chance: Floats | None,
+    sample: Sample,
+    found: Mapping[str, Floats],
+    fold_of: np.ndarray,
+    rules: Rules,
+) -> Judgement:
+    lead = lead_time(flagged_at_capacity(ranking, sample.times, rules.capacity), sample)
+    by_fold = []
+    for fold in np.unique(fold_of):
+        chosen = fold_of == fold
+        part = measures(
+            ranking[chosen],
+            None if chance is None else chance[chosen],
+            sample.picked(chosen),
+            capacity=rules.capacity,
+            threshold=rules.threshold,
+            weights=np.ones((1, sample.units.max() + 1)),
+        )
+        by_fold.append({"fold": int(fold), **{key: float(values[0]) for key, values in part.items()}})
+    return Judgement(name, estimates(found), tuple(by_fold), lead.onsets, lead.caught, lead.mean_lead)
+
+
+def _fitted(kind: Kind, data: _Data, logits: Floats, labels: Bools, weights: Floats, rules: Rules) -> RiskModel:
+    model = data.fitted(kind, np.ones(len(data.labels), dtype=bool), rules.seed)
+    return replace(model, calibration=with_draws(platt(logits, labels), logits, labels, weights))
+
+
+def _importance(model: RiskModel, rows: pl.DataFrame) -> Mapping[str, float]:
+    """Return the mean absolute contribution of each predictor, the largest first."""
+    mean = np.abs(model.contributions(rows)).mean(axis=0)
+    ranked = sorted(zip(model.predictors, mean, strict=True), key=lambda pair: (-pair[1], pair[0]))
+    return {name: float(value) for name, value in ranked}
