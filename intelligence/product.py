@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from intelligence.telemetry.simulation_plan import SimulationPlan
 
 Rate = Annotated[float, Field(gt=0, le=1)]
+Buckets = TypeVar("Buckets", "Risk", "Churn")
 
 
 class _Section(BaseModel):
@@ -100,6 +101,41 @@ class Health(_Section):
     replaced_below: Rate = 0.2
 
 
+def _with_rising_buckets(section: Buckets) -> Buckets:
+    if section.high <= section.medium:
+        raise ValueError(f"calls a risk of {section.high} high but {section.medium} only medium; `high` must be above")
+    return section
+
+
+class Churn(_Section):
+    """Who counts as about to leave: active in the last `window_days`, and not back within `horizon_days`."""
+
+    window_days: int = Field(14, ge=1, le=28)
+    horizon_days: int = Field(14, ge=1, le=90)
+    medium: Rate = 0.3
+    high: Rate = 0.6
+
+    @model_validator(mode="after")
+    def _high_is_above_medium(self) -> "Churn":
+        return _with_rising_buckets(self)
+
+
+class Risk(_Section):
+    """What the risk models are to foresee, from which risk on it counts, and who promotes them."""
+
+    horizon_days: int = Field(7, ge=1, le=60)
+    capacity: Rate = 0.05
+    medium: Rate = 0.1
+    high: Rate = 0.3
+    promotion: Literal["auto", "manual"] = "auto"
+    retrain_after_days: int = Field(28, ge=1)
+    churn: Churn = Churn()
+
+    @model_validator(mode="after")
+    def _high_is_above_medium(self) -> "Risk":
+        return _with_rising_buckets(self)
+
+
 class Product(_Section):
     """A product: the whole of `product.yaml`."""
 
@@ -114,6 +150,7 @@ class Product(_Section):
     feature_defaults: Promises = Promises()
     features: Mapping[str, Promises] = Field(default_factory=dict)
     health: Health = Health()
+    risk: Risk = Risk()
 
     @model_validator(mode="before")
     @classmethod
@@ -171,7 +208,13 @@ def _in_plain_words(error: Mapping[str, Any]) -> str:
         known = (
             SECTIONS
             if len(error["loc"]) == 1
-            else (*Source.model_fields, *Promises.model_fields, *Simulate.model_fields, *Health.model_fields)
+            else (
+                *Source.model_fields,
+                *Promises.model_fields,
+                *Simulate.model_fields,
+                *Health.model_fields,
+                *Risk.model_fields,
+            )
         )
         return f"`{where}` is not a setting{_nearest(word, known)}"
     if error["type"] == "missing":

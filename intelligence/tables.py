@@ -39,6 +39,7 @@ class Table:
     reaches. `page` is SQL for the small table that people see on the asset's page; a list of numbers in it is drawn
     as a sparkline. `partitioned` keeps each day in files of its own; event tables do without it, since they are written
     in the order of time and their files' statistics tell the days apart at half the cost.
+    `newest_day_only` tables are built for the newest day alone: a later model's word on an earlier day is hindsight.
     """
 
     layer: str
@@ -51,6 +52,7 @@ class Table:
     claims: tuple[Claim, ...] = ()
     page: str | None = None
     partitioned: bool = False
+    newest_day_only: bool = False
 
     @property
     def path(self) -> str:

@@ -12,7 +12,7 @@ from intelligence.product import Product
 from intelligence.sql import sql
 from intelligence.tables import Column, Days, Table
 
-BUILT_LAYERS = ("warehouse", "metrics")
+BUILT_FROM = ("warehouse/*.*", "metrics/*.*", "risk/feature_panel.py", "risk/windows.py", "risk/predictors.py")
 DAY_BUILDS = Table(
     layer="bookkeeping",
     name="day_builds",
@@ -29,9 +29,9 @@ DAY_BUILDS = Table(
 def definition_version(product: Product) -> str:
     """Return a digest of everything but telemetry that the tables are made from: the code and the product's rules."""
     root = Path(intelligence.__file__).parent
-    digest = hashlib.sha256(product.model_dump_json(exclude={"sources", "owner", "name"}).encode())
-    for layer in BUILT_LAYERS:
-        for path in sorted((root / layer).glob("*.*")):
+    digest = hashlib.sha256(product.model_dump_json(exclude={"sources", "owner", "name", "risk"}).encode())
+    for pattern in BUILT_FROM:
+        for path in sorted(root.glob(pattern)):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -188,12 +188,13 @@ class LeadTime:
 def lead_time(flagged: Bools, sample: Sample) -> LeadTime:
     """Return how long before its onset each was first flagged, in units of time.
 
-    Rows of one unit with a positive label that follow one another lead to the same onset, one after the last of them.
+    Rows of one unit with a positive label that follow one another lead to the same onset, one step after the last.
     """
+    step = int(np.diff(np.unique(sample.times)).min(initial=np.iinfo(np.int64).max))
     order = np.lexsort((sample.times, sample.units))
     unit, time = sample.units[order], sample.times[order]
     label, flag = sample.labels[order], flagged[order]
-    starts = label & np.append(True, (unit[1:] != unit[:-1]) | (time[1:] != time[:-1] + 1) | ~label[:-1])
+    starts = label & np.append(True, (unit[1:] != unit[:-1]) | (time[1:] != time[:-1] + step) | ~label[:-1])
     onset = np.cumsum(starts)[label] - 1
     count = int(starts.sum())
     last = np.full(count, np.iinfo(np.int64).min)
@@ -201,7 +202,7 @@ def lead_time(flagged: Bools, sample: Sample) -> LeadTime:
     first = np.full(count, np.iinfo(np.int64).max)
     np.minimum.at(first, onset[flag[label]], time[label][flag[label]])
     caught = first <= last
-    leads = (last + 1 - first)[caught]
+    leads = (last + step - first)[caught]
     return LeadTime(count, int(caught.sum()), float(leads.mean()) if len(leads) else None)
 
 

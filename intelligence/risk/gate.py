@@ -1,0 +1,122 @@
+"""Whether a challenger may take the champion's place: a pure verdict on rows that neither had seen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from intelligence.risk.evaluation import Estimate, Sample, estimate, measures
+from intelligence.risk.model import Floats
+
+Decision = Literal["promote", "hold", "reject", "not_enough_evidence"]
+
+MARGIN: Final = 0.02
+MOST_CALIBRATION_ERROR: Final = 0.03
+FEWEST_UNITS: Final = 5
+DRAWS: Final = 300
+SEED: Final = 11
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The decision with its reason in words and every number behind it; `against` names what had to be beaten."""
+
+    decision: Decision
+    reason: str
+    rows: int
+    onsets: int
+    against: str
+    challenger: Mapping[str, Estimate]
+    rival: Mapping[str, Estimate]
+    advantage: Estimate
+    precision_change: Estimate
+
+
+def verdict_without_evidence(reason: str, *, rows: int = 0, onsets: int = 0, against: str = "") -> Verdict:
+    """Return the verdict that nothing can be said, and why."""
+    nothing = Estimate(None)
+    return Verdict("not_enough_evidence", reason, rows, onsets, against, {}, {}, nothing, nothing)
+
+
+def verdict(
+    challenger: Floats,
+    rivals: Mapping[str, Floats],
+    sample: Sample,
+    *,
+    champion: Floats | None,
+    capacity: float,
+    threshold: float,
+    margin: float = MARGIN,
+    most_calibration_error: float = MOST_CALIBRATION_ERROR,
+) -> Verdict:
+    """Return whether the challenger is promoted.
+
+    With a champion, both are compared on `sample`: the challenger is promoted when its PR-AUC is higher and the lower
+    bound of the paired interval lies above -`margin`, and rejected when the upper bound lies below 0. Without one it
+    must lie above each floor in `rivals` with the whole interval. Either way its calibration error may be at most
+    `most_calibration_error` (or the champion's), and at capacity it must not be clearly worse.
+
+    Args:
+        challenger: probabilities of the challenger on the rows of `sample`, given before it had seen them.
+        rivals: rankings of the floors on the same rows.
+        champion: probabilities of the champion on them; None where there is none.
+    """
+    units = len(np.unique(sample.units[sample.labels]))
+    against = "the champion" if champion is not None else "the floors"
+    if units < FEWEST_UNITS:
+        return verdict_without_evidence(
+            f"{units} units had an onset on rows that neither had seen; {FEWEST_UNITS} are needed.",
+            rows=len(sample.labels),
+            onsets=int(sample.labels.sum()),
+            against=against,
+        )
+    weights = np.vstack([np.ones((1, sample.units.max() + 1)), sample.draws(DRAWS, seed=SEED)])
+
+    def judged(scores: Floats, chance: Floats | None) -> dict[str, Floats]:
+        return measures(scores, chance, sample, capacity=capacity, threshold=threshold, weights=weights)
+
+    mine = judged(challenger, challenger)
+    others = (
+        {"champion": judged(champion, champion)}
+        if champion is not None
+        else {name: judged(scores, None) for name, scores in rivals.items()}
+    )
+    strongest = max(others, key=lambda name: others[name]["pr_auc"][0])
+    theirs = others[strongest]
+    advantage = estimate(mine["pr_auc"] - theirs["pr_auc"])
+    precision_change = estimate(mine["precision_at_capacity"] - theirs["precision_at_capacity"])
+    error = float(mine["calibration_error"][0])
+    allowed = max(most_calibration_error, float(theirs["calibration_error"][0]) if champion is not None else 0.0)
+    decision, reason = _decided(
+        strongest, advantage, precision_change, error, allowed, margin=0.0 if champion is None else margin
+    )
+    return Verdict(
+        decision,
+        reason,
+        len(sample.labels),
+        int(sample.labels.sum()),
+        strongest,
+        {name: estimate(values) for name, values in mine.items()},
+        {name: estimate(values) for name, values in theirs.items()},
+        advantage,
+        precision_change,
+    )
+
+
+def _decided(
+    against: str, advantage: Estimate, precision_change: Estimate, error: float, allowed: float, *, margin: float
+) -> tuple[Decision, str]:
+    value, low, high = advantage.value or 0.0, advantage.low or 0.0, advantage.high or 0.0
+    told = f"PR-AUC {value:+.3f} against {against} (95 % interval {low:+.3f} to {high:+.3f})"
+    if high < 0:
+        return "reject", f"It ranks worse: {told}."
+    if error > allowed:
+        return "reject", f"Its probabilities are off: calibration error {error:.3f}, allowed {allowed:.3f}; {told}."
+    if precision_change.high is not None and precision_change.high < 0:
+        return "reject", f"At capacity it is worse by {-(precision_change.value or 0):.3f} precision; {told}."
+    if value > 0 and low > -margin:
+        return "promote", f"It ranks better: {told}; calibration error {error:.3f}."
+    if value == low == high == 0:
+        return "hold", f"It says the same as {against}: {told}."
+    return "hold", f"No difference that counts: {told}."

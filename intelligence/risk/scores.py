@@ -1,0 +1,99 @@
+"""Scores of the present: a calibrated probability with its interval, bucket, impact and three reasons in words."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from intelligence.risk.model import Floats, RiskModel, values_of
+from intelligence.risk.predictors import Predictor
+
+BUCKETS: Final = ("low", "medium", "high")
+REASONS: Final = 3
+ROWS_AT_ONCE: Final = 100_000
+
+
+def scored(
+    rows: pl.DataFrame, model: RiskModel, predictors: Sequence[Predictor], *, name: str, medium: float, high: float
+) -> pl.DataFrame:
+    """Return the rows with `{name}_score`, `_low`, `_high` and `_bucket`, and `reason_1` to `reason_3`.
+
+    A reason is a predictor that raises the risk of this row above that of others; where fewer than three do, the rest
+    stay empty. Raises ModelError where the model was trained on predictors that the rows do not have.
+    """
+    parts = [
+        _scored(rows.slice(start, ROWS_AT_ONCE), model, predictors, name=name, medium=medium, high=high)
+        for start in range(0, max(rows.height, 1), ROWS_AT_ONCE)
+    ]
+    return pl.concat(parts)
+
+
+def _scored(
+    rows: pl.DataFrame, model: RiskModel, predictors: Sequence[Predictor], *, name: str, medium: float, high: float
+) -> pl.DataFrame:
+    logits = model.logits(rows)
+    score = model.calibration.probabilities(logits)
+    lower, upper = model.calibration.intervals(logits)
+    words = {predictor.name: predictor.words for predictor in predictors}
+    return rows.with_columns(
+        pl.Series(f"{name}_score", score, dtype=pl.Float64),
+        pl.Series(f"{name}_low", lower, dtype=pl.Float64),
+        pl.Series(f"{name}_high", upper, dtype=pl.Float64),
+        pl.Series(f"{name}_bucket", np.array(BUCKETS)[np.digitize(score, [medium, high])], dtype=pl.String),
+        *reasons(rows, model, words),
+    )
+
+
+def reasons(rows: pl.DataFrame, model: RiskModel, words: Mapping[str, str]) -> list[pl.Series]:
+    """Return `reason_1` to `reason_3` of each row: the predictors that push its risk up most, in words."""
+    contributions = model.contributions(rows)
+    values = values_of(rows, model.predictors)
+    strongest = np.argsort(-contributions, axis=1, kind="stable")[:, :REASONS]
+    return [_reason(number, strongest, contributions, values, model.predictors, words) for number in range(REASONS)]
+
+
+def _reason(
+    number: int,
+    strongest: np.ndarray,
+    contributions: Floats,
+    values: Floats,
+    predictors: Sequence[str],
+    words: Mapping[str, str],
+) -> pl.Series:
+    name = f"reason_{number + 1}"
+    if number >= strongest.shape[1]:
+        return pl.Series(name, [None] * len(strongest), dtype=pl.String)
+    told: list[str | None] = [None] * len(strongest)
+    chosen = strongest[:, number]
+    counts = contributions[np.arange(len(chosen)), chosen] > 0
+    for index in np.unique(chosen[counts]):
+        template = words.get(predictors[index], f"{predictors[index]} {{:.3g}}")
+        for row in np.flatnonzero(counts & (chosen == index)):
+            told[row] = in_words(template, values[row, index])
+    return pl.Series(name, told, dtype=pl.String)
+
+
+def in_words(template: str, value: float) -> str:
+    """Return the sentence around the value; `{exp:...}` shows e to the power of it.
+
+    >>> in_words("errors at {:.1f}x what is promised", 1.94)
+    'errors at 1.9x what is promised'
+    >>> in_words("latency at {exp:.2f}x that of before", 0.6931)
+    'latency at 2.00x that of before'
+    >>> in_words("last visit {:.0f} days ago", float("nan"))
+    'last visit unknown days ago'
+    """
+    if np.isnan(value):
+        start, end = template.index("{"), template.index("}")
+        return f"{template[:start]}unknown{template[end + 1 :].removeprefix('x')}"
+    return template.format(value, exp=np.exp(np.clip(value, -50, 50)))
+
+
+def with_impact(scores: pl.DataFrame, *, users: str) -> pl.DataFrame:
+    """Return the risk scores with the users a day who would be affected: risk times users, and its interval."""
+    return scores.with_columns(pl.col(users).fill_null(0.0)).with_columns(
+        impact_score=pl.col("risk_score") * pl.col(users),
+        impact_low=pl.col("risk_low") * pl.col(users),
+        impact_high=pl.col("risk_high") * pl.col(users),
+    )
