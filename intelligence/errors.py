@@ -27,5 +27,9 @@ class ModelError(PlatformError):
     """A model cannot be found, read or used on the rows at hand; nothing is scored with something else."""
 
 
+class StateError(PlatformError):
+    """The store of operational state cannot be opened or written; nothing was changed."""
+
+
 class NotEnoughEvidence(PlatformError):
     """A question was asked that the data at hand cannot answer."""

@@ -19,7 +19,11 @@ class Settings:
         catalog: INTELLIGENCE_LAKE_CATALOG, `sqlite:<path>` or `postgres:<libpq settings>`.
         store: INTELLIGENCE_LAKE_STORE, a folder or `s3://bucket/prefix` for the lake's Parquet files.
         memory_limit: INTELLIGENCE_MEMORY_LIMIT, how much memory DuckDB may use before it spills to disk.
-        mlruns: INTELLIGENCE_MLRUNS, the folder of the MLflow store.
+        mlruns: INTELLIGENCE_MLRUNS, the folder of the MLflow store; beside other data the product has one of its own.
+        mlflow_uri: INTELLIGENCE_MLFLOW_URI, an MLflow server to be used instead of the database in that folder.
+        mlflow_ui: INTELLIGENCE_MLFLOW_UI, where people open MLflow, for links.
+        state: INTELLIGENCE_STATE, the SQLAlchemy URL of the store for promotions and other operational state; a
+            password for it belongs into PGPASSWORD or ~/.pgpass.
         simulated_days: INTELLIGENCE_SIMULATED_DAYS, how many days a simulator delivers, instead of the product's number.
     """
 
@@ -29,6 +33,9 @@ class Settings:
     store: str
     memory_limit: str
     mlruns: Path
+    mlflow_uri: str | None
+    mlflow_ui: str
+    state: str
     simulated_days: int | None
 
     @property
@@ -36,17 +43,27 @@ class Settings:
         """Return the folder into which the simulator delivers its files."""
         return self.data / "landing"
 
+    @property
+    def champions(self) -> Path:
+        """Return the folder for local copies of champions."""
+        return self.data / "models"
+
 
 def settings() -> Settings:
     """Return the settings of this process; relative paths start at the project's root."""
     data = ROOT / os.environ.get("INTELLIGENCE_DATA", "data")
+    mlruns = "mlruns" if data == ROOT / "data" else data / "mlruns"
+    mlflow_uri = os.environ.get("INTELLIGENCE_MLFLOW_URI") or None
     return Settings(
         product_file=ROOT / os.environ.get("INTELLIGENCE_PRODUCT", "product.yaml"),
         data=data,
         catalog=os.environ.get("INTELLIGENCE_LAKE_CATALOG", f"sqlite:{data / 'lake' / 'catalog.sqlite'}"),
         store=os.environ.get("INTELLIGENCE_LAKE_STORE", str(data / "lake" / "files")),
         memory_limit=os.environ.get("INTELLIGENCE_MEMORY_LIMIT", "4GB"),
-        mlruns=ROOT / os.environ.get("INTELLIGENCE_MLRUNS", "mlruns"),
+        mlruns=ROOT / os.environ.get("INTELLIGENCE_MLRUNS", mlruns),
+        mlflow_uri=mlflow_uri,
+        mlflow_ui=os.environ.get("INTELLIGENCE_MLFLOW_UI", mlflow_uri or "http://127.0.0.1:5000"),
+        state=os.environ.get("INTELLIGENCE_STATE", f"sqlite:///{data / 'state.db'}"),
         simulated_days=_simulated_days(),
     )
 
