@@ -17,6 +17,7 @@ FAULT_POINTS = (
     "table.build_recorded",
     "table.committed",
 )
+PROMOTION_FAULT_POINTS = ("promotion.intended", "promotion.alias_moved")
 
 
 def reach(point: str, table: str = "") -> None:

@@ -1,6 +1,5 @@
 """The Dagster webserver, its daemon and the MLflow server, run together on loopback until they are told to stop."""
 
-import os
 import signal
 import socket
 import sys
@@ -10,6 +9,7 @@ from pathlib import Path
 from honcho.manager import Manager
 
 from intelligence.errors import PlatformError
+from resources.mlflow_store import database_in, make_store, quiet_environment
 from resources.runs import dagster_home, instance_for
 from resources.settings import ROOT, settings
 
@@ -26,15 +26,12 @@ def serve(*, port: int, mlflow_port: int, say: Callable[[str], None]) -> int:
     home, binaries = dagster_home(settings()), Path(sys.executable).parent
     quiet = {
         "DAGSTER_HOME": str(home),
-        "DO_NOT_TRACK": "true",
-        "MLFLOW_DISABLE_TELEMETRY": "true",
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
     }
-    environment = {**os.environ, **quiet}
-    store, artifacts = settings().mlruns / "mlflow.db", settings().mlruns / "artifacts"
-    store.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**quiet_environment(), **quiet}
+    store, artifacts = database_in(settings().mlruns), settings().mlruns / "artifacts"
+    make_store(settings().mlruns)
     manager = Manager()
     manager.add_process(
         "dagster",

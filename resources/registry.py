@@ -1,0 +1,232 @@
+"""The one door to the models: versions in MLflow, the alias `champion`, its history, and the copy to score with."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from intelligence.errors import ModelError
+from resources.local_copies import Copy, LocalCopies
+from resources.mlflow_store import MlflowUnreachable, answers, client_of, database_in, make_store
+from resources.model_versions import CHAMPION, Champion, LoggedTraining, Move, Registered, StoredModel, VersionRow
+from resources.settings import Settings
+
+
+class Registry(dg.ConfigurableResource):
+    """The models of one product.
+
+    `root` holds MLflow's database and artifacts, `tracking_uri` names a server over them instead of the database,
+    `cache` is the folder for local copies of champions, `state` the URL of the store with the history, `ui` where
+    people open MLflow.
+    """
+
+    root: str
+    cache: str
+    state: str
+    tracking_uri: str | None = None
+    ui: str = "http://127.0.0.1:5000"
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Registry":
+        """Return the registry that the settings name."""
+        return cls(
+            root=str(settings.mlruns),
+            cache=str(settings.champions),
+            state=settings.state,
+            tracking_uri=settings.mlflow_uri,
+            ui=settings.mlflow_ui,
+        )
+
+    @property
+    def uri(self) -> str:
+        """Return the address under which MLflow is opened."""
+        return self.tracking_uri or f"sqlite:///{database_in(Path(self.root))}"
+
+    def exists(self) -> bool:
+        """Return whether anything was ever registered here; for a server this is taken for granted."""
+        return self.tracking_uri is not None or database_in(Path(self.root)).exists()
+
+    @contextmanager
+    def _mlflow(self) -> Iterator[Any]:
+        with answers(self.uri):
+            yield client_of(self.uri)
+
+    def registered(
+        self, model_name: str, model: StoredModel, *, logged: LoggedTraining, tags: Mapping[str, str]
+    ) -> Registered:
+        """Return the model's version, with its run; the existing one for the same model from the same snapshot."""
+        from resources.registration import registered_version
+        from resources.state import state_at
+
+        if self.tracking_uri is None:
+            make_store(Path(self.root))
+        with state_at(self.state).turn(f"registration.{model_name}"), self._mlflow() as client:
+            artifacts = Path(self.root).resolve() / "artifacts" / model_name
+            found, is_new = registered_version(client, artifacts, model_name, model, logged, tags)
+            run = client.get_run(found.run_id)
+        version_url, run_url = self.links(model_name, str(found.version), run.info.experiment_id, found.run_id)
+        return Registered(model_name, str(found.version), found.run_id, version_url, run_url, is_new)
+
+    def links(self, model_name: str, version: str, experiment_id: str, run_id: str) -> tuple[str, str]:
+        """Return the pages of a version and of its run in MLflow."""
+        ui = self.ui.rstrip("/")
+        return f"{ui}/#/models/{model_name}/versions/{version}", f"{ui}/#/experiments/{experiment_id}/runs/{run_id}"
+
+    def champion(self, model_name: str) -> Champion | None:
+        """Return the version to score with, None where the alias `champion` is on none; a run asks once.
+
+        Where MLflow cannot be reached it is the last champion on this machine, with a note that says so.
+        """
+        copies = LocalCopies(model_name, Path(self.cache) / model_name)
+        try:
+            present = self._present(model_name)
+        except MlflowUnreachable as error:
+            return _last_known(copies, error)
+        if present is None:
+            copies.forget()
+            return None
+        version = str(present.version)
+        kept = copies.kept(version, present.run_id, dict(present.tags), lambda into: self._fetched(present, into))
+        copies.confirm(version, datetime.now(UTC))
+        return _champion(model_name, kept)
+
+    def _present(self, model_name: str) -> Any | None:
+        from_start = self.tracking_uri is None and not self.exists()
+        if from_start and not (Path(self.cache) / model_name).exists():
+            return None
+        with self._mlflow() as client:
+            return _none_where_missing(lambda: client.get_model_version_by_alias(model_name, CHAMPION))
+
+    def _fetched(self, present: Any, into: Path) -> Path:
+        """Return the folder with the model's files after fetching it; MLflow did answer, so no other version will do."""
+        import mlflow
+
+        into.mkdir()
+        try:
+            uri = f"models:/{present.name}/{present.version}"
+            found = mlflow.artifacts.download_artifacts(
+                artifact_uri=uri, dst_path=str(into), tracking_uri=self.uri, registry_uri=self.uri
+            )
+        except Exception as error:
+            raise ModelError(
+                f"{present.name} version {present.version}",
+                f"its files cannot be fetched from MLflow ({str(error).splitlines()[0][:200]}).",
+                hint="Bring its artifacts back and free disk space, or promote another version.",
+            ) from error
+        return Path(found) / "artifacts"
+
+    def aliases(self, model_name: str) -> dict[str, str]:
+        """Return the version of each alias; empty where the model is not registered."""
+        if not self.exists():
+            return {}
+        with self._mlflow() as client:
+            found = _none_where_missing(lambda: client.get_registered_model(model_name))
+        return {alias: str(version) for alias, version in found.aliases.items()} if found else {}
+
+    def versions(self, model_name: str) -> list[VersionRow]:
+        """Return every version, the newest first."""
+        if not self.exists():
+            return []
+        aliases = self.aliases(model_name)
+        with self._mlflow() as client:
+            found = client.search_model_versions(f"name = '{model_name}'")
+            metrics = {each.run_id: client.get_run(each.run_id).data.metrics for each in found}
+        return [
+            VersionRow(
+                version=str(each.version),
+                aliases=tuple(sorted(alias for alias, version in aliases.items() if version == str(each.version))),
+                created_at=datetime.fromtimestamp(each.creation_timestamp / 1000, UTC),
+                kind=each.tags.get("kind", ""),
+                metrics=metrics[each.run_id],
+                trained_through=each.tags.get("trained_through", ""),
+                verdict=each.tags.get("verdict"),
+                run_id=each.run_id,
+            )
+            for each in sorted(found, key=lambda each: -int(each.version))
+        ]
+
+    def tagged(self, model_name: str, version: str, tags: Mapping[str, str]) -> None:
+        """Put tags on a version."""
+        with self._mlflow() as client:
+            for key, value in tags.items():
+                client.set_model_version_tag(model_name, version, key, value)
+
+    def promoted(
+        self, model_name: str, version: str, *, actor: str, cause: str, reason: str, run_id: str | None = None
+    ) -> Move:
+        """Return the move of the alias to `version`; where it already stands there, the move that brought it there."""
+        return self._promotions(model_name).promoted(version, actor=actor, cause=cause, reason=reason, run_id=run_id)
+
+    def reverted(self, model_name: str, *, actor: str, reason: str, run_id: str | None = None) -> Move:
+        """Return the move of the alias back to the champion before the present one."""
+        return self._promotions(model_name).reverted(actor=actor, reason=reason, run_id=run_id)
+
+    def noticed(self, model_name: str) -> Move | None:
+        """Return the move that a person made in MLflow since the last look, recorded once; None if there was none."""
+        if not self.exists() and not self.history(model_name):
+            return None
+        return self._promotions(model_name).noticed()
+
+    def history(self, model_name: str) -> list[Move]:
+        """Return every move of the alias, the oldest first."""
+        return self._promotions(model_name).history()
+
+    def _promotions(self, model_name: str) -> Any:
+        from resources.promotions import Promotions
+        from resources.state import state_at
+
+        def standing() -> str | None:
+            with self._mlflow() as client:
+                found = _none_where_missing(lambda: client.get_model_version_by_alias(model_name, CHAMPION))
+            return str(found.version) if found else None
+
+        def stand(version: str) -> None:
+            with self._mlflow() as client:
+                move = _none_where_missing(lambda: client.get_model_version(model_name, version))
+                if move is None:
+                    raise ModelError(
+                        f"{model_name} version {version}", "there is no such version.", hint=self._choice(model_name)
+                    )
+                client.set_registered_model_alias(model_name, CHAMPION, version)
+
+        return Promotions(state_at(self.state), model_name, standing, stand)
+
+    def _choice(self, model_name: str) -> str:
+        versions = ", ".join(row.version for row in self.versions(model_name))
+        return f"Choose one of {versions}." if versions else "Train first: nothing is registered under this name."
+
+
+def _champion(name: str, copy: Copy, note: str | None = None) -> Champion:
+    from intelligence.risk.model import model_from
+
+    model = model_from(copy.files, origin=f"{name} version {copy.version}")
+    return Champion(name, copy.version, copy.run_id, model, copy.tags, note)
+
+
+def _last_known(copies: LocalCopies, error: MlflowUnreachable) -> Champion:
+    last = copies.last()
+    if last is None:
+        raise ModelError(
+            copies.name, f"{error.culprit} {error.problem} This machine has no copy of a champion.", hint=error.hint
+        ) from error
+    copy, at = last
+    note = (
+        f"MLflow cannot be reached. Scored with version {copy.version}, the champion when MLflow last answered,"
+        f" {at:%Y-%m-%d %H:%M} UTC."
+    )
+    return _champion(copies.name, copy, note)
+
+
+def _none_where_missing(asked: Callable[[], Any]) -> Any | None:
+    """Return MLflow's answer; None where what was asked for does not exist."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return asked()
+    except MlflowException as error:
+        if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
+            return None
+        raise
