@@ -1,0 +1,102 @@
+"""The store of operational state: made once by many, append-only where it says so, honest when it cannot be used."""
+
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from intelligence.errors import StateError
+from resources.settings import ROOT
+from resources.state import State, state_at
+from resources.state_tables import PROMOTIONS
+
+PROGRAM = """
+import sys
+from sqlalchemy import insert
+from resources.state import state_at
+from resources.state_tables import PROMOTIONS
+from datetime import UTC, datetime
+state = state_at(sys.argv[1])
+for number in range(20):
+    with state.turn("test"), state.writing() as connection:
+        row = {"at": datetime.now(UTC), "model": sys.argv[2], "actor": "a", "cause": "c", "reason": str(number)}
+        connection.execute(insert(PROMOTIONS).values(**row))
+"""
+ROW = {"at": datetime(2026, 7, 1, tzinfo=UTC), "model": "m", "actor": "a", "cause": "c", "reason": "r"}
+
+
+@pytest.fixture
+def state(tmp_path: Path) -> State:
+    return state_at(f"sqlite:///{tmp_path}/new/folder/state.db")
+
+
+def test_two_processes_that_make_the_store_at_once_both_write_into_it(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/state.db"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    writers = [
+        subprocess.Popen([sys.executable, "-c", PROGRAM, url, name], env=environment, stderr=subprocess.PIPE, text=True)
+        for name in ("one", "other")
+    ]
+    errors = [writer.communicate()[1] for writer in writers]
+    assert [writer.returncode for writer in writers] == [0, 0], errors
+    with state_at(url).reading() as connection:
+        sequences = list(connection.execute(sa.select(PROMOTIONS.c.sequence).order_by(PROMOTIONS.c.sequence)).scalars())
+        assert sequences == list(range(1, 41))
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_times_come_back_in_utc_from_whatever_zone_they_were_written(state: State) -> None:
+    there = ROW["at"].astimezone(timezone(timedelta(hours=9)))
+    with state.writing() as connection:
+        connection.execute(sa.insert(PROMOTIONS).values(**{**ROW, "at": there}))
+    with state.reading() as connection:
+        stored = connection.execute(sa.select(PROMOTIONS.c.at)).scalar_one()
+    assert stored == ROW["at"]
+    assert stored.utcoffset() == timedelta(0)
+
+
+@pytest.mark.parametrize("change", [sa.update(PROMOTIONS).values(reason="another"), sa.delete(PROMOTIONS)])
+def test_the_history_can_only_grow(state: State, change: sa.Update | sa.Delete) -> None:
+    with state.writing() as connection:
+        connection.execute(sa.insert(PROMOTIONS).values(**ROW))
+    with pytest.raises(StateError, match="append-only"), state.writing() as connection:
+        connection.execute(change)
+
+
+def test_a_write_that_fails_leaves_nothing(state: State) -> None:
+    with pytest.raises(StateError, match=r"NOT NULL"), state.writing() as connection:
+        connection.execute(sa.insert(PROMOTIONS).values(**ROW))
+        connection.execute(sa.insert(PROMOTIONS).values(**{**ROW, "actor": None}))
+    with state.reading() as connection:
+        assert connection.execute(sa.select(PROMOTIONS)).all() == []
+
+
+def test_a_file_that_is_no_database_is_an_error_that_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "state.db").write_text("this is no database, and it is long enough to be seen as none")
+    with pytest.raises(StateError, match="file is not a database.*INTELLIGENCE_STATE"):
+        state_at(f"sqlite:///{tmp_path}/state.db")
+
+
+@pytest.mark.parametrize("url", ["state.db", "oracle9://here", "mysql+nodriver://here/state"])
+def test_an_address_that_cannot_be_used_is_an_error_that_names_the_setting(url: str) -> None:
+    with pytest.raises(StateError, match="INTELLIGENCE_STATE"):
+        state_at(url)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("a file")
+    with pytest.raises(StateError, match=f"{tmp_path}/taken"):
+        state_at(f"sqlite:///{tmp_path}/taken/state.db")
+
+
+def test_a_closed_store_is_opened_again_by_its_next_use(state: State) -> None:
+    url = str(state.engine.url)
+    state.close()
+    again = state_at(url)
+    assert again is not state
+    with again.reading() as connection:
+        assert connection.execute(sa.select(PROMOTIONS)).all() == []
