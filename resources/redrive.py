@@ -10,7 +10,7 @@ import duckdb
 from intelligence.errors import SourceFileError
 from intelligence.product import Product, Source
 from intelligence.sql import sql
-from intelligence.telemetry.mapping import raw_expressions
+from intelligence.telemetry.mapping import raw_expressions, rejected_query
 from intelligence.telemetry.reading import REDRIVEN_CONTENT_ID, Format, format_of, redriven_delivered
 from resources.ingest import absent_keys, batches_of, judge, mapping_error, write_events
 from resources.lake import Lake
@@ -45,9 +45,9 @@ class RedriveReport:
 def redriven(lake: Lake, product: Product, *, source: str | None, now: datetime) -> RedriveReport:
     """Return what became of the readable rows in quarantine, of one source or of all.
 
-    Rows that still break the contract stay as they are. Rows that pass are written as events of a new batch for each
-    batch that they came with, under the position and identity that they had in their file, and their rejections name
-    the new batch. Raises SourceFileError where the mapping fits the columns of none of the files.
+    Rows that still break the contract stay, with the reason that holds now. Rows that pass are written as events of a
+    new batch for each batch that they came with, under the position and identity that they had in their file, and their
+    rejections name the new batch. Raises SourceFileError where the mapping fits the columns of none of the files.
     """
     report = RedriveReport()
     sources = {known.name: known for known in product.sources if source in (None, known.name)}
@@ -87,17 +87,19 @@ def _redriven(
         try:
             raw = raw_expressions(source.mapping, list(columns), origin=source.name)
             judge(connection, raw, product, content_id=REDRIVEN_CONTENT_ID, origin=source.name, now=now)
+            connection.execute(f"CREATE TEMP TABLE refused AS {rejected_query(raw, content_id=REDRIVEN_CONTENT_ID)}")
         except duckdb.Error as error:
             raise mapping_error(source.name, error) from error
-        taken = _count(connection, "SELECT count(*) FROM waiting")
-        if not _count(connection, "SELECT count(*) FROM judged WHERE broken IS NULL"):
-            return RedriveReport(taken)
+        if not _count(connection, _PASSED) and not _count(connection, sql("telemetry/reasons_changed.sql")):
+            return RedriveReport(_count(connection, "SELECT count(*) FROM judged"))
         facts = {"source": source.name, "ingested_at": now}
-        return lake.commit(lambda connection: _written(connection, facts, shape, taken), on=connection)
+        return lake.commit(lambda connection: _written(connection, facts, shape), on=connection)
 
+
+_PASSED = "SELECT count(*) FROM judged WHERE broken IS NULL"
 
 _WAITING_NO_LONGER = """
-DELETE FROM judged WHERE broken IS NOT NULL OR (file_key, source_row) NOT IN (
+DELETE FROM judged WHERE (file_key, source_row) NOT IN (
     SELECT (batch_id || ':' || source_file, source_row) FROM telemetry.rejected_events WHERE redriven_in IS NULL
 )
 """
@@ -110,6 +112,7 @@ SELECT
     'redrive-' || left(sha256(string_agg(concat(file_key, ':', source_row), ',' ORDER BY source_row)), 56) AS batch_id,
     row_number() OVER (ORDER BY file_key) AS delivery_number
 FROM judged INNER JOIN waiting USING (file_key, source_row)
+WHERE broken IS NULL
 GROUP BY file_key, waiting.source_file
 """
 
@@ -117,16 +120,19 @@ _MARK = """
 UPDATE telemetry.rejected_events SET redriven_in = deliveries.batch_id
 FROM judged INNER JOIN deliveries USING (file_key)
 WHERE rejected_events.batch_id || ':' || rejected_events.source_file = judged.file_key
-    AND rejected_events.source_row = judged.source_row
+    AND rejected_events.source_row = judged.source_row AND judged.broken IS NULL
 """
 
 
-def _written(
-    connection: duckdb.DuckDBPyConnection, facts: Mapping[str, object], shape: str, taken: int
-) -> RedriveReport:
-    """Return what became of the rows after writing events, marks and ledger; runs inside one transaction."""
+def _written(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, object], shape: str) -> RedriveReport:
+    """Return what became of the rows after writing events, marks, reasons and ledger; runs inside one transaction."""
     # Another process may have redriven the same rows since this one looked.
     connection.execute(_WAITING_NO_LONGER)
+    taken = _count(connection, "SELECT count(*) FROM judged")
+    if _count(connection, sql("telemetry/reasons_changed.sql")):
+        connection.execute(sql("telemetry/reasons_renewed.sql"))
+    if not _count(connection, _PASSED):
+        return RedriveReport(taken)
     connection.execute(_DELIVERIES)
     write_events(connection, facts)
     connection.execute(_MARK)

@@ -1,6 +1,6 @@
 -- One ledger row per batch whose rows were taken from quarantine: the rows in are those that pass now.
 INSERT INTO telemetry.batches BY NAME
-WITH passed AS (SELECT file_key, count(*) AS rows_in FROM judged GROUP BY file_key)
+WITH passed AS (SELECT file_key, count(*) AS rows_in FROM judged WHERE broken IS NULL GROUP BY file_key)
 SELECT
     batch_id,
     $source AS source,

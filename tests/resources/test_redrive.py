@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from intelligence.errors import SourceFileError
+from resources import redrive
 
 HEADER = "event_time,user_id,feature,event_type,latency_ms"
 ROW = "2026-05-04T10:00:00,u1,search,use"
@@ -45,6 +46,30 @@ def test_a_redrive_that_accepts_nothing_changes_nothing(bench: Any) -> None:
     before = bench.snapshot()
     report = bench.redrive()
     assert (report.taken, report.accepted, report.still_rejected) == (1, 0, 1)
+    assert bench.snapshot() == before
+
+
+def test_rows_that_still_fail_show_why_they_fail_under_the_mended_mapping(bench: Any) -> None:
+    bench.deliver("a.csv", f"{HEADER}\n{ROW},17 ms\n{ROW},-3 ms\n{ROW},soon\nbroken\n")
+    bench.ingest()
+    bench.declare(mapping=MENDED)
+    report = bench.redrive()
+    assert (report.taken, report.accepted, report.still_rejected) == (3, 1, 2)
+    assert bench.rejected("source_row, column_name, reason, value, redriven_in IS NULL") == [
+        (1, "latency_ms", "latency_ms is not a DOUBLE", "17 ms", False),
+        (2, "latency_ms", "latency_ms is outside 0 to 6.048e+08", "-3", True),
+        (3, "latency_ms", "latency_ms is not a DOUBLE", "soon", True),
+        (4, None, "unreadable line: missing columns", "broken", True),
+    ]
+
+
+def test_a_new_reason_is_written_even_where_no_row_passes_and_only_once(bench: Any) -> None:
+    bench.deliver("a.csv", f"{HEADER}\n{ROW},-3 ms\n")
+    bench.ingest()
+    bench.declare(mapping={**MENDED, "feature": "nullif(feature, 'search')"})
+    assert (bench.redrive().taken, bench.rejected("column_name, value")) == (1, [("feature", None)])
+    before = bench.snapshot()
+    assert bench.redrive().still_rejected == 1
     assert bench.snapshot() == before
 
 
@@ -148,5 +173,23 @@ def test_two_redrives_at_once_take_each_row_once(bench: Any) -> None:
     for thread in threads:
         thread.join()
     assert sum(report.accepted for report in reports) == 50
+    assert sum(report.taken for report in reports) == 50
     assert len(bench.events()) == 51
     bench.assert_conserved()
+
+
+def test_rows_that_another_redrive_took_meanwhile_are_not_counted(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.deliver("a.csv", f"{HEADER}\n{ROW},17 ms\n{ROW},18 ms\n{ROW},soon\n")
+    bench.ingest()
+    bench.declare(mapping=MENDED)
+    judge, overtaking = redrive.judge, []
+
+    def judge_and_be_overtaken(*arguments: Any, **named: Any) -> None:
+        judge(*arguments, **named)
+        monkeypatch.setattr(redrive, "judge", judge)
+        overtaking.append(bench.redrive())
+
+    monkeypatch.setattr(redrive, "judge", judge_and_be_overtaken)
+    overtaken = bench.redrive()
+    assert (overtaking[0].taken, overtaking[0].accepted) == (3, 2)
+    assert (overtaken.taken, overtaken.accepted, overtaken.still_rejected) == (1, 0, 1)
