@@ -1,28 +1,31 @@
 """The door for people at a terminal, and the one module of this package that reaches outward."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from intelligence import terminal
 from intelligence.errors import PlatformError
+from intelligence.invocation import Invocation
 
 if TYPE_CHECKING:
     from assets.pipeline import Listener, Outcome
     from resources.lake import Lake
 
 ROOT = Path(__file__).resolve().parents[1]
-WORST_SHOWN = 12
 
 app = typer.Typer(
     help="Product intelligence: which features are degrading, why, what comes next and what to do.",
@@ -70,6 +73,8 @@ def options(
         os.environ["INTELLIGENCE_DATA"] = str(data.resolve())
     if traceback:
         os.environ["INTELLIGENCE_TRACEBACK"] = "1"
+    _invocation.cache_clear()
+    _invocation()
 
 
 @app.command()
@@ -81,7 +86,7 @@ def demo(
         os.environ["INTELLIGENCE_SIMULATED_DAYS"] = str(days)
     outcome = _brought_up_to_date()
     _say_what_came_of_it(outcome)
-    console.print(terminal.next_steps(_next_steps()))
+    console.print(terminal.next_steps(_invocation(), _product_file()), soft_wrap=True)
     _leave(outcome)
 
 
@@ -98,8 +103,8 @@ def status() -> None:
     """Say what the lake holds, which features are in trouble and what waits in quarantine."""
     lake = _lake()
     if not lake.exists():
-        console.print(
-            "The lake is empty. [bold]intelligence ingest[/] takes in what product.yaml names; `make demo` shows an example."
+        _say(
+            f"The lake is empty. `intelligence ingest` takes in what {_product_file()} names; `make demo` shows an example."
         )
         return
     _print_summary(lake)
@@ -121,7 +126,7 @@ def check() -> None:
     problems = 0
     for examined in examined_sources(product):
         problems += examined.is_wrong
-        console.print(terminal.examined_text(examined))
+        console.print(terminal.examined_text(examined, _invocation()), soft_wrap=True)
     if problems:
         raise typer.Exit(1)
 
@@ -142,7 +147,7 @@ def redrive(
         f"{report.still_rejected:,} still rejected."
     )
     for error in report.refused:
-        console.print(terminal.error_text(error))
+        _tell(error)
     if report.accepted:
         outcome = _brought_up_to_date()
         _say_what_came_of_it(outcome)
@@ -160,20 +165,48 @@ def up(
     raise typer.Exit(serve(port=port, mlflow_port=mlflow_port, say=console.print))
 
 
-def _next_steps() -> list[str]:
-    from resources.settings import ROOT, settings
+@cache
+def _invocation() -> Invocation:
+    """Return how this program is called here; `options` asks first, before anything changes the working folder."""
+    from resources.settings import product_and_data
 
-    file = settings().product_file
-    chosen = next((name for name, (path, _) in EXAMPLES.items() if ROOT / path == file), Example.classroom)
-    again, up = (
-        ("", "make up") if chosen is Example.classroom else (f" --example {chosen}", f"make up EXAMPLE={chosen}")
+    product, data = product_and_data()
+    example = next((name for name, (file, _) in EXAMPLES.items() if ROOT / file == product), None)
+    options = (
+        [] if example is Example.classroom else ["--example", example] if example else ["--product", _shown(product)]
     )
-    shown = file.relative_to(ROOT) if file.is_relative_to(ROOT) else file
-    return [
-        f"[bold]{up}[/]  assets, runs and checks at http://127.0.0.1:3000, models at http://127.0.0.1:5000",
-        f"[bold].venv/bin/intelligence{again} status[/]  this summary at any time",
-        f"[bold]{escape(str(shown))}[/]  sources, promises and rules; docs/sources.md says how to point it at your own events",
-    ]
+    if data != ROOT / EXAMPLES[example or Example.classroom][1]:
+        options += ["--data", _shown(data)]
+    return Invocation(_program(), tuple(options))
+
+
+def _program() -> str:
+    found, script = shutil.which("intelligence"), Path(sys.executable).with_name("intelligence")
+    return _shown(script) if script.exists() and not (found and script.samefile(found)) else "intelligence"
+
+
+def _shown(path: Path) -> str:
+    return str(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _product_file() -> str:
+    from resources.delivery import display_name
+    from resources.settings import settings
+
+    return display_name(settings().product_file)
+
+
+def _spelled(text: str) -> Text:
+    return Text(_invocation().spelled_out(text))
+
+
+def _say(text: str) -> None:
+    """Print a sentence in one line, so that a command in it can be copied whole."""
+    console.print(_spelled(text), soft_wrap=True)
+
+
+def _tell(error: PlatformError, to: Console = console) -> None:
+    to.print(terminal.error_text(error, _invocation()), soft_wrap=True)
 
 
 def _now() -> datetime:
@@ -228,10 +261,12 @@ def _progress() -> Iterator["Listener"]:
 def _say_what_came_of_it(outcome: "Outcome") -> None:
     console.print()
     for name, problem, next_step in outcome.refused:
-        console.print(terminal.error_text(PlatformError(name, problem, hint=next_step)))
-    _print(terminal.failed_checks_table(outcome.failed_checks))
+        _tell(PlatformError(name, problem, hint=next_step))
+    if outcome.failed_checks:
+        console.print(terminal.failed_checks_table(outcome.failed_checks))
+        console.print()
     if outcome.error:
-        console.print(f"[bold red]Stopped.[/] {escape(outcome.error)}")
+        _tell(PlatformError("Stopped", outcome.error, hint="Mend it and run `intelligence ingest` again."))
     _print_summary(_lake())
 
 
@@ -241,44 +276,12 @@ def _leave(outcome: "Outcome") -> None:
 
 
 def _print_summary(lake: "Lake") -> None:
-    from intelligence import summary
-
-    _print(terminal.totals_table(lake.frame(summary.TOTALS)))
-    _print(terminal.waiting_table(lake.frame(summary.WAITING)))
-    faults = lake.frame(summary.FAULTY_DAYS)
-    _print(terminal.faults_table(faults))
-    last_day = lake.frame(summary.LAST_DAY)["day"].item()
-    if last_day is None:
-        accepted = lake.frame(summary.TOTALS)["accepted"].item()
-        console.print(
-            "No day is complete yet: a UTC day is worked on once it has ended."
-            if accepted
-            else "No event has been accepted yet: [bold]intelligence check[/] says what each source holds."
-        )
-        return
-    _print(terminal.worst_table(lake.frame(summary.WORST_FEATURE_DAYS, {"most": WORST_SHOWN})))
-    _print(_planted_and_found(lake, faults["event_date"].to_list(), last_day))
-    _print(terminal.trouble_table(lake.frame(summary.IN_TROUBLE), last_day))
-
-
-def _planted_and_found(lake: "Lake", faulty: list[date], last_day: date) -> RenderableType | None:
-    from intelligence import summary
-    from intelligence.telemetry.simulation import planted_truths
+    from intelligence.summary import summary
     from resources.product_file import product_at
     from resources.settings import settings
 
-    simulated = [source.simulate for source in product_at(settings().product_file).sources if source.simulate]
-    if not simulated:
-        return None
-    truths = planted_truths(simulated[0].plan())
-    degraded = lake.frame(summary.DEGRADED_DAYS)
-    found = summary.found_truths(truths, degraded, faulty, last_day=last_day)
-    return terminal.truths_table(found, summary.false_alarms(truths, degraded), simulated[0].features)
-
-
-def _print(renderable: RenderableType | None) -> None:
-    if renderable is not None:
-        console.print(renderable)
+    for part in terminal.summary_parts(summary(lake.frame, product_at(settings().product_file))):
+        console.print(_spelled(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
         console.print()
 
 
@@ -289,7 +292,7 @@ def main() -> None:
     except PlatformError as error:
         if os.environ.get("INTELLIGENCE_TRACEBACK"):
             raise
-        Console(stderr=True, highlight=False).print(terminal.error_text(error))
+        _tell(error, Console(stderr=True, highlight=False))
         sys.exit(1)
 
 

@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 import polars as pl
 
-from intelligence.telemetry.simulation import PlantedTruth
+from intelligence.product import Product
+from intelligence.telemetry.simulation import PlantedTruth, planted_truths
+
+WORST_SHOWN: Final = 12
 
 TOTALS: Final = """
 SELECT count(*) FILTER (delivered) AS files, coalesce(sum(rows_in) FILTER (delivered), 0)::BIGINT AS rows_in,
@@ -36,7 +39,8 @@ SELECT event_date, verdict, reason FROM telemetry.day_quality WHERE verdict IN (
 """
 
 WAITING: Final = """
-SELECT source, reason, count(*) AS rows, any_value(left(value, 60)) AS example
+SELECT source, reason, count(*) AS rows, any_value(left(value, 60)) AS example,
+       bool_or(is_readable) AS is_readable
 FROM telemetry.rejected_events WHERE redriven_in IS NULL GROUP BY ALL ORDER BY rows DESC LIMIT 10
 """
 
@@ -85,3 +89,55 @@ def false_alarms(truths: Sequence[PlantedTruth], degraded: pl.DataFrame) -> list
     """Return the features that were called degraded although no trouble was planted on them, sorted."""
     troubled = {truth.feature for truth in truths if truth.kind in ("bad_release", "slow_decay")}
     return sorted(set(degraded["feature"].to_list()) - troubled)
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedAndFound:
+    """What the simulator planted beside what was found, by the last complete day."""
+
+    found: tuple[FoundTruth, ...]
+    false_alarms: tuple[str, ...]
+    features: int
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a lake holds; `last_day` is the last complete day, without which there is no health to tell."""
+
+    totals: pl.DataFrame
+    waiting: pl.DataFrame
+    faults: pl.DataFrame
+    last_day: date | None
+    worst: pl.DataFrame
+    trouble: pl.DataFrame
+    planted: PlantedAndFound | None
+
+
+class Frame(Protocol):
+    """Reads a query of the lake into a frame."""
+
+    def __call__(self, query: str, parameters: dict[str, int] | None = None) -> pl.DataFrame:
+        """Return the rows of the query."""
+
+
+def summary(frame: Frame, product: Product) -> Summary:
+    """Return the summary of the lake that `frame` reads."""
+    last_day, faults = frame(LAST_DAY)["day"].item(), frame(FAULTY_DAYS)
+    return Summary(
+        totals=frame(TOTALS),
+        waiting=frame(WAITING),
+        faults=faults,
+        last_day=last_day,
+        worst=frame(WORST_FEATURE_DAYS, {"most": WORST_SHOWN}),
+        trouble=frame(IN_TROUBLE),
+        planted=_planted_and_found(frame, product, faults["event_date"].to_list(), last_day) if last_day else None,
+    )
+
+
+def _planted_and_found(frame: Frame, product: Product, faulty: list[date], last_day: date) -> PlantedAndFound | None:
+    simulated = [source.simulate for source in product.sources if source.simulate]
+    if not simulated:
+        return None
+    truths, degraded = planted_truths(simulated[0].plan()), frame(DEGRADED_DAYS)
+    found = found_truths(truths, degraded, faulty, last_day=last_day)
+    return PlantedAndFound(tuple(found), tuple(false_alarms(truths, degraded)), simulated[0].features)

@@ -1,16 +1,16 @@
 """What the platform says at a terminal, as rich renderables."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import polars as pl
 from rich.console import Group, RenderableType
-from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
 from intelligence.errors import PlatformError
-from intelligence.summary import FoundTruth
+from intelligence.invocation import Invocation
+from intelligence.summary import PlantedAndFound, Summary
 from intelligence.telemetry.examined import ExaminedSource
 
 
@@ -26,9 +26,34 @@ def _add(table: Table, *cells: str | Text) -> None:
     table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
 
 
-def error_text(error: PlatformError) -> RenderableType:
-    """Return the error with its culprit first and the next step last."""
-    return Text.assemble((f"{error.culprit}: ", "bold red"), f"{error.problem} ", (error.hint, "bold"))
+def error_text(error: PlatformError, invocation: Invocation) -> Text:
+    """Return the error with its culprit first and the next step last, its commands spelled out."""
+    problem, hint = invocation.spelled_out(error.problem), invocation.spelled_out(error.hint)
+    return Text.assemble((f"{error.culprit}: ", "bold red"), f"{problem} ", (hint, "bold"))
+
+
+def summary_parts(summary: Summary) -> Iterator[RenderableType]:
+    """Yield the parts of the summary, tables and sentences; a sentence may hold an `intelligence …` to spell out."""
+    yield totals_table(summary.totals)
+    waiting, faults, worst = waiting_table(summary.waiting), faults_table(summary.faults), worst_table(summary.worst)
+    if waiting:
+        yield waiting
+    if summary.waiting["is_readable"].any():
+        yield "`intelligence redrive` takes these rows again once their mapping is mended."
+    if faults:
+        yield faults
+    if summary.last_day is None:
+        yield (
+            "No day is complete yet: a UTC day is worked on once it has ended."
+            if summary.totals["accepted"].item()
+            else "No event has been accepted yet: `intelligence check` says what each source holds."
+        )
+        return
+    if worst:
+        yield worst
+    if summary.planted:
+        yield truths_table(summary.planted)
+    yield trouble_table(summary.trouble, summary.last_day)
 
 
 def totals_table(totals: pl.DataFrame) -> RenderableType:
@@ -87,23 +112,24 @@ def waiting_table(waiting: pl.DataFrame) -> RenderableType | None:
     return table
 
 
-def truths_table(found: Sequence[FoundTruth], alarms: Sequence[str], features: int) -> RenderableType:
+def truths_table(planted: PlantedAndFound) -> RenderableType:
     """Return what the simulator planted beside what the platform found."""
     table = _table(
         "Planted and found", "planted", "where", "from", "to", "found on", "days after", numbers=("days after",)
     )
-    for item in found:
+    for item in planted.found:
         truth = item.truth
         seen = Text(str(item.found_on), "green") if item.found_on else Text("not found", "red")
         delay = "" if item.delay_days is None else str(item.delay_days)
         kind = truth.kind.replace("_", " ")
         _add(table, kind, truth.feature or "whole product", str(truth.starts_on), str(truth.ends_on), seen, delay)
-    hits = sum(item.found_on is not None for item in found)
+    hits, alarms = sum(item.found_on is not None for item in planted.found), planted.false_alarms
     clean = f"False alarms on {', '.join(alarms)}." if alarms else "No feature was called degraded without cause."
-    return Group(table, Text(f"Found {hits} of {len(found)} among {features} features. {clean}", "bold"))
+    total = f"Found {hits} of {len(planted.found)} among {planted.features} features."
+    return Group(table, Text(f"{total} {clean}", "bold"))
 
 
-def examined_text(examined: ExaminedSource) -> RenderableType:
+def examined_text(examined: ExaminedSource, invocation: Invocation) -> RenderableType:
     """Return what a look at a source found, with its problem or the reasons for which rows would be rejected."""
     lines = [
         Text.assemble(
@@ -112,7 +138,7 @@ def examined_text(examined: ExaminedSource) -> RenderableType:
         )
     ]
     if examined.problem:
-        lines.append(Text(f"  {examined.problem}", "red"))
+        lines.append(Text(f"  {invocation.spelled_out(examined.problem)}", "red"))
     lines += [
         Text(f"  {rows:,} rows would go to quarantine: {reason}, for example {example!r}", "yellow")
         for reason, rows, example in examined.rejections
@@ -130,6 +156,12 @@ def failed_checks_table(failed: Sequence[tuple[str, str, str]]) -> RenderableTyp
     return table
 
 
-def next_steps(lines: Sequence[str]) -> RenderableType:
-    """Return where to look next."""
-    return Panel("\n".join(lines), title="Where to look next", title_align="left", border_style="dim", expand=False)
+def next_steps(invocation: Invocation, product_file: str) -> RenderableType:
+    """Return where to look next, each command in a line of its own."""
+    steps = [
+        (invocation.command("up"), "assets, runs and checks at http://127.0.0.1:3000, models at http://127.0.0.1:5000"),
+        (invocation.command("status"), "this summary at any time"),
+        (product_file, "sources, promises and rules; docs/sources.md says how to point it at your own events"),
+    ]
+    lines = [Text.assemble("  ", (command, "bold"), f"  {use}") for command, use in steps]
+    return Group(Text("Where to look next", "bold"), *lines)

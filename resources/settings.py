@@ -49,13 +49,21 @@ class Settings:
         return self.data / "models"
 
 
+def product_and_data() -> tuple[Path, Path]:
+    """Return the product file and the data folder of this process, whether they exist or not."""
+    return (
+        ROOT / os.environ.get("INTELLIGENCE_PRODUCT", "product.yaml"),
+        ROOT / os.environ.get("INTELLIGENCE_DATA", "data"),
+    )
+
+
 def settings() -> Settings:
     """Return the settings of this process; relative paths start at the project's root."""
-    data = ROOT / os.environ.get("INTELLIGENCE_DATA", "data")
+    product_file, data = product_and_data()
     mlruns = "mlruns" if data == ROOT / "data" else data / "mlruns"
     mlflow_uri = os.environ.get("INTELLIGENCE_MLFLOW_URI") or None
     return Settings(
-        product_file=ROOT / os.environ.get("INTELLIGENCE_PRODUCT", "product.yaml"),
+        product_file=product_file,
         data=data,
         catalog=os.environ.get("INTELLIGENCE_LAKE_CATALOG", f"sqlite:{data / 'lake' / 'catalog.sqlite'}"),
         store=os.environ.get("INTELLIGENCE_LAKE_STORE", str(data / "lake" / "files")),

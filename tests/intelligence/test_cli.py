@@ -1,6 +1,7 @@
 """The command line: what it says when all is well, and that mistakes get a sentence and an exit code, no traceback."""
 
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -18,6 +19,8 @@ from resources.product_file import product_at
 from resources.settings import settings
 
 ROOT = Path(__file__).resolve().parents[2]
+SCRIPT = Path(sys.executable).with_name("intelligence")
+PROGRAM = str(SCRIPT.relative_to(ROOT) if SCRIPT.is_relative_to(ROOT) else SCRIPT)
 COMMANDS = ("demo", "ingest", "status", "check", "redrive", "up")
 HEADER = "event_time,user_id,feature,event_type,rating\n"
 NOW = datetime(2026, 5, 6, 12)
@@ -84,6 +87,11 @@ def take_in(lake: Lake, home: Path) -> None:
     ingested(lake, product, deliveries(product, home / "landing"), now=NOW)
 
 
+def calling(home: Path) -> str:
+    """Return how the program is called for the product in `home`, from the root of the project."""
+    return f"{PROGRAM} --product {home}/product.yaml --data {home}/data"
+
+
 def started(*arguments: str) -> subprocess.CompletedProcess[str]:
     program = [sys.executable, "-m", "intelligence.cli", *arguments]
     return subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -147,6 +155,7 @@ def test_check_names_a_mistake_in_the_product_file_and_shows_no_traceback(run: R
     assert said.code == 1
     assert "product.yaml" in said.err
     assert "did you mean `name`?" in said.err
+    assert f"`{calling(home)} check` tells when all is well" in said.err
     assert "Traceback" not in said.err + said.out
 
 
@@ -197,8 +206,35 @@ def test_the_status_of_an_empty_lake_is_a_sentence_and_makes_no_lake(run: Run, h
     said = run("status")
     assert (said.code, said.err) == (0, "")
     assert "The lake is empty." in said.out
-    assert "intelligence ingest" in said.out
+    assert f"`{calling(home)} ingest`" in said.out
     assert not (home / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "repeated"),
+    [
+        ([], " --data {data}"),
+        (["--example", "classroom"], " --data {data}"),
+        (["--example", "small"], " --example small --data {data}"),
+        (["--example", "small", "--product", "{data}/own.yaml"], " --product {data}/own.yaml --data {data}"),
+        (["--traceback", "--product", "examples/small/product.yaml"], " --example small --data {data}"),
+    ],
+)
+def test_a_hint_repeats_the_product_and_the_data_that_are_meant(
+    tmp_path: Path, options: list[str], repeated: str
+) -> None:
+    data = tmp_path / "a lake"
+    data.mkdir()
+    (data / "own.yaml").write_text("name: Tiny\nsources: [{name: app, files: x}]\n")
+    done = started(*(option.format(data=data) for option in options), "--data", str(data), "status")
+    words = [word.format(data=data) for word in repeated.split()]
+    assert f"`{shlex.join([PROGRAM, *words])} ingest`" in done.stdout.splitlines()[0]
+
+
+def test_from_another_folder_a_hint_gives_the_whole_path(home: Path) -> None:
+    program = [str(SCRIPT), "--product", "product.yaml", "--data", "data", "status"]
+    done = subprocess.run(program, cwd=home, capture_output=True, text=True, check=False)
+    assert f"`{SCRIPT} --product product.yaml --data data ingest`" in done.stdout
 
 
 def test_the_status_before_the_first_whole_day_says_so(run: Run, home: Path, lake: Lake) -> None:
@@ -215,6 +251,7 @@ def test_the_status_shows_what_waits_in_quarantine_as_it_was_delivered(run: Run,
     assert said.code == 0
     assert "In quarantine" in said.out
     assert "[/bad]" in said.out
+    assert f"`{calling(home)} redrive` takes these rows again" in said.out
 
 
 def test_a_redrive_with_nothing_in_quarantine_does_nothing(run: Run, home: Path, lake: Lake) -> None:

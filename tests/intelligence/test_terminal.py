@@ -9,6 +9,7 @@ from rich.console import Console, RenderableType
 
 from intelligence import terminal
 from intelligence.errors import PlatformError
+from intelligence.invocation import Invocation
 
 ODD = "[/b] [red]x[/red]"
 DAY = date(2026, 5, 4)
@@ -41,7 +42,7 @@ def odd_waiting() -> pl.DataFrame:
         pytest.param(terminal.waiting_table(odd_waiting()), id="waiting"),
         pytest.param(terminal.faults_table(pl.DataFrame([(DAY, "partial", ODD)], orient="row")), id="faults"),
         pytest.param(terminal.failed_checks_table([(ODD, "check", "ERROR")]), id="checks"),
-        pytest.param(terminal.error_text(PlatformError("file", ODD, hint="Mend it.")), id="error"),
+        pytest.param(terminal.error_text(PlatformError("file", ODD, hint="Mend it."), Invocation()), id="error"),
     ],
 )
 def test_brackets_in_data_are_shown_as_they_are(renderable: RenderableType) -> None:
