@@ -260,6 +260,7 @@ def _progress() -> Iterator["Listener"]:
 
 def _say_what_came_of_it(outcome: "Outcome") -> None:
     console.print()
+    _warn_of_unmatched_globs()
     for name, problem, next_step in outcome.refused:
         _tell(PlatformError(name, problem, hint=next_step))
     if outcome.failed_checks:
@@ -268,6 +269,16 @@ def _say_what_came_of_it(outcome: "Outcome") -> None:
     if outcome.error:
         _tell(PlatformError("Stopped", outcome.error, hint="Mend it and run `intelligence ingest` again."))
     _print_summary(_lake())
+
+
+def _warn_of_unmatched_globs() -> None:
+    from resources.examination import unmatched_globs
+    from resources.product_file import product_at
+    from resources.settings import settings
+
+    for source in product_at(settings().product_file).sources:
+        for glob in unmatched_globs(source):
+            console.print(terminal.unmatched_text(source.name, glob, _product_file()), soft_wrap=True)
 
 
 def _leave(outcome: "Outcome") -> None:

@@ -34,6 +34,9 @@ def error_text(error: PlatformError, invocation: Invocation) -> Text:
 
 def summary_parts(summary: Summary) -> Iterator[RenderableType]:
     """Yield the parts of the summary, tables and sentences; a sentence may hold an `intelligence …` to spell out."""
+    if not summary.totals["files"].item():
+        yield "Nothing has been taken in yet: `intelligence check` says what each source finds, and what to mend."
+        return
     yield totals_table(summary.totals)
     waiting, faults, worst = waiting_table(summary.waiting), faults_table(summary.faults), worst_table(summary.worst)
     if waiting:
@@ -54,6 +57,15 @@ def summary_parts(summary: Summary) -> Iterator[RenderableType]:
     if summary.planted:
         yield truths_table(summary.planted)
     yield trouble_table(summary.trouble, summary.last_day)
+
+
+def unmatched_text(source: str, glob: str, product_file: str) -> Text:
+    """Return the warning that a glob of a source matches no file."""
+    return Text.assemble(
+        (f"{source}: ", "bold yellow"),
+        f"no file matches {glob}. ",
+        (f"Put files there, or mend the glob in {product_file}.", "bold"),
+    )
 
 
 def totals_table(totals: pl.DataFrame) -> RenderableType:
@@ -139,6 +151,7 @@ def examined_text(examined: ExaminedSource, invocation: Invocation) -> Renderabl
     ]
     if examined.problem:
         lines.append(Text(f"  {invocation.spelled_out(examined.problem)}", "red"))
+    lines += [Text(f"  {warning}", "yellow") for warning in examined.warnings]
     lines += [
         Text(f"  {rows:,} rows would go to quarantine: {reason}, for example {example!r}", "yellow")
         for reason, rows, example in examined.rejections

@@ -3,13 +3,13 @@
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
 import duckdb
 
-from intelligence.product import Product, Source
+from intelligence.product import Product, Simulate, Source
 from intelligence.telemetry.examined import ExaminedSource
 from intelligence.telemetry.reading import first_rows, literal
 from resources.delivery import BROKEN_FILE, Delivery, delivered_file, display_name, matched_files, opened
@@ -25,17 +25,34 @@ def examined_sources(product: Product) -> Iterator[ExaminedSource]:
 
     A lake of its own is used and removed.
     """
+    now = datetime.now(UTC).replace(tzinfo=None)
     for source in product.sources:
-        yield _simulated(source) if source.simulate else _examined(product, source)
+        if source.simulate:
+            yield _simulated(source.name, source.simulate, now.date())
+        else:
+            yield _examined(product, source, now)
 
 
-def _simulated(source: Source) -> ExaminedSource:
-    assert source.simulate
-    size = f"{source.simulate.days} days of about {source.simulate.events_per_day:,} events, {source.simulate.features} features"
-    return ExaminedSource(source.name, f"simulates {size}")
+def unmatched_globs(source: Source) -> list[str]:
+    """Return the source's globs that match no file."""
+    return [glob for glob in source.files if not matched_files(source.model_copy(update={"files": (glob,)}))]
 
 
-def _examined(product: Product, source: Source) -> ExaminedSource:
+def _simulated(name: str, simulate: Simulate, today: date) -> ExaminedSource:
+    size = f"{simulate.days} days of about {simulate.events_per_day:,} events, {simulate.features} features"
+    last_day, latest_start = simulate.plan().last_day, today - timedelta(days=simulate.days)
+    warnings = (
+        (
+            f"Its days from {simulate.first_day} to {last_day} reach into the future, of which no event is taken in."
+            f" Write `first_day: {latest_start}` or earlier, or fewer `days`.",
+        )
+        if last_day >= today
+        else ()
+    )
+    return ExaminedSource(name, f"simulates {size}", warnings=warnings)
+
+
+def _examined(product: Product, source: Source, now: datetime) -> ExaminedSource:
     files = matched_files(source)
     if not files:
         patterns = ", ".join(source.files)
@@ -48,7 +65,7 @@ def _examined(product: Product, source: Source) -> ExaminedSource:
             sample = [
                 _head(lake, source.name, path, Path(folder, str(place))) for place, path in enumerate(_ends(files))
             ]
-            report = ingested(lake, product, sample, now=datetime.now(UTC).replace(tzinfo=None))
+            report = ingested(lake, product, sample, now=now)
             reasons = lake.frame(
                 "SELECT reason, count(*)::BIGINT AS rows, any_value(left(value, 60)) AS example FROM telemetry.rejected_events"
                 " GROUP BY reason ORDER BY rows DESC LIMIT 5"
@@ -56,9 +73,12 @@ def _examined(product: Product, source: Source) -> ExaminedSource:
         finally:
             lake.close()
     names = " and ".join(file.name for file in sample)
+    warnings = tuple(f"No file matches {glob}." for glob in unmatched_globs(source))
     if report.refused:
         problem = " ".join(dict.fromkeys(str(error) for _, error in report.refused))
-        return ExaminedSource(source.name, f"{len(files)} file(s); looked at {names}", problem=problem)
+        return ExaminedSource(
+            source.name, f"{len(files)} file(s); looked at {names}", problem=problem, warnings=warnings
+        )
     rows, accepted = sum(batch.rows_in for batch in report.batches), sum(batch.accepted for batch in report.batches)
     found = f"{len(files)} file(s); of {rows:,} rows looked at in {names}, {accepted:,} are events"
     problem = (
@@ -66,7 +86,7 @@ def _examined(product: Product, source: Source) -> ExaminedSource:
         if rows and not accepted
         else None
     )
-    return ExaminedSource(source.name, found, problem=problem, rejections=tuple(reasons.rows()))
+    return ExaminedSource(source.name, found, problem=problem, warnings=warnings, rejections=tuple(reasons.rows()))
 
 
 def _ends(files: list[Path]) -> list[Path]:

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 class ExaminedSource:
     """A source, what was found in words, the problem that stops it if there is one, and why rows would be rejected.
 
-    `rejections` holds (reason, rows, example value), the most frequent first.
+    `warnings` are what may be meant, or not: it stops nothing. `rejections` holds (reason, rows, example value), the most frequent first.
     """
 
     name: str
     found: str
     problem: str | None = None
+    warnings: tuple[str, ...] = ()
     rejections: tuple[tuple[str, int, str | None], ...] = ()
 
     @property

@@ -210,6 +210,28 @@ def test_the_status_of_an_empty_lake_is_a_sentence_and_makes_no_lake(run: Run, h
     assert not (home / "data").exists()
 
 
+def test_an_ingest_warns_of_a_glob_that_matches_no_file_and_takes_the_others(home: Path) -> None:
+    sources = f"[{{name: app, files: ['{home}/in/*.csv', '{home}/old/*.csv']}}, {{name: web, files: '{home}/*.jsonl'}}]"
+    (home / "product.yaml").write_text(f"name: Tiny\nsources: {sources}\n")
+    done = started("--product", str(home / "product.yaml"), "--data", str(home / "data"), "ingest")
+    assert done.returncode == 0
+    said = " ".join(done.stdout.split())
+    assert f"app: no file matches {home}/old/*.csv. Put files there, or mend the glob in {home}/product.yaml." in said
+    assert f"web: no file matches {home}/*.jsonl." in said
+    assert f"{home}/in/*.csv" not in said
+    assert "Telemetry files rows in accepted duplicates rejected 1 1 1 0 0" in said
+
+
+def test_an_ingest_that_finds_nothing_at_all_says_what_to_do(home: Path) -> None:
+    (home / "in" / "a.csv").unlink()
+    done = started("--product", str(home / "product.yaml"), "--data", str(home / "data"), "ingest")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"app: no file matches {home}/in/*.csv." in done.stdout
+    assert "Nothing has been taken in yet" in done.stdout
+    assert f"`{calling(home)} check` says what each source finds" in done.stdout
+    assert "Telemetry" not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("options", "repeated"),
     [

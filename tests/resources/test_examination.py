@@ -2,11 +2,13 @@
 
 import gzip
 import time
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 
+from intelligence.product import Simulate
 from resources.examination import ROWS_LOOKED_AT, examined_sources
 
 HEADER = "event_time,user_id,feature,event_type,latency_ms"
@@ -40,6 +42,24 @@ def test_a_source_without_files_says_so(bench: Any) -> None:
     found = examined(bench)
     assert found.is_wrong
     assert "no file matches" in found.found
+
+
+def test_a_glob_beside_others_that_matches_no_file_is_a_warning(bench: Any) -> None:
+    bench.deliver("a.csv", f"{HEADER}\n{ROW},1\n")
+    bench.declare(files=[f"{bench.folder}/*.csv", f"{bench.folder}/*.parquet"])
+    found = examined(bench)
+    assert (found.is_wrong, found.warnings) == (False, (f"No file matches {bench.folder}/*.parquet.",))
+
+
+@pytest.mark.parametrize("days_ahead", [-3, 0, 400])
+def test_a_simulation_that_reaches_into_the_future_is_a_warning(bench: Any, days_ahead: int) -> None:
+    today = datetime.now(UTC).date()
+    bench.declare(files=(), simulate=Simulate(days=5, first_day=today + timedelta(days=days_ahead)))
+    found = examined(bench)
+    assert not found.is_wrong
+    assert f"Write `first_day: {today - timedelta(days=5)}` or earlier" in found.warnings[0]
+    bench.declare(files=(), simulate=Simulate(days=5, first_day=today - timedelta(days=5)))
+    assert examined(bench).warnings == ()
 
 
 @pytest.mark.parametrize(
