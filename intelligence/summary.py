@@ -1,6 +1,6 @@
 """What a person wants to know at the end of a run: counts, features in trouble, faulty days, planted against found."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, Protocol
@@ -26,6 +26,11 @@ SELECT feature, state, since, worst_objective, burn_1d, users, owner, tier, reas
 FROM metrics.feature_health JOIN warehouse.dim_feature_metadata USING (feature)
 WHERE event_date = (SELECT max(event_date) FROM metrics.feature_health) AND state IN ('degraded', 'at_risk')
 ORDER BY state = 'at_risk', excess_bad_events DESC, feature
+"""
+
+EVIDENCE: Final = """
+SELECT evidence, count(*) AS features FROM metrics.feature_health
+WHERE event_date = (SELECT max(event_date) FROM metrics.feature_health) GROUP BY evidence
 """
 
 WORST_FEATURE_DAYS: Final = """
@@ -102,7 +107,10 @@ class PlantedAndFound:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a lake holds; `last_day` is the last complete day, without which there is no health to tell."""
+    """What a lake holds; `last_day` is the last complete day, without which there is no health to tell.
+
+    `evidence` counts the features of that day by whether they could be judged, in the words of feature_health.
+    """
 
     totals: pl.DataFrame
     waiting: pl.DataFrame
@@ -110,6 +118,7 @@ class Summary:
     last_day: date | None
     worst: pl.DataFrame
     trouble: pl.DataFrame
+    evidence: Mapping[str, int]
     planted: PlantedAndFound | None
 
 
@@ -130,6 +139,7 @@ def summary(frame: Frame, product: Product) -> Summary:
         last_day=last_day,
         worst=frame(WORST_FEATURE_DAYS, {"most": WORST_SHOWN}),
         trouble=frame(IN_TROUBLE),
+        evidence=dict(frame(EVIDENCE).iter_rows()),
         planted=_planted_and_found(frame, product, faults["event_date"].to_list(), last_day) if last_day else None,
     )
 

@@ -1,7 +1,8 @@
 """What the platform says at a terminal, as rich renderables."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from typing import Final
 
 import polars as pl
 from rich.console import Group, RenderableType
@@ -12,6 +13,12 @@ from intelligence.errors import PlatformError
 from intelligence.invocation import Invocation
 from intelligence.summary import PlantedAndFound, Summary
 from intelligence.telemetry.examined import ExaminedSource
+
+UNJUDGED: Final = {
+    "pipeline_fault": "because the telemetry of the day is at fault, not the product",
+    "low_volume": "with too few events",
+    "no_events": "without an event",
+}
 
 
 def _table(title: str, *columns: str, numbers: Sequence[str] = ()) -> Table:
@@ -56,7 +63,7 @@ def summary_parts(summary: Summary) -> Iterator[RenderableType]:
         yield worst
     if summary.planted:
         yield truths_table(summary.planted)
-    yield trouble_table(summary.trouble, summary.last_day)
+    yield trouble_table(summary.trouble, summary.last_day, summary.evidence)
 
 
 def unmatched_text(source: str, glob: str, product_file: str) -> Text:
@@ -76,10 +83,12 @@ def totals_table(totals: pl.DataFrame) -> RenderableType:
     return table
 
 
-def trouble_table(trouble: pl.DataFrame, day: date) -> RenderableType:
-    """Return the features that are degraded or at risk on the day, the most harmful first."""
+def trouble_table(trouble: pl.DataFrame, day: date, evidence: Mapping[str, int]) -> RenderableType:
+    """Return the features that are degraded or at risk on the day, the most harmful first, and how many lacked evidence."""
+    unjudged = unjudged_text(day, evidence)
     if trouble.is_empty():
-        return Text(f"No feature is in trouble on {day}.", style="green")
+        calm = [Text(f"No feature is in trouble on {day}.", style="green")] if evidence.get("enough") else []
+        return Group(*calm, *unjudged)
     table = _table(f"Features in trouble on {day}", "feature", "state", "since", "owner", "why")
     for row in trouble.iter_rows(named=True):
         style = "red" if row["state"] == "degraded" else "yellow"
@@ -91,7 +100,17 @@ def trouble_table(trouble: pl.DataFrame, day: date) -> RenderableType:
             row["owner"],
             row["reason"],
         )
-    return table
+    return Group(table, *unjudged)
+
+
+def unjudged_text(day: date, evidence: Mapping[str, int]) -> list[Text]:
+    """Return in a sentence how many features could not be judged on the day, and why; nothing where all could."""
+    reasons = [f"{evidence[reason]:,} {words}" for reason, words in UNJUDGED.items() if evidence.get(reason)]
+    if not reasons:
+        return []
+    judged, total = evidence.get("enough", 0), sum(evidence.values())
+    what = f"{total - judged:,} of {total:,} features lacked evidence" if judged else "No feature could be judged"
+    return [Text(f"{what} on {day}: {', '.join(reasons)}.", style="yellow")]
 
 
 def worst_table(worst: pl.DataFrame) -> RenderableType | None:
@@ -126,6 +145,10 @@ def waiting_table(waiting: pl.DataFrame) -> RenderableType | None:
 
 def truths_table(planted: PlantedAndFound) -> RenderableType:
     """Return what the simulator planted beside what the platform found."""
+    alarms = planted.false_alarms
+    clean = f"False alarms on {', '.join(alarms)}." if alarms else "No feature was called degraded without cause."
+    if not planted.found:
+        return Text(f"No trouble is planted in these days. {clean}", "bold")
     table = _table(
         "Planted and found", "planted", "where", "from", "to", "found on", "days after", numbers=("days after",)
     )
@@ -135,8 +158,7 @@ def truths_table(planted: PlantedAndFound) -> RenderableType:
         delay = "" if item.delay_days is None else str(item.delay_days)
         kind = truth.kind.replace("_", " ")
         _add(table, kind, truth.feature or "whole product", str(truth.starts_on), str(truth.ends_on), seen, delay)
-    hits, alarms = sum(item.found_on is not None for item in planted.found), planted.false_alarms
-    clean = f"False alarms on {', '.join(alarms)}." if alarms else "No feature was called degraded without cause."
+    hits = sum(item.found_on is not None for item in planted.found)
     total = f"Found {hits} of {len(planted.found)} among {planted.features} features."
     return Group(table, Text(f"{total} {clean}", "bold"))
 

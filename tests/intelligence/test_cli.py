@@ -220,6 +220,7 @@ def test_an_ingest_warns_of_a_glob_that_matches_no_file_and_takes_the_others(hom
     assert f"web: no file matches {home}/*.jsonl." in said
     assert f"{home}/in/*.csv" not in said
     assert "Telemetry files rows in accepted duplicates rejected 1 1 1 0 0" in said
+    assert "No feature could be judged on 2026-05-04: 1 with too few events." in said
 
 
 def test_an_ingest_that_finds_nothing_at_all_says_what_to_do(home: Path) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console, RenderableType
 from intelligence import terminal
 from intelligence.errors import PlatformError
 from intelligence.invocation import Invocation
+from intelligence.summary import PlantedAndFound
 
 ODD = "[/b] [red]x[/red]"
 DAY = date(2026, 5, 4)
@@ -37,7 +38,7 @@ def odd_waiting() -> pl.DataFrame:
 @pytest.mark.parametrize(
     "renderable",
     [
-        pytest.param(terminal.trouble_table(odd_trouble(), DAY), id="trouble"),
+        pytest.param(terminal.trouble_table(odd_trouble(), DAY, {}), id="trouble"),
         pytest.param(terminal.worst_table(odd_worst()), id="worst"),
         pytest.param(terminal.waiting_table(odd_waiting()), id="waiting"),
         pytest.param(terminal.faults_table(pl.DataFrame([(DAY, "partial", ODD)], orient="row")), id="faults"),
@@ -53,4 +54,41 @@ def test_tables_without_rows_are_left_out() -> None:
     assert terminal.waiting_table(odd_waiting().clear()) is None
     assert terminal.faults_table(pl.DataFrame(schema={"event_date": pl.Date})) is None
     assert terminal.failed_checks_table([]) is None
-    assert "No feature is in trouble" in shown(terminal.trouble_table(odd_trouble().clear(), DAY))
+
+
+@pytest.mark.parametrize(
+    ("evidence", "told"),
+    [
+        ({"enough": 3}, ["No feature is in trouble on 2026-05-04."]),
+        (
+            {"enough": 1_200, "low_volume": 30, "no_events": 2},
+            [
+                "No feature is in trouble on 2026-05-04.",
+                "32 of 1,232 features lacked evidence on 2026-05-04: 30 with too few events, 2 without an event.",
+            ],
+        ),
+        ({"low_volume": 1}, ["No feature could be judged on 2026-05-04: 1 with too few events."]),
+        (
+            {"pipeline_fault": 12},
+            [
+                "No feature could be judged on 2026-05-04: 12 because the telemetry of the day is at fault, not the product."
+            ],
+        ),
+    ],
+)
+def test_a_day_without_trouble_says_how_many_features_could_not_be_judged(
+    evidence: dict[str, int], told: list[str]
+) -> None:
+    assert shown(terminal.trouble_table(odd_trouble().clear(), DAY, evidence)).splitlines() == told
+
+
+def test_features_that_lacked_evidence_stand_below_those_in_trouble() -> None:
+    lines = shown(terminal.trouble_table(odd_trouble(), DAY, {"enough": 1, "no_events": 1})).splitlines()
+    assert ODD in lines[-2]
+    assert lines[-1].startswith("1 of 2 features lacked evidence on 2026-05-04")
+
+
+def test_where_nothing_was_planted_no_empty_table_is_shown() -> None:
+    quiet = shown(terminal.truths_table(PlantedAndFound((), (), 120)))
+    assert quiet == "No trouble is planted in these days. No feature was called degraded without cause.\n"
+    assert "False alarms on quiz, chat." in shown(terminal.truths_table(PlantedAndFound((), ("quiz", "chat"), 120)))
