@@ -1,15 +1,15 @@
 """`product.yaml` as typed, frozen values: sources, features with their promises, and the rules of the house."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from intelligence.errors import ProductFileError
+from intelligence.errors import PlatformError, ProductFileError
+from intelligence.mistakes import in_plain_words, nearest, told_once
 from intelligence.telemetry.contract import CONTRACT_COLUMNS
+from intelligence.yaml_text import settings_in
 
 if TYPE_CHECKING:
     from intelligence.telemetry.simulation_plan import SimulationPlan
@@ -19,7 +19,7 @@ Buckets = TypeVar("Buckets", "Risk", "Churn")
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Simulate(_Section):
@@ -34,7 +34,10 @@ class Simulate(_Section):
 
     @model_validator(mode="after")
     def _can_be_simulated(self) -> "Simulate":
-        self.plan()
+        try:
+            self.plan()
+        except PlatformError as error:
+            raise ValueError(f"cannot be: `{error.culprit}` {error.problem} {error.hint.rstrip('.')}") from error
         return self
 
     def plan(self) -> "SimulationPlan":
@@ -61,6 +64,13 @@ class Source(_Section):
             return {**data, "files": [data["files"]]}
         return data
 
+    @model_validator(mode="before")
+    @classmethod
+    def _is_not_left_empty(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "simulate" in data and data["simulate"] is None and not data.get("files"):
+            raise ValueError("has an empty `simulate`: write `simulate: {}` for the default size, or `files`")
+        return data
+
     @model_validator(mode="after")
     def _is_complete(self) -> "Source":
         if bool(self.files) == bool(self.simulate):
@@ -69,7 +79,7 @@ class Source(_Section):
             for column in self.mapping:
                 if column not in CONTRACT_COLUMNS:
                     raise ValueError(
-                        f"maps to `{column}`, which is no contract column{_nearest(column, CONTRACT_COLUMNS)}"
+                        f"maps to `{column}`, which is no contract column{nearest(column, CONTRACT_COLUMNS)}"
                     )
         return self
 
@@ -172,6 +182,13 @@ class Product(_Section):
             raise ValueError(f"ends on {self.end}, before it starts on {self.start}")
         return self
 
+    @field_validator("start", "end")
+    @classmethod
+    def _has_a_day_after_it(cls, day: date | None) -> date | None:
+        if day == date.max:
+            raise ValueError(f"is {day}, the last day that a calendar has: write an earlier one, or leave it out")
+        return day
+
     @model_validator(mode="after")
     def _source_names_differ(self) -> "Product":
         names = [source.name for source in self.sources]
@@ -196,55 +213,6 @@ class Product(_Section):
 SECTIONS: Final = tuple(Product.model_fields)
 
 
-def _nearest(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f" (did you mean `{near[0]}`?)" if near else ""
-
-
-def _in_plain_words(error: Mapping[str, Any]) -> str:
-    where = ".".join(str(part) for part in error["loc"]) or "the file"
-    if error["type"] == "extra_forbidden":
-        word = str(error["loc"][-1])
-        known = (
-            SECTIONS
-            if len(error["loc"]) == 1
-            else (
-                *Source.model_fields,
-                *Promises.model_fields,
-                *Simulate.model_fields,
-                *Health.model_fields,
-                *Risk.model_fields,
-            )
-        )
-        return f"`{where}` is not a setting{_nearest(word, known)}"
-    if error["type"] == "missing":
-        return f"`{where}` is missing"
-    message = str(error["msg"]).removeprefix("Value error, ")
-    if error["type"] == "value_error":
-        return f"`{where}` {message}"
-    return f"`{where}` is {error['input']!r}: {message[:1].lower()}{message[1:]}"
-
-
-class _Loader(yaml.SafeLoader):
-    """Leaves dates as text, so that one which the calendar does not have is told like any other wrong setting."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012 - the name and form are PyYAML's
-        first: [resolver for resolver in resolvers if not resolver[0].endswith(":timestamp")]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-
-def _told_once(errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the errors without those that follow from another: a list left empty, a default that features inherit."""
-    defaults = {error["loc"][-1] for error in errors if error["loc"][:1] == ("feature_defaults",)}
-    return [
-        error
-        for error in errors
-        if not (error["type"] == "too_short" and error["input"] not in ([], ()))
-        and not (error["loc"][:1] == ("features",) and error["loc"][-1] in defaults)
-    ]
-
-
 def product_from(text: str, *, origin: str = "product.yaml") -> Product:
     """Return the product that the YAML `text` describes.
 
@@ -254,30 +222,29 @@ def product_from(text: str, *, origin: str = "product.yaml") -> Product:
     120
     """
     try:
-        content = yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{origin}, line {mark.line + 1}" if mark else origin
-        problem = getattr(error, "problem", None) or str(error)
-        raise ProductFileError(where, f"this is not YAML: {problem}.", hint="Mend that line.") from error
-    if not isinstance(content, dict):
-        raise ProductFileError(origin, "it holds no settings.", hint="Start with `name:` and `sources:`.")
-    try:
-        return Product.model_validate(content)
+        return Product.model_validate(settings_in(text, origin=origin))
     except ValidationError as error:
-        found = _told_once(error.errors())
-        mistakes = "; ".join(_in_plain_words(item) for item in found)
+        mistakes = "; ".join(in_plain_words(item, _settings_beside(item["loc"])) for item in told_once(error.errors()))
         raise ProductFileError(
             origin, f"{mistakes}.", hint="Mend these settings; `intelligence check` tells when all is well."
         ) from None
 
 
+def _settings_beside(location: Sequence[object]) -> Sequence[str]:
+    if len(location) == 1:
+        return SECTIONS
+    return (*Source.model_fields, *Promises.model_fields, *Simulate.model_fields, *Health.model_fields)
+
+
 def with_simulated_days(product: Product, days: int) -> Product:
-    """Return the product with every simulator delivering `days` days."""
+    """Return the product with every simulator delivering `days` days; raises PlatformError where it cannot."""
     sources = tuple(
         source.model_copy(update={"simulate": source.simulate.model_copy(update={"days": days})})
         if source.simulate
         else source
         for source in product.sources
     )
+    for source in sources:
+        if source.simulate:
+            source.simulate.plan()
     return product.model_copy(update={"sources": sources})

@@ -49,7 +49,13 @@ class SimulationPlan:
             raise SimulationPlanError(
                 "features",
                 f"{self.features} leaves no room for a bad release, a slow decay and a clean feature.",
-                hint=f"Use {FEWEST_FEATURES_WITH_TROUBLE} or more, or planted=False.",
+                hint=f"Use {FEWEST_FEATURES_WITH_TROUBLE} or more, or plant nothing (`planted: false`).",
+            )
+        if self.days > (date.max - self.first_day).days:
+            raise SimulationPlanError(
+                "days",
+                f"{self.days:,} days from {self.first_day} on reach past the year 9999.",
+                hint="Begin earlier or simulate fewer days.",
             )
 
     @property
