@@ -13,6 +13,7 @@ from intelligence.errors import PlatformError
 from intelligence.invocation import Invocation
 from intelligence.summary import PlantedAndFound, Summary
 from intelligence.telemetry.examined import ExaminedSource
+from intelligence.telemetry.remedies import remedy
 
 UNJUDGED: Final = {
     "pipeline_fault": "because the telemetry of the day is at fault, not the product",
@@ -139,7 +140,7 @@ def waiting_table(waiting: pl.DataFrame) -> RenderableType | None:
         return None
     table = _table("In quarantine", "source", "reason", "rows", "example", numbers=("rows",))
     for row in waiting.iter_rows(named=True):
-        _add(table, row["source"], row["reason"], f"{row['rows']:,}", str(row["example"]))
+        _add(table, row["source"], row["reason"], f"{row['rows']:,}", row["example"] or "")
     return table
 
 
@@ -174,10 +175,10 @@ def examined_text(examined: ExaminedSource, invocation: Invocation) -> Renderabl
     if examined.problem:
         lines.append(Text(f"  {invocation.spelled_out(examined.problem)}", "red"))
     lines += [Text(f"  {warning}", "yellow") for warning in examined.warnings]
-    lines += [
-        Text(f"  {rows:,} rows would go to quarantine: {reason}, for example {example!r}", "yellow")
-        for reason, rows, example in examined.rejections
-    ]
+    for reason, rows, example in examined.rejections:
+        shown = "" if example is None else f", for example {example!r}"
+        lines.append(Text(f"  {rows:,} rows would go to quarantine: {reason}{shown}", "yellow"))
+        lines.append(Text(f"    {remedy(reason)}", "bold"))
     return Group(*lines)
 
 

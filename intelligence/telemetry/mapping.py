@@ -21,7 +21,7 @@ def is_name(wanted: str) -> bool:
 
 
 def raw_expressions(mapping: Mapping[str, str], columns: Sequence[str], *, origin: str) -> dict[str, str]:
-    """Return, per contract column, the SQL over the source's `columns` that yields its value (NULL where unmapped).
+    """Return, per contract column, the SQL over the source's `columns` that yields its value (NULL where unmapped or mapped to NULL).
 
     A mapping's value is a column's name or an SQL expression; a column that already bears a contract name needs
     no line. Raises SourceFileError where a named column does not exist or a required one has no source.
@@ -32,7 +32,7 @@ def raw_expressions(mapping: Mapping[str, str], columns: Sequence[str], *, origi
     found: dict[str, str] = {}
     for field in CONTRACT:
         wanted = mapping.get(field.name, field.name if field.name in columns else None)
-        if wanted is None:
+        if wanted is None or wanted.strip("() \n").upper() == "NULL":
             found[field.name] = "NULL"
         elif wanted in columns:
             found[field.name] = identifier(wanted)

@@ -11,6 +11,7 @@ from intelligence import terminal
 from intelligence.errors import PlatformError
 from intelligence.invocation import Invocation
 from intelligence.summary import PlantedAndFound
+from intelligence.telemetry.examined import ExaminedSource
 
 ODD = "[/b] [red]x[/red]"
 DAY = date(2026, 5, 4)
@@ -92,3 +93,17 @@ def test_where_nothing_was_planted_no_empty_table_is_shown() -> None:
     quiet = shown(terminal.truths_table(PlantedAndFound((), (), 120)))
     assert quiet == "No trouble is planted in these days. No feature was called degraded without cause.\n"
     assert "False alarms on quiz, chat." in shown(terminal.truths_table(PlantedAndFound((), ("quiz", "chat"), 120)))
+
+
+def test_a_rejected_sample_says_how_to_mend_it_and_gives_no_example_where_there_is_none() -> None:
+    rejections = (("user_id is missing", 1_200, None), ("latency_ms is not a DOUBLE", 3, ODD))
+    examined = ExaminedSource("app", "1 file(s)", rejections=rejections)
+    lines = shown(terminal.examined_text(examined, Invocation())).splitlines()
+    assert lines[1] == "  1,200 rows would go to quarantine: user_id is missing"
+    assert lines[2].startswith("    Map `user_id` to a column that is always filled")
+    assert lines[3] == f"  3 rows would go to quarantine: latency_ms is not a DOUBLE, for example {ODD!r}"
+    assert "TRY_CAST" in lines[4]
+
+
+def test_a_value_that_is_missing_is_shown_as_nothing() -> None:
+    assert "None" not in shown(terminal.waiting_table(odd_waiting().with_columns(example=None)))

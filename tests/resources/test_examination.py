@@ -38,6 +38,13 @@ def test_rows_that_would_be_rejected_are_told_with_an_example(bench: Any) -> Non
     assert ("latency_ms is outside 0 to 6.048e+08", 1, "-3") in found.rejections
 
 
+@pytest.mark.parametrize("rows", [f"{ROW},1\n", ""])
+def test_a_required_column_mapped_to_null_is_told(bench: Any, rows: str) -> None:
+    bench.deliver("a.csv", f"{HEADER}\n{rows}")
+    bench.declare(mapping={"event_type": "NULL"})
+    assert "no column gives `event_type`" in examined(bench).problem
+
+
 def test_a_source_without_files_says_so(bench: Any) -> None:
     found = examined(bench)
     assert found.is_wrong

@@ -23,7 +23,14 @@ def test_a_columns_name_wins_over_an_expression_and_is_quoted() -> None:
     assert raw_expressions({"user_id": odd}, COLUMNS, origin="a.csv")["user_id"] == f"({odd})"
 
 
-@pytest.mark.parametrize("constant", ["NULL", "true", "'use'", "1 + 1"])
+@pytest.mark.parametrize("nothing", ["NULL", "null", " (Null) "])
+def test_a_column_mapped_to_null_is_not_mapped(nothing: str) -> None:
+    assert raw_expressions({"crashed": nothing}, COLUMNS, origin="a.csv")["crashed"] == "NULL"
+    with pytest.raises(SourceFileError, match="no column gives `event_type`"):
+        raw_expressions({"event_type": nothing}, COLUMNS, origin="a.csv")
+
+
+@pytest.mark.parametrize("constant", ["true", "'use'", "1 + 1"])
 def test_constants_are_expressions(constant: str) -> None:
     assert raw_expressions({"crashed": constant}, COLUMNS, origin="a.csv")["crashed"] == f"({constant})"
 

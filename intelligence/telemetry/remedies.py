@@ -1,0 +1,33 @@
+"""What to write in a source's mapping, by the reason for which a row was rejected."""
+
+import re
+from typing import Final
+
+_MAP = r"Map `\1` to "
+_REMEDIES: Final = (
+    (r"unreadable line", "Mend the export (UTF-8, as many values as the header has names), then deliver it again."),
+    (r"(\w+) is missing", _MAP + "a column that is always filled, or to coalesce(column, 'unknown')."),
+    (
+        r"(\w+) is not a TIMESTAMP",
+        _MAP + "TRY_STRPTIME(column, '%d.%m.%Y %H:%M') for a text, to_timestamp(column) for a number of seconds.",
+    ),
+    (r"(\w+) is not a BOOLEAN", _MAP + "a condition: column = 'yes'."),
+    (r"(\w+) is not a (DOUBLE|BIGINT)", _MAP + r"a number: TRY_CAST(replace(column, ',', '.') AS \2)."),
+    (r"(\w+) is not a whole number", _MAP + "round(column)."),
+    (r"(\w+) is not a JSON object", _MAP + "json_object('name', column)."),
+    (r"(\w+) is outside", _MAP + "column * 1000 or column / 1000 where the unit differs from the contract's."),
+    (r"(\w+) is longer than (\d+)", _MAP + r"left(column, \2)."),
+    (r"(\w+) has characters", _MAP + "regexp_replace(column, '[^A-Za-z0-9_.:-]', '', 'g')."),
+    (r"(\w+) lies before", "Set an earlier `start`, or mend the time's unit or format in the mapping."),
+    (r"(\w+) lies in the future", "Set a later `end`, or mend the time's zone, unit or format in the mapping."),
+)
+
+
+def remedy(reason: str) -> str:
+    """Return the next step for rows rejected for `reason`, which begins with the name of the column that breaks a rule.
+
+    >>> remedy("user_id is missing")
+    "Map `user_id` to a column that is always filled, or to coalesce(column, 'unknown')."
+    """
+    told = ((re.match(sign, reason), advice) for sign, advice in _REMEDIES)
+    return next((found.expand(advice) for found, advice in told if found), "Mend the mapping in product.yaml.")

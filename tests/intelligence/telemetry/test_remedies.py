@@ -1,0 +1,28 @@
+"""Every reason for a rejection has a next step that fits it."""
+
+import pytest
+
+from intelligence.telemetry.contract import RULES, Rule
+from intelligence.telemetry.remedies import remedy
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.field} {rule.reason}")
+def test_every_rule_has_a_remedy_that_names_its_column_or_its_setting(rule: Rule) -> None:
+    told = remedy(f"{rule.field} {rule.reason}")
+    assert any(named in told for named in (f"`{rule.field}`", "`start`", "`end`"))
+    assert ("`end`" in told) == ("future" in rule.reason)
+
+
+@pytest.mark.parametrize(
+    ("reason", "told"),
+    [
+        ("event_time is not a TIMESTAMP", "TRY_STRPTIME"),
+        ("latency_ms is not a DOUBLE", "AS DOUBLE)"),
+        ("crashed is not a BOOLEAN", "= 'yes'"),
+        ("error_count is not a whole number", "round(column)"),
+        ("feature is longer than 256 characters", "left(column, 256)"),
+        ("unreadable line: missing columns", "deliver it again"),
+    ],
+)
+def test_a_remedy_fits_its_reason(reason: str, told: str) -> None:
+    assert told in remedy(reason)
