@@ -233,7 +233,13 @@ def product_from(text: str, *, origin: str = "product.yaml") -> Product:
 def _settings_beside(location: Sequence[object]) -> Sequence[str]:
     if len(location) == 1:
         return SECTIONS
-    return (*Source.model_fields, *Promises.model_fields, *Simulate.model_fields, *Health.model_fields)
+    return (
+        *Source.model_fields,
+        *Promises.model_fields,
+        *Simulate.model_fields,
+        *Health.model_fields,
+        *Risk.model_fields,
+    )
 
 
 def with_simulated_days(product: Product, days: int) -> Product:

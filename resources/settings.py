@@ -58,8 +58,20 @@ def product_and_data() -> tuple[Path, Path]:
 
 
 def settings() -> Settings:
-    """Return the settings of this process; relative paths start at the project's root."""
+    """Return the settings of this process; relative paths start at the project's root.
+
+    Raises PlatformError for a setting that cannot be.
+    """
     product_file, data = product_and_data()
+    file = next((str(path) for path in (data, *data.parents) if os.path.isfile(path)), None)
+    if file:
+        raise PlatformError(
+            str(data),
+            "everything is written under it, but it is a file."
+            if file == str(data)
+            else f"{file} is a file, no folder.",
+            hint="Name a folder with --data or INTELLIGENCE_DATA.",
+        )
     mlruns = "mlruns" if data == ROOT / "data" else data / "mlruns"
     mlflow_uri = os.environ.get("INTELLIGENCE_MLFLOW_URI") or None
     return Settings(

@@ -182,6 +182,18 @@ def test_check_tells_which_rows_would_go_to_quarantine_and_still_succeeds(run: R
     assert "[/bad]" in said.out
 
 
+@pytest.mark.parametrize("command", ["status", "ingest", "redrive"])
+@pytest.mark.parametrize("folder", ["data", "data/lake"])
+def test_data_that_is_a_file_is_no_empty_lake(home: Path, folder: str, command: str) -> None:
+    (home / "data").write_text("a file")
+    done = started("--product", str(home / "product.yaml"), "--data", str(home / folder), command)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"{home}/{folder}: " in done.stderr
+    assert "is a file" in done.stderr
+    assert "--data" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("command", ["check", "status", "redrive"])
 def test_a_product_file_that_is_not_there_is_one_sentence(run: Run, home: Path, command: str) -> None:
     (home / "product.yaml").unlink()
