@@ -14,6 +14,11 @@ PROCESS_TAG = "intelligence/process"
 HOST_TAG = "intelligence/host"
 # How many events resources/event_log.py writes in one transaction.
 EVENTS_AT_ONCE = 500
+UNFINISHED = [
+    status
+    for status in dg.DagsterRunStatus
+    if status not in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+]
 
 
 def dagster_home(settings: Settings) -> Path:
@@ -53,11 +58,14 @@ def process_tags() -> dict[str, str]:
 
 
 def close_orphaned_runs(instance: dg.DagsterInstance) -> int:
-    """Mark runs of processes on this machine that are gone as failed; return how many there were."""
-    started = instance.get_runs(
-        dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED], tags={HOST_TAG: socket.gethostname()})
-    )
-    orphaned = [run for run in started if not _is_alive(int(run.tags.get(PROCESS_TAG, "0")))]
+    """Mark unfinished runs of processes on this machine that are gone as failed; return how many there were."""
+    unfinished = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED, tags={HOST_TAG: socket.gethostname()}))
+    # A run that the UI started as a copy of one of ours bears its tags, but belongs to a process of Dagster's own.
+    orphaned = [
+        run
+        for run in unfinished
+        if run.remote_job_origin is None and not _is_alive(int(run.tags.get(PROCESS_TAG, "0")))
+    ]
     for run in orphaned:
         instance.report_run_failed(run, "The process that carried it out was killed; the next run takes up its work.")
     return len(orphaned)

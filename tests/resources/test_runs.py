@@ -9,6 +9,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from resources.runs import (
     EVENTS_AT_ONCE,
@@ -22,6 +23,7 @@ from resources.runs import (
 from resources.settings import ROOT, settings
 
 STARTED = dg.DagsterRunStatus.STARTED
+OURS = [dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING, STARTED, dg.DagsterRunStatus.CANCELING]
 
 
 @pytest.fixture
@@ -64,10 +66,36 @@ def test_a_started_run_of_a_dead_process_is_marked_as_failed_and_says_why(
     assert any("was killed" in message for message in messages)
 
 
-def test_the_runs_of_living_processes_go_on(instance: dg.DagsterInstance, living_process: int) -> None:
-    runs = [add(instance, process_tags()), add(instance, {**process_tags(), PROCESS_TAG: str(living_process)})]
+@pytest.mark.parametrize("status", OURS)
+def test_a_run_that_a_dead_process_left_in_any_unfinished_state_is_closed(
+    instance: dg.DagsterInstance, dead_process: int, status: dg.DagsterRunStatus
+) -> None:
+    run_id = add(instance, {**process_tags(), PROCESS_TAG: str(dead_process)}, status)
+    assert close_orphaned_runs(instance) == 1
+    assert status_of(instance, run_id) is dg.DagsterRunStatus.FAILURE
+
+
+@pytest.mark.parametrize("status", OURS)
+def test_the_runs_of_living_processes_go_on(
+    instance: dg.DagsterInstance, living_process: int, status: dg.DagsterRunStatus
+) -> None:
+    living = {**process_tags(), PROCESS_TAG: str(living_process)}
+    runs = [add(instance, process_tags(), status), add(instance, living, status)]
     assert close_orphaned_runs(instance) == 0
-    assert {status_of(instance, run_id) for run_id in runs} == {STARTED}
+    assert {status_of(instance, run_id) for run_id in runs} == {status}
+
+
+@pytest.mark.parametrize("status", [*OURS, dg.DagsterRunStatus.QUEUED])
+def test_a_copy_that_the_ui_started_of_a_dead_processs_run_goes_on(
+    instance: dg.DagsterInstance, dead_process: int, status: dg.DagsterRunStatus
+) -> None:
+    location = GrpcServerCodeLocationOrigin(host="127.0.0.1", port=4266)
+    origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, "__repository__"), "everything")
+    tags = {**process_tags(), PROCESS_TAG: str(dead_process)}
+    copy = dg.DagsterRun(job_name="everything", status=status, tags=tags, remote_job_origin=origin)
+    run_id = instance.add_run(copy).run_id
+    assert close_orphaned_runs(instance) == 0
+    assert status_of(instance, run_id) is status
 
 
 def test_a_process_of_another_user_is_alive(instance: dg.DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> None:
