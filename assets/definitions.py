@@ -2,31 +2,35 @@
 
 import dagster as dg
 
-from assets import metrics, telemetry, warehouse
+from assets import metrics, risk, telemetry, warehouse
 from assets.house import PRODUCT
 from resources.builds import definition_version
 from resources.frames import Frames
 from resources.lake import Lake
+from resources.mlflow_store import quiet_environment
 from resources.product_file import ProductFile
+from resources.registry import Registry
 from resources.runs import TERMINAL, terminal_logger
 from resources.settings import settings
 
-LAYERS = {"telemetry": telemetry, "warehouse": warehouse, "metrics": metrics}
+LAYERS = {"telemetry": telemetry, "warehouse": warehouse, "metrics": metrics, "risk": risk}
 RANGE_IN_ONE_RUN = dg.BackfillPolicy.single_run()
 
 
-def definitions(lake: Lake, product_file: ProductFile) -> dg.Definitions:
-    """Return the code location over this lake; tests pass their own."""
+def definitions(lake: Lake, product_file: ProductFile, registry: Registry) -> dg.Definitions:
+    """Return the code location over this lake and this registry; tests pass their own."""
     return dg.Definitions(
         assets=dg.load_assets_from_modules(list(LAYERS.values()), backfill_policy=RANGE_IN_ONE_RUN),
-        resources={"lake": lake, "io_manager": Frames(lake=lake), "product_file": product_file},
+        resources={"lake": lake, "io_manager": Frames(lake=lake), "product_file": product_file, "registry": registry},
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger, TERMINAL: terminal_logger},
     )
 
 
+quiet_environment()
 SETTINGS = settings()
 defs = definitions(
     Lake.of(SETTINGS, version=definition_version(PRODUCT)),
     ProductFile(path=str(SETTINGS.product_file), landing=str(SETTINGS.landing)),
+    Registry.of(SETTINGS),
 )

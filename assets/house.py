@@ -67,7 +67,9 @@ def _days_from_to(start_offset: int, end_offset: int) -> dg.TimeWindowPartitionM
         )
 
 
-def table_asset(table: Table, *, kinds: set[str], daily: bool = True) -> dict[str, Any]:
+def table_asset(
+    table: Table, *, kinds: set[str], daily: bool = True, more_checks: Sequence[dg.AssetCheckSpec] = ()
+) -> dict[str, Any]:
     """Return the decorator arguments by which every table's asset has its key, group, owner, kinds, schema and checks."""
     return {
         "name": table.name,
@@ -76,7 +78,7 @@ def table_asset(table: Table, *, kinds: set[str], daily: bool = True) -> dict[st
         "kinds": kinds,
         "owners": [PRODUCT.owner],
         "metadata": table_schema(table),
-        "check_specs": check_specs(table),
+        "check_specs": [*check_specs(table), *more_checks],
         **({"partitions_def": DAY} if daily else {}),
     }
 
@@ -164,14 +166,22 @@ def _claim_result(lake: Lake, table: Table, claim: Claim, days: Days) -> dg.Asse
 
 
 def materialized(
-    lake: Lake, table: Table, days: Days, *, written: int | None = None, **extra: Any
+    lake: Lake,
+    table: Table,
+    days: Days,
+    *,
+    written: int | None = None,
+    more_checks: Sequence[dg.AssetCheckResult] = (),
+    **extra: Any,
 ) -> dg.MaterializeResult:
     """Return the result of a write: what the asset's page shows, and the checks."""
     metadata = page(lake, table, days)
     if written is not None:
         metadata["dagster/partition_row_count" if table.day else "rows_written"] = written
     return dg.MaterializeResult(
-        asset_key=key_of(table), metadata={**metadata, **extra}, check_results=checked(lake, table, days)
+        asset_key=key_of(table),
+        metadata={**metadata, **extra},
+        check_results=[*checked(lake, table, days), *more_checks],
     )
 
 

@@ -8,8 +8,10 @@ from datetime import UTC, date, datetime, timedelta
 
 import dagster as dg
 
-from assets.house import DAY, key_of
-from intelligence.layers import DAILY_TABLES, DELIVERED
+from assets.house import DAY, PRODUCT, key_of
+from assets.models import CAUSE_TAG
+from intelligence.layers import DAILY_TABLES, DELIVERED, SCORED, TRAINED
+from intelligence.risk.due import training_due
 from intelligence.tables import Days, Table
 from resources.lake import Lake
 from resources.runs import TERMINAL, close_orphaned_runs, process_tags
@@ -17,10 +19,11 @@ from resources.runs import TERMINAL, close_orphaned_runs, process_tags
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One run to come: these tables for these days; no days means the intake of files."""
+    """One run to come: these tables for these days; no days means the intake of files or a training, and why."""
 
     tables: tuple[Table, ...]
     days: Days | None = None
+    cause: str | None = None
 
 
 @dataclass(slots=True)
@@ -49,7 +52,7 @@ def steps_to_build(lake: Lake, *, today: date) -> list[Step]:
     stale = lake.stale(before=today)
     groups: list[tuple[list[Table], list[Days]]] = []
     for table in DAILY_TABLES:
-        ranges = stale.get(table.path)
+        ranges = stale.get(table.path) if table not in SCORED else None
         if not ranges:
             continue
         if groups and groups[-1][1] == ranges:
@@ -57,6 +60,30 @@ def steps_to_build(lake: Lake, *, today: date) -> list[Step]:
         else:
             groups.append(([table], ranges))
     return [Step(tuple(tables), days) for tables, ranges in groups for days in ranges]
+
+
+def model_steps(lake: Lake, *, today: date) -> list[Step]:
+    """Return the trainings that are due and the scoring of the newest day, in the order of the graph.
+
+    A day is scored when it is new or was built anew, and after each training.
+    """
+    newest = lake.newest_complete_day(before=today)
+    if newest is None:
+        return []
+    stale, steps = lake.stale(before=today), []
+    for scores, trained in TRAINED.items():
+        cause = _training_cause(lake, trained[1], newest)
+        if cause:
+            steps.append(Step(trained, cause=cause))
+        if cause or scores.path in stale:
+            steps.append(Step((scores,), newest))
+    return steps
+
+
+def _training_cause(lake: Lake, verdicts: Table, newest: Days) -> str | None:
+    last = lake.frame(f"SELECT as_of, decision FROM {verdicts.path} ORDER BY as_of DESC, lake_snapshot DESC LIMIT 1")
+    as_of, decision = last.row(0) if last.height else (None, None)
+    return training_due(as_of, newest.start, decision=decision, retrain_after_days=PRODUCT.risk.retrain_after_days)
 
 
 def brought_up_to_date(
@@ -75,22 +102,28 @@ def brought_up_to_date(
             if any(step.days and step.days.start < DAY.start.date() for step in steps):
                 outcome.calendar_grew = True
                 return outcome
-            listener("plan", str(sum(len(step.tables) for step in steps)))
-            for step in steps:
-                if not _ran(defs, instance, step, outcome):
-                    break
+            if _all_ran(defs, instance, steps, outcome, listener):
+                _all_ran(defs, instance, model_steps(lake, today=today), outcome, listener)
     return outcome
 
 
+def _all_ran(
+    defs: dg.Definitions, instance: dg.DagsterInstance, steps: list[Step], outcome: Outcome, listener: Listener
+) -> bool:
+    listener("plan", str(sum(len(step.tables) for step in steps)))
+    return all(_ran(defs, instance, step, outcome) for step in steps)
+
+
 def _ran(defs: dg.Definitions, instance: dg.DagsterInstance, step: Step, outcome: Outcome) -> bool:
-    tags = process_tags()
+    tags = process_tags() | ({CAUSE_TAG: step.cause} if step.cause else {})
     if step.days:
         last = step.days.end - timedelta(days=1)
         tags |= {
             "dagster/asset_partition_range_start": str(step.days.start),
             "dagster/asset_partition_range_end": str(last),
         }
-        outcome.days |= {step.days.start + timedelta(days=n) for n in range((step.days.end - step.days.start).days)}
+        if step.tables[0] not in SCORED:
+            outcome.days |= {step.days.start + timedelta(days=n) for n in range((step.days.end - step.days.start).days)}
     result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance,
         asset_selection=[key_of(table) for table in step.tables],

@@ -14,14 +14,14 @@ def kpi_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
     """Return users, stickiness and conversion over the last 90 days."""
     from intelligence.plots import kpi_picture
 
-    return _markdown("KPIs", kpi_picture(lake.frame(_LAST_DAYS.format("metrics.kpi_day"), {"end": days.end})))
+    return markdown_picture("KPIs", kpi_picture(lake.frame(_LAST_DAYS.format("metrics.kpi_day"), {"end": days.end})))
 
 
 def health_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
     """Return the states of the most troubled features over the last 90 days."""
     from intelligence.plots import health_picture
 
-    return _markdown(
+    return markdown_picture(
         "health", health_picture(lake.frame(_LAST_DAYS.format("metrics.feature_health"), {"end": days.end}))
     )
 
@@ -29,5 +29,6 @@ def health_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
 _LAST_DAYS = f"FROM {{}} WHERE event_date >= $end - INTERVAL {SHOWN_DAYS} DAY AND event_date < $end"
 
 
-def _markdown(title: str, png: bytes) -> dg.MarkdownMetadataValue:
+def markdown_picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:
+    """Return the picture as it is shown on an asset's page."""
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -16,7 +16,7 @@ MOST_FEATURES: Final = 40
 LONGEST_NAME: Final = 48
 
 
-def _png(figure: Figure) -> bytes:
+def png(figure: Figure) -> bytes:
     """Return the picture with a palette of 32 colours: it is stored with every partition of a run."""
     full, small = io.BytesIO(), io.BytesIO()
     figure.savefig(full, format="png", dpi=100)
@@ -46,7 +46,7 @@ def kpi_picture(kpis: pl.DataFrame) -> bytes:
     locator = AutoDateLocator()  # type: ignore[no-untyped-call]
     shares.xaxis.set_major_locator(locator)
     shares.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    return _png(figure)
+    return png(figure)
 
 
 def health_picture(health: pl.DataFrame) -> bytes:
@@ -87,4 +87,4 @@ def health_picture(health: pl.DataFrame) -> bytes:
         frameon=False,
         fontsize=8,
     )
-    return _png(figure)
+    return png(figure)

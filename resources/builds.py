@@ -55,8 +55,10 @@ def stale_days(
     """Return, by table path, the ranges of days before `before` that are missing or built from older telemetry."""
     rows = connection.execute(
         f"SELECT table_name, day FROM ({sql('telemetry/day_tokens.sql')}) AS wanted"
+        " JOIN (SELECT unnest($tables, recursive := true)) AS asked ON table_name = asked.name"
+        " CROSS JOIN (SELECT max(day) AS newest_day FROM (SELECT unnest(days) AS day FROM telemetry.batches) WHERE day < $before)"
         " ANTI JOIN bookkeeping.day_builds AS built USING (table_name, day, token)"
-        " WHERE day < $before ORDER BY table_name, day",
+        " WHERE day < $before AND (NOT newest_day_only OR day = newest_day) ORDER BY table_name, day",
         {"tables": _looking_back(tables), "version": version, "before": before},
     ).fetchall()
     stale: dict[str, list[Days]] = {}
@@ -69,5 +71,8 @@ def stale_days(
     return stale
 
 
-def _looking_back(tables: Sequence[Table]) -> list[Mapping[str, str | int | None]]:
-    return [{"name": table.path, "lookback_days": table.lookback_days} for table in tables]
+def _looking_back(tables: Sequence[Table]) -> list[Mapping[str, str | int | bool | None]]:
+    return [
+        {"name": table.path, "lookback_days": table.lookback_days, "newest_day_only": table.newest_day_only}
+        for table in tables
+    ]

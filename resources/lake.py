@@ -196,6 +196,17 @@ class Lake(DuckDBResource):
         with self.get_connection() as connection:
             return connection.execute(query, dict(parameters or {})).pl()
 
+    def read(
+        self, queries: Mapping[str, str], parameters: Mapping[str, Any] | None = None
+    ) -> tuple[int, dict[str, pl.DataFrame]]:
+        """Return the id of one snapshot and the queries' results by name, all of them as of that snapshot."""
+        with self.get_connection() as connection:
+            connection.begin()
+            row = connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
+            frames = {name: connection.execute(q, _asked(q, parameters or {})).pl() for name, q in queries.items()}
+            connection.rollback()
+        return int(row[0]) if row else 0, frames
+
     def contradictions(self, claim: Claim, days: Days) -> pl.DataFrame:
         """Return the rows that contradict the claim in `days`, at most MOST_CONTRADICTIONS of them."""
         query = f"SELECT * FROM ({claim.contradictions}) LIMIT {MOST_CONTRADICTIONS}"
@@ -236,6 +247,12 @@ class Lake(DuckDBResource):
         """Return the newest day that holds events; an empty range in an empty lake."""
         span = self.span()
         return Days(span.end - timedelta(days=1), span.end) if span else Days(date(2000, 1, 1), date(2000, 1, 1))
+
+    def newest_complete_day(self, *, before: date) -> Days | None:
+        """Return the newest day before `before` that holds events; None where there is none."""
+        query = "SELECT max(day) AS day FROM (SELECT unnest(days) AS day FROM telemetry.batches) WHERE day < $before"
+        day = self.frame(query, {"before": before}).item()
+        return Days(day, day + timedelta(days=1)) if day else None
 
     def snapshot_id(self) -> int:
         """Return the id of the lake's newest snapshot, under which its present state can be read again for ever."""

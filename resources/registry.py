@@ -70,10 +70,14 @@ class Registry(dg.ConfigurableResource):
         version_url, run_url = self.links(model_name, str(found.version), run.info.experiment_id, found.run_id)
         return Registered(model_name, str(found.version), found.run_id, version_url, run_url, is_new)
 
+    def version_url(self, model_name: str, version: str) -> str:
+        """Return the page of a version in MLflow."""
+        return f"{self.ui.rstrip('/')}/#/models/{model_name}/versions/{version}"
+
     def links(self, model_name: str, version: str, experiment_id: str, run_id: str) -> tuple[str, str]:
         """Return the pages of a version and of its run in MLflow."""
-        ui = self.ui.rstrip("/")
-        return f"{ui}/#/models/{model_name}/versions/{version}", f"{ui}/#/experiments/{experiment_id}/runs/{run_id}"
+        run_url = f"{self.ui.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
+        return self.version_url(model_name, version), run_url
 
     def champion(self, model_name: str) -> Champion | None:
         """Return the version to score with, None where the alias `champion` is on none; a run asks once.

@@ -44,7 +44,7 @@ class Sample:
         drawn: Floats = rng.multinomial(units, np.full(units, 1 / units), size=count).astype(np.float64)
         return drawn
 
-    def picked(self, chosen: Bools) -> "Sample":
+    def picked(self, chosen: Bools | Ints) -> "Sample":
         """Return the chosen rows; the codes of units stay."""
         return Sample(self.units[chosen], self.times[chosen], self.labels[chosen])
 
@@ -142,6 +142,20 @@ def _bins(probabilities: Floats) -> Ints:
 def _calibration_error(bins: Ints, probabilities: Floats, labels: Bools, weights: Floats) -> float:
     gap = np.bincount(bins, weights=weights * (probabilities - labels), minlength=BINS)
     return _share(float(np.abs(gap).sum()), float(weights.sum()))
+
+
+def calibration_error_by_chance(probabilities: Floats, units: Ints, *, draws: int, seed: int) -> float:
+    """Return the calibration error that probabilities which are exactly right stay below in 95 % of draws.
+
+    All rows of a unit share one fate in a draw, which is the most that chance can do.
+    """
+    rng = np.random.default_rng(seed)
+    bins, ones = _bins(probabilities), np.ones(len(probabilities))
+    found = [
+        _calibration_error(bins, probabilities, rng.random(int(units.max()) + 1)[units] < probabilities, ones)
+        for _ in range(draws)
+    ]
+    return float(np.quantile(found, LEVEL))
 
 
 def calibration_curve(probabilities: Floats, labels: Bools) -> list[dict[str, float]]:

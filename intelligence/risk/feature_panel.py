@@ -17,6 +17,7 @@ from intelligence.risk.windows import (
     rise,
     share_difference,
     trailing_deviations,
+    trailing_ewma,
     trailing_means,
     trailing_sums,
 )
@@ -25,6 +26,8 @@ from intelligence.tables import Days
 # The longest reach: 7 days against the 28 before them, or 7-day sums of other features over 28 days.
 LOOKBACK_DAYS: Final = 34
 BASELINE_DAYS: Final = 28
+EWMA_DAYS: Final = 7
+EWMA_WEIGHT: Final = 0.3
 OLDEST_AGE_DAYS: Final = 90
 AGE_BOUNDS_DAYS: Final = (7, 14, 28, 56)
 _COUNTS: Final = (
@@ -134,6 +137,8 @@ def _promises(grid: _Grid) -> dict[str, Floats]:
     found["error_residual_1d"] = share_difference(
         v["failed_events"], v["usage_count"], _same_weekday(v["failed_events"]), _same_weekday(v["usage_count"])
     )
+    daily_rise = rise(v["failed_events"], v["usage_count"], recent=1, baseline=BASELINE_DAYS - 1)
+    found["error_ewma"] = trailing_ewma(np.clip(daily_rise, -10, 10), EWMA_DAYS, weight=EWMA_WEIGHT)
     retries = ratio(trailing_sums(v["errors"], 7), trailing_sums(v["failed_events"], 7))
     before = ratio(
         trailing_sums(v["errors"], BASELINE_DAYS, behind=7), trailing_sums(v["failed_events"], BASELINE_DAYS, behind=7)

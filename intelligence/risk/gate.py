@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from intelligence.risk.evaluation import Estimate, Sample, estimate, measures
+from intelligence.risk.evaluation import Estimate, Sample, calibration_error_by_chance, estimate, measures
 from intelligence.risk.model import Floats
 
 Decision = Literal["promote", "hold", "reject", "not_enough_evidence"]
@@ -15,6 +15,7 @@ MARGIN: Final = 0.02
 MOST_CALIBRATION_ERROR: Final = 0.03
 FEWEST_UNITS: Final = 5
 DRAWS: Final = 300
+CHANCE_DRAWS: Final = 100
 SEED: Final = 11
 
 
@@ -55,7 +56,7 @@ def verdict(
     With a champion, both are compared on `sample`: the challenger is promoted when its PR-AUC is higher and the lower
     bound of the paired interval lies above -`margin`, and rejected when the upper bound lies below 0. Without one it
     must lie above each floor in `rivals` with the whole interval. Either way its calibration error may be at most
-    `most_calibration_error` (or the champion's), and at capacity it must not be clearly worse.
+    `most_calibration_error`, or what the champion or chance itself shows on as few rows, and at capacity it must not be clearly worse.
 
     Args:
         challenger: probabilities of the challenger on the rows of `sample`, given before it had seen them.
@@ -87,9 +88,13 @@ def verdict(
     advantage = estimate(mine["pr_auc"] - theirs["pr_auc"])
     precision_change = estimate(mine["precision_at_capacity"] - theirs["precision_at_capacity"])
     error = float(mine["calibration_error"][0])
-    allowed = max(most_calibration_error, float(theirs["calibration_error"][0]) if champion is not None else 0.0)
+    allowed = max(
+        most_calibration_error,
+        calibration_error_by_chance(challenger, sample.units, draws=CHANCE_DRAWS, seed=SEED),
+        float(theirs["calibration_error"][0]) if champion is not None else 0.0,
+    )
     decision, reason = _decided(
-        strongest, advantage, precision_change, error, allowed, margin=0.0 if champion is None else margin
+        strongest, advantage, precision_change, error, allowed, margin=margin if champion is not None else 1.0
     )
     return Verdict(
         decision,

@@ -25,6 +25,7 @@ FEATURE_PREDICTORS: Final = (
     Predictor("error_rise_3d", "errors of 3 days {:+.1f} standard errors from the 4 weeks before", 1),
     Predictor("error_rise_7d", "errors of 7 days {:+.1f} standard errors from the 4 weeks before", 1),
     Predictor("error_residual_1d", "errors today {:+.1f} standard errors from the same weekday", 1),
+    Predictor("error_ewma", "smoothed rise of errors of {:+.1f} standard errors", 1),
     Predictor("retries_7d", "{:.2f} errors per failed event over 7 days"),
     Predictor("retry_growth_7d", "errors per failed event at {exp:.2f}x those of the 4 weeks before", 1),
     Predictor("crash_burn_7d", "crashes of 7 days at {:.1f}x what is promised", 1),

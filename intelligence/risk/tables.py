@@ -27,13 +27,11 @@ FEATURE_PANEL: Final = Table(
     day="event_date",
     lookback_days=None,
     page="""
-        SELECT feature, state, list(error_burn_1d ORDER BY event_date) AS errors_14d,
+        SELECT feature, arg_max(state, event_date) AS state, list(error_burn_1d ORDER BY event_date) AS errors_14d,
                list(exp(p95_latency_growth_3d) ORDER BY event_date) AS p95_latency_growth_14d,
                round(arg_max(error_rise_7d, event_date), 1) AS error_rise_7d
-        FROM (SELECT *, last_value(state) OVER (PARTITION BY feature ORDER BY event_date ROWS BETWEEN UNBOUNDED PRECEDING
-              AND UNBOUNDED FOLLOWING) AS now FROM risk.feature_panel
-              WHERE event_date >= $end - INTERVAL 14 DAY AND event_date < $end)
-        GROUP BY feature, now AS state ORDER BY error_rise_7d DESC NULLS LAST LIMIT 12""",
+        FROM risk.feature_panel WHERE event_date >= $end - INTERVAL 14 DAY AND event_date < $end
+        GROUP BY feature ORDER BY error_rise_7d DESC NULLS LAST LIMIT 12""",
     claims=(
         Claim(
             name="panel_has_every_judged_feature",

@@ -24,12 +24,13 @@ from intelligence.risk.evaluation import (
     measures,
     random_lead_time,
 )
-from intelligence.risk.folds import Fold, rolling_origin
+from intelligence.risk.folds import Fold, Ints, rolling_origin
 from intelligence.risk.model import Floats, Kind, RiskModel
 from intelligence.risk.rivals import RIVALS, Bools
 
 FEWEST_POSITIVE_UNITS: Final = 5
 FEWEST_POSITIVES_TO_LEARN: Final = 8
+FEWEST_FOLDS: Final = 2
 RANDOM_DRAWS: Final = 50
 LOWEST: Final = -1e300  # an unknown floor ranks last
 
@@ -100,6 +101,12 @@ class Training:
         """Return the judgement of one rival or floor."""
         return next(each for each in self.judgements if each.name == name)
 
+    @cached_property
+    def flagged(self) -> Bools:
+        """Return which rows of `unseen` are among the highest of their time by the winner, `capacity` of them."""
+        times = self.unseen[self.question.time].to_physical().cast(pl.Int64).to_numpy()
+        return flagged_at_capacity(self.unseen[self.model.kind].to_numpy(), times, self.rules.capacity)
+
     @property
     def best(self) -> Judgement:
         """Return the judgement of the rival that won."""
@@ -117,15 +124,11 @@ def trained(panel: pl.DataFrame, question: Question, *, rules: Rules = Rules()) 
     units with a positive label.
     """
     data = _Data.of(panel, question)
-    folds = rolling_origin(data.times, horizon=question.horizon, folds=rules.folds + 1)
-    logits = {kind: _unseen_logits(kind, data, folds, rules) for kind in RIVALS}
-    places = np.flatnonzero(~np.isnan(logits["xgboost"]))
-    fold_of = np.searchsorted([fold.test_start for fold in folds], data.times[places], side="right") - 1
+    layout = _Layout.of(data, rules)
+    places, rows, fold_of, judged = layout.places, layout.judged_rows, layout.fold_of, layout.judged
+    logits = {kind: _unseen_logits(kind, data, layout.folds, rules) for kind in RIVALS}
     probabilities = {kind: _known_then(raw[places], data.labels[places], fold_of) for kind, raw in logits.items()}
-    judged = fold_of > fold_of.min()
-    rows = places[judged]
     sample = data.sample.picked(rows)
-    _refuse_too_little(sample)
     weights = np.vstack([np.ones((1, data.sample.units.max() + 1)), data.sample.draws(rules.draws, seed=rules.seed)])
     found, judgements = {}, []
     for name, ranking, chance in _competitors(data, rows, {k: p[judged] for k, p in probabilities.items()}):
@@ -208,14 +211,58 @@ class _Data:
         )
 
 
-def _refuse_too_little(sample: Sample) -> None:
-    units = len(np.unique(sample.units[sample.labels]))
-    if units < FEWEST_POSITIVE_UNITS:
+@dataclass(frozen=True)
+class _Layout:
+    """Which rows the folds score: `places` all of them, `judged` those of them behind the first fold."""
+
+    folds: list[Fold]
+    places: Ints
+    fold_of: Ints
+    judged: Bools
+
+    @property
+    def judged_rows(self) -> Ints:
+        return self.places[self.judged]
+
+    @classmethod
+    def of(cls, data: _Data, rules: Rules) -> "_Layout":
+        """Return the layout; raises NotEnoughEvidence where the folds could not learn, calibrate and judge."""
+        folds = _teachable(data, rolling_origin(data.times, horizon=data.question.horizon, folds=rules.folds + 1))
+        places = np.flatnonzero(data.times >= folds[0].test_start)
+        fold_of = np.searchsorted([fold.test_start for fold in folds], data.times[places], side="right") - 1
+        layout = cls(folds, places, fold_of, fold_of > 0)
+        judged = data.sample.picked(layout.judged_rows)
+        units = len(np.unique(judged.units[judged.labels]))
+        if units < FEWEST_POSITIVE_UNITS:
+            raise NotEnoughEvidence(
+                "risk training",
+                f"{units} units had an onset on unseen time, fewer than {FEWEST_POSITIVE_UNITS}: nothing can be judged.",
+                hint="Collect more days; until then health alone is watched.",
+            )
+        return layout
+
+
+def what_is_missing(panel: pl.DataFrame, question: Question, *, rules: Rules) -> str | None:
+    """Return why `trained` would refuse this panel, in a sentence; None where it would not."""
+    try:
+        _Layout.of(_Data.of(panel, question), rules)
+    except NotEnoughEvidence as error:
+        return error.problem
+    return None
+
+
+def _teachable(data: _Data, folds: list[Fold]) -> list[Fold]:
+    """Return the folds whose past holds enough of both outcomes to learn from; at least one to calibrate, one to judge."""
+    pasts = [(fold, data.labels[data.times < fold.train_end]) for fold in folds]
+    found = [fold for fold, past in pasts if past.sum() >= FEWEST_POSITIVES_TO_LEARN and not past.all()]
+    if len(found) < FEWEST_FOLDS:
         raise NotEnoughEvidence(
             "risk training",
-            f"{units} units had an onset on unseen time, fewer than {FEWEST_POSITIVE_UNITS}: nothing can be judged.",
-            hint="Collect more days; until then features are watched by their health alone.",
+            f"{data.labels.sum()} of {len(data.labels)} rows with a known label are positive, and too few of them early on"
+            f" ({FEWEST_POSITIVES_TO_LEARN} are needed before the time that judges).",
+            hint="Collect more days; until then health alone is watched.",
         )
+    return found
 
 
 def _unseen_logits(kind: Kind, data: _Data, folds: list[Fold], rules: Rules) -> Floats:
@@ -223,8 +270,6 @@ def _unseen_logits(kind: Kind, data: _Data, folds: list[Fold], rules: Rules) -> 
     for fold in folds:
         past = data.times < fold.train_end
         future = (data.times >= fold.test_start) & (data.times < fold.test_end)
-        if data.labels[past].sum() < FEWEST_POSITIVES_TO_LEARN or data.labels[past].all():
-            continue
         logits[future] = data.fitted(kind, past, rules.seed).logits(data.rows.filter(future))
     return logits
 

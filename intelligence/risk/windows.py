@@ -46,6 +46,22 @@ def trailing_deviations(values: Floats, width: int, *, least: int) -> Floats:
     return deviation
 
 
+def trailing_ewma(values: Floats, width: int, *, weight: float) -> Floats:
+    """Return the exponentially weighted mean (Roberts 1959) of the window's days with a value; NaN without any.
+
+    >>> trailing_ewma(np.array([0.0, 0.0, 1.0]), 2, weight=0.5).round(2)
+    array([0.  , 0.  , 0.67])
+    """
+    known = ~np.isnan(values)
+    filled = np.where(known, values, 0.0)
+    total, weights = np.zeros_like(values), np.zeros_like(values)
+    for behind in range(width):
+        share = weight * (1 - weight) ** behind
+        total = total + share * trailing_sums(filled, 1, behind=behind)
+        weights = weights + share * trailing_sums(known.astype(float), 1, behind=behind)
+    return ratio(total, weights)
+
+
 def ratio(part: Floats, whole: Floats) -> Floats:
     """Return part / whole; NaN where there is no whole."""
     with np.errstate(invalid="ignore", divide="ignore"):

@@ -1,0 +1,322 @@
+"""What the trained assets have in common: read one snapshot, train, judge, score, and tell it on the page."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.house import PRODUCT, days_of, key_of, materialized, table_value
+from assets.plots import markdown_picture
+from intelligence.errors import NotEnoughEvidence
+from intelligence.layers import TRAINED
+from intelligence.risk.tables import FEATURE_RISK, USER_CHURN
+from intelligence.sql import sql
+from intelligence.tables import Days, Table
+from resources.lake import Lake
+from resources.model_versions import Champion, LoggedTraining, Registered
+from resources.registry import Registry
+
+MODELS = {FEATURE_RISK.path: "feature_risk", USER_CHURN.path: "user_churn"}
+ALWAYS = Days(date(1, 1, 1), date(9999, 12, 31))
+CAUSE_TAG = "intelligence/cause"
+ASKED = "asked for by a person"
+NO_CHAMPION = (
+    "There is no champion of {0} yet, so nothing is scored. The page of its verdict says why; `intelligence models` lists"
+    " versions to promote."
+)
+
+
+def _scores_of(table: Table) -> Table:
+    """Return the table of scores to which a table of trainings or verdicts belongs."""
+    return next(scores for scores, pair in TRAINED.items() if table in (scores, *pair))
+
+
+def _subject(table: Table) -> Any:
+    from intelligence.risk.subjects import feature_subject, user_subject
+
+    return (feature_subject if _scores_of(table) == FEATURE_RISK else user_subject)(PRODUCT.risk)
+
+
+@dataclass(frozen=True, slots=True)
+class _Panel:
+    """Rows with their labels, as of one snapshot of the lake."""
+
+    snapshot: int
+    rows: pl.DataFrame
+    last_day: date | None
+
+
+def _panel(lake: Lake, table: Table) -> _Panel:
+    """Return the rows to train on and judge by, with labels where they are known."""
+    return _feature_rows(lake) if _scores_of(table) == FEATURE_RISK else _user_rows(lake)
+
+
+def _feature_rows(lake: Lake) -> _Panel:
+    from intelligence.risk.labels import onset_labels
+
+    queries = {
+        "panel": "FROM risk.feature_panel",
+        "health": "SELECT event_date, feature, state FROM metrics.feature_health",
+    }
+    snapshot, frames = lake.read(queries)
+    labels = onset_labels(frames["health"], horizon_days=PRODUCT.risk.horizon_days)
+    rows = frames["panel"].join(labels, on=["event_date", "feature"], how="inner")
+    return _Panel(snapshot, rows.sort("event_date", "feature"), frames["panel"]["event_date"].max())
+
+
+def _user_rows(lake: Lake) -> _Panel:
+    from intelligence.risk.subjects import user_training_days, users_per_thousand
+
+    span = lake.frame("SELECT min(event_date), max(event_date), count(DISTINCT user_id) FROM metrics.user_day").row(0)
+    first, last, users = span
+    if first is None:
+        return _Panel(lake.snapshot_id(), pl.DataFrame(schema={"event_date": pl.Date, "label": pl.Boolean}), None)
+    days = user_training_days(first, last, horizon_days=PRODUCT.risk.churn.horizon_days)
+    asked = _user_parameters(days, last, users_per_thousand=users_per_thousand(users, len(days)))
+    snapshot, frames = lake.read({"rows": sql("risk/user_panel.sql")}, asked)
+    return _Panel(snapshot, frames["rows"], last)
+
+
+def _user_parameters(days: list[date], last_day: date, *, users_per_thousand: int) -> dict[str, Any]:
+    churn = PRODUCT.risk.churn
+    return {
+        "days": days,
+        "last_day": last_day,
+        "window_days": churn.window_days,
+        "horizon_days": churn.horizon_days,
+        "users_per_thousand": users_per_thousand,
+    }
+
+
+def trained_from(
+    context: dg.AssetExecutionContext, lake: Lake, registry: Registry, table: Table
+) -> dg.MaterializeResult:
+    """Return the result of a training: a registered version, and its scores on unseen time in `table`."""
+    from intelligence.risk.training import trained
+
+    subject, panel = _subject(table), _panel(lake, table)
+    context.log.info(f"training {subject.model} on {panel.rows.height:,} rows")
+    try:
+        training = trained(panel.rows, subject.question, rules=subject.rules)
+    except NotEnoughEvidence as error:
+        context.log.warning(str(error))
+        lake.replace(table, ALWAYS, f"FROM {table.path} LIMIT 0")
+        return materialized(lake, table, ALWAYS, written=0, not_enough_evidence=str(error))
+    logged = _logged(training, subject, panel)
+    registered = registry.registered(subject.model, training.model, logged=logged, tags=_run_tags(context, table))
+    rows = _unseen_rows(training, registered, panel.snapshot)
+    written = lake.replace(table, ALWAYS, "FROM unseen", frames={"unseen": rows})
+    return materialized(lake, table, ALWAYS, written=written, **_training_page(training, registered, logged))
+
+
+def _unseen_rows(training: Any, registered: Registered, snapshot: int) -> pl.DataFrame:
+    chosen = training.model.kind
+    return training.unseen.with_columns(
+        chosen=pl.lit(chosen),
+        score=pl.col(chosen),
+        is_flagged=pl.Series(training.flagged),
+        model_version=pl.lit(int(registered.version), dtype=pl.Int64),
+        lake_snapshot=pl.lit(snapshot, dtype=pl.Int64),
+    )
+
+
+def _logged(training: Any, subject: Any, panel: _Panel) -> LoggedTraining:
+    import json
+
+    from intelligence.risk.card import card, report, summary
+    from intelligence.risk.pictures import contributions_picture, folds_picture, training_picture
+
+    best = training.best
+    origin = {"Snapshot of the lake": str(panel.snapshot), "Newest day": str(panel.last_day)}
+    text = card(training, title=subject.title, asks=subject.asks, use=subject.use, limits=subject.limits, origin=origin)
+    names = [name for name, value in best.measures.items() if value.value is not None]
+    shown = panel.rows.filter(pl.col("label").is_not_null())
+    return LoggedTraining(
+        question=subject.asks,
+        summary=summary(training, what=subject.title.lower()),
+        snapshot=panel.snapshot,
+        trained_through=str(training.last_time),
+        tables=subject.tables,
+        params={
+            "kind": training.model.kind,
+            "horizon": subject.question.horizon,
+            "predictors": len(training.model.predictors),
+        },
+        metrics={name: best.measures[name].value for name in names},
+        steps={name: [fold[name] for fold in best.by_fold if fold[name] == fold[name]] for name in names},
+        files={
+            "card.md": text.encode(),
+            "report.json": json.dumps(report(training), indent=1).encode(),
+            "plots/training.png": training_picture(training),
+            "plots/contributions.png": contributions_picture(training.model, shown),
+            "plots/folds.png": folds_picture(training),
+        },
+    )
+
+
+def _run_tags(context: dg.AssetExecutionContext, table: Table) -> dict[str, str]:
+    return {
+        "dagster.run_id": context.run_id,
+        "dagster.asset_key": f"{table.layer}/{table.name}",
+        "dagster.job": context.job_name,
+        "cause": context.run.tags.get(CAUSE_TAG, ASKED),
+    }
+
+
+def _training_page(training: Any, registered: Registered, logged: LoggedTraining) -> dict[str, Any]:
+    from intelligence.risk.card import records
+
+    return {
+        "model_version": dg.MetadataValue.url(registered.version_url),
+        "mlflow_run": dg.MetadataValue.url(registered.run_url),
+        "winner": training.model.kind,
+        "rivals_and_floors": table_value(pl.DataFrame(records(training))),
+        "plots": markdown_picture("training", logged.files["plots/training.png"]),
+        "card": dg.MetadataValue.md(logged.files["card.md"].decode()),
+    }
+
+
+def verdict_check(table: Table) -> dg.AssetCheckSpec:
+    """Return the check that carries the gate's verdict."""
+    return dg.AssetCheckSpec(
+        "challenger_passed_the_gate",
+        asset=key_of(table),
+        description="The newest version is no worse than the champion, or beats the floors where there is none.",
+    )
+
+
+def judged(context: dg.AssetExecutionContext, lake: Lake, registry: Registry, table: Table) -> dg.MaterializeResult:
+    """Return the gate's verdict on the newest version; where it says so and may, the version is made champion."""
+    from intelligence.risk.judgement import judged_challenger, verdict_row
+
+    subject, panel, unseen = (
+        _subject(table),
+        _panel(lake, table),
+        lake.frame(f"FROM {TRAINED[_scores_of(table)][0].path}"),
+    )
+    challenger = None if unseen.is_empty() else str(unseen["model_version"][0])
+    champion = registry.champion(subject.model)
+    if champion and champion.version == challenger:
+        return _verdict_page(lake, table, "It is the champion already: nothing is to be decided.", passed=True)
+    found = judged_challenger(unseen, panel.rows, subject, **_as_rival(champion))
+    promoted = found.decision == "promote" and PRODUCT.risk.promotion == "auto"
+    if challenger:
+        registry.tagged(subject.model, challenger, {"verdict": found.decision, "verdict_reason": found.reason})
+    row = verdict_row(
+        found,
+        unseen,
+        champion=int(champion.version) if champion else None,
+        as_of=panel.last_day,
+        snapshot=panel.snapshot,
+        is_promoted=promoted,
+    )
+    others = f"SELECT * FROM {table.path} ANTI JOIN verdict USING (as_of, lake_snapshot)"
+    lake.replace(table, ALWAYS, f"FROM verdict UNION ALL BY NAME {others}", frames={"verdict": row})
+    if promoted:
+        cause = context.run.tags.get(CAUSE_TAG, ASKED)
+        registry.promoted(
+            subject.model, challenger, actor="the gate", cause=cause, reason=found.reason, run_id=context.run_id
+        )
+    context.log.info(f"{subject.model}: {found.decision}. {found.reason}")
+    passed = found.decision in ("promote", "hold")
+    return _verdict_page(lake, table, found.reason, passed=passed, decision=found.decision, numbers=_numbers(found))
+
+
+def _as_rival(champion: Champion | None) -> dict[str, Any]:
+    if champion is None:
+        return {}
+    return {"champion": champion.model, "champion_trained_through": date.fromisoformat(champion.trained_through)}
+
+
+def _numbers(found: Any) -> dg.TableMetadataValue:
+    from intelligence.risk.card import told
+
+    measured = sorted({*found.challenger, *found.rival})
+    rows = [
+        {"measure": name, "challenger": told(found.challenger.get(name)), found.against: told(found.rival.get(name))}
+        for name in measured
+    ]
+    return table_value(pl.DataFrame(rows or {"measure": []}))
+
+
+def _verdict_page(lake: Lake, table: Table, reason: str, *, passed: bool, **extra: Any) -> dg.MaterializeResult:
+    check = dg.AssetCheckResult(
+        check_name=verdict_check(table).name,
+        asset_key=key_of(table),
+        passed=passed,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=reason,
+    )
+    return materialized(lake, table, ALWAYS, more_checks=[check], reason=reason, **extra)
+
+
+def registry_check(table: Table) -> dg.AssetCheckSpec:
+    """Return the check that the scores come from the version that bears the alias now."""
+    return dg.AssetCheckSpec(
+        "the_registry_answered",
+        asset=key_of(table),
+        description="MLflow said which version is the champion; else the last one known on this machine scored.",
+    )
+
+
+def scored_days(
+    context: dg.AssetExecutionContext, lake: Lake, registry: Registry, table: Table
+) -> dg.MaterializeResult:
+    """Return the result of scoring the run's days with the champion; without one no row is written, and it says so."""
+    from intelligence.risk.scores import scored
+
+    subject, days, champion = _subject(table), days_of(context), registry.champion(MODELS[table.path])
+    note = (champion.note if champion else NO_CHAMPION.format(subject.model)) or ""
+    if note:
+        context.log.warning(note)
+    check = dg.AssetCheckResult(
+        check_name=registry_check(table).name,
+        asset_key=key_of(table),
+        passed=champion is None or champion.note is None,
+        severity=dg.AssetCheckSeverity.WARN,
+        description=note or None,
+    )
+    if champion is None:
+        written = lake.replace(table, days, f"FROM {table.path} LIMIT 0")
+        return materialized(lake, table, days, written=written, more_checks=[check], note=note)
+    snapshot, rows = _present(lake, table, days)
+    name = "risk" if table == FEATURE_RISK else "churn"
+    scores = scored(rows, champion.model, subject.predictors, name=name, medium=subject.medium, high=subject.high)
+    scores = _with_origin(scores, champion, snapshot)
+    written = lake.replace(table, days, "FROM scores", frames={"scores": scores.select(_columns(table))})
+    extra = {"model_version": dg.MetadataValue.url(registry.version_url(champion.name, champion.version)), "note": note}
+    return materialized(lake, table, days, written=written, more_checks=[check], **extra)
+
+
+def _present(lake: Lake, table: Table, days: Days) -> tuple[int, pl.DataFrame]:
+    """Return the rows to score, as of one snapshot."""
+    from intelligence.risk.labels import SCORED_STATES
+
+    if table == FEATURE_RISK:
+        query = (
+            "FROM risk.feature_panel WHERE event_date >= $start AND event_date < $end AND list_contains($states, state)"
+        )
+        snapshot, frames = lake.read({"rows": query}, {**days.parameters, "states": list(SCORED_STATES)})
+        return snapshot, frames["rows"].sort("event_date", "feature")
+    chosen = [days.start + timedelta(days=n) for n in range((days.end - days.start).days)]
+    asked = _user_parameters(chosen, days.end, users_per_thousand=1000)
+    snapshot, frames = lake.read({"rows": sql("risk/user_panel.sql")}, asked)
+    return snapshot, frames["rows"]
+
+
+def _with_origin(scores: pl.DataFrame, champion: Champion, snapshot: int) -> pl.DataFrame:
+    from intelligence.risk.scores import with_impact
+
+    told = with_impact(scores, users="users_7d") if "users_7d" in scores.columns else scores
+    return told.with_columns(
+        model_kind=pl.lit(str(champion.model.kind)),
+        model_version=pl.lit(int(champion.version), dtype=pl.Int64),
+        trained_through=pl.lit(date.fromisoformat(champion.trained_through)),
+        lake_snapshot=pl.lit(snapshot, dtype=pl.Int64),
+    )
+
+
+def _columns(table: Table) -> list[str]:
+    return [column.name for column in table.columns]

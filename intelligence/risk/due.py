@@ -1,0 +1,24 @@
+"""When a training is due by the calendar; drift may ask for one earlier."""
+
+from datetime import date
+from typing import Final
+
+RETRY_DAYS: Final = 7
+
+
+def training_due(
+    last_as_of: date | None, newest_day: date, *, decision: str | None, retrain_after_days: int
+) -> str | None:
+    """Return why a training is due, or None.
+
+    >>> training_due(None, date(2026, 8, 1), decision=None, retrain_after_days=28)
+    'no model was trained yet'
+    >>> training_due(date(2026, 8, 1), date(2026, 8, 5), decision="promote", retrain_after_days=28) is None
+    True
+    """
+    if last_as_of is None:
+        return "no model was trained yet"
+    age = (newest_day - last_as_of).days
+    if decision == "not_enough_evidence" and age >= RETRY_DAYS:
+        return f"the last one, {age} days ago, had not enough evidence"
+    return f"the last one is {age} days old" if age >= retrain_after_days else None
