@@ -334,6 +334,11 @@ def _create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> N
     for table in tables:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {table.layer}")
         columns = present.get(table.path)
+        if columns is not None and table in DAILY_TABLES and set(columns) - {column.name for column in table.columns}:
+            # A table that is built from others is made anew when its definition loses a column.
+            connection.execute(f"DROP TABLE {table.path}")
+            connection.execute("DELETE FROM bookkeeping.day_builds WHERE table_name = $path", {"path": table.path})
+            columns = None
         if columns is None:
             definitions = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
             connection.execute(f"CREATE TABLE {table.path} ({definitions})")

@@ -28,7 +28,8 @@ LOOKBACK_DAYS: Final = 34
 BASELINE_DAYS: Final = 28
 EWMA_DAYS: Final = 7
 EWMA_WEIGHT: Final = 0.3
-OLDEST_AGE_DAYS: Final = 90
+OLDEST_AGE_DAYS: Final = 56
+BEGINNING_DAYS: Final = 7
 AGE_BOUNDS_DAYS: Final = (7, 14, 28, 56)
 _COUNTS: Final = (
     *("usage_count", "users", "timed_events", "slow_events", "failed_events", "errors", "crashed_events"),
@@ -228,6 +229,13 @@ def _standing(health: pl.DataFrame, grid: _Grid) -> dict[str, Floats]:
     }
 
 
+def _is_new(grid: _Grid) -> NDArray[np.bool_]:
+    """Return which features came after the telemetry's first week; nobody knows how old the others are."""
+    first_seen = grid.features["first_seen_date"].to_numpy().astype("datetime64[D]")
+    later: NDArray[np.bool_] = (first_seen >= first_seen.min() + BEGINNING_DAYS)[:, None]
+    return later
+
+
 def _context(grid: _Grid, releases: pl.DataFrame) -> dict[str, Floats]:
     days = np.array(grid.days, dtype="datetime64[D]")
     first_days = releases["first_seen_at"].cast(pl.Date).to_numpy().astype("datetime64[D]")
@@ -238,8 +246,7 @@ def _context(grid: _Grid, releases: pl.DataFrame) -> dict[str, Floats]:
     return {
         "release_age_days": np.where(np.isinf(newest), np.nan, np.minimum(newest, BASELINE_DAYS))[None, :],
         "releases_7d": ((ages >= 0) & (ages < 7)).sum(axis=0).astype(float)[None, :],
-        "feature_age_days": np.clip(grid.age_days, 0, OLDEST_AGE_DAYS),
+        "feature_age_days": np.where(_is_new(grid), np.clip(grid.age_days, 0, OLDEST_AGE_DAYS), np.nan),
         "is_beta": (lifecycle == "beta").cast(pl.Float64).to_numpy()[:, None],
         "is_sunset": (lifecycle == "sunset").cast(pl.Float64).to_numpy()[:, None],
-        "tier": grid.terms("tier"),
     }

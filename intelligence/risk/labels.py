@@ -10,8 +10,9 @@ SCORED_STATES: Final = ("healthy", "at_risk")
 def onset_labels(health: pl.DataFrame, *, horizon_days: int) -> pl.DataFrame:
     """Return `event_date`, `feature` and `label` for each day on which a feature was judged and not degraded.
 
-    The label says whether it is degraded on any of the next `horizon_days` days. It is null where that cannot be known
-    yet: the horizon is not over and no onset has shown, or the state became unknown within it.
+    The label says whether it is degraded on any of the next `horizon_days` days. It is null until the horizon is over,
+    even where an onset has shown already (else the newest days would hold nothing but onsets), and where no onset
+    showed but the state became unknown.
     """
     states = health.select("feature", "event_date", "state")
     found = states.filter(pl.col("state").is_in(SCORED_STATES)).select("feature", "event_date")
@@ -23,5 +24,7 @@ def onset_labels(health: pl.DataFrame, *, horizon_days: int) -> pl.DataFrame:
         found = found.join(later, on=["feature", "event_date"], how="left")
         onset = onset | (pl.col(f"state_{ahead}") == "degraded").fill_null(value=False)
         known = known & (pl.col(f"state_{ahead}").is_not_null() & (pl.col(f"state_{ahead}") != "unknown"))
-    labelled = found.with_columns(label=pl.when(onset).then(statement=True).when(known).then(statement=False))
+    is_over = pl.col("event_date").dt.offset_by(f"{horizon_days}d") <= states["event_date"].max()
+    outcome = pl.when(onset).then(statement=True).when(known).then(statement=False)
+    labelled = found.with_columns(label=pl.when(is_over).then(outcome))
     return labelled.select("event_date", "feature", "label").sort("event_date", "feature")

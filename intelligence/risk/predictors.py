@@ -51,10 +51,9 @@ FEATURE_PREDICTORS: Final = (
     Predictor("unjudged_days", "{:.0f} days without enough evidence"),
     Predictor("release_age_days", "newest release {:.0f} days old"),
     Predictor("releases_7d", "{:.0f} releases in 7 days"),
-    Predictor("feature_age_days", "feature {:.0f} days old (90 at most)"),
+    Predictor("feature_age_days", "feature {:.0f} days old (56 at most)"),
     Predictor("is_beta", "lifecycle beta: {:.0f}"),
     Predictor("is_sunset", "lifecycle sunset: {:.0f}"),
-    Predictor("tier", "tier {:.0f}"),
     Predictor("error_burn_against_age", "errors of 7 days {:+.1f}x what features of its age show", 1),
     Predictor("product_error_rise_3d", "errors of the whole product {:+.1f} standard errors from the 4 weeks before"),
 )
