@@ -207,6 +207,7 @@ def judged(context: dg.AssetExecutionContext, lake: Lake, registry: Registry, ta
     row = verdict_row(
         found,
         unseen,
+        subject,
         champion=int(champion.version) if champion else None,
         as_of=panel.last_day,
         snapshot=panel.snapshot,

@@ -12,9 +12,14 @@ from assets.house import DAY, PRODUCT, key_of
 from assets.models import CAUSE_TAG
 from intelligence.layers import DAILY_TABLES, DELIVERED, SCORED, TRAINED
 from intelligence.risk.due import training_due
+from intelligence.risk.predictors import FEATURE_PREDICTORS, USER_PREDICTORS, names_of
+from intelligence.risk.tables import FEATURE_VERDICT, USER_VERDICT
 from intelligence.tables import Days, Table
 from resources.lake import Lake
 from resources.runs import TERMINAL, close_orphaned_runs, process_tags
+
+
+PREDICTORS = {FEATURE_VERDICT.path: FEATURE_PREDICTORS, USER_VERDICT.path: USER_PREDICTORS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +86,19 @@ def model_steps(lake: Lake, *, today: date) -> list[Step]:
 
 
 def _training_cause(lake: Lake, verdicts: Table, newest: Days) -> str | None:
-    last = lake.frame(f"SELECT as_of, decision FROM {verdicts.path} ORDER BY as_of DESC, lake_snapshot DESC LIMIT 1")
-    as_of, decision = last.row(0) if last.height else (None, None)
-    return training_due(as_of, newest.start, decision=decision, retrain_after_days=PRODUCT.risk.retrain_after_days)
+    query = f"SELECT as_of, decision, predictors FROM {verdicts.path} ORDER BY as_of DESC, lake_snapshot DESC LIMIT 1"
+    last = lake.frame(query)
+    as_of, decision, predictors = last.row(0) if last.height else (None, None, None)
+    return training_due(
+        as_of,
+        newest.start,
+        decision=decision,
+        retrain_after_days=PRODUCT.risk.retrain_after_days,
+        same_predictors=predictors == ", ".join(names_of(PREDICTORS[verdicts.path])),
+    )
 
 
-def brought_up_to_date(
+def brought_up_to_date(def brought_up_to_date(
     defs: dg.Definitions, lake: Lake, instance: dg.DagsterInstance, *, today: date, listener: Listener
 ) -> Outcome:
     """Return what happened when all new files were taken in and every stale day was built.

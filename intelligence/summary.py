@@ -3,13 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import polars as pl
 
 from intelligence.product import Product
 from intelligence.telemetry.simulation import PlantedTruth, planted_truths
 
+if TYPE_CHECKING:
+    from intelligence.risk.backtest import BacktestLine, CaughtDecay
+
+RISKS_SHOWN: Final = 10
 WORST_SHOWN: Final = 12
 
 TOTALS: Final = """
@@ -53,6 +57,24 @@ DEGRADED_DAYS: Final = """
 SELECT event_date, feature FROM metrics.feature_health
 WHERE state = 'degraded' AND evidence = 'enough' ORDER BY feature, event_date
 """
+
+
+TOP_RISKS: Final = """
+SELECT event_date, feature, risk_score, risk_low, risk_high, risk_bucket, impact_score, model_version,
+       concat_ws('; ', reason_1, reason_2) AS why
+FROM risk.feature_risk WHERE event_date = (SELECT max(event_date) FROM risk.feature_risk)
+ORDER BY risk_score DESC, feature LIMIT $most
+"""
+
+LEAVING: Final = """
+SELECT churn_bucket AS bucket, count(*) AS users, avg(churn_score) AS mean_score, mode(reason_1) AS reason
+FROM risk.user_churn WHERE event_date = (SELECT max(event_date) FROM risk.user_churn)
+GROUP BY bucket ORDER BY mean_score DESC
+"""
+
+RISK_VERDICT: Final = (
+    "SELECT decision, reason FROM risk.feature_verdict ORDER BY as_of DESC, lake_snapshot DESC LIMIT 1"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +128,22 @@ class PlantedAndFound:
 
 
 @dataclass(frozen=True, slots=True)
+class RiskSummary:
+    """What comes next: the riskiest features, users about to leave, and what the model is worth.
+
+    `verdict` is why there are no scores, where there are none.
+    """
+
+    day: date | None
+    top: pl.DataFrame
+    leaving: pl.DataFrame
+    verdict: str | None
+    backtest: tuple["BacktestLine", ...]
+    decays: tuple["CaughtDecay", ...]
+    judged_days: tuple[date, date] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What a lake holds; `last_day` is the last complete day, without which there is no health to tell.
 
@@ -120,6 +158,7 @@ class Summary:
     trouble: pl.DataFrame
     evidence: Mapping[str, int]
     planted: PlantedAndFound | None
+    risk: RiskSummary | None
 
 
 class Frame(Protocol):
@@ -141,6 +180,29 @@ def summary(frame: Frame, product: Product) -> Summary:
         trouble=frame(IN_TROUBLE),
         evidence=dict(frame(EVIDENCE).iter_rows()),
         planted=_planted_and_found(frame, product, faults["event_date"].to_list(), last_day) if last_day else None,
+        risk=_risk(frame, product) if last_day else None,
+    )
+
+
+def _risk(frame: Frame, product: Product) -> RiskSummary | None:
+    from intelligence.risk.backtest import backtest, caught_decays
+
+    verdicts, unseen = frame(RISK_VERDICT), frame("FROM risk.feature_training")
+    if verdicts.is_empty():
+        return None
+    top = frame(TOP_RISKS, {"most": RISKS_SHOWN})
+    simulated = [source.simulate for source in product.sources if source.simulate]
+    judged = not unseen.is_empty()
+    return RiskSummary(
+        day=top["event_date"][0] if top.height else None,
+        top=top,
+        leaving=frame(LEAVING),
+        verdict=None if top.height else f"{verdicts['decision'][0].replace('_', ' ')}: {verdicts['reason'][0]}",
+        backtest=tuple(backtest(unseen, unit="feature", capacity=product.risk.capacity)) if judged else (),
+        decays=tuple(caught_decays(unseen, planted_truths(simulated[0].plan()))) if judged and simulated else (),
+        judged_days=unseen.select(first=pl.col("event_date").min(), last=pl.col("event_date").max()).row(0)
+        if judged
+        else None,
     )
 
 

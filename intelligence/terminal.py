@@ -6,7 +6,6 @@ from typing import Final
 
 import polars as pl
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from intelligence.errors import PlatformError
@@ -14,24 +13,14 @@ from intelligence.invocation import Invocation
 from intelligence.summary import PlantedAndFound, Summary
 from intelligence.telemetry.examined import ExaminedSource
 from intelligence.telemetry.remedies import remedy
+from intelligence.terminal_risk import risk_parts
+from intelligence.terminal_table import add, table
 
 UNJUDGED: Final = {
     "pipeline_fault": "because the telemetry of the day is at fault, not the product",
     "low_volume": "with too few events",
     "no_events": "without an event",
 }
-
-
-def _table(title: str, *columns: str, numbers: Sequence[str] = ()) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
-    for column in columns:
-        table.add_column(column, justify="right" if column in numbers else "left", overflow="fold")
-    return table
-
-
-def _add(table: Table, *cells: str | Text) -> None:
-    """Add a row whose texts are shown as they are: names and values come from data, and rich reads `[x]` as a style."""
-    table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
 
 
 def error_text(error: PlatformError, invocation: Invocation) -> Text:
@@ -65,6 +54,8 @@ def summary_parts(summary: Summary) -> Iterator[RenderableType]:
     if summary.planted:
         yield truths_table(summary.planted)
     yield trouble_table(summary.trouble, summary.last_day, summary.evidence)
+    if summary.risk:
+        yield from risk_parts(summary.risk)
 
 
 def unmatched_text(source: str, glob: str, product_file: str) -> Text:
@@ -79,9 +70,9 @@ def unmatched_text(source: str, glob: str, product_file: str) -> Text:
 def totals_table(totals: pl.DataFrame) -> RenderableType:
     """Return rows in, accepted, duplicates and rejected."""
     row = totals.row(0, named=True)
-    table = _table("Telemetry", "files", "rows in", "accepted", "duplicates", "rejected")
-    _add(table, *(f"{row[name]:,}" for name in ("files", "rows_in", "accepted", "duplicates", "rejected")))
-    return table
+    shown = table("Telemetry", "files", "rows in", "accepted", "duplicates", "rejected")
+    add(shown, *(f"{row[name]:,}" for name in ("files", "rows_in", "accepted", "duplicates", "rejected")))
+    return shown
 
 
 def trouble_table(trouble: pl.DataFrame, day: date, evidence: Mapping[str, int]) -> RenderableType:
@@ -90,18 +81,18 @@ def trouble_table(trouble: pl.DataFrame, day: date, evidence: Mapping[str, int])
     if trouble.is_empty():
         calm = [Text(f"No feature is in trouble on {day}.", style="green")] if evidence.get("enough") else []
         return Group(*calm, *unjudged)
-    table = _table(f"Features in trouble on {day}", "feature", "state", "since", "owner", "why")
+    shown = table(f"Features in trouble on {day}", "feature", "state", "since", "owner", "why")
     for row in trouble.iter_rows(named=True):
         style = "red" if row["state"] == "degraded" else "yellow"
-        _add(
-            table,
+        add(
+            shown,
             row["feature"],
             Text(row["state"].replace("_", " "), style),
             str(row["since"]),
             row["owner"],
             row["reason"],
         )
-    return Group(table, *unjudged)
+    return Group(shown, *unjudged)
 
 
 def unjudged_text(day: date, evidence: Mapping[str, int]) -> list[Text]:
@@ -118,30 +109,30 @@ def worst_table(worst: pl.DataFrame) -> RenderableType | None:
     """Return the feature-days with the most bad events beyond what was promised; None where there is none."""
     if worst.is_empty():
         return None
-    table = _table("Worst feature-days", "day", "feature", "excess bad", "why", numbers=("excess bad",))
+    shown = table("Worst feature-days", "day", "feature", "excess bad", "why", numbers=("excess bad",))
     for row in worst.iter_rows(named=True):
-        _add(table, str(row["event_date"]), row["feature"], f"{row['excess_bad_events']:,.0f}", row["reason"])
-    return table
+        add(shown, str(row["event_date"]), row["feature"], f"{row['excess_bad_events']:,.0f}", row["reason"])
+    return shown
 
 
 def faults_table(faults: pl.DataFrame) -> RenderableType | None:
     """Return the days whose telemetry is at fault; None where there is none."""
     if faults.is_empty():
         return None
-    table = _table("Days on which the pipeline, not the product, was at fault", "day", "verdict", "why")
+    shown = table("Days on which the pipeline, not the product, was at fault", "day", "verdict", "why")
     for row in faults.iter_rows():
-        _add(table, *(str(cell) for cell in row))
-    return table
+        add(shown, *(str(cell) for cell in row))
+    return shown
 
 
 def waiting_table(waiting: pl.DataFrame) -> RenderableType | None:
     """Return what waits in quarantine, by reason; None where nothing does."""
     if waiting.is_empty():
         return None
-    table = _table("In quarantine", "source", "reason", "rows", "example", numbers=("rows",))
+    shown = table("In quarantine", "source", "reason", "rows", "example", numbers=("rows",))
     for row in waiting.iter_rows(named=True):
-        _add(table, row["source"], row["reason"], f"{row['rows']:,}", row["example"] or "")
-    return table
+        add(shown, row["source"], row["reason"], f"{row['rows']:,}", row["example"] or "")
+    return shown
 
 
 def truths_table(planted: PlantedAndFound) -> RenderableType:
@@ -150,7 +141,7 @@ def truths_table(planted: PlantedAndFound) -> RenderableType:
     clean = f"False alarms on {', '.join(alarms)}." if alarms else "No feature was called degraded without cause."
     if not planted.found:
         return Text(f"No trouble is planted in these days. {clean}", "bold")
-    table = _table(
+    shown = table(
         "Planted and found", "planted", "where", "from", "to", "found on", "days after", numbers=("days after",)
     )
     for item in planted.found:
@@ -158,10 +149,10 @@ def truths_table(planted: PlantedAndFound) -> RenderableType:
         seen = Text(str(item.found_on), "green") if item.found_on else Text("not found", "red")
         delay = "" if item.delay_days is None else str(item.delay_days)
         kind = truth.kind.replace("_", " ")
-        _add(table, kind, truth.feature or "whole product", str(truth.starts_on), str(truth.ends_on), seen, delay)
+        add(shown, kind, truth.feature or "whole product", str(truth.starts_on), str(truth.ends_on), seen, delay)
     hits = sum(item.found_on is not None for item in planted.found)
     total = f"Found {hits} of {len(planted.found)} among {planted.features} features."
-    return Group(table, Text(f"{total} {clean}", "bold"))
+    return Group(shown, Text(f"{total} {clean}", "bold"))
 
 
 def examined_text(examined: ExaminedSource, invocation: Invocation) -> RenderableType:
@@ -186,10 +177,10 @@ def failed_checks_table(failed: Sequence[tuple[str, str, str]]) -> RenderableTyp
     """Return the checks that did not pass; None where all did."""
     if not failed:
         return None
-    table = _table("Checks that did not pass", "asset", "check", "severity")
+    shown = table("Checks that did not pass", "asset", "check", "severity")
     for asset, check, severity in failed:
-        _add(table, asset, check, Text(severity, "red" if severity == "ERROR" else "yellow"))
-    return table
+        add(shown, asset, check, Text(severity, "red" if severity == "ERROR" else "yellow"))
+    return shown
 
 
 def next_steps(invocation: Invocation, product_file: str) -> RenderableType:

@@ -7,9 +7,14 @@ RETRY_DAYS: Final = 7
 
 
 def training_due(
-    last_as_of: date | None, newest_day: date, *, decision: str | None, retrain_after_days: int
+    last_as_of: date | None,
+    newest_day: date,
+    *,
+    decision: str | None,
+    retrain_after_days: int,
+    same_predictors: bool = True,
 ) -> str | None:
-    """Return why a training is due, or None.
+    """Return why a training is due, or None; `same_predictors` says whether the last one looked at what there is now.
 
     >>> training_due(None, date(2026, 8, 1), decision=None, retrain_after_days=28)
     'no model was trained yet'
@@ -18,6 +23,8 @@ def training_due(
     """
     if last_as_of is None:
         return "no model was trained yet"
+    if not same_predictors:
+        return "the last one looked at other predictors"
     age = (newest_day - last_as_of).days
     if decision == "not_enough_evidence" and age >= RETRY_DAYS:
         return f"the last one, {age} days ago, had not enough evidence"

@@ -1,5 +1,6 @@
 """The gate applied to a training: which rows count, what has to be beaten, and the verdict as a row of a table."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -23,6 +24,7 @@ def judged_challenger(
 ) -> Verdict:
     """Return whether the challenger whose unseen scores these are may become champion.
 
+    A champion that looks at predictors which the panel no longer has cannot be compared with, and counts as none.
     With a champion only rows count whose outcome lies wholly after what the champion had seen; the challenger's scores
     were given before it had seen them, so that neither knows them.
 
@@ -37,6 +39,9 @@ def judged_challenger(
     if unseen.is_empty():
         missing = what_is_missing(panel, question, rules=subject.rules)
         return verdict_without_evidence(missing or "No model was trained yet.")
+    unusable = [name for name in champion.predictors if name not in panel.columns] if champion else []
+    if unusable:
+        champion = None
     keys = [question.time, question.unit]
     rows = unseen.select(*keys, "label", "score").join(panel.drop("label"), on=keys, how="inner", maintain_order="left")
     against = "the floors"
@@ -58,7 +63,7 @@ def judged_challenger(
         name: rows[column].cast(pl.Float64).fill_nan(None).fill_null(-1e300).to_numpy()
         for name, column in question.floors.items()
     }
-    return verdict(
+    found = verdict(
         rows["score"].to_numpy(),
         floors,
         sample,
@@ -66,10 +71,23 @@ def judged_challenger(
         capacity=subject.rules.capacity,
         threshold=subject.rules.threshold,
     )
+    if not unusable:
+        return found
+    told = (
+        f"The champion looks at {unusable[0]}, which is no longer there, so the floors are the measure. {found.reason}"
+    )
+    return replace(found, reason=told)
 
 
 def verdict_row(
-    found: Verdict, unseen: pl.DataFrame, *, champion: int | None, as_of: date, snapshot: int, is_promoted: bool
+    found: Verdict,
+    unseen: pl.DataFrame,
+    subject: Subject,
+    *,
+    champion: int | None,
+    as_of: date,
+    snapshot: int,
+    is_promoted: bool,
 ) -> pl.DataFrame:
     """Return the verdict as a row in the shape of risk.feature_verdict; `snapshot` is used where nothing was trained."""
     trained = not unseen.is_empty()
@@ -84,6 +102,7 @@ def verdict_row(
         "challenger": unseen["model_version"][0] if trained else None,
         "champion": champion,
         "kind": unseen["chosen"][0] if trained else None,
+        "predictors": ", ".join(subject.question.predictors),
         "decision": found.decision,
         "reason": found.reason,
         "rows": found.rows,

@@ -79,8 +79,8 @@ class Judgement:
 class Training:
     """The result: every rival judged, the best of them fitted on all known rows, and its scores on unseen time.
 
-    `unseen` has one row per unit and time of the folds but the first: fold, label, and for each rival its probability
-    by what was known then. `advantage` is the paired difference in PR-AUC of the best over each rival and floor.
+    `unseen` has one row per unit and time of the folds but the first: fold, label, the floors, and for each rival its
+    probability by what was known then. `advantage` is the paired difference in PR-AUC of the best over each rival and floor.
     """
 
     question: Question
