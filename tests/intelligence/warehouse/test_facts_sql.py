@@ -1,0 +1,117 @@
+"""Events become facts and visits, against the same found by hand or plainly in Python."""
+
+from collections import defaultdict
+from datetime import datetime, timedelta
+from itertools import groupby
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from intelligence.warehouse.tables import FACT_EVENTS, FACT_SESSIONS
+from tests.intelligence.hand_made_lake import (
+    NOON,
+    TWO_DAYS,
+    Event,
+    Warehouse,
+    day,
+    event,
+)
+
+
+def sessions_of(warehouse: Warehouse, *events: Event) -> list[str]:
+    """Return each event's session, as a letter in the order of appearance."""
+    warehouse.put(*events)
+    warehouse.build(FACT_EVENTS, days=TWO_DAYS)
+    found = [row[1] for row in warehouse.rows(FACT_EVENTS, "event_id, concat(user_id, session_id)")]
+    assert len(found) == len(events)
+    return [chr(ord("a") + sorted(set(found), key=found.index).index(name)) for name in found]
+
+
+def test_a_visit_goes_on_after_exactly_thirty_minutes_and_ends_a_microsecond_later(warehouse: Warehouse) -> None:
+    half_hour = timedelta(minutes=30)
+    later = NOON + half_hour
+    much_later = later + half_hour + timedelta(microseconds=1)
+    assert sessions_of(warehouse, event(NOON), event(later), event(much_later)) == ["a", "a", "b"]
+
+
+def test_a_visit_may_last_for_hours_if_no_silence_is_longer_than_the_gap(warehouse: Warehouse) -> None:
+    visits = sessions_of(warehouse, *(event(NOON + n * timedelta(minutes=29)) for n in range(12)))
+    assert visits == ["a"] * 12
+
+
+def test_a_visit_ends_at_midnight(warehouse: Warehouse) -> None:
+    before, after = datetime(2026, 5, 4, 23, 59, 59), datetime(2026, 5, 5)
+    assert sessions_of(warehouse, event(before), event(after)) == ["a", "b"]
+
+
+def test_users_have_visits_of_their_own(warehouse: Warehouse) -> None:
+    soon = NOON + timedelta(minutes=1)
+    assert sessions_of(warehouse, event(NOON, "u1"), event(NOON, "u2"), event(soon, "u1"), event(soon, "u2")) == [
+        "a", "b", "a", "b",
+    ]  # fmt: skip
+
+
+def test_ids_that_are_given_are_kept_however_long_the_silence(warehouse: Warehouse) -> None:
+    hours = [NOON + timedelta(hours=n) for n in range(3)]
+    given_ids = [event(at, session_id="s") for at in hours]
+    loose = [event(hours[0] + timedelta(minutes=5)), event(hours[2])]
+    assert sessions_of(warehouse, *given_ids, *loose) == ["a", "a", "a", "b", "c"]
+    ids = {row[0] for row in warehouse.rows(FACT_EVENTS, "session_id")}
+    assert ids == {"s", "u1@2026-05-04#1", "u1@2026-05-04#2"}
+
+
+def test_a_given_id_over_midnight_or_of_two_users_is_a_visit_for_each(warehouse: Warehouse) -> None:
+    warehouse.put(
+        event(datetime(2026, 5, 4, 23, 50), session_id="s", feature="quiz"),
+        event(datetime(2026, 5, 4, 23, 58), session_id="s", feature="chat", error_count=2),
+        event(datetime(2026, 5, 5, 0, 10), session_id="s", event_type="complete"),
+        event(datetime(2026, 5, 5, 0, 10), session_id="s", user="u2", crashed=True),
+    )
+    warehouse.build(FACT_EVENTS, FACT_SESSIONS, days=TWO_DAYS)
+    columns = "event_date, user_id, duration_s, events, features, errors, crashed, converted"
+    assert warehouse.rows(FACT_SESSIONS, columns) == [
+        (day(0), "u1", 480.0, 2, 2, 2, False, False),
+        (day(1), "u1", 0.0, 1, 1, 0, False, True),
+        (day(1), "u2", 0.0, 1, 1, 0, True, False),
+    ]
+    warehouse.assert_claims(TWO_DAYS, FACT_EVENTS, FACT_SESSIONS)
+
+
+def test_a_fact_says_zero_and_false_where_the_source_says_nothing(warehouse: Warehouse) -> None:
+    warehouse.put(event(NOON))
+    warehouse.build(FACT_EVENTS, days=TWO_DAYS)
+    assert warehouse.rows(FACT_EVENTS, "error_count, crashed, segment, latency_ms, rating") == [
+        (0, False, "unknown", None, None)
+    ]
+
+
+def test_a_repeated_delivery_is_no_second_fact(warehouse: Warehouse) -> None:
+    warehouse.put(event(NOON, event_id="x"), event(NOON, event_id="x", is_duplicate=True))
+    warehouse.build(FACT_EVENTS, days=TWO_DAYS)
+    assert warehouse.rows(FACT_EVENTS, "event_id") == [("x",)]
+
+
+@settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    minutes=st.lists(
+        st.tuples(st.sampled_from(["u1", "u2"]), st.integers(0, 2 * 24 * 60 - 1)), min_size=1, max_size=60, unique=True
+    )
+)
+def test_visits_are_those_found_by_walking_through_each_users_day(
+    warehouse: Warehouse, minutes: list[tuple[str, int]]
+) -> None:
+    events = [event(datetime(2026, 5, 4) + timedelta(minutes=at), user) for user, at in minutes]
+    warehouse.put(*events)
+    warehouse.build(FACT_EVENTS, FACT_SESSIONS, days=TWO_DAYS)
+    naive = defaultdict(list)
+    for (user, on), times in groupby(sorted(minutes), key=lambda item: (item[0], item[1] // 1440)):
+        last = None
+        for _, at in times:
+            if last is None or at - last > 30:
+                naive[user, day(on)].append(0)
+            naive[user, day(on)][-1] += 1
+            last = at
+    found = defaultdict(list)
+    for user, on, _, count in warehouse.rows(FACT_SESSIONS, "user_id, event_date, started_at, events"):
+        found[user, on].append(count)
+    assert found == naive
