@@ -98,7 +98,7 @@ def _training_cause(lake: Lake, verdicts: Table, newest: Days) -> str | None:
     )
 
 
-def brought_up_to_date(def brought_up_to_date(
+def brought_up_to_date(
     defs: dg.Definitions, lake: Lake, instance: dg.DagsterInstance, *, today: date, listener: Listener
 ) -> Outcome:
     """Return what happened when all new files were taken in and every stale day was built.
