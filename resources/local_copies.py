@@ -103,7 +103,7 @@ class LocalCopies:
             if misfits:
                 raise ModelError(
                     f"{self.name} version {version}",
-                    f"{', '.join(misfits)} in MLflow's artifacts is not what was registered (its SHA-256 differs).",
+                    f"{', '.join(misfits)} in MLflow's artifacts is not what was registered (gone, or another SHA-256).",
                     hint=NEXT_STEP,
                 )
             whole = scratch / "whole"

@@ -3,6 +3,7 @@
 import logging
 import os
 import sqlite3
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -47,6 +48,8 @@ def quiet_environment() -> dict[str, str]:
         os.environ.setdefault(name, value)
     for name, level in TALKATIVE.items():
         logging.getLogger(name).setLevel(level)
+    # About hints in MLflow's own code and in ours, where the signature is given instead.
+    warnings.filterwarnings("ignore", message=".*type hint", category=UserWarning, module=r"mlflow\.")
     return dict(os.environ)
 
 
@@ -123,11 +126,16 @@ def answers(uri: str) -> Iterator[None]:
         code = getattr(error, "error_code", None)
         if code in ("RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE"):
             raise
+        if not isinstance(error, OSError | sqlite3.Error) and not type(error).__module__.startswith(_STORES):
+            raise
         raise MlflowUnreachable(
             "MLflow",
             f"it cannot be reached at {uri} ({_told(error)}).",
             hint="Check INTELLIGENCE_MLRUNS or INTELLIGENCE_MLFLOW_URI, that the server runs and the disk is not full.",
         ) from error
+
+
+_STORES = ("mlflow.", "sqlalchemy.")
 
 
 def _told(error: BaseException) -> str:

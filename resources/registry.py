@@ -117,7 +117,7 @@ class Registry(dg.ConfigurableResource):
         except Exception as error:
             raise ModelError(
                 f"{present.name} version {present.version}",
-                f"its files cannot be fetched from MLflow ({str(error).splitlines()[0][:200]}).",
+                f"its files cannot be fetched from MLflow ({str(error).splitlines()[-1][:200]}).",
                 hint="Bring its artifacts back and free disk space, or promote another version.",
             ) from error
         return Path(found) / "artifacts"
@@ -214,7 +214,9 @@ def _last_known(copies: LocalCopies, error: MlflowUnreachable) -> Champion:
     last = copies.last()
     if last is None:
         raise ModelError(
-            copies.name, f"{error.culprit} {error.problem} This machine has no copy of a champion.", hint=error.hint
+            error.culprit,
+            f"{error.problem} This machine has no copy of a champion of {copies.name}.",
+            hint=error.hint,
         ) from error
     copy, at = last
     note = (

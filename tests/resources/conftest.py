@@ -1,6 +1,7 @@
 """A workbench: a real lake, a folder of deliveries and a product that names it, all under tmp_path."""
 
 import gzip
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,10 @@ from intelligence.telemetry.tables import BATCHES, RAW_EVENTS
 from resources.delivery import deliveries
 from resources.ingest import IngestReport, ingested
 from resources.lake import Lake
+from resources.mlflow_store import make_store
 from resources.redrive import RedriveReport, redriven
+from resources.registry import Registry
+from tests.programs.models import registry_in
 
 NOW = datetime(2026, 7, 1, 12)
 
@@ -91,3 +95,18 @@ def bench(tmp_path: Path) -> Iterator[Workbench]:
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
     """A workbench for tests that leave nothing in the lake."""
     yield from workbench(tmp_path_factory.mktemp("shared"))
+
+
+@pytest.fixture(scope="session")
+def made_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh MLflow database: making one takes seconds, copying it none."""
+    root = tmp_path_factory.mktemp("mlruns")
+    make_store(root)
+    return root / "mlflow.db"
+
+
+@pytest.fixture
+def registry(tmp_path: Path, made_store: Path) -> Registry:
+    (tmp_path / "mlruns").mkdir()
+    shutil.copy(made_store, tmp_path / "mlruns" / "mlflow.db")
+    return registry_in(tmp_path)

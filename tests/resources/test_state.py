@@ -68,16 +68,16 @@ def test_the_history_can_only_grow(state: State, change: sa.Update | sa.Delete) 
 
 
 def test_a_write_that_fails_leaves_nothing(state: State) -> None:
+    one, none = sa.insert(PROMOTIONS).values(**ROW), sa.insert(PROMOTIONS).values(**{**ROW, "actor": None})
     with pytest.raises(StateError, match=r"NOT NULL"), state.writing() as connection:
-        connection.execute(sa.insert(PROMOTIONS).values(**ROW))
-        connection.execute(sa.insert(PROMOTIONS).values(**{**ROW, "actor": None}))
+        [connection.execute(statement) for statement in (one, none)]
     with state.reading() as connection:
         assert connection.execute(sa.select(PROMOTIONS)).all() == []
 
 
 def test_a_file_that_is_no_database_is_an_error_that_names_the_setting(tmp_path: Path) -> None:
     (tmp_path / "state.db").write_text("this is no database, and it is long enough to be seen as none")
-    with pytest.raises(StateError, match="file is not a database.*INTELLIGENCE_STATE"):
+    with pytest.raises(StateError, match=r"file is not a database.*INTELLIGENCE_STATE"):
         state_at(f"sqlite:///{tmp_path}/state.db")
 
 

@@ -1,0 +1,41 @@
+"""Small models for the tests of the registry; as a program it registers one, as a training in another process does."""
+
+import sys
+from pathlib import Path
+
+from intelligence.risk.model import Linear, Platt, RiskModel
+from resources.model_versions import LoggedTraining
+from resources.registry import Registry
+
+
+def registry_in(folder: Path) -> Registry:
+    return Registry(root=f"{folder}/mlruns", cache=f"{folder}/models", state=f"sqlite:///{folder}/state.db")
+
+
+def linear_model(weight: float = 0.7) -> RiskModel:
+    linear = Linear((0.1, 0.2), (0.0, 0.5), (1.0, 2.0), (weight, -0.3), 0.05)
+    return RiskModel("logistic_regression", ("p95_latency_ms", "error_rate"), Platt(1.1, -0.2), linear)
+
+
+LOGGED = LoggedTraining(
+    question="Which healthy features will be degraded within 7 days?",
+    summary="Trained on 90 days of 120 features.",
+    snapshot=12,
+    trained_through="2026-06-30",
+    tables=("metrics.fact_feature_metrics", "metrics.feature_health"),
+    params={"horizon_days": 7, "kind": "logistic_regression"},
+    metrics={"pr_auc": 0.41, "brier": 0.02},
+    steps={"fold_pr_auc": [0.4, 0.42]},
+    files={"plots/calibration.png": b"\x89PNG", "card.md": b"# Card", "report.json": b"{}"},
+)
+RUN_TAGS = {"dagster.run_id": "r1", "dagster.asset_key": "risk/feature_risk_model", "dagster.partition": "2026-06-30"}
+
+
+def registered(registry: Registry, weight: float = 0.7, model: RiskModel | None = None) -> str:
+    """Return the version of a linear model with this weight, or of the given model, named feature_risk."""
+    made = registry.registered("feature_risk", model or linear_model(weight), logged=LOGGED, tags=RUN_TAGS)
+    return made.version
+
+
+if __name__ == "__main__":
+    print(registered(registry_in(Path(sys.argv[1])), weight=float(sys.argv[2])))
