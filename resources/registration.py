@@ -39,6 +39,7 @@ def registered_version(
     made = client.create_model_version(
         name,
         source=f"models:/{model_id}",
+        model_id=model_id,
         run_id=run_id,
         tags=every_tag,
         description=logged.summary,

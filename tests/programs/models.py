@@ -1,9 +1,10 @@
-"""Small models for the tests of the registry; as a program it registers one, as a training in another process does."""
+"""Small models for the tests of the registry; as a program it opens a store, and registers one if a weight is given."""
 
 import sys
 from pathlib import Path
 
 from intelligence.risk.model import Linear, Platt, RiskModel
+from resources.mlflow_store import make_store
 from resources.model_versions import LoggedTraining
 from resources.registry import Registry
 
@@ -38,4 +39,9 @@ def registered(registry: Registry, weight: float = 0.7, model: RiskModel | None 
 
 
 if __name__ == "__main__":
-    print(registered(registry_in(Path(sys.argv[1])), weight=float(sys.argv[2])))
+    registry = registry_in(Path(sys.argv[1]))
+    if len(sys.argv) > 2:
+        print(registered(registry, weight=float(sys.argv[2])))
+    else:
+        make_store(Path(registry.root))
+        print(len(registry.versions("feature_risk")))
