@@ -38,6 +38,11 @@ class LocalCopies:
     name: str
     folder: Path
 
+    @property
+    def is_known(self) -> bool:
+        """Return whether MLflow ever named a champion to this machine, and did not take it back."""
+        return (self.folder / LAST).exists()
+
     def kept(self, version: str, run_id: str, tags: Mapping[str, str], fetched: Callable[[Path], Path]) -> Copy:
         """Return the copy of a version, fetched by `fetched(into)` if there is none or it does not fit its checksums."""
         expected = _checksums(tags)

@@ -14,8 +14,13 @@ REVERT = "revert"
 class StoredModel(Protocol):
     """What the registry asks of a model; `RiskModel` is one, and importing it here would load numpy with the graph."""
 
-    kind: Any
-    predictors: tuple[str, ...]
+    @property
+    def kind(self) -> str:
+        """Return what sort of model it is."""
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """Return the names of its input columns."""
 
     def files(self) -> dict[str, bytes]:
         """Return the model as files by name."""

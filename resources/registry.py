@@ -86,7 +86,7 @@ class Registry(dg.ConfigurableResource):
         """
         copies = LocalCopies(model_name, Path(self.cache) / model_name)
         try:
-            present = self._present(model_name)
+            present = self._present(model_name, copies)
         except MlflowUnreachable as error:
             return _last_known(copies, error)
         if present is None:
@@ -97,9 +97,8 @@ class Registry(dg.ConfigurableResource):
         copies.confirm(version, datetime.now(UTC))
         return _champion(model_name, kept)
 
-    def _present(self, model_name: str) -> Any | None:
-        from_start = self.tracking_uri is None and not self.exists()
-        if from_start and not (Path(self.cache) / model_name).exists():
+    def _present(self, model_name: str, copies: LocalCopies) -> Any | None:
+        if not self.exists() and not copies.is_known:
             return None
         with self._mlflow() as client:
             return _none_where_missing(lambda: client.get_model_version_by_alias(model_name, CHAMPION))
@@ -155,6 +154,7 @@ class Registry(dg.ConfigurableResource):
     def tagged(self, model_name: str, version: str, tags: Mapping[str, str]) -> None:
         """Put tags on a version."""
         with self._mlflow() as client:
+            self._require(client, model_name, version)
             for key, value in tags.items():
                 client.set_model_version_tag(model_name, version, key, value)
 
@@ -189,18 +189,16 @@ class Registry(dg.ConfigurableResource):
 
         def stand(version: str) -> None:
             with self._mlflow() as client:
-                move = _none_where_missing(lambda: client.get_model_version(model_name, version))
-                if move is None:
-                    raise ModelError(
-                        f"{model_name} version {version}", "there is no such version.", hint=self._choice(model_name)
-                    )
+                self._require(client, model_name, version)
                 client.set_registered_model_alias(model_name, CHAMPION, version)
 
         return Promotions(state_at(self.state), model_name, standing, stand)
 
-    def _choice(self, model_name: str) -> str:
-        versions = ", ".join(row.version for row in self.versions(model_name))
-        return f"Choose one of {versions}." if versions else "Train first: nothing is registered under this name."
+    def _require(self, client: Any, model_name: str, version: str) -> None:
+        if _none_where_missing(lambda: client.get_model_version(model_name, version)) is None:
+            versions = ", ".join(row.version for row in self.versions(model_name))
+            hint = f"Choose one of {versions}." if versions else "Train first: nothing is registered under this name."
+            raise ModelError(f"{model_name} version {version}", "there is no such version.", hint=hint)
 
 
 def _champion(name: str, copy: Copy, note: str | None = None) -> Champion:

@@ -17,6 +17,7 @@ from intelligence.errors import StateError
 from resources.state_tables import METADATA
 
 PATIENCE_S = 30
+TURN_PATIENCE_S = 300
 
 _states: dict[str, "State"] = {}
 
@@ -45,11 +46,11 @@ class State:
         """Let one process at a time do what `name` stands for; the turn of a killed process ends with it."""
         if self.file:
             try:
-                with FileLock(self.file.with_name(f"{self.file.stem}.{name}.lock"), timeout=PATIENCE_S):
+                with FileLock(self.file.with_name(f"{self.file.stem}.{name}.lock"), timeout=TURN_PATIENCE_S):
                     yield
             except Timeout as error:
                 raise StateError(
-                    name, f"another process has been at it for {PATIENCE_S} s.", hint="Look for one that hangs."
+                    name, f"another process has been at it for {TURN_PATIENCE_S} s.", hint="Look for one that hangs."
                 ) from error
             return
         with _refusals(self.engine), self.engine.connect() as connection:
@@ -76,7 +77,9 @@ def _opened(url: str) -> State:
         engine = create_engine(address, connect_args={"timeout": PATIENCE_S} if "sqlite" in address.drivername else {})
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise StateError(
-            "INTELLIGENCE_STATE", f"it cannot be used ({error}).", hint="Give sqlite:///<path> or postgresql://…"
+            "INTELLIGENCE_STATE",
+            f"it cannot be used ({error}).",
+            hint="Give sqlite:///<path> or postgresql+psycopg://…",
         ) from error
     file = Path(address.database).resolve() if engine.dialect.name == "sqlite" and address.database else None
     if file:

@@ -1,5 +1,6 @@
 """The tables of the store for operational state: what many small transactions add to. One place for all of them."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,14 +46,24 @@ PROMOTIONS = Table(
 INTENDED_PROMOTIONS = Table("intended_promotions", METADATA, Column("id", Integer, primary_key=True), *_move_columns())
 
 APPEND_ONLY = (PROMOTIONS,)
+
+
+def _guards(table: str) -> Iterator[tuple[str, str]]:
+    """Yield, by dialect, the statements that let a table only grow."""
+    for change in ("UPDATE", "DELETE"):
+        refusal = f"SELECT RAISE(ABORT, '{table} is append-only');"
+        yield "sqlite", f"CREATE TRIGGER {table}_no_{change} BEFORE {change} ON {table} BEGIN {refusal} END"
+    refusal = f"BEGIN RAISE EXCEPTION '{table} is append-only'; END"
+    yield "postgresql", f"CREATE FUNCTION {table}_only_grows() RETURNS trigger LANGUAGE plpgsql AS $$ {refusal} $$"
+    yield (
+        "postgresql",
+        (
+            f"CREATE TRIGGER {table}_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
+            f" FOR EACH STATEMENT EXECUTE FUNCTION {table}_only_grows()"
+        ),
+    )
+
+
 for _table in APPEND_ONLY:
-    for _change in ("UPDATE", "DELETE"):
-        _trigger = DDL(
-            f"CREATE TRIGGER {_table.name}_no_{_change.lower()} BEFORE {_change} ON {_table.name}"
-            f" BEGIN SELECT RAISE(ABORT, '{_table.name} is append-only'); END"
-        )
-        event.listen(_table, "after_create", _trigger.execute_if(dialect="sqlite"))
-        _rule = DDL(
-            f"CREATE RULE {_table.name}_no_{_change.lower()} AS ON {_change} TO {_table.name} DO INSTEAD NOTHING"
-        )
-        event.listen(_table, "after_create", _rule.execute_if(dialect="postgresql"))
+    for _dialect, _statement in _guards(_table.name):
+        event.listen(_table, "after_create", DDL(_statement).execute_if(dialect=_dialect))

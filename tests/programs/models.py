@@ -1,12 +1,17 @@
 """Small models for the tests of the registry; as a program it opens a store, and registers one if a weight is given."""
 
+import socket
 import sys
 from pathlib import Path
+
+import numpy as np
 
 from intelligence.risk.model import Linear, Platt, RiskModel
 from resources.mlflow_store import make_store
 from resources.model_versions import LoggedTraining
 from resources.registry import Registry
+
+PREDICTORS = ("p95_latency_ms", "error_rate")
 
 
 def registry_in(folder: Path) -> Registry:
@@ -15,7 +20,7 @@ def registry_in(folder: Path) -> Registry:
 
 def linear_model(weight: float = 0.7) -> RiskModel:
     linear = Linear((0.1, 0.2), (0.0, 0.5), (1.0, 2.0), (weight, -0.3), 0.05)
-    return RiskModel("logistic_regression", ("p95_latency_ms", "error_rate"), Platt(1.1, -0.2), linear)
+    return RiskModel("logistic_regression", PREDICTORS, Platt(1.1, -0.2), linear)
 
 
 LOGGED = LoggedTraining(
@@ -36,6 +41,32 @@ def registered(registry: Registry, weight: float = 0.7, model: RiskModel | None 
     """Return the version of a linear model with this weight, or of the given model, named feature_risk."""
     made = registry.registered("feature_risk", model or linear_model(weight), logged=LOGGED, tags=RUN_TAGS)
     return made.version
+
+
+def trees_model() -> RiskModel:
+    import xgboost
+
+    random = np.random.default_rng(7)
+    values = random.normal(size=(300, 2))
+    labels = (values[:, 0] + random.normal(size=300) > 0).astype(float)
+    matrix = xgboost.DMatrix(values, labels, feature_names=list(PREDICTORS))
+    booster = xgboost.train({"max_depth": 3, "objective": "binary:logistic", "nthread": 1}, matrix, 20)
+    return RiskModel("xgboost", PREDICTORS, Platt(0.9, 0.1), booster=bytes(booster.save_raw("ubj")))
+
+
+def promote(registry: Registry, number: str) -> None:
+    registry.promoted("feature_risk", number, actor="test", cause="test", reason="test")
+
+
+def model_folder(registry: Registry) -> Path:
+    (folder,) = Path(registry.root).glob("artifacts/feature_risk/models/*/artifacts")
+    return folder
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 
 from intelligence.product import Product, Source
+from intelligence.risk.model import RiskModel
 from intelligence.telemetry.tables import BATCHES, RAW_EVENTS
 from resources.delivery import deliveries
 from resources.ingest import IngestReport, ingested
@@ -19,7 +20,7 @@ from resources.lake import Lake
 from resources.mlflow_store import make_store
 from resources.redrive import RedriveReport, redriven
 from resources.registry import Registry
-from tests.programs.models import registry_in
+from tests.programs.models import registry_in, trees_model
 
 NOW = datetime(2026, 7, 1, 12)
 
@@ -110,3 +111,8 @@ def registry(tmp_path: Path, made_store: Path) -> Registry:
     (tmp_path / "mlruns").mkdir()
     shutil.copy(made_store, tmp_path / "mlruns" / "mlflow.db")
     return registry_in(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def trees() -> RiskModel:
+    return trees_model()
