@@ -44,5 +44,5 @@ lock: setup ## Compile requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --all-extras \
 		--no-header --no-annotate pyproject.toml --output-file requirements.lock
 
-clean: ## Remove the lakes and run-time state; the environment stays
-	@rm -rf data .dagster .tmp_dagster_home_*
+clean: ## Remove the lakes, the models and run-time state; the environment stays
+	@rm -rf data .dagster .tmp_dagster_home_* mlruns/mlflow.* mlruns/artifacts

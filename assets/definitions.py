@@ -12,8 +12,10 @@ from resources.product_file import ProductFile
 from resources.registry import Registry
 from resources.runs import TERMINAL, terminal_logger
 from resources.settings import settings
+from sensors.follow_champion import follow_champion
 
 LAYERS = {"telemetry": telemetry, "warehouse": warehouse, "metrics": metrics, "risk": risk}
+SENSORS = (follow_champion,)
 RANGE_IN_ONE_RUN = dg.BackfillPolicy.single_run()
 
 
@@ -21,6 +23,7 @@ def definitions(lake: Lake, product_file: ProductFile, registry: Registry) -> dg
     """Return the code location over this lake and this registry; tests pass their own."""
     return dg.Definitions(
         assets=dg.load_assets_from_modules(list(LAYERS.values()), backfill_policy=RANGE_IN_ONE_RUN),
+        sensors=list(SENSORS),
         resources={"lake": lake, "io_manager": Frames(lake=lake), "product_file": product_file, "registry": registry},
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger, TERMINAL: terminal_logger},

@@ -11,11 +11,12 @@ from assets.house import PRODUCT, days_of, key_of, materialized, table_value
 from assets.plots import markdown_picture
 from intelligence.errors import NotEnoughEvidence
 from intelligence.layers import TRAINED
+from intelligence.risk.following import Rescoring, rescoring
 from intelligence.risk.tables import FEATURE_RISK, USER_CHURN
 from intelligence.sql import sql
 from intelligence.tables import Days, Table
 from resources.lake import Lake
-from resources.model_versions import Champion, LoggedTraining, Registered
+from resources.model_versions import CHAMPION, Champion, LoggedTraining, Registered
 from resources.registry import Registry
 
 MODELS = {FEATURE_RISK.path: "feature_risk", USER_CHURN.path: "user_churn"}
@@ -145,7 +146,7 @@ def _logged(training: Any, subject: Any, panel: _Panel) -> LoggedTraining:
             "predictors": len(training.model.predictors),
         },
         metrics={name: best.measures[name].value for name in names},
-        steps={name: [fold[name] for fold in best.by_fold if fold[name] == fold[name]] for name in names},
+        steps={f"fold_{name}": _by_fold(best, name) for name in names},
         files={
             "card.md": text.encode(),
             "report.json": json.dumps(report(training), indent=1).encode(),
@@ -154,6 +155,11 @@ def _logged(training: Any, subject: Any, panel: _Panel) -> LoggedTraining:
             "plots/folds.png": folds_picture(training),
         },
     )
+
+
+def _by_fold(judgement: Any, name: str) -> list[float]:
+    """Return the measure fold by fold; a fold in which nothing came true has none."""
+    return [fold[name] for fold in judgement.by_fold if fold[name] == fold[name]]
 
 
 def _run_tags(context: dg.AssetExecutionContext, table: Table) -> dict[str, str]:
@@ -321,3 +327,31 @@ def _with_origin(scores: pl.DataFrame, champion: Champion, snapshot: int) -> pl.
 
 def _columns(table: Table) -> list[str]:
     return [column.name for column in table.columns]
+
+
+def rescorings(lake: Lake, registry: Registry) -> list[tuple[Table, Rescoring]]:
+    """Return the tables whose newest scores do not come from the champion; a move made in MLflow is recorded on the way."""
+    found = []
+    for table in TRAINED:
+        model = MODELS[table.path]
+        registry.noticed(model)
+        moves = registry.history(model)
+        scored_day, scored_version, newest_day = lake.frame(_NEWEST_SCORES.format(scores=table.path)).row(0)
+        asked = rescoring(
+            model,
+            champion=registry.aliases(model).get(CHAMPION),
+            last_move=moves[-1].sequence if moves else None,
+            scored_day=scored_day,
+            scored_version=scored_version,
+            newest_day=newest_day,
+        )
+        if asked:
+            found.append((table, asked))
+    return found
+
+
+_NEWEST_SCORES = """
+SELECT max(event_date) AS scored_day, arg_max(model_version, event_date) AS scored_version,
+       (SELECT max(event_date) FROM metrics.feature_health) AS newest_day
+FROM {scores}
+"""

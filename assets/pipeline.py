@@ -9,15 +9,15 @@ from datetime import UTC, date, datetime, timedelta
 import dagster as dg
 
 from assets.house import DAY, PRODUCT, key_of
-from assets.models import CAUSE_TAG
+from assets.models import CAUSE_TAG, rescorings
 from intelligence.layers import DAILY_TABLES, DELIVERED, SCORED, TRAINED
 from intelligence.risk.due import training_due
 from intelligence.risk.predictors import FEATURE_PREDICTORS, USER_PREDICTORS, names_of
 from intelligence.risk.tables import FEATURE_VERDICT, USER_VERDICT
 from intelligence.tables import Days, Table
 from resources.lake import Lake
+from resources.registry import Registry
 from resources.runs import TERMINAL, close_orphaned_runs, process_tags
-
 
 PREDICTORS = {FEATURE_VERDICT.path: FEATURE_PREDICTORS, USER_VERDICT.path: USER_PREDICTORS}
 
@@ -116,6 +116,33 @@ def brought_up_to_date(
                 return outcome
             if _all_ran(defs, instance, steps, outcome, listener):
                 _all_ran(defs, instance, model_steps(lake, today=today), outcome, listener)
+    return outcome
+
+
+def rescored(
+    defs: dg.Definitions, lake: Lake, registry: Registry, instance: dg.DagsterInstance, *, listener: Listener
+) -> Outcome:
+    """Return what happened when every table whose newest scores do not come from the champion was scored anew."""
+    outcome = Outcome()
+    with _listening(listener):
+        steps = [
+            Step((table,), Days(found.day, found.day + timedelta(days=1)), found.cause)
+            for table, found in rescorings(lake, registry)
+        ]
+        _all_ran(defs, instance, steps, outcome, listener)
+    return outcome
+
+
+def trained_anew(
+    defs: dg.Definitions, lake: Lake, instance: dg.DagsterInstance, *, today: date, cause: str, listener: Listener
+) -> Outcome:
+    """Return what happened when all models were trained and judged, and the newest day was scored, out of turn."""
+    outcome, newest = Outcome(), lake.newest_complete_day(before=today)
+    with _listening(listener):
+        for scores, trained in TRAINED.items() if newest else ():
+            steps = [Step(trained, cause=cause), Step((scores,), newest, cause)]
+            if not _all_ran(defs, instance, steps, outcome, listener):
+                break
     return outcome
 
 

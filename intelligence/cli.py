@@ -3,7 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -18,12 +18,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.text import Text
 
 from intelligence import terminal
-from intelligence.errors import PlatformError
+from intelligence.errors import ModelError, PlatformError
 from intelligence.invocation import Invocation
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from assets.pipeline import Listener, Outcome
     from resources.lake import Lake
+    from resources.registry import Registry
+
+    Work = Callable[[dg.Definitions, Lake, dg.DagsterInstance, Listener], Outcome]
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -155,6 +160,56 @@ def redrive(
 
 
 @app.command()
+def models() -> None:
+    """List the versions of each risk model with their measures, and who made which one champion."""
+    from intelligence.terminal_models import models_parts
+
+    registry = _registry()
+    for model in _model_names():
+        registry.noticed(model)
+        for part in models_parts(model, registry.versions(model), registry.history(model)):
+            console.print(part)
+            console.print()
+
+
+@app.command()
+def promote(
+    model: Annotated[str, typer.Argument(help="feature_risk or user_churn.")],
+    version: Annotated[str, typer.Argument(help="Version to make champion; `intelligence models` lists them.")],
+    why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
+) -> None:
+    """Make a version champion and score the newest day with it."""
+    _known(model)
+    move = _registry().promoted(model, version, actor=_person(), cause="promoted by hand", reason=why)
+    _say(f"Version {move.to_version} is the champion of {model}; before it was {move.from_version or 'none'}.")
+    _score_anew()
+
+
+@app.command()
+def revert(
+    model: Annotated[str, typer.Argument(help="feature_risk or user_churn.")],
+    why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
+) -> None:
+    """Bring back the champion before the present one and score the newest day with it."""
+    _known(model)
+    move = _registry().reverted(model, actor=_person(), reason=why)
+    _say(f"Version {move.to_version} is the champion of {model} again; version {move.from_version} was.")
+    _score_anew()
+
+
+@app.command()
+def train(why: Annotated[str, typer.Option(help="Reason, for the registry.")] = "asked for by a person") -> None:
+    """Train and judge all models now, and score the newest day."""
+    from assets.pipeline import today_utc, trained_anew
+
+    _said(
+        lambda defs, lake, instance, listener: trained_anew(
+            defs, lake, instance, today=today_utc(), cause=why, listener=listener
+        )
+    )
+
+
+@app.command()
 def up(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.")] = 5000,
@@ -223,15 +278,61 @@ def _lake() -> "Lake":
     return Lake.of(now, version=definition_version(product_at(now.product_file)))
 
 
-def _brought_up_to_date() -> "Outcome":
+def _registry() -> "Registry":
+    from resources.registry import Registry
+    from resources.settings import settings
+
+    return Registry.of(settings())
+
+
+def _model_names() -> list[str]:
+    from assets.models import MODELS
+
+    return list(MODELS.values())
+
+
+def _known(model: str) -> None:
+    if model not in _model_names():
+        raise ModelError(model, "there is no such model.", hint=f"Choose {' or '.join(_model_names())}.")
+
+
+def _person() -> str:
+    import getpass
+
+    return getpass.getuser()
+
+
+def _score_anew() -> None:
+    from assets.pipeline import rescored
+
+    _said(lambda defs, lake, instance, listener: rescored(defs, lake, _registry(), instance, listener=listener))
+
+
+def _said(work: "Work") -> None:
+    outcome = _done(work)
+    _say_what_came_of_it(outcome)
+    _leave(outcome)
+
+
+def _done(work: "Work") -> "Outcome":
+    """Return the outcome of work on the asset graph, with its progress shown."""
     with console.status("loading the asset graph"):
         from assets.definitions import SETTINGS, defs
-        from assets.pipeline import brought_up_to_date, today_utc
         from resources.runs import instance_for
 
         instance = instance_for(SETTINGS)
     with _progress() as listener:
-        outcome = brought_up_to_date(defs, _lake(), instance, today=today_utc(), listener=listener)
+        return work(defs, _lake(), instance, listener)
+
+
+def _brought_up_to_date() -> "Outcome":
+    from assets.pipeline import brought_up_to_date, today_utc
+
+    outcome = _done(
+        lambda defs, lake, instance, listener: brought_up_to_date(
+            defs, lake, instance, today=today_utc(), listener=listener
+        )
+    )
     if outcome.calendar_grew:
         for name in [name for name in sys.modules if name.split(".")[0] == "assets"]:
             del sys.modules[name]

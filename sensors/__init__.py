@@ -1,1 +1,1 @@
-"""Who asks out of turn: read state, decide by a function of `intelligence`, request a run. None is needed yet."""
+"""Who asks out of turn: read state, decide by a function of `intelligence`, request a run."""
