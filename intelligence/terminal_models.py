@@ -1,21 +1,19 @@
 """The registry at a terminal: versions of a model, and who made which one champion."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from rich.console import RenderableType
 from rich.text import Text
 
+from intelligence.risk.versions import Move, VersionRow
 from intelligence.terminal_risk import NAMES
 from intelligence.terminal_table import add, table
-
-if TYPE_CHECKING:
-    from resources.model_versions import Move, VersionRow
 
 SHOWN: Final = {"pr_auc": "PR-AUC", "lift": "lift", "calibration_error": "calibration error"}
 
 
-def models_parts(model: str, versions: Sequence["VersionRow"], history: Sequence["Move"]) -> Iterator[RenderableType]:
+def models_parts(model: str, versions: Sequence[VersionRow], history: Sequence[Move]) -> Iterator[RenderableType]:
     """Yield the versions of a model and the history of its champions."""
     if not versions:
         yield Text(f"{model}: no version yet. ", "bold")
@@ -25,7 +23,7 @@ def models_parts(model: str, versions: Sequence["VersionRow"], history: Sequence
         yield history_table(model, history)
 
 
-def versions_table(model: str, versions: Sequence["VersionRow"]) -> RenderableType:
+def versions_table(model: str, versions: Sequence[VersionRow]) -> RenderableType:
     """Return the versions, the newest first, with their measures on unseen time and the gate's verdict."""
     shown = table(
         f"{model}: versions",
@@ -40,7 +38,7 @@ def versions_table(model: str, versions: Sequence["VersionRow"]) -> RenderableTy
     return shown
 
 
-def history_table(model: str, history: Sequence["Move"]) -> RenderableType:
+def history_table(model: str, history: Sequence[Move]) -> RenderableType:
     """Return who moved the alias `champion`, when, from where, to where, and why; the latest first."""
     shown = table(f"{model}: champions", "when (UTC)", "from", "to", "who", "cause", "why")
     for move in reversed(history):

@@ -292,7 +292,8 @@ class Lake(DuckDBResource):
                 parts = _parts(connection, days) if "$start" in query else [days]
                 written = sum(_inserted(connection, table, query, asked(part)) for part in parts)
             reach("table.rows_written", table.path)
-            record_builds(connection, table, days, version=self.version)
+            if table in DAILY_TABLES:
+                record_builds(connection, table, days, version=self.version)
             reach("table.build_recorded", table.path)
             return written
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Protocol
 
 import polars as pl
@@ -92,32 +91,3 @@ class Champion:
         """Return the lake's snapshot on which the model was trained."""
         text = self.tags.get("lake_snapshot", "")
         return int(text) if text else None
-
-
-@dataclass(frozen=True, slots=True)
-class VersionRow:
-    """One line of the table of a model's versions."""
-
-    version: str
-    aliases: tuple[str, ...]
-    created_at: datetime
-    kind: str
-    metrics: Mapping[str, float]
-    trained_through: str
-    verdict: str | None
-    run_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """One line of the history of the alias `champion`; a version is None where the alias was on none."""
-
-    sequence: int
-    at: datetime
-    model: str
-    from_version: str | None
-    to_version: str | None
-    actor: str
-    cause: str
-    reason: str
-    run_id: str | None = None

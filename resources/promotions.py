@@ -15,8 +15,9 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select
 
 from intelligence.errors import ModelError
+from intelligence.risk.versions import Move
 from resources.faults import reach
-from resources.model_versions import REVERT, Move
+from resources.model_versions import REVERT
 from resources.state import State
 from resources.state_tables import INTENDED_PROMOTIONS, PROMOTIONS
 

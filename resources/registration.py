@@ -28,8 +28,8 @@ CONTENT = "content"
 def registered_version(
     client: Any, artifacts: Path, name: str, model: StoredModel, logged: LoggedTraining, tags: Mapping[str, str]
 ) -> tuple[Any, bool]:
-    """Return MLflow's version of the model and whether it is new: the same model of the same snapshot has one version."""
-    content = content_of(model, logged.snapshot)
+    """Return MLflow's version of the model and whether it is new: the very same model has one version."""
+    content = content_of(model)
     known = client.search_model_versions(f"name = '{name}' and tags.{CONTENT} = '{content}'")
     if known:
         return known[0], False
@@ -80,16 +80,16 @@ def checksums(files: Mapping[str, bytes]) -> dict[str, str]:
     return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
 
 
-def content_of(model: StoredModel, snapshot: int) -> str:
-    """Return what is equal for the very same model from the very same snapshot of the lake, and for nothing else."""
-    return hashlib.sha256(json.dumps([checksums(model.files()), snapshot]).encode()).hexdigest()
+def content_of(model: StoredModel) -> str:
+    """Return what is equal for the very same model and for nothing else."""
+    return hashlib.sha256(json.dumps(checksums(model.files())).encode()).hexdigest()
 
 
 def version_tags(model: StoredModel, logged: LoggedTraining, tags: Mapping[str, str]) -> dict[str, str]:
     """Return the tags of a version: what made it, what it is and the checksums that its files are held to."""
     return {
         **tags,
-        CONTENT: content_of(model, logged.snapshot),
+        CONTENT: content_of(model),
         "kind": str(model.kind),
         "lake_snapshot": str(logged.snapshot),
         "trained_through": logged.trained_through,

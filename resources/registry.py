@@ -9,9 +9,10 @@ from typing import Any
 import dagster as dg
 
 from intelligence.errors import ModelError
+from intelligence.risk.versions import Move, VersionRow
 from resources.local_copies import Copy, LocalCopies
 from resources.mlflow_store import MlflowUnreachable, answers, client_of, database_in, make_store
-from resources.model_versions import CHAMPION, Champion, LoggedTraining, Move, Registered, StoredModel, VersionRow
+from resources.model_versions import CHAMPION, Champion, LoggedTraining, Registered, StoredModel
 from resources.settings import Settings
 
 
@@ -57,7 +58,7 @@ class Registry(dg.ConfigurableResource):
     def registered(
         self, model_name: str, model: StoredModel, *, logged: LoggedTraining, tags: Mapping[str, str]
     ) -> Registered:
-        """Return the model's version, with its run; the existing one for the same model from the same snapshot."""
+        """Return the model's version, with its run; the existing one for the very same model."""
         from resources.registration import registered_version
         from resources.state import state_at
 

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intelligence.errors import ModelError
+from intelligence.risk.versions import Move
 from resources.faults import PROMOTION_FAULT_POINTS
 from resources.mlflow_store import client_of
-from resources.model_versions import REVERT, Move
+from resources.model_versions import REVERT
 from resources.promotions import former_champion
 from resources.registry import Registry
 from resources.settings import ROOT

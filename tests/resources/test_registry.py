@@ -108,7 +108,7 @@ def _mlmodel(registry: Registry) -> str:
     return (model_folder(registry) / "MLmodel").read_text()
 
 
-def test_the_same_model_from_the_same_snapshot_is_one_version(registry: Registry) -> None:
+def test_the_very_same_model_is_one_version(registry: Registry) -> None:
     first = registry.registered("feature_risk", linear_model(), logged=LOGGED, tags={})
     again = registry.registered("feature_risk", linear_model(), logged=LOGGED, tags={"dagster.run_id": "later"})
     assert (again.version, again.run_id, again.is_new) == (first.version, first.run_id, False)
