@@ -207,3 +207,11 @@ def _unopened(name: str, error: Exception) -> SourceFileError:
     return SourceFileError(
         name, f"it cannot be read to its end: {why}.", hint="Deliver the file again; nothing of it was written."
     )
+
+
+def unreadable(name: str, error: Exception) -> SourceFileError:
+    """Return the error for a file that DuckDB or the operating system cannot read."""
+    first = str(error).splitlines()[0][:300]
+    return SourceFileError(
+        name, f"it cannot be read: {first}", hint="Deliver the file again; nothing of it was written."
+    )

@@ -12,7 +12,8 @@ from intelligence.product import Product, Source
 from intelligence.sql import sql
 from intelligence.telemetry.mapping import raw_expressions, rejected_query
 from intelligence.telemetry.reading import REDRIVEN_CONTENT_ID, Format, format_of, redriven_delivered
-from resources.ingest import absent_keys, batches_of, judge, mapping_error, write_events
+from resources.ingest import batches_of, write_events
+from resources.judging import absent_keys, judge, mapping_error
 from resources.lake import Lake
 
 

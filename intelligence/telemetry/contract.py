@@ -154,7 +154,8 @@ def rules(field: EventField) -> tuple[Rule, ...]:
 def odd_names_sql(names: Sequence[str]) -> str:
     """Return SQL that tells whether any of the name-like columns may be too long or hold a forbidden character."""
     together = f"concat({', '.join(names)})"
-    return f"(length({together}) > {IDENTIFIER_LIMIT} OR regexp_matches({together}, {FORBIDDEN_IN_NAMES}))"
+    # Bytes are no fewer than characters, and are counted faster.
+    return f"(strlen({together}) > {IDENTIFIER_LIMIT} OR regexp_matches({together}, {FORBIDDEN_IN_NAMES}))"
 
 
 RULES: Final[tuple[Rule, ...]] = tuple(rule for field in CONTRACT for rule in rules(field))

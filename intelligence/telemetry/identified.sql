@@ -2,7 +2,7 @@
 -- the occurrence number behind it for the second and later of identical rows. So a file delivered again adds nothing.
 CREATE TEMP VIEW identified AS
 SELECT
-    judged.* EXCLUDE (broken) REPLACE (
+    judged.* EXCLUDE (broken, broken_value, payload) REPLACE (
         CASE
             WHEN event_id IS NOT NULL THEN event_id
             WHEN occurrence > 1 THEN concat(content_id, '-', occurrence)

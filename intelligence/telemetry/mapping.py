@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from intelligence.errors import SourceFileError
 from intelligence.telemetry.contract import CONTRACT, REQUIRED_COLUMNS, RULES, EventField, odd_names_sql, typed_sql
-from intelligence.telemetry.reading import identifier, literal
+from intelligence.telemetry.reading import WHOLE_ROW, identifier, literal
 
 _A_NAME = re.compile(r"[A-Za-z_]\w*")
 
@@ -108,36 +108,41 @@ def _rule_sql(template: str, raw: str, typed: str) -> str:
     return re.sub(r"\b(raw|typed)\b", lambda word: raw if word.group() == "raw" else typed, template)
 
 
-def judged_statement(raw: Mapping[str, str], types: Mapping[str, str], *, content_id: str) -> str:
-    """Return the statement that makes the temporary table `judged` from `delivered`.
+def judged_statement(
+    raw: Mapping[str, str], types: Mapping[str, str], *, table: str, content_id: str, payload: str
+) -> str:
+    """Return the statement that makes the temporary `table` from `delivered`, which it reads once.
 
     One row per delivered row: the typed contract columns, `file_key`, `source_row`, `content_id` (NULL beside an
-    event_id), and `broken`, the index in RULES of the first rule that it breaks (NULL where it satisfies the contract). `$earliest` and
-    `$latest` bound `event_time`. `content_id` is SQL for the hash of a row's content; it is worked out only where it is
-    needed.
+    event_id in a row that is whole), and `broken`, the index in RULES of the first rule that it breaks, with
+    `broken_value` and `payload` (NULL where it satisfies the contract). `$earliest` and `$latest` bound `event_time`.
+    `content_id` and `payload` are SQL over the whole row, worked out only where they are needed.
     """
     mapped = [field for field in CONTRACT if raw[field.name] != "NULL"]
     raws = "".join(f", {raw[field.name]} AS {_raw(field.name)}" for field in mapped)
     typed = ", ".join(f"{typed_sql(field, _raw(field.name), types[field.name])} AS {field.name}" for field in mapped)
     names = {field.name for field in mapped}
+    mapped_rules = [(number, rule) for number, rule in enumerate(RULES) if rule.field in names]
     cases = " ".join(
         f"WHEN {_rule_sql(rule.broken_when, _raw(rule.field), rule.field)} THEN {number}"
-        for number, rule in enumerate(RULES)
-        if rule.field in names
+        for number, rule in mapped_rules
     )
+    values = " ".join(f"WHEN {number} THEN CAST({_raw(rule.field)} AS VARCHAR)" for number, rule in mapped_rules)
     name_like = [field.name for field in mapped if field.name_like]
     # The hash of the content is the identity only of rows that bring none.
-    own_id = f"nullif(CAST({raw['event_id']} AS VARCHAR), '')"
+    has_id = "event_id IS NOT NULL" if "event_id" in names else "false"
     columns = ", ".join(
         f"TRY_CAST({field.name if field.name in names else 'NULL'} AS {field.type}) AS {field.name}"
         for field in CONTRACT
     )
     return (
-        f"CREATE TEMP TABLE judged AS SELECT file_key, source_row, content_id, broken, {columns} FROM ("
+        f"CREATE TEMP TABLE {table} AS SELECT file_key, source_row, broken,"
+        f" CASE WHEN broken IS NULL AND {has_id} THEN NULL ELSE {content_id} END AS content_id,"
+        f" CASE WHEN broken IS NOT NULL THEN {payload} END AS payload,"
+        f" left(CASE broken {values} END, 1000) AS broken_value, {columns} FROM ("
         f"SELECT *, CASE {cases} END AS broken FROM ("
         f"SELECT *, {odd_names_sql(name_like)} AS odd_names FROM (SELECT *, {typed} FROM ("
-        f"SELECT __file AS file_key, __row AS source_row,"
-        f" CASE WHEN {own_id} IS NULL THEN {content_id} END AS content_id{raws} FROM delivered))))"
+        f"SELECT __file AS file_key, __row AS source_row, {WHOLE_ROW}{raws} FROM delivered AS {WHOLE_ROW}))))"
     )
 
 
@@ -145,21 +150,13 @@ def _raw(name: str) -> str:
     return identifier(f"raw {name}")
 
 
-def rejected_query(raw: Mapping[str, str], *, content_id: str) -> str:
+def rejected_query() -> str:
     """Return SELECT text for the rows of `judged` that break a rule, with reason, column, value and whole payload."""
     names = " ".join(f"WHEN {number} THEN {literal(rule.field)}" for number, rule in enumerate(RULES))
     reasons = " ".join(
         f"WHEN {number} THEN {literal(f'{rule.field} {rule.reason}')}" for number, rule in enumerate(RULES)
     )
-    values = " ".join(
-        f"WHEN {number} THEN CAST({raw[rule.field]} AS VARCHAR)"
-        for number, rule in enumerate(RULES)
-        if raw[rule.field] != "NULL"
-    )
     return (
-        f"SELECT __file AS file_key, __row AS source_row, CASE __broken {names} END AS column_name,"
-        f" CASE __broken {reasons} END AS reason, left(CASE __broken {values} END, 1000) AS value,"
-        f" __payload AS payload, true AS is_readable, {content_id} AS content_id FROM delivered INNER JOIN ("
-        "SELECT file_key AS __file, source_row AS __row, broken AS __broken FROM judged WHERE broken IS NOT NULL"
-        ") AS refused USING (__file, __row)"
+        f"SELECT file_key, source_row, CASE broken {names} END AS column_name, CASE broken {reasons} END AS reason,"
+        " broken_value AS value, payload, true AS is_readable, content_id FROM judged WHERE broken IS NOT NULL"
     )

@@ -1,8 +1,8 @@
 """SQL that reads delivered files whole: every row as it stands, with its file and position.
 
 Each function returns statements that leave a temporary relation `delivered`: the source's own columns, then
-`__file`, `__row` (1 is the first row after the header) and `__payload` (the row as a JSON object).
-Lines that are no rows at all end in the temporary table `unread`.
+`__file` (its number in the table `deliveries`) and `__row` (1 is the first row after the header; NULL in CSV, whose rows
+are numbered once they are read). Lines that are no rows at all end in the temporary table `unread`.
 """
 
 import json
@@ -15,12 +15,15 @@ from intelligence.errors import SourceFileError
 Format = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["gzip", "none"]
 
+# The name under which a row of `delivered` is at hand as a whole while it is judged.
+WHOLE_ROW: Final = "__delivered"
+PAYLOAD_AT_HAND: Final = f"{WHOLE_ROW}.__payload"
 # The identity of a JSON line is that of its text; of a row in quarantine, the one that it had when it was rejected.
-JSONL_CONTENT_ID: Final = "md5(__payload)"
-REDRIVEN_CONTENT_ID: Final = "__content_id"
+JSONL_CONTENT_ID: Final = f"md5({PAYLOAD_AT_HAND})"
+REDRIVEN_CONTENT_ID: Final = f"{WHOLE_ROW}.__content_id"
 LONGEST_LINE_BYTES: Final = 16_777_216
 LONGEST_LINE_TOLD: Final = 9_990  # DuckDB cuts the text of an unreadable line at 10,000 bytes
-RESERVED: Final = ("__file", "__row", "__content_id", "__payload", "__line", "file_row_number")
+RESERVED: Final = ("__file", "__row", "__content_id", "__payload", "__line", WHOLE_ROW, "file_row_number")
 FORMATS: Final[dict[str, Format]] = {
     ".csv": "csv",
     ".jsonl": "jsonl",
@@ -72,13 +75,18 @@ def _paths(files: Sequence[str]) -> str:
 
 
 def content_id_sql(columns: Sequence[str]) -> str:
-    """Return SQL over `delivered` for the MD5 of a row's columns as delivered."""
-    return f"md5(CAST(json_array({', '.join(identifier(column) for column in columns)}) AS VARCHAR))"
+    """Return SQL over a whole row for the MD5 of its columns as delivered."""
+    return f"md5(CAST(json_array({', '.join(map(_of_row, columns))}) AS VARCHAR))"
 
 
-def _payload(columns: Sequence[str]) -> str:
-    pairs = ", ".join(f"{literal(column)}, {identifier(column)}" for column in columns)
+def payload_sql(columns: Sequence[str]) -> str:
+    """Return SQL over a whole row for its columns as a JSON object."""
+    pairs = ", ".join(f"{literal(column)}, {_of_row(column)}" for column in columns)
     return f"CAST(json_object({pairs}) AS VARCHAR)"
+
+
+def _of_row(column: str) -> str:
+    return f"{WHOLE_ROW}.{identifier(column)}"
 
 
 def _read_text(
@@ -91,17 +99,21 @@ def _read_text(
     null_values: Sequence[str],
     compression: Compression,
 ) -> str:
-    types = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in columns)
+    # Names of our own, since a column of the file may be called `file_index`.
+    types = ", ".join(f"c{place}: 'VARCHAR'" for place in range(len(columns)))
+    names = ", ".join(f"c{place} AS {identifier(column)}" for place, column in enumerate(columns))
     return (
-        f"CREATE TEMP TABLE read_text AS SELECT * FROM read_csv({_paths(files)}, columns = {{{types}}},"
+        f"SELECT {names}, CAST(file_index AS SMALLINT) AS __file, CAST(NULL AS BIGINT) AS __row"
+        f" FROM read_csv({_paths(files)}, columns = {{{types}}},"
         f" auto_detect = false, header = {str(header).lower()}, delim = {literal(delimiter)}, quote = {literal(quote)},"
         f" escape = {literal(quote)}, nullstr = {literals(null_values)}, max_line_size = {LONGEST_LINE_BYTES},"
         " strict_mode = true, store_rejects = true, rejects_table = 'unread_errors', rejects_scan = 'unread_scans',"
-        f" rejects_limit = 0, filename = '__file', compression = '{compression}', hive_partitioning = false)"
+        f" rejects_limit = 0, compression = '{compression}', hive_partitioning = false)"
     )
 
 
-# A row's position in its file is its place in `read_text`, with the lines that could not be read counted in again.
+# A row's position in its file is its place in the table that its text was read into, with the lines that could not be
+# read counted in again.
 _GAPS: Final = """
 CREATE TEMP TABLE gaps AS
 WITH ranked AS (
@@ -111,21 +123,23 @@ SELECT __file, __row - unread_so_far AS readable_before, max(unread_so_far) AS u
 FROM ranked GROUP BY ALL
 """
 
-_NUMBERED: Final = """
-    SELECT read_text.*, read_text.rowid - first_rowid + 1 AS __row
-    FROM read_text INNER JOIN (SELECT __file, min(rowid) AS first_rowid FROM read_text GROUP BY __file) USING (__file)
-"""
 
+def numbered_statements(
+    view: str, table: str, first_rowids: Sequence[int | None], *, file: str, row: str, any_unread: bool
+) -> tuple[str, ...]:
+    """Return the statements that make `view` of `table`, each row with its position in its file.
 
-def positioned_statements(*, any_unread: bool) -> tuple[str, ...]:
-    """Return the statements that give each row read from text its position in its file."""
+    `first_rowids` tells where each file begins in the table; `file` and `row` are the names of its columns.
+    """
+    firsts = ", ".join("NULL" if first is None else str(first) for first in first_rowids)
+    numbered = f"SELECT * REPLACE (rowid - [{firsts}][{file} + 1] + 1 AS {row}) FROM {table}"
     if not any_unread:
-        return (f"CREATE TEMP VIEW positioned AS {_NUMBERED}",)
+        return (f"CREATE TEMP VIEW {view} AS {numbered}",)
     return (
         _GAPS,
-        f"CREATE TEMP VIEW positioned AS SELECT numbered.* REPLACE (numbered.__row + coalesce(unread_before, 0) AS __row)"
-        f" FROM ({_NUMBERED}) AS numbered ASOF LEFT JOIN gaps"
-        f" ON numbered.__file = gaps.__file AND numbered.__row > gaps.readable_before",
+        f"CREATE TEMP VIEW {view} AS SELECT numbered.* REPLACE (numbered.{row} + coalesce(unread_before, 0) AS {row})"
+        f" FROM ({numbered}) AS numbered ASOF LEFT JOIN gaps"
+        f" ON numbered.{file} = gaps.__file AND numbered.{row} > gaps.readable_before",
     )
 
 
@@ -133,7 +147,7 @@ def _unread(header_lines: int) -> str:
     return f"""
 CREATE TEMP TABLE unread AS
 SELECT
-    scans.file_path AS __file,
+    deliveries.file_key AS __file,
     errors.line - {header_lines} AS __row,
     first(
         lower(replace(CAST(errors.error_type AS VARCHAR), '_', ' '))
@@ -144,6 +158,7 @@ SELECT
     min(errors.csv_line) AS line
 FROM unread_errors AS errors
 INNER JOIN unread_scans AS scans USING (scan_id, file_id)
+INNER JOIN deliveries ON deliveries.path = scans.file_path
 GROUP BY ALL
 """
 
@@ -185,18 +200,18 @@ FROM placed
 """
 
 
-def csv_statements(
+def csv_delivered(
     files: Sequence[str],
     columns: Sequence[str],
     *,
     delimiter: str,
     null_values: Sequence[str],
     compression: Compression,
-) -> tuple[str, str]:
-    """Return the statements that read CSV files with these header columns, every value as text.
+) -> str:
+    """Return the statement that makes `delivered` from CSV files with these header columns, every value as text.
 
     The dialect is fixed (RFC 4180 with a header line), so that a broken line is refused by itself and never
-    changes how the others are read.
+    changes how the others are read. Read it once: each reading tells the unreadable lines anew.
     """
     read = _read_text(
         files,
@@ -207,20 +222,19 @@ def csv_statements(
         null_values=null_values,
         compression=compression,
     )
-    return read, _unread(header_lines=1)
+    return f"CREATE TEMP VIEW delivered AS {read}"
 
 
-def jsonl_statements(files: Sequence[str], *, compression: Compression) -> tuple[str, str]:
-    """Return the statements that read JSON Lines files line by line; parsing comes after."""
+CSV_UNREAD: Final = _unread(header_lines=1)
+JSONL_UNREAD: Final = _unread(header_lines=0)
+
+
+def jsonl_text(files: Sequence[str], *, compression: Compression) -> str:
+    """Return the statement that reads JSON Lines files line by line into `read_text`; parsing comes after."""
     read = _read_text(
         files, ["__line"], header=False, delimiter="\x01", quote="", null_values=[""], compression=compression
     )
-    return read, _unread(header_lines=0)
-
-
-def csv_delivered(columns: Sequence[str]) -> str:
-    """Return the statement that makes `delivered` from CSV rows."""
-    return f"CREATE TEMP VIEW delivered AS SELECT *, {_payload(columns)} AS __payload FROM positioned"
+    return f"CREATE TEMP TABLE read_text AS {read}"
 
 
 _IS_OBJECT: Final = "json_valid(__line) AND starts_with(ltrim(__line, ' ' || chr(9)), '{')"
@@ -258,12 +272,11 @@ def jsonl_delivered(keys: Sequence[str]) -> str:
 
 def parquet_delivered(files: Sequence[str], columns: Sequence[str]) -> str:
     """Return the statement that makes `delivered` from Parquet files with these columns."""
-    names = ", ".join(identifier(column) for column in columns)
+    names = ", ".join(f"rows.{identifier(column)}" for column in columns)
     return (
-        f"CREATE TEMP VIEW delivered AS SELECT {names}, __file, file_row_number + 1 AS __row,"
-        f" {_payload(columns)} AS __payload"
+        f"CREATE TEMP VIEW delivered AS SELECT {names}, deliveries.file_key AS __file, file_row_number + 1 AS __row"
         f" FROM read_parquet({_paths(files)}, filename = '__file', file_row_number = true,"
-        " hive_partitioning = false)"
+        " hive_partitioning = false) AS rows INNER JOIN deliveries ON deliveries.path = rows.__file"
     )
 
 
