@@ -9,19 +9,23 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
 from intelligence.errors import SourceFileError
 from intelligence.product import Product, Simulate, Source
 from intelligence.telemetry.reading import RESERVED, compression_of
+from resources.digests import Digests, sha256
 from resources.faults import reach
 from resources.settings import ROOT
 
 HEADER_BYTES = 1_048_576
 BYTES_AT_ONCE = 4_194_304
+REMEMBERED_DIGESTS = ".digests.json"
 BROKEN_FILE = (OSError, EOFError, zlib.error)
 
 
@@ -43,27 +47,29 @@ class Delivery:
 def deliveries(product: Product, landing: Path, *, progress: Callable[[str], None] = lambda _: None) -> list[Delivery]:
     """Return every file that the product's sources deliver, each content once, in the order of sources and names.
 
-    A simulated source first writes what is missing of its files under `landing`.
+    A simulated source first writes what is missing of its files under `landing`, where digests are remembered too.
     """
     found: dict[str, Delivery] = {}
-    for source in product.sources:
-        paths = (
-            simulated_files(source.name, source.simulate, landing, progress)
-            if source.simulate
-            else matched_files(source)
-        )
-        for path in paths:
-            delivery = delivered_file(source.name, path)
-            found.setdefault(delivery.batch_id, delivery)
+    digests = Digests(landing / REMEMBERED_DIGESTS)
+    with ThreadPoolExecutor() as threads:
+        for source in product.sources:
+            paths = (
+                simulated_files(source.name, source.simulate, landing, progress)
+                if source.simulate
+                else matched_files(source)
+            )
+            for delivery in threads.map(partial(delivered_file, source.name, digest_of=digests.sha256), paths):
+                found.setdefault(delivery.batch_id, delivery)
+    digests.remember()
     return list(found.values())
 
 
-def delivered_file(source: str, path: Path) -> Delivery:
+def delivered_file(source: str, path: Path, *, digest_of: Callable[[Path], str] = sha256) -> Delivery:
     """Return the file as a delivery of the source; one that cannot be opened is returned with its fault."""
     name = display_name(path)
     try:
         str(path).encode()
-        return Delivery(source, path, name, sha256(path), path.stat().st_size)
+        return Delivery(source, path, name, digest_of(path), path.stat().st_size)
     except OSError as error:
         fault = _unopened(name, error)
     except UnicodeEncodeError:
@@ -81,12 +87,6 @@ def display_name(path: Path) -> str:
     """Return the path as the lake stores it: relative to the project where it lies inside."""
     shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     return os.fsencode(shown).decode(errors="backslashreplace")
-
-
-def sha256(path: Path) -> str:
-    """Return the SHA-256 of the file's bytes."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def simulation_folder(name: str, simulate: Simulate, landing: Path) -> Path:

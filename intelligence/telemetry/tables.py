@@ -26,7 +26,7 @@ RAW_EVENTS: Final = Table(
         *_ORIGIN_COLUMNS,
         Column("is_duplicate", "BOOLEAN", "Whether the event had been delivered before.", True),
     ),
-    key=("batch_id", "source_file", "source_row"),
+    key=("batch_id", "source_row"),
     day="event_date",
     page="""
         WITH hours AS (
@@ -81,7 +81,7 @@ REJECTED_EVENTS: Final = Table(
         Column("ingested_at", "TIMESTAMP", "When the row was rejected, UTC.", True),
         Column("redriven_in", "VARCHAR", "Batch in which it was accepted later; NULL while it waits."),
     ),
-    key=("batch_id", "source_file", "source_row"),
+    key=("batch_id", "source_row"),
     page="""
         SELECT reason, count(*) AS rows, count(*) FILTER (redriven_in IS NULL) AS waiting,
                any_value(parse_filename(source_file) || ':' || source_row) AS found_at

@@ -119,14 +119,17 @@ FACT_EVENTS: Final = Table(
             name="facts_join_their_dims",
             description="Each fact finds its user, its feature and, where it names one, its release.",
             contradictions=f"""
-                WITH facts AS (
-                    SELECT DISTINCT user_id, feature, app_version, coalesce(platform, 'unknown') AS platform
-                    FROM warehouse.fact_events WHERE {_WINDOW}
-                )
-                SELECT 'dim_users' AS dim, user_id AS missing FROM facts ANTI JOIN warehouse.dim_users USING (user_id)
-                UNION SELECT 'dim_feature_metadata', feature FROM facts ANTI JOIN warehouse.dim_feature_metadata USING (feature)
+                SELECT 'dim_users' AS dim, user_id AS missing
+                FROM (SELECT DISTINCT user_id FROM warehouse.fact_events WHERE {_WINDOW})
+                ANTI JOIN warehouse.dim_users USING (user_id)
+                UNION SELECT 'dim_feature_metadata', feature
+                FROM (SELECT DISTINCT feature FROM warehouse.fact_events WHERE {_WINDOW})
+                ANTI JOIN warehouse.dim_feature_metadata USING (feature)
                 UNION SELECT 'dim_releases', app_version
-                FROM (SELECT * FROM facts WHERE app_version IS NOT NULL)
+                FROM (
+                    SELECT DISTINCT app_version, coalesce(platform, 'unknown') AS platform
+                    FROM warehouse.fact_events WHERE {_WINDOW} AND app_version IS NOT NULL
+                )
                 ANTI JOIN warehouse.dim_releases USING (app_version, platform)""",
         ),
     ),
