@@ -1,13 +1,16 @@
-"""Whether the two sides of the pipeline benchmark found the same: the fate of every row and every metric."""
+"""Whether a rival of the pipeline benchmark found what the lake holds: the fate of every row and every number of every table."""
 
 import argparse
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
 import polars as pl
 
-from intelligence.metrics.tables import FACT_FEATURE_METRICS
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY, USER_DAY
+from intelligence.tables import Table
+from intelligence.warehouse.tables import FACT_SESSIONS
 from resources.lake import Lake
 
 CLOSE = 1e-9
@@ -16,9 +19,17 @@ FATES = (
 )
 REJECTED = "SELECT parse_filename(source_file) AS source_file, source_row, column_name"
 ORDERED = "ORDER BY source_file, source_row"
+COMPARED = {
+    "sessions": FACT_SESSIONS,
+    "feature_days": FACT_FEATURE_METRICS,
+    "user_day": USER_DAY,
+    "kpi_day": KPI_DAY,
+}
+# Names are compared as text, whatever each side keeps them as.
+TEXTS = ("feature", "user_id", "session_id", "segment", "platform", "app_version")
 
 
-def disagreements(lake: Lake, other: Path) -> list[str]:
+def disagreements(lake: Lake, other: Path, tables: Sequence[str]) -> list[str]:
     """Return one sentence for each thing in which the lake differs from what pandas wrote to `other`."""
     found = []
     fates = lake.frame(f"{FATES} FROM telemetry.batches").row(0, named=True)
@@ -29,31 +40,54 @@ def disagreements(lake: Lake, other: Path) -> list[str]:
     others = duckdb.sql(f"{REJECTED} FROM '{other}/rejected.parquet' {ORDERED}").pl()
     if not refused.equals(others):
         found.append("the rejected rows or the columns that they break differ")
-    key = list(FACT_FEATURE_METRICS.key)
-    metrics = lake.frame(f"FROM {FACT_FEATURE_METRICS.path}").sort(key)
-    others = duckdb.sql(f"SELECT * REPLACE (event_date::DATE AS event_date) FROM '{other}/feature_days.parquet'").pl()
-    others = others.sort(key)
-    if not metrics.select(key).equals(others.select(key)):
-        return [*found, f"the feature-days differ: {metrics.height} and {others.height}"]
-    for name in (column.name for column in FACT_FEATURE_METRICS.columns if column.name not in key):
-        mine, theirs = metrics[name].cast(pl.Float64), others[name].cast(pl.Float64).fill_nan(None)
-        largest = pl.select(pl.max_horizontal(mine.abs(), theirs.abs())).to_series()
-        apart = (mine - theirs).abs() > CLOSE * largest
-        wrong = apart.fill_null(value=False) | (mine.is_null() != theirs.is_null())
-        if wrong.any():
-            found.append(f"{name} differs on {wrong.sum()} feature-days, such as {metrics.filter(wrong).row(0)[:2]}")
+    for name in tables:
+        found += _differences(lake, COMPARED[name], other / f"{name}.parquet")
     return found
+
+
+def _differences(lake: Lake, table: Table, file: Path) -> list[str]:
+    key = list(table.key)
+    mine = _sorted(lake.frame(f"FROM {table.path}"), key)
+    columns = ", ".join(column.name for column in table.columns)
+    theirs = _sorted(duckdb.sql(f"SELECT {columns} FROM '{file}'").pl(), key)
+    if not mine.select(key).equals(theirs.select(key)):
+        return [f"the rows of {table.path} differ: {mine.height:,} and {theirs.height:,}"]
+    found = []
+    for name in (column.name for column in table.columns if column.name not in key):
+        if name in TEXTS:
+            wrong = mine[name].ne_missing(theirs[name])
+        elif mine[name].dtype.is_temporal():
+            wrong = mine[name] != theirs[name].cast(mine[name].dtype)
+        else:
+            wrong = _apart(mine[name].cast(pl.Float64), theirs[name].cast(pl.Float64).fill_nan(None))
+        if wrong.any():
+            found.append(
+                f"{name} of {table.path} differs in {wrong.sum()} rows, such as {mine.filter(wrong).row(0)[:3]}"
+            )
+    return found
+
+
+def _sorted(frame: pl.DataFrame, key: list[str]) -> pl.DataFrame:
+    texts = [pl.col(name).cast(pl.String) for name in TEXTS if name in frame.columns]
+    return frame.with_columns(pl.col("event_date").cast(pl.Date), *texts).sort(key)
+
+
+def _apart(mine: pl.Series, theirs: pl.Series) -> pl.Series:
+    largest = pl.select(pl.max_horizontal(mine.abs(), theirs.abs())).to_series()
+    apart = (mine - theirs).abs() > CLOSE * largest
+    return apart.fill_null(value=False) | (mine.is_null() != theirs.is_null())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("platform", type=Path, help="folder of the platform's lake")
     parser.add_argument("pandas", type=Path, help="folder that pandas wrote to")
+    parser.add_argument("tables", nargs="+", choices=COMPARED, help="what that rival computes")
     chosen = parser.parse_args()
     lake = Lake(catalog=f"sqlite:{chosen.platform}/lake/catalog.sqlite", store=f"{chosen.platform}/lake/files")
-    found = disagreements(lake, chosen.pandas)
+    found = disagreements(lake, chosen.pandas, chosen.tables)
     if found:
-        raise SystemExit("The two sides disagree: " + "; ".join(found) + ".")
+        raise SystemExit(f"The lake and {chosen.pandas.name} disagree: {'; '.join(found)}.")
 
 
 if __name__ == "__main__":

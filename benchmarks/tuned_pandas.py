@@ -1,4 +1,4 @@
-"""The same work in plain pandas: CSV files in; events, rejected rows and feature-days out, as Parquet.
+"""Part of the same work in pandas tuned by an expert: CSV files in; events, rejected rows and feature-days out, as Parquet.
 
 Written as pandas is written for speed today: Arrow reads the CSV and holds the text, every rule is a mask over a whole
 column, values that repeat are judged once each, different users are counted by codes, and nothing runs row by row. It
