@@ -11,15 +11,27 @@ calendar AS (
     SELECT CAST(day AS DATE) AS event_date
     FROM generate_series($start, $end - INTERVAL 1 DAY, INTERVAL 1 DAY) AS series (day)
 ),
+-- A day of activity makes its user active for 7 and 28 days, or until the next such day takes over: each user is counted
+-- once a day by adding where such a stretch begins and subtracting where it ends.
+steps AS (
+    SELECT segment, event_date, lead(event_date) OVER (PARTITION BY segment, user_id ORDER BY event_date) AS next_date
+    FROM activity
+),
+changes AS (
+    SELECT segment, event_date, 1 AS wau, 1 AS mau FROM steps
+    UNION ALL
+    SELECT segment, least(event_date + 7, next_date), -1, 0 FROM steps
+    UNION ALL
+    SELECT segment, least(event_date + 28, next_date), 0, -1 FROM steps
+),
+changed AS (
+    SELECT segment, event_date, sum(wau) AS wau, sum(mau) AS mau FROM changes GROUP BY segment, event_date
+),
 reach AS (
-    SELECT
-        calendar.event_date,
-        segment,
-        count(DISTINCT user_id) FILTER (activity.event_date > calendar.event_date - 7) AS wau,
-        count(DISTINCT user_id) AS mau
-    FROM calendar
-    INNER JOIN activity ON activity.event_date BETWEEN calendar.event_date - 27 AND calendar.event_date
-    GROUP BY ALL
+    SELECT calendar.event_date, segment, CAST(sum(wau) AS BIGINT) AS wau, CAST(sum(mau) AS BIGINT) AS mau
+    FROM calendar INNER JOIN changed ON changed.event_date <= calendar.event_date
+    GROUP BY calendar.event_date, segment
+    HAVING sum(mau) > 0
 ),
 days AS (
     SELECT event_date, segment FROM reach
