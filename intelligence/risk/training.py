@@ -151,6 +151,7 @@ def trained(panel: pl.DataFrame, question: Question, *, rules: Rules = Rules()) 
             fold=pl.Series(fold_of[judged]),
             label=pl.Series(sample.labels),
             **{kind: pl.Series(values[judged]) for kind, values in probabilities.items()},
+            **{name: data.rows[column][rows].cast(pl.Float64) for name, column in question.floors.items()},
         )
     )
     return Training(
