@@ -17,6 +17,8 @@ from resources.product_file import product_at
 from resources.settings import settings
 
 PRODUCT: Product = product_at(settings().product_file)
+# What a table that is not made day by day is replaced for.
+ALWAYS = Days(date(1, 1, 1), date(9999, 12, 31))
 SCHEMA_CHECK = "schema_is_as_defined"
 SHOWN_CONTRADICTIONS = 10
 
@@ -152,7 +154,7 @@ def _claim_result(lake: Lake, table: Table, claim: Claim, days: Days) -> dg.Asse
     contradictions = lake.contradictions(claim, days)
     metadata: dict[str, Any] = {
         "contradictions": contradictions.height,
-        "days": f"{days.start} to {days.end} (exclusive)",
+        **_told(days),
     }
     if contradictions.height:
         metadata["examples"] = table_value(contradictions.head(SHOWN_CONTRADICTIONS))
@@ -189,7 +191,7 @@ def page(lake: Lake, table: Table, days: Days) -> dict[str, Any]:
     """Return the metadata of the table's page: row count, days, the lake's snapshot and a small table to look at."""
     metadata: dict[str, Any] = {
         "dagster/row_count": lake.row_count(table),
-        "days": f"{days.start} to {days.end} (exclusive)",
+        **_told(days),
         "lake_snapshot": lake.snapshot_id(),
     }
     if table.page:
@@ -197,6 +199,10 @@ def page(lake: Lake, table: Table, days: Days) -> dict[str, Any]:
         if shown.height:
             metadata["at_a_glance"] = table_value(shown)
     return metadata
+
+
+def _told(days: Days) -> dict[str, str]:
+    return {} if days == ALWAYS else {"days": f"{days.start} to {days.end} (exclusive)"}
 
 
 def table_value(frame: pl.DataFrame) -> dg.TableMetadataValue:

@@ -7,7 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.house import PRODUCT, days_of, key_of, materialized, table_value
+from assets.house import ALWAYS, PRODUCT, days_of, key_of, materialized, table_value
 from assets.plots import markdown_picture
 from intelligence.errors import NotEnoughEvidence
 from intelligence.layers import TRAINED
@@ -20,7 +20,6 @@ from resources.model_versions import CHAMPION, Champion, LoggedTraining, Registe
 from resources.registry import Registry
 
 MODELS = {FEATURE_RISK.path: "feature_risk", USER_CHURN.path: "user_churn"}
-ALWAYS = Days(date(1, 1, 1), date(9999, 12, 31))
 CAUSE_TAG = "intelligence/cause"
 ASKED = "asked for by a person"
 NO_CHAMPION = (
@@ -172,13 +171,13 @@ def _run_tags(context: dg.AssetExecutionContext, table: Table) -> dict[str, str]
 
 
 def _training_page(training: Any, registered: Registered, logged: LoggedTraining) -> dict[str, Any]:
-    from intelligence.risk.card import records
+    from intelligence.risk.card import measured
 
     return {
         "model_version": dg.MetadataValue.url(registered.version_url),
         "mlflow_run": dg.MetadataValue.url(registered.run_url),
         "winner": training.model.kind,
-        "rivals_and_floors": table_value(pl.DataFrame(records(training))),
+        "rivals_and_floors": table_value(pl.DataFrame(measured(training))),
         "plots": markdown_picture("training", logged.files["plots/training.png"]),
         "card": dg.MetadataValue.md(logged.files["card.md"].decode()),
     }

@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from intelligence.risk.evaluation import Estimate
-from intelligence.risk.training import Judgement, Training
+from intelligence.risk.training import Training
 
 NAMES: Final = {
     "xgboost": "boosted trees",
@@ -36,22 +36,16 @@ def told(estimate: Estimate | None, *, digits: int = 3) -> str:
     return f"{estimate.value:.{digits}f} ({estimate.low:.{digits}f} to {estimate.high:.{digits}f})"
 
 
-def records(training: Training) -> list[dict[str, str | int]]:
-    """Return one record per rival and floor, the winner first: its measures with their intervals."""
+def measured(training: Training) -> list[dict[str, str]]:
+    """Return one record per measure with a column per rival and floor, the winner first."""
     ranked = sorted(
         training.judgements, key=lambda each: (each.name != training.model.kind, -(each.measures["pr_auc"].value or 0))
     )
-    return [_record(each) for each in ranked]
-
-
-def _record(judgement: Judgement) -> dict[str, str | int]:
-    return {
-        "who": NAMES.get(judgement.name, f"{judgement.name} (floor)"),
-        **{name: told(judgement.measures.get(name)) for name in SHOWN},
-        "onsets": judgement.onsets,
-        "caught": judgement.caught,
-        "mean_lead": "n/a" if judgement.mean_lead is None else f"{judgement.mean_lead:.1f}",
-    }
+    lines = {name: [told(each.measures.get(name)) for each in ranked] for name in SHOWN}
+    lines["onsets caught"] = [f"{each.caught} of {each.onsets}" for each in ranked]
+    lines["mean lead"] = ["n/a" if each.mean_lead is None else f"{each.mean_lead:.1f}" for each in ranked]
+    names = [NAMES.get(each.name, f"{each.name} (floor)") for each in ranked]
+    return [{"measure": name, **dict(zip(names, cells, strict=True))} for name, cells in lines.items()]
 
 
 def report(training: Training) -> dict[str, Any]:
@@ -108,7 +102,7 @@ def card(
     training: Training, *, title: str, asks: str, use: str, limits: Sequence[str], origin: Mapping[str, str]
 ) -> str:
     """Return the model card; `origin` are lines such as the lake's snapshot."""
-    table = records(training)
+    table = measured(training)
     columns = list(table[0])
     best = training.best
     caught = "n/a" if not best.onsets else f"{best.caught} of {best.onsets}"
