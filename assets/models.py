@@ -218,7 +218,7 @@ def judged(context: dg.AssetExecutionContext, lake: Lake, registry: Registry, ta
         snapshot=panel.snapshot,
         is_promoted=promoted,
     )
-    others = f"SELECT * FROM {table.path} ANTI JOIN verdict USING (as_of, lake_snapshot)"
+    others = f"SELECT * FROM {table.path} ANTI JOIN verdict USING (as_of, challenger)"
     lake.replace(table, ALWAYS, f"FROM verdict UNION ALL BY NAME {others}", frames={"verdict": row})
     if promoted:
         cause = context.run.tags.get(CAUSE_TAG, ASKED)

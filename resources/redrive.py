@@ -88,7 +88,7 @@ def _redriven(
         try:
             raw = raw_expressions(source.mapping, list(columns), origin=source.name)
             judge(connection, raw, product, content_id=REDRIVEN_CONTENT_ID, origin=source.name, now=now)
-            connection.execute(f"CREATE TEMP TABLE refused AS {rejected_query(raw, content_id=REDRIVEN_CONTENT_ID)}")
+            connection.execute(f"CREATE TEMP TABLE refused AS {rejected_query()}")
         except duckdb.Error as error:
             raise mapping_error(source.name, error) from error
         if not _count(connection, _PASSED) and not _count(connection, sql("telemetry/reasons_changed.sql")):

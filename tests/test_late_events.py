@@ -16,6 +16,7 @@ from intelligence.tables import Days
 from intelligence.telemetry.simulation import SimulationPlan, simulated_day
 from resources.lake import Lake
 from resources.product_file import ProductFile, product_at
+from resources.registry import Registry
 
 FIRST = date(2026, 5, 4)
 DAYS = 32
@@ -35,7 +36,11 @@ class Installation:
             f"name: Late\nstart: {FIRST}\nsources: [{{name: app, files: '{self.landing}/*.parquet'}}]\n"
         )
         self.lake = Lake(catalog=f"sqlite:{folder}/catalog.sqlite", store=f"{folder}/files")
-        self.defs = definitions(self.lake, ProductFile(path=str(folder / "product.yaml"), landing=str(self.landing)))
+        product_file = ProductFile(path=str(folder / "product.yaml"), landing=str(self.landing))
+        self.registry = Registry(
+            root=str(folder / "mlruns"), cache=str(folder / "models"), state=f"sqlite:///{folder}/state.db"
+        )
+        self.defs = definitions(self.lake, product_file, self.registry)
         self.runs: list[tuple[str, str]] = []
 
     def deliver(self, name: str, events: pl.DataFrame) -> None:

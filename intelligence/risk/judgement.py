@@ -99,7 +99,7 @@ def verdict_row(
     row = {
         "as_of": as_of,
         "lake_snapshot": unseen["lake_snapshot"][0] if trained else snapshot,
-        "challenger": unseen["model_version"][0] if trained else None,
+        "challenger": unseen["model_version"][0] if trained else 0,
         "champion": champion,
         "kind": unseen["chosen"][0] if trained else None,
         "predictors": ", ".join(subject.question.predictors),

@@ -110,6 +110,6 @@ def users_per_thousand(users: int, days: int) -> int:
     """Return how many of 1,000 users to train on, so that about USER_ROWS rows come of it.
 
     >>> users_per_thousand(5_000, 17)
-    353
+    352
     """
     return max(1, min(1000, USER_ROWS * 1000 // max(1, users * days)))

@@ -189,7 +189,7 @@ def _verdict(name: str, model: str) -> Table:
         columns=(
             Column("as_of", "DATE", "Last day of the telemetry that was trained on.", True),
             Column("lake_snapshot", "BIGINT", "Snapshot of the lake that was trained on.", True),
-            Column("challenger", "BIGINT", "Version that was judged; NULL where none could be trained."),
+            Column("challenger", "BIGINT", "Version that was judged; 0 where none could be trained.", True),
             Column("champion", "BIGINT", "Version that it was compared with; NULL where there was none."),
             Column("kind", "VARCHAR", "Kind of the challenger."),
             Column("predictors", "VARCHAR", "What it was asked to look at.", True),
@@ -206,7 +206,7 @@ def _verdict(name: str, model: str) -> Table:
             Column("precision_at_capacity", "DOUBLE", "Precision of the challenger at capacity."),
             Column("is_promoted", "BOOLEAN", "Whether the platform moved the alias `champion`.", True),
         ),
-        key=("as_of", "lake_snapshot"),
+        key=("as_of", "challenger"),
         page=f"SELECT as_of, challenger, champion, decision, reason FROM risk.{name} ORDER BY as_of DESC, lake_snapshot DESC LIMIT 10",
     )
 
