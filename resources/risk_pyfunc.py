@@ -29,6 +29,7 @@ class RiskPyfunc(mlflow.pyfunc.PythonModel):
     def predict(self, context, model_input: pd.DataFrame, params=None) -> np.ndarray:  # noqa: ARG002 - MLflow's signature
         """Return the probability of each row; columns are found by name, in whatever order they come."""
         values = np.ascontiguousarray(model_input[self.predictors].to_numpy(dtype=np.float64, na_value=np.nan))
+        values = np.where(np.abs(values) <= np.finfo(np.float32).max, values, np.nan)
         logits = self.calibration["slope"] * self._logits(values) + self.calibration["intercept"]
         return 0.5 * (1.0 + np.tanh(0.5 * logits))
 

@@ -1,10 +1,12 @@
 """A trained risk model: what scoring needs, in two plain files that hold no code and no pickle."""
 
+import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 import numpy as np
 import polars as pl
@@ -23,6 +25,7 @@ BOOSTER_FILE: Final = "booster.ubj"
 FORMAT: Final = 1
 LARGEST_DEVIATION: Final = 5.0
 INTERVAL: Final = (0.05, 0.95)
+LARGEST_VALUE: Final = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,8 @@ class RiskModel:
         if self.linear:
             logits: Floats = self.linear.standardized(values) @ np.array(self.linear.weights) + self.linear.intercept
             return logits
+        if not len(values):
+            return np.empty(0)
         margins: Floats = self._trees.predict(self._matrix(values), output_margin=True).astype(np.float64)
         return margins
 
@@ -113,6 +118,8 @@ class RiskModel:
         if self.linear:
             shares: Floats = self.linear.standardized(values) * np.array(self.linear.weights)
             return shares
+        if not len(values):
+            return np.empty((0, len(self.predictors)))
         found: Floats = self._trees.predict(self._matrix(values), pred_contribs=True)[:, :-1].astype(np.float64)
         return found
 
@@ -147,6 +154,7 @@ class RiskModel:
             "predictors": self.predictors,
             "calibration": asdict(self.calibration),
             "linear": asdict(self.linear) if self.linear else None,
+            "booster_sha256": None if self.linear else hashlib.sha256(self.booster).hexdigest(),
         }
         files = {MODEL_FILE: json.dumps(content, indent=1, sort_keys=True).encode()}
         return files | ({BOOSTER_FILE: self.booster} if self.booster else {})
@@ -156,9 +164,13 @@ THREADS: Final = 2
 
 
 def values_of(rows: pl.DataFrame, predictors: Sequence[str]) -> Floats:
-    """Return the predictors as floats in the given order, shape (rows, predictors); NaN where there is no value."""
+    """Return the predictors as floats in the given order, shape (rows, predictors); NaN where there is no value.
+
+    Infinity, and what single precision cannot hold, is no value either: trees refuse it and a mean is lost to it.
+    """
     values: Floats = rows.select(pl.col(name).cast(pl.Float64) for name in predictors).to_numpy(order="c")
-    return values
+    finite: Floats = np.where(np.abs(values) <= LARGEST_VALUE, values, np.nan)
+    return finite
 
 
 def model_from(files: Mapping[str, bytes], *, origin: str) -> RiskModel:
@@ -179,15 +191,32 @@ def model_from(files: Mapping[str, bytes], *, origin: str) -> RiskModel:
             linear=Linear(**{name: _frozen(value) for name, value in linear.items()}) if linear else None,
             booster=b"" if linear else files[BOOSTER_FILE],
         )
-        if not linear:
-            model._trees  # noqa: B018 - loading is what tells a broken file
+        _check(model, content["booster_sha256"])
     except Exception as error:
+        told = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ModelError(
             origin,
-            f"its files cannot be read as a model: {str(error).splitlines()[0][:200]}.",
+            f"its files cannot be read as a model: {told.splitlines()[0][:200] if told else type(error).__name__}.",
             hint="Promote another version (`intelligence models` lists them), or train again.",
         ) from error
     return model
+
+
+def _check(model: RiskModel, booster_sha256: str | None) -> None:
+    """Raise ValueError where the parts of a model contradict one another; a broken booster may end the process if loaded."""
+    if model.kind not in get_args(Kind):
+        raise ValueError(f"kind {model.kind} is not one of {', '.join(get_args(Kind))}")
+    curves = [(model.calibration.slope, model.calibration.intercept), *model.calibration.draws]
+    if not all(math.isfinite(number) for curve in curves for number in curve):
+        raise ValueError("its calibration is not finite")
+    if model.linear:
+        lengths = {len(value) for value in asdict(model.linear).values() if isinstance(value, tuple)}
+        if lengths != {len(model.predictors)}:
+            raise ValueError(f"it has {len(model.predictors)} predictors, but its parts are of other lengths")
+    elif hashlib.sha256(model.booster).hexdigest() != booster_sha256:
+        raise ValueError(f"{BOOSTER_FILE} is not the one that was written with {MODEL_FILE}")
+    elif tuple(model._trees.feature_names or ()) != model.predictors:
+        raise ValueError(f"the predictors of {BOOSTER_FILE} and {MODEL_FILE} differ")
 
 
 def _frozen(value: Any) -> Any:
