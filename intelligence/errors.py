@@ -27,6 +27,10 @@ class ModelError(PlatformError):
     """A model cannot be found, read or used on the rows at hand; nothing is scored with something else."""
 
 
+class PanelError(PlatformError):
+    """A panel does not have the columns, types or keys that the question asks for; nothing is trained on it."""
+
+
 class StateError(PlatformError):
     """The store of operational state cannot be opened or written; nothing was changed."""
 

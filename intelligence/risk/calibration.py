@@ -10,17 +10,31 @@ from intelligence.risk.model import Floats, Platt, sigmoid
 CELLS: Final = 400
 STEPS: Final = 60
 RIDGE: Final = 1e-3
+LARGEST_SHIFT: Final = 50.0
 
 
 def platt(logits: Floats, labels: NDArray[np.bool_], weights: Floats | None = None) -> Platt:
     """Return the logistic curve from raw logits to probabilities (Platt 1999), without draws.
 
-    `weights` of shape (rows,) count rows. The targets are pulled in as Platt did, so that a perfect separation keeps
-    finite numbers; the slope is never negative, since calibration must not turn a ranking round.
+    `weights` of shape (rows,) count rows; without any row the logits are taken at their word. The targets are pulled in
+    as Platt did, so that a perfect separation keeps finite numbers; the slope is never negative, since calibration must
+    not turn a ranking round.
     """
     counted = np.ones((1, len(logits))) if weights is None else weights[None, :]
     slope, intercept = _curves(logits, labels, counted)[0]
     return Platt(slope, intercept)
+
+
+def at_level(logits: Floats, share: float) -> Platt:
+    """Return the shift of the logits that makes their mean probability `share`, which lies between 0 and 1.
+
+    It needs no labels of its own: what is left to do while those that would teach the slope are not known yet.
+    """
+    low, high = -LARGEST_SHIFT, LARGEST_SHIFT
+    for _ in range(STEPS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if sigmoid(logits + middle).mean() < share else (low, middle)
+    return Platt(1.0, (low + high) / 2)
 
 
 def with_draws(calibration: Platt, logits: Floats, labels: NDArray[np.bool_], weights: Floats) -> Platt:
@@ -30,6 +44,8 @@ def with_draws(calibration: Platt, logits: Floats, labels: NDArray[np.bool_], we
 
 def _curves(logits: Floats, labels: NDArray[np.bool_], weights: Floats) -> list[tuple[float, float]]:
     """Return slope and intercept for each line of weights, by Newton's method over cells of like logits."""
+    if not len(logits):
+        return [(1.0, 0.0)] * len(weights)
     edges = np.unique(np.quantile(logits, np.linspace(0, 1, CELLS + 1)))
     cell = np.clip(np.searchsorted(edges, logits, side="right") - 1, 0, len(edges) - 1)
     size = np.bincount(cell, minlength=len(edges))

@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from intelligence.errors import NotEnoughEvidence
-from intelligence.risk.calibration import platt, with_draws
+from intelligence.errors import NotEnoughEvidence, PanelError
+from intelligence.risk.calibration import at_level, platt, with_draws
 from intelligence.risk.evaluation import (
     Estimate,
     Sample,
@@ -25,7 +25,7 @@ from intelligence.risk.evaluation import (
     random_lead_time,
 )
 from intelligence.risk.folds import Fold, Ints, rolling_origin
-from intelligence.risk.model import Floats, Kind, RiskModel
+from intelligence.risk.model import Floats, Kind, RiskModel, values_of
 from intelligence.risk.rivals import RIVALS, Bools
 
 FEWEST_POSITIVE_UNITS: Final = 5
@@ -79,7 +79,7 @@ class Judgement:
 class Training:
     """The result: every rival judged, the best of them fitted on all known rows, and its scores on unseen time.
 
-    `unseen` has one row per unit and time of the folds but the first: fold, label, the floors, and for each rival its
+    `unseen` has one row per unit and time of the folds that judge: fold, label, the floors, and for each rival its
     probability by what was known then. `advantage` is the paired difference in PR-AUC of the best over each rival and floor.
     """
 
@@ -117,17 +117,18 @@ def trained(panel: pl.DataFrame, question: Question, *, rules: Rules = Rules()) 
     """Return the best of the rivals, calibrated and judged on time that it had not seen.
 
     Each fold trains on the past and scores the future behind an embargo of the horizon; its probabilities are
-    calibrated on the scores of earlier folds, so that the first one only calibrates. The rival with the highest PR-AUC
-    is fitted again on all known rows and calibrated on all unseen scores. Predictors that never vary are left out.
+    calibrated on the scores of earlier folds whose outcome was known by then, so that the first ones only calibrate. The
+    rival with the highest PR-AUC is fitted again on all known rows and calibrated on all unseen scores. Predictors that
+    never vary are left out.
 
     Raises NotEnoughEvidence, with what is missing, where there are too few points in time, one class only, or too few
-    units with a positive label.
+    units with a positive label; PanelError where a column is missing or cannot be what it is meant to be.
     """
     data = _Data.of(panel, question)
     layout = _Layout.of(data, rules)
     places, rows, fold_of, judged = layout.places, layout.judged_rows, layout.fold_of, layout.judged
     logits = {kind: _unseen_logits(kind, data, layout.folds, rules) for kind in RIVALS}
-    probabilities = {kind: _known_then(raw[places], data.labels[places], fold_of) for kind, raw in logits.items()}
+    probabilities = {kind: _known_then(raw, data, layout) for kind, raw in logits.items()}
     sample = data.sample.picked(rows)
     weights = np.vstack([np.ones((1, data.sample.units.max() + 1)), data.sample.draws(rules.draws, seed=rules.seed)])
     found, judgements = {}, []
@@ -181,8 +182,8 @@ class _Data:
 
     @classmethod
     def of(cls, panel: pl.DataFrame, question: Question) -> "_Data":
-        rows = panel.filter(pl.col(question.label).is_not_null()).sort(question.time, question.unit)
-        labels = rows[question.label]
+        rows = _known_rows(panel, question)
+        labels = rows[question.label] if rows.height else pl.Series(dtype=pl.Boolean)
         if labels.n_unique() < 2:
             only = "none" if rows.is_empty() else f"only {'positive' if labels[0] else 'negative'} ones"
             raise NotEnoughEvidence(
@@ -190,8 +191,15 @@ class _Data:
                 f"of {panel.height} rows {rows.height} have a known label, {only}.",
                 hint="Both outcomes must have been seen; collect more time, or ask another question.",
             )
-        spans = rows.select(pl.col(name).cast(pl.Float64).fill_nan(None).n_unique() for name in question.predictors)
-        return cls(rows, question, tuple(name for name in question.predictors if spans[name].item() > 1))
+        values = values_of(rows, question.predictors)
+        predictors = tuple(name for name, column in zip(question.predictors, values.T, strict=True) if _varies(column))
+        if not predictors:
+            raise NotEnoughEvidence(
+                "predictors",
+                f"none of the {len(question.predictors)} varies over {rows.height} rows.",
+                hint="Collect more days, or give predictors that differ between units.",
+            )
+        return cls(rows, question, predictors)
 
     @cached_property
     def times(self) -> np.ndarray:
@@ -212,9 +220,47 @@ class _Data:
         )
 
 
+def _varies(column: Floats) -> bool:
+    known = column[~np.isnan(column)]
+    return len(known) > 0 and (len(known) < len(column) or known.min() < known.max())
+
+
+def _known_rows(panel: pl.DataFrame, question: Question) -> pl.DataFrame:
+    """Return the rows with a known label in order of time and unit; raises PanelError where the panel is malformed."""
+    if panel.is_empty():
+        return panel
+    names = [question.unit, question.time, question.label, *question.predictors, *question.floors.values()]
+    missing = sorted(set(names) - set(panel.columns))
+    if missing:
+        raise _malformed(f"it has no column {', '.join(missing)}.", "Name its columns in the question.")
+    types = panel.schema
+    numbers = [question.label, *question.predictors, *question.floors.values()]
+    texts = [name for name in numbers if not (types[name].is_numeric() or types[name] in (pl.Boolean, pl.Null))]
+    if texts:
+        raise _malformed(f"{', '.join(texts)} hold no numbers but {types[texts[0]]}.", "Give numbers or Booleans.")
+    if not (types[question.time] == pl.Date or types[question.time].is_integer()):
+        raise _malformed(
+            f"its time {question.time} is {types[question.time]}.",
+            "Give a date or a whole number, in the same steps as the horizon.",
+        )
+    rows = panel.filter(pl.col(question.label).is_not_null())
+    if not rows[question.label].is_in([0, 1] if types[question.label].is_numeric() else [False, True]).all():
+        raise _malformed(f"its label {question.label} has values other than 0 and 1.", "Give true, false or null.")
+    keys = rows.select(question.time, question.unit)
+    if sum(keys.null_count().row(0)):
+        raise _malformed(f"{question.time} or {question.unit} is null in some rows.", "Leave those rows out.")
+    if keys.is_duplicated().any():
+        raise _malformed(f"several rows share {question.time} and {question.unit}.", "Give one row per unit and time.")
+    return rows.sort(question.time, question.unit)
+
+
+def _malformed(problem: str, hint: str) -> PanelError:
+    return PanelError("panel", problem, hint=hint)
+
+
 @dataclass(frozen=True)
 class _Layout:
-    """Which rows the folds score: `places` all of them, `judged` those of them behind the first fold."""
+    """Which rows the folds score: `places` all of them, `judged` those of them behind the folds that only calibrate."""
 
     folds: list[Fold]
     places: Ints
@@ -231,7 +277,7 @@ class _Layout:
         folds = _teachable(data, rolling_origin(data.times, horizon=data.question.horizon, folds=rules.folds + 1))
         places = np.flatnonzero(data.times >= folds[0].test_start)
         fold_of = np.searchsorted([fold.test_start for fold in folds], data.times[places], side="right") - 1
-        layout = cls(folds, places, fold_of, fold_of > 0)
+        layout = cls(folds, places, fold_of, fold_of >= _first_judged(data, folds))
         judged = data.sample.picked(layout.judged_rows)
         units = len(np.unique(judged.units[judged.labels]))
         if units < FEWEST_POSITIVE_UNITS:
@@ -239,6 +285,12 @@ class _Layout:
                 "risk training",
                 f"{units} units had an onset on unseen time, fewer than {FEWEST_POSITIVE_UNITS}: nothing can be judged.",
                 hint="Collect more days; until then health alone is watched.",
+            )
+        if judged.labels.all():
+            raise NotEnoughEvidence(
+                "risk training",
+                f"all {len(judged.labels)} rows of unseen time are positive: nothing can be ranked.",
+                hint="Collect more days, or ask another question.",
             )
         return layout
 
@@ -266,6 +318,13 @@ def _teachable(data: _Data, folds: list[Fold]) -> list[Fold]:
     return found
 
 
+def _first_judged(data: _Data, folds: list[Fold]) -> int:
+    """Return the first fold that finds enough known outcomes to calibrate on; the second where none does."""
+    unseen = data.times >= folds[0].test_start
+    found = [data.labels[unseen & (data.times < fold.train_end)].sum() for fold in folds]
+    return next((n for n, positives in enumerate(found) if positives >= FEWEST_POSITIVES_TO_LEARN), 1)
+
+
 def _unseen_logits(kind: Kind, data: _Data, folds: list[Fold], rules: Rules) -> Floats:
     logits = np.full(len(data.labels), np.nan)
     for fold in folds:
@@ -275,12 +334,21 @@ def _unseen_logits(kind: Kind, data: _Data, folds: list[Fold], rules: Rules) -> 
     return logits
 
 
-def _known_then(logits: Floats, labels: Bools, fold_of: np.ndarray) -> Floats:
-    """Return each fold's probabilities by the calibration on the folds before it; NaN for the first."""
+def _known_then(raw: Floats, data: _Data, layout: _Layout) -> Floats:
+    """Return each judged fold's probabilities by what was known when it began; NaN for the others.
+
+    The embargo holds for the calibration too. While it knows fewer outcomes than FEWEST_POSITIVES_TO_LEARN of rows that
+    the model had not seen, the scores are only brought to the level of the past.
+    """
+    logits, labels, times = raw[layout.places], data.labels[layout.places], data.times[layout.places]
     known = np.full(len(logits), np.nan)
-    for fold in np.unique(fold_of)[1:]:
-        past, present = fold_of < fold, fold_of == fold
-        known[present] = platt(logits[past], labels[past]).probabilities(logits[present])
+    for number in np.unique(layout.fold_of[layout.judged]):
+        fold = layout.folds[number]
+        past, present = times < fold.train_end, layout.fold_of == number
+        is_enough = labels[past].sum() >= FEWEST_POSITIVES_TO_LEARN
+        share = data.labels[data.times < fold.train_end].mean()
+        calibration = platt(logits[past], labels[past]) if is_enough else at_level(logits[present], share)
+        known[present] = calibration.probabilities(logits[present])
     return known
 
 
