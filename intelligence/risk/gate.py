@@ -54,9 +54,10 @@ def verdict(
     """Return whether the challenger is promoted.
 
     With a champion, both are compared on `sample`: the challenger is promoted when its PR-AUC is higher and the lower
-    bound of the paired interval lies above -`margin`, and rejected when the upper bound lies below 0. Without one it
-    must lie above each floor in `rivals` with the whole interval. Either way its calibration error may be at most
-    `most_calibration_error`, or what the champion or chance itself shows on as few rows, and at capacity it must not be clearly worse.
+    bound of the paired interval lies above -`margin`, and rejected when the upper bound lies below 0. Without one its
+    PR-AUC must be higher than that of each floor in `rivals`, or of chance where there is none. Either way its
+    calibration error may be at most `most_calibration_error`, or what the champion or chance itself shows on as few
+    rows, and at capacity it must not be clearly worse.
 
     Args:
         challenger: probabilities of the challenger on the rows of `sample`, given before it had seen them.
@@ -65,6 +66,13 @@ def verdict(
     """
     units = len(np.unique(sample.units[sample.labels]))
     against = "the champion" if champion is not None else "the floors"
+    if units and sample.labels.all():
+        return verdict_without_evidence(
+            "Every row that neither had seen came true: nothing can be ranked.",
+            rows=len(sample.labels),
+            onsets=len(sample.labels),
+            against=against,
+        )
     if units < FEWEST_UNITS:
         return verdict_without_evidence(
             f"{units} units had an onset on rows that neither had seen; {FEWEST_UNITS} are needed.",
@@ -81,7 +89,7 @@ def verdict(
     others = (
         {"champion": judged(champion, champion)}
         if champion is not None
-        else {name: judged(scores, None) for name, scores in rivals.items()}
+        else {name: judged(scores, None) for name, scores in (rivals or {"chance": np.zeros(len(challenger))}).items()}
     )
     strongest = max(others, key=lambda name: others[name]["pr_auc"][0])
     theirs = others[strongest]
