@@ -3,6 +3,7 @@
 The card's headings follow Mitchell et al., Model Cards for Model Reporting (2019).
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
@@ -69,7 +70,9 @@ def report(training: Training) -> dict[str, Any]:
                 "caught": each.caught,
                 "mean_lead": each.mean_lead,
                 "measures": {name: asdict(estimate) for name, estimate in each.measures.items()},
-                "by_fold": [dict(fold) for fold in each.by_fold],
+                "by_fold": [
+                    {key: None if math.isnan(value) else value for key, value in fold.items()} for fold in each.by_fold
+                ],
             }
             for each in training.judgements
         ],

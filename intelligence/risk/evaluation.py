@@ -204,7 +204,8 @@ def lead_time(flagged: Bools, sample: Sample) -> LeadTime:
 
     Rows of one unit with a positive label that follow one another lead to the same onset, one step after the last.
     """
-    step = int(np.diff(np.unique(sample.times)).min(initial=np.iinfo(np.int64).max))
+    steps = np.diff(np.unique(sample.times))
+    step = int(steps.min()) if len(steps) else 1
     order = np.lexsort((sample.times, sample.units))
     unit, time = sample.units[order], sample.times[order]
     label, flag = sample.labels[order], flagged[order]

@@ -38,6 +38,15 @@ _COUNTS: Final = (
 _LEVELS: Final = ("p50_latency_ms", "p95_latency_ms", "mean_rating")
 
 
+_SCHEMA: Final = {
+    "event_date": pl.Date,
+    "feature": pl.String,
+    "state": pl.String,
+    "users_7d": pl.Float64,
+    **dict.fromkeys(names_of(FEATURE_PREDICTORS), pl.Float64),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class _Grid:
     """Features in lines, days in columns; counts are 0 and levels NaN where telemetry was at fault or silent."""
@@ -72,6 +81,8 @@ def feature_panel(
         releases: warehouse.dim_releases.
     """
     known = features.filter(pl.col("first_seen_date") < days.end).sort("feature")
+    if known.is_empty():
+        return pl.DataFrame(schema=_SCHEMA)
     grid = _grid(metrics, known, quality, days)
     found = {
         **_promises(grid),
@@ -96,7 +107,7 @@ def feature_panel(
         .with_columns(
             state=pl.col("state").cast(pl.Int64).replace_strict(dict(enumerate(STATES)), return_dtype=pl.String)
         )
-        .select("event_date", "feature", "state", "users_7d", *names_of(FEATURE_PREDICTORS))
+        .select(_SCHEMA)
         .sort("event_date", "feature")
     )
 

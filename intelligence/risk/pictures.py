@@ -43,9 +43,8 @@ def training_picture(training: Training) -> bytes:
     precision.set(xlabel="recall", ylabel="precision", title="Precision against recall", ylim=(0, 1.02))
     precision.legend(frameon=False, fontsize=8)
     strongest = list(training.importance.items())[:MOST_PREDICTORS][::-1]
-    importance.barh(
-        [name for name, _ in strongest], [value for _, value in strongest], color=COLOURS[training.model.kind]
-    )
+    importance.barh(range(len(strongest)), [value for _, value in strongest], color=COLOURS[training.model.kind])
+    importance.set_yticks(range(len(strongest)), [name for name, _ in strongest], parse_math=False)
     importance.set(xlabel="mean |contribution| to the logit", title="What moves the score")
     importance.tick_params(axis="y", labelsize=7)
     for axes in (calibration, precision, importance):
@@ -69,9 +68,11 @@ def contributions_picture(model: RiskModel, rows: pl.DataFrame) -> bytes:
     jitter = np.linspace(-0.3, 0.3, shown.height)[np.argsort(np.argsort(np.arange(shown.height) * 7919 % shown.height))]
     for line, column in enumerate(strongest):
         name = model.predictors[column]
-        rank = shown[name].cast(pl.Float64).rank().fill_null(0).to_numpy() / max(shown.height, 1)
+        rank = shown[name].cast(pl.Float64).fill_nan(None).rank().fill_null(0).to_numpy() / max(shown.height, 1)
         axes.scatter(contributions[:, column], line + jitter, c=rank, cmap="coolwarm", s=4, linewidths=0)
-    axes.set_yticks(range(len(strongest)), [model.predictors[column] for column in strongest], fontsize=8)
+    axes.set_yticks(
+        range(len(strongest)), [model.predictors[column] for column in strongest], fontsize=8, parse_math=False
+    )
     axes.set(xlabel="contribution to the logit (red: high value, blue: low)", title="Which values push the score where")
     axes.axvline(0, color="#999999", linewidth=0.8)
     axes.grid(alpha=0.25, axis="x")

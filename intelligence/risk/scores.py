@@ -1,5 +1,6 @@
 """Scores of the present: a calibrated probability with its interval, bucket, impact and three reasons in words."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -68,7 +69,7 @@ def _reason(
     chosen = strongest[:, number]
     counts = contributions[np.arange(len(chosen)), chosen] > 0
     for index in np.unique(chosen[counts]):
-        template = words.get(predictors[index], f"{predictors[index]} {{:.3g}}")
+        template = words.get(predictors[index], f"{_escaped(predictors[index])} {{:.3g}}")
         for row in np.flatnonzero(counts & (chosen == index)):
             told[row] = in_words(template, values[row, index])
     return pl.Series(name, told, dtype=pl.String)
@@ -83,11 +84,20 @@ def in_words(template: str, value: float) -> str:
     'latency at 2.00x that of before'
     >>> in_words("last visit {:.0f} days ago", float("nan"))
     'last visit unknown days ago'
+    >>> in_words("errors at {:.1f}x what is promised", float("nan"))
+    'errors at an unknown multiple of what is promised'
     """
     if np.isnan(value):
-        start, end = template.index("{"), template.index("}")
-        return f"{template[:start]}unknown{template[end + 1 :].removeprefix('x')}"
+        unknown = _VALUE.sub(lambda found: "an unknown multiple of" if found[1] else "unknown", template, count=1)
+        return unknown.format()
     return template.format(value, exp=np.exp(np.clip(value, -50, 50)))
+
+
+_VALUE: Final = re.compile(r"(?<!\{)\{(?:exp)?:[^{}]*\}(x)?")
+
+
+def _escaped(name: str) -> str:
+    return name.replace("{", "{{").replace("}", "}}")
 
 
 def with_impact(scores: pl.DataFrame, *, users: str) -> pl.DataFrame:
