@@ -10,6 +10,7 @@ from intelligence.risk.model import Floats, Platt, sigmoid
 CELLS: Final = 400
 STEPS: Final = 60
 RIDGE: Final = 1e-3
+SMALLEST_STEP: Final = 1e-9
 LARGEST_SHIFT: Final = 50.0
 
 
@@ -59,21 +60,32 @@ def _totals(cell: NDArray[np.int64], labels: NDArray[np.bool_], weights: Floats,
 
 
 def _curve(logit: Floats, positives: Floats, total: Floats) -> tuple[float, float]:
-    yes, no = positives.sum(), total.sum() - positives.sum()
-    high, low = (yes + 1) / (yes + 2), 1 / (no + 2)
-    target = high * positives + low * (total - positives)
-    slope, intercept = 1.0, 0.0
+    """Return slope and intercept by Newton's method with halved steps, on standardized logits: it ends from anywhere."""
+    rows, yes = total.sum(), positives.sum()
+    if rows == 0:
+        return 1.0, 0.0
+    no = rows - yes
+    target = (yes + 1) / (yes + 2) * positives + 1 / (no + 2) * (total - positives)
+    mean = (total * logit).sum() / rows
+    scale = np.sqrt((total * (logit - mean) ** 2).sum() / rows) or 1.0
+    design = np.stack([(logit - mean) / scale, np.ones_like(logit)])
+
+    def loss(at: Floats) -> float:
+        raw = at @ design
+        return float((total * np.logaddexp(0, raw) - target * raw).sum() + RIDGE / 2 * (at[0] - scale) ** 2)
+
+    at = np.array([0.0, np.log((yes + 1) / (no + 1))])
+    lowest = loss(at)
     for _ in range(STEPS):
-        expected = sigmoid(slope * logit + intercept)
-        spread = total * expected * (1 - expected)
-        gradient = np.array(
-            [(logit * (total * expected - target)).sum() + RIDGE * (slope - 1), (total * expected - target).sum()]
-        )
-        cross = (spread * logit).sum()
-        curvature = np.array([[(spread * logit**2).sum() + RIDGE, cross], [cross, spread.sum() + RIDGE]])
+        expected = sigmoid(at @ design)
+        gradient = design @ (total * expected - target) + [RIDGE * (at[0] - scale), 0.0]
+        curvature = (design * (total * expected * (1 - expected))) @ design.T + RIDGE * np.eye(2)
         step = np.linalg.solve(curvature, gradient)
-        step *= min(1.0, 2.0 / max(np.abs(step).max(), 1e-12))
-        slope, intercept = slope - step[0], intercept - step[1]
-        if np.abs(step).max() < 1e-9:
+        while loss(at - step) > lowest and np.abs(step).max() > SMALLEST_STEP:
+            step = step / 2
+        if np.abs(step).max() <= SMALLEST_STEP:
             break
-    return (float(slope), float(intercept)) if slope > 0 else (0.0, float(np.log((yes + 1) / (no + 1))))
+        at = at - step
+        lowest = loss(at)
+    slope = at[0] / scale
+    return (float(slope), float(at[1] - slope * mean)) if slope > 0 else (0.0, float(np.log((yes + 1) / (no + 1))))

@@ -24,7 +24,7 @@ def onset_labels(health: pl.DataFrame, *, horizon_days: int) -> pl.DataFrame:
         found = found.join(later, on=["feature", "event_date"], how="left")
         onset = onset | (pl.col(f"state_{ahead}") == "degraded").fill_null(value=False)
         known = known & (pl.col(f"state_{ahead}").is_not_null() & (pl.col(f"state_{ahead}") != "unknown"))
-    is_over = pl.col("event_date").dt.offset_by(f"{horizon_days}d") <= states["event_date"].max()
+    is_over = pl.col("event_date").dt.offset_by(f"{horizon_days}d") <= pl.lit(states["event_date"].max(), dtype=pl.Date)
     outcome = pl.when(onset).then(statement=True).when(known).then(statement=False)
     labelled = found.with_columns(label=pl.when(is_over).then(outcome))
     return labelled.select("event_date", "feature", "label").sort("event_date", "feature")
