@@ -21,14 +21,14 @@ from intelligence.risk.evaluation import (
 def sample_of(labels: object, *, units: object = None, times: object = None) -> Sample:
     found = np.asarray(labels, dtype=bool)
     rows = np.arange(len(found))
-    return Sample(
-        rows if units is None else np.asarray(units), rows * 0 if times is None else np.asarray(times), found
-    )
+    return Sample(rows if units is None else np.asarray(units), rows * 0 if times is None else np.asarray(times), found)
 
 
 def measured(scores: np.ndarray, sample: Sample, weights: np.ndarray, **terms: float) -> dict[str, float]:
     rules = {"capacity": 0.1, "threshold": 0.5, **terms}
-    return {name: float(v[0]) for name, v in measures(scores, scores, sample, weights=weights[None, :], **rules).items()}
+    return {
+        name: float(v[0]) for name, v in measures(scores, scores, sample, weights=weights[None, :], **rules).items()
+    }
 
 
 @st.composite
@@ -154,9 +154,7 @@ def test_a_random_ranking_catches_what_its_capacity_lets_expect() -> None:
     units, times = 200, 10
     labels = np.zeros((times, units), dtype=bool)
     labels[4, :40] = True
-    sample = sample_of(
-        labels.ravel(), units=np.tile(np.arange(units), times), times=np.repeat(np.arange(times), units)
-    )
+    sample = sample_of(labels.ravel(), units=np.tile(np.arange(units), times), times=np.repeat(np.arange(times), units))
     recall, mean_lead = random_lead_time(sample, capacity=0.1, draws=200, seed=1)
     assert recall == pytest.approx(0.1, abs=0.02)
     assert mean_lead == 1.0

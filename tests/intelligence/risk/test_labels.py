@@ -46,9 +46,7 @@ def test_labels_follow_their_definition(history: str, horizon: int, more: int) -
     last = len(history) - 1 + more
     found = labels(history, horizon=horizon, until=last)
     assert found == {
-        day: expected(history, day, horizon=horizon, last=last)
-        for day, letter in enumerate(history)
-        if letter in "ha"
+        day: expected(history, day, horizon=horizon, last=last) for day, letter in enumerate(history) if letter in "ha"
     }
 
 

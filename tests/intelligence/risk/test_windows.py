@@ -92,9 +92,7 @@ def test_recent_days_weigh_more_in_an_ewma_and_gaps_weigh_nothing() -> None:
     assert np.isnan(trailing_ewma(np.array([np.nan]), 7, weight=0.3)[0])
 
 
-@given(
-    total=st.integers(1, 5_000), usual_total=st.integers(1, 50_000), share=st.floats(0, 1), usual=st.floats(0, 1)
-)
+@given(total=st.integers(1, 5_000), usual_total=st.integers(1, 50_000), share=st.floats(0, 1), usual=st.floats(0, 1))
 def test_a_difference_of_shares_is_finite_points_the_right_way_and_turns_round_with_its_sides(
     total: int, usual_total: int, share: float, usual: float
 ) -> None:
