@@ -107,7 +107,7 @@ def feature_panel(
         .with_columns(
             state=pl.col("state").cast(pl.Int64).replace_strict(dict(enumerate(STATES)), return_dtype=pl.String)
         )
-        .select(_SCHEMA)
+        .select(*_SCHEMA)
         .sort("event_date", "feature")
     )
 

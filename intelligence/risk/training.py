@@ -233,6 +233,9 @@ def _known_rows(panel: pl.DataFrame, question: Question) -> pl.DataFrame:
     missing = sorted(set(names) - set(panel.columns))
     if missing:
         raise _malformed(f"it has no column {', '.join(missing)}.", "Name its columns in the question.")
+    unfit = [name for name in question.predictors if set(name) & set("[]<")]
+    if unfit:
+        raise _malformed(f"a file of trees cannot hold the name {', '.join(unfit)}.", "Rename it without [, ] and <.")
     types = panel.schema
     numbers = [question.label, *question.predictors, *question.floors.values()]
     texts = [name for name in numbers if not (types[name].is_numeric() or types[name] in (pl.Boolean, pl.Null))]

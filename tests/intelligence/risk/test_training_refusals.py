@@ -96,3 +96,12 @@ def test_a_malformed_panel_is_told_with_the_column(
 def test_labels_of_noughts_and_ones_are_as_good(panel: pl.DataFrame, question: Question, quick: Rules) -> None:
     numbers = panel.with_columns(pl.col("label").cast(pl.Int8))
     assert what_is_missing(numbers, question, rules=quick) is None
+
+
+@pytest.mark.parametrize("name", ["<b>noise</b>", "noise[1]"])
+def test_a_name_that_trees_cannot_hold_is_told_before_anything_is_trained(
+    name: str, panel: pl.DataFrame, question: Question, quick: Rules
+) -> None:
+    with pytest.raises(PanelError, match="a file of trees cannot hold the name") as refusal:
+        trained(panel.rename({"noise": name}), replace(question, predictors=("signal", name), floors={}), rules=quick)
+    assert name in refusal.value.problem

@@ -1,0 +1,141 @@
+"""Each verdict of the gate, reached by constructed data; what may never be promoted."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from intelligence.risk.evaluation import Sample
+from intelligence.risk.gate import Verdict, verdict
+
+UNITS, TIMES = 150, 12
+
+
+def logistic(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits))
+
+
+def world(seed: int = 1, *, units: int = UNITS) -> tuple[np.ndarray, Sample]:
+    """Return logits that are exactly right, and the rows that they are of."""
+    rng = np.random.default_rng(seed)
+    logits = 1.7 * rng.normal(size=units * TIMES) - 2.5
+    labels = rng.random(len(logits)) < logistic(logits)
+    return logits, Sample(np.tile(np.arange(units), TIMES), np.repeat(np.arange(TIMES), units), labels)
+
+
+def noisy(logits: np.ndarray, noise: float, seed: int = 5) -> np.ndarray:
+    """Return worse logits: mixed with noise and shrunk, so that they stay calibrated roughly."""
+    mixed = logits + noise * np.random.default_rng(seed).normal(size=len(logits))
+    slope = 1.7**2 / (1.7**2 + noise**2)
+    return -2.5 + slope * (mixed + 2.5)
+
+
+def judged(challenger: np.ndarray, champion: np.ndarray | None, sample: Sample, **rivals: np.ndarray) -> Verdict:
+    return verdict(challenger, rivals, sample, champion=champion, capacity=0.05, threshold=0.3)
+
+
+def test_a_challenger_that_ranks_better_is_promoted_with_its_numbers() -> None:
+    logits, sample = world()
+    found = judged(logistic(logits), logistic(noisy(logits, 1.5)), sample)
+    assert found.decision == "promote"
+    assert found.against == "champion"
+    assert found.advantage.low > 0
+    assert found.advantage.value == pytest.approx(found.challenger["pr_auc"].value - found.rival["pr_auc"].value)
+    assert (found.rows, found.onsets) == (UNITS * TIMES, sample.labels.sum())
+    assert f"{found.advantage.value:+.3f} against champion" in found.reason
+
+
+def test_a_challenger_that_ranks_worse_is_rejected() -> None:
+    logits, sample = world()
+    found = judged(logistic(noisy(logits, 2.5)), logistic(logits), sample)
+    assert found.decision == "reject"
+    assert "ranks worse" in found.reason
+
+
+def test_a_challenger_that_is_neither_is_held() -> None:
+    logits, sample = world(units=40)
+    found = judged(logistic(noisy(logits, 0.8, 1)), logistic(noisy(logits, 0.8, 2)), sample)
+    assert found.decision == "hold"
+
+
+@pytest.mark.parametrize("spoil", [lambda chance: np.minimum(4 * chance, 1), lambda chance: chance / 5])
+def test_a_better_ranking_with_spoiled_probabilities_is_rejected(spoil: object) -> None:
+    logits, sample = world()
+    found = judged(spoil(logistic(logits)), logistic(noisy(logits, 1.5)), sample)
+    assert found.decision == "reject"
+    assert "calibration error" in found.reason
+
+
+def test_a_spoiled_champion_does_not_hold_up_its_successor() -> None:
+    logits, sample = world()
+    champion = np.minimum(4 * logistic(noisy(logits, 1.5)), 1)
+    assert judged(logistic(logits), champion, sample).decision == "promote"
+
+
+def test_a_first_model_must_rank_above_the_strongest_floor() -> None:
+    logits, sample = world()
+    weak = noisy(logits, 3.0)
+    found = judged(logistic(logits), None, sample, weak=weak, useless=np.zeros(len(weak)))
+    assert (found.decision, found.against) == ("promote", "weak")
+    assert "calibration_error" not in found.rival
+    below = judged(logistic(noisy(logits, 3.0)), None, sample, strong=logits)
+    assert below.decision == "reject"
+
+
+def test_a_floor_that_says_the_same_is_not_beaten() -> None:
+    logits, sample = world()
+    found = judged(logistic(logits), None, sample, same=logits)
+    assert found.decision == "hold"
+    assert "says the same as same" in found.reason
+
+
+def test_without_floors_chance_must_be_beaten() -> None:
+    logits, sample = world()
+    assert judged(logistic(logits), None, sample).decision == "promote"
+    constant = np.full(len(logits), sample.labels.mean())
+    assert judged(constant, None, sample).decision == "hold"
+
+
+def test_a_model_that_is_worse_at_capacity_is_rejected_although_its_whole_ranking_is_better() -> None:
+    logits, sample = world()
+    truth = logistic(logits)
+    champion = np.full(len(truth), 0.05)
+    top = np.argsort(-truth)[: len(truth) // 12]
+    champion[top] = truth[top]
+    challenger = truth.copy()
+    challenger[top[: len(top) // 2]] = 0.12
+    found = judged(challenger, champion, sample)
+    assert found.precision_change.value < 0
+    assert found.decision == "reject"
+
+
+@pytest.mark.parametrize("units", [0, 1, 4])
+def test_onsets_of_few_units_are_not_enough_evidence(units: int) -> None:
+    logits, sample = world()
+    few = Sample(sample.units, sample.times, sample.units < units)
+    found = judged(logistic(logits), logistic(logits), few)
+    assert found.decision == "not_enough_evidence"
+    assert found.reason.startswith(f"{units} units had an onset")
+    assert (found.rows, found.against, found.advantage.value) == (UNITS * TIMES, "the champion", None)
+
+
+def test_outcomes_of_one_kind_are_not_enough_evidence() -> None:
+    logits, sample = world()
+    every = Sample(sample.units, sample.times, np.ones(len(logits), dtype=bool))
+    assert judged(logistic(logits), logistic(logits), every).decision == "not_enough_evidence"
+
+
+@settings(deadline=None, max_examples=6)
+@given(seed=st.integers(0, 10**6), levels=st.integers(1, 30), spoil=st.floats(0.3, 3))
+def test_scores_that_are_the_champions_own_are_never_promoted(seed: int, levels: int, spoil: float) -> None:
+    logits, sample = world(seed, units=30)
+    chance = np.minimum(np.round(spoil * logistic(logits) * levels) / levels, 1)
+    found = judged(chance, chance.copy(), sample)
+    assert found.decision in ("hold", "not_enough_evidence")
+    assert judged(chance, None, sample, same=chance.copy()).decision != "promote"
+
+
+def test_the_same_question_has_the_same_verdict() -> None:
+    logits, sample = world()
+    terms = (logistic(logits), logistic(noisy(logits, 0.5)), sample)
+    assert judged(*terms) == judged(*terms)
