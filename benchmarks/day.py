@@ -1,7 +1,7 @@
 """What one more day costs, early and late: the runs that bring a lake of n days to n + 1, near day 3 and near day 300.
 
-Each lake gets its past in one go and then single days. The lakes take turns, so that noise meets all alike, and their
-days are the same weekdays, since a Saturday has half the events of a Friday. The start of a process is left out.
+Each lake gets its past in one go and then single days, all of exactly as many events. The lakes take turns, so that noise
+meets all alike. The start of a process is left out.
 """
 
 import os
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_RATIO = 1.1
 EVENTS_PER_DAY = 50_000
+# A Saturday has half the events of a Friday; of this many a day, each day has EVENTS_PER_DAY to draw from.
+SIMULATED_PER_DAY = 150_000
 SAME_WEEKDAYS = (3, 31, 297)
 PRODUCT = """
 name: Days
@@ -77,15 +79,15 @@ def site(folder: Path) -> Site:
 
 
 def simulated_file(day: date, folder: Path) -> Path:
-    """Return the Parquet file of the day, inside of `folder`, written where it is not there yet."""
+    """Return the Parquet file of EVENTS_PER_DAY events of the day, inside of `folder`, written where it is not there yet."""
     from intelligence.telemetry.simulation import SimulationPlan, simulated_day
 
-    file = folder / f"parquet-{EVENTS_PER_DAY}-a-day" / f"{day}.parquet"
+    file = folder / f"parquet-exactly-{EVENTS_PER_DAY}-a-day" / f"{day}.parquet"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        plan = SimulationPlan(events_per_day=EVENTS_PER_DAY, first_day=FIRST_DAY)
+        plan = SimulationPlan(events_per_day=SIMULATED_PER_DAY, first_day=FIRST_DAY, planted=False)
         half = file.with_suffix(".half")
-        simulated_day(plan, day).write_parquet(half)
+        simulated_day(plan, day).sample(EVENTS_PER_DAY, seed=7).sort("event_time").write_parquet(half)
         os.replace(half, file)
     return file
 
