@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from intelligence.risk.card import card, comparison, records, report, summary
+from intelligence.risk.card import SHOWN, card, comparison, measured, report, summary
 from intelligence.risk.evaluation import Estimate
 from intelligence.risk.pictures import contributions_picture, folds_picture, training_picture
 from intelligence.risk.rivals import RIVALS, logistic_regression
@@ -43,13 +43,15 @@ def test_the_card_has_every_heading_and_what_it_was_given(training: Training) ->
     assert "nan" not in text
 
 
-def test_the_cards_table_has_one_line_per_rival_and_floor_and_as_many_cells_as_heads(training: Training) -> None:
+def test_the_cards_table_has_one_column_per_rival_and_floor_and_one_line_per_measure(training: Training) -> None:
     lines = [line for line in text_of(training).splitlines() if line.startswith("|")]
-    assert len(lines) == 2 + len(RIVALS) + 2
+    assert len(lines) == 2 + len(SHOWN) + 2
+    assert lines[0].count("|") == 2 + len(RIVALS) + 2
     assert {line.count("|") for line in lines} == {lines[0].count("|")}
     assert set(lines[1]) == {"|", "-"}
-    assert records(training)[0]["pr_auc"] in lines[2]
-    assert [row["brier"] for row in records(training)].count("n/a") == 2
+    by_measure = {row["measure"]: row for row in measured(training)}
+    assert list(by_measure["pr_auc"].values())[1] in "\n".join(lines)
+    assert list(by_measure["brier"].values()).count("n/a") == 2
 
 
 def test_the_card_says_where_the_winner_is_no_better(training: Training) -> None:

@@ -7,7 +7,6 @@ import numpy as np
 import polars as pl
 import pytest
 
-from intelligence.errors import ModelError
 from intelligence.product import Risk
 from intelligence.risk.judgement import judged_challenger, verdict_row
 from intelligence.risk.model import Platt
@@ -83,11 +82,16 @@ def test_a_champion_that_has_seen_all_leaves_nothing_to_judge_by(rows: pl.DataFr
     assert "that the champion had not seen; the horizon is 7 days" in found.reason
 
 
-def test_a_champion_that_needs_other_predictors_is_told_by_name(rows: pl.DataFrame, subject: Subject) -> None:
+def test_a_champion_that_needs_other_predictors_counts_as_none(rows: pl.DataFrame, subject: Subject) -> None:
     old = rows.rename({"error_burn_1d": "old_burn"})
     champion = logistic_regression(old, rows["label"].to_numpy(), ("old_burn",), {}, 1)
-    with pytest.raises(ModelError, match="trained on old_burn, which the rows do not have"):
-        judged_challenger(*halves(rows, subject), subject, champion=champion, champion_trained_through=START)
+    halved = halves(rows, subject)
+    found = judged_challenger(*halved, subject, champion=champion, champion_trained_through=START)
+    without = judged_challenger(*halved, subject)
+    assert found.reason == (
+        f"The champion looks at old_burn, which is no longer there, so the floors are the measure. {without.reason}"
+    )
+    assert (found.decision, found.against, found.rows) == (without.decision, without.against, without.rows)
 
 
 def test_without_a_training_the_verdict_says_what_is_missing(rows: pl.DataFrame, subject: Subject) -> None:
@@ -102,13 +106,19 @@ def test_without_a_training_the_verdict_says_what_is_missing(rows: pl.DataFrame,
 def test_a_verdict_is_a_row_of_its_table(rows: pl.DataFrame, subject: Subject) -> None:
     unseen, panel = halves(rows, subject)
     promoted = verdict_row(
-        judged_challenger(unseen, panel, subject), unseen, champion=None, as_of=START, snapshot=5, is_promoted=True
+        judged_challenger(unseen, panel, subject),
+        unseen,
+        subject,
+        champion=None,
+        as_of=START,
+        snapshot=5,
+        is_promoted=True,
     )
     assert promoted.columns == [column.name for column in FEATURE_VERDICT.columns]
     row = promoted.row(0, named=True)
     assert (row["challenger"], row["champion"], row["kind"], row["lake_snapshot"]) == (4, None, "xgboost", 77)
     assert row["advantage_low"] < row["advantage"] < row["advantage_high"]
     nothing = judged_challenger(unseen.clear(), panel.clear(), subject)
-    empty = verdict_row(nothing, unseen.clear(), champion=2, as_of=START, snapshot=5, is_promoted=False)
+    empty = verdict_row(nothing, unseen.clear(), subject, champion=2, as_of=START, snapshot=5, is_promoted=False)
     assert empty.schema == promoted.schema
     assert empty.row(0, named=True)["lake_snapshot"] == 5
