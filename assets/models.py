@@ -45,12 +45,19 @@ class _Panel:
 
     snapshot: int
     rows: pl.DataFrame
-    last_day: date | None
 
 
 def _panel(lake: Lake, table: Table) -> _Panel:
     """Return the rows to train on and judge by, with labels where they are known."""
     return _feature_rows(lake) if _scores_of(table) == FEATURE_RISK else _user_rows(lake)
+
+
+def _newest_day(lake: Lake) -> date:
+    """Return the newest day whose health was judged: as of it a training knows the world."""
+    day = lake.frame("SELECT max(event_date) AS day FROM metrics.feature_health").item()
+    if day is None:
+        raise NotEnoughEvidence("risk training", "no day was built yet.", hint="Run `intelligence ingest` first.")
+    return day
 
 
 def _feature_rows(lake: Lake) -> _Panel:
@@ -63,7 +70,7 @@ def _feature_rows(lake: Lake) -> _Panel:
     snapshot, frames = lake.read(queries)
     labels = onset_labels(frames["health"], horizon_days=PRODUCT.risk.horizon_days)
     rows = frames["panel"].join(labels, on=["event_date", "feature"], how="inner")
-    return _Panel(snapshot, rows.sort("event_date", "feature"), frames["panel"]["event_date"].max())
+    return _Panel(snapshot, rows.sort("event_date", "feature"))
 
 
 def _user_rows(lake: Lake) -> _Panel:
@@ -72,11 +79,11 @@ def _user_rows(lake: Lake) -> _Panel:
     span = lake.frame("SELECT min(event_date), max(event_date), count(DISTINCT user_id) FROM metrics.user_day").row(0)
     first, last, users = span
     if first is None:
-        return _Panel(lake.snapshot_id(), pl.DataFrame(schema={"event_date": pl.Date, "label": pl.Boolean}), None)
+        return _Panel(lake.snapshot_id(), pl.DataFrame(schema={"event_date": pl.Date, "label": pl.Boolean}))
     days = user_training_days(first, last, horizon_days=PRODUCT.risk.churn.horizon_days)
     asked = _user_parameters(days, last, users_per_thousand=users_per_thousand(users, len(days)))
     snapshot, frames = lake.read({"rows": sql("risk/user_panel.sql")}, asked)
-    return _Panel(snapshot, frames["rows"], last)
+    return _Panel(snapshot, frames["rows"])
 
 
 def _user_parameters(days: list[date], last_day: date, *, users_per_thousand: int) -> dict[str, Any]:
@@ -129,7 +136,7 @@ def _logged(training: Any, subject: Any, panel: _Panel) -> LoggedTraining:
     from intelligence.risk.pictures import contributions_picture, folds_picture, training_picture
 
     best = training.best
-    origin = {"Snapshot of the lake": str(panel.snapshot), "Newest day": str(panel.last_day)}
+    origin = {"Snapshot of the lake": str(panel.snapshot), "Rows": f"{panel.rows.height:,}"}
     text = card(training, title=subject.title, asks=subject.asks, use=subject.use, limits=subject.limits, origin=origin)
     names = [name for name, value in best.measures.items() if value.value is not None]
     shown = panel.rows.filter(pl.col("label").is_not_null())
@@ -163,9 +170,9 @@ def _by_fold(judgement: Any, name: str) -> list[float]:
 
 def _run_tags(context: dg.AssetExecutionContext, table: Table) -> dict[str, str]:
     return {
-        "dagster.run_id": context.run_id,
+        "dagster.run_id": context.run.run_id,
         "dagster.asset_key": f"{table.layer}/{table.name}",
-        "dagster.job": context.job_name,
+        "dagster.job": context.run.job_name,
         "cause": context.run.tags.get(CAUSE_TAG, ASKED),
     }
 
@@ -214,7 +221,7 @@ def judged(context: dg.AssetExecutionContext, lake: Lake, registry: Registry, ta
         unseen,
         subject,
         champion=int(champion.version) if champion else None,
-        as_of=panel.last_day,
+        as_of=_newest_day(lake),
         snapshot=panel.snapshot,
         is_promoted=promoted,
     )
@@ -223,7 +230,7 @@ def judged(context: dg.AssetExecutionContext, lake: Lake, registry: Registry, ta
     if promoted:
         cause = context.run.tags.get(CAUSE_TAG, ASKED)
         registry.promoted(
-            subject.model, challenger, actor="the gate", cause=cause, reason=found.reason, run_id=context.run_id
+            subject.model, challenger, actor="the gate", cause=cause, reason=found.reason, run_id=context.run.run_id
         )
     context.log.info(f"{subject.model}: {found.decision}. {found.reason}")
     passed = found.decision in ("promote", "hold")
