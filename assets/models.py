@@ -296,7 +296,8 @@ def scored_days(
         return materialized(lake, table, days, written=written, more_checks=[check], note=note)
     snapshot, rows = _present(lake, table, days)
     name = "risk" if table == FEATURE_RISK else "churn"
-    scores = scored(rows, champion.model, subject.predictors, name=name, medium=subject.medium, high=subject.high)
+    bounds = {"medium": subject.medium, "high": subject.high, "reasons_from": subject.reasons_from}
+    scores = scored(rows, champion.model, subject.predictors, name=name, **bounds)
     scores = _with_origin(scores, champion, snapshot)
     written = lake.replace(table, days, "FROM scores", frames={"scores": scores.select(_columns(table))})
     extra = {"model_version": dg.MetadataValue.url(registry.version_url(champion.name, champion.version)), "note": note}

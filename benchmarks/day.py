@@ -70,12 +70,13 @@ def site(folder: Path) -> Site:
     from resources.builds import definition_version
     from resources.lake import Lake
     from resources.product_file import ProductFile
+    from resources.registry import Registry
     from resources.runs import instance_for
     from resources.settings import settings
 
     lake = Lake.of(settings(), version=definition_version(LOADED))
     product_file = ProductFile(path=environment["INTELLIGENCE_PRODUCT"], landing=str(folder / "landing"))
-    return Site(folder, lake, definitions(lake, product_file), instance_for(settings()))
+    return Site(folder, lake, definitions(lake, product_file, Registry.of(settings())), instance_for(settings()))
 
 
 def simulated_file(day: date, folder: Path) -> Path:

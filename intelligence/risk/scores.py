@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from intelligence.risk.model import Floats, RiskModel, values_of
 from intelligence.risk.predictors import Predictor
@@ -16,22 +17,34 @@ ROWS_AT_ONCE: Final = 100_000
 
 
 def scored(
-    rows: pl.DataFrame, model: RiskModel, predictors: Sequence[Predictor], *, name: str, medium: float, high: float
+    rows: pl.DataFrame,
+    model: RiskModel,
+    predictors: Sequence[Predictor],
+    *,
+    name: str,
+    medium: float,
+    high: float,
+    reasons_from: float = 0.0,
 ) -> pl.DataFrame:
     """Return the rows with `{name}_score`, `_low`, `_high` and `_bucket`, and `reason_1` to `reason_3`.
 
-    A reason is a predictor that raises the risk of this row above that of others; where fewer than three do, the rest
-    stay empty. Raises ModelError where the model was trained on predictors that the rows do not have.
+    A reason is a predictor that raises the risk of this row above that of others; where fewer than three do, and for
+    scores below `reasons_from`, the rest stay empty. Raises ModelError where the model was trained on predictors that the rows do not have.
     """
     parts = [
-        _scored(rows.slice(start, ROWS_AT_ONCE), model, predictors, name=name, medium=medium, high=high)
+        _scored(rows.slice(start, ROWS_AT_ONCE), model, predictors, name, [medium, high], reasons_from)
         for start in range(0, max(rows.height, 1), ROWS_AT_ONCE)
     ]
     return pl.concat(parts)
 
 
 def _scored(
-    rows: pl.DataFrame, model: RiskModel, predictors: Sequence[Predictor], *, name: str, medium: float, high: float
+    rows: pl.DataFrame,
+    model: RiskModel,
+    predictors: Sequence[Predictor],
+    name: str,
+    bounds: Sequence[float],
+    reasons_from: float,
 ) -> pl.DataFrame:
     logits = model.logits(rows)
     score = model.calibration.probabilities(logits)
@@ -41,9 +54,17 @@ def _scored(
         pl.Series(f"{name}_score", score, dtype=pl.Float64),
         pl.Series(f"{name}_low", lower, dtype=pl.Float64),
         pl.Series(f"{name}_high", upper, dtype=pl.Float64),
-        pl.Series(f"{name}_bucket", np.array(BUCKETS)[np.digitize(score, [medium, high])], dtype=pl.String),
-        *reasons(rows, model, words),
+        pl.Series(f"{name}_bucket", np.array(BUCKETS)[np.digitize(score, bounds)], dtype=pl.String),
+        *_told(rows, model, words, score >= reasons_from),
     )
+
+
+def _told(rows: pl.DataFrame, model: RiskModel, words: Mapping[str, str], chosen: NDArray[np.bool_]) -> list[pl.Series]:
+    """Return the reasons of the chosen rows; they take far longer than the scores."""
+    if chosen.all():
+        return reasons(rows, model, words)
+    places = pl.Series(np.where(chosen, np.cumsum(chosen) - 1, -1)).replace(-1, None)
+    return [told.gather(places) for told in reasons(rows.filter(chosen), model, words)]
 
 
 def reasons(rows: pl.DataFrame, model: RiskModel, words: Mapping[str, str]) -> list[pl.Series]:

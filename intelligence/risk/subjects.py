@@ -30,6 +30,7 @@ class Subject:
     rules: Rules
     medium: float
     high: float
+    reasons_from: float = 0.0
 
 
 def feature_subject(risk: Risk) -> Subject:
@@ -91,6 +92,8 @@ def user_subject(risk: Risk) -> Subject:
         rules=Rules(folds=3, capacity=risk.capacity, threshold=churn.high),
         medium=churn.medium,
         high=churn.high,
+        # Why somebody who will probably stay might leave is no news, and takes most of the time for many users.
+        reasons_from=churn.medium,
     )
 
 

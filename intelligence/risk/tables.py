@@ -46,7 +46,9 @@ FEATURE_PANEL: Final = Table(
 )
 
 _SCORE_COLUMNS: Final = (
-    Column("reason_1", "VARCHAR", "The predictor that raises the risk most, in words."),
+    Column(
+        "reason_1", "VARCHAR", "The predictor that raises the risk most, in words; for users from a medium risk up."
+    ),
     Column("reason_2", "VARCHAR", "The second."),
     Column("reason_3", "VARCHAR", "The third."),
     Column("model_kind", "VARCHAR", "Kind of model.", True),

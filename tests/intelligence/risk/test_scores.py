@@ -53,6 +53,22 @@ def test_reasons_are_those_that_raise_the_risk_and_the_strongest_comes_first(
             assert row[0].startswith({"signal": "signal of", "gappy": "gaps of", "noise": "noise "}[first])
 
 
+def test_rows_below_the_bound_have_no_reasons_and_the_others_keep_theirs(
+    training: Training, panel: pl.DataFrame
+) -> None:
+    rows = panel.head(500)
+    everybody = told(rows, training.model)
+    bound = float(everybody["risk_score"].median())
+    some = scored(rows, training.model, WORDS, name="risk", medium=0.1, high=0.3, reasons_from=bound)
+    reasons = ["reason_1", "reason_2", "reason_3"]
+    above = pl.col("risk_score") >= bound
+    assert some.drop(reasons).equals(everybody.drop(reasons))
+    assert some.filter(above).equals(everybody.filter(above))
+    assert some.filter(~above).select(reasons).null_count().row(0) == (some.filter(~above).height,) * 3
+    nobody = scored(rows, training.model, WORDS, name="risk", medium=0.1, high=0.3, reasons_from=1.1)
+    assert nobody["reason_1"].null_count() == 500
+
+
 def test_the_frame_keeps_its_rows_and_gains_scores_within_their_intervals(
     training: Training, panel: pl.DataFrame
 ) -> None:
