@@ -1,12 +1,13 @@
 """What the risk models say, at a terminal: what comes next, and what the model is worth."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import polars as pl
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from intelligence.risk.backtest import BacktestLine
 from intelligence.summary import RiskSummary
 from intelligence.terminal_table import add, table
 
@@ -73,9 +74,17 @@ def backtest_table(risk: RiskSummary) -> RenderableType:
         caught = "" if line.recall is None else f"{line.recall:.0%}"
         lead = "" if line.lead_days is None else f"{line.lead_days:.1f}"
         add(shown, name, f"{line.pr_auc:.3f}", caught, lead, f"{line.false_alarms_a_day:.1f}")
-    chosen = next(line for line in risk.backtest if line.is_chosen)
-    told = f"{NAMES[chosen.name].capitalize()} won the training and became the challenger."
-    return Group(shown, Text(told, "bold"))
+    return Group(shown, Text(_winner(risk.backtest), "bold"))
+
+
+def _winner(lines: Sequence[BacktestLine]) -> str:
+    """Return which rival became the challenger, and how it stands beside the logistic regression."""
+    chosen = next(line for line in lines if line.is_chosen)
+    simple = next(line for line in lines if line.name == "logistic_regression")
+    won = f"The {NAMES[chosen.name]} won" if chosen.name != "xgboost" else "The boosted trees won"
+    if chosen is simple:
+        return f"{won}: the trees rank no better here."
+    return f"{won}, by {chosen.pr_auc - simple.pr_auc:.3f} over the logistic regression."
 
 
 def decays_table(risk: RiskSummary) -> RenderableType:
