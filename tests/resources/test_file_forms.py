@@ -91,7 +91,8 @@ def test_another_delimiter_and_null_values_are_the_sources_choice(bench: Any) ->
 
 def test_columns_may_bear_any_name(bench: Any) -> None:
     odd = ["broken", "event_date", "raw", "typed", "file_key", "source_row", "content_id", "odd_names", "a b", 'q"x',
-           "it's", "a.b", "select", "__v", "", "{x}", "$latest", "batch_id", "is_duplicate"]  # fmt: skip
+           "it's", "a.b", "select", "__v", "", "{x}", "$latest", "batch_id", "is_duplicate",
+           "file_index"]  # fmt: skip
     bench.declare(mapping={"platform": "a b", "region": 'q"x', "segment": "it's", "variant": "a.b", "app_version": "raw",
                            "experiment": "__v", "session_id": "broken"})  # fmt: skip
     quoted = ",".join('"' + name.replace('"', '""') + '"' for name in odd)
