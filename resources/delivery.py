@@ -16,6 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Literal
 
+import polars as pl
+from filelock import FileLock
+
 from intelligence.errors import SourceFileError
 from intelligence.product import Product, Simulate, Source
 from intelligence.telemetry.reading import RESERVED, compression_of
@@ -108,12 +111,20 @@ def simulated_files(name: str, simulate: Simulate, landing: Path, progress: Call
         path = folder / f"{day}.parquet"
         if not path.exists():
             progress(f"simulating {day}")
-            half = path.with_suffix(".half")
-            simulated_day(plan, day).write_parquet(half, compression="zstd", compression_level=1)
-            reach("landing.half_written")
-            os.replace(half, path)
+            with FileLock(folder / ".lock"):
+                _deliver_day(path, lambda day=day: simulated_day(plan, day))
         files.append(path)
     return files
+
+
+def _deliver_day(path: Path, events: Callable[[], pl.DataFrame]) -> None:
+    """Write the day's file whole or not at all, unless another process did meanwhile."""
+    if path.exists():
+        return
+    half = path.with_suffix(".half")
+    events().write_parquet(half, compression="zstd", compression_level=1)
+    reach("landing.half_written")
+    os.replace(half, path)
 
 
 def header(path: Path, *, delimiter: str) -> list[str]:
