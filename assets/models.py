@@ -186,6 +186,8 @@ def _training_page(training: Any, registered: Registered, logged: LoggedTraining
         "winner": training.model.kind,
         "rivals_and_floors": table_value(pl.DataFrame(measured(training))),
         "plots": markdown_picture("training", logged.files["plots/training.png"]),
+        "contributions": markdown_picture("contributions", logged.files["plots/contributions.png"]),
+        "over_time": markdown_picture("folds", logged.files["plots/folds.png"]),
         "card": dg.MetadataValue.md(logged.files["card.md"].decode()),
     }
 
