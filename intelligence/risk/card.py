@@ -136,6 +136,8 @@ def card(
             f" same size catches {'n/a' if training.random_recall is None else f'{training.random_recall:.0%}'},"
             f" {'n/a' if training.random_lead is None else f'{training.random_lead:.1f}'} days ahead.",
             "",
+            f"**Looks at.** {', '.join(training.model.predictors)}.",
+            "",
             "**What moves it most.** " + ", ".join(list(training.importance)[:8]) + ".",
             "",
             f"**Meant for.** {use}",
