@@ -210,10 +210,13 @@ def judged(context: dg.AssetExecutionContext, lake: Lake, registry: Registry, ta
         _panel(lake, table),
         lake.frame(f"FROM {TRAINED[_scores_of(table)][0].path}"),
     )
-    challenger = None if unseen.is_empty() else str(unseen["model_version"][0])
+    challenger, as_of = None if unseen.is_empty() else str(unseen["model_version"][0]), _newest_day(lake)
     champion = registry.champion(subject.model)
     if champion and champion.version == challenger:
-        return _verdict_page(lake, table, "It is the champion already: nothing is to be decided.", passed=True)
+        if lake.frame(f"FROM {table.path}").filter(as_of=as_of, challenger=int(challenger)).height:
+            return _verdict_page(lake, table, "It is the champion already: nothing is to be decided.", passed=True)
+        # A run was killed after it had moved the alias and before it wrote so: the floors are what is left to compare with.
+        champion = None
     found = judged_challenger(unseen, panel.rows, subject, **_as_rival(champion))
     promoted = found.decision == "promote" and PRODUCT.risk.promotion == "auto"
     if challenger:
@@ -223,17 +226,18 @@ def judged(context: dg.AssetExecutionContext, lake: Lake, registry: Registry, ta
         unseen,
         subject,
         champion=int(champion.version) if champion else None,
-        as_of=_newest_day(lake),
+        as_of=as_of,
         snapshot=panel.snapshot,
         is_promoted=promoted,
     )
-    others = f"SELECT * FROM {table.path} ANTI JOIN verdict USING (as_of, challenger)"
-    lake.replace(table, ALWAYS, f"FROM verdict UNION ALL BY NAME {others}", frames={"verdict": row})
+    # The row comes last: without it a training is due, so that a run which is killed before is carried out again.
     if promoted:
         cause = context.run.tags.get(CAUSE_TAG, ASKED)
         registry.promoted(
             subject.model, challenger, actor="the gate", cause=cause, reason=found.reason, run_id=context.run.run_id
         )
+    others = f"SELECT * FROM {table.path} ANTI JOIN verdict USING (as_of, challenger)"
+    lake.replace(table, ALWAYS, f"FROM verdict UNION ALL BY NAME {others}", frames={"verdict": row})
     context.log.info(f"{subject.model}: {found.decision}. {found.reason}")
     passed = found.decision in ("promote", "hold")
     return _verdict_page(lake, table, found.reason, passed=passed, decision=found.decision, numbers=_numbers(found))

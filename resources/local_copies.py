@@ -59,6 +59,11 @@ class LocalCopies:
                 files = self._fetched(version, run_id, tags, fetched)
         return Copy(version, run_id, tags, files)
 
+    def held(self, version: str) -> Copy | None:
+        """Return the copy of a version if it is here and fits its checksums."""
+        found = self._read(version)
+        return found if found and _checksums(found.tags) and not _misfits(found.files, _checksums(found.tags)) else None
+
     def last(self) -> tuple[Copy, datetime] | None:
         """Return the last champion and when MLflow last confirmed it; None if there is none on this machine."""
         try:

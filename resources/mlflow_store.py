@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from filelock import FileLock
 
@@ -56,6 +57,22 @@ def quiet_environment() -> dict[str, str]:
 def database_in(root: Path) -> Path:
     """Return where the database of the store under `root` lies."""
     return root.resolve() / "mlflow.db"
+
+
+def alias_in(database: Path, model_name: str, alias: str) -> str | None:
+    """Return the version that bears the alias, read from the database itself; None where it does not say so.
+
+    Loading MLflow takes seconds and this a millisecond. The table is MLflow's own affair, so whoever gets None asks MLflow.
+    """
+    query = "SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?"
+    try:
+        with closing(
+            sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=PATIENCE_S)
+        ) as connection:
+            row = connection.execute(query, (model_name, alias)).fetchone()
+    except sqlite3.Error:
+        return None
+    return str(row[0]) if row else None
 
 
 def make_store(root: Path) -> None:

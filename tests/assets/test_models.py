@@ -148,6 +148,18 @@ def test_a_second_training_on_the_same_data_gives_the_same_version_and_decides_n
     assert len(trained.registry.history(MODEL)) == 1
 
 
+def test_a_gate_that_was_killed_after_moving_the_alias_is_taken_up_by_the_next_training(trained: Installation) -> None:
+    verdict = trained.lake.frame("FROM risk.feature_verdict").drop("lake_snapshot")
+    trained.lake.commit(lambda connection: connection.execute("DELETE FROM risk.feature_verdict"))
+    assert [step.cause for step in model_steps(trained.lake, today=TODAY) if FEATURE_TRAINING in step.tables] == [
+        "no model was trained yet"
+    ]
+    trained.train()
+    assert trained.lake.frame("FROM risk.feature_verdict").drop("lake_snapshot").equals(verdict)
+    assert len(trained.registry.history(MODEL)) == 1
+    assert [row.version for row in trained.registry.versions(MODEL)] == ["1"]
+
+
 def test_scores_follow_the_alias_and_a_revert_brings_the_old_ones_back_exactly(installation: Installation) -> None:
     installation.fill(LENGTH - 14)
     installation.train()
