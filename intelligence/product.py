@@ -2,27 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from intelligence.drift.settings import Drift
 from intelligence.errors import PlatformError, ProductFileError
 from intelligence.mistakes import in_plain_words, nearest, told_once
+from intelligence.sections import Rate, Section
 from intelligence.telemetry.contract import CONTRACT_COLUMNS
 from intelligence.yaml_text import settings_in
 
 if TYPE_CHECKING:
     from intelligence.telemetry.simulation_plan import SimulationPlan
 
-Rate = Annotated[float, Field(gt=0, le=1)]
 Buckets = TypeVar("Buckets", "Risk", "Churn")
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Simulate(_Section):
+class Simulate(Section):
     """How large a product to simulate, and from which seed."""
 
     features: int = Field(120, ge=1, le=5_000)
@@ -47,7 +44,7 @@ class Simulate(_Section):
         return SimulationPlan(**self.model_dump())
 
 
-class Source(_Section):
+class Source(Section):
     """One stream of events: file globs with a mapping from their columns to the contract, or the simulator."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
@@ -84,7 +81,7 @@ class Source(_Section):
         return self
 
 
-class Promises(_Section):
+class Promises(Section):
     """What a feature promises (its SLOs) and who answers for it."""
 
     owner: str = "unowned"
@@ -98,7 +95,7 @@ class Promises(_Section):
     max_bad_rating_rate: Rate = 0.4
 
 
-class Health(_Section):
+class Health(Section):
     """When a feature counts as degraded, and when as recovered."""
 
     minimum_events: int = Field(50, ge=1)
@@ -117,7 +114,7 @@ def _with_rising_buckets(section: Buckets) -> Buckets:
     return section
 
 
-class Churn(_Section):
+class Churn(Section):
     """Who counts as about to leave: active in the last `window_days`, and not back within `horizon_days`."""
 
     window_days: int = Field(14, ge=1, le=28)
@@ -130,7 +127,7 @@ class Churn(_Section):
         return _with_rising_buckets(self)
 
 
-class Risk(_Section):
+class Risk(Section):
     """What the risk models are to foresee, from which risk on it counts, and who promotes them."""
 
     horizon_days: int = Field(7, ge=1, le=60)
@@ -146,7 +143,7 @@ class Risk(_Section):
         return _with_rising_buckets(self)
 
 
-class Product(_Section):
+class Product(Section):
     """A product: the whole of `product.yaml`."""
 
     name: str = Field(min_length=1)
@@ -161,6 +158,7 @@ class Product(_Section):
     features: Mapping[str, Promises] = Field(default_factory=dict)
     health: Health = Health()
     risk: Risk = Risk()
+    drift: Drift = Drift()
 
     @model_validator(mode="before")
     @classmethod
@@ -239,6 +237,7 @@ def _settings_beside(location: Sequence[object]) -> Sequence[str]:
         *Simulate.model_fields,
         *Health.model_fields,
         *Risk.model_fields,
+        *Drift.model_fields,
     )
 
 

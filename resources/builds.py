@@ -12,6 +12,17 @@ from intelligence.product import Product
 from intelligence.sql import sql
 from intelligence.tables import Column, Days, Table
 
+# The sections of product.yaml that the daily tables are made by.
+MADE_BY = (
+    "start",
+    "end",
+    "session_gap_minutes",
+    "conversion_events",
+    "max_lag_hours",
+    "feature_defaults",
+    "features",
+    "health",
+)
 BUILT_FROM = ("warehouse/*.*", "metrics/*.*", "risk/feature_panel.py", "risk/windows.py", "risk/predictors.py")
 DAY_BUILDS = Table(
     layer="bookkeeping",
@@ -29,7 +40,7 @@ DAY_BUILDS = Table(
 def definition_version(product: Product) -> str:
     """Return a digest of everything but telemetry that the tables are made from: the code and the product's rules."""
     root = Path(intelligence.__file__).parent
-    digest = hashlib.sha256(product.model_dump_json(exclude={"sources", "owner", "name", "risk"}).encode())
+    digest = hashlib.sha256(product.model_dump_json(include={*MADE_BY}).encode())
     for pattern in BUILT_FROM:
         for path in sorted(root.glob(pattern)):
             digest.update(path.read_bytes())

@@ -1,0 +1,191 @@
+"""From verdicts to what has to be done: episodes of drift, the one retraining of each, and what people are told."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+import polars as pl
+
+from intelligence.drift.settings import Drift
+
+DAYS_PER_WEEK: Final = 7
+FRESH_DAYS: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A stretch of days on which something that matters had moved; `key` stays the same while it lasts."""
+
+    model: str
+    model_version: int
+    first_day: date
+    last_day: date
+    ripe_day: date | None
+    reason: str
+    is_over: bool
+
+    @property
+    def key(self) -> str:
+        """Return what tells this episode from every other."""
+        return f"drift of {self.model} version {self.model_version} since {self.first_day}"
+
+
+@dataclass(frozen=True, slots=True)
+class Retraining:
+    """A training that drift asks for, once for its episode."""
+
+    model: str
+    key: str
+    cause: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Why nothing is trained now."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """A training that was judged: as of which day, and the gate's decision with its reason."""
+
+    as_of: date
+    challenger: int
+    decision: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something to be told once: `key` is its identity, `episode` the thread that it belongs to."""
+
+    key: str
+    episode: str
+    title: str
+    text: str
+
+
+def episodes(watch: pl.DataFrame, *, rules: Drift) -> list[Episode]:
+    """Return the episodes in one model's verdicts, oldest first.
+
+    `watch` has a row per day: event_date, model, model_version, state, that_matter, reason. An episode begins on a day on
+    which something that matters has moved, ends with the champion or after `consecutive_days` steady verdicts, and is ripe
+    once as many in a row have found it. Suspended and unknown days neither count nor end it.
+    """
+    found: list[Episode] = []
+    run = steady = 0
+    for row in watch.sort("event_date").iter_rows(named=True):
+        if found and found[-1].model_version != row["model_version"]:
+            found[-1], run = _with(found[-1], is_over=True), 0
+        if row["state"] == "moved" and row["that_matter"]:
+            run, steady = run + 1, 0
+            if not found or found[-1].is_over:
+                day = row["event_date"]
+                found.append(Episode(row["model"], row["model_version"], day, day, None, row["reason"], is_over=False))
+            last = found[-1]
+            ripe = last.ripe_day or (row["event_date"] if run >= rules.consecutive_days else None)
+            found[-1] = _with(last, last_day=row["event_date"], ripe_day=ripe, reason=row["reason"])
+        elif row["state"] in ("steady", "moved"):
+            run, steady = 0, steady + 1
+            if found and steady >= rules.consecutive_days:
+                found[-1] = _with(found[-1], is_over=True)
+    return found
+
+
+def _with(episode: Episode, **changes: object) -> Episode:
+    fields = {name: getattr(episode, name) for name in episode.__slots__}
+    return Episode(**{**fields, **changes})
+
+
+def retraining(
+    watch: pl.DataFrame,
+    trainings: Sequence[Training],
+    *,
+    champion: int | None,
+    newest_label: date | None,
+    trained_through: date | None,
+    rules: Drift,
+) -> Retraining | Waiting:
+    """Return the training that drift asks for now, or why there is none.
+
+    Everything is read from what is stored, so that a lost cursor, a repeated tick or a killed process asks for the same
+    training and for no second one: an episode whose ripeness a training has seen is settled, whatever the gate said of it.
+    """
+    if watch.is_empty() or champion is None:
+        return Waiting("No champion is watched yet.")
+    newest_day = watch["event_date"].max()
+    assert isinstance(newest_day, date)
+    standing = [each for each in episodes(watch, rules=rules) if not each.is_over and each.model_version == champion]
+    if not standing:
+        return Waiting("The world looks as it did in training.")
+    episode = standing[-1]
+    new_days = (newest_label - trained_through).days if newest_label and trained_through else 0
+    reason = _settled(episode, trainings, rules) or _too_soon(trainings, newest_day, new_days, rules)
+    if reason:
+        return Waiting(reason)
+    return Retraining(episode.model, episode.key, f"drift since {episode.first_day}. {episode.reason}")
+
+
+def _settled(episode: Episode, trainings: Sequence[Training], rules: Drift) -> str | None:
+    if episode.ripe_day is None:
+        return f"Something has moved since {episode.first_day}, on fewer than {rules.consecutive_days} days in a row."
+    since = [each for each in trainings if each.as_of >= episode.ripe_day]
+    return f"This episode was trained for as of {since[-1].as_of}: {since[-1].decision}." if since else None
+
+
+def _too_soon(trainings: Sequence[Training], newest_day: date, new_days: int, rules: Drift) -> str | None:
+    ages = [(newest_day - each.as_of).days for each in trainings]
+    if ages and min(ages) < rules.cooldown_days:
+        return f"The last training is {min(ages)} days old; at least {rules.cooldown_days} lie between two."
+    if sum(age < DAYS_PER_WEEK for age in ages) >= rules.retrains_per_week:
+        return f"No more than {rules.retrains_per_week} trainings a week."
+    if new_days < rules.new_label_days:
+        return f"The outcome of {max(new_days, 0)} days is known that the champion did not see; {rules.new_label_days} are asked for."
+    return None
+
+
+def notices(watch: pl.DataFrame, trainings: Sequence[Training], *, rules: Drift) -> list[Notice]:
+    """Return what has to be told of the newest days: each episode once, what its training came to, each stretch of faults.
+
+    The same verdicts give the same notices, whose keys say what was told already.
+    """
+    if watch.is_empty():
+        return []
+    newest_day = watch["event_date"].max()
+    assert isinstance(newest_day, date)
+    oldest = newest_day - timedelta(days=FRESH_DAYS)
+    told = []
+    for episode in episodes(watch, rules=rules):
+        if episode.last_day < oldest:
+            continue
+        title = f"{_named(episode.model)}: the world has moved since {episode.first_day}"
+        told.append(Notice(f"{episode.key}: seen", episode.key, title, episode.reason))
+        if episode.ripe_day:
+            told += [_outcome(episode, each) for each in trainings if each.as_of >= episode.ripe_day][:1]
+    return told + _faults(watch.filter(pl.col("event_date") >= oldest))
+
+
+def _outcome(episode: Episode, training: Training) -> Notice:
+    result = {
+        "promote": "retrained, and the new version is better",
+        "hold": "retrained, and the champion stays",
+        "reject": "retrained, and the new version was rejected",
+    }.get(training.decision, "retrained, without enough evidence to judge")
+    title = f"{_named(episode.model)}: {result}"
+    return Notice(f"{episode.key}: trained", episode.key, title, training.reason)
+
+
+def _faults(watch: pl.DataFrame) -> list[Notice]:
+    told: dict[str, Notice] = {}
+    for row in watch.filter(pl.col("state") == "suspended").sort("event_date").iter_rows(named=True):
+        key = f"telemetry at fault: {row['reason']}"
+        told.setdefault(
+            key, Notice(key, key, "Telemetry is not whole: nothing is judged, trained or decided", row["reason"])
+        )
+    return list(told.values())
+
+
+def _named(model: str) -> str:
+    return model.replace("_", " ").capitalize()

@@ -1,0 +1,192 @@
+"""The verdict of a day: which predictors have moved, and whether that may be said at all."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any, Final, Literal
+
+import numpy as np
+import polars as pl
+
+from intelligence.drift.baseline import EXPECTATION, OUTCOME
+from intelligence.drift.distance import Scale
+from intelligence.drift.null import WINDOW_DAYS
+from intelligence.risk.model import Floats, values_of
+
+State = Literal["steady", "moved", "suspended", "unknown"]
+
+LEAST_ROWS: Final = 50
+# A column that used to be filled and is now empty, or always the same, is a fault of the pipeline and no drift.
+GONE_RATE: Final = 0.9
+USED_TO_BE_MISSING_RATE: Final = 0.5
+
+DRIFT_SCHEMA: Final = {
+    "predictor": pl.String,
+    "role": pl.String,
+    "importance": pl.Float64,
+    "distance": pl.Float64,
+    "limit": pl.Float64,
+    "is_moved": pl.Boolean,
+    "is_own_doing": pl.Boolean,
+    "mean_baseline": pl.Float64,
+    "mean_now": pl.Float64,
+    "percent_change": pl.Float64,
+    "missing_rate_baseline": pl.Float64,
+    "missing_rate_now": pl.Float64,
+    "fault": pl.String,
+}
+
+
+def window_of(day: date, *, ends_days_before: int = 0) -> tuple[date, date]:
+    """Return the first and the last of the seven days that end on `day`, or so many days before it."""
+    last = day - timedelta(days=ends_days_before)
+    return last - timedelta(days=WINDOW_DAYS - 1), last
+
+
+def drift_rows(
+    now: pl.DataFrame, known: pl.DataFrame, baseline: pl.DataFrame, *, unit: str, acted_on: Collection[str] = ()
+) -> pl.DataFrame:
+    """Return one row per predictor, for the score and for the outcome: its distance from the baseline and its limit.
+
+    Args:
+        now: Rows of the trailing seven days with their scores.
+        known: Rows of the newest seven days whose outcome is known and that the champion had not seen; may be empty.
+        baseline: The champion's own, from `baseline()`.
+        unit: Column that names the feature or user.
+        acted_on: Units on which the platform itself acted in these days. What moves with them and not without them is
+            its own doing.
+    """
+    untouched, others = (
+        now.filter(~pl.col(unit).is_in(list(acted_on))),
+        known.filter(~pl.col(unit).is_in(list(acted_on))),
+    )
+    rows = []
+    for line in baseline.filter(pl.col("role") != "expectation").iter_rows(named=True):
+        of, without = (known, others) if line["predictor"] == OUTCOME else (now, untouched)
+        row = _row(line, values_of(of, [line["predictor"]])[:, 0])
+        if acted_on and row["is_moved"]:
+            row["is_own_doing"] = not _row(line, values_of(without, [line["predictor"]])[:, 0])["is_moved"]
+        rows.append(row)
+    return pl.DataFrame(rows, schema=DRIFT_SCHEMA)
+
+
+def _row(line: Mapping[str, Any], values: Floats) -> dict[str, Any]:
+    present = values[~np.isnan(values)]
+    missing_now = 1 - len(present) / len(values) if len(values) else None
+    row: dict[str, Any] = {
+        "predictor": line["predictor"],
+        "role": line["role"],
+        "importance": line["importance"],
+        "limit": line["limit"],
+        "is_moved": False,
+        "is_own_doing": False,
+        "mean_baseline": line["mean"],
+        "mean_now": float(present.mean()) if len(present) else None,
+        "missing_rate_baseline": line["missing_rate"],
+        "missing_rate_now": missing_now,
+        "fault": _fault(line, values, present),
+    }
+    row["percent_change"] = _percent_change(line["mean"], row["mean_now"])
+    if line["is_judged"] and len(present) >= LEAST_ROWS and row["fault"] is None:
+        measure: Literal["distribution", "mean"] = "mean" if line["role"] == "outcome" else "distribution"
+        shares = np.array(line["shares"])
+        scale = Scale(np.array(line["grid"]), float(line["spread"]), measure)
+        row["distance"] = float(scale.distances(scale.counts(values), shares))
+        row["is_moved"] = row["distance"] > line["limit"]
+    return row
+
+
+def _percent_change(before: object, now: object) -> float | None:
+    if not isinstance(before, float) or not isinstance(now, float) or before == 0:
+        return None
+    return 100 * (now - before) / abs(before)
+
+
+def _fault(line: Mapping[str, Any], values: Floats, present: Floats) -> str | None:
+    if line["role"] != "predictor" or len(values) < LEAST_ROWS:
+        return None
+    missing = 1 - len(present) / len(values)
+    was_missing = line["missing_rate"]
+    if missing >= GONE_RATE and isinstance(was_missing, float) and was_missing <= USED_TO_BE_MISSING_RATE:
+        return f"{line['predictor']} holds no value in {missing:.0%} of the rows"
+    if (
+        line["is_judged"]
+        and len(present) >= LEAST_ROWS
+        and present.min() == present.max()
+        and not _is_common(line, present[0])
+    ):
+        return f"{line['predictor']} is {present[0]:.4g} in every row"
+    return None
+
+
+def _is_common(line: Mapping[str, Any], value: float) -> bool:
+    """Return whether many rows of the baseline had just this value, as with counts that are mostly zero."""
+    grid, shares = np.array(line["grid"]), np.diff(np.array(line["shares"]), prepend=0.0)
+    place = int(np.searchsorted(grid, value))
+    return place < len(grid) and bool(np.isclose(grid[place], value)) and shares[place] > 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a day's verdict comes to: its state, why, what moved, and what of it matters to the model."""
+
+    state: State
+    reason: str
+    moved: tuple[str, ...] = ()
+    that_matter: tuple[str, ...] = ()
+    own_doing: tuple[str, ...] = ()
+
+
+def standing(
+    rows: pl.DataFrame,
+    faulty_days: Sequence[tuple[date, str]],
+    *,
+    expected: float | None,
+    bound: float | None,
+    matters_from: float,
+) -> Standing:
+    """Return what the rows of a day come to.
+
+    A faulty day in the window or a column gone empty or flat suspends the verdict: the pipeline is at fault and nothing
+    is said of the product. A predictor matters if it carries at least `matters_from` of what moves the score; the score,
+    the outcome and the expectation always do.
+    """
+    if faulty_days:
+        day, why = faulty_days[-1]
+        return Standing("suspended", f"The telemetry of {day} is not whole, so nothing is judged: {why}")
+    faults = rows["fault"].drop_nulls().to_list()
+    if faults:
+        return Standing("suspended", f"The pipeline is at fault, so nothing is judged: {'; '.join(faults[:3])}.")
+    judged = rows.filter(pl.col("distance").is_not_null())
+    if judged.is_empty():
+        return Standing("unknown", "Too few rows to judge.")
+    own = rows.filter("is_moved", "is_own_doing")["predictor"].to_list()
+    moved = rows.filter(pl.col("is_moved") & ~pl.col("is_own_doing")).sort(
+        "importance", descending=True, nulls_last=False
+    )
+    matter = moved.filter((pl.col("role") != "predictor") | (pl.col("importance") >= matters_from))[
+        "predictor"
+    ].to_list()
+    if expected is not None and bound is not None and expected < bound:
+        matter = [*matter, EXPECTATION]
+    every = [*moved["predictor"].to_list(), *([EXPECTATION] if EXPECTATION in matter else [])]
+    if not every:
+        because = f" What moved, {', '.join(own)}, moved by the platform's own actions." if own else ""
+        return Standing("steady", f"Nothing has moved beyond chance.{because}", own_doing=tuple(own))
+    return Standing("moved", _told(rows, every), tuple(every), tuple(matter), tuple(own))
+
+
+def _told(rows: pl.DataFrame, names: Sequence[str]) -> str:
+    by_name = {row["predictor"]: row for row in rows.iter_rows(named=True)}
+    told = []
+    for name in names[:4]:
+        row = by_name.get(name)
+        if row is None:
+            told.append("the champion expects less of itself than on any week it was trained on")
+        elif name == OUTCOME:
+            told.append(f"outcomes lie {row['mean_now']:+.3f} from the scores")
+        else:
+            change = f" ({row['percent_change']:+.0f} % on average)" if row["percent_change"] is not None else ""
+            told.append(f"{name} by {row['distance']:.2f}, limit {row['limit']:.2f}{change}")
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return f"Moved: {'; '.join(told)}{more}."
