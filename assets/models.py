@@ -1,25 +1,23 @@
 """What the trained assets have in common: read one snapshot, train, judge, score, and tell it on the page."""
 
-from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import dagster as dg
 import polars as pl
 
 from assets.house import ALWAYS, PRODUCT, days_of, key_of, materialized, table_value
+from assets.panels import MODELS, Panel, newest_day, present_rows, scores_of, subject_of, training_panel
 from assets.plots import markdown_picture
 from intelligence.errors import NotEnoughEvidence
 from intelligence.layers import TRAINED
 from intelligence.risk.following import Rescoring, rescoring
-from intelligence.risk.tables import FEATURE_RISK, USER_CHURN
-from intelligence.sql import sql
-from intelligence.tables import Days, Table
+from intelligence.risk.tables import FEATURE_RISK
+from intelligence.tables import Table
 from resources.lake import Lake
 from resources.model_versions import CHAMPION, Champion, LoggedTraining, Registered
 from resources.registry import Registry
 
-MODELS = {FEATURE_RISK.path: "feature_risk", USER_CHURN.path: "user_churn"}
 CAUSE_TAG = "intelligence/cause"
 ASKED = "asked for by a person"
 NO_CHAMPION = (
@@ -28,82 +26,13 @@ NO_CHAMPION = (
 )
 
 
-def _scores_of(table: Table) -> Table:
-    """Return the table of scores to which a table of trainings or verdicts belongs."""
-    return next(scores for scores, pair in TRAINED.items() if table in (scores, *pair))
-
-
-def _subject(table: Table) -> Any:
-    from intelligence.risk.subjects import feature_subject, user_subject
-
-    return (feature_subject if _scores_of(table) == FEATURE_RISK else user_subject)(PRODUCT.risk)
-
-
-@dataclass(frozen=True, slots=True)
-class _Panel:
-    """Rows with their labels, as of one snapshot of the lake."""
-
-    snapshot: int
-    rows: pl.DataFrame
-
-
-def _panel(lake: Lake, table: Table) -> _Panel:
-    """Return the rows to train on and judge by, with labels where they are known."""
-    return _feature_rows(lake) if _scores_of(table) == FEATURE_RISK else _user_rows(lake)
-
-
-def _newest_day(lake: Lake) -> date:
-    """Return the newest day whose health was judged: as of it a training knows the world."""
-    day = lake.frame("SELECT max(event_date) AS day FROM metrics.feature_health").item()
-    if day is None:
-        raise NotEnoughEvidence("risk training", "no day was built yet.", hint="Run `intelligence ingest` first.")
-    return day
-
-
-def _feature_rows(lake: Lake) -> _Panel:
-    from intelligence.risk.labels import onset_labels
-
-    queries = {
-        "panel": "FROM risk.feature_panel",
-        "health": "SELECT event_date, feature, state FROM metrics.feature_health",
-    }
-    snapshot, frames = lake.read(queries)
-    labels = onset_labels(frames["health"], horizon_days=PRODUCT.risk.horizon_days)
-    rows = frames["panel"].join(labels, on=["event_date", "feature"], how="inner")
-    return _Panel(snapshot, rows.sort("event_date", "feature"))
-
-
-def _user_rows(lake: Lake) -> _Panel:
-    from intelligence.risk.subjects import user_training_days, users_per_thousand
-
-    span = lake.frame("SELECT min(event_date), max(event_date), count(DISTINCT user_id) FROM metrics.user_day").row(0)
-    first, last, users = span
-    if first is None:
-        return _Panel(lake.snapshot_id(), pl.DataFrame(schema={"event_date": pl.Date, "label": pl.Boolean}))
-    days = user_training_days(first, last, horizon_days=PRODUCT.risk.churn.horizon_days)
-    asked = _user_parameters(days, last, users_per_thousand=users_per_thousand(users, len(days)))
-    snapshot, frames = lake.read({"rows": sql("risk/user_panel.sql")}, asked)
-    return _Panel(snapshot, frames["rows"])
-
-
-def _user_parameters(days: list[date], last_day: date, *, users_per_thousand: int) -> dict[str, Any]:
-    churn = PRODUCT.risk.churn
-    return {
-        "days": days,
-        "last_day": last_day,
-        "window_days": churn.window_days,
-        "horizon_days": churn.horizon_days,
-        "users_per_thousand": users_per_thousand,
-    }
-
-
 def trained_from(
     context: dg.AssetExecutionContext, lake: Lake, registry: Registry, table: Table
 ) -> dg.MaterializeResult:
     """Return the result of a training: a registered version, and its scores on unseen time in `table`."""
     from intelligence.risk.training import trained
 
-    subject, panel = _subject(table), _panel(lake, table)
+    subject, panel = subject_of(table), training_panel(lake, table)
     context.log.info(f"training {subject.model} on {panel.rows.height:,} rows")
     try:
         training = trained(panel.rows, subject.question, rules=subject.rules)
@@ -129,7 +58,7 @@ def _unseen_rows(training: Any, registered: Registered, snapshot: int) -> pl.Dat
     )
 
 
-def _logged(training: Any, subject: Any, panel: _Panel) -> LoggedTraining:
+def _logged(training: Any, subject: Any, panel: Panel) -> LoggedTraining:
     import json
 
     from intelligence.risk.card import card, report, summary
@@ -206,11 +135,11 @@ def judged(context: dg.AssetExecutionContext, lake: Lake, registry: Registry, ta
     from intelligence.risk.judgement import judged_challenger, verdict_row
 
     subject, panel, unseen = (
-        _subject(table),
-        _panel(lake, table),
-        lake.frame(f"FROM {TRAINED[_scores_of(table)][0].path}"),
+        subject_of(table),
+        training_panel(lake, table),
+        lake.frame(f"FROM {TRAINED[scores_of(table)][0].path}"),
     )
-    challenger, as_of = None if unseen.is_empty() else str(unseen["model_version"][0]), _newest_day(lake)
+    challenger, as_of = None if unseen.is_empty() else str(unseen["model_version"][0]), newest_day(lake)
     champion = registry.champion(subject.model)
     if champion and champion.version == challenger:
         if lake.frame(f"FROM {table.path}").filter(as_of=as_of, challenger=int(challenger)).height:
@@ -286,7 +215,7 @@ def scored_days(
     """Return the result of scoring the run's days with the champion; without one no row is written, and it says so."""
     from intelligence.risk.scores import scored
 
-    subject, days, champion = _subject(table), days_of(context), registry.champion(MODELS[table.path])
+    subject, days, champion = subject_of(table), days_of(context), registry.champion(MODELS[table.path])
     note = (champion.note if champion else NO_CHAMPION.format(subject.model)) or ""
     if note:
         context.log.warning(note)
@@ -300,7 +229,7 @@ def scored_days(
     if champion is None:
         written = lake.replace(table, days, f"FROM {table.path} LIMIT 0")
         return materialized(lake, table, days, written=written, more_checks=[check], note=note)
-    snapshot, rows = _present(lake, table, days)
+    snapshot, rows = present_rows(lake, table, days)
     name = "risk" if table == FEATURE_RISK else "churn"
     bounds = {"medium": subject.medium, "high": subject.high, "reasons_from": subject.reasons_from}
     scores = scored(rows, champion.model, subject.predictors, name=name, **bounds)
@@ -308,22 +237,6 @@ def scored_days(
     written = lake.replace(table, days, "FROM scores", frames={"scores": scores.select(_columns(table))})
     extra = {"model_version": dg.MetadataValue.url(registry.version_url(champion.name, champion.version)), "note": note}
     return materialized(lake, table, days, written=written, more_checks=[check], **extra)
-
-
-def _present(lake: Lake, table: Table, days: Days) -> tuple[int, pl.DataFrame]:
-    """Return the rows to score, as of one snapshot."""
-    from intelligence.risk.labels import SCORED_STATES
-
-    if table == FEATURE_RISK:
-        query = (
-            "FROM risk.feature_panel WHERE event_date >= $start AND event_date < $end AND list_contains($states, state)"
-        )
-        snapshot, frames = lake.read({"rows": query}, {**days.parameters, "states": list(SCORED_STATES)})
-        return snapshot, frames["rows"].sort("event_date", "feature")
-    chosen = [days.start + timedelta(days=n) for n in range((days.end - days.start).days)]
-    asked = _user_parameters(chosen, days.end, users_per_thousand=1000)
-    snapshot, frames = lake.read({"rows": sql("risk/user_panel.sql")}, asked)
-    return snapshot, frames["rows"]
 
 
 def _with_origin(scores: pl.DataFrame, champion: Champion, snapshot: int) -> pl.DataFrame:

@@ -10,7 +10,8 @@ import dagster as dg
 
 from assets.house import DAY, PRODUCT, key_of
 from assets.models import CAUSE_TAG, rescorings
-from intelligence.layers import DAILY_TABLES, DELIVERED, SCORED, TRAINED
+from intelligence.drift.tables import MODEL_WATCH
+from intelligence.layers import DAILY_TABLES, DELIVERED, NEWEST_DAY_TABLES, TRAINED, WATCH
 from intelligence.risk.due import training_due
 from intelligence.risk.predictors import FEATURE_PREDICTORS, USER_PREDICTORS, names_of
 from intelligence.risk.tables import FEATURE_VERDICT, USER_VERDICT
@@ -19,6 +20,7 @@ from resources.lake import Lake
 from resources.registry import Registry
 from resources.runs import TERMINAL, close_orphaned_runs, process_tags
 
+WATCHED_AT_ONCE_DAYS = 7
 PREDICTORS = {FEATURE_VERDICT.path: FEATURE_PREDICTORS, USER_VERDICT.path: USER_PREDICTORS}
 
 
@@ -57,7 +59,7 @@ def steps_to_build(lake: Lake, *, today: date) -> list[Step]:
     stale = lake.stale(before=today)
     groups: list[tuple[list[Table], list[Days]]] = []
     for table in DAILY_TABLES:
-        ranges = stale.get(table.path) if table not in SCORED else None
+        ranges = stale.get(table.path) if table not in NEWEST_DAY_TABLES else None
         if not ranges:
             continue
         if groups and groups[-1][1] == ranges:
@@ -68,9 +70,9 @@ def steps_to_build(lake: Lake, *, today: date) -> list[Step]:
 
 
 def model_steps(lake: Lake, *, today: date) -> list[Step]:
-    """Return the trainings that are due and the scoring of the newest day, in the order of the graph.
+    """Return the trainings that are due, the scoring of the newest day and the look for drift, in the order of the graph.
 
-    A day is scored when it is new or was built anew, and after each training.
+    A day is scored when it is new or was built anew, and after each training; so are champions held against the present.
     """
     newest = lake.newest_complete_day(before=today)
     if newest is None:
@@ -82,7 +84,17 @@ def model_steps(lake: Lake, *, today: date) -> list[Step]:
             steps.append(Step(trained, cause=cause))
         if cause or scores.path in stale:
             steps.append(Step((scores,), newest))
+    if steps or MODEL_WATCH.path in stale:
+        steps.append(Step(WATCH, _days_to_watch(lake, newest)))
     return steps
+
+
+def _days_to_watch(lake: Lake, newest: Days) -> Days:
+    """Return the newest day with those of the week before it that arrived since the last look."""
+    last = lake.frame(f"SELECT max(event_date) AS day FROM {MODEL_WATCH.path}").item()
+    if last is None or last >= newest.start:
+        return newest
+    return Days(max(last + timedelta(days=1), newest.end - timedelta(days=WATCHED_AT_ONCE_DAYS)), newest.end)
 
 
 def _training_cause(lake: Lake, verdicts: Table, newest: Days) -> str | None:
@@ -129,7 +141,8 @@ def rescored(
             Step((table,), Days(found.day, found.day + timedelta(days=1)), found.cause)
             for table, found in rescorings(lake, registry)
         ]
-        _all_ran(defs, instance, steps, outcome, listener)
+        watch = [Step(WATCH, steps[-1].days, steps[-1].cause)] if steps else []
+        _all_ran(defs, instance, [*steps, *watch], outcome, listener)
     return outcome
 
 
@@ -142,7 +155,9 @@ def trained_anew(
         for scores, trained in TRAINED.items() if newest else ():
             steps = [Step(trained, cause=cause), Step((scores,), newest, cause)]
             if not _all_ran(defs, instance, steps, outcome, listener):
-                break
+                return outcome
+        if newest:
+            _all_ran(defs, instance, [Step(WATCH, newest, cause)], outcome, listener)
     return outcome
 
 
@@ -161,7 +176,7 @@ def _ran(defs: dg.Definitions, instance: dg.DagsterInstance, step: Step, outcome
             "dagster/asset_partition_range_start": str(step.days.start),
             "dagster/asset_partition_range_end": str(last),
         }
-        if step.tables[0] not in SCORED:
+        if not any(table in NEWEST_DAY_TABLES for table in step.tables):
             outcome.days |= {step.days.start + timedelta(days=n) for n in range((step.days.end - step.days.start).days)}
     result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance,

@@ -68,6 +68,7 @@ def site(folder: Path) -> Site:
     from assets.definitions import definitions
     from assets.house import PRODUCT as LOADED
     from resources.builds import definition_version
+    from resources.drift_reports import DriftReports
     from resources.lake import Lake
     from resources.product_file import ProductFile
     from resources.registry import Registry
@@ -76,7 +77,9 @@ def site(folder: Path) -> Site:
 
     lake = Lake.of(settings(), version=definition_version(LOADED))
     product_file = ProductFile(path=environment["INTELLIGENCE_PRODUCT"], landing=str(folder / "landing"))
-    return Site(folder, lake, definitions(lake, product_file, Registry.of(settings())), instance_for(settings()))
+    here = settings()
+    defs = definitions(lake, product_file, Registry.of(here), DriftReports.of(here))
+    return Site(folder, lake, defs, instance_for(here))
 
 
 def simulated_file(day: date, folder: Path) -> Path:

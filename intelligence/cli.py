@@ -286,7 +286,7 @@ def _registry() -> "Registry":
 
 
 def _model_names() -> list[str]:
-    from assets.models import MODELS
+    from assets.panels import MODELS
 
     return list(MODELS.values())
 

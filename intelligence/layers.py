@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
+from intelligence.drift.tables import TABLES as DRIFT
 from intelligence.metrics.tables import TABLES as METRICS
 from intelligence.risk.tables import (
     FEATURE_RISK,
@@ -18,14 +20,16 @@ from intelligence.telemetry.tables import BATCHES, EVENTS, RAW_EVENTS, REJECTED_
 from intelligence.telemetry.tables import TABLES as TELEMETRY
 from intelligence.warehouse.tables import TABLES as WAREHOUSE
 
-TABLES: Final[tuple[Table, ...]] = (*TELEMETRY, *WAREHOUSE, *METRICS, *RISK)
+TABLES: Final[tuple[Table, ...]] = (*TELEMETRY, *WAREHOUSE, *METRICS, *RISK, *DRIFT)
 VIEWS: Final = {EVENTS.path: sql("telemetry/events.sql")}
 
-# What is filled when files are taken in, when a model is trained, and when the newest day is scored by the champion; all
-# else is built day by day from telemetry.
+# What is filled when files are taken in, when a model is trained, when the newest day is scored by the champion, and when
+# it is held against the champion's training; all else is built day by day from telemetry.
 DELIVERED: Final = (RAW_EVENTS, REJECTED_EVENTS, BATCHES)
 TRAINED: Final = {FEATURE_RISK: (FEATURE_TRAINING, FEATURE_VERDICT), USER_CHURN: (USER_TRAINING, USER_VERDICT)}
 SCORED: Final = tuple(TRAINED)
-DAILY_TABLES: Final = tuple(
-    table for table in TABLES if table not in DELIVERED and not any(table in pair for pair in TRAINED.values())
-)
+WATCHED: Final = {FEATURE_RISK: FEATURE_DRIFT, USER_CHURN: USER_DRIFT}
+WATCH: Final = (BASELINE_STATS, *WATCHED.values(), MODEL_WATCH, DRIFT_PAGES)
+_NOT_DAILY: Final = (*DELIVERED, *(table for pair in TRAINED.values() for table in pair), BASELINE_STATS, DRIFT_PAGES)
+DAILY_TABLES: Final = tuple(table for table in TABLES if table not in _NOT_DAILY)
+NEWEST_DAY_TABLES: Final = tuple(table for table in DAILY_TABLES if table.newest_day_only)

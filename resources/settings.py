@@ -20,8 +20,10 @@ class Settings:
         store: INTELLIGENCE_LAKE_STORE, a folder or `s3://bucket/prefix` for the lake's Parquet files.
         memory_limit: INTELLIGENCE_MEMORY_LIMIT, how much memory DuckDB may use before it spills to disk.
         mlruns: INTELLIGENCE_MLRUNS, the folder of the MLflow store; beside other data the product has one of its own.
+        reports: INTELLIGENCE_REPORTS, the folder of Evidently pages; beside other data the product has one of its own.
         mlflow_uri: INTELLIGENCE_MLFLOW_URI, an MLflow server to be used instead of the database in that folder.
         mlflow_ui: INTELLIGENCE_MLFLOW_UI, where people open MLflow, for links.
+        reports_ui: INTELLIGENCE_REPORTS_UI, where people open those pages, for links.
         state: INTELLIGENCE_STATE, the SQLAlchemy URL of the store for promotions and other operational state; a
             password for it belongs into PGPASSWORD or ~/.pgpass.
         simulated_days: INTELLIGENCE_SIMULATED_DAYS, how many days a simulator delivers, instead of the product's number.
@@ -33,8 +35,10 @@ class Settings:
     store: str
     memory_limit: str
     mlruns: Path
+    reports: Path
     mlflow_uri: str | None
     mlflow_ui: str
+    reports_ui: str
     state: str
     simulated_days: int | None
 
@@ -72,7 +76,7 @@ def settings() -> Settings:
             else f"{file} is a file, no folder.",
             hint="Name a folder with --data or INTELLIGENCE_DATA.",
         )
-    mlruns = "mlruns" if data == ROOT / "data" else data / "mlruns"
+    house = ROOT if data == ROOT / "data" else data
     mlflow_uri = os.environ.get("INTELLIGENCE_MLFLOW_URI") or None
     return Settings(
         product_file=product_file,
@@ -80,9 +84,11 @@ def settings() -> Settings:
         catalog=os.environ.get("INTELLIGENCE_LAKE_CATALOG", f"sqlite:{data / 'lake' / 'catalog.sqlite'}"),
         store=os.environ.get("INTELLIGENCE_LAKE_STORE", str(data / "lake" / "files")),
         memory_limit=os.environ.get("INTELLIGENCE_MEMORY_LIMIT", "4GB"),
-        mlruns=ROOT / os.environ.get("INTELLIGENCE_MLRUNS", mlruns),
+        mlruns=ROOT / os.environ.get("INTELLIGENCE_MLRUNS", house / "mlruns"),
+        reports=ROOT / os.environ.get("INTELLIGENCE_REPORTS", house / "evidently_reports"),
         mlflow_uri=mlflow_uri,
         mlflow_ui=os.environ.get("INTELLIGENCE_MLFLOW_UI", mlflow_uri or "http://127.0.0.1:5000"),
+        reports_ui=os.environ.get("INTELLIGENCE_REPORTS_UI", "http://127.0.0.1:8090"),
         state=os.environ.get("INTELLIGENCE_STATE", f"sqlite:///{data / 'state.db'}"),
         simulated_days=_simulated_days(),
     )

@@ -11,9 +11,10 @@ import pytest
 
 from assets.definitions import definitions
 from assets.pipeline import Step, brought_up_to_date, steps_to_build
-from intelligence.layers import DAILY_TABLES, DELIVERED, SCORED
+from intelligence.layers import DAILY_TABLES, DELIVERED, NEWEST_DAY_TABLES
 from intelligence.tables import Days
 from intelligence.telemetry.simulation import SimulationPlan, simulated_day
+from resources.drift_reports import DriftReports
 from resources.lake import Lake
 from resources.product_file import ProductFile, product_at
 from resources.registry import Registry
@@ -40,7 +41,7 @@ class Installation:
         self.registry = Registry(
             root=str(folder / "mlruns"), cache=str(folder / "models"), state=f"sqlite:///{folder}/state.db"
         )
-        self.defs = definitions(self.lake, product_file, self.registry)
+        self.defs = definitions(self.lake, product_file, self.registry, DriftReports(root=str(folder / "pages")))
         self.runs: list[tuple[str, str]] = []
 
     def deliver(self, name: str, events: pl.DataFrame) -> None:
@@ -54,7 +55,7 @@ class Installation:
         assert not [check for check in outcome.failed_checks if check[2] == "ERROR"]
 
     def contents(self) -> dict[str, pl.DataFrame]:
-        origin = ("ingested_at", "source_file", "source_row", "batch_id", "source")
+        origin = ("ingested_at", "source_file", "source_row", "batch_id", "source", "lake_snapshot")
         tables = DAILY_TABLES
         frames = {table.path: self.lake.frame(f"FROM {table.path}").drop(origin, strict=False) for table in tables}
         return {
@@ -89,7 +90,7 @@ def assert_same(found: Installation, expected: Installation) -> None:
     wanted = expected.contents()
     for path, frame in found.contents().items():
         # So few days train no model, and so nothing is scored.
-        assert wanted[path].height > 0 or path in {table.path for table in SCORED}, path
+        assert wanted[path].height > 0 or path in {table.path for table in NEWEST_DAY_TABLES}, path
         assert frame.equals(wanted[path]), f"{path} differs"
 
 
@@ -138,12 +139,12 @@ def test_a_late_event_makes_its_own_day_stale_and_later_ones_only_where_windows_
     )
     reach = {table.path: step.days for step in steps_to_build(lake, today=TODAY) for table in step.tables}
     end = FIRST + timedelta(days=DAYS)
-    for table in SCORED:
+    for table in NEWEST_DAY_TABLES:
         newest = Days(end - timedelta(days=1), end)
         is_reached = table.lookback_days is None or LATE_DAY + timedelta(days=table.lookback_days) >= newest.start
         assert table.path not in reach
         assert lake.stale(before=TODAY).get(table.path) == ([newest] if is_reached else None)
-    for table in (table for table in DAILY_TABLES if table not in SCORED):
+    for table in (table for table in DAILY_TABLES if table not in NEWEST_DAY_TABLES):
         last = end if table.lookback_days is None else min(end, LATE_DAY + timedelta(days=table.lookback_days + 1))
         assert reach[table.path] == Days(LATE_DAY, last), table.path
     assert reach["warehouse.fact_events"] == Days(LATE_DAY, LATE_DAY + timedelta(days=1))

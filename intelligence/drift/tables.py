@@ -124,7 +124,6 @@ MODEL_WATCH: Final = Table(
         Column("pr_auc_high", "DOUBLE", "Upper bound."),
         Column("precision_at_capacity", "DOUBLE", "Precision at capacity."),
         Column("calibration_error", "DOUBLE", "Expected calibration error."),
-        Column("page", "VARCHAR", "Evidently page of the day; NULL where none was made."),
         Column("lake_snapshot", "BIGINT", "Snapshot of the lake that was read.", True),
     ),
     key=("event_date", "model"),
@@ -153,4 +152,30 @@ MODEL_WATCH: Final = Table(
     ),
 )
 
-TABLES: Final = (BASELINE_STATS, FEATURE_DRIFT, USER_DRIFT, MODEL_WATCH)
+DRIFT_PAGES: Final = Table(
+    layer="drift",
+    name="drift_pages",
+    description="One row per Evidently page: which day and model it shows, why it is kept and where it lies.",
+    columns=(
+        Column("event_date", "DATE", "Last day of the window that it shows.", True),
+        Column("model", "VARCHAR", "Model in the registry.", True),
+        Column("model_version", "BIGINT", "Version of the champion.", True),
+        Column(
+            "kind",
+            "VARCHAR",
+            "alarm, week or newest: alarms and weeks are kept, the newest gives way to the next.",
+            True,
+        ),
+        Column("state", "VARCHAR", "The verdict of the day.", True),
+        Column("reason", "VARCHAR", "Why, in words.", True),
+        Column("drift_page", "VARCHAR", "File with drift and summary.", True),
+        Column("quality_page", "VARCHAR", "File with the quality of the scores; NULL before outcomes are known."),
+        Column("report", "VARCHAR", "The same as JSON.", True),
+        Column("bytes", "BIGINT", "Size of the files.", True),
+    ),
+    key=("event_date", "model"),
+    page="""
+        SELECT event_date AS day, model, kind, state, reason FROM drift.drift_pages ORDER BY event_date DESC, model LIMIT 14""",
+)
+
+TABLES: Final = (BASELINE_STATS, FEATURE_DRIFT, USER_DRIFT, MODEL_WATCH, DRIFT_PAGES)

@@ -15,6 +15,7 @@ from assets.pipeline import model_steps, rescored, trained_anew
 from intelligence.risk.predictors import FEATURE_PREDICTORS, names_of
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_TRAINING
 from intelligence.tables import Days
+from resources.drift_reports import DriftReports
 from resources.lake import Lake
 from resources.product_file import ProductFile
 from resources.registry import Registry
@@ -36,7 +37,10 @@ class Installation:
             root=str(folder / "mlruns"), cache=str(folder / "models"), state=f"sqlite:///{folder}/state.db"
         )
         self.defs = definitions(
-            self.lake, ProductFile(path=str(folder / "product.yaml"), landing=str(folder)), self.registry
+            self.lake,
+            ProductFile(path=str(folder / "product.yaml"), landing=str(folder)),
+            self.registry,
+            DriftReports(root=str(folder / "pages")),
         )
         self.instance = dg.DagsterInstance.ephemeral()
 

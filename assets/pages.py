@@ -1,0 +1,101 @@
+"""The Evidently pages of a day: which are due, what they show, and which of the old ones stay."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+
+from assets.house import PRODUCT
+from assets.panels import past_panel, subject_of
+from assets.watching import WATCHED_BY_MODEL, Watch, watch_of, windows_of
+from intelligence.drift.tables import DRIFT_PAGES, MODEL_WATCH
+from intelligence.tables import Days
+from resources.drift_reports import INDEX, DriftReports
+from resources.lake import Lake
+from resources.registry import Registry
+
+BASELINE_ROWS = 5_000
+
+
+def made_pages(
+    lake: Lake, registry: Registry, reports: DriftReports, *, product: str, say: Callable[[str], None]
+) -> pl.DataFrame:
+    """Return the rows of drift.drift_pages after the pages of the newest verdicts were made and old ones given up."""
+    from intelligence.drift.pages import index_page, pages_kept
+
+    newest = lake.frame(f"FROM {MODEL_WATCH.path} WHERE event_date = (SELECT max(event_date) FROM {MODEL_WATCH.path})")
+    pages = lake.frame(f"FROM {DRIFT_PAGES.path}")
+    for verdict in newest.filter(pl.col("rows") > 0).iter_rows(named=True):
+        say(f"page of {verdict['model']} for {verdict['event_date']}")
+        made = _made(lake, registry, reports, verdict)
+        if made:
+            same = (pl.col("event_date") == made["event_date"]) & (pl.col("model") == made["model"])
+            pages = pl.concat([pages.filter(~same), pl.DataFrame([made], schema=pages.schema)])
+    if newest.height:
+        pages = pages_kept(pages, newest_day=newest["event_date"][0], keep_days=PRODUCT.drift.keep_pages_days)
+    there = [reports.holds([row["drift_page"], row["report"]]) for row in pages.iter_rows(named=True)]
+    pages = pages.filter(pl.Series(there, dtype=pl.Boolean))
+    reports.text(INDEX, index_page(pages.to_dicts(), product=product))
+    return pages
+
+
+def _made(lake: Lake, registry: Registry, reports: DriftReports, verdict: dict[str, Any]) -> dict[str, Any] | None:
+    from intelligence.drift.baseline import SCORE
+    from intelligence.drift.pages import page_kind
+    from intelligence.drift.watch import run_report
+
+    model, day = verdict["model"], verdict["event_date"]
+    drift, days = WATCHED_BY_MODEL[model], Days(day, day + timedelta(days=1))
+    watch = watch_of(lake, registry, drift, days)
+    if isinstance(watch, str):
+        return None
+    windows, subject = windows_of(watch, drift, day), subject_of(drift)
+    moved = lake.frame(f"FROM {drift.path} WHERE event_date = $day", {"day": day})
+    names = {part: f"{day}-{model}{part}" for part in ("-drift.html", "-quality.html", ".json")}
+    title = f"{subject.title}, week to {day}: {verdict['state']}"
+    _drift_page(lake, reports, watch, windows, moved, name=names["-drift.html"], title=title)
+    known = windows.known
+    quality = known.height > 0 and known["label"].n_unique() > 1
+    if quality:
+        reports.quality_page(names["-quality.html"], known, score=SCORE, threshold=subject.rules.threshold, title=title)
+    reports.report(names[".json"], run_report(verdict, moved, watch.baseline))
+    files = [names["-drift.html"], names[".json"], *([names["-quality.html"]] if quality else [])]
+    return {
+        "event_date": day,
+        "model": model,
+        "model_version": verdict["model_version"],
+        "kind": page_kind(day, verdict["state"], _state_before(lake, model, day)),
+        "state": verdict["state"],
+        "reason": verdict["reason"],
+        "drift_page": names["-drift.html"],
+        "quality_page": names["-quality.html"] if quality else None,
+        "report": names[".json"],
+        "bytes": reports.size(files),
+    }
+
+
+def _drift_page(
+    lake: Lake, reports: DriftReports, watch: Watch, windows: Any, moved: pl.DataFrame, *, name: str, title: str
+) -> None:
+    from intelligence.drift.baseline import with_scores
+    from intelligence.drift.pages import drawn_in, shown_predictors
+
+    shown = shown_predictors(moved)
+    drift = WATCHED_BY_MODEL[watch.champion.name]
+    first, last = watch.baseline["first_day"][0], watch.baseline["last_day"][0]
+    past = past_panel(lake, drift, Days(first, last + timedelta(days=1))).rows
+    past = with_scores(past.sample(min(past.height, BASELINE_ROWS), seed=1), watch.champion.model)  # type: ignore[arg-type]
+    limits = dict(moved.filter(pl.col("predictor").is_in(shown)).select("predictor", "limit").iter_rows())
+    ranges = {
+        row["predictor"]: (row["grid"][0], row["grid"][-1])
+        for row in watch.baseline.iter_rows(named=True)
+        if row["grid"]
+    }
+    now, past = (drawn_in(rows, {column: ranges[column] for column in shown}) for rows in (windows.now, past))
+    reports.drift_page(name, now, past, {column: limits[column] for column in shown}, title=title)
+
+
+def _state_before(lake: Lake, model: str, day: Any) -> str | None:
+    query = f"SELECT arg_max(state, event_date) FROM {MODEL_WATCH.path} WHERE model = $model AND event_date < $day"
+    return lake.frame(query, {"model": model, "day": day}).item()
