@@ -35,5 +35,9 @@ class StateError(PlatformError):
     """The store of operational state cannot be opened or written; nothing was changed."""
 
 
+class ActionError(PlatformError):
+    """An action cannot be what was asked of it: unknown, in another state, or forbidden; nothing was changed."""
+
+
 class NotEnoughEvidence(PlatformError):
     """A question was asked that the data at hand cannot answer."""

@@ -33,6 +33,7 @@ _WRITE: Final = {
 _WRITE_FOR_KEY: Final = {
     ("owner", "string_pattern_mismatch"): "team:name or an e-mail address",
     ("name", "string_pattern_mismatch"): "small letters, digits and _, beginning with a letter",
+    ("channel", "string_pattern_mismatch"): "a channel such as #product-intelligence, or its id",
     ("sources", "tuple_type"): "a list of sources, such as [{{name: app, files: events/*.csv}}]",
 }
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from intelligence.actions.settings import Actions
 from intelligence.drift.settings import Drift
 from intelligence.errors import PlatformError, ProductFileError
 from intelligence.mistakes import in_plain_words, nearest, told_once
@@ -159,6 +160,7 @@ class Product(Section):
     health: Health = Health()
     risk: Risk = Risk()
     drift: Drift = Drift()
+    actions: Actions = Actions()
 
     @model_validator(mode="before")
     @classmethod
@@ -238,6 +240,7 @@ def _settings_beside(location: Sequence[object]) -> Sequence[str]:
         *Health.model_fields,
         *Risk.model_fields,
         *Drift.model_fields,
+        *Actions.model_fields,
     )
 
 

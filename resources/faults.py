@@ -18,6 +18,17 @@ FAULT_POINTS = (
     "table.committed",
 )
 PROMOTION_FAULT_POINTS = ("promotion.intended", "promotion.alias_moved")
+ACTION_FAULT_POINTS = (
+    "action.planned",
+    "action.approved",
+    "action.lease_taken",
+    "action.intended",
+    "flag.change_intended",
+    "flag.half_written",
+    "flag.written",
+    "action.called",
+    "action.confirmed",
+)
 
 
 def reach(point: str, table: str = "") -> None:

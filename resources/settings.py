@@ -4,6 +4,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import SecretStr
+
 from intelligence.errors import PlatformError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -116,6 +118,41 @@ def object_store_secret() -> str | None:
         parts["URL_STYLE"] = "'path'"
         parts["USE_SSL"] = str(endpoint.startswith("https")).lower()
     return f"CREATE OR REPLACE SECRET lake_store ({', '.join(f'{name} {value}' for name, value in parts.items())})"
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSecrets:
+    """What opens the services to which actions go; None where a service is not to be called. Nothing shows the values.
+
+    Attributes:
+        slack_token: INTELLIGENCE_SLACK_TOKEN, a bot's token with chat:write, channels:read and channels:history.
+        pagerduty_routing_key: INTELLIGENCE_PAGERDUTY_ROUTING_KEY, of an Events API v2 integration.
+        jira_user: INTELLIGENCE_JIRA_USER, the e-mail address to which the token belongs.
+        jira_token: INTELLIGENCE_JIRA_TOKEN, an API token.
+        webhook_secret: INTELLIGENCE_WEBHOOK_SECRET, with which webhooks are signed.
+    """
+
+    slack_token: SecretStr | None = None
+    pagerduty_routing_key: SecretStr | None = None
+    jira_user: str | None = None
+    jira_token: SecretStr | None = None
+    webhook_secret: SecretStr | None = None
+
+
+def action_secrets() -> ActionSecrets:
+    """Return the secrets of this process."""
+    return ActionSecrets(
+        slack_token=_secret("INTELLIGENCE_SLACK_TOKEN"),
+        pagerduty_routing_key=_secret("INTELLIGENCE_PAGERDUTY_ROUTING_KEY"),
+        jira_user=os.environ.get("INTELLIGENCE_JIRA_USER") or None,
+        jira_token=_secret("INTELLIGENCE_JIRA_TOKEN"),
+        webhook_secret=_secret("INTELLIGENCE_WEBHOOK_SECRET"),
+    )
+
+
+def _secret(name: str) -> SecretStr | None:
+    value = os.environ.get(name, "").strip()
+    return SecretStr(value) if value else None
 
 
 def fault_point() -> str | None:

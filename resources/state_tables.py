@@ -4,7 +4,22 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import DDL, Column, DateTime, Dialect, Integer, MetaData, Table, Text, TypeDecorator, event
+from sqlalchemy import (
+    DDL,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    event,
+    false,
+)
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -45,7 +60,95 @@ PROMOTIONS = Table(
 # A promotion that is under way, so that one that is killed half-way is finished, or forgotten, by the next look.
 INTENDED_PROMOTIONS = Table("intended_promotions", METADATA, Column("id", Integer, primary_key=True), *_move_columns())
 
-APPEND_ONLY = (PROMOTIONS,)
+# Actions on their way to the outside world: one row each, where it stands now. Times of an attempt are by the clock of
+# the deliverer that made it.
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("sequence", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("decision_id", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("feature", Text, index=True),
+    Column("day", Date, nullable=False),
+    Column("episode", Text, nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("unconfirmed", Boolean, nullable=False, server_default=false()),
+    Column("undo_wanted", Boolean, nullable=False, server_default=false()),
+    Column("reason", Text, nullable=False),
+    Column("planned_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+    Column("not_before", UtcTime),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("attempted_at", UtcTime),
+    Column("attempted_by", Text),
+    Column("ask_after", UtcTime),
+    Column("receipt", Text),
+    Index("outbox_by_state", "state", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+
+def _history(name: str, *columns: Column[Any]) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column("sequence", Integer, primary_key=True),
+        Column("at", UtcTime, nullable=False),
+        *columns,
+        Column("actor", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        sqlite_autoincrement=True,
+    )
+
+
+# Everything that ever happened to an action; `token` is that of the deliverer's lease, where one did it.
+OUTBOX_EVENTS = _history(
+    "outbox_events",
+    Column("action_id", Text, nullable=False, index=True),
+    Column("event", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("token", Integer),
+)
+# Who stopped what and let it go on; what holds for a scope is its last line.
+PAUSES = _history("pauses", Column("scope", Text, nullable=False), Column("paused", Boolean, nullable=False))
+# Which flags the platform may not touch because a person did; what holds for a flag is its last line.
+FLAG_LOCKS = _history("flag_locks", Column("flag", Text, nullable=False), Column("locked", Boolean, nullable=False))
+# Each flag as the platform meant to leave it, and the rule before; written before the file is.
+FLAG_CHANGES = _history(
+    "flag_changes",
+    Column("flag", Text, nullable=False, index=True),
+    Column("action_id", Text, nullable=False, index=True),
+    Column("base_version", Integer, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("former", Text, nullable=False),
+)
+# Who may do something alone, until when, and the token that grows whenever another takes over.
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text),
+    Column("until", UtcTime),
+    Column("token", Integer, nullable=False),
+)
+# Targets that asked to be left alone for a while.
+TARGET_RESTS = Table(
+    "target_rests",
+    METADATA,
+    Column("target", Text, primary_key=True),
+    Column("until", UtcTime, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+APPEND_ONLY = (PROMOTIONS, OUTBOX_EVENTS, PAUSES, FLAG_LOCKS, FLAG_CHANGES)
 
 
 def _guards(table: str) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from intelligence.errors import StateError
 from resources.settings import ROOT
 from resources.state import State, state_at
-from resources.state_tables import METADATA, PROMOTIONS
+from resources.state_tables import APPEND_ONLY, METADATA, PROMOTIONS
 
 PROGRAM = """
 import sys
@@ -39,7 +39,8 @@ def postgres_url() -> str:
 def dropped(url: str) -> None:
     with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
         METADATA.drop_all(connection)
-        connection.exec_driver_sql("DROP FUNCTION IF EXISTS promotions_only_grows")
+        for table in APPEND_ONLY:
+            connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {table.name}_only_grows")
 
 
 @pytest.fixture(

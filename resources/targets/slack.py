@@ -1,0 +1,139 @@
+"""Slack: one thread for each episode, whose first message always says how things stand now."""
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from intelligence.actions.action import Action
+from intelligence.actions.rendering import line, slack_message, slack_text
+from resources.targets.slack_calls import CALL_TIMEOUT_S, SlackCalls
+from resources.targets.target import Precedent, Receipt, Refused, Unavailable, Unknown
+
+NAME = "slack"
+EVENT_TYPE = "intelligence_action"
+PAGE = 200
+MOST_PAGES = 20
+CHANNEL_TYPES = "public_channel,private_channel"
+CLOCK_SKEW = timedelta(minutes=10)
+# A channel may be called by its name when a message is posted, and by nothing but its id ever after.
+_ID_BEGINS_WITH = ("C", "G", "D")
+
+
+@dataclass(frozen=True, slots=True)
+class Slack:
+    """Channels and threads; `channel` is where an action goes that names none."""
+
+    calls: SlackCalls
+    channel: str
+    name: str = NAME
+    settle_s: float = 2.0 * CALL_TIMEOUT_S
+
+    def sent(self, action: Action, precedent: Precedent | None) -> Receipt:
+        """Return the receipt of the message, a reply where the episode has a thread."""
+        thread = _thread(precedent)
+        parameters = {
+            "channel": thread["channel"] if thread else self._channel(action),
+            "text": slack_message(action),
+            "metadata": _metadata(action),
+            "unfurl_links": False,
+            "unfurl_media": False,
+            "parse": "none",
+            "link_names": False,
+        }
+        if thread:
+            parameters["thread_ts"] = thread["parent"]
+        posted = self.calls.answer("chat.postMessage", parameters)
+        receipt = _receipt(posted["channel"], posted["ts"], thread)
+        try:
+            self._bring_up_to_date(precedent, action)
+        except Unavailable as error:
+            # The reply stands; that its parent is behind is mended when the reply is looked for.
+            raise Unknown(f"the reply was posted, its parent was not updated: {error}") from None
+        return receipt
+
+    def found(self, action: Action, precedent: Precedent | None, *, since: datetime) -> Receipt | None:
+        """Return the receipt of the message if the channel has it."""
+        thread = _thread(precedent)
+        channel = thread["channel"] if thread else self._channel_id(self._channel(action))
+        if channel is None:
+            return None
+        asked = {"channel": channel, "include_all_metadata": True, "limit": PAGE}
+        if thread:
+            asked["ts"] = thread["parent"]
+        asked["oldest"] = str((since - CLOCK_SKEW).timestamp())
+        method = "conversations.replies" if thread else "conversations.history"
+        ts = self._ts_of(action.id, method, asked)
+        if ts is None:
+            return None
+        self._bring_up_to_date(precedent, action)
+        return _receipt(channel, ts, thread)
+
+    def undone(self, action: Action, receipt: Receipt) -> Receipt:
+        """Return the receipt of the message, struck through and marked as withdrawn."""
+        text = f"_Withdrawn:_ ~{slack_text(line(action.title))}~"
+        where = {"channel": receipt.details["channel"], "ts": receipt.details["ts"]}
+        self._repeatable("chat.update", {**where, "text": text, "metadata": _metadata(action)})
+        return receipt
+
+    def _channel(self, action: Action) -> str:
+        return str(action.payload.get("channel") or self.channel)
+
+    def _channel_id(self, channel: str) -> str | None:
+        if channel.startswith(_ID_BEGINS_WITH) and channel.isupper():
+            return channel
+        asked: dict[str, Any] = {"limit": PAGE, "exclude_archived": True, "types": CHANNEL_TYPES}
+        for _ in range(MOST_PAGES):
+            answer = self._repeatable("conversations.list", asked)
+            for each in answer["channels"]:
+                if each["name"] == channel.removeprefix("#"):
+                    return str(each["id"])
+            asked["cursor"] = answer.get("response_metadata", {}).get("next_cursor")
+            if not asked["cursor"]:
+                return None
+        raise Unknown(f"Slack has too many channels to find {channel}; give its id")
+
+    def _ts_of(self, key: str, method: str, asked: Mapping[str, Any]) -> str | None:
+        page = dict(asked)
+        for _ in range(MOST_PAGES):
+            answer = self._repeatable(method, page)
+            for message in answer["messages"]:
+                payload = message.get("metadata", {}).get("event_payload", {})
+                if payload.get("idempotency_key") == key:
+                    return str(message["ts"])
+            page["cursor"] = answer.get("response_metadata", {}).get("next_cursor")
+            if not answer.get("has_more") or not page["cursor"]:
+                return None
+        raise Unknown("the channel has too many newer messages to be searched")
+
+    def _repeatable(self, method: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            return self.calls.answer(method, parameters)
+        except Unknown as error:
+            # What changes nothing, or nothing a second time, can simply be called again.
+            raise Unavailable(str(error)) from None
+
+    def _bring_up_to_date(self, precedent: Precedent | None, newest: Action) -> None:
+        thread = _thread(precedent)
+        if precedent is None or thread is None:
+            return
+        text = slack_message(precedent.action, latest=newest.title)
+        where = {"channel": thread["channel"], "ts": thread["parent"], "parse": "none", "link_names": False}
+        # A second time changes nothing, so that a lost answer is no doubt. A parent that a person removed stays away.
+        with suppress(Refused):
+            self._repeatable("chat.update", {**where, "text": text, "metadata": _metadata(precedent.action)})
+
+
+def _thread(precedent: Precedent | None) -> Mapping[str, Any] | None:
+    return precedent.receipt.details if precedent else None
+
+
+def _receipt(channel: str, ts: str, thread: Mapping[str, Any] | None) -> Receipt:
+    parent = thread["parent"] if thread else ts
+    return Receipt(f"{channel}/{ts}", {"channel": channel, "ts": ts, "parent": parent})
+
+
+def _metadata(action: Action) -> dict[str, Any]:
+    payload = {"idempotency_key": action.id, "episode": action.episode_key, "decision_id": action.decision_id}
+    return {"event_type": EVENT_TYPE, "event_payload": payload}

@@ -1,0 +1,109 @@
+"""Calls of Slack's web API: over HTTP through slack-sdk, or taken by the twin in this process."""
+
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.error import URLError
+from urllib.parse import urlencode
+
+from pydantic import SecretStr
+
+from resources.targets.target import Refused, Unavailable, Unknown
+from resources.twins.slack import PREFIX, slack_answer
+from resources.twins.store import TwinStore
+from resources.twins.wire import TwinKeys, TwinRequest
+
+CALL_TIMEOUT_S = 10
+# What Slack says when it is Slack that has a difficulty, and nothing was posted.
+_LATER = frozenset({"ratelimited", "rate_limited", "service_unavailable", "team_added_to_org"})
+_PERHAPS = frozenset({"internal_error", "fatal_error", "request_timeout"})
+
+
+class SlackCalls(Protocol):
+    """A way to call one of Slack's methods."""
+
+    def answer(self, method: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what Slack said; raises Unavailable, Refused or Unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlackOverHttp:
+    """Slack itself, or its twin, at an address."""
+
+    url: str
+    token: SecretStr
+
+    def answer(self, method: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what Slack said; raises Unavailable, Refused or Unknown."""
+        from slack_sdk import WebClient
+        from slack_sdk.errors import SlackApiError
+
+        silent = logging.Logger("slack", level=logging.CRITICAL)
+        # Without retries of its own: they would repeat a message whose answer was lost, and sleep as long as Slack asks.
+        client = WebClient(
+            self.token.get_secret_value(), self.url, timeout=CALL_TIMEOUT_S, logger=silent, retry_handlers=[]
+        )
+        try:
+            if _is_written(method):
+                return client.api_call(method, json=dict(parameters)).data
+            return client.api_call(method, params=dict(parameters)).data
+        except SlackApiError as error:
+            response = error.response
+            data = response.data if isinstance(response.data, dict) else {}
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            raise _error_of(method, response.status_code, data.get("error"), headers) from None
+        except URLError as error:
+            raise connection_error("Slack", error.reason) from None
+        except OSError as error:
+            raise connection_error("Slack", error) from None
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedSlack:
+    """The twin in this process: what would be sent is recorded, and nothing leaves the machine."""
+
+    store: TwinStore
+
+    def answer(self, method: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return what Slack would have said; raises Refused."""
+        keys, written = TwinKeys(), _is_written(method)
+        body = json.dumps(dict(parameters)) if written else urlencode(dict(parameters))
+        kind = "application/json" if written else "application/x-www-form-urlencoded"
+        headers = {"authorization": f"Bearer {keys.slack_token}", "content-type": kind}
+        data = slack_answer(self.store, TwinRequest(f"{PREFIX}{method}", headers, body.encode()), keys).document
+        if not data["ok"]:
+            raise _error_of(method, 200, data["error"], {})
+        return data
+
+
+def connection_error(service: str, cause: object) -> Unavailable | Unknown:
+    """Return what a broken connection means: without one nothing was sent, on an open one perhaps it was."""
+    import socket
+
+    name = type(cause).__name__
+    if isinstance(cause, ConnectionRefusedError | socket.gaierror):
+        return Unavailable(f"{service} cannot be reached ({name})")
+    return Unknown(f"{service} did not answer ({name})")
+
+
+def seconds_of(header: str | None) -> float | None:
+    """Return the number of seconds in a Retry-After header; None where there is none."""
+    try:
+        return max(0.0, float(header)) if header else None
+    except ValueError:
+        return None
+
+
+def _is_written(method: str) -> bool:
+    return method.startswith("chat.")
+
+
+def _error_of(method: str, status: int, said: object, headers: Mapping[str, str]) -> Unavailable | Refused | Unknown:
+    told = f"Slack answered {status} {said or ''} to {method}".replace("  ", " ")
+    if status in (429, 503) or said in _LATER:
+        return Unavailable(told, retry_after_s=seconds_of(headers.get("retry-after")))
+    if status >= 500 or said in _PERHAPS:
+        return Unknown(told)
+    return Refused(told)

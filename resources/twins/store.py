@@ -1,0 +1,85 @@
+"""What the twins were sent, in one SQLite file that any number of processes may read and write."""
+
+import json
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+_TABLE = """
+CREATE TABLE IF NOT EXISTS records (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, service TEXT NOT NULL, place TEXT NOT NULL,
+    thread TEXT, key TEXT, body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS records_by_place ON records (service, place, thread);
+CREATE INDEX IF NOT EXISTS records_by_key ON records (service, key);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing that a service took: in a place (a channel, a project), in a thread or by itself."""
+
+    sequence: int
+    at: datetime
+    service: str
+    place: str
+    thread: str | None
+    key: str | None
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TwinStore:
+    """The records in one file."""
+
+    file: Path
+
+    def added(
+        self, service: str, place: str, body: Mapping[str, Any], *, thread: str | None = None, key: str | None = None
+    ) -> Record:
+        """Return the record of something taken now."""
+        at = datetime.now(UTC)
+        values = (at.isoformat(), service, place, thread, key, json.dumps(body))
+        with self._open() as connection:
+            done = connection.execute(
+                "INSERT INTO records (at, service, place, thread, key, body) VALUES (?, ?, ?, ?, ?, ?)", values
+            )
+        return Record(int(done.lastrowid or 0), at, service, place, thread, key, body)
+
+    def replace(self, sequence: int, body: Mapping[str, Any]) -> None:
+        """Write another body into a record."""
+        with self._open() as connection:
+            connection.execute("UPDATE records SET body = ? WHERE sequence = ?", (json.dumps(body), sequence))
+
+    def records(self, service: str | None = None, *, place: str | None = None, key: str | None = None) -> list[Record]:
+        """Return the records, the oldest first."""
+        wanted = {"service": service, "place": place, "key": key}
+        given = {name: value for name, value in wanted.items() if value is not None}
+        where = " AND ".join(f"{name} = :{name}" for name in given) or "TRUE"
+        with self._open() as connection:
+            rows = connection.execute(f"SELECT * FROM records WHERE {where} ORDER BY sequence", given).fetchall()
+        return [_record(row) for row in rows]
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        is_new = not self.file.exists()
+        connection = sqlite3.connect(self.file, timeout=30)
+        try:
+            if is_new:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.executescript(_TABLE)
+            connection.row_factory = sqlite3.Row
+            with connection:
+                yield connection
+        finally:
+            connection.close()
+
+
+def _record(row: sqlite3.Row) -> Record:
+    values = dict(row)
+    return Record(**{**values, "at": datetime.fromisoformat(values["at"]), "body": json.loads(values["body"])})
