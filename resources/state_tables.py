@@ -119,16 +119,23 @@ OUTBOX_EVENTS = _history(
 # Who stopped what and let it go on; what holds for a scope is its last line.
 PAUSES = _history("pauses", Column("scope", Text, nullable=False), Column("paused", Boolean, nullable=False))
 # Which flags the platform may not touch because a person did; what holds for a flag is its last line.
-FLAG_LOCKS = _history("flag_locks", Column("flag", Text, nullable=False), Column("locked", Boolean, nullable=False))
-# Each flag as the platform meant to leave it, and the rule before; written before the file is.
+FLAG_LOCKS = _history(
+    "flag_locks",
+    Column("flag", Text, nullable=False, index=True),
+    Column("locked", Boolean, nullable=False),
+    Column("after_change", Integer, nullable=False),
+)
+# Each flag as the platform meant to leave it, and the rule before: one line before the file is written, another once it
+# was seen in it.
 FLAG_CHANGES = _history(
     "flag_changes",
     Column("flag", Text, nullable=False, index=True),
     Column("action_id", Text, nullable=False, index=True),
-    Column("base_version", Integer, nullable=False),
     Column("version", Integer, nullable=False),
+    Column("base_digest", Text, nullable=False),
     Column("digest", Text, nullable=False),
     Column("former", Text, nullable=False),
+    Column("done", Boolean, nullable=False),
 )
 # Who may do something alone, until when, and the token that grows whenever another takes over.
 LEASES = Table(

@@ -1,0 +1,231 @@
+"""Feature flags in flagd's JSON format: what a document becomes when a flag is rolled back, throttled, held or restored.
+
+A user's place is a hash scaled to the sum of all weights. A share is therefore taken away inside of the range of its
+variant, with the sum kept: whoever is not touched stays where they are, to the last user.
+"""
+
+import copy
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from intelligence.actions.action import FLAG_KINDS, Kind
+from intelligence.errors import ActionError
+
+VERSION = "intelligence_version"
+CHANGED_BY = "intelligence_action"
+HELD = "held"
+SAFE = "safe_variant"
+ON = "on_variant"
+WHOLE = 1_000
+_RULE = ("state", "variants", "defaultVariant", "targeting")
+
+Document = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagChange:
+    """What is wanted of one flag; `step` is the share of all users who lose it when it is throttled."""
+
+    flag: str
+    kind: Kind
+    action_id: str
+    step: float = 0.5
+    safe: str | None = None
+    on: str | None = None
+
+
+def changed_document(document: Document, change: FlagChange) -> dict[str, Any]:
+    """Return the document with the change; raises ActionError where it cannot be made without guessing."""
+    if change.kind not in FLAG_KINDS:
+        raise _error(change.flag, f"a {change.kind} does not change a flag.", "Send it to another target.")
+    flag = flag_in(document, change.flag)
+    if flag.get("state") != "ENABLED":
+        raise _error(change.flag, f"its state is {flag.get('state')}, set by a person.", "It serves nobody as it is.")
+    safe, on = _variants(flag, change)
+    rule: dict[str, Any] = {}
+    if change.kind is Kind.ROLLBACK:
+        rule = {"defaultVariant": safe, "targeting": {}}
+    elif change.kind is Kind.THROTTLE:
+        rule = {"targeting": _throttled(flag, change, safe=safe, on=on)}
+    held = change.kind is Kind.HOLD or flag.get("metadata", {}).get(HELD, False)
+    return _with(document, change.flag, rule, {CHANGED_BY: change.action_id, HELD: held, SAFE: safe, ON: on})
+
+
+def former_rule(document: Document, flag: str) -> dict[str, Any]:
+    """Return what is needed to restore the flag as it is in the document."""
+    present = flag_in(document, flag)
+    rule = {name: copy.deepcopy(present[name]) for name in ("defaultVariant", "targeting") if name in present}
+    return {**rule, HELD: present.get("metadata", {}).get(HELD, False)}
+
+
+def restored_document(document: Document, flag: str, former: Mapping[str, Any], *, action_id: str) -> dict[str, Any]:
+    """Return the document with the flag's former rule, under a version of its own."""
+    rule = {name: copy.deepcopy(former[name]) for name in ("defaultVariant", "targeting") if name in former}
+    bare = dict(flag_in(document, flag))
+    for name in ("defaultVariant", "targeting"):
+        bare.pop(name, None)
+    flags = {**document["flags"], flag: bare}
+    return _with({**document, "flags": flags}, flag, rule, {CHANGED_BY: action_id, HELD: former.get(HELD, False)})
+
+
+def exposure(document: Document, flag: str) -> float | None:
+    """Return the share of users who are served the variant that is on; None where it depends on who asks.
+
+    >>> flag = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on"}
+    >>> exposure({"flags": {"f": {**flag, "targeting": {"fractional": [["on", 30], ["off", 70]]}}}}, "f")
+    0.3
+    """
+    present = flag_in(document, flag)
+    on, targeting = on_variant(document, flag), present.get("targeting") or {}
+    if not targeting:
+        return float(present.get("defaultVariant") == on)
+    if set(targeting) != {"fractional"}:
+        return None
+    return _share(_weights(targeting["fractional"], flag), on)
+
+
+def on_variant(document: Document, flag: str) -> str:
+    """Return the variant that those get to whom the flag shows something; raises ActionError where nothing says."""
+    return _variants(flag_in(document, flag), FlagChange(flag, Kind.HOLD, ""))[1]
+
+
+def flag_in(document: Document, flag: str) -> Mapping[str, Any]:
+    """Return the flag's part of the document; raises ActionError where it has none, or is no flagd document."""
+    flags = document.get("flags")
+    if not isinstance(flags, Mapping):
+        raise _error(flag, "the file has no object `flags`.", "Write it in flagd's format.")
+    if not isinstance(flags.get(flag), Mapping):
+        raise _error(flag, "the file has no such flag.", "Add it, or mend `flag_key` in product.yaml.")
+    present: Mapping[str, Any] = flags[flag]
+    return present
+
+
+def version_of(document: Document, flag: str) -> int:
+    """Return how often the platform has changed the flag."""
+    version = flag_in(document, flag).get("metadata", {}).get(VERSION, 0)
+    return version if isinstance(version, int) else 0
+
+
+def digest_of(document: Document, flag: str) -> str:
+    """Return a digest of everything that decides whom the flag serves what."""
+    present = flag_in(document, flag)
+    held = present.get("metadata", {}).get(HELD, False)
+    rule = {**{name: present.get(name) for name in _RULE}, HELD: held, VERSION: version_of(document, flag)}
+    return sha256(json.dumps(rule, sort_keys=True).encode()).hexdigest()
+
+
+def first_document(flags: Iterable[str]) -> dict[str, Any]:
+    """Return a document in which each of the flags is on for everybody."""
+    return {"$schema": "https://flagd.dev/schema/v0/flags.json", "flags": {flag: _first_flag() for flag in flags}}
+
+
+def _first_flag() -> dict[str, Any]:
+    return {
+        "state": "ENABLED",
+        "variants": {"on": True, "off": False},
+        "defaultVariant": "on",
+        "targeting": {},
+        "metadata": {SAFE: "off", ON: "on"},
+    }
+
+
+def _with(document: Document, flag: str, rule: Mapping[str, Any], marks: Mapping[str, Any]) -> dict[str, Any]:
+    new = copy.deepcopy(dict(document))
+    version = version_of(document, flag) + 1
+    metadata = {**new["flags"][flag].get("metadata", {}), VERSION: version, **marks}
+    new["flags"][flag] = {**new["flags"][flag], **rule, "metadata": metadata}
+    return new
+
+
+def _variants(flag: Mapping[str, Any], change: FlagChange) -> tuple[str, str]:
+    variants, metadata = flag.get("variants", {}), flag.get("metadata", {})
+    found: dict[str, str] = {}
+    for name, wanted, value in ((SAFE, change.safe, False), (ON, change.on, True)):
+        by_value = [variant for variant, its in variants.items() if its is value]
+        chosen = wanted or metadata.get(name) or (by_value[0] if len(by_value) == 1 else None)
+        if chosen not in variants:
+            problem = f"`{name}` is {chosen}, which is none of its variants." if chosen else f"it names no `{name}`."
+            raise _error(change.flag, problem, f"Write `{name}` into the metadata of the flag.")
+        found[name] = str(chosen)
+    return found[SAFE], found[ON]
+
+
+def _throttled(flag: Mapping[str, Any], change: FlagChange, *, safe: str, on: str) -> dict[str, Any]:
+    if not 0 < change.step <= 1:
+        raise _error(change.flag, f"a step of {change.step} is no share of users.", "Give one above 0, up to 1.")
+    targeting: dict[str, Any] = copy.deepcopy(dict(flag.get("targeting") or {}))
+    if not targeting:
+        served = flag.get("defaultVariant")
+        if served != on:
+            raise _error(change.flag, f"it serves {served} to everybody.", "There is nothing to throttle.")
+        targeting = {"fractional": [[on, 100]]}
+    splits = list(_splits(targeting))
+    if not splits:
+        raise _error(change.flag, "its targeting has no `fractional` rule.", "Give it one, or roll it back.")
+    for split in splits:
+        weights = _weights(split, change.flag)
+        if _share(weights, on) > 0:
+            begin = len(split) - len(weights)
+            split[begin:] = _reduced(weights, on=on, safe=safe, step=change.step)
+    return targeting
+
+
+def _splits(rule: Any) -> Iterator[list[Any]]:
+    """Yield the arguments of every `fractional` in the rule."""
+    if isinstance(rule, Mapping):
+        for name, inner in rule.items():
+            if name == "fractional" and isinstance(inner, list):
+                yield inner
+            else:
+                yield from _splits(inner)
+    elif isinstance(rule, list):
+        for inner in rule:
+            yield from _splits(inner)
+
+
+def _weights(split: list[Any], flag: str) -> list[tuple[str, int]]:
+    parts = split if split and isinstance(split[0], list) else split[1:]
+    try:
+        weights = [(part[0], max(0, part[1]) if len(part) > 1 else 1) for part in parts]
+    except (TypeError, IndexError) as error:
+        raise _error(flag, "a weight is computed, not written.", "Write its weights as numbers.") from error
+    if not weights or not all(isinstance(variant, str) and type(weight) is int for variant, weight in weights):
+        raise _error(flag, "its weights are not whole numbers.", "Write [variant, weight] for each.")
+    return weights
+
+
+def _share(weights: list[tuple[str, int]], variant: str) -> float:
+    whole = sum(weight for _, weight in weights)
+    return sum(weight for name, weight in weights if name == variant) / whole if whole else 0.0
+
+
+def _reduced(weights: list[tuple[str, int]], *, on: str, safe: str, step: float) -> list[list[Any]]:
+    whole = sum(weight for _, weight in weights)
+    # Larger weights in the same proportion leave everybody where they are.
+    factor = -(-WHOLE // whole) if whole < WHOLE else 1
+    taken = round(step * whole * factor)
+    parts: list[list[Any]] = []
+    for variant, weight in reversed([(name, weight * factor) for name, weight in weights]):
+        moved = min(taken, weight) if variant == on else 0
+        taken -= moved
+        for name, share in ((safe, moved), (variant, weight - moved)):
+            if share:
+                parts.append([name, share])
+    return _joined(parts[::-1])
+
+
+def _joined(parts: list[list[Any]]) -> list[list[Any]]:
+    joined: list[list[Any]] = []
+    for name, share in parts:
+        if joined and joined[-1][0] == name:
+            joined[-1][1] += share
+        else:
+            joined.append([name, share])
+    return joined
+
+
+def _error(flag: str, problem: str, hint: str) -> ActionError:
+    return ActionError(f"flag {flag}", problem, hint=hint)

@@ -1,0 +1,123 @@
+"""Which flags the platform has changed, how it left them, and which it may not touch because a person did."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select
+
+from intelligence.actions.flags import Document, digest_of, version_of
+from resources.state import State
+from resources.state_tables import FLAG_CHANGES, FLAG_LOCKS
+
+PLATFORM = "platform"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A change of a flag: from which digest to which; `done` once it was seen in the file."""
+
+    sequence: int
+    flag: str
+    action_id: str
+    version: int
+    base_digest: str
+    digest: str
+    former: Mapping[str, Any]
+    done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FlagLock:
+    """Why the platform may not touch a flag."""
+
+    flag: str
+    at: datetime
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FlagRecord:
+    """What the state store knows of flags."""
+
+    state: State
+    clock: Callable[[], datetime]
+
+    def last(self, flag: str) -> Left | None:
+        """Return the newest change of the flag since it was last released."""
+        with self.state.reading() as connection:
+            released = self._lock_line(connection, flag)
+            after = released["after_change"] if released and not released["locked"] else 0
+            query = select(FLAG_CHANGES).where(FLAG_CHANGES.c.flag == flag, FLAG_CHANGES.c.sequence > after)
+            return self._newest(connection, query)
+
+    def of_action(self, action_id: str) -> Left | None:
+        """Return the newest line on what this action did to a flag."""
+        with self.state.reading() as connection:
+            return self._newest(connection, select(FLAG_CHANGES).where(FLAG_CHANGES.c.action_id == action_id))
+
+    def intend(self, flag: str, action_id: str, before: Document, after: Document, former: Mapping[str, Any]) -> Left:
+        """Return the change as it was written down, before the file is touched."""
+        values = {
+            "flag": flag,
+            "action_id": action_id,
+            "version": version_of(after, flag),
+            "base_digest": digest_of(before, flag),
+            "digest": digest_of(after, flag),
+            "former": json.dumps(dict(former)),
+            "done": False,
+        }
+        return self._added(values, reason="about to be written")
+
+    def finish(self, left: Left) -> None:
+        """Write down that the change was seen in the file."""
+        values = {name: getattr(left, name) for name in ("flag", "action_id", "version", "base_digest", "digest")}
+        self._added({**values, "former": json.dumps(dict(left.former)), "done": True}, reason="read back")
+
+    def lock_of(self, flag: str) -> FlagLock | None:
+        """Return the lock under which the flag is."""
+        with self.state.reading() as connection:
+            line = self._lock_line(connection, flag)
+        return FlagLock(flag, line["at"], line["actor"], line["reason"]) if line and line["locked"] else None
+
+    def locks(self) -> list[FlagLock]:
+        """Return every lock that holds."""
+        with self.state.reading() as connection:
+            flags = connection.execute(select(FLAG_LOCKS.c.flag).distinct().order_by(FLAG_LOCKS.c.flag)).scalars().all()
+        return [lock for lock in (self.lock_of(flag) for flag in flags) if lock]
+
+    def lock(self, flag: str, *, actor: str, reason: str) -> None:
+        """Lock the platform out of the flag."""
+        self._lock(flag, locked=True, actor=actor, reason=reason)
+
+    def released(self, flag: str, *, actor: str, reason: str) -> bool:
+        """Return whether the flag was locked; as it is now, it is what the platform goes on from."""
+        was_locked = self.lock_of(flag) is not None
+        self._lock(flag, locked=False, actor=actor, reason=reason)
+        return was_locked
+
+    def _lock(self, flag: str, *, locked: bool, actor: str, reason: str) -> None:
+        newest = select(func.coalesce(func.max(FLAG_CHANGES.c.sequence), 0)).scalar_subquery()
+        values = {"at": self.clock(), "flag": flag, "locked": locked, "actor": actor, "reason": reason}
+        with self.state.writing() as connection:
+            connection.execute(insert(FLAG_LOCKS).values(**values, after_change=newest))
+
+    def _lock_line(self, connection: Connection, flag: str) -> Mapping[str, Any] | None:
+        query = select(FLAG_LOCKS).where(FLAG_LOCKS.c.flag == flag).order_by(FLAG_LOCKS.c.sequence.desc()).limit(1)
+        return connection.execute(query).mappings().first()
+
+    def _added(self, values: Mapping[str, Any], *, reason: str) -> Left:
+        with self.state.writing() as connection:
+            added = insert(FLAG_CHANGES).values(at=self.clock(), actor=PLATFORM, reason=reason, **values)
+            key = connection.execute(added).inserted_primary_key
+        return Left(sequence=key[0], **{**values, "former": json.loads(values["former"])})
+
+    def _newest(self, connection: Connection, query: Any) -> Left | None:
+        row = connection.execute(query.order_by(FLAG_CHANGES.c.sequence.desc()).limit(1)).mappings().first()
+        if row is None:
+            return None
+        values = {name: row[name] for name in Left.__slots__}
+        return Left(**{**values, "former": json.loads(row["former"])})

@@ -1,0 +1,128 @@
+"""A flag document after a change serves just what was wanted, and leaves everybody else where they were."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from openfeature.contrib.tools.flagd.core import FlagdCore
+from openfeature.evaluation_context import EvaluationContext
+
+from intelligence.actions.action import Kind
+from intelligence.actions.flags import (
+    FlagChange,
+    changed_document,
+    digest_of,
+    exposure,
+    first_document,
+    former_rule,
+    restored_document,
+    version_of,
+)
+from intelligence.errors import ActionError
+
+USERS = [f"user-{number}" for number in range(300)]
+
+
+def document(targeting: Any = None, *, default: str = "on", **flag: Any) -> dict[str, Any]:
+    made = first_document(["f", "other"])
+    made["flags"]["f"].update({"targeting": targeting or {}, "defaultVariant": default, **flag})
+    return made
+
+
+def served(changed: Any, **attributes: Any) -> list[str | None]:
+    """Return what each user gets, by the evaluator that applications use."""
+    core = FlagdCore()
+    core.set_flags(json.dumps(changed))
+    return [core.resolve_boolean_value("f", False, EvaluationContext(user, attributes)).variant for user in USERS]
+
+
+def change(kind: Kind, **wishes: Any) -> FlagChange:
+    return FlagChange("f", kind, "a1", **wishes)
+
+
+def test_a_rollback_serves_the_safe_variant_to_everybody_and_never_disables() -> None:
+    before = document({"if": [{"in": ["user", {"var": "targetingKey"}]}, "on", None]})
+    after = changed_document(before, change(Kind.ROLLBACK))
+    assert set(served(after)) == {"off"}
+    assert after["flags"]["f"]["state"] == "ENABLED"
+    assert after["flags"]["other"] == before["flags"]["other"]
+    assert (version_of(before, "f"), version_of(after, "f")) == (0, 1)
+
+
+def test_a_throttle_of_a_flag_without_rule_makes_one() -> None:
+    after = changed_document(document(), change(Kind.THROTTLE, step=0.25))
+    assert exposure(after, "f") == 0.75
+    assert 0.65 < served(after).count("on") / len(USERS) < 0.85
+
+
+def test_a_throttle_reaches_weights_inside_of_a_rule() -> None:
+    rule = {"if": [{"==": [{"var": "country"}, "nl"]}, {"fractional": [["on", 1], ["off", 1]]}, "off"]}
+    after = changed_document(document(rule), change(Kind.THROTTLE, step=0.5))
+    assert set(served(after, country="nl")) == {"off"}
+    assert exposure(after, "f") is None
+
+
+def test_a_hold_freezes_the_weights_and_says_so() -> None:
+    before = document({"fractional": [["on", 30], ["off", 70]]})
+    after = changed_document(before, change(Kind.HOLD))
+    assert after["flags"]["f"]["targeting"] == before["flags"]["f"]["targeting"]
+    assert after["flags"]["f"]["metadata"]["held"] is True
+    assert digest_of(after, "f") != digest_of(before, "f")
+
+
+@st.composite
+def weights(draw: st.DrawFn) -> list[list[Any]]:
+    parts = draw(st.lists(st.tuples(st.sampled_from(["on", "off", "third"]), st.integers(0, 200)), min_size=1))
+    return [[name, weight] for name, weight in parts] + [["on", draw(st.integers(1, 50))]]
+
+
+SEEDS = [[], [{"cat": ["salt", {"var": "targetingKey"}]}]]
+
+
+@settings(max_examples=60, deadline=None)
+@given(weights(), st.floats(0.01, 1), st.sampled_from(SEEDS), st.integers(1, 3))
+def test_a_throttle_only_takes_users_from_on_to_safe(
+    parts: list[list[Any]], step: float, seed: list[Any], times: int
+) -> None:
+    variants = {"on": True, "off": False, "third": False}
+    flag = document({"fractional": [*seed, *parts]}, variants=variants)
+    for _ in range(times):
+        before, share_before = served(flag), exposure(flag, "f")
+        flag = changed_document(flag, change(Kind.THROTTLE, step=step))
+        after, share_after = served(flag), exposure(flag, "f")
+        assert all(was == now or (was, now) == ("on", "off") for was, now in zip(before, after, strict=True))
+        assert share_before is not None
+        assert share_after == pytest.approx(max(0.0, share_before - step), abs=0.002)
+
+
+@given(
+    st.sampled_from([Kind.ROLLBACK, Kind.THROTTLE, Kind.HOLD]),
+    st.one_of(st.none(), weights().map(lambda parts: {"fractional": parts})),
+)
+def test_the_former_rule_undoes_a_change_under_a_version_of_its_own(kind: Kind, targeting: Any) -> None:
+    before = document(targeting, variants={"on": True, "off": False, "third": False})
+    after = changed_document(before, change(kind))
+    back = restored_document(after, "f", former_rule(before, "f"), action_id="a1:undo")
+    assert former_rule(back, "f") == former_rule(before, "f")
+    assert version_of(back, "f") == 2
+
+
+@pytest.mark.parametrize(
+    ("flag", "kind", "told"),
+    [
+        (document(state="DISABLED"), Kind.ROLLBACK, "state is DISABLED, set by a person"),
+        (document({"if": [True, "on"]}), Kind.THROTTLE, "no `fractional` rule"),
+        (document({"fractional": [["on", {"var": "x"}]]}), Kind.THROTTLE, "is computed, not written"),
+        (document(default="off"), Kind.THROTTLE, "serves off to everybody"),
+        (document(variants={"a": 1, "b": 2}, metadata={}), Kind.ROLLBACK, "names no `safe_variant`"),
+        (document(metadata={"safe_variant": "of"}), Kind.ROLLBACK, "is of, which is none of its variants"),
+        ({"flags": {}}, Kind.ROLLBACK, "no such flag"),
+        ({"flags": []}, Kind.ROLLBACK, "no object `flags`"),
+        (document(), Kind.ALERT, "does not change a flag"),
+    ],
+)
+def test_what_cannot_be_done_without_guessing_is_refused(flag: dict[str, Any], kind: Kind, told: str) -> None:
+    with pytest.raises(ActionError, match=told):
+        changed_document(flag, change(kind))
