@@ -46,9 +46,8 @@ class DeliveryReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How fast to send: at most so many a second to each target, and no delivery longer than that."""
+    """How long a delivery may last, and how long its actions wait after an attempt."""
 
-    rate_per_s: float | None = None
     longest_s: float = 60.0
     backoff: Backoff = field(default_factory=Backoff)
 
@@ -88,6 +87,7 @@ class _Delivery:
     pace: Pace
     sleep: Callable[[float], None]
     results: list[Result] = field(default_factory=list)
+    in_doubt: list[Entry] = field(default_factory=list)
     held_up: str | None = None
     began_s: float = field(default_factory=time.monotonic)
     next_s: dict[str, float] = field(default_factory=dict)
@@ -101,7 +101,7 @@ class _Delivery:
         for entry in self.attempts.in_doubt(self.targets):
             if only is None or entry.id in only:
                 self._changed_by_nobody_else(self._ask, entry)
-        in_doubt = self.attempts.in_doubt(self.targets)
+        self.in_doubt = self.attempts.in_doubt(self.targets)
         last = 0
         while page := self.attempts.due(self.targets, after=last, only=only):
             for entry in page:
@@ -111,7 +111,7 @@ class _Delivery:
                     return
                 if entry.action.target in self.attempts.resting():
                     self._note(entry, "waits", "the target asked to be left alone")
-                elif any(_comes_first(each, entry) for each in in_doubt):
+                elif any(_comes_first(each, entry) for each in self.in_doubt):
                     self._note(entry, "waits", "an earlier action of the same episode or feature is in doubt")
                 else:
                     self._changed_by_nobody_else(self._send, entry)
@@ -126,13 +126,13 @@ class _Delivery:
             self._note(entry, "waits", str(error))
 
     def _send(self, entry: Entry) -> None:
-        self._keep_pace(entry.action.target)
+        target = self.targets[entry.action.target]
+        self._keep_pace(target)
         begun = self.attempts.begun(entry)
         if isinstance(begun, Pause):
             self._note(entry, "paused", str(begun))
             return
         reach("action.intended")
-        target = self.targets[entry.action.target]
         try:
             receipt = target.sent(begun.action, self.attempts.precedent(begun))
         except Refused as error:
@@ -144,6 +144,7 @@ class _Delivery:
         except Exception as error:
             reason = str(error) if isinstance(error, TargetError) else f"{type(error).__name__} while sending"
             self.attempts.leave_in_doubt(begun, reason, wait_s=max(target.settle_s, self._wait_s(begun, None)))
+            self.in_doubt.append(begun)
             self._note(begun, "in doubt", reason)
         else:
             reach("action.called")
@@ -210,14 +211,14 @@ class _Delivery:
         retry_after_s = error.retry_after_s if isinstance(error, Unavailable) else None
         return self.pace.backoff.wait_s(max(entry.attempts, 1), jitter=_jitter(entry), retry_after_s=retry_after_s)
 
-    def _keep_pace(self, target: str) -> None:
-        if self.pace.rate_per_s is None:
+    def _keep_pace(self, target: Target) -> None:
+        if target.rate_per_s is None:
             return
         now_s = time.monotonic()
-        wait_s = self.next_s.get(target, now_s) - now_s
-        if wait_s > 0:
-            self.sleep(wait_s)
-        self.next_s[target] = max(now_s, self.next_s.get(target, now_s)) + 1 / self.pace.rate_per_s
+        turn_s = max(now_s, self.next_s.get(target.name, now_s))
+        if turn_s > now_s:
+            self.sleep(turn_s - now_s)
+        self.next_s[target.name] = turn_s + 1 / target.rate_per_s
 
     def _note(self, entry: Entry, standing: str, reason: str) -> None:
         self.results.append(Result(entry.id, standing, reason))

@@ -30,7 +30,7 @@ class Notifier:
     @classmethod
     def of(cls, outbox: Outbox, wanted: Actions, secrets: ActionSecrets, *, data: Path) -> "Notifier":
         """Return the notifier for a product's settings."""
-        return cls(outbox, connected_targets(wanted, secrets, data=data), pace_of(wanted))
+        return cls(outbox, connected_targets(wanted, secrets, outbox=outbox, data=data), pace_of(wanted))
 
     def told(
         self,
@@ -74,5 +74,5 @@ class Notifier:
 
 
 def pace_of(wanted: Actions) -> Pace:
-    """Return how fast a product's settings allow to send."""
-    return Pace(rate_per_s=wanted.rate_per_s, longest_s=wanted.longest_delivery_s)
+    """Return how long a product's settings let a delivery last."""
+    return Pace(longest_s=wanted.longest_delivery_s)

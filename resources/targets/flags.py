@@ -37,6 +37,7 @@ class Flags:
     record: FlagRecord
     name: str = NAME
     settle_s: float = 0.0
+    rate_per_s: float | None = None
 
     def sent(self, action: Action, precedent: Precedent | None) -> Receipt:  # noqa: ARG002
         """Return the receipt of the changed flag, which says what rule it had before."""

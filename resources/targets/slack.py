@@ -8,7 +8,8 @@ from typing import Any
 
 from intelligence.actions.action import Action
 from intelligence.actions.rendering import line, slack_message, slack_text
-from resources.targets.slack_calls import CALL_TIMEOUT_S, SlackCalls
+from resources.targets.http import SETTLE_S
+from resources.targets.slack_calls import SlackCalls
 from resources.targets.target import Precedent, Receipt, Refused, Unavailable, Unknown
 
 NAME = "slack"
@@ -28,7 +29,8 @@ class Slack:
     calls: SlackCalls
     channel: str
     name: str = NAME
-    settle_s: float = 2.0 * CALL_TIMEOUT_S
+    settle_s: float = SETTLE_S
+    rate_per_s: float | None = None
 
     def sent(self, action: Action, precedent: Precedent | None) -> Receipt:
         """Return the receipt of the message, a reply where the episode has a thread."""

@@ -10,12 +10,12 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
+from resources.targets.http import CALL_TIMEOUT_S, NOT_TAKEN, seconds_of
 from resources.targets.target import Refused, Unavailable, Unknown
 from resources.twins.slack import PREFIX, slack_answer
 from resources.twins.store import TwinStore
 from resources.twins.wire import TwinKeys, TwinRequest
 
-CALL_TIMEOUT_S = 10
 # What Slack says when it is Slack that has a difficulty, and nothing was posted.
 _LATER = frozenset({"ratelimited", "rate_limited", "service_unavailable", "team_added_to_org"})
 _PERHAPS = frozenset({"internal_error", "fatal_error", "request_timeout"})
@@ -43,7 +43,7 @@ class SlackOverHttp:
         silent = logging.Logger("slack", level=logging.CRITICAL)
         # Without retries of its own: they would repeat a message whose answer was lost, and sleep as long as Slack asks.
         client = WebClient(
-            self.token.get_secret_value(), self.url, timeout=CALL_TIMEOUT_S, logger=silent, retry_handlers=[]
+            self.token.get_secret_value(), self.url, timeout=int(CALL_TIMEOUT_S), logger=silent, retry_handlers=[]
         )
         try:
             if _is_written(method):
@@ -88,21 +88,13 @@ def connection_error(service: str, cause: object) -> Unavailable | Unknown:
     return Unknown(f"{service} did not answer ({name})")
 
 
-def seconds_of(header: str | None) -> float | None:
-    """Return the number of seconds in a Retry-After header; None where there is none."""
-    try:
-        return max(0.0, float(header)) if header else None
-    except ValueError:
-        return None
-
-
 def _is_written(method: str) -> bool:
     return method.startswith("chat.")
 
 
 def _error_of(method: str, status: int, said: object, headers: Mapping[str, str]) -> Unavailable | Refused | Unknown:
     told = f"Slack answered {status} {said or ''} to {method}".replace("  ", " ")
-    if status in (429, 503) or said in _LATER:
+    if status in NOT_TAKEN or said in _LATER:
         return Unavailable(told, retry_after_s=seconds_of(headers.get("retry-after")))
     if status >= 500 or said in _PERHAPS:
         return Unknown(told)

@@ -55,6 +55,10 @@ class Target(Protocol):
     def settle_s(self) -> float:
         """Return after how long a call that was begun has either arrived, and can be found, or never will."""
 
+    @property
+    def rate_per_s(self) -> float | None:
+        """Return how many actions a second the target may be sent; None is as many as there are."""
+
     def sent(self, action: Action, precedent: Precedent | None) -> Receipt:
         """Return the receipt of the action, carried out now."""
 

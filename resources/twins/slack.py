@@ -92,17 +92,17 @@ def _metadata(values: Mapping[str, Any]) -> Any:
 def _post(store: TwinStore, values: Mapping[str, Any]) -> dict[str, Any]:
     _only(values, _POSTED)
     channel = str(values.get("channel", ""))
-    known = next((each.place for each in store.records(SERVICE) if channel_id(each.place) == channel), None)
-    name = known or channel.removeprefix("#")
+    name = _places(store).get(channel) or channel.removeprefix("#")
     if not _CHANNEL.fullmatch(name):
         raise _Wrong("channel_not_found")
     thread, metadata = values.get("thread_ts"), _metadata(values)
-    if thread is not None and all(_ts(each) != thread or each.thread for each in store.records(SERVICE, place=name)):
+    parent = store.referenced(SERVICE, name, str(thread)) if thread is not None else None
+    if thread is not None and (parent is None or parent.thread):
         raise _Wrong("cannot_reply_to_message")
     key = metadata["event_payload"].get("idempotency_key") if metadata else None
     body = {"text": _text(values), "metadata": metadata}
     record = store.added(SERVICE, name, body, thread=thread, key=key)
-    return {"channel": channel_id(name), "ts": _ts(record), "message": _message(record, with_metadata=True)}
+    return {"channel": channel_id(name), "ts": record.reference, "message": _message(record, with_metadata=True)}
 
 
 def _update(store: TwinStore, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -115,9 +115,8 @@ def _update(store: TwinStore, values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _channels(store: TwinStore, values: Mapping[str, Any]) -> dict[str, Any]:
     _only(values, {"limit", "cursor", "exclude_archived", "types"})
-    names = sorted({record.place for record in store.records(SERVICE)})
     return {
-        "channels": [{"id": channel_id(name), "name": name} for name in names],
+        "channels": [{"id": key, "name": name} for key, name in _places(store).items()],
         "response_metadata": {"next_cursor": ""},
     }
 
@@ -135,16 +134,23 @@ def _replies(store: TwinStore, values: Mapping[str, Any]) -> dict[str, Any]:
     return _page([parent, *answers], values)
 
 
+def _places(store: TwinStore) -> dict[str, str]:
+    return {channel_id(place): place for place in store.places(SERVICE)}
+
+
 def _in_channel(store: TwinStore, values: Mapping[str, Any]) -> list[Record]:
-    places = {channel_id(each.place): each.place for each in store.records(SERVICE)}
-    if values.get("channel") not in places:
+    place = _places(store).get(str(values.get("channel")))
+    if place is None:
         raise _Wrong("channel_not_found")
     oldest = float(values.get("oldest", 0))
-    return [each for each in store.records(SERVICE, place=places[values["channel"]]) if float(_ts(each)) > oldest]
+    return [each for each in store.records(SERVICE, place=place) if float(each.reference) > oldest]
 
 
 def _found(store: TwinStore, values: Mapping[str, Any], ts: str) -> Record:
-    record = next((each for each in _in_channel(store, {"channel": values.get("channel")}) if _ts(each) == ts), None)
+    place = _places(store).get(str(values.get("channel")))
+    if place is None:
+        raise _Wrong("channel_not_found")
+    record = store.referenced(SERVICE, place, ts)
     if record is None:
         raise _Wrong("message_not_found")
     return record
@@ -162,16 +168,12 @@ def _page(records: list[Record], values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _message(record: Record, *, with_metadata: bool) -> dict[str, Any]:
-    message = {"type": "message", "ts": _ts(record), "text": record.body["text"]}
+    message = {"type": "message", "ts": record.reference, "text": record.body["text"]}
     if record.thread:
         message["thread_ts"] = record.thread
     if with_metadata and record.body.get("metadata"):
         message["metadata"] = record.body["metadata"]
     return message
-
-
-def _ts(record: Record) -> str:
-    return f"{int(record.at.timestamp())}.{record.sequence % 1_000_000:06}"
 
 
 _METHODS: Mapping[str, Callable[[TwinStore, Mapping[str, Any]], dict[str, Any]]] = {

@@ -31,6 +31,11 @@ class Record:
     key: str | None
     body: Mapping[str, Any]
 
+    @property
+    def reference(self) -> str:
+        """Return what replies name as their thread: a moment that no other record has."""
+        return f"{int(self.at.timestamp())}.{self.sequence % 1_000_000:06}"
+
 
 @dataclass(frozen=True, slots=True)
 class TwinStore:
@@ -63,6 +68,22 @@ class TwinStore:
         with self._open() as connection:
             rows = connection.execute(f"SELECT * FROM records WHERE {where} ORDER BY sequence", given).fetchall()
         return [_record(row) for row in rows]
+
+    def places(self, service: str) -> list[str]:
+        """Return where the service took something."""
+        with self._open() as connection:
+            rows = connection.execute("SELECT DISTINCT place FROM records WHERE service = ? ORDER BY 1", (service,))
+            return [row[0] for row in rows.fetchall()]
+
+    def referenced(self, service: str, place: str, reference: str) -> Record | None:
+        """Return the record with this reference."""
+        ending = reference.rpartition(".")[2]
+        query = "SELECT * FROM records WHERE sequence % 1000000 = ? AND service = ? AND place = ?"
+        if not ending.isdigit():
+            return None
+        with self._open() as connection:
+            rows = connection.execute(query, (int(ending), service, place)).fetchall()
+        return next((each for each in map(_record, rows) if each.reference == reference), None)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

@@ -1,0 +1,30 @@
+"""The twin of a webhook's receiver: it checks the signature, the moment and the key, as a receiver should."""
+
+import hmac
+import time
+
+from resources.targets.webhook import KEY_HEADER, SIGNATURE_HEADER, TIME_HEADER, signature
+from resources.twins.store import TwinStore
+from resources.twins.wire import TwinAnswer, TwinKeys, TwinRequest
+
+SERVICE = "webhook"
+PATH = "/webhook"
+OLDEST_S = 300
+
+
+def webhook_answer(store: TwinStore, request: TwinRequest, keys: TwinKeys) -> TwinAnswer:
+    """Return what a careful receiver says; a call that is genuine and fresh stands in the store."""
+    timestamp, key = request.headers.get(TIME_HEADER, ""), request.headers.get(KEY_HEADER)
+    expected = signature(keys.webhook_secret, timestamp, request.body)
+    if not hmac.compare_digest(expected, request.headers.get(SIGNATURE_HEADER, "")):
+        return TwinAnswer(401, {"error": "the signature does not fit"})
+    if not timestamp.isdigit() or abs(time.time() - int(timestamp)) > OLDEST_S:
+        return TwinAnswer(401, {"error": "the timestamp is too old or too new"})
+    try:
+        document = request.json()
+    except ValueError:
+        document = None
+    if not isinstance(document, dict) or not key or document.get("id") != key:
+        return TwinAnswer(400, {"error": "the body is no JSON object with the key of the header as its id"})
+    store.added(SERVICE, "calls", {"text": document.get("title", ""), **document}, key=key)
+    return TwinAnswer(200, {"received": key})
