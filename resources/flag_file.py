@@ -49,6 +49,8 @@ class FlagFile:
 
     def write(self, document: Document, *, instead_of: str) -> bool:
         """Return whether the document stands in the file now; False where it is not `instead_of` any more."""
+        for left_behind in self.path.parent.glob(f".{self.path.name}.*.new"):
+            left_behind.unlink()
         temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.new")
         with temporary.open("w", encoding="utf-8") as file:
             file.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")

@@ -33,6 +33,7 @@ class OverHttp:
 
     service: str
     url: str
+    timeout_s: float = CALL_TIMEOUT_S
 
     def answer(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Return what the service said with a status below 300; raises Unavailable, Refused or Unknown."""
@@ -40,7 +41,7 @@ class OverHttp:
 
         try:
             response = httpx.post(
-                f"{self.url.rstrip('/')}{path}", content=body, headers=dict(headers), timeout=CALL_TIMEOUT_S
+                f"{self.url.rstrip('/')}{path}", content=body, headers=dict(headers), timeout=self.timeout_s
             )
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise Unavailable(f"{self.service} cannot be reached ({type(error).__name__})") from None

@@ -34,6 +34,7 @@ class SlackOverHttp:
 
     url: str
     token: SecretStr
+    timeout_s: float = CALL_TIMEOUT_S
 
     def answer(self, method: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return what Slack said; raises Unavailable, Refused or Unknown."""
@@ -43,7 +44,7 @@ class SlackOverHttp:
         silent = logging.Logger("slack", level=logging.CRITICAL)
         # Without retries of its own: they would repeat a message whose answer was lost, and sleep as long as Slack asks.
         client = WebClient(
-            self.token.get_secret_value(), self.url, timeout=int(CALL_TIMEOUT_S), logger=silent, retry_handlers=[]
+            self.token.get_secret_value(), self.url, timeout=self.timeout_s, logger=silent, retry_handlers=[]
         )
         try:
             if _is_written(method):
