@@ -34,6 +34,10 @@ _WRITE_FOR_KEY: Final = {
     ("owner", "string_pattern_mismatch"): "team:name or an e-mail address",
     ("name", "string_pattern_mismatch"): "small letters, digits and _, beginning with a letter",
     ("channel", "string_pattern_mismatch"): "a channel such as #product-intelligence, or its id",
+    **{
+        (key, "string_pattern_mismatch"): "an address that begins with https:// or http:// and bears no password"
+        for key in ("slack_url", "pagerduty_url", "jira_url", "webhook_url")
+    },
     ("sources", "tuple_type"): "a list of sources, such as [{{name: app, files: events/*.csv}}]",
 }
 
