@@ -80,8 +80,9 @@ def test_secrets_are_read_from_the_environment_and_shown_nowhere(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    for name in ("SLACK_TOKEN", "PAGERDUTY_ROUTING_KEY", "JIRA_USER", "JIRA_TOKEN", "WEBHOOK_SECRET"):
+    for name in ("SLACK_TOKEN", "PAGERDUTY_ROUTING_KEY", "JIRA_TOKEN", "WEBHOOK_SECRET"):
         monkeypatch.setenv(f"INTELLIGENCE_{name}", SECRET)
+    monkeypatch.setenv("INTELLIGENCE_JIRA_USER", "ann@example.com")
     secrets = action_secrets()
     wanted = Actions(
         targets=SERVICES,
