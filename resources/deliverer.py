@@ -6,11 +6,12 @@ target is asked first, once the call can no longer be on its way, and where it c
 
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from intelligence.actions.action import key_of
 from intelligence.actions.backoff import Backoff
-from intelligence.errors import ActionError
+from intelligence.errors import ActionError, StateError
 from resources.attempts import Attempts
 from resources.faults import reach
 from resources.leases import LeaseLost, is_gone, lease_taken, new_owner
@@ -76,6 +77,10 @@ def delivered(
         delivery.run(only)
     except LeaseLost as error:
         return DeliveryReport(tuple(delivery.results), held_up=str(error))
+    except BaseException:
+        with suppress(StateError):
+            lease.give_back(outbox.state)
+        raise
     lease.give_back(outbox.state)
     return DeliveryReport(tuple(delivery.results), held_up=delivery.held_up)
 

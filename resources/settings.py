@@ -125,7 +125,7 @@ class ActionSecrets:
     """What opens the services to which actions go; None where a service is not to be called. Nothing shows the values.
 
     Attributes:
-        slack_token: INTELLIGENCE_SLACK_TOKEN, a bot's token with chat:write, channels:read and channels:history.
+        slack_token: INTELLIGENCE_SLACK_TOKEN, a bot's token with chat:write, channels:read, groups:read, channels:history.
         pagerduty_routing_key: INTELLIGENCE_PAGERDUTY_ROUTING_KEY, of an Events API v2 integration.
         jira_user: INTELLIGENCE_JIRA_USER, the e-mail address to which the token belongs.
         jira_token: INTELLIGENCE_JIRA_TOKEN, an API token.

@@ -312,3 +312,48 @@ def test_the_histories_only_grow(desk: Desk, table: sa.Table) -> None:
 def test_one_action_of_each_kind_can_be_told_apart() -> None:
     keys = {action("d", kind, target).id for kind in Kind for target in ("slack", "jira")}
     assert len(keys) == 2 * len(Kind)
+
+
+def test_a_delivery_that_is_interrupted_lets_the_next_begin_at_once(desk: Desk) -> None:
+    class Interrupted:
+        """A target whose call a person breaks off."""
+
+        name, settle_s, rate_per_s = "slack", 0.0, None
+
+        def sent(self, *arguments: Any) -> Receipt:
+            raise KeyboardInterrupt
+
+    desk.approve(action("d1"), action("d2", target="jira"))
+    with pytest.raises(KeyboardInterrupt):
+        delivered(desk.outbox, [Interrupted()])
+    report = desk.deliver()
+    assert (report.held_up, report.ids("confirmed")) == (None, [action("d2", target="jira").id])
+    desk.later(minutes=2)
+    desk.deliver()
+    assert desk.standings() == ["confirmed", "confirmed"]
+
+
+def test_a_target_that_fails_in_a_way_nobody_foresaw_is_in_doubt_and_tells_no_more_than_the_kind(desk: Desk) -> None:
+    class Surprising:
+        """A target with a mistake in it."""
+
+        name, settle_s, rate_per_s = "slack", 0.0, None
+
+        def sent(self, *arguments: Any) -> Receipt:
+            raise ZeroDivisionError("the token is xoxb-1")
+
+    desk.approve(action())
+    delivered(desk.outbox, [Surprising()])
+    assert [(entry.standing, entry.reason) for entry in desk.outbox.entries()] == [
+        ("sent", "ZeroDivisionError while sending")
+    ]
+
+
+def test_deliveries_keep_to_the_rate_of_a_target(desk: Desk) -> None:
+    from dataclasses import replace
+
+    slack, slept = replace(desk.targets[0], rate_per_s=2.0), []
+    desk.approve(*(action(f"d{number}", episode=f"e{number}") for number in range(3)))
+    delivered(desk.outbox, [slack], sleep=slept.append)
+    assert len(slept) == 2
+    assert 0 < slept[0] <= 0.5 < slept[1] <= 1.0
