@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 
 from intelligence.actions.action import Action
+from intelligence.actions.settings import Actions
 from intelligence.actions.states import ActionState
 from intelligence.errors import ActionError
 from resources.faults import reach
 from resources.outbox_entries import ActionEvent, Doing, Entry, current, entry_from, moved, noted, row_of, told
 from resources.pauses import Pause, demand_scope, pause_noted, pauses_in
-from resources.state import State
+from resources.state import State, state_at
 from resources.state_rows import inserted_if_new
 from resources.state_tables import OUTBOX, OUTBOX_EVENTS
 
@@ -40,6 +41,12 @@ class Outbox:
     clock: Clock = utc_now
     approval: timedelta = timedelta(hours=24)
     give_up: timedelta = timedelta(hours=24)
+
+    @classmethod
+    def of(cls, url: str, wanted: Actions) -> "Outbox":
+        """Return the outbox in the state store at `url`, as patient as the product's settings say."""
+        approval, give_up = timedelta(hours=wanted.approval_hours), timedelta(hours=wanted.give_up_hours)
+        return cls(state_at(url), approval=approval, give_up=give_up)
 
     def planned(self, actions: Iterable[Action], *, actor: str, reason: str, approved: bool = False) -> tuple[str, ...]:
         """Return the ids of the actions that are new; those that were planned before are left as they stand.

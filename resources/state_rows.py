@@ -1,4 +1,4 @@
-"""Rows of the state store: added if they are new, changed under guard, told as values."""
+"""Rows of the state store that are added if they are new, whichever database it is."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,5 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 def inserted_if_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
     """Return the positions of the rows that were added; those whose key exists already are passed over in silence."""
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    statement = dialect.insert(table).on_conflict_do_nothing()
-    return [place for place, row in enumerate(rows) if connection.execute(statement.values(**row)).rowcount == 1]
+    (key,) = table.primary_key.columns
+    # What comes back tells whether a row was added; PostgreSQL's driver counts none.
+    statement = dialect.insert(table).on_conflict_do_nothing().returning(key)
+    return [place for place, row in enumerate(rows) if connection.execute(statement.values(**row)).first() is not None]

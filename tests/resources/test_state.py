@@ -10,10 +10,15 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from intelligence.actions.action import Action, Kind
 from intelligence.errors import StateError
+from resources.attempts import Attempts
+from resources.leases import LeaseLost, lease_taken, new_owner
+from resources.outbox import Outbox
 from resources.settings import ROOT
 from resources.state import State, state_at
-from resources.state_tables import APPEND_ONLY, METADATA, PROMOTIONS
+from resources.state_rows import inserted_if_new
+from resources.state_tables import APPEND_ONLY, LEASES, METADATA, PROMOTIONS
 
 PROGRAM = """
 import sys
@@ -112,6 +117,33 @@ def test_a_write_that_fails_leaves_nothing(state: State) -> None:
         [connection.execute(statement) for statement in (one, none)]
     with state.reading() as connection:
         assert connection.execute(sa.select(PROMOTIONS)).all() == []
+
+
+def test_only_rows_that_are_new_are_added(state: State) -> None:
+    with state.writing() as connection:
+        assert inserted_if_new(connection, LEASES, [{"name": "a", "token": 1}, {"name": "b", "token": 1}]) == [0, 1]
+        assert inserted_if_new(connection, LEASES, [{"name": "b", "token": 2}, {"name": "c", "token": 2}]) == [1]
+    with state.reading() as connection:
+        assert dict(connection.execute(sa.select(LEASES.c.name, LEASES.c.token)).all()) == {"a": 1, "b": 1, "c": 2}
+
+
+def test_an_outbox_plans_once_and_moves_on_under_one_lease_at_a_time(state: State) -> None:
+    outbox, now = Outbox(state), datetime.now(UTC)
+    action = Action("d", Kind.ALERT, "slack", None, now.date(), "e", "t", "x")
+    assert outbox.planned([action], actor="policy", reason="it burns", approved=True) == (action.id,)
+    assert outbox.planned([action], actor="policy", reason="it burns", approved=True) == ()
+    assert [line.event for line in outbox.history(action.id)] == ["planned", "approved"]
+    first = lease_taken(state, "delivery", owner=new_owner(), now=now)
+    assert first
+    assert lease_taken(state, "delivery", owner=new_owner(), now=now) is None
+    second = lease_taken(state, "delivery", owner=new_owner(), now=now + timedelta(hours=1))
+    assert second
+    assert second.token == first.token + 1
+    with pytest.raises(LeaseLost):
+        Attempts(outbox, first).begun(outbox.entry(action.id))
+    begun = Attempts(outbox, second).begun(outbox.entry(action.id))
+    assert begun.state == "sent"
+    assert outbox.entry(action.id[:10]) == begun
 
 
 def test_a_file_that_is_no_database_is_an_error_that_names_the_setting(tmp_path: Path) -> None:

@@ -8,13 +8,12 @@ from intelligence.actions.settings import Actions
 from resources.notifier import Notifier
 from resources.outbox import Outbox
 from resources.settings import ActionSecrets
-from resources.state import state_at
 from resources.twins.recorded import recorded_messages
 
 
 @pytest.fixture
 def notifier(tmp_path: Path) -> Notifier:
-    outbox = Outbox(state_at(f"sqlite:///{tmp_path}/state.db"))
+    outbox = Outbox.of(f"sqlite:///{tmp_path}/state.db", Actions())
     return Notifier.of(outbox, Actions(), ActionSecrets(), data=tmp_path)
 
 
