@@ -1,12 +1,14 @@
 """Drift: whether the last week still looks like what the champions were trained on, and the pages that show it."""
 
+from datetime import timedelta
+
 import dagster as dg
 import polars as pl
 
 from assets.house import ALWAYS, PRODUCT, days_of, key_of, looking_back, materialized, table_asset
 from assets.pages import made_pages
 from assets.plots import markdown_picture
-from assets.watching import REACH_DAYS, baselines, drifted, watch_frame, watch_rows
+from assets.watching import REACH_DAYS, baselines, beside_other_champions, drifted, watch_frame, watch_rows
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
 from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
@@ -15,8 +17,21 @@ from resources.drift_reports import DriftReports
 from resources.lake import Lake
 from resources.registry import Registry
 
+# A day is looked at when it was built or scored; not while a check that it stands on has failed. What is older than a week
+# is hindsight.
+WHEN_BUILT = (
+    dg.AutomationCondition.eager().replace(
+        dg.AutomationCondition.in_latest_time_window(),
+        dg.AutomationCondition.in_latest_time_window(timedelta(days=7)),
+    )
+    & dg.AutomationCondition.all_deps_blocking_checks_passed()
+)
 
-@dg.asset(**table_asset(BASELINE_STATS, kinds={"polars"}, daily=False), deps=[key_of(FEATURE_RISK), key_of(USER_CHURN)])
+
+@dg.asset(
+    **table_asset(BASELINE_STATS, kinds={"polars"}, daily=False, automation_condition=WHEN_BUILT),
+    deps=[key_of(FEATURE_RISK), key_of(USER_CHURN)],
+)
 def baseline_stats(context: dg.AssetExecutionContext, lake: Lake, registry: Registry) -> dg.MaterializeResult:
     """What each champion was trained on, and how far a week of it strays by chance: the limits of every later verdict.
 
@@ -31,7 +46,7 @@ def baseline_stats(context: dg.AssetExecutionContext, lake: Lake, registry: Regi
 
 
 @dg.asset(
-    **table_asset(FEATURE_DRIFT, kinds={"polars"}),
+    **table_asset(FEATURE_DRIFT, kinds={"polars"}, automation_condition=WHEN_BUILT),
     deps=[
         key_of(BASELINE_STATS),
         dg.AssetDep(key_of(FEATURE_PANEL), partition_mapping=looking_back(REACH_DAYS)),
@@ -48,7 +63,7 @@ def feature_drift(context: dg.AssetExecutionContext, lake: Lake, registry: Regis
 
 
 @dg.asset(
-    **table_asset(USER_DRIFT, kinds={"polars"}),
+    **table_asset(USER_DRIFT, kinds={"polars"}, automation_condition=WHEN_BUILT),
     deps=[key_of(BASELINE_STATS), dg.AssetDep(key_of(USER_DAY), partition_mapping=looking_back(REACH_DAYS + 27))],
 )
 def user_drift(context: dg.AssetExecutionContext, lake: Lake, registry: Registry) -> dg.MaterializeResult:
@@ -57,7 +72,7 @@ def user_drift(context: dg.AssetExecutionContext, lake: Lake, registry: Registry
 
 
 @dg.asset(
-    **table_asset(MODEL_WATCH, kinds={"polars"}),
+    **table_asset(MODEL_WATCH, kinds={"polars"}, automation_condition=WHEN_BUILT),
     deps=[
         key_of(FEATURE_DRIFT),
         key_of(USER_DRIFT),
@@ -74,13 +89,16 @@ def model_watch(context: dg.AssetExecutionContext, lake: Lake, registry: Registr
 
     days = days_of(context)
     rows = watch_frame(watch_rows(lake, registry, days))
-    written = lake.replace(MODEL_WATCH, days, "FROM found", frames={"found": rows})
+    written = lake.replace(MODEL_WATCH, days, beside_other_champions(MODEL_WATCH), frames={"found": rows})
     query = f"FROM {MODEL_WATCH.path} WHERE event_date >= $end - INTERVAL 90 DAY AND event_date < $end"
     picture = watch_picture(lake.frame(query, {"end": days.end}))
     return materialized(lake, MODEL_WATCH, days, written=written, performance=markdown_picture("watch", picture))
 
 
-@dg.asset(**table_asset(DRIFT_PAGES, kinds={"evidently"}, daily=False), deps=[key_of(MODEL_WATCH)])
+@dg.asset(
+    **table_asset(DRIFT_PAGES, kinds={"evidently"}, daily=False, automation_condition=WHEN_BUILT),
+    deps=[key_of(MODEL_WATCH)],
+)
 def drift_pages(
     context: dg.AssetExecutionContext, lake: Lake, registry: Registry, drift_reports: DriftReports
 ) -> dg.MaterializeResult:

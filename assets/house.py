@@ -39,6 +39,13 @@ def end_of_days() -> date | None:
     return last + timedelta(days=1) if last else None
 
 
+# A product whose data goes on is expected to have yesterday in these by the next noon; one that ended is never late.
+RELIED_ON = ("metrics.feature_health", "metrics.kpi_day", "risk.feature_risk", "drift.model_watch")
+FRESH = (
+    None
+    if end_of_days()
+    else dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
+)
 DAY = dg.DailyPartitionsDefinition(
     start_date=first_day().isoformat(), end_date=end.isoformat() if (end := end_of_days()) else None, timezone="UTC"
 )
@@ -70,10 +77,13 @@ def _days_from_to(start_offset: int, end_offset: int) -> dg.TimeWindowPartitionM
 
 
 def table_asset(
-    table: Table, *, kinds: set[str], daily: bool = True, more_checks: Sequence[dg.AssetCheckSpec] = ()
+    table: Table, *, kinds: set[str], daily: bool = True, more_checks: Sequence[dg.AssetCheckSpec] = (), **others: Any
 ) -> dict[str, Any]:
     """Return the decorator arguments by which every table's asset has its key, group, owner, kinds, schema and checks."""
+    relied_on = {"freshness_policy": FRESH} if table.path in RELIED_ON and FRESH else {}
     return {
+        **relied_on,
+        **others,
         "name": table.name,
         "key_prefix": table.layer,
         "group_name": table.layer,

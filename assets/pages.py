@@ -24,7 +24,10 @@ def made_pages(
     """Return the rows of drift.drift_pages after the pages of the newest verdicts were made and old ones given up."""
     from intelligence.drift.pages import index_page, pages_kept
 
-    newest = lake.frame(f"FROM {MODEL_WATCH.path} WHERE event_date = (SELECT max(event_date) FROM {MODEL_WATCH.path})")
+    newest = lake.frame(
+        f"FROM {MODEL_WATCH.path} WHERE event_date = (SELECT max(event_date) FROM {MODEL_WATCH.path})"
+        " QUALIFY model_version = max(model_version) OVER (PARTITION BY model)"
+    )
     pages = lake.frame(f"FROM {DRIFT_PAGES.path}")
     for verdict in newest.filter(pl.col("rows") > 0).iter_rows(named=True):
         say(f"page of {verdict['model']} for {verdict['event_date']}")
@@ -51,7 +54,8 @@ def _made(lake: Lake, registry: Registry, reports: DriftReports, verdict: dict[s
     if isinstance(watch, str):
         return None
     windows, subject = windows_of(watch, drift, day), subject_of(drift)
-    moved = lake.frame(f"FROM {drift.path} WHERE event_date = $day", {"day": day})
+    query = f"FROM {drift.path} WHERE event_date = $day AND model_version = $version"
+    moved = lake.frame(query, {"day": day, "version": verdict["model_version"]})
     names = {part: f"{day}-{model}{part}" for part in ("-drift.html", "-quality.html", ".json")}
     title = f"{subject.title}, week to {day}: {verdict['state']}"
     _drift_page(lake, reports, watch, windows, moved, name=names["-drift.html"], title=title)

@@ -4,38 +4,26 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import dagster as dg
 
-from assets.house import DAY, PRODUCT, key_of
+from assets.house import DAY, key_of
 from assets.models import CAUSE_TAG, rescorings
-from intelligence.drift.tables import MODEL_WATCH
-from intelligence.layers import DAILY_TABLES, DELIVERED, NEWEST_DAY_TABLES, TRAINED, WATCH
-from intelligence.risk.due import training_due
-from intelligence.risk.predictors import FEATURE_PREDICTORS, USER_PREDICTORS, names_of
-from intelligence.risk.tables import FEATURE_VERDICT, USER_VERDICT
-from intelligence.tables import Days, Table
+from assets.panels import scores_of
+from assets.retraining import retrainings, told_of_drift
+from assets.steps import Step, model_steps, steps_to_build
+from intelligence.drift.episodes import Retraining
+from intelligence.layers import DELIVERED, NEWEST_DAY_TABLES, TRAINED, WATCH
+from intelligence.tables import Days
 from resources.lake import Lake
 from resources.registry import Registry
 from resources.runs import TERMINAL, close_orphaned_runs, process_tags
 
-WATCHED_AT_ONCE_DAYS = 7
-PREDICTORS = {FEATURE_VERDICT.path: FEATURE_PREDICTORS, USER_VERDICT.path: USER_PREDICTORS}
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One run to come: these tables for these days; no days means the intake of files or a training, and why."""
-
-    tables: tuple[Table, ...]
-    days: Days | None = None
-    cause: str | None = None
-
 
 @dataclass(slots=True)
 class Outcome:
-    """What happened: runs done, days built, checks that did not pass, and the error that stopped it, if one did.
+    """What happened: runs done, days built, checks that did not pass, what was told, and the error that stopped it, if one did.
 
     `calendar_grew` says that data arrived from before the first day that the definitions know: load them again.
     """
@@ -44,70 +32,12 @@ class Outcome:
     days: set[date] = field(default_factory=set)
     failed_checks: list[tuple[str, str, str]] = field(default_factory=list)
     refused: list[tuple[str, str, str]] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
     error: str | None = None
     calendar_grew: bool = False
 
 
 Listener = Callable[[str, str], None]
-
-
-def steps_to_build(lake: Lake, *, today: date) -> list[Step]:
-    """Return the runs that bring every table up to date with the telemetry, in the order of the graph.
-
-    Tables next to each other that need the same days share a run; a new day is one run, the whole past is one run.
-    """
-    stale = lake.stale(before=today)
-    groups: list[tuple[list[Table], list[Days]]] = []
-    for table in DAILY_TABLES:
-        ranges = stale.get(table.path) if table not in NEWEST_DAY_TABLES else None
-        if not ranges:
-            continue
-        if groups and groups[-1][1] == ranges:
-            groups[-1][0].append(table)
-        else:
-            groups.append(([table], ranges))
-    return [Step(tuple(tables), days) for tables, ranges in groups for days in ranges]
-
-
-def model_steps(lake: Lake, *, today: date) -> list[Step]:
-    """Return the trainings that are due, the scoring of the newest day and the look for drift, in the order of the graph.
-
-    A day is scored when it is new or was built anew, and after each training; so are champions held against the present.
-    """
-    newest = lake.newest_complete_day(before=today)
-    if newest is None:
-        return []
-    stale, steps = lake.stale(before=today), []
-    for scores, trained in TRAINED.items():
-        cause = _training_cause(lake, trained[1], newest)
-        if cause:
-            steps.append(Step(trained, cause=cause))
-        if cause or scores.path in stale:
-            steps.append(Step((scores,), newest))
-    if steps or MODEL_WATCH.path in stale:
-        steps.append(Step(WATCH, _days_to_watch(lake, newest)))
-    return steps
-
-
-def _days_to_watch(lake: Lake, newest: Days) -> Days:
-    """Return the newest day with those of the week before it that arrived since the last look."""
-    last = lake.frame(f"SELECT max(event_date) AS day FROM {MODEL_WATCH.path}").item()
-    if last is None or last >= newest.start:
-        return newest
-    return Days(max(last + timedelta(days=1), newest.end - timedelta(days=WATCHED_AT_ONCE_DAYS)), newest.end)
-
-
-def _training_cause(lake: Lake, verdicts: Table, newest: Days) -> str | None:
-    query = f"SELECT as_of, decision, predictors FROM {verdicts.path} ORDER BY as_of DESC, lake_snapshot DESC LIMIT 1"
-    last = lake.frame(query)
-    as_of, decision, predictors = last.row(0) if last.height else (None, None, None)
-    return training_due(
-        as_of,
-        newest.start,
-        decision=decision,
-        retrain_after_days=PRODUCT.risk.retrain_after_days,
-        same_predictors=predictors == ", ".join(names_of(PREDICTORS[verdicts.path])),
-    )
 
 
 def brought_up_to_date(
@@ -126,9 +56,30 @@ def brought_up_to_date(
             if any(step.days and step.days.start < DAY.start.date() for step in steps):
                 outcome.calendar_grew = True
                 return outcome
-            if _all_ran(defs, instance, steps, outcome, listener):
-                _all_ran(defs, instance, model_steps(lake, today=today), outcome, listener)
+            if _all_ran(defs, instance, steps, outcome, listener) and _all_ran(
+                defs, instance, model_steps(lake, today=today), outcome, listener
+            ):
+                _follow_drift(defs, lake, instance, outcome, listener, today=today)
     return outcome
+
+
+def _follow_drift(
+    defs: dg.Definitions,
+    lake: Lake,
+    instance: dg.DagsterInstance,
+    outcome: Outcome,
+    listener: Listener,
+    *,
+    today: date,
+) -> None:
+    """Train where drift asks for it, and tell people what they have not been told yet."""
+    named = defs.resources or {}
+    newest = lake.newest_complete_day(before=today)
+    for step, found in retrainings(lake, named["registry"], named["drift_reports"]):
+        if isinstance(found, Retraining) and newest:
+            steps = [step, Step((scores_of(step.tables[0]),), newest, step.cause), Step(WATCH, newest, step.cause)]
+            _all_ran(defs, instance, steps, outcome, listener)
+    outcome.told += told_of_drift(lake, named["announcer"])
 
 
 def rescored(
@@ -230,8 +181,3 @@ class _Events(logging.Handler):
             self._listener("start", event.step_key)
         elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
             self._listener("done", event.asset_key.to_user_string())
-
-
-def today_utc() -> date:
-    """Return today's UTC date: only days before it are over and may be built."""
-    return datetime.now(UTC).date()

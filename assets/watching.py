@@ -102,13 +102,17 @@ def drifted(context: dg.AssetExecutionContext, lake: Lake, registry: Registry, d
         day_drift(windows_of(watch, drift, day), watch.baseline, unit=unit, acted_on=acted_on(lake, drift, day))
         for day in each_of(days)
     ).with_columns(model_version=pl.lit(int(watch.champion.version), dtype=pl.Int64))
-    written = lake.replace(drift, days, _named(drift), frames={"found": found})
+    written = lake.replace(drift, days, beside_other_champions(drift), frames={"found": found})
     return materialized(lake, drift, days, written=written)
 
 
-def _named(table: Table) -> str:
+def beside_other_champions(table: Table) -> str:
+    """Return the query of what was found, with what the same days said of other champions: a verdict stays as given."""
     columns = ", ".join(f'"{column.name}"' for column in table.columns)
-    return f"SELECT {columns} FROM found"
+    key = "model, model_version" if table == MODEL_WATCH else "model_version"
+    others = f"SELECT {columns} FROM {table.path} ANTI JOIN found USING ({key})"
+    days = "event_date >= (SELECT min(event_date) FROM found) AND event_date <= (SELECT max(event_date) FROM found)"
+    return f"SELECT {columns} FROM found UNION ALL {others} WHERE model_version > 0 AND {days}"
 
 
 def acted_on(lake: Lake, drift: Table, day: date) -> list[str]:  # noqa: ARG001
@@ -130,7 +134,8 @@ def watch_rows(lake: Lake, registry: Registry, days: Days) -> list[dict[str, Any
             nothing = _nothing(model, lake, watch)
             rows += [nothing | {"event_date": day} for day in each_of(days)]
             continue
-        moved = lake.frame(f"FROM {drift.path} WHERE event_date >= $start AND event_date < $end", days.parameters)
+        query = f"FROM {drift.path} WHERE event_date >= $start AND event_date < $end AND model_version = $version"
+        moved = lake.frame(query, {**days.parameters, "version": int(watch.champion.version)})
         rows += [_watch_row(lake, model, drift, watch, moved.filter(event_date=day), day) for day in each_of(days)]
     return rows
 

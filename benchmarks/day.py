@@ -45,7 +45,8 @@ class Site:
 
     def grown(self, days: list[date]) -> tuple[float, float]:
         """Return the wall and CPU seconds of the runs that take in and build these days."""
-        from assets.pipeline import brought_up_to_date, today_utc
+        from assets.pipeline import brought_up_to_date
+        from assets.steps import today_utc
 
         for day in days:
             os.link(simulated_file(day, self.folder.parents[1]), self.folder / "delivered" / f"{day}.parquet")
@@ -67,6 +68,7 @@ def site(folder: Path) -> Site:
     os.environ.update(environment)
     from assets.definitions import definitions
     from assets.house import PRODUCT as LOADED
+    from resources.announcer import Announcer
     from resources.builds import definition_version
     from resources.drift_reports import DriftReports
     from resources.lake import Lake
@@ -78,7 +80,7 @@ def site(folder: Path) -> Site:
     lake = Lake.of(settings(), version=definition_version(LOADED))
     product_file = ProductFile(path=environment["INTELLIGENCE_PRODUCT"], landing=str(folder / "landing"))
     here = settings()
-    defs = definitions(lake, product_file, Registry.of(here), DriftReports.of(here))
+    defs = definitions(lake, product_file, Registry.of(here), DriftReports.of(here), Announcer.of(here))
     return Site(folder, lake, defs, instance_for(here))
 
 

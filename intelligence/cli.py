@@ -200,7 +200,8 @@ def revert(
 @app.command()
 def train(why: Annotated[str, typer.Option(help="Reason, for the registry.")] = "asked for by a person") -> None:
     """Train and judge all models now, and score the newest day."""
-    from assets.pipeline import today_utc, trained_anew
+    from assets.pipeline import trained_anew
+    from assets.steps import today_utc
 
     _said(
         lambda defs, lake, instance, listener: trained_anew(
@@ -326,7 +327,8 @@ def _done(work: "Work") -> "Outcome":
 
 
 def _brought_up_to_date() -> "Outcome":
-    from assets.pipeline import brought_up_to_date, today_utc
+    from assets.pipeline import brought_up_to_date
+    from assets.steps import today_utc
 
     outcome = _done(
         lambda defs, lake, instance, listener: brought_up_to_date(

@@ -258,6 +258,11 @@ class Lake(DuckDBResource):
         day = self.frame(query, {"before": before}).item()
         return Days(day, day + timedelta(days=1)) if day else None
 
+    def telemetry_version(self) -> str:
+        """Return what changes with each batch that is taken in, and with the definitions of the tables."""
+        batches, newest = self.frame("SELECT count(*), max(ingested_at) FROM telemetry.batches").row(0)
+        return f"{batches} batches up to {newest}, definitions {self.version}"
+
     def snapshot_id(self) -> int:
         """Return the id of the lake's newest snapshot, under which its present state can be read again for ever."""
         return int(self.frame("SELECT id FROM ducklake_current_snapshot('lake')").item())

@@ -10,10 +10,12 @@ import polars as pl
 import pytest
 
 from assets.definitions import definitions
-from assets.pipeline import Step, brought_up_to_date, steps_to_build
+from assets.pipeline import brought_up_to_date
+from assets.steps import Step, steps_to_build
 from intelligence.layers import DAILY_TABLES, DELIVERED, NEWEST_DAY_TABLES
 from intelligence.tables import Days
 from intelligence.telemetry.simulation import SimulationPlan, simulated_day
+from resources.announcer import Announcer
 from resources.drift_reports import DriftReports
 from resources.lake import Lake
 from resources.product_file import ProductFile, product_at
@@ -41,7 +43,13 @@ class Installation:
         self.registry = Registry(
             root=str(folder / "mlruns"), cache=str(folder / "models"), state=f"sqlite:///{folder}/state.db"
         )
-        self.defs = definitions(self.lake, product_file, self.registry, DriftReports(root=str(folder / "pages")))
+        self.defs = definitions(
+            self.lake,
+            product_file,
+            self.registry,
+            DriftReports(root=str(folder / "pages")),
+            Announcer(product_file=product_file.path, state=f"sqlite:///{folder}/state.db", data=str(folder)),
+        )
         self.runs: list[tuple[str, str]] = []
 
     def deliver(self, name: str, events: pl.DataFrame) -> None:

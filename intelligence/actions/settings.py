@@ -3,17 +3,17 @@
 from collections.abc import Mapping
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
+
+from intelligence.sections import Section
 
 Channel = Annotated[str, StringConstraints(pattern=r"^(#[a-z0-9_-]{1,80}|[CG][A-Z0-9]{6,})$")]
 Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/\S*)?$")]
 TargetName = Literal["slack", "flags", "pagerduty", "jira", "webhook"]
 
 
-class Actions(BaseModel):
+class Actions(Section):
     """Where actions go, how fast, and how long they wait. Secrets are never here: they come from the environment."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     targets: tuple[TargetName, ...] = ("slack", "flags")
     channel: Channel = "#product-intelligence"

@@ -76,7 +76,7 @@ def episodes(watch: pl.DataFrame, *, rules: Drift) -> list[Episode]:
     """
     found: list[Episode] = []
     run = steady = 0
-    for row in watch.sort("event_date").iter_rows(named=True):
+    for row in watch.sort("event_date", "model_version").iter_rows(named=True):
         if found and found[-1].model_version != row["model_version"]:
             found[-1], run = _with(found[-1], is_over=True), 0
         if row["state"] == "moved" and row["that_matter"]:

@@ -64,14 +64,15 @@ def _drift(name: str, what: str) -> Table:
             Column("fault", "VARCHAR", "What is wrong with the column itself, if something is."),
             Column("model_version", "BIGINT", "Version of the champion.", True),
         ),
-        key=("event_date", "predictor"),
+        key=("event_date", "predictor", "model_version"),
         day="event_date",
         lookback_days=None,
         newest_day_only=True,
         page=f"""
             SELECT predictor, round(distance, 3) AS distance, round("limit", 3) AS "limit", is_moved AS moved,
                    round(importance, 3) AS importance, round(percent_change, 1) AS percent_change, fault
-            FROM drift.{name} WHERE event_date = (SELECT max(event_date) FROM drift.{name} WHERE event_date < $end)
+            FROM drift.{name}
+            WHERE (event_date, model_version) = (SELECT max((event_date, model_version)) FROM drift.{name} WHERE event_date < $end)
             ORDER BY is_moved DESC, distance / "limit" DESC NULLS LAST LIMIT 15""",
         claims=(
             Claim(
@@ -93,7 +94,7 @@ USER_DRIFT: Final = _drift("user_drift", "the churn model")
 MODEL_WATCH: Final = Table(
     layer="drift",
     name="model_watch",
-    description="One row per model and day: the verdict on drift, what the champion expects of itself, and what came true.",
+    description="One row per champion and day: the verdict on drift, what the champion expects of itself, and what came true.",
     columns=(
         Column("event_date", "DATE", "UTC day.", True),
         Column("model", "VARCHAR", "Model in the registry.", True),
@@ -126,7 +127,7 @@ MODEL_WATCH: Final = Table(
         Column("calibration_error", "DOUBLE", "Expected calibration error."),
         Column("lake_snapshot", "BIGINT", "Snapshot of the lake that was read.", True),
     ),
-    key=("event_date", "model"),
+    key=("event_date", "model", "model_version"),
     day="event_date",
     lookback_days=None,
     newest_day_only=True,

@@ -11,14 +11,17 @@ import pytest
 
 from assets.definitions import definitions
 from assets.models import CAUSE_TAG
-from assets.pipeline import model_steps, rescored, trained_anew
+from assets.pipeline import rescored, trained_anew
+from assets.steps import model_steps
 from intelligence.risk.predictors import FEATURE_PREDICTORS, names_of
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_TRAINING
 from intelligence.tables import Days
+from resources.announcer import Announcer
 from resources.drift_reports import DriftReports
 from resources.lake import Lake
 from resources.product_file import ProductFile
 from resources.registry import Registry
+from resources.settings import ROOT
 from sensors.follow_champion import follow_champion
 
 FIRST, LENGTH, FEATURES = date(2026, 5, 4), 70, 60
@@ -41,6 +44,7 @@ class Installation:
             ProductFile(path=str(folder / "product.yaml"), landing=str(folder)),
             self.registry,
             DriftReports(root=str(folder / "pages")),
+            Announcer(product_file=str(ROOT / "product.yaml"), state=f"sqlite:///{folder}/state.db", data=str(folder)),
         )
         self.instance = dg.DagsterInstance.ephemeral()
 

@@ -3,7 +3,8 @@
 import dagster as dg
 
 from assets.definitions import SETTINGS, defs
-from assets.pipeline import brought_up_to_date, today_utc
+from assets.pipeline import brought_up_to_date
+from assets.steps import today_utc
 from resources.builds import definition_version
 from resources.lake import Lake
 from resources.product_file import product_at

@@ -1,0 +1,75 @@
+"""From a step that is due to the run that Dagster is asked for, and what may hold it up."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import timedelta
+
+import dagster as dg
+
+from assets.house import ALWAYS, claims_of, key_of
+from assets.models import CAUSE_TAG
+from assets.steps import Step
+from intelligence.layers import TABLES
+from intelligence.tables import Table
+from resources.runs import UNFINISHED, close_orphaned_runs
+
+EPISODE_TAG = "intelligence/episode"
+MOST_ATTEMPTS = 3
+
+
+def run_request(step: Step, *, because: str, tags: dict[str, str] | None = None) -> dg.RunRequest:
+    """Return the request for the step; the same step for the same reason has the same key, and is run once for it."""
+    asked = dict(tags or {}) | ({CAUSE_TAG: step.cause} if step.cause else {})
+    days = step.days or ALWAYS
+    last = days.end - timedelta(days=1)
+    named = f"{' '.join(table.path for table in step.tables)} {days.start} {last} {because}"
+    if step.days and step.days.start < last:
+        asked |= {
+            "dagster/asset_partition_range_start": str(days.start),
+            "dagster/asset_partition_range_end": str(last),
+        }
+    return dg.RunRequest(
+        run_key=hashlib.sha256(named.encode()).hexdigest()[:20],
+        asset_selection=[key_of(table) for table in step.tables],
+        partition_key=str(days.start) if step.days and days.start == last else None,
+        tags=asked,
+    )
+
+
+def run_under_way(instance: dg.DagsterInstance) -> str | None:
+    """Return which run has to end first, since one at a time works on the lake; None where nothing runs."""
+    close_orphaned_runs(instance)
+    running = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1)
+    return f"Run {running[0].run_id[:8]} is under way." if running else None
+
+
+def broken_ground(instance: dg.DagsterInstance, step_tables: Sequence[Table]) -> str | None:
+    """Return which blocking check that did not pass stands before these tables; None where all that they stand on is sound.
+
+    Dagster stops at a blocking check in its own run only. What is asked for later stops here, until the check has passed.
+    """
+    first = min(TABLES.index(table) for table in step_tables)
+    keys = {
+        dg.AssetCheckKey(key_of(table), claim.name): table
+        for table in TABLES[:first]
+        if table not in step_tables
+        for claim in claims_of(table)
+        if claim.blocking and claim.severity == "ERROR"
+    }
+    found = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
+    for key, record in found.items():
+        evaluation = (
+            record.event.dagster_event.asset_check_evaluation_data
+            if record.event and record.event.dagster_event
+            else None
+        )
+        if evaluation and not evaluation.passed:
+            return f"{key.asset_key.to_user_string()} does not satisfy {key.name}: mend it and materialize it again."
+    return None
+
+
+def attempts_made(instance: dg.DagsterInstance, episode: str) -> tuple[int, bool]:
+    """Return how many runs were made for the episode, and whether one of them is under way or has succeeded."""
+    runs = instance.get_runs(dg.RunsFilter(tags={EPISODE_TAG: episode}))
+    failed = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+    return len(runs), any(run.status not in failed for run in runs)

@@ -1,0 +1,66 @@
+"""What drift asks for and what has to be told of it, read from the lake and the registry."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import polars as pl
+
+from assets.house import PRODUCT
+from assets.panels import MODELS, horizon_days
+from assets.steps import Step
+from intelligence.drift.episodes import Retraining, Training, Waiting, notices, retraining
+from intelligence.drift.tables import DRIFT_PAGES, MODEL_WATCH
+from intelligence.layers import TRAINED
+from intelligence.tables import Table
+from resources.announcer import Announcer
+from resources.drift_reports import DriftReports
+from resources.lake import Lake
+from resources.registry import Registry
+
+
+def retrainings(lake: Lake, registry: Registry, reports: DriftReports) -> Iterator[tuple[Step, Retraining | Waiting]]:
+    """Yield for each model the training that drift asks for, or why there is none."""
+    for scores, tables in TRAINED.items():
+        model = MODELS[scores.path]
+        watch, champion = _watch(lake, model), registry.champion(model)
+        newest = watch["event_date"].max()
+        found = retraining(
+            watch,
+            _trainings(lake, tables[1]),
+            champion=int(champion.version) if champion else None,
+            newest_label=newest - timedelta(days=horizon_days(scores)) if isinstance(newest, date) else None,
+            trained_through=date.fromisoformat(champion.trained_through) if champion else None,
+            rules=PRODUCT.drift,
+        )
+        cause = f"{found.cause} {_link(lake, reports, model)}".strip() if isinstance(found, Retraining) else None
+        yield Step(tables, cause=cause), found
+
+
+def _watch(lake: Lake, model: str) -> pl.DataFrame:
+    columns = "event_date, model, model_version, state, that_matter, reason"
+    return lake.frame(f"SELECT {columns} FROM {MODEL_WATCH.path} WHERE model = $model", {"model": model})
+
+
+def _trainings(lake: Lake, verdicts: Table) -> list[Training]:
+    query = f"SELECT as_of, challenger, decision, reason FROM {verdicts.path} ORDER BY as_of, challenger"
+    return [Training(*row) for row in lake.frame(query).iter_rows()]
+
+
+def _link(lake: Lake, reports: DriftReports, model: str) -> str:
+    query = f"SELECT drift_page FROM {DRIFT_PAGES.path} WHERE model = $model AND state = 'moved' ORDER BY event_date DESC LIMIT 1"
+    found = lake.frame(query, {"model": model})
+    return f"Page: {reports.url(found.item())}" if found.height else ""
+
+
+def told_of_drift(lake: Lake, announcer: Announcer) -> list[str]:
+    """Return the titles of what was told now and had not been before."""
+    notifier, told = announcer.notifier(), []
+    for scores, tables in TRAINED.items():
+        for notice in notices(_watch(lake, MODELS[scores.path]), _trainings(lake, tables[1]), rules=PRODUCT.drift):
+            if notifier.told(notice.episode, notice.title, notice.text, _channel(), topic=notice.key):
+                told.append(notice.title)
+    return told
+
+
+def _channel() -> str:
+    return PRODUCT.actions.channel_of(PRODUCT.owner)

@@ -1,0 +1,98 @@
+"""What is due, read from the lake: days to build, models to train, scores to renew, champions to look after."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from assets.house import PRODUCT
+from intelligence.drift.tables import MODEL_WATCH
+from intelligence.layers import DAILY_TABLES, NEWEST_DAY_TABLES, TRAINED, WATCH
+from intelligence.risk.due import training_due
+from intelligence.risk.predictors import FEATURE_PREDICTORS, USER_PREDICTORS, names_of
+from intelligence.risk.tables import FEATURE_VERDICT, USER_VERDICT
+from intelligence.tables import Days, Table
+from resources.lake import Lake
+
+WATCHED_AT_ONCE_DAYS = 7
+PREDICTORS = {FEATURE_VERDICT.path: FEATURE_PREDICTORS, USER_VERDICT.path: USER_PREDICTORS}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One run to come: these tables for these days; no days means the intake of files or a training, and why."""
+
+    tables: tuple[Table, ...]
+    days: Days | None = None
+    cause: str | None = None
+
+
+def steps_to_build(lake: Lake, *, today: date) -> list[Step]:
+    """Return the runs that bring every table up to date with the telemetry, in the order of the graph.
+
+    Tables next to each other that need the same days share a run; a new day is one run, the whole past is one run.
+    """
+    stale = lake.stale(before=today)
+    groups: list[tuple[list[Table], list[Days]]] = []
+    for table in DAILY_TABLES:
+        ranges = stale.get(table.path) if table not in NEWEST_DAY_TABLES else None
+        if not ranges:
+            continue
+        if groups and groups[-1][1] == ranges:
+            groups[-1][0].append(table)
+        else:
+            groups.append(([table], ranges))
+    return [Step(tuple(tables), days) for tables, ranges in groups for days in ranges]
+
+
+def model_steps(lake: Lake, *, today: date) -> list[Step]:
+    """Return the trainings that are due, the scoring of the newest day and the look for drift, in the order of the graph.
+
+    A day is scored when it is new or was built anew, and after each training; so are champions held against the present.
+    """
+    newest = lake.newest_complete_day(before=today)
+    if newest is None:
+        return []
+    steps = scoring_and_training_steps(lake, today=today)
+    if steps or MODEL_WATCH.path in lake.stale(before=today):
+        steps.append(Step(WATCH, _days_to_watch(lake, newest)))
+    return steps
+
+
+def scoring_and_training_steps(lake: Lake, *, today: date) -> list[Step]:
+    """Return the trainings that the calendar asks for and the scoring of the newest day."""
+    newest = lake.newest_complete_day(before=today)
+    if newest is None:
+        return []
+    stale, steps = lake.stale(before=today), []
+    for scores, trained in TRAINED.items():
+        cause = _training_cause(lake, trained[1], newest)
+        if cause:
+            steps.append(Step(trained, cause=cause))
+        if cause or scores.path in stale:
+            steps.append(Step((scores,), newest))
+    return steps
+
+
+def _days_to_watch(lake: Lake, newest: Days) -> Days:
+    """Return the newest day with those of the week before it that arrived since the last look."""
+    last = lake.frame(f"SELECT max(event_date) AS day FROM {MODEL_WATCH.path}").item()
+    if last is None or last >= newest.start:
+        return newest
+    return Days(max(last + timedelta(days=1), newest.end - timedelta(days=WATCHED_AT_ONCE_DAYS)), newest.end)
+
+
+def _training_cause(lake: Lake, verdicts: Table, newest: Days) -> str | None:
+    query = f"SELECT as_of, decision, predictors FROM {verdicts.path} ORDER BY as_of DESC, lake_snapshot DESC LIMIT 1"
+    last = lake.frame(query)
+    as_of, decision, predictors = last.row(0) if last.height else (None, None, None)
+    return training_due(
+        as_of,
+        newest.start,
+        decision=decision,
+        retrain_after_days=PRODUCT.risk.retrain_after_days,
+        same_predictors=predictors == ", ".join(names_of(PREDICTORS[verdicts.path])),
+    )
+
+
+def today_utc() -> date:
+    """Return today's UTC date: only days before it are over and may be built."""
+    return datetime.now(UTC).date()

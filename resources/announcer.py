@@ -1,0 +1,35 @@
+"""The notifier as a Dagster resource: opened where something is to be told, not when the code location loads."""
+
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+
+from resources.product_file import product_at
+from resources.settings import Settings, action_secrets
+
+
+class Announcer(dg.ConfigurableResource):
+    """Opens the outbox and the targets that product.yaml names."""
+
+    product_file: str
+    state: str
+    data: str
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Announcer":
+        """Return the announcer of these settings."""
+        return cls(product_file=str(settings.product_file), state=settings.state, data=str(settings.data))
+
+    def notifier(self) -> Any:
+        """Return the Notifier, which tells people something once."""
+        from resources.notifier import Notifier
+
+        wanted = product_at(Path(self.product_file)).actions
+        return Notifier.of(self.outbox(), wanted, action_secrets(), data=Path(self.data))
+
+    def outbox(self) -> Any:
+        """Return the Outbox."""
+        from resources.outbox import Outbox
+
+        return Outbox.of(self.state, product_at(Path(self.product_file)).actions)

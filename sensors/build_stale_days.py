@@ -1,0 +1,37 @@
+"""Days whose telemetry has changed are built anew, layer by layer."""
+
+import dagster as dg
+
+from assets.house import DAY, key_of
+from assets.requests import broken_ground, run_request, run_under_way
+from assets.steps import steps_to_build, today_utc
+from intelligence.layers import DAILY_TABLES, NEWEST_DAY_TABLES
+from resources.lake import Lake
+
+EVERY_S = 30
+
+
+@dg.sensor(
+    target=[key_of(table) for table in DAILY_TABLES if table not in NEWEST_DAY_TABLES],
+    minimum_interval_seconds=EVERY_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def build_stale_days(context: dg.SensorEvaluationContext, lake: Lake) -> dg.RunRequest | dg.SkipReason:
+    """Build the days that are missing or were built from older telemetry, from the first layer that lacks them on.
+
+    What is stale is read from the lake. Where a blocking check has failed on what a step stands on, it is not asked for:
+    no automation builds on broken ground.
+    """
+    busy = run_under_way(context.instance)
+    if busy or not lake.exists():
+        return dg.SkipReason(busy or "Nothing was taken in yet.")
+    steps = steps_to_build(lake, today=today_utc())
+    if not steps:
+        return dg.SkipReason("Every day is built from the present telemetry.")
+    step = steps[0]
+    if step.days and step.days.start < DAY.start.date():
+        return dg.SkipReason(
+            f"Data from {step.days.start} arrived, before the first known day: reload the code location."
+        )
+    broken = broken_ground(context.instance, step.tables)
+    return dg.SkipReason(broken) if broken else run_request(step, because=lake.telemetry_version())

@@ -1,0 +1,44 @@
+"""When the world has moved, the model is trained anew: once for each episode, and the gate decides what comes of it."""
+
+import dagster as dg
+
+from assets.house import key_of
+from assets.requests import EPISODE_TAG, MOST_ATTEMPTS, attempts_made, broken_ground, run_request, run_under_way
+from assets.retraining import retrainings
+from intelligence.drift.episodes import Waiting
+from intelligence.layers import TRAINED
+from resources.drift_reports import DriftReports
+from resources.lake import Lake
+from resources.registry import Registry
+
+EVERY_S = 30
+
+
+@dg.sensor(
+    target=[key_of(table) for pair in TRAINED.values() for table in pair],
+    minimum_interval_seconds=EVERY_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def retrain_on_drift(
+    context: dg.SensorEvaluationContext, lake: Lake, registry: Registry, drift_reports: DriftReports
+) -> list[dg.RunRequest] | dg.SkipReason:
+    """Ask for one training when something that matters has moved on consecutive days and the world will not move back.
+
+    Verdicts, trainings and runs are read where they are stored, so that a lost cursor, a repeated tick or a restart asks
+    for no second training and forgets none. A training that failed is asked for again, three times in all.
+    """
+    busy = run_under_way(context.instance)
+    if busy or not lake.exists() or not registry.exists():
+        return dg.SkipReason(busy or "Nothing was trained yet.")
+    requests, reasons = [], []
+    for step, found in retrainings(lake, registry, drift_reports):
+        if isinstance(found, Waiting):
+            reasons.append(f"{step.tables[0].name.removesuffix('_training')}: {found.reason}")
+            continue
+        made, is_settled = attempts_made(context.instance, found.key)
+        stopped = broken_ground(context.instance, step.tables)
+        if is_settled or stopped or made >= MOST_ATTEMPTS:
+            reasons.append(stopped or f"{found.key}: {made} runs were made for it.")
+            continue
+        requests.append(run_request(step, because=f"{found.key}, attempt {made + 1}", tags={EPISODE_TAG: found.key}))
+    return requests or dg.SkipReason(" ".join(reasons))

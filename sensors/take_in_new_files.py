@@ -1,0 +1,37 @@
+"""New files are taken in: the first step of everything that happens by itself."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from assets.house import key_of
+from assets.requests import run_request, run_under_way
+from assets.steps import Step
+from intelligence.layers import DELIVERED
+from resources.arrivals import arrivals
+from resources.lake import Lake
+from resources.product_file import ProductFile
+
+EVERY_S = 30
+
+
+@dg.sensor(
+    target=[key_of(table) for table in DELIVERED],
+    minimum_interval_seconds=EVERY_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def take_in_new_files(
+    context: dg.SensorEvaluationContext, lake: Lake, product_file: ProductFile
+) -> dg.RunRequest | dg.SkipReason:
+    """Take in files that the sources name and the lake does not hold, once nobody writes them any more.
+
+    Files are known by their bytes: the same file under another name is no new one, and one that was refused is not tried
+    again until it or product.yaml has changed.
+    """
+    busy = run_under_way(context.instance)
+    if busy:
+        return dg.SkipReason(busy)
+    waiting = arrivals(lake, product_file.product, Path(product_file.landing))
+    if not waiting.names:
+        return dg.SkipReason("No file waits.")
+    return run_request(Step(DELIVERED, cause=f"{len(waiting.names)} new files"), because=waiting.key)

@@ -1,0 +1,39 @@
+"""People are told: once for each episode of drift, fault of the telemetry or failing step."""
+
+import dagster as dg
+
+from assets.house import PRODUCT
+from assets.retraining import told_of_drift
+from resources.announcer import Announcer
+from resources.lake import Lake
+
+EVERY_S = 30
+
+
+@dg.sensor(minimum_interval_seconds=EVERY_S, default_status=dg.DefaultSensorStatus.RUNNING)
+def tell_of_drift(lake: Lake, announcer: Announcer) -> dg.SkipReason:
+    """Tell what has moved, what its training came to, and that telemetry is not whole: one message each, one thread an episode."""
+    if not lake.exists():
+        return dg.SkipReason("Nothing was taken in yet.")
+    told = told_of_drift(lake, announcer)
+    return dg.SkipReason(f"Told: {'; '.join(told)}." if told else "There is nothing new to tell.")
+
+
+@dg.run_failure_sensor(minimum_interval_seconds=EVERY_S, default_status=dg.DefaultSensorStatus.RUNNING)
+def tell_of_failed_runs(context: dg.RunFailureSensorContext, announcer: Announcer) -> None:
+    """Tell the owner which step failed and why; as long as it goes on failing, not again."""
+    steps = context.get_step_failure_events()
+    step = steps[0].step_key if steps else "a run"
+    error = steps[0].step_failure_data.error if steps else None
+    reason = (error.cause or error).message.strip() if error else context.failure_event.message or "It did not begin."
+    episode = f"{step} fails since {_last_success(context.instance, step)}"
+    text = f"{reason[:500]}\nRun {context.dagster_run.run_id[:8]}; the Dagster UI shows its log."
+    announcer.notifier().told(
+        episode, f"{step.replace('__', '/')} failed", text, PRODUCT.actions.channel_of(PRODUCT.owner), topic=episode
+    )
+
+
+def _last_success(instance: dg.DagsterInstance, step: str) -> str:
+    """Return which materialization of the step's asset was the last: it stays the same while the step fails."""
+    event = instance.get_latest_materialization_event(dg.AssetKey(step.split("__")))
+    return event.run_id[:8] if event else "the beginning"

@@ -1,0 +1,31 @@
+"""Models are trained when the calendar says so, and the newest day is scored when it was built."""
+
+import dagster as dg
+
+from assets.house import key_of
+from assets.requests import broken_ground, run_request, run_under_way
+from assets.steps import scoring_and_training_steps, steps_to_build, today_utc
+from intelligence.layers import SCORED, TRAINED
+from resources.lake import Lake
+
+EVERY_S = 30
+
+
+@dg.sensor(
+    target=[key_of(table) for table in (*SCORED, *(each for pair in TRAINED.values() for each in pair))],
+    minimum_interval_seconds=EVERY_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+)
+def train_when_due(context: dg.SensorEvaluationContext, lake: Lake) -> dg.RunRequest | dg.SkipReason:
+    """Train a model that is missing, too old or asked other questions, and score the newest day once it is built."""
+    busy = run_under_way(context.instance)
+    if busy or not lake.exists():
+        return dg.SkipReason(busy or "Nothing was taken in yet.")
+    today = today_utc()
+    if steps_to_build(lake, today=today):
+        return dg.SkipReason("Days wait to be built first.")
+    steps = scoring_and_training_steps(lake, today=today)
+    if not steps:
+        return dg.SkipReason("Models are young enough and the newest day is scored.")
+    broken = broken_ground(context.instance, steps[0].tables)
+    return dg.SkipReason(broken) if broken else run_request(steps[0], because=lake.telemetry_version())
