@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from intelligence.actions.settings import Actions
 from intelligence.drift.settings import Drift
+from intelligence.decisions.settings import ActionKind, Decisions, Doubt, Entities, Limits, Signs
 from intelligence.errors import PlatformError, ProductFileError
 from intelligence.mistakes import in_plain_words, nearest, told_once
 from intelligence.sections import Rate, Section
@@ -161,6 +162,7 @@ class Product(Section):
     risk: Risk = Risk()
     drift: Drift = Drift()
     actions: Actions = Actions()
+    decisions: Decisions = Decisions()
 
     @model_validator(mode="before")
     @classmethod
@@ -241,6 +243,7 @@ def _settings_beside(location: Sequence[object]) -> Sequence[str]:
         *Risk.model_fields,
         *Drift.model_fields,
         *Actions.model_fields,
+        *(name for section in (Decisions, ActionKind, Limits, Doubt, Signs, Entities) for name in section.model_fields),
     )
 
 

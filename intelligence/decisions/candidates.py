@@ -1,0 +1,88 @@
+"""The candidates: what each action is expected to be worth, in users harmed for a day, and how sure that is."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from intelligence.decisions.facts import FeatureFacts
+from intelligence.decisions.ladder import ACTIVE, Kind
+from intelligence.decisions.settings import Decisions
+from intelligence.decisions.signs import broken_now, is_ramping, lasting, release_to_blame
+
+# What must be known before an action can be judged. The stronger it is, the more: each list includes the weaker ones'.
+# Risk is needed where a feature is not degraded yet, figures where it is.
+_TICKET: Final = ("health",)
+_ALERT: Final = (*_TICKET, "metadata", "risk", "figures")
+_TOUCH: Final = (*_ALERT, "flag", "panel", "previous_actions")
+NEEDS: Final[dict[Kind, tuple[str, ...]]] = {
+    "ticket": _TICKET,
+    "alert": _ALERT,
+    "hold": _TOUCH,
+    "throttle": _TOUCH,
+    "rollback": (*_TOUCH, "releases", "release_counts"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One action with its worth: benefit = probability x users x harm x effect, score = benefit - cost.
+
+    `confidence` is what the probability is at least; both are None where the action cannot be judged for want of
+    `lacking`.
+    """
+
+    kind: Kind
+    probability: float | None
+    confidence: float | None
+    benefit: float
+    cost: float
+    lacking: tuple[str, ...]
+
+    @property
+    def score(self) -> float:
+        """Return the benefit less the cost."""
+        return self.benefit - self.cost
+
+
+def candidates(facts: FeatureFacts, settings: Decisions) -> tuple[Candidate, ...]:
+    """Return every action but `monitor`, weakest first; `monitor` is worth nothing and costs nothing."""
+    return tuple(_candidate(kind, facts, settings) for kind in ACTIVE)
+
+
+def _candidate(kind: Kind, facts: FeatureFacts, settings: Decisions) -> Candidate:
+    terms, users = settings.of(kind), facts.users_7d or 0.0
+    cost = terms.cost + terms.cost_per_user * users
+    lacking = tuple(name for name in NEEDS[kind] if name in facts.missing)
+    found = None if lacking else _probability(kind, facts, settings)
+    if found is None:
+        return Candidate(kind, None, None, 0.0, cost, lacking or ("figures",))
+    probability, confidence = found
+    return Candidate(
+        kind, probability, confidence, probability * users * settings.harm_per_user * terms.effect, cost, ()
+    )
+
+
+def _probability(kind: Kind, facts: FeatureFacts, settings: Decisions) -> tuple[float, float] | None:
+    """Return how probable it is that the action meets the trouble that it mends, and what that is at least."""
+    now, signs = broken_now(facts), settings.signs
+    if now is None:
+        # A ticket needs no figures: trouble that lasts is enough.
+        return (lasting(facts, settings),) * 2 if kind == "ticket" else None
+    # Of a degraded feature there is no risk to tell: what it may become, it is.
+    risk = 0.0 if facts.state == "degraded" else facts.risk_score or 0.0
+    least_risk = 0.0 if facts.state == "degraded" else facts.risk_low or 0.0
+    match kind:
+        case "rollback":
+            blame = release_to_blame(facts, settings)
+            return None if blame is None else (now * blame,) * 2
+        case "throttle":
+            is_rising = (facts.error_rise_7d or 0.0) >= signs.rising
+            return max(now, risk * is_rising), max(now, least_risk * is_rising)
+        case "hold":
+            is_recent = facts.release_age_days is not None and facts.release_age_days <= signs.ramp_days
+            fits = float(is_ramping(facts) and is_recent)
+            return risk * fits, least_risk * fits
+        case "alert":
+            return max(now, risk), max(now, least_risk)
+        case _:
+            long = lasting(facts, settings)
+            return max(now, risk, long), max(now, least_risk, long)

@@ -1,0 +1,136 @@
+"""The choice for one feature: the best candidate, and then down from it, rule by rule, to what may be done."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from intelligence.decisions.candidates import Candidate, candidates
+from intelligence.decisions.facts import FeatureFacts
+from intelligence.decisions.ladder import STRENGTH, TOUCHING, Kind, Level, lower_level
+from intelligence.decisions.rules import FEATURE_RULES, Rule, broken, level_under
+from intelligence.decisions.settings import Decisions
+
+_LACKS: Final = {
+    "health": "its health is not known",
+    "metadata": "nothing is said about it in the warehouse",
+    "risk": "no risk was scored",
+    "figures": "its newest figures are missing",
+    "flag": "the state of its flag is not known",
+    "panel": "its panel of predictors is missing",
+    "previous_actions": "what was done before is not known",
+    "releases": "the releases are not known",
+    "release_counts": "failures were not counted by release",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What was chosen for a feature, at which level (None for `monitor`), and why nothing stronger and nothing else.
+
+    `lowered_by` names the rules that barred a better candidate or lowered its level, in the order in which they did.
+    """
+
+    facts: FeatureFacts
+    action: Kind
+    level: Level | None
+    chosen: Candidate | None
+    candidates: tuple[Candidate, ...]
+    lowered_by: tuple[str, ...]
+    why_not: dict[Kind, str] = field(default_factory=dict)
+
+
+def choice(facts: FeatureFacts, settings: Decisions) -> Choice:
+    """Return what to do about the feature.
+
+    It begins with the candidate of the best score and goes down only: a candidate that a rule bars, that is not sure
+    enough or that is stronger than doubt allows gives its place to the best of the weaker ones, and `monitor` is left
+    when none remains. What touches the product gets the lowest level of all such candidates that were considered, less
+    what rules take off: a rollback that needs approval does not become a throttle that needs none.
+    """
+    scored = candidates(facts, settings)
+    why_not: dict[Kind, str] = {}
+    highest = _highest_in_doubt(scored, facts, settings, why_not)
+    rivals = [each for each in scored if each.confidence is not None and each.score > 0]
+    touching: Level = "auto"
+    trace: list[str] = []
+    while rivals:
+        best = max(rivals, key=lambda each: (each.score, -STRENGTH[each.kind]))
+        rivals = [each for each in rivals if STRENGTH[each.kind] < STRENGTH[best.kind]]
+        if best.kind in TOUCHING:
+            touching = lower_level(touching, settings.of(best.kind).level)
+        failed = broken(FEATURE_RULES, best.kind, facts, settings)
+        level = touching if best.kind in TOUCHING else settings.of(best.kind).level
+        allowed = level_under(level, failed)
+        refusal = _refusal(best, highest, failed, settings)
+        trace += [rule.name for rule in failed if rule.name not in trace]
+        if refusal is None and allowed is not None:
+            _tell_the_rest(why_not, scored, best, facts)
+            return Choice(facts, best.kind, allowed, best, scored, tuple(trace), why_not)
+        why_not[best.kind] = refusal or "a rule bars it"
+        if refusal and not any(rule.otherwise == "barred" for rule in failed):
+            trace.append("stronger_than_doubt_allows" if highest[1] < STRENGTH[best.kind] else "sure_enough")
+    _tell_the_rest(why_not, scored, None, facts)
+    return Choice(facts, "monitor", None, None, scored, tuple(dict.fromkeys(trace)), why_not)
+
+
+def _highest_in_doubt(
+    scored: tuple[Candidate, ...], facts: FeatureFacts, settings: Decisions, why_not: dict[Kind, str]
+) -> tuple[str, int]:
+    """Return what doubt allows at most, as (why, strength), by what each kind says of no data and of inconclusive."""
+    why, highest = "", STRENGTH["rollback"]
+    for each in scored:
+        terms = settings.of(each.kind)
+        if each.kind not in ("ticket", "alert") and facts.flag_key is None:
+            continue
+        if each.confidence is None:
+            says, about = terms.no_data, " and ".join(_LACKS[name] for name in each.lacking)
+            why_not[each.kind] = f"it cannot be judged: {about}"
+        elif each.probability and each.confidence < terms.confidence:
+            says, about = terms.inconclusive, f"{each.kind} is inconclusive ({each.confidence:.0%} sure)"
+        else:
+            continue
+        if says != "lower_one_step" and STRENGTH[says] < highest:
+            why, highest = about, STRENGTH[says]
+    return why, highest
+
+
+def _refusal(
+    best: Candidate, highest: tuple[str, int], failed: list[Rule[FeatureFacts]], settings: Decisions
+) -> str | None:
+    """Return in words why this candidate is not taken, None where it may be."""
+    bars = [rule.says for rule in failed if rule.otherwise == "barred"]
+    if bars:
+        return "; ".join(bars)
+    if STRENGTH[best.kind] > highest[1]:
+        return f"{highest[0]}, so that nothing as strong is done"
+    needed, sure = settings.of(best.kind).confidence, best.confidence or 0.0
+    return f"{sure:.0%} sure, where {needed:.0%} is needed" if sure < needed else None
+
+
+def _tell_the_rest(
+    why_not: dict[Kind, str],
+    scored: tuple[Candidate, ...],
+    taken: Candidate | None,
+    facts: FeatureFacts,
+) -> None:
+    for each in scored:
+        if each.kind in why_not or (taken and each.kind == taken.kind):
+            continue
+        if taken and each.score > 0:
+            why_not[each.kind] = f"worth {each.score:.1f}, less than {taken.kind} with {taken.score:.1f}"
+        elif each.kind not in ("ticket", "alert") and facts.flag_key is None:
+            why_not[each.kind] = "no flag steers it"
+        elif not each.probability:
+            why_not[each.kind] = _nothing_speaks_for(each.kind)
+        else:
+            why_not[each.kind] = f"it would cost {each.cost:.1f} and bring {each.benefit:.1f}"
+    if taken:
+        why_not["monitor"] = f"{taken.kind} is worth {taken.score:.1f}"
+
+
+def _nothing_speaks_for(kind: Kind) -> str:
+    return {
+        "rollback": "no release is to blame for trouble that is there today",
+        "throttle": "it is not degraded, and no rising errors come with a risk",
+        "hold": "no ramp after a new release comes with a risk",
+        "alert": "it is not degraded and nothing is foreseen",
+    }.get(kind, "there is no trouble, now or foreseen")

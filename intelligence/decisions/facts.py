@@ -1,0 +1,104 @@
+"""What is known of one feature at the end of one day, as rules and scores look at it; None is not known."""
+
+from dataclasses import dataclass, fields
+from datetime import date
+from typing import Any, Final, get_args, get_type_hints
+
+import polars as pl
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureFacts:
+    """One row of the evidence; `missing` names what could not be found, and nothing stands in for it.
+
+    `bad`, `total` and `allowed` belong to the promise that burns fastest; `release_*` to the release that fails most
+    above the rest in use, `other_*` to that rest.
+    """
+
+    event_date: date
+    feature: str
+    owner: str | None = None
+    tier: int | None = None
+    lifecycle: str | None = None
+    flag_key: str | None = None
+    exposure: float | None = None
+    is_locked: bool | None = None
+    is_held: bool | None = None
+    state: str | None = None
+    evidence: str | None = None
+    since: date | None = None
+    calm_days: int | None = None
+    reason: str | None = None
+    worst_objective: str | None = None
+    burn_1d: float | None = None
+    burn_3d: float | None = None
+    burn_28d: float | None = None
+    allowed: float | None = None
+    bad_1d: int | None = None
+    total_1d: int | None = None
+    bad_3d: int | None = None
+    total_3d: int | None = None
+    usage_count: int | None = None
+    users: int | None = None
+    failed_events: int | None = None
+    crashed_events: int | None = None
+    slow_events: int | None = None
+    timed_events: int | None = None
+    bad_ratings: int | None = None
+    ratings: int | None = None
+    mean_latency_ms: float | None = None
+    users_7d: float | None = None
+    share_of_users: float | None = None
+    error_rise_7d: float | None = None
+    release_age_days: float | None = None
+    risk_score: float | None = None
+    risk_low: float | None = None
+    risk_high: float | None = None
+    risk_reason: str | None = None
+    impact_score: float | None = None
+    model_version: int | None = None
+    model_age_days: int | None = None
+    release: str | None = None
+    platform: str | None = None
+    release_events: int | None = None
+    release_failed: int | None = None
+    other_events: int | None = None
+    other_failed: int | None = None
+    has_earlier_release: bool | None = None
+    quality: str | None = None
+    drift: str | None = None
+    episode: str | None = None
+    last_touch_days: int | None = None
+    touches_lately: int = 0
+    touched_in_episode: bool | None = None
+    told_in_episode: str | None = None
+    hour_utc: int | None = None
+    missing: tuple[str, ...] = ()
+
+
+FACT_NAMES: Final = tuple(field.name for field in fields(FeatureFacts))
+_TYPES: Final[dict[object, Any]] = {
+    str: pl.String,
+    int: pl.Int64,
+    float: pl.Float64,
+    bool: pl.Boolean,
+    date: pl.Date,
+    tuple[str, ...]: pl.List(pl.String),
+}
+
+
+def _type_of(hint: object) -> Any:
+    return _TYPES[hint] if hint in _TYPES else _TYPES[get_args(hint)[0]]
+
+
+FACT_SCHEMA: Final = pl.Schema({name: _type_of(hint) for name, hint in get_type_hints(FeatureFacts).items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedFacts:
+    """What is used up once this decision is counted in: by decisions made together, and by those of the day."""
+
+    share_now: float
+    share_today: float
+    touches_today: int
+    messages_today: int

@@ -1,0 +1,56 @@
+"""What was done before: the episode that a trouble belongs to, and what it was answered with already."""
+
+from datetime import date
+from typing import Final
+
+import polars as pl
+
+from intelligence.decisions.ladder import TELLING, TOUCHING
+from intelligence.decisions.settings import Decisions
+
+# An action that never reached its target answers nothing; all else counts, refused by a person or undone as well.
+UNANSWERED: Final = ("failed",)
+GAP_DAYS: Final = 7
+
+
+def with_previous_actions(
+    rows: pl.DataFrame, previous: pl.DataFrame | None, *, day: date, settings: Decisions
+) -> pl.DataFrame:
+    """Return the rows with `episode` and with what was done about it and lately; unknown where `previous` is None.
+
+    An episode is named by its feature and the day on which the trouble began. Trouble goes on in the episode of the
+    last action when that came within a week before it, or while it lasts.
+    """
+    onset = pl.when(pl.col("state").is_in(["at_risk", "degraded"])).then(pl.col("since")).otherwise(pl.lit(day))
+    rows = rows.with_columns(onset=onset)
+    fresh = pl.format("{}@{}", "feature", "onset")
+    if previous is None:
+        return rows.with_columns(episode=fresh)
+    counted = previous.filter(
+        (pl.col("day") < day)
+        & pl.col("kind").is_in([*TELLING, *TOUCHING])
+        & ~pl.col("state").is_in(UNANSWERED).fill_null(False)
+    ).select("feature", "kind", "episode", "day")
+    last = counted.sort("feature", "day", "episode").group_by("feature", maintain_order=True).last()
+    rows = rows.join(
+        last.select("feature", last_day="day", last_episode="episode"), on="feature", how="left", maintain_order="left"
+    )
+    goes_on = pl.col("last_day") >= pl.col("onset").dt.offset_by(f"-{GAP_DAYS}d")
+    rows = rows.with_columns(episode=pl.when(goes_on).then(pl.col("last_episode")).otherwise(fresh))
+    touches = counted.filter(pl.col("kind").is_in(TOUCHING))
+    lately = (pl.lit(day) - pl.col("day")).dt.total_days() < settings.limits.touches_within_days
+    by_feature = touches.group_by("feature").agg(
+        last_touch_days=(pl.lit(day) - pl.col("day").max()).dt.total_days(), touches_lately=lately.sum().cast(pl.Int64)
+    )
+    by_episode = counted.group_by("feature", "episode").agg(
+        touched_in_episode=pl.col("kind").is_in(TOUCHING).any(),
+        told_in_episode=pl.when((pl.col("kind") == "alert").any())
+        .then(pl.lit("alert"))
+        .when((pl.col("kind") == "ticket").any())
+        .then(pl.lit("ticket")),
+    )
+    return (
+        rows.join(by_feature, on="feature", how="left", maintain_order="left")
+        .join(by_episode, on=["feature", "episode"], how="left", maintain_order="left")
+        .with_columns(pl.col("touches_lately").fill_null(0), pl.col("touched_in_episode").fill_null(False))
+    )

@@ -1,0 +1,162 @@
+"""The record of decisions: rows of decisions.feature_decisions, the same bytes for the same evidence."""
+
+import hashlib
+import json
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from datetime import date
+from typing import Any, Final
+
+import polars as pl
+
+from intelligence.decisions.choice import Choice, choice
+from intelligence.decisions.facts import FACT_NAMES, FACT_SCHEMA, FeatureFacts
+from intelligence.decisions.limits import within_limits
+from intelligence.decisions.settings import Decisions
+from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.decisions.wording import reasons
+from intelligence.errors import PlatformError
+
+FAULTY: Final = ("partial", "empty")
+_TYPES: Final = {
+    "VARCHAR": pl.String,
+    "DATE": pl.Date,
+    "DOUBLE": pl.Float64,
+    "BIGINT": pl.Int64,
+    "VARCHAR[]": pl.List(pl.String),
+}
+SCHEMA: Final = pl.Schema({column.name: _TYPES[column.type] for column in FEATURE_DECISIONS.columns})
+
+
+class EvidenceError(PlatformError):
+    """Evidence does not have the columns that the policy looks at; nothing is decided on it."""
+
+
+def decided(evidence: pl.DataFrame, *, settings: Decisions, lake_snapshot: int | None = None) -> pl.DataFrame:
+    """Return one decision per row of evidence, and one about the pipeline on a day of faulty telemetry.
+
+    Pure: the same evidence and settings give the same rows, whatever the order of the evidence. The id is made from the
+    evidence, the day and the policy, and not from the snapshot: a commit that bears on nothing here leaves it, and a
+    changed row of telemetry behind the evidence changes it. Raises EvidenceError where columns are missing.
+    """
+    lacking = [name for name in FACT_NAMES if name not in evidence.columns]
+    if lacking:
+        raise EvidenceError(
+            "evidence", f"has no column {', '.join(lacking)}.", hint="Make it with intelligence.decisions.evidence."
+        )
+    facts = [facts_of(row) for row in evidence.select(FACT_NAMES).iter_rows(named=True)]
+    facts.sort(key=lambda each: (each.event_date, each.feature))
+    rows: list[dict[str, Any]] = []
+    for day in sorted({each.event_date for each in facts}):
+        of_day = [each for each in facts if each.event_date == day]
+        choices = within_limits([choice(each, settings) for each in of_day], settings)
+        rows += [_row(each, settings) for each in choices]
+        rows += _about_the_pipeline(of_day, settings)
+    return pl.DataFrame([{**row, "lake_snapshot": lake_snapshot} for row in rows], schema=SCHEMA, orient="row")
+
+
+def facts_of(row: dict[str, Any]) -> FeatureFacts:
+    """Return the row of evidence as facts; a number that is no number is not known."""
+    known: dict[str, Any] = {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
+    }
+    known["missing"] = tuple(sorted(row["missing"] or ()))
+    return FeatureFacts(**known)
+
+
+def replayed(decisions: pl.DataFrame, *, settings: Decisions) -> pl.DataFrame:
+    """Return the same days decided from the evidence that the records keep, under these settings."""
+    rows = [json.loads(text) for text in decisions.filter(pl.col("scope") == "feature")["evidence"]]
+    days = {"event_date", "since"}
+    facts = [
+        {name: date.fromisoformat(value) if name in days and value else value for name, value in row.items()}
+        for row in rows
+    ]
+    return decided(pl.DataFrame(facts, schema=FACT_SCHEMA, orient="row"), settings=settings)
+
+
+def _canonical(content: object) -> str:
+    """Return the content as JSON in one spelling, so that the same content has the same bytes."""
+    return json.dumps(content, sort_keys=True, default=str, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _id_of(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _row(made: Choice, settings: Decisions) -> dict[str, Any]:
+    facts, taken = made.facts, made.chosen
+    known = _canonical({**asdict(facts), "missing": list(facts.missing)})
+    weighed = [
+        {
+            "kind": each.kind,
+            "probability": each.probability,
+            "confidence": each.confidence,
+            "benefit": each.benefit,
+            "cost": each.cost,
+            "score": each.score,
+        }
+        for each in made.candidates
+    ]
+    return {
+        "decision_id": _id_of("feature", facts.event_date.isoformat(), facts.feature, settings.version, known),
+        "event_date": facts.event_date,
+        "scope": "feature",
+        "feature": facts.feature,
+        "action": made.action,
+        "level": made.level,
+        "confidence": taken.confidence if taken else None,
+        "score": taken.score if taken else 0.0,
+        "benefit": taken.benefit if taken else 0.0,
+        "cost": taken.cost if taken else 0.0,
+        "candidates": _canonical(weighed),
+        "propensity": 1.0,
+        "lowered_by": list(made.lowered_by),
+        "why_not": _canonical(made.why_not),
+        "reasons": reasons(made),
+        "episode": facts.episode,
+        "flag_key": facts.flag_key,
+        "exposure": facts.exposure,
+        "users_7d": facts.users_7d,
+        "evidence": known,
+        "missing": list(facts.missing),
+        "model_version": facts.model_version,
+        "policy_version": settings.version,
+    }
+
+
+def _about_the_pipeline(facts: Sequence[FeatureFacts], settings: Decisions) -> Iterable[dict[str, Any]]:
+    """Return the one alert of a day whose telemetry is at fault; no row on any other."""
+    verdicts = sorted({each.quality for each in facts if each.quality in FAULTY})
+    if not verdicts:
+        return
+    day, verdict = facts[0].event_date, str(verdicts[0])
+    told: dict[str, Any] = {
+        "quality": verdict,
+        "features": len(facts),
+        "events": sum(each.usage_count or 0 for each in facts),
+        "event_date": day,
+    }
+    known = _canonical(told)
+    yield {
+        "decision_id": _id_of("pipeline", day.isoformat(), settings.version, known),
+        "event_date": day,
+        "scope": "pipeline",
+        "feature": "telemetry",
+        "action": "alert",
+        "level": settings.alert.level,
+        "confidence": 1.0,
+        "score": 0.0,
+        "benefit": 0.0,
+        "cost": 0.0,
+        "candidates": "[]",
+        "propensity": 1.0,
+        "lowered_by": [],
+        "why_not": _canonical({"monitor": "nothing can be judged until the telemetry is whole"}),
+        "reasons": f"The telemetry of {day} is {verdict}: no feature is acted on, and somebody should look at the pipeline.",
+        "episode": f"telemetry@{day}",
+        "evidence": known,
+        "missing": [],
+        "policy_version": settings.version,
+    }

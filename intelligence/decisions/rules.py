@@ -1,0 +1,225 @@
+"""Rules above the score, as data: each has a name, says what it demands, and can only lower what would be done."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, Literal, TypeVar
+
+from intelligence.decisions.facts import FeatureFacts, SharedFacts
+from intelligence.decisions.ladder import TOUCHING, Kind, Level, lower_level, steps_down
+from intelligence.decisions.settings import Decisions
+
+Facts = TypeVar("Facts")
+Otherwise = Literal["barred", "approve", "advise", "one step lower"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(Generic[Facts]):
+    """A demand on a kind of action; where it does not hold, that kind is barred or its level is lowered.
+
+    `holds` returns True, False or None for unknown; what is unknown does not hold.
+    """
+
+    name: str
+    says: str
+    applies_to: tuple[str, ...]
+    otherwise: Otherwise
+    holds: Callable[[Facts, Decisions], bool | None]
+
+
+def broken(rules: Sequence[Rule[Facts]], kind: str, facts: Facts, settings: Decisions) -> list[Rule[Facts]]:
+    """Return the rules for that kind of action that do not hold."""
+    return [rule for rule in rules if kind in rule.applies_to and rule.holds(facts, settings) is not True]
+
+
+def level_under(level: Level, rules: Sequence[Rule[Facts]]) -> Level | None:
+    """Return the level that is left under these broken rules, None where the action is barred; never a higher one.
+
+    >>> level_under("auto", FEATURE_RULES[:0])
+    'auto'
+    """
+    for rule in rules:
+        if rule.otherwise == "barred":
+            return None
+        level = steps_down(level) if rule.otherwise == "one step lower" else lower_level(level, rule.otherwise)
+    return level
+
+
+def _is_calm(facts: FeatureFacts, settings: Decisions) -> bool | None:
+    if facts.last_touch_days is None:
+        return True
+    return facts.last_touch_days > settings.limits.cooldown_days
+
+
+def _volume(facts: FeatureFacts, settings: Decisions) -> bool | None:
+    return facts.users_7d is not None and facts.users_7d >= settings.limits.minimum_users
+
+
+def _person_decides(facts: FeatureFacts, settings: Decisions) -> bool | None:
+    lowest = settings.limits.person_from_tier
+    return lowest is None or (facts.tier is not None and facts.tier > lowest)
+
+
+def _hour_is_loud(facts: FeatureFacts, settings: Decisions) -> bool | None:
+    if not settings.quiet_hours:
+        return True
+    return facts.hour_utc is not None and not any(each.has(facts.hour_utc) for each in settings.quiet_hours)
+
+
+def _model_is_young(facts: FeatureFacts, settings: Decisions) -> bool | None:
+    return facts.model_age_days is None or facts.model_age_days <= settings.doubt.oldest_model_days
+
+
+def _interval_is_narrow(facts: FeatureFacts, settings: Decisions) -> bool | None:
+    if facts.risk_low is None or facts.risk_high is None:
+        return True
+    return facts.risk_high - facts.risk_low <= settings.doubt.widest_interval
+
+
+ALL: Final[tuple[Kind, ...]] = ("ticket", "alert", *TOUCHING)
+
+FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
+    Rule(
+        "telemetry_is_whole",
+        "nothing is done about a feature on a day whose telemetry is at fault",
+        ALL,
+        "barred",
+        lambda facts, _: facts.quality not in ("partial", "empty"),
+    ),
+    Rule(
+        "day_was_judged",
+        "nobody is alarmed and nothing is touched on a state that the day could not confirm",
+        ("alert", *TOUCHING),
+        "barred",
+        lambda facts, _: facts.evidence == "enough",
+    ),
+    Rule(
+        "has_a_flag",
+        "only a feature behind a flag can be touched",
+        TOUCHING,
+        "barred",
+        lambda f, _: f.flag_key is not None,
+    ),
+    Rule(
+        "no_human_lock",
+        "a flag that a person has locked is not touched",
+        TOUCHING,
+        "barred",
+        lambda f, _: f.is_locked is False,
+    ),
+    Rule(
+        "is_not_held_yet",
+        "a ramp that is held already is not held again",
+        ("hold",),
+        "barred",
+        lambda f, _: f.is_held is False,
+    ),
+    Rule(
+        "a_release_to_go_back_to",
+        "a rollback needs an earlier release on the platform",
+        ("rollback",),
+        "barred",
+        lambda facts, _: facts.has_earlier_release,
+    ),
+    Rule("minimum_volume", "too few users to judge by or to gain from", TOUCHING, "barred", _volume),
+    Rule("cooldown", "some days pass between two touches of a feature", (*TOUCHING, "alert"), "barred", _is_calm),
+    Rule(
+        "touched_once_per_episode",
+        "a trouble is answered by touching the product once",
+        TOUCHING,
+        "barred",
+        lambda facts, _: facts.touched_in_episode is False,
+    ),
+    Rule(
+        "told_once_per_episode",
+        "a trouble is alarmed about once",
+        ("alert",),
+        "barred",
+        lambda facts, _: facts.told_in_episode != "alert",
+    ),
+    Rule(
+        "one_ticket_per_episode",
+        "a trouble that was acted on or told needs no further ticket",
+        ("ticket",),
+        "barred",
+        lambda facts, _: facts.told_in_episode is None and not facts.touched_in_episode,
+    ),
+    Rule(
+        "freeze",
+        "nothing is touched in a freeze; it is advised",
+        TOUCHING,
+        "advise",
+        lambda facts, settings: not any(each.first <= facts.event_date <= each.last for each in settings.freeze),
+    ),
+    Rule("vital_needs_a_person", "a person decides about vital features", TOUCHING, "approve", _person_decides),
+    Rule(
+        "anti_flap",
+        "a feature that was touched again and again needs a person",
+        TOUCHING,
+        "approve",
+        lambda facts, settings: facts.touches_lately < settings.limits.touches_before_person,
+    ),
+    Rule("quiet_hours", "nothing is touched without a person in quiet hours", TOUCHING, "approve", _hour_is_loud),
+    Rule(
+        "day_is_known_whole",
+        "telemetry that could not be judged is doubted",
+        TOUCHING,
+        "one step lower",
+        lambda facts, _: facts.quality == "whole",
+    ),
+    Rule(
+        "drift_is_steady",
+        "a product that drifts is doubted",
+        TOUCHING,
+        "one step lower",
+        lambda f, _: f.drift == "steady",
+    ),
+    Rule(
+        "champion_is_there",
+        "without a champion nothing says what comes next",
+        TOUCHING,
+        "one step lower",
+        lambda facts, _: facts.model_version is not None and facts.model_age_days is not None,
+    ),
+    Rule("model_is_young", "an old model is doubted", TOUCHING, "one step lower", _model_is_young),
+    Rule(
+        "interval_is_narrow", "a risk with a wide interval is doubted", TOUCHING, "one step lower", _interval_is_narrow
+    ),
+    Rule(
+        "nothing_is_missing",
+        "missing evidence is doubted",
+        TOUCHING,
+        "one step lower",
+        lambda facts, _: not set(facts.missing) - {"drift", "model", "quality"},
+    ),
+)
+
+SHARED_RULES: Final[tuple[Rule[SharedFacts], ...]] = (
+    Rule(
+        "blast_radius_per_hour",
+        "decisions made together touch a limited share of users alone",
+        TOUCHING,
+        "approve",
+        lambda facts, settings: facts.share_now <= settings.limits.share_per_hour,
+    ),
+    Rule(
+        "blast_radius_per_day",
+        "a day touches a limited share of users alone",
+        TOUCHING,
+        "approve",
+        lambda facts, settings: facts.share_today <= settings.limits.share_per_day,
+    ),
+    Rule(
+        "action_budget",
+        "a day touches a limited number of features alone",
+        TOUCHING,
+        "approve",
+        lambda facts, settings: facts.touches_today <= settings.limits.touches_per_day,
+    ),
+    Rule(
+        "message_budget",
+        "a day tells people a limited number of things",
+        ("ticket", "alert"),
+        "advise",
+        lambda facts, settings: facts.messages_today <= settings.limits.messages_per_day,
+    ),
+)

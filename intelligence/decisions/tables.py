@@ -1,0 +1,95 @@
+"""The table of the decisions layer: one decision per feature and day, with everything that it was made from."""
+
+from typing import Final
+
+from intelligence.tables import Claim, Column, Table, rate_claim
+
+_WINDOW: Final = "event_date >= $start AND event_date < $end"
+
+FEATURE_DECISIONS: Final = Table(
+    layer="decisions",
+    name="feature_decisions",
+    description="One row per feature and day: what the policy would do, how far alone, why, and why not more.",
+    columns=(
+        Column(
+            "decision_id",
+            "VARCHAR",
+            "SHA-256 of the evidence, the day and the policy: the same content, the same id.",
+            True,
+        ),
+        Column("event_date", "DATE", "UTC day whose evidence was decided on.", True),
+        Column("scope", "VARCHAR", "feature, or pipeline for the one row about a day of faulty telemetry.", True),
+        Column("feature", "VARCHAR", "Product feature; telemetry in the scope pipeline.", True),
+        Column("action", "VARCHAR", "rollback, throttle, hold, alert, ticket or monitor.", True),
+        Column("level", "VARCHAR", "shadow, advise, approve or auto: how far it may go; NULL for monitor."),
+        Column("confidence", "DOUBLE", "How sure at least it is that the action meets the trouble; NULL for monitor."),
+        Column("score", "DOUBLE", "Expected benefit less cost, in users harmed for a day.", True),
+        Column("benefit", "DOUBLE", "Probability x users x harm x effect.", True),
+        Column("cost", "DOUBLE", "What the action costs.", True),
+        Column(
+            "candidates",
+            "VARCHAR",
+            "Every candidate with probability, confidence, benefit, cost and score, as JSON.",
+            True,
+        ),
+        Column(
+            "propensity",
+            "DOUBLE",
+            "Probability with which the policy takes this action here; 1 while it draws no lots.",
+            True,
+        ),
+        Column(
+            "lowered_by", "VARCHAR[]", "Rules that barred a better action or lowered the level, in their order.", True
+        ),
+        Column("why_not", "VARCHAR", "For each action not taken why not, as JSON.", True),
+        Column("reasons", "VARCHAR", "The decision in plain words.", True),
+        Column("episode", "VARCHAR", "The trouble that it answers: the feature and the day on which it began."),
+        Column("flag_key", "VARCHAR", "Flag that steers the feature."),
+        Column("exposure", "DOUBLE", "Share of users whom the flag showed the feature."),
+        Column("users_7d", "DOUBLE", "Mean users a day over the last 7 days."),
+        Column("evidence", "VARCHAR", "All that was known, as JSON; explains and replays the decision.", True),
+        Column("missing", "VARCHAR[]", "Evidence that could not be found.", True),
+        Column("lake_snapshot", "BIGINT", "Snapshot of the lake that was read; no part of the id.", False),
+        Column("model_version", "BIGINT", "Champion whose scores were looked at."),
+        Column("policy_version", "VARCHAR", "Hash of the policy's settings and code revision.", True),
+    ),
+    key=("event_date", "scope", "feature"),
+    day="event_date",
+    lookback_days=None,
+    newest_day_only=True,
+    page="""
+        SELECT feature, action, level, round(confidence, 2) AS confidence, round(score, 1) AS score, reasons,
+               array_to_string(lowered_by, ', ') AS lowered_by
+        FROM decisions.feature_decisions
+        WHERE event_date = (SELECT max(event_date) FROM decisions.feature_decisions WHERE event_date < $end)
+        ORDER BY list_position(['rollback', 'throttle', 'hold', 'alert', 'ticket', 'monitor'], action), score DESC, feature
+        LIMIT 15""",
+    claims=(
+        rate_claim("decisions.feature_decisions", "event_date", ("confidence", "propensity")),
+        Claim(
+            name="faulty_telemetry_acts_on_no_feature",
+            description="On a day of faulty telemetry each feature is only monitored.",
+            contradictions=f"""
+                SELECT event_date, feature, action FROM decisions.feature_decisions
+                WHERE {_WINDOW} AND scope = 'feature' AND action <> 'monitor'
+                  AND json_extract_string(evidence, '$.quality') IN ('partial', 'empty')""",
+        ),
+        Claim(
+            name="vital_features_wait_for_a_person",
+            description="No feature of tier 0 is touched without a person where the policy asks for one.",
+            contradictions=f"""
+                SELECT event_date, feature, action, level FROM decisions.feature_decisions
+                WHERE {_WINDOW} AND level = 'auto' AND list_contains(lowered_by, 'vital_needs_a_person')
+                  AND action IN ('rollback', 'throttle', 'hold')""",
+        ),
+        Claim(
+            name="ids_are_unique",
+            description="No two decisions share an id.",
+            contradictions=f"""
+                SELECT decision_id, count(*) AS rows FROM decisions.feature_decisions WHERE {_WINDOW}
+                GROUP BY decision_id HAVING count(*) > 1""",
+        ),
+    ),
+)
+
+TABLES: Final = (FEATURE_DECISIONS,)

@@ -1,0 +1,44 @@
+"""A decision in plain words."""
+
+from typing import Final
+
+from intelligence.decisions.choice import Choice
+from intelligence.decisions.facts import FeatureFacts
+from intelligence.decisions.rules import FEATURE_RULES
+
+_SAYS: Final = {rule.name: rule.says for rule in FEATURE_RULES}
+_DOES: Final = {
+    "rollback": "Roll back",
+    "throttle": "Throttle",
+    "hold": "Hold the ramp of",
+    "alert": "Alert the owner of",
+    "ticket": "Write a ticket about",
+    "monitor": "Keep watching",
+}
+
+
+def reasons(made: Choice) -> str:
+    """Return what is to be done and why, in one or two sentences."""
+    facts = made.facts
+    because = _trouble(facts)
+    if made.action == "rollback" and facts.release:
+        rate, rest = _share(facts.release_failed, facts.release_events), _share(facts.other_failed, facts.other_events)
+        because += f"; release {facts.release} on {facts.platform} fails {rate} of its events, all else in use {rest}"
+    told = f"{_DOES[made.action]} {facts.feature}: {because}."
+    barred = [_SAYS[name] for name in made.lowered_by if name in _SAYS]
+    return f"{told} Not more: {'; '.join(barred)}." if barred else told
+
+
+def _trouble(facts: FeatureFacts) -> str:
+    if facts.quality in ("partial", "empty"):
+        return f"telemetry of the day is {facts.quality}"
+    if facts.state in ("degraded", "at_risk"):
+        return f"{facts.state.replace('_', ' ')} since {facts.since} ({facts.reason})"
+    if facts.risk_score is not None:
+        why = f", {facts.risk_reason}" if facts.risk_reason else ""
+        return f"{facts.state} with a risk of {facts.risk_score:.0%}{why}"
+    return f"{facts.state or 'unknown'}, and no risk was scored"
+
+
+def _share(part: int | None, whole: int | None) -> str:
+    return f"{part / whole:.1%}" if part is not None and whole else "an unknown share"
