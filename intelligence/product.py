@@ -96,6 +96,14 @@ class Promises(Section):
     max_slow_rate: Rate = 0.05
     max_bad_rating_rate: Rate = 0.4
 
+    def flag_of(self, feature: str) -> str | None:
+        """Return the key of the feature's flag; `{feature}` in it stands for the feature's name, written with dashes.
+
+        >>> Promises(flag_key="app.{feature}").flag_of("quiz_autosave")
+        'app.quiz-autosave'
+        """
+        return self.flag_key.replace("{feature}", feature.replace("_", "-")) if self.flag_key else None
+
 
 class Health(Section):
     """When a feature counts as degraded, and when as recovered."""

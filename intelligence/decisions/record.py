@@ -19,7 +19,7 @@ from intelligence.decisions.wording import reasons
 from intelligence.errors import PlatformError
 
 FAULTY: Final = ("partial", "empty")
-_TYPES: Final = {
+_TYPES: Final[dict[str, Any]] = {
     "VARCHAR": pl.String,
     "DATE": pl.Date,
     "DOUBLE": pl.Float64,

@@ -73,11 +73,12 @@ class Throttle(ActionKind):
 class Rollback(ActionKind):
     """A rollback: a flag serves its safe variant to everybody."""
 
-    confidence: Share = 0.95
+    confidence: Share = 0.9
     effect: Share = 0.9
     cost: float = Field(20, ge=0)
     cost_per_user: float = Field(0.25, ge=0)
     no_data: InDoubt = "alert"
+    inconclusive: InDoubt = "alert"
 
 
 class Limits(_Section):
@@ -199,7 +200,7 @@ class Decisions(_Section):
         >>> Decisions().at_level("auto").rollback.level
         'auto'
         """
-        raised = {kind: self.of(kind).model_copy(update={"level": level}) for kind in ACTIVE}
+        raised: dict[str, ActionKind] = {kind: self.of(kind).model_copy(update={"level": level}) for kind in ACTIVE}
         return self.model_copy(update=raised)
 
     @property

@@ -26,7 +26,7 @@ def above(bad: int, total: int, limit: float) -> float:
     """Return how sure it is that a share of `bad` in `total` lies above the limit.
 
     >>> round(above(40, 1000, 0.02), 3), above(10, 1000, 0.02)
-    (0.998, 0.0)
+    (0.999, 0.0)
     """
     if total <= 0:
         return 0.0

@@ -1,5 +1,6 @@
 -- The features of product.yaml (in the frame `declared`) and those seen in data, the days [$start, $end) folded in.
--- A feature that product.yaml does not name has the defaults ($default_feature).
+-- A feature that product.yaml does not name has the defaults
+-- (in the frame `defaults`); {feature} in a flag key stands for the feature's name, written with dashes.
 WITH seen AS (
     SELECT feature, min(first_seen_date) AS first_seen_date
     FROM (
@@ -20,7 +21,7 @@ SELECT
     terms.owner,
     terms.lifecycle,
     terms.tier,
-    terms.flag_key,
+    replace(terms.flag_key, '{feature}', replace(named.feature, '_', '-')) AS flag_key,
     named.is_declared,
     named.first_seen_date,
     terms.max_error_rate,

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from intelligence.product import Promises
 from intelligence.tables import Days
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_USERS
 from tests.intelligence.hand_made_lake import NOON, PRODUCT, TWO_DAYS, Warehouse, day, event, random_events
@@ -86,6 +87,19 @@ def test_features_are_those_declared_and_those_seen(warehouse: Warehouse) -> Non
         "chat": ("house", 2, None, False, day(1), 1_000.0),
     }
     warehouse.assert_claims(TWO_DAYS, DIM_FEATURE_METADATA)
+
+
+def test_a_flag_key_may_be_made_from_the_name_of_its_feature(warehouse: Warehouse) -> None:
+    terms = Promises(flag_key="app.{feature}")
+    product = PRODUCT.model_copy(update={"feature_defaults": terms, "features": {"quiz": Promises(flag_key="own")}})
+    warehouse.put(event(NOON), event(NOON, feature="video_chat"))
+    warehouse.declare(TWO_DAYS, product)
+    keys = {name: row[2] for name, row in features_of(warehouse).items()}
+    assert (
+        keys
+        == {"quiz": "own", "video_chat": terms.flag_of("video_chat")}
+        == {"quiz": "own", "video_chat": "app.video-chat"}
+    )
 
 
 def test_a_features_first_day_does_not_depend_on_the_order_of_days(warehouse: Warehouse) -> None:

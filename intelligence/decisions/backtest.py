@@ -1,0 +1,108 @@
+"""The policy on a past whose truth is known: decided day by day, and compared with what was planted."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from typing import Final
+
+import polars as pl
+
+from intelligence.decisions.evidence import Sources, evidence
+from intelligence.decisions.ladder import STRENGTH, TOUCHING
+from intelligence.decisions.record import SCHEMA, decided
+from intelligence.decisions.settings import Decisions
+from intelligence.decisions.wanted import previous_actions
+from intelligence.telemetry.planted_truths import PlantedTruth
+
+# What counts as the right answer to a planted trouble.
+RIGHT_ANSWERS: Final = {
+    "bad_release": ("rollback",),
+    "slow_decay": ("throttle", "hold", "alert", "ticket"),
+    "pipeline_fault": ("alert",),
+}
+AFTERMATH_DAYS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class AnsweredTruth:
+    """A planted trouble with the first right answer to it, and the strongest action taken on it."""
+
+    truth: PlantedTruth
+    answered_on: date | None
+    answer: str | None
+    strongest: str
+
+    @property
+    def delay_days(self) -> int | None:
+        """Return the days from the truth's first day to the answer; negative where the answer came before it."""
+        return (self.answered_on - self.truth.starts_on).days if self.answered_on else None
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyBacktest:
+    """What the policy did about planted truths, and what it did where there was none.
+
+    `false_actions` are its actions on features without trouble on that day, `false_touches` those of them that touch the
+    product.
+    """
+
+    truths: tuple[AnsweredTruth, ...]
+    actions: int
+    false_actions: pl.DataFrame
+    false_touches: int
+
+    @property
+    def precision(self) -> float | None:
+        """Return the share of actions that met a planted trouble; None where there were none."""
+        return 1 - self.false_actions.height / self.actions if self.actions else None
+
+    @property
+    def recall(self) -> float | None:
+        """Return the share of planted troubles that were answered rightly; None where none was planted."""
+        found = [each.answered_on is not None for each in self.truths]
+        return sum(found) / len(found) if found else None
+
+
+def decided_day_by_day(
+    sources: Callable[[date], Sources], days: Sequence[date], *, settings: Decisions
+) -> pl.DataFrame:
+    """Return the decisions of the days, each made as if those before had been carried out.
+
+    Telemetry goes on as it was: a trouble that a rollback would have ended lasts, and is not acted on again.
+    """
+    decisions = pl.DataFrame(schema=SCHEMA)
+    for day in days:
+        remembered = replace(sources(day), previous_actions=previous_actions(decisions))
+        decisions = pl.concat([decisions, decided(evidence(remembered, day=day, settings=settings), settings=settings)])
+    return decisions
+
+
+def backtest(decisions: pl.DataFrame, truths: Sequence[PlantedTruth]) -> PolicyBacktest:
+    """Return the decisions beside the planted troubles that lie in their days.
+
+    A decision meets a trouble from its early signs to two days after its end. A trouble counts when it begins in the
+    days decided on.
+    """
+    first, last = decisions.select(first=pl.col("event_date").min(), last=pl.col("event_date").max()).row(0)
+    acts = decisions.filter(pl.col("action") != "monitor").select("event_date", "scope", "feature", "action", "reasons")
+    troubles = [each for each in truths if each.kind != "experiment"]
+    is_met = pl.lit(False)
+    for truth in troubles:
+        is_met = is_met | _meets(truth)
+    false = acts.filter(~is_met)
+    told = [_answered(truth, acts) for truth in troubles if first <= truth.starts_on <= last]
+    return PolicyBacktest(tuple(told), acts.height, false, false.filter(pl.col("action").is_in(TOUCHING)).height)
+
+
+def _meets(truth: PlantedTruth) -> pl.Expr:
+    begins, ends = truth.precursor_from or truth.starts_on, truth.ends_on + timedelta(days=AFTERMATH_DAYS)
+    subject = pl.col("scope") == "pipeline" if truth.feature is None else pl.col("feature") == truth.feature
+    return subject & pl.col("event_date").is_between(begins, ends)
+
+
+def _answered(truth: PlantedTruth, acts: pl.DataFrame) -> AnsweredTruth:
+    mine = acts.filter(_meets(truth)).sort("event_date")
+    right = mine.filter(pl.col("action").is_in(RIGHT_ANSWERS[truth.kind]))
+    strongest = max(mine["action"].to_list(), key=STRENGTH.__getitem__, default="monitor")
+    when, what = right.select("event_date", "action").row(0) if right.height else (None, None)
+    return AnsweredTruth(truth, when, what, strongest)
