@@ -7,8 +7,13 @@ from intelligence.decisions.candidates import Candidate, candidates
 from intelligence.decisions.facts import FeatureFacts
 from intelligence.decisions.ladder import STRENGTH, TOUCHING, Kind, Level, lower_level
 from intelligence.decisions.rules import FEATURE_RULES, Rule, broken, level_under
-from intelligence.decisions.settings import Decisions
+from intelligence.decisions.settings import Decisions, InDoubt
 
+_SAYS_AT_MOST: Final[dict[InDoubt, int]] = {
+    "monitor": STRENGTH["monitor"],
+    "alert": STRENGTH["alert"],
+    "lower_one_step": STRENGTH["rollback"],
+}
 _LACKS: Final = {
     "health": "its health is not known",
     "metadata": "nothing is said about it in the warehouse",
@@ -82,14 +87,17 @@ def _highest_in_doubt(
         if each.kind not in ("ticket", "alert") and facts.flag_key is None:
             continue
         if each.confidence is None:
-            says, about = terms.no_data, " and ".join(_LACKS[name] for name in each.lacking)
+            # What cannot be judged is inconclusive as well: lost evidence is never the milder of the two.
+            says = min(terms.no_data, terms.inconclusive, key=_SAYS_AT_MOST.__getitem__)
+            about = " and ".join(_LACKS[name] for name in each.lacking)
             why_not[each.kind] = f"it cannot be judged: {about}"
         elif each.probability and each.confidence < terms.confidence:
-            says, about = terms.inconclusive, f"{each.kind} is inconclusive ({each.confidence:.0%} sure)"
+            says = terms.inconclusive
+            about = f"{each.kind} is inconclusive ({each.confidence:.0%} sure)"
         else:
             continue
-        if says != "lower_one_step" and STRENGTH[says] < highest:
-            why, highest = about, STRENGTH[says]
+        if _SAYS_AT_MOST[says] < highest:
+            why, highest = about, _SAYS_AT_MOST[says]
     return why, highest
 
 

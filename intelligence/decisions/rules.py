@@ -80,10 +80,10 @@ ALL: Final[tuple[Kind, ...]] = ("ticket", "alert", *TOUCHING)
 FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
     Rule(
         "telemetry_is_whole",
-        "nothing is done about a feature on a day whose telemetry is at fault",
+        "nothing is done about a feature on a day whose telemetry is at fault or was not looked at",
         ALL,
         "barred",
-        lambda facts, _: facts.quality not in ("partial", "empty"),
+        lambda facts, _: facts.quality in ("whole", "unknown"),
     ),
     Rule(
         "day_was_judged",

@@ -73,11 +73,12 @@ def _wanted(row: Mapping[str, Any], settings: Decisions) -> WantedAction:
 
 def _payload(kind: str, exposure: float | None, settings: Decisions) -> dict[str, Any]:
     shown = 1.0 if exposure is None else exposure
-    return {
+    payloads: dict[str, dict[str, Any]] = {
         "rollback": {"variant": "safe"},
         "throttle": {"exposure": round(max(0.0, shown - settings.throttle_step), 6)},
         "hold": {"is_held": True},
-    }.get(kind, {})
+    }
+    return payloads.get(kind, {})
 
 
 def previous_actions(decisions: pl.DataFrame) -> pl.DataFrame:
