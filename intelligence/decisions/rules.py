@@ -100,6 +100,13 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         lambda f, _: f.flag_key is not None,
     ),
     Rule(
+        "somebody_sees_it",
+        "a feature that its flag shows to nobody cannot be hidden further",
+        TOUCHING,
+        "barred",
+        lambda facts, _: facts.exposure is not None and facts.exposure > 0,
+    ),
+    Rule(
         "no_human_lock",
         "a flag that a person has locked is not touched",
         TOUCHING,

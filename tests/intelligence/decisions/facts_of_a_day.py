@@ -23,7 +23,9 @@ BROKEN_BY_A_RELEASE = FeatureFacts(
     release_events=300, release_failed=140, other_events=2100, other_failed=10, has_earlier_release=True,
     quality="whole", drift="steady", episode="quiz@2026-07-19", touched_in_episode=False,
 )  # fmt: skip
-SLOWLY_DECAYING = replace(BROKEN_BY_A_RELEASE, release_events=800, release_failed=50, other_events=1600, other_failed=100)
+SLOWLY_DECAYING = replace(
+    BROKEN_BY_A_RELEASE, release_events=800, release_failed=50, other_events=1600, other_failed=100
+)
 SOUND = replace(
     SLOWLY_DECAYING, state="healthy", since=DAY - timedelta(days=60), calm_days=60, reason="errors: 2 of 800 were bad",
     bad_1d=2, bad_3d=6, failed_events=2, release_failed=2, other_failed=4, error_rise_7d=0.1,
@@ -75,7 +77,9 @@ def _fewer_counts_by_release(facts: FeatureFacts) -> FeatureFacts:
 
 
 def _older(facts: FeatureFacts) -> FeatureFacts:
-    return replace(facts, model_age_days=(facts.model_age_days or 0) + 50) if facts.model_age_days is not None else facts
+    return (
+        replace(facts, model_age_days=(facts.model_age_days or 0) + 50) if facts.model_age_days is not None else facts
+    )
 
 
 def _touched_lately(facts: FeatureFacts) -> FeatureFacts:

@@ -112,9 +112,7 @@ def test_who_forgot_the_past_touches_nothing_and_may_tell_again(known: FeatureFa
 
 @SLOW
 @given(facts(), policies(), st.sampled_from(FEATURE_RULES), st.sampled_from(["barred", "approve", "one step lower"]))
-def test_one_more_rule_never_raises_autonomy(
-    known: FeatureFacts, policy: Decisions, rule: Any, otherwise: Any
-) -> None:
+def test_one_more_rule_never_raises_autonomy(known: FeatureFacts, policy: Decisions, rule: Any, otherwise: Any) -> None:
     never = replace(rule, name="never", otherwise=otherwise, holds=lambda *_: None)
     before = choice(known, policy)
     with pytest.MonkeyPatch.context() as patch:
