@@ -11,10 +11,11 @@ from intelligence.decisions.entity import ANSWERS, ENTITY_RULES, entity_decision
 from intelligence.decisions.rules import Rule
 from intelligence.decisions.settings import Decisions
 
+POLICY = Decisions()
 SURE: dict[str, Any] = {"drift": "steady", "model_version": 3, "risk_low": 0.9, "risk_high": 0.97}
 
 
-def answer(score: float | None, policy: Decisions = Decisions(), **facts: Any) -> str:
+def answer(score: float | None, policy: Decisions = POLICY, **facts: Any) -> str:
     return entity_decision(score, facts={**SURE, **facts}, settings=policy).answer
 
 
@@ -28,7 +29,7 @@ def test_the_answer_follows_the_risk(score: float, said: str) -> None:
 @pytest.mark.parametrize(
     "facts",
     [{"drift": "moved"}, {"drift": None}, {"model_version": None}, {"risk_low": 0.2}],
-    ids=lambda value: str(value),
+    ids=str,
 )
 def test_nobody_is_blocked_in_doubt(facts: dict[str, Any]) -> None:
     assert answer(0.95, **facts) == "throttle"
