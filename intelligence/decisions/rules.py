@@ -127,7 +127,7 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         "barred",
         lambda facts, _: facts.has_earlier_release,
     ),
-    Rule("minimum_volume", "too few users to judge by or to gain from", TOUCHING, "barred", _volume),
+    Rule("minimum_volume", "a feature with too few users is not touched", TOUCHING, "barred", _volume),
     Rule("cooldown", "some days pass between two touches of a feature", (*TOUCHING, "alert"), "barred", _is_calm),
     Rule(
         "touched_once_per_episode",

@@ -72,13 +72,7 @@ def ids(warehouse: Warehouse, **edited: Any) -> dict[str, str]:
 def test_one_edited_row_changes_the_ids_of_the_decisions_that_it_bears_on(warehouse: Warehouse) -> None:
     before = ids(warehouse)
     assert ids(warehouse) == before, "the same rows again"
-    for edited in (
-        {"error_count": 1},
-        {"latency_ms": 101.0},
-        {"crashed": True},
-        {"user_id": "u99"},
-        {"app_version": "1.0"},
-    ):
+    for edited in ({"error_count": 1}, {"latency_ms": 101.0}):
         after = ids(warehouse, **edited)
         assert after["chat"] != before["chat"], edited
         assert after["quiz"] == before["quiz"], edited
