@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from intelligence.actions.settings import Actions
-from intelligence.drift.settings import Drift
 from intelligence.decisions.settings import ActionKind, Decisions, Doubt, Entities, Limits, Signs
+from intelligence.drift.settings import Drift
 from intelligence.errors import PlatformError, ProductFileError
 from intelligence.mistakes import in_plain_words, nearest, told_once
 from intelligence.sections import Rate, Section

@@ -6,9 +6,10 @@ from datetime import date
 from itertools import pairwise
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from intelligence.decisions.ladder import ACTIVE, Kind, Level
+from intelligence.sections import Section
 
 # Raise it when the code of the policy decides otherwise on the same settings.
 REVISION: Final = 1
@@ -18,11 +19,7 @@ Hour = Annotated[int, Field(ge=0, le=23)]
 InDoubt = Literal["monitor", "alert", "lower_one_step"]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ActionKind(_Section):
+class ActionKind(Section):
     """How far one kind of action may go, what it is expected to be worth, and what doubt makes of it.
 
     `level` is its step on the ladder; `confidence` what must at least be sure of it; `effect` the share of the harm that
@@ -81,7 +78,7 @@ class Rollback(ActionKind):
     inconclusive: InDoubt = "alert"
 
 
-class Limits(_Section):
+class Limits(Section):
     """How much may be touched, how often and when; users are counted per day over the last week."""
 
     minimum_users: float = Field(30, ge=0)
@@ -95,14 +92,14 @@ class Limits(_Section):
     person_from_tier: int | None = Field(0, ge=0, le=3)
 
 
-class Doubt(_Section):
+class Doubt(Section):
     """From where on an input is doubted; each doubt lowers what touches the product by one step of the ladder."""
 
     widest_interval: Share = 0.5
     oldest_model_days: int = Field(60, ge=1)
 
 
-class Signs(_Section):
+class Signs(Section):
     """What trouble looks like: how recent a release can be blamed, and from when on trouble is slow or lasting.
 
     A release is blamed where it fails `blamed_multiple` times as often as everything else in use. Errors rise from
@@ -116,7 +113,7 @@ class Signs(_Section):
     lasting_days: int = Field(5, ge=1)
 
 
-class QuietHours(_Section):
+class QuietHours(Section):
     """Hours of the UTC day in which nothing is touched without a person; `until` is the first hour after them."""
 
     since: Hour
@@ -131,7 +128,7 @@ class QuietHours(_Section):
         return self.since <= hour < self.until if self.since < self.until else hour >= self.since or hour < self.until
 
 
-class Freeze(_Section):
+class Freeze(Section):
     """Days, both included, on which nothing is touched; it is only advised."""
 
     first: date
@@ -144,7 +141,7 @@ class Freeze(_Section):
         return self
 
 
-class Entities(_Section):
+class Entities(Section):
     """From which risk on a single user, session or device is throttled or blocked, and what holds where nothing is known."""
 
     throttle: Share = 0.7
@@ -159,7 +156,7 @@ class Entities(_Section):
         return self
 
 
-class Decisions(_Section):
+class Decisions(Section):
     """The policy of a product; left empty it decides everything and does nothing."""
 
     rollback: Rollback = Rollback()
