@@ -13,6 +13,7 @@ help: ## List what can be done
 	@echo "  make demo SMALL=1        a tenth of it"
 	@echo "  make demo DATA=flights   real telemetry: 336,776 flights of 2013"
 	@echo "  make demo DAYS=91        one more day"
+	@echo "  make demo MODE=auto      let the policy act, on local twins of Slack and the flags"
 
 setup: $(VENV)/.installed ## Create .venv from requirements.lock
 
@@ -26,7 +27,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 	@touch $@
 
 demo: setup ## Run the main job from raw telemetry to feature health, and say what came of it
-	@$(BIN)/intelligence --example $(EXAMPLE) demo $(if $(DAYS),--days $(DAYS))
+	@$(if $(MODE),INTELLIGENCE_MODE=$(MODE)) $(BIN)/intelligence --example $(EXAMPLE) demo $(if $(DAYS),--days $(DAYS))
 
 up: setup ## Serve the Dagster and MLflow UIs on this machine until Ctrl-C
 	@$(BIN)/intelligence --example $(EXAMPLE) up

@@ -2,9 +2,9 @@
 
 import dagster as dg
 
-from assets import drift, metrics, risk, telemetry, warehouse
+from assets import actions, decisions, drift, metrics, risk, telemetry, warehouse
 from assets.house import PRODUCT, key_of
-from intelligence.layers import WATCH
+from intelligence.layers import ACT, WATCH
 from resources.announcer import Announcer
 from resources.builds import definition_version
 from resources.drift_reports import DriftReports
@@ -23,11 +23,20 @@ from sensors.take_in_new_files import take_in_new_files
 from sensors.tell import tell_of_drift, tell_of_failed_runs
 from sensors.train_when_due import train_when_due
 
-LAYERS = {"telemetry": telemetry, "warehouse": warehouse, "metrics": metrics, "risk": risk, "drift": drift}
-# What runs by a rule on the assets themselves: champions are looked after when the days that they look at are built.
+LAYERS = {
+    "telemetry": telemetry,
+    "warehouse": warehouse,
+    "metrics": metrics,
+    "risk": risk,
+    "drift": drift,
+    "decisions": decisions,
+    "actions": actions,
+}
+# What runs by a rule on the assets themselves: champions are looked after, features are decided on and
+# actions carried out when the day that they look at is built.
 WATCH_BY_ITSELF = dg.AutomationConditionSensorDefinition(
-    "watch_champions",
-    target=dg.AssetSelection.assets(*map(key_of, WATCH)),
+    "watch_decide_and_act",
+    target=dg.AssetSelection.assets(*map(key_of, (*WATCH, *ACT))),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=30,
 )

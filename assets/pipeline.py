@@ -14,7 +14,7 @@ from assets.panels import scores_of
 from assets.retraining import retrainings, told_of_drift
 from assets.steps import Step, model_steps, steps_to_build
 from intelligence.drift.episodes import Retraining
-from intelligence.layers import DELIVERED, NEWEST_DAY_TABLES, TRAINED, WATCH
+from intelligence.layers import ACT, DELIVERED, NEWEST_DAY_TABLES, TRAINED, WATCH
 from intelligence.tables import Days
 from resources.lake import Lake
 from resources.registry import Registry
@@ -77,9 +77,14 @@ def _follow_drift(
     newest = lake.newest_complete_day(before=today)
     for step, found in retrainings(lake, named["registry"], named["drift_reports"]):
         if isinstance(found, Retraining) and newest:
-            steps = [step, Step((scores_of(step.tables[0]),), newest, step.cause), Step(WATCH, newest, step.cause)]
-            _all_ran(defs, instance, steps, outcome, listener)
+            steps = [step, Step((scores_of(step.tables[0]),), newest, step.cause)]
+            _all_ran(defs, instance, [*steps, *_after_scores(newest, step.cause)], outcome, listener)
     outcome.told += told_of_drift(lake, named["announcer"])
+
+
+def _after_scores(days: Days | None, cause: str | None) -> list[Step]:
+    """Return what follows new scores: champions are looked after, and the day is decided on."""
+    return [Step(WATCH, days, cause), Step(ACT, days, cause)]
 
 
 def rescored(
@@ -92,8 +97,8 @@ def rescored(
             Step((table,), Days(found.day, found.day + timedelta(days=1)), found.cause)
             for table, found in rescorings(lake, registry)
         ]
-        watch = [Step(WATCH, steps[-1].days, steps[-1].cause)] if steps else []
-        _all_ran(defs, instance, [*steps, *watch], outcome, listener)
+        after = _after_scores(steps[-1].days, steps[-1].cause) if steps else []
+        _all_ran(defs, instance, [*steps, *after], outcome, listener)
     return outcome
 
 
@@ -108,7 +113,7 @@ def trained_anew(
             if not _all_ran(defs, instance, steps, outcome, listener):
                 return outcome
         if newest:
-            _all_ran(defs, instance, [Step(WATCH, newest, cause)], outcome, listener)
+            _all_ran(defs, instance, _after_scores(newest, cause), outcome, listener)
     return outcome
 
 

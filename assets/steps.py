@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 from assets.house import PRODUCT
+from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import MODEL_WATCH
-from intelligence.layers import DAILY_TABLES, NEWEST_DAY_TABLES, TRAINED, WATCH
+from intelligence.layers import ACT, DAILY_TABLES, NEWEST_DAY_TABLES, TRAINED, WATCH
 from intelligence.risk.due import training_due
 from intelligence.risk.predictors import FEATURE_PREDICTORS, USER_PREDICTORS, names_of
 from intelligence.risk.tables import FEATURE_VERDICT, USER_VERDICT
@@ -54,7 +55,15 @@ def model_steps(lake: Lake, *, today: date) -> list[Step]:
     steps = scoring_and_training_steps(lake, today=today)
     if steps or MODEL_WATCH.path in lake.stale(before=today):
         steps.append(Step(WATCH, _days_to_watch(lake, newest)))
+    if steps or FEATURE_DECISIONS.path in lake.stale(before=today) or _decided_by_another_policy(lake, newest):
+        steps.append(Step(ACT, newest))
     return steps
+
+
+def _decided_by_another_policy(lake: Lake, newest: Days) -> bool:
+    """Return whether the newest day was decided on before the policy was changed; earlier days stay as they were decided."""
+    query = f"SELECT DISTINCT policy_version FROM {FEATURE_DECISIONS.path} WHERE event_date = $start"
+    return bool(set(lake.frame(query, {"start": newest.start})["policy_version"]) - {PRODUCT.decisions.version})
 
 
 def scoring_and_training_steps(lake: Lake, *, today: date) -> list[Step]:

@@ -2,6 +2,10 @@
 
 from typing import Final
 
+from intelligence.actions.tables import ACTION_LOG, OUTCOMES
+from intelligence.actions.tables import TABLES as ACTIONS
+from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.decisions.tables import TABLES as DECISIONS
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
 from intelligence.drift.tables import TABLES as DRIFT
 from intelligence.metrics.tables import TABLES as METRICS
@@ -20,7 +24,7 @@ from intelligence.telemetry.tables import BATCHES, EVENTS, RAW_EVENTS, REJECTED_
 from intelligence.telemetry.tables import TABLES as TELEMETRY
 from intelligence.warehouse.tables import TABLES as WAREHOUSE
 
-TABLES: Final[tuple[Table, ...]] = (*TELEMETRY, *WAREHOUSE, *METRICS, *RISK, *DRIFT)
+TABLES: Final[tuple[Table, ...]] = (*TELEMETRY, *WAREHOUSE, *METRICS, *RISK, *DRIFT, *DECISIONS, *ACTIONS)
 VIEWS: Final = {EVENTS.path: sql("telemetry/events.sql")}
 
 # What is filled when files are taken in, when a model is trained, when the newest day is scored by the champion, and when
@@ -30,6 +34,8 @@ TRAINED: Final = {FEATURE_RISK: (FEATURE_TRAINING, FEATURE_VERDICT), USER_CHURN:
 SCORED: Final = tuple(TRAINED)
 WATCHED: Final = {FEATURE_RISK: FEATURE_DRIFT, USER_CHURN: USER_DRIFT}
 WATCH: Final = (BASELINE_STATS, *WATCHED.values(), MODEL_WATCH, DRIFT_PAGES)
-_NOT_DAILY: Final = (*DELIVERED, *(table for pair in TRAINED.values() for table in pair), BASELINE_STATS, DRIFT_PAGES)
+ACT: Final = (FEATURE_DECISIONS, ACTION_LOG, OUTCOMES)
+_WHOLE: Final = (BASELINE_STATS, DRIFT_PAGES, ACTION_LOG, OUTCOMES)
+_NOT_DAILY: Final = (*DELIVERED, *(table for pair in TRAINED.values() for table in pair), *_WHOLE)
 DAILY_TABLES: Final = tuple(table for table in TABLES if table not in _NOT_DAILY)
 NEWEST_DAY_TABLES: Final = tuple(table for table in DAILY_TABLES if table.newest_day_only)

@@ -1,5 +1,6 @@
 """The notifier as a Dagster resource: opened where something is to be told, not when the code location loads."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,24 @@ class Announcer(dg.ConfigurableResource):
 
         wanted = product_at(Path(self.product_file)).actions
         return Notifier.of(self.outbox(), wanted, action_secrets(), data=Path(self.data))
+
+    def delivered(self) -> Any:
+        """Return the report of bringing every approved action to its target, as far as it can be reached now."""
+        from resources.deliverer import delivered
+
+        notifier = self.notifier()
+        return delivered(notifier.outbox, notifier.targets, pace=notifier.pace)
+
+    def flags(self, keys: Sequence[str]) -> tuple[Any, Any]:
+        """Return the file of flags and what is known of them; the platform's own file gets the flags that it lacks."""
+        from resources.flag_record import FlagRecord
+        from resources.targets.connected import flag_file
+
+        wanted, outbox = product_at(Path(self.product_file)).actions, self.outbox()
+        file = flag_file(wanted, Path(self.data))
+        if not Path(wanted.flag_file).is_absolute():
+            file.declared(keys)
+        return file, FlagRecord(outbox.state, outbox.clock)
 
     def outbox(self) -> Any:
         """Return the Outbox."""

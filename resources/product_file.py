@@ -2,9 +2,11 @@
 
 from functools import cache
 from pathlib import Path
+from typing import cast
 
 import dagster as dg
 
+from intelligence.decisions.ladder import Level
 from intelligence.errors import ProductFileError
 from intelligence.product import Product, product_from, with_simulated_days
 from resources.delivery import display_name
@@ -20,8 +22,9 @@ def product_at(path: Path) -> Product:
         raise ProductFileError(
             str(path), f"it cannot be read: {error}.", hint="Set INTELLIGENCE_PRODUCT to a product file."
         ) from error
-    product = product_from(text, origin=display_name(path))
-    days = settings().simulated_days
+    product, days, mode = product_from(text, origin=display_name(path)), settings().simulated_days, settings().mode
+    if mode:
+        product = product.model_copy(update={"decisions": product.decisions.at_level(cast(Level, mode))})
     return product if days is None else with_simulated_days(product, days)
 
 

@@ -10,6 +10,8 @@ from intelligence.errors import PlatformError
 
 ROOT = Path(__file__).resolve().parents[1]
 
+MODES = ("shadow", "advise", "approve", "auto")
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -28,6 +30,8 @@ class Settings:
         reports_ui: INTELLIGENCE_REPORTS_UI, where people open those pages, for links.
         state: INTELLIGENCE_STATE, the SQLAlchemy URL of the store for promotions and other operational state; a
             password for it belongs into PGPASSWORD or ~/.pgpass.
+        mode: INTELLIGENCE_MODE, shadow, advise, approve or auto: the step of the ladder for every kind of action, instead
+            of product.yaml's.
         simulated_days: INTELLIGENCE_SIMULATED_DAYS, how many days a simulator delivers, instead of the product's number.
     """
 
@@ -42,6 +46,7 @@ class Settings:
     mlflow_ui: str
     reports_ui: str
     state: str
+    mode: str | None
     simulated_days: int | None
 
     @property
@@ -92,8 +97,16 @@ def settings() -> Settings:
         mlflow_ui=os.environ.get("INTELLIGENCE_MLFLOW_UI", mlflow_uri or "http://127.0.0.1:5000"),
         reports_ui=os.environ.get("INTELLIGENCE_REPORTS_UI", "http://127.0.0.1:8090"),
         state=os.environ.get("INTELLIGENCE_STATE", f"sqlite:///{data / 'state.db'}"),
+        mode=_mode(),
         simulated_days=_simulated_days(),
     )
+
+
+def _mode() -> str | None:
+    mode = os.environ.get("INTELLIGENCE_MODE") or None
+    if mode and mode not in MODES:
+        raise PlatformError("INTELLIGENCE_MODE", f"it is {mode!r}.", hint=f"Give one of {', '.join(MODES)}.")
+    return mode
 
 
 def _simulated_days() -> int | None:

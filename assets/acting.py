@@ -1,0 +1,91 @@
+"""Carrying out: plan what the newest decisions ask for, deliver, and read what became of it."""
+
+from dataclasses import asdict
+from typing import Any
+
+import polars as pl
+
+from assets.deciding import announced, planned
+from assets.house import PRODUCT
+from intelligence.actions.tables import ACTION_LOG, OUTCOMES
+from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.decisions.wanted import actions_wanted
+from intelligence.tables import Table
+from resources.announcer import Announcer
+from resources.lake import Lake
+
+CONTROL_APART_DAYS = 14
+
+
+def acted(lake: Lake, announcer: Announcer) -> tuple[pl.DataFrame, str]:
+    """Return the rows of actions.action_log and what was done, in words, after everything due was planned and delivered."""
+    query = f"FROM {FEATURE_DECISIONS.path} WHERE event_date = (SELECT max(event_date) FROM metrics.feature_health)"
+    newest = lake.frame(query)
+    wanted = actions_wanted(newest, settings=PRODUCT.decisions, is_newest_day=True)
+    new = planned(announcer, wanted)
+    report = announcer.delivered()
+    told = announced(announcer)
+    standing = pl.Series([result.standing for result in report.results], dtype=pl.String).value_counts(sort=True)
+    counts = ", ".join(f"{count} {name}" for name, count in standing.iter_rows())
+    said = f"{len(wanted)} wanted, {len(new)} new; delivered: {counts or 'nothing'}; {told} messages about them"
+    return log_rows(announcer), f"{said}. {report.held_up}." if report.held_up else f"{said}."
+
+
+def log_rows(announcer: Announcer) -> pl.DataFrame:
+    """Return the outbox as rows of actions.action_log."""
+    rows = [
+        {
+            "action_id": entry.id,
+            **{
+                name: getattr(entry.action, name)
+                for name in ("decision_id", "day", "target", "feature", "episode", "title")
+            },
+            "kind": str(entry.action.kind),
+            "standing": entry.standing,
+            "reason": entry.reason,
+            "attempts": entry.attempts,
+            "planned_at": entry.planned_at.replace(tzinfo=None),
+            "changed_at": entry.changed_at.replace(tzinfo=None),
+        }
+        for entry in announcer.outbox().entries()
+    ]
+    return _frame(ACTION_LOG, rows)
+
+
+def _frame(table: Table, rows: list[dict[str, Any]]) -> pl.DataFrame:
+    types: dict[str, Any] = {
+        "VARCHAR": pl.String,
+        "DATE": pl.Date,
+        "BIGINT": pl.Int64,
+        "DOUBLE": pl.Float64,
+        "TIMESTAMP": pl.Datetime("us"),
+    }
+    return pl.DataFrame(rows, schema={column.name: types[column.type] for column in table.columns})
+
+
+def outcome_rows(lake: Lake) -> pl.DataFrame:
+    """Return the rows of actions.outcomes: one for each confirmed action on a feature."""
+    from intelligence.actions.outcomes import outcome
+
+    done = lake.frame(_DONE)
+    rows: list[dict[str, Any]] = []
+    for action in done.iter_rows(named=True):
+        near = (pl.col("day") - pl.lit(action["day"])).dt.total_days().abs() <= CONTROL_APART_DAYS
+        found = outcome(
+            lake.frame(_SPAN, {"day": action["day"]}),
+            feature=action["feature"],
+            day=action["day"],
+            objective=action["objective"],
+            acted_on=done.filter(near)["feature"].to_list(),
+        )
+        names = ("action_id", "decision_id", "feature", "kind", "day")
+        rows.append({name: action[name] for name in names} | asdict(found))
+    return _frame(OUTCOMES, rows)
+
+
+_DONE = f"""
+SELECT log.*, json_extract_string(decisions.evidence, '$.worst_objective') AS objective
+FROM {ACTION_LOG.path} AS log LEFT JOIN {FEATURE_DECISIONS.path} AS decisions USING (decision_id)
+WHERE log.standing IN ('confirmed', 'undone') AND log.feature IS NOT NULL ORDER BY log.planned_at, log.action_id
+"""
+_SPAN = "FROM metrics.fact_feature_metrics WHERE event_date BETWEEN $day - 6 AND $day + 7"

@@ -1,0 +1,191 @@
+"""Where a decision's evidence comes from, and what becomes of it: read the lake and the flags, decide, plan actions."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from assets.house import PRODUCT
+from assets.panels import MODELS
+from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.decisions.wanted import WantedAction, previous_actions
+from intelligence.drift.tables import MODEL_WATCH
+from intelligence.risk.tables import FEATURE_RISK
+from intelligence.sql import sql
+from resources.announcer import Announcer
+from resources.lake import Lake
+from resources.registry import Registry
+
+REACH_DAYS = 3
+PLANNER = "the policy"
+
+
+def sources_of(lake: Lake, registry: Registry, announcer: Announcer, day: date) -> tuple[int, Any]:
+    """Return the lake's snapshot and all that may be looked at to decide on `day`, as of it."""
+    from intelligence.decisions.evidence import Sources
+
+    week = "event_date > $day - 7 AND event_date <= $day"
+    snapshot, frames = lake.read(
+        {
+            "health": "FROM metrics.feature_health WHERE event_date = $day",
+            "features": "FROM warehouse.dim_feature_metadata",
+            "metrics": f"FROM metrics.fact_feature_metrics WHERE {week}",
+            "quality": f"FROM telemetry.day_quality WHERE {week}",
+            "risk": "FROM risk.feature_risk WHERE event_date = $day",
+            "panel": "FROM risk.feature_panel WHERE event_date = $day",
+            "releases": "FROM warehouse.dim_releases",
+            "drift": f"SELECT event_date, state, model_version FROM {MODEL_WATCH.path} WHERE model = $model AND event_date = $day",
+            "decisions": f"FROM {FEATURE_DECISIONS.path} WHERE event_date < $day",
+        },
+        {"day": day, "model": MODELS[FEATURE_RISK.path]},
+    )
+    window = {"start": day - timedelta(days=REACH_DAYS - 1), "end": day + timedelta(days=1)}
+    champion = registry.champion(MODELS[FEATURE_RISK.path])
+    version = int(champion.version) if champion else None
+    drift = frames["drift"].filter(model_version=version).select("event_date", "state") if version else None
+    return snapshot, Sources(
+        health=frames["health"],
+        features=frames["features"],
+        metrics=frames["metrics"],
+        quality=frames["quality"],
+        risk=frames["risk"] if frames["risk"].height else None,
+        panel=frames["panel"],
+        releases=frames["releases"],
+        release_days=lake.frame(sql("decisions/release_days.sql"), window),
+        drift=drift if drift is not None and drift.height else None,
+        flags=flag_states(announcer, frames["features"]),
+        previous_actions=with_standings(announcer, previous_actions(frames["decisions"])),
+        model_version=version,
+        trained_through=date.fromisoformat(champion.trained_through) if champion else None,
+    )
+
+
+def flag_states(announcer: Announcer, features: pl.DataFrame) -> pl.DataFrame:
+    """Return feature, flag_key, exposure, is_locked and is_held of every feature whose flag can be read."""
+    from intelligence.actions.flags import HELD, exposure, flag_in
+    from intelligence.errors import ActionError
+
+    schema = {
+        "feature": pl.String,
+        "flag_key": pl.String,
+        "exposure": pl.Float64,
+        "is_locked": pl.Boolean,
+        "is_held": pl.Boolean,
+    }
+    keyed = features.filter(pl.col("flag_key").is_not_null()).select("feature", "flag_key")
+    file, record = announcer.flags(keyed["flag_key"].to_list())
+    try:
+        document = file.document()
+    except ActionError:
+        return pl.DataFrame(schema=schema)
+    locked, rows = {lock.flag for lock in record.locks()}, []
+    for feature, key in keyed.sort("feature").iter_rows():
+        try:
+            held = bool(flag_in(document, key).get("metadata", {}).get(HELD, False))
+            rows.append((feature, key, exposure(document, key), key in locked, held))
+        except ActionError:
+            continue
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def with_standings(announcer: Announcer, decided: pl.DataFrame) -> pl.DataFrame:
+    """Return the decisions of the past with the standing of the action that came of each; those of shadow as they are.
+
+    An action that failed answers nothing, so that the next day may try again.
+    """
+    failed = {
+        (entry.action.episode, str(entry.action.kind))
+        for entry in announcer.outbox().entries()
+        if entry.standing == "failed"
+    }
+    is_failed = [(row["episode"], row["kind"]) in failed for row in decided.iter_rows(named=True)]
+    state = pl.when(pl.Series(is_failed, dtype=pl.Boolean)).then(pl.lit("failed")).otherwise(pl.col("state"))
+    return decided.with_columns(state=state)
+
+
+def decisions_of(lake: Lake, registry: Registry, announcer: Announcer, day: date) -> pl.DataFrame:
+    """Return the decisions of the day."""
+    from intelligence.decisions.evidence import evidence
+    from intelligence.decisions.record import decided
+
+    snapshot, sources = sources_of(lake, registry, announcer, day)
+    known = evidence(sources, day=day, settings=PRODUCT.decisions, hour_utc=datetime.now(UTC).hour)
+    return decided(known, settings=PRODUCT.decisions, lake_snapshot=snapshot)
+
+
+def planned(announcer: Announcer, wanted: Sequence[WantedAction]) -> list[str]:
+    """Return the ids of actions that are new in the outbox.
+
+    What was asked for in the same episode before, by whatever wording of the decision, is not asked for again unless it
+    failed: late telemetry or another policy makes new decisions, and no second message.
+    """
+    outbox, new = announcer.outbox(), []
+    begun = {_identity(entry.action) for entry in outbox.entries() if entry.standing != "failed"}
+    for each in wanted:
+        actions = [action for action in actions_for(each) if _identity(action) not in begun]
+        reason = f"{each.kind} at level {each.level}: {each.text}"
+        new += outbox.planned(actions, actor=PLANNER, reason=reason, approved=each.level == "auto")
+    return new
+
+
+def _identity(action: Any) -> tuple[str, str, str]:
+    return (action.episode, str(action.kind), action.target)
+
+
+def actions_for(wanted: WantedAction) -> list[Any]:
+    """Return what a decision comes to at the targets that product.yaml switches on."""
+    from intelligence.actions.action import FLAG_KINDS, Action, Kind
+
+    on, kind = PRODUCT.actions.targets, Kind(wanted.kind)
+    feature = wanted.feature if wanted.scope == "feature" else None
+    owner = PRODUCT.features[feature].owner if feature in PRODUCT.features else PRODUCT.feature_defaults.owner
+    payloads = {
+        "flags": {"flag": wanted.flag_key, "step": PRODUCT.decisions.throttle_step},
+        "slack": {"channel": PRODUCT.actions.channel_of(owner if feature else PRODUCT.owner)},
+        "jira": {},
+        "pagerduty": {"severity": "error"},
+        "webhook": dict(wanted.payload),
+    }
+    if kind in FLAG_KINDS:
+        targets = ["flags", *(name for name in ("webhook",) if name in on)]
+    elif kind is Kind.TICKET:
+        targets = ["jira" if "jira" in on else "slack"]
+    else:
+        targets = [name for name in ("slack", "pagerduty") if name in on]
+    return [
+        Action(
+            decision_id=wanted.decision_id,
+            kind=kind,
+            target=target,
+            feature=feature,
+            day=wanted.day,
+            episode=wanted.episode,
+            title=wanted.title,
+            text=wanted.text,
+            payload=payloads[target],
+        )
+        for target in targets
+        if target in on
+    ]
+
+
+def announced(announcer: Announcer) -> int:
+    """Return how many people-facing messages about changed flags, waiting approvals and doubtful actions were new."""
+    notifier, told = announcer.notifier(), 0
+    for entry in announcer.outbox().entries():
+        if entry.action.target != "flags" or entry.standing not in TOLD:
+            continue
+        text = f"{entry.action.text}\n{TOLD[entry.standing].format(id=entry.id[:12], reason=entry.reason)}"
+        channel = PRODUCT.actions.channel_of(PRODUCT.owner)
+        title = f"{entry.action.title}: {entry.standing}"
+        told += notifier.told(entry.action.episode, title, text, channel, topic=f"{entry.id} {entry.standing}")
+    return told
+
+
+TOLD = {
+    "planned": "It waits for a person: `intelligence approve {id}` or `intelligence reject {id}`.",
+    "confirmed": "Done, and read back through OpenFeature. `intelligence undo {id}` takes it back.",
+    "unconfirmed": "Nobody can tell whether it was done: {reason}. Look at the flag, then `intelligence settle {id}`.",
+    "failed": "It was not done: {reason}.",
+}

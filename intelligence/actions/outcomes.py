@@ -1,0 +1,111 @@
+"""What each action achieved: its feature before and after, against features on which nobody acted.
+
+Difference in differences with placebo inference (Abadie, Diamond and Hainmueller 2010): the change of the treated feature
+less the mean change of the untreated ones, and as interval how far the untreated ones stray from each other by themselves.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final, Literal
+
+import numpy as np
+import polars as pl
+
+Verdict = Literal["helped", "harmed", "no difference shown", "not enough evidence"]
+
+WINDOW_DAYS: Final = 7
+LEAST_DAYS: Final = 3
+LEAST_EVENTS: Final = 50
+LEAST_CONTROLS: Final = 10
+INTERVAL: Final = (0.025, 0.975)
+
+# Which counts make the rate that an action on this objective is to bring down.
+RATES: Final = {
+    "errors": ("failed_events", "usage_count"),
+    "crashes": ("crashed_events", "usage_count"),
+    "latency": ("slow_events", "timed_events"),
+    "ratings": ("bad_ratings", "ratings"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an action: rates before and after, the change of the controls, and the effect with its 95 % interval."""
+
+    verdict: Verdict
+    reason: str
+    metric: str
+    before: float | None = None
+    after: float | None = None
+    control_change: float | None = None
+    effect: float | None = None
+    effect_low: float | None = None
+    effect_high: float | None = None
+    days_after: int = 0
+    controls: int = 0
+
+
+def outcome(
+    metrics: pl.DataFrame, *, feature: str, day: date, objective: str | None, acted_on: Collection[str]
+) -> Outcome:
+    """Return what an action on the feature, taken at the end of `day`, did to its objective.
+
+    Args:
+        metrics: metrics.fact_feature_metrics, at least of the week up to `day` and the days after it.
+        feature: The feature that was acted on.
+        day: The day whose evidence was acted on; the days after it count as after.
+        objective: errors, crashes, latency or ratings; errors where it is not known.
+        acted_on: All features on which something was done within two weeks of the day; they are no controls.
+    """
+    name = objective if objective in RATES else "errors"
+    bad, total = RATES[name]
+    span = metrics.filter(
+        pl.col("event_date").is_between(day - timedelta(days=WINDOW_DAYS - 1), day + timedelta(days=WINDOW_DAYS))
+    ).with_columns(is_after=pl.col("event_date") > day)
+    days_after = span.filter("is_after")["event_date"].n_unique()
+    if days_after < LEAST_DAYS:
+        return _unknown(name, f"{days_after} days have passed since; {LEAST_DAYS} are needed.", days_after=days_after)
+    sums = span.group_by("feature", "is_after").agg(pl.col(bad).sum().alias("bad"), pl.col(total).sum().alias("total"))
+    sides = sums.filter(~pl.col("is_after")).join(sums.filter("is_after"), on="feature", suffix="_after")
+    rates = sides.filter(pl.col("total") >= LEAST_EVENTS, pl.col("total_after") >= LEAST_EVENTS).with_columns(
+        before=pl.col("bad") / pl.col("total"), after=pl.col("bad_after") / pl.col("total_after")
+    )
+    treated = rates.filter(feature=feature)
+    others = rates.filter(pl.col("feature") != feature, ~pl.col("feature").is_in(list(acted_on)))
+    if treated.is_empty():
+        return _unknown(name, f"It had fewer than {LEAST_EVENTS} events before or after.", days_after=days_after)
+    if others.height < LEAST_CONTROLS:
+        return _unknown(
+            name, f"{others.height} untreated features; {LEAST_CONTROLS} are needed.", days_after=days_after
+        )
+    return _compared(name, treated.row(0, named=True), others, days_after)
+
+
+def _unknown(metric: str, reason: str, *, days_after: int) -> Outcome:
+    return Outcome("not enough evidence", reason, metric, days_after=days_after)
+
+
+def _compared(name: str, treated: dict[str, float], others: pl.DataFrame, days_after: int) -> Outcome:
+    changes = (others["after"] - others["before"]).to_numpy()
+    drift = float(changes.mean())
+    effect = treated["after"] - treated["before"] - drift
+    low, high = (effect - np.quantile(changes - drift, INTERVAL[::-1])).tolist()
+    verdict: Verdict = "helped" if high < 0 else "harmed" if low > 0 else "no difference shown"
+    reason = (
+        f"The rate of {name} went from {treated['before']:.2%} to {treated['after']:.2%};"
+        f" {others.height} untreated features changed by {drift:+.2%} on average."
+    )
+    return Outcome(
+        verdict,
+        reason,
+        name,
+        treated["before"],
+        treated["after"],
+        drift,
+        effect,
+        low,
+        high,
+        days_after,
+        others.height,
+    )
