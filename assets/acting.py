@@ -1,6 +1,6 @@
 """Carrying out: plan what the newest decisions ask for, deliver, and read what became of it."""
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import polars as pl
@@ -29,6 +29,23 @@ def acted(lake: Lake, announcer: Announcer) -> tuple[pl.DataFrame, str]:
     counts = ", ".join(f"{count} {name}" for name, count in standing.iter_rows())
     said = f"{len(wanted)} wanted, {len(new)} new; delivered: {counts or 'nothing'}; {told} messages about them"
     return log_rows(announcer), f"{said}. {report.held_up}." if report.held_up else f"{said}."
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Actions for a person, and what holds some of them up."""
+
+    rows: list[dict[str, Any]]
+    notes: list[str]
+
+
+def shown_actions(announcer: Announcer, *, limit: int) -> Shown:
+    """Return the newest actions, the pauses that hold, and the flags that a person has locked."""
+    rows = log_rows(announcer).sort("planned_at", "action_id", descending=True).head(limit).to_dicts()
+    notes = [str(pause) for pause in announcer.outbox().pauses()]
+    locks = announcer.flags([])[1].locks()
+    notes += [f"Flag {lock.flag} is locked ({lock.reason}): `intelligence release {lock.flag}`." for lock in locks]
+    return Shown(rows, notes)
 
 
 def log_rows(announcer: Announcer) -> pl.DataFrame:

@@ -110,8 +110,15 @@ def decisions_of(lake: Lake, registry: Registry, announcer: Announcer, day: date
     from intelligence.decisions.record import decided
 
     snapshot, sources = sources_of(lake, registry, announcer, day)
-    known = evidence(sources, day=day, settings=PRODUCT.decisions, hour_utc=datetime.now(UTC).hour)
-    return decided(known, settings=PRODUCT.decisions, lake_snapshot=snapshot)
+    # Where no hour is quiet the hour bears on nothing, and the same day decided again has the same ids.
+    hour = datetime.now(UTC).hour if PRODUCT.decisions.quiet_hours else None
+    known = evidence(sources, day=day, settings=PRODUCT.decisions, hour_utc=hour)
+    found = decided(known, settings=PRODUCT.decisions, lake_snapshot=snapshot)
+    # A decision that came to an action stays as it was made: the flag that it moved is no reason to rewrite it.
+    begun = {entry.action.decision_id for entry in announcer.outbox().entries()}
+    before = lake.frame(f"FROM {FEATURE_DECISIONS.path} WHERE event_date = $day", {"day": day})
+    kept = before.filter(pl.col("decision_id").is_in(begun))
+    return pl.concat([found.join(kept, on=["scope", "feature"], how="anti", maintain_order="left"), kept])
 
 
 def planned(announcer: Announcer, wanted: Sequence[WantedAction]) -> list[str]:

@@ -6,6 +6,7 @@ import dagster as dg
 import polars as pl
 
 from assets.deciding import decisions_of
+from assets.explaining import told_stories
 from assets.house import days_of, key_of, looking_back, materialized, table_asset
 from assets.watching import each_of
 from intelligence.decisions.tables import FEATURE_DECISIONS
@@ -48,4 +49,5 @@ def feature_decisions(
     found = pl.concat([decisions_of(lake, registry, announcer, day) for day in each_of(days)])
     written = lake.replace(FEATURE_DECISIONS, days, "FROM found", frames={"found": found})
     counts = dict(found.group_by("action").len().sort("action").iter_rows())
-    return materialized(lake, FEATURE_DECISIONS, days, written=written, actions=counts)
+    stories = told_stories(lake, announcer, found.filter(event_date=days.end - timedelta(days=1)))
+    return materialized(lake, FEATURE_DECISIONS, days, written=written, actions=counts, **stories)

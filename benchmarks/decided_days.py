@@ -17,7 +17,6 @@ from benchmarks.graph import materialize
 from benchmarks.measuring import tell
 
 if TYPE_CHECKING:
-    from intelligence.decisions.evidence import Sources
     from resources.lake import Lake
 
 # Before it, telemetry cannot be judged.
@@ -32,6 +31,7 @@ def main() -> None:
     from assets.definitions import SETTINGS
     from assets.house import PRODUCT
     from intelligence.decisions.backtest import backtest, decided_day_by_day
+    from intelligence.decisions.replay import past_sources
     from intelligence.telemetry.planted_truths import planted_truths
     from resources.lake import Lake
 
@@ -44,7 +44,7 @@ def main() -> None:
     first = risk["event_date"].min() if plan.planted else plan.first_day + timedelta(days=WARM_UP_DAYS)
     assert isinstance(first, date)
     days = [first + timedelta(days=number) for number in range((plan.last_day - first).days + 1)]
-    sources = sources_of(lake, risk)
+    sources = past_sources(lake.frame, risk)
     tell(f"deciding {len(days)} days")
     decisions = decided_day_by_day(lambda _: sources, days, settings=PRODUCT.decisions.at_level("auto"))
     result = backtest(decisions, planted_truths(plan))
@@ -118,33 +118,6 @@ def scores(lake: "Lake", file: Path) -> pl.DataFrame:
     )
     names = ("event_date", "feature", "risk_score", "risk_low", "risk_high", "impact_score", "reason_1")
     return with_impact(found, users="users_7d").select(names)
-
-
-def sources_of(lake: "Lake", risk: pl.DataFrame) -> "Sources":
-    """Return the evidence's sources, with every flag fully on, a steady drift and a young champion: nothing to doubt."""
-    from intelligence.decisions.evidence import Sources
-    from intelligence.sql import sql
-
-    health, features = lake.frame("FROM metrics.feature_health"), lake.frame("FROM warehouse.dim_feature_metadata")
-    days = health.select("event_date").unique()
-    return Sources(
-        health=health,
-        features=features,
-        metrics=lake.frame("FROM metrics.fact_feature_metrics"),
-        quality=lake.frame("FROM telemetry.day_quality"),
-        risk=risk,
-        panel=lake.frame("FROM risk.feature_panel"),
-        releases=lake.frame("FROM warehouse.dim_releases"),
-        release_days=lake.frame(
-            sql("decisions/release_days.sql"), {"start": days["event_date"].min(), "end": date.max}
-        ),
-        drift=days.with_columns(state=pl.lit("steady")),
-        flags=features.select(
-            "feature", "flag_key", exposure=pl.lit(1.0), is_locked=pl.lit(False), is_held=pl.lit(False)
-        ),
-        model_version=1,
-        trained_through=health["event_date"].max(),
-    )
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from assets.pipeline import Listener, Outcome
+    from resources.announcer import Announcer
     from resources.lake import Lake
     from resources.registry import Registry
 
@@ -211,6 +212,108 @@ def train(why: Annotated[str, typer.Option(help="Reason, for the registry.")] = 
 
 
 @app.command()
+def explain(
+    what: Annotated[str, typer.Argument(help="A feature, or the beginning of a decision's id.")],
+) -> None:
+    """Tell the whole story of a decision: why, why not more, what came of it, and the rows that it rests on."""
+    from assets.explaining import story_of
+    from intelligence.terminal_decisions import explanation_parts
+
+    for part in explanation_parts(story_of(_lake(), _announcer(), what)):
+        console.print(part)
+        console.print()
+
+
+@app.command()
+def actions(
+    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 30,
+) -> None:
+    """List actions with where they stand, what is paused, and flags that a person has locked."""
+    from assets.acting import shown_actions
+    from intelligence.terminal_decisions import actions_table
+
+    shown = shown_actions(_announcer(), limit=limit)
+    console.print(actions_table(shown.rows) if shown.rows else "No action was ever asked for.")
+    for note in shown.notes:
+        _say(note)
+
+
+@app.command()
+def approve(
+    action: Annotated[str, typer.Argument(help="Beginning of the action's id; `intelligence actions` lists them.")],
+    why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
+) -> None:
+    """Let a waiting action be carried out, and deliver it."""
+    entry = _announcer().outbox().approved(action, actor=_person(), reason=why or "approved")
+    _say(f"{entry.action.title} may be done.")
+    _deliver()
+
+
+@app.command()
+def reject(
+    action: Annotated[str, typer.Argument(help="Beginning of the action's id.")],
+    why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
+) -> None:
+    """Refuse a waiting action; it will never be carried out."""
+    entry = _announcer().outbox().rejected(action, actor=_person(), reason=why or "rejected")
+    _say(f"{entry.action.title} will not be done.")
+
+
+@app.command()
+def undo(
+    action: Annotated[str, typer.Argument(help="Beginning of the action's id.")],
+    why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
+) -> None:
+    """Take an action back: a flag returns to what it was before."""
+    _announcer().outbox().undo_wanted(action, actor=_person(), reason=why or "undone")
+    _deliver()
+
+
+@app.command()
+def settle(
+    action: Annotated[str, typer.Argument(help="Beginning of the action's id.")],
+    happened: Annotated[bool, typer.Option("--happened/--did-not-happen", help="What you found at the target.")],
+    why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
+) -> None:
+    """Say what became of an action of which nobody could tell."""
+    entry = (
+        _announcer().outbox().settled(action, happened=happened, actor=_person(), reason=why or "looked at the target")
+    )
+    _say(f"{entry.action.title} stands at {entry.standing}.")
+
+
+@app.command()
+def pause(
+    scope: Annotated[str, typer.Argument(help="everything, feature:<name> or kind:<kind>.")] = "everything",
+    why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
+) -> None:
+    """Stop actions before the next one is delivered: all, those on a feature, or those of a kind."""
+    new = _announcer().outbox().paused(scope, actor=_person(), reason=why or "paused")
+    _say(f"{scope} is paused{'' if new else ' already'}. `intelligence resume {scope}` ends it.")
+
+
+@app.command()
+def resume(
+    scope: Annotated[str, typer.Argument(help="everything, feature:<name> or kind:<kind>.")] = "everything",
+    why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
+) -> None:
+    """End a pause; what waited is delivered."""
+    was = _announcer().outbox().resumed(scope, actor=_person(), reason=why or "resumed")
+    _say(f"{scope} goes on." if was else f"{scope} was not paused.")
+    _deliver()
+
+
+@app.command()
+def release(
+    flag: Annotated[str, typer.Argument(help="Key of the flag.")],
+    why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
+) -> None:
+    """Let the platform change a flag again that a person had changed."""
+    was = _announcer().flags([])[1].released(flag, actor=_person(), reason=why or "released")
+    _say(f"The platform may change {flag} again." if was else f"{flag} was not locked.")
+
+
+@app.command()
 def up(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.")] = 5000,
@@ -284,6 +387,21 @@ def _registry() -> "Registry":
     from resources.settings import settings
 
     return Registry.of(settings())
+
+
+def _announcer() -> "Announcer":
+    from resources.announcer import Announcer
+    from resources.settings import settings
+
+    return Announcer.of(settings())
+
+
+def _deliver() -> None:
+    report = _announcer().delivered()
+    for result in report.results:
+        _say(f"{result.action_id[:12]} stands at {result.standing}: {result.reason}")
+    if report.held_up:
+        _say(f"Delivery waits: {report.held_up}.")
 
 
 def _model_names() -> list[str]:

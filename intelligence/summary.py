@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import polars as pl
 
@@ -11,6 +11,7 @@ from intelligence.product import Product
 from intelligence.telemetry.simulation import PlantedTruth, planted_truths
 
 if TYPE_CHECKING:
+    from intelligence.decisions.backtest import PolicyBacktest
     from intelligence.risk.backtest import BacktestLine, CaughtDecay
 
 RISKS_SHOWN: Final = 10
@@ -75,6 +76,17 @@ GROUP BY bucket ORDER BY mean_score DESC
 RISK_VERDICT: Final = (
     "SELECT decision, reason FROM risk.feature_verdict ORDER BY as_of DESC, lake_snapshot DESC LIMIT 1"
 )
+
+
+NEWEST_DECISIONS: Final = """
+SELECT * FROM decisions.feature_decisions
+WHERE event_date = (SELECT max(event_date) FROM decisions.feature_decisions) ORDER BY score DESC, feature
+"""
+
+NEWEST_ACTIONS: Final = """
+SELECT * FROM actions.action_log WHERE day >= (SELECT max(event_date) FROM decisions.feature_decisions) - 7
+ORDER BY planned_at DESC, action_id LIMIT 12
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +156,17 @@ class RiskSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class DecisionSummary:
+    """What was decided on the newest day and what came of it; `backtest` is the policy on planted truths and its days."""
+
+    day: date
+    shown: pl.DataFrame
+    monitored: int
+    actions: pl.DataFrame
+    backtest: "tuple[PolicyBacktest, date, date] | None"
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """What a lake holds; `last_day` is the last complete day, without which there is no health to tell.
 
@@ -159,12 +182,13 @@ class Summary:
     evidence: Mapping[str, int]
     planted: PlantedAndFound | None
     risk: RiskSummary | None
+    decisions: DecisionSummary | None
 
 
 class Frame(Protocol):
     """Reads a query of the lake into a frame."""
 
-    def __call__(self, query: str, parameters: dict[str, int] | None = None) -> pl.DataFrame:
+    def __call__(self, query: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
         """Return the rows of the query."""
 
 
@@ -181,6 +205,25 @@ def summary(frame: Frame, product: Product) -> Summary:
         evidence=dict(frame(EVIDENCE).iter_rows()),
         planted=_planted_and_found(frame, product, faults["event_date"].to_list(), last_day) if last_day else None,
         risk=_risk(frame, product) if last_day else None,
+        decisions=_decisions(frame, product) if last_day else None,
+    )
+
+
+def _decisions(frame: Frame, product: Product) -> DecisionSummary | None:
+    from intelligence.decisions.replay import policy_backtest
+
+    decided = frame(NEWEST_DECISIONS)
+    if decided.is_empty():
+        return None
+    planted = [source.simulate for source in product.sources if source.simulate and source.simulate.planted]
+    return DecisionSummary(
+        day=decided["event_date"][0],
+        shown=decided.filter(pl.col("action") != "monitor"),
+        monitored=decided.filter(pl.col("action") == "monitor").height,
+        actions=frame(NEWEST_ACTIONS),
+        backtest=policy_backtest(frame, planted_truths(planted[0].plan()), settings=product.decisions)
+        if planted
+        else None,
     )
 
 

@@ -13,6 +13,7 @@ from intelligence.invocation import Invocation
 from intelligence.summary import PlantedAndFound, Summary
 from intelligence.telemetry.examined import ExaminedSource
 from intelligence.telemetry.remedies import remedy
+from intelligence.terminal_decisions import decision_parts
 from intelligence.terminal_risk import risk_parts
 from intelligence.terminal_table import add, table
 
@@ -56,6 +57,8 @@ def summary_parts(summary: Summary) -> Iterator[RenderableType]:
     yield trouble_table(summary.trouble, summary.last_day, summary.evidence)
     if summary.risk:
         yield from risk_parts(summary.risk)
+    if summary.decisions:
+        yield from decision_parts(summary.decisions)
 
 
 def unmatched_text(source: str, glob: str, product_file: str) -> Text:

@@ -1,0 +1,141 @@
+"""The whole story of one decision, read from lake, outbox and registry: from the flag back to the rows behind it."""
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import dagster as dg
+import polars as pl
+
+from assets.house import PRODUCT
+from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.errors import ActionError
+from intelligence.risk.tables import FEATURE_RISK
+from resources.announcer import Announcer
+from resources.lake import Lake
+
+SHOWN_STORIES = 3
+
+
+def story_of(lake: Lake, announcer: Announcer, named: str) -> dict[str, Any]:
+    """Return the story of a decision, named by the beginning of its id or by a feature for its newest one.
+
+    Raises ActionError where there is none.
+    """
+    query = f"""
+        FROM {FEATURE_DECISIONS.path} WHERE starts_with(decision_id, $named) OR feature = $named
+        ORDER BY event_date DESC, score DESC LIMIT 1"""
+    found = lake.frame(query, {"named": named})
+    if found.is_empty():
+        raise ActionError(
+            named, "there is no such decision or feature.", hint="`intelligence status` lists the newest."
+        )
+    decision = found.row(0, named=True)
+    outbox = announcer.outbox()
+    entries = (
+        [each for each in outbox.entries() if each.action.episode == decision["episode"]] if decision["episode"] else []
+    )
+    done = [
+        {
+            "action_id": each.id,
+            "title": each.action.title,
+            "target": each.action.target,
+            "standing": each.standing,
+            "reason": each.reason,
+        }
+        for each in entries
+    ]
+    history = sorted((line for each in entries for line in outbox.history(each.id)), key=lambda line: line.at)
+    outcomes = lake.frame("FROM actions.outcomes WHERE decision_id = $id", {"id": decision["decision_id"]})
+    return {
+        "decision": decision,
+        "rules": _rules(),
+        "origin": _origin(lake, decision),
+        "actions": done,
+        "history": history,
+        "outcomes": outcomes.to_dicts(),
+    }
+
+
+def _rules() -> dict[str, str]:
+    from intelligence.decisions.rules import FEATURE_RULES, SHARED_RULES
+
+    return {rule.name: rule.says for rule in (*FEATURE_RULES, *SHARED_RULES)}
+
+
+def _origin(lake: Lake, decision: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the tables, days, versions and raw rows that the decision rests on."""
+    day, feature = decision["event_date"], decision["feature"]
+    span = {"feature": feature, "first": day - timedelta(days=2), "last": day}
+    told = [
+        ("lake snapshot", str(decision["lake_snapshot"])),
+        ("day", str(day)),
+        ("policy", decision["policy_version"]),
+    ]
+    if decision["model_version"]:
+        score = lake.frame(
+            f"SELECT risk_score, reason_1 FROM {FEATURE_RISK.path} WHERE event_date = $day AND feature = $feature",
+            {"day": day, "feature": feature},
+        )
+        said = f", risk {score['risk_score'][0]:.1%}" if score.height else ""
+        told.append(("risk model", f"version {decision['model_version']}{said}"))
+    flag = _flag_now(decision["flag_key"])
+    if flag:
+        told.append(("flag", flag))
+    rows = lake.frame(_RAW_ROWS, span)
+    told += [
+        (
+            f"rows of {row['event_date']}",
+            f"{row['failed']} failed of {row['events']}, in {row['files']}; such as {row['example']}",
+        )
+        for row in rows.iter_rows(named=True)
+    ]
+    return told
+
+
+_RAW_ROWS = """
+SELECT event_date, count(*) AS events, count(*) FILTER (error_count > 0 OR crashed) AS failed,
+       string_agg(DISTINCT parse_filename(source_file), ', ') AS files,
+       coalesce(max(event_id || ' at ' || parse_filename(source_file) || ':' || source_row) FILTER (error_count > 0 OR crashed),
+                max(event_id || ' at ' || parse_filename(source_file) || ':' || source_row)) AS example
+FROM telemetry.events WHERE feature = $feature AND event_date BETWEEN $first AND $last GROUP BY event_date ORDER BY event_date
+"""
+
+
+def _flag_now(flag_key: str | None) -> str | None:
+    from pathlib import Path
+
+    from intelligence.actions.flags import exposure, version_of
+    from resources.settings import settings
+    from resources.targets.connected import flag_file
+
+    if flag_key is None:
+        return None
+    try:
+        document = flag_file(PRODUCT.actions, Path(settings().data)).document()
+        share = exposure(document, flag_key)
+        seen = "by its targeting" if share is None else f"to {share:.0%} of users"
+        return f"{flag_key} shows the feature {seen}; the platform changed it {version_of(document, flag_key)} times"
+    except ActionError as error:
+        return str(error)
+
+
+def told_stories(lake: Lake, announcer: Announcer, decisions: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return the stories of the weightiest decisions that are more than watching, as an asset's page shows them."""
+    acts = decisions.filter(pl.col("action") != "monitor").sort("score", descending=True).head(SHOWN_STORIES)
+    return {
+        f"{row['action']} {row['feature']}": dg.MetadataValue.md(
+            in_markdown(story_of(lake, announcer, row["decision_id"]))
+        )
+        for row in acts.iter_rows(named=True)
+    }
+
+
+def in_markdown(story: dict[str, Any]) -> str:
+    """Return the story in short for an asset's page."""
+    row = story["decision"]
+    why_not = "".join(f"\n- **{kind}**: {why}" for kind, why in json.loads(row["why_not"]).items())
+    origin = "".join(f"\n- {name}: {value}" for name, value in story["origin"])
+    return (
+        f"**{row['action']} {row['feature']}** ({row['level']}). {row['reasons']}\n\nWhy not:{why_not}\n\nFrom:{origin}"
+    )

@@ -1,0 +1,77 @@
+"""The present policy on the past of a lake: what it would have done, day by day, beside what was planted."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any, Protocol
+
+import polars as pl
+
+from intelligence.decisions.backtest import PolicyBacktest, backtest, decided_day_by_day
+from intelligence.decisions.evidence import Sources
+from intelligence.decisions.settings import Decisions
+from intelligence.sql import sql
+from intelligence.telemetry.planted_truths import PlantedTruth
+
+
+class Frame(Protocol):
+    """Reads a query of the lake into a frame."""
+
+    def __call__(self, query: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
+        """Return the rows of the query."""
+
+
+def past_sources(frame: Frame, risk: pl.DataFrame, *, model_version: int | None = None) -> Sources:
+    """Return the evidence's sources for every day, with flags fully on, no drift and a young champion: nothing to doubt.
+
+    `risk` has event_date, feature, risk_score, risk_low, risk_high, impact_score and reason_1.
+    """
+    health, features = frame("FROM metrics.feature_health"), frame("FROM warehouse.dim_feature_metadata")
+    days = health.select("event_date").unique()
+    return Sources(
+        health=health,
+        features=features,
+        metrics=frame("FROM metrics.fact_feature_metrics"),
+        quality=frame("FROM telemetry.day_quality"),
+        risk=risk,
+        panel=frame("FROM risk.feature_panel"),
+        releases=frame("FROM warehouse.dim_releases"),
+        release_days=frame(sql("decisions/release_days.sql"), {"start": days["event_date"].min(), "end": date.max}),
+        drift=days.with_columns(state=pl.lit("steady")),
+        flags=features.select(
+            "feature", "flag_key", exposure=pl.lit(1.0), is_locked=pl.lit(value=False), is_held=pl.lit(value=False)
+        ),
+        model_version=model_version or 1,
+        trained_through=health["event_date"].max(),  # type: ignore[arg-type]
+    )
+
+
+def unseen_scores(training: pl.DataFrame) -> pl.DataFrame:
+    """Return what the model said of days that it had not seen, from risk.feature_training, as past scores."""
+    return training.select(
+        "event_date",
+        "feature",
+        risk_score="score",
+        risk_low="score",
+        risk_high="score",
+        impact_score=pl.lit(None, dtype=pl.Float64),
+        reason_1=pl.lit(None, dtype=pl.String),
+    )
+
+
+def policy_backtest(
+    frame: Frame, truths: Sequence[PlantedTruth], *, settings: Decisions
+) -> tuple[PolicyBacktest, date, date] | None:
+    """Return what the policy would have done on the days that the model is judged on; None where none was trained.
+
+    Decided as if every kind of action might act by itself, each day as if those before had been carried out.
+    """
+    training = frame("FROM risk.feature_training")
+    if training.is_empty():
+        return None
+    risk = unseen_scores(training)
+    first, last = risk["event_date"].min(), frame("SELECT max(event_date) AS day FROM metrics.feature_health").item()
+    assert isinstance(first, date)
+    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    sources = past_sources(frame, risk)
+    decisions = decided_day_by_day(lambda _: sources, days, settings=settings.at_level("auto"))
+    return backtest(decisions, truths), first, last
