@@ -23,6 +23,22 @@ def blocks(language: str, *pages: Path) -> list[tuple[str, str]]:
     ]
 
 
+_printed: dict[str, set[str]] = {}
+
+
+def printed_by(command: str, folders: pytest.TempPathFactory) -> set[str]:
+    if command in _printed:
+        return _printed[command]
+    environment = {**os.environ, "INTELLIGENCE_DATA": str(folders.mktemp("shown") / "data"), "COLUMNS": "110"}
+    done = subprocess.run(
+        [sys.executable, "-m", "intelligence.cli", "--example", EXAMPLE_OF[command], "demo"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    _printed[command] = {line.rstrip() for line in done.stdout.splitlines()}
+    return _printed[command]
+
+
 @pytest.mark.parametrize("line", [line for _, text in blocks("sh", *PAGES) for line in text.splitlines() if line])
 def test_every_command_exists(line: str) -> None:
     words = shlex.split(line)
@@ -57,12 +73,8 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 @pytest.mark.parametrize(
     ("command", "text"), blocks("text", ROOT / "README.md"), ids=lambda value: value if value in EXAMPLE_OF else ""
 )
-def test_the_output_shown_is_what_the_command_prints(command: str, text: str, tmp_path: Path) -> None:
-    environment = {**os.environ, "INTELLIGENCE_DATA": str(tmp_path / "data"), "COLUMNS": "110"}
-    done = subprocess.run(
-        [sys.executable, "-m", "intelligence.cli", "--example", EXAMPLE_OF[command], "demo"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    printed = {line.rstrip() for line in done.stdout.splitlines()}
+def test_the_output_shown_is_what_the_command_prints(
+    command: str, text: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    printed = printed_by(command, tmp_path_factory)
     assert [line for line in text.splitlines() if line.rstrip() not in printed] == []
