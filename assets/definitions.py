@@ -17,6 +17,7 @@ from resources.runs import TERMINAL, terminal_logger
 from resources.settings import settings
 from sensors.build_stale_days import build_stale_days
 from sensors.close_the_night import close_the_night
+from sensors.deliver_actions import deliver_actions
 from sensors.follow_champion import follow_champion
 from sensors.retrain_on_drift import retrain_on_drift
 from sensors.take_in_new_files import take_in_new_files
@@ -49,6 +50,7 @@ SENSORS = (
     retrain_on_drift,
     tell_of_drift,
     tell_of_failed_runs,
+    deliver_actions,
 )
 SCHEDULES = (close_the_night,)
 RANGE_IN_ONE_RUN = dg.BackfillPolicy.single_run()

@@ -25,7 +25,7 @@ def story_of(lake: Lake, announcer: Announcer, named: str) -> dict[str, Any]:
     query = f"""
         FROM {FEATURE_DECISIONS.path} WHERE starts_with(decision_id, $named) OR feature = $named
         ORDER BY event_date DESC, score DESC LIMIT 1"""
-    found = lake.frame(query, {"named": named})
+    found = lake.frame(query, {"named": named}) if lake.exists() else pl.DataFrame()
     if found.is_empty():
         raise ActionError(
             named, "there is no such decision or feature.", hint="`intelligence status` lists the newest."

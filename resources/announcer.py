@@ -29,6 +29,13 @@ class Announcer(dg.ConfigurableResource):
         wanted = product_at(Path(self.product_file)).actions
         return Notifier.of(self.outbox(), wanted, action_secrets(), data=Path(self.data))
 
+    def is_opened(self) -> bool:
+        """Return whether the store of actions was made; a tick that finds none makes none."""
+        from sqlalchemy import make_url
+
+        address = make_url(self.state)
+        return address.get_backend_name() != "sqlite" or Path(address.database or "").exists()
+
     def delivered(self) -> Any:
         """Return the report of bringing every approved action to its target, as far as it can be reached now."""
         from resources.deliverer import delivered
@@ -43,7 +50,7 @@ class Announcer(dg.ConfigurableResource):
 
         wanted, outbox = product_at(Path(self.product_file)).actions, self.outbox()
         file = flag_file(wanted, Path(self.data))
-        if not Path(wanted.flag_file).is_absolute():
+        if keys and not Path(wanted.flag_file).is_absolute():
             file.declared(keys)
         return file, FlagRecord(outbox.state, outbox.clock)
 

@@ -21,7 +21,23 @@ from resources.settings import settings
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPT = Path(sys.executable).with_name("intelligence")
 PROGRAM = str(SCRIPT.relative_to(ROOT) if SCRIPT.is_relative_to(ROOT) else SCRIPT)
-COMMANDS = ("demo", "ingest", "status", "check", "redrive", "up")
+COMMANDS = (
+    *(
+        "demo",
+        "ingest",
+        "status",
+        "check",
+        "redrive",
+        "up",
+        "models",
+        "promote",
+        "revert",
+        "train",
+        "explain",
+        "actions",
+    ),
+    *("approve", "reject", "undo", "settle", "pause", "resume", "release"),
+)
 HEADER = "event_time,user_id,feature,event_type,rating\n"
 NOW = datetime(2026, 5, 6, 12)
 
@@ -296,3 +312,24 @@ def test_a_redrive_with_nothing_in_quarantine_does_nothing(run: Run, home: Path,
     assert said.code == 0
     assert "0 rows taken again: 0 accepted" in said.out
     assert lake.snapshot_id() == before
+
+
+def test_without_any_action_the_commands_about_actions_say_so(run: Run, home: Path) -> None:
+    assert "No action was ever asked for." in run("actions").out
+    for command in (("approve", "abc"), ("reject", "abc"), ("undo", "abc"), ("settle", "abc", "--happened")):
+        said = run(*command)
+        assert said.code == 1
+        assert "action abc: there is none" in said.out + said.err
+    said = run("explain", "quiz")
+    assert said.code == 1
+    assert "there is no such decision or feature" in said.out + said.err
+    assert not list(home.rglob("catalog.sqlite")), "nothing was made by asking"
+
+
+def test_a_pause_is_listed_until_it_is_ended(run: Run) -> None:
+    assert "is paused" in run("pause", "feature:quiz", "--why", "a demo").out
+    assert "feature:quiz paused by" in run("actions").out
+    assert "is paused already" in run("pause", "feature:quiz").out
+    assert "goes on" in run("resume", "feature:quiz").out
+    assert "was not paused" in run("resume", "feature:quiz").out
+    assert run("pause", "the-weather").code == 1

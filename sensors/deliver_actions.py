@@ -1,0 +1,24 @@
+"""What waits in the outbox is brought to its targets: after a pause, an approval, a rate limit or a failure."""
+
+import dagster as dg
+
+from assets.deciding import announced
+from resources.announcer import Announcer
+
+EVERY_S = 30
+
+
+@dg.sensor(minimum_interval_seconds=EVERY_S, default_status=dg.DefaultSensorStatus.RUNNING)
+def deliver_actions(announcer: Announcer) -> dg.SkipReason:
+    """Deliver approved actions that wait, ask targets about those in doubt, and let approvals that nobody gave expire.
+
+    It works in the tick itself and not in a run: a target that asks for patience holds no place in the queue of runs.
+    """
+    if not announcer.is_opened():
+        return dg.SkipReason("No action was ever asked for.")
+    report = announcer.delivered()
+    told = announced(announcer)
+    if report.held_up:
+        return dg.SkipReason(f"{report.held_up}.")
+    standing = ", ".join(f"{result.action_id[:12]} {result.standing}" for result in report.results)
+    return dg.SkipReason(f"{standing or 'Nothing waits'}; {told} messages about it.")

@@ -1,0 +1,85 @@
+"""What an action achieved: only what its feature did beyond the untreated ones counts, and little evidence says nothing."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from intelligence.actions.outcomes import LEAST_CONTROLS, LEAST_DAYS, outcome
+
+DAY = date(2026, 7, 10)
+
+
+def metrics(
+    *,
+    before: float,
+    after: float,
+    others: float = 0.02,
+    drift: float = 0.0,
+    days_after: int = 7,
+    controls: int = 40,
+    seed: int = 1,
+) -> pl.DataFrame:
+    rng = np.random.default_rng(seed)
+    rows = []
+    for number in range(-6, days_after + 1):
+        is_after = number > 0
+        for feature in range(controls + 1):
+            rate = (after if is_after else before) if feature == 0 else others
+            bad = rng.binomial(400, min(1.0, rate + (drift if is_after else 0)))
+            rows.append((DAY + timedelta(days=number), f"f{feature}", bad, 400))
+    return pl.DataFrame(rows, schema=["event_date", "feature", "failed_events", "usage_count"], orient="row")
+
+
+def told(frame: pl.DataFrame, feature: str = "f0") -> str:
+    return outcome(frame, feature=feature, day=DAY, objective="errors", acted_on=["f0"]).verdict
+
+
+def test_a_feature_that_recovers_while_the_others_stay_was_helped() -> None:
+    found = outcome(metrics(before=0.1, after=0.02), feature="f0", day=DAY, objective="errors", acted_on=["f0"])
+    assert found.verdict == "helped"
+    assert found.effect == pytest.approx(-0.08, abs=0.015)
+    assert found.effect_low is not None
+    assert found.effect_high is not None
+    assert found.effect_low < found.effect < found.effect_high < 0
+
+
+def test_a_feature_that_gets_worse_was_harmed_and_one_that_follows_the_others_was_not_touched() -> None:
+    assert told(metrics(before=0.02, after=0.1)) == "harmed"
+    assert told(metrics(before=0.05, after=0.05, drift=0.1)) == "no difference shown"
+
+
+def test_nobody_is_helped_by_what_happened_to_everybody() -> None:
+    assert told(metrics(before=0.1, after=0.1, others=0.1, drift=-0.08)) == "no difference shown"
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        metrics(before=0.1, after=0.02, days_after=LEAST_DAYS - 1),
+        metrics(before=0.1, after=0.02, controls=LEAST_CONTROLS - 1),
+        metrics(before=0.1, after=0.02).with_columns(usage_count=pl.lit(1), failed_events=pl.lit(0)),
+        metrics(before=0.1, after=0.02).filter(pl.col("feature") != "f0"),
+    ],
+    ids=["too few days", "too few controls", "too few events", "not used"],
+)
+def test_too_little_is_not_enough_evidence(frame: pl.DataFrame) -> None:
+    assert told(frame) == "not enough evidence"
+
+
+@given(seed=st.integers(0, 2**31))
+@settings(max_examples=25, deadline=None)
+def test_treated_features_are_no_controls_for_each_other(seed: int) -> None:
+    frame = metrics(before=0.1, after=0.02, seed=seed)
+    some = [f"f{number}" for number in range(1, 21)]
+    found = outcome(frame, feature="f0", day=DAY, objective=None, acted_on=["f0", *some])
+    assert found.controls == 20
+    assert found.metric == "errors"
+
+
+def test_an_interval_holds_no_effect_in_most_draws() -> None:
+    verdicts = [told(metrics(before=0.05, after=0.05, others=0.05, seed=seed)) for seed in range(60)]
+    assert verdicts.count("no difference shown") >= 51
