@@ -29,7 +29,7 @@ $(VENV)/.installed: requirements.lock pyproject.toml
 demo: setup ## Run the main job from raw telemetry to feature health, and say what came of it
 	@$(if $(MODE),INTELLIGENCE_MODE=$(MODE)) $(BIN)/intelligence --example $(EXAMPLE) demo $(if $(DAYS),--days $(DAYS))
 
-up: setup ## Serve the Dagster and MLflow UIs on this machine until Ctrl-C
+up: setup ## Serve the Dagster and MLflow UIs and the Evidently pages on this machine until Ctrl-C
 	@$(BIN)/intelligence --example $(EXAMPLE) up
 
 test: setup ## Run all tests, with coverage
@@ -46,4 +46,4 @@ lock: setup ## Compile requirements.lock anew from pyproject.toml
 		--no-header --no-annotate pyproject.toml --output-file requirements.lock
 
 clean: ## Remove the lakes, the models and run-time state; the environment stays
-	@rm -rf data .dagster .tmp_dagster_home_* mlruns/mlflow.* mlruns/artifacts
+	@rm -rf data .dagster .tmp_dagster_home_* mlruns/mlflow.* mlruns/artifacts evidently_reports/*

@@ -73,7 +73,7 @@ def events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResul
 def day_quality(context: dg.AssetExecutionContext, lake: Lake, history: pl.DataFrame) -> dg.MaterializeResult:
     """Whether each day's telemetry is whole, so that a fault of the pipeline is not read as a fault of the product.
 
-    Silent hours, a column gone empty and a day that repeats the one before are faults.
+    Silent hours, a column gone empty, a measurement stuck at one value and a day that repeats the one before are faults.
     """
     from intelligence.telemetry.day_quality import day_quality_frame
 

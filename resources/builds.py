@@ -23,7 +23,14 @@ MADE_BY = (
     "features",
     "health",
 )
-BUILT_FROM = ("warehouse/*.*", "metrics/*.*", "risk/feature_panel.py", "risk/windows.py", "risk/predictors.py")
+BUILT_FROM = (
+    "telemetry/day_quality*",
+    "warehouse/*.*",
+    "metrics/*.*",
+    "risk/feature_panel.py",
+    "risk/windows.py",
+    "risk/predictors.py",
+)
 DAY_BUILDS = Table(
     layer="bookkeeping",
     name="day_builds",
@@ -38,7 +45,7 @@ DAY_BUILDS = Table(
 
 
 def definition_version(product: Product) -> str:
-    """Return a digest of everything but telemetry that the tables are made from: the code and the product's rules."""
+    """Return a digest of everything but events that the tables are made from: the code and the product's rules."""
     root = Path(intelligence.__file__).parent
     digest = hashlib.sha256(product.model_dump_json(include={*MADE_BY}).encode())
     for pattern in BUILT_FROM:

@@ -1,5 +1,7 @@
-"""The Dagster webserver, its daemon and the MLflow server, run together on loopback until they are told to stop."""
+"""The Dagster webserver, its daemon, the MLflow server and the Evidently pages, together on loopback until told to stop."""
 
+import os
+import shlex
 import signal
 import socket
 import sys
@@ -16,9 +18,9 @@ from resources.settings import ROOT, settings
 LOOPBACK = "127.0.0.1"
 
 
-def serve(*, port: int, mlflow_port: int, say: Callable[[str], None]) -> int:
+def serve(*, port: int, mlflow_port: int, reports_port: int, say: Callable[[str], None]) -> int:
     """Serve until Ctrl-C or SIGTERM and return the exit code; raises PlatformError if a port is taken."""
-    for name, wanted in (("Dagster UI", port), ("MLflow UI", mlflow_port)):
+    for name, wanted in (("Dagster UI", port), ("MLflow UI", mlflow_port), ("Evidently pages", reports_port)):
         if _is_taken(wanted):
             raise PlatformError(name, f"port {wanted} is in use.", hint="Stop what runs there or choose another port.")
     # Two servers that make the same fresh database at once fail; made here first, they find it there.
@@ -28,6 +30,8 @@ def serve(*, port: int, mlflow_port: int, say: Callable[[str], None]) -> int:
         "DAGSTER_HOME": str(home),
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
+        # Links on asset pages lead to where the Evidently pages are served now.
+        "INTELLIGENCE_REPORTS_UI": os.environ.get("INTELLIGENCE_REPORTS_UI") or f"http://{LOOPBACK}:{reports_port}",
     }
     environment = {**quiet_environment(), **quiet}
     store, artifacts = database_in(settings().mlruns), settings().mlruns / "artifacts"
@@ -49,7 +53,18 @@ def serve(*, port: int, mlflow_port: int, say: Callable[[str], None]) -> int:
         env=environment,
         cwd=str(ROOT),
     )
-    say(f"Dagster  http://{LOOPBACK}:{port}\nMLflow   http://{LOOPBACK}:{mlflow_port}\nCtrl-C stops both.")
+    settings().reports.mkdir(parents=True, exist_ok=True)
+    manager.add_process(
+        "reports",
+        f"exec {shlex.quote(sys.executable)} -m http.server --bind {LOOPBACK}"
+        f" --directory {shlex.quote(str(settings().reports))} {reports_port}",
+        env=environment,
+        cwd=str(ROOT),
+    )
+    say(
+        f"Dagster    http://{LOOPBACK}:{port}\nMLflow     http://{LOOPBACK}:{mlflow_port}\n"
+        f"Evidently  http://{LOOPBACK}:{reports_port}\nCtrl-C stops all."
+    )
     manager.loop()
     return 0 if manager.returncode in (0, None, -signal.SIGINT, -signal.SIGTERM, 130) else int(manager.returncode)
 

@@ -21,6 +21,9 @@ OPTIONAL_COLUMNS: Final = (
     "platform",
     "app_version",
 )
+# Measurements: each event has its own, so that one and the same in all of them is a stuck pipeline.
+MEASURED_COLUMNS: Final = ("latency_ms", "duration_s")
+LEAST_TO_BE_STUCK: Final = 50
 HISTORY_DAYS: Final = 28
 _SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "event_date": pl.Date,
@@ -32,6 +35,8 @@ _SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "missing_rate": pl.Float64,
     "filled": pl.List(pl.Int64),
     "emptied_columns": pl.List(pl.String),
+    "flat_columns": pl.List(pl.String),
+    "stuck_columns": pl.List(pl.String),
     "verdict": pl.String,
     "reason": pl.String,
 }
@@ -41,10 +46,11 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class DayCounts:
-    """Events in each of 24 hours and, for each optional column, the events that fill it."""
+    """Events in each of 24 hours, for each optional column the events that fill it, and the measurements that do not vary."""
 
     by_hour: Counts
     filled: Counts
+    flat: frozenset[str] = frozenset()
 
     @property
     def events(self) -> int:
@@ -62,6 +68,7 @@ class DayQuality:
     emptied_columns: tuple[str, ...]
     verdict: str
     reason: str
+    stuck_columns: tuple[str, ...] = ()
 
 
 def day_quality(
@@ -80,8 +87,8 @@ def day_quality(
     least of all earlier days (three suffice). Hours in which it expects at least `least_expected_per_hour` events and there
     is none are silent; the day is partial when they should have held `missing_limit` of it
     and at least `least_expected_missing` events: fewer may be a few visits that did not come. A day is also partial
-    when a column that used to be filled is empty, or when it repeats the day before hour for hour over at least
-    `least_hours_to_repeat` hours (dates without a time all lie in one).
+    when a column that used to be filled is empty, when a measurement that used to vary is the same in all events, or when it
+    repeats the day before hour for hour over at least `least_hours_to_repeat` hours (dates without a time all lie in one).
     """
     today = counts.get(day, _NOTHING)
     past = [counts[other] for other in _days_before(day, HISTORY_DAYS, 1) if other in counts]
@@ -102,11 +109,14 @@ def day_quality(
     silent = np.flatnonzero((today.by_hour == 0) & (profile >= least_expected_per_hour))
     missing = float(profile[silent].sum() / profile.sum()) if profile.sum() else 0.0
     emptied = _emptied_columns(today, past[:7], least_expected=least_expected_per_day)
+    stuck = _stuck_columns(today, past[:7])
     faults = []
     if missing >= missing_limit and profile[silent].sum() >= least_expected_missing:
         faults.append(f"no event in {len(silent)} hours that hold {missing:.0%} of such a day")
     if emptied:
         faults.append(f"no value in {', '.join(emptied)}")
+    if stuck:
+        faults.append(f"one and the same value in {', '.join(stuck)}")
     yesterday = counts.get(day - timedelta(days=1))
     spread = np.count_nonzero(today.by_hour) >= least_hours_to_repeat
     if (
@@ -118,7 +128,7 @@ def day_quality(
         faults.append("the same events per hour as the day before")
     reason = "; ".join(faults) or f"{today.events:,} events, {usual:,.0f} are usual"
     verdict = "partial" if faults else "whole"
-    return DayQuality(expected, tuple(int(hour) for hour in silent), missing, emptied, verdict, reason)
+    return DayQuality(expected, tuple(int(hour) for hour in silent), missing, emptied, verdict, reason, stuck)
 
 
 _NOTHING: Final = DayCounts(np.zeros(24, np.int64), np.zeros(len(OPTIONAL_COLUMNS), np.int64))
@@ -137,6 +147,26 @@ def _emptied_columns(today: DayCounts, past: Sequence[DayCounts], *, least_expec
     return tuple(name for name, is_gone in zip(OPTIONAL_COLUMNS, gone, strict=True) if is_gone)
 
 
+def _stuck_columns(today: DayCounts, past: Sequence[DayCounts]) -> tuple[str, ...]:
+    """Return the measurements that are all alike today, though they varied on at least three of the days before."""
+    return tuple(
+        name for name in MEASURED_COLUMNS if name in today.flat and sum(_varied(day, name) for day in past) >= 3
+    )
+
+
+def _varied(day: DayCounts, name: str) -> bool:
+    return day.filled[OPTIONAL_COLUMNS.index(name)] >= LEAST_TO_BE_STUCK and name not in day.flat
+
+
+def _flat(group: pl.DataFrame) -> frozenset[str]:
+    """Return the measurements with one and the same value in all events of a day, as far as there are enough of them."""
+    return frozenset(
+        name
+        for name in MEASURED_COLUMNS
+        if group[name].sum() >= LEAST_TO_BE_STUCK and group[f"least_{name}"].min() == group[f"most_{name}"].max()
+    )
+
+
 def day_quality_frame(hours: pl.DataFrame, history: pl.DataFrame, days: Days) -> pl.DataFrame:
     """Return one row per day of `days` in the shape of telemetry.day_quality.
 
@@ -144,14 +174,19 @@ def day_quality_frame(hours: pl.DataFrame, history: pl.DataFrame, days: Days) ->
     of the result.
     """
     counts = {
-        row["event_date"]: DayCounts(np.array(row["events_by_hour"], np.int64), np.array(row["filled"], np.int64))
+        row["event_date"]: DayCounts(
+            np.array(row["events_by_hour"], np.int64),
+            np.array(row["filled"], np.int64),
+            frozenset(row["flat_columns"] or ()),
+        )
         for row in history.iter_rows(named=True)
         if row["event_date"] < days.start and row["events"] > 0
     }
     for (day,), group in hours.group_by("event_date"):
         by_hour = np.zeros(24, np.int64)
         by_hour[group["hour"].to_numpy()] = group["events"].to_numpy()
-        counts[day] = DayCounts(by_hour, group.select(OPTIONAL_COLUMNS).sum().to_numpy()[0].astype(np.int64))
+        filled = group.select(OPTIONAL_COLUMNS).sum().to_numpy()[0].astype(np.int64)
+        counts[day] = DayCounts(by_hour, filled, _flat(group))
     rows = []
     for number in range((days.end - days.start).days):
         day = days.start + timedelta(days=number)
@@ -168,6 +203,8 @@ def day_quality_frame(hours: pl.DataFrame, history: pl.DataFrame, days: Days) ->
                 quality.missing_rate,
                 today.filled.tolist(),
                 list(quality.emptied_columns),
+                sorted(today.flat),
+                list(quality.stuck_columns),
                 quality.verdict,
                 quality.reason,
             )

@@ -1,4 +1,5 @@
--- Events per day and hour of the days [$start, $end), and how many of them fill each optional column.
+-- Events per day and hour of the days [$start, $end), and how many of them fill each optional column;
+-- of measurements also the least and the most, by which a flat line shows.
 SELECT
     event_date,
     hour(event_time) AS hour,
@@ -10,7 +11,11 @@ SELECT
     count(rating) AS rating,
     count(duration_s) AS duration_s,
     count(platform) AS platform,
-    count(app_version) AS app_version
+    count(app_version) AS app_version,
+    min(latency_ms) AS least_latency_ms,
+    max(latency_ms) AS most_latency_ms,
+    min(duration_s) AS least_duration_s,
+    max(duration_s) AS most_duration_s
 FROM telemetry.events
 WHERE event_date >= $start AND event_date < $end
 GROUP BY ALL

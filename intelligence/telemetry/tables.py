@@ -151,6 +151,13 @@ DAY_QUALITY: Final = Table(
             "filled", "BIGINT[]", "Events with a value in each optional column, in the order of OPTIONAL_COLUMNS.", True
         ),
         Column("emptied_columns", "VARCHAR[]", "Columns that used to be filled and hold no value on this day.", True),
+        Column(
+            "flat_columns",
+            "VARCHAR[]",
+            "Measurements with one and the same value in at least 50 events, all of the day.",
+            True,
+        ),
+        Column("stuck_columns", "VARCHAR[]", "Those of them that used to vary.", True),
         Column("verdict", "VARCHAR", "whole, partial, empty or unknown (not enough history to judge).", True),
         Column("reason", "VARCHAR", "The verdict in words.", True),
     ),
@@ -164,7 +171,7 @@ DAY_QUALITY: Final = Table(
     claims=(
         Claim(
             name="telemetry_is_whole",
-            description="No stretch of silent hours and no column gone empty: otherwise the pipeline is at fault.",
+            description="No stretch of silent hours, no column gone empty and no measurement stuck: otherwise the pipeline is at fault.",
             contradictions="""
                 SELECT event_date, verdict, reason FROM telemetry.day_quality
                 WHERE event_date >= $start AND event_date < $end AND verdict IN ('partial', 'empty')""",

@@ -1,4 +1,4 @@
-"""`make up` as a person uses it: both UIs answer on loopback, Ctrl-C stops everything, a taken port is an error."""
+"""`make up` as a person uses it: all UIs and the pages answer on loopback, Ctrl-C stops everything, a taken port is an error."""
 
 import os
 import signal
@@ -48,8 +48,12 @@ def restore_ctrl_c() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks for orphans in /proc")
-def test_both_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(tmp_path: Path) -> None:
-    port, mlflow_port = free_port(), free_port()
+def test_all_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(tmp_path: Path) -> None:
+    port, mlflow_port, reports_port = free_port(), free_port(), free_port()
+    pages = tmp_path / "evidently_reports"
+    pages.mkdir()
+    (pages / "index.html").write_text("<!doctype html><title>Drift</title>")
+    ports = ["--port", str(port), "--mlflow-port", str(mlflow_port), "--reports-port", str(reports_port)]
     environment = {
         **os.environ,
         "INTELLIGENCE_DATA": str(tmp_path),
@@ -58,7 +62,7 @@ def test_both_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(tmp_pa
         "NETWORK_GUARD_LOG": str(tmp_path / "addresses.log"),
     }
     served = subprocess.Popen(
-        [sys.executable, "-m", "intelligence.cli", "up", "--port", str(port), "--mlflow-port", str(mlflow_port)],
+        [sys.executable, "-m", "intelligence.cli", "up", *ports],
         env=environment,
         cwd=ROOT,
         stdout=subprocess.PIPE,
@@ -67,7 +71,11 @@ def test_both_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(tmp_pa
         preexec_fn=restore_ctrl_c,  # noqa: PLW1509 - a shell's background jobs start with Ctrl-C switched off
     )
     try:
-        urls = [f"http://127.0.0.1:{port}/server_info", f"http://127.0.0.1:{mlflow_port}/health"]
+        urls = [
+            f"http://127.0.0.1:{port}/server_info",
+            f"http://127.0.0.1:{mlflow_port}/health",
+            f"http://127.0.0.1:{reports_port}/index.html",
+        ]
         deadline = time.monotonic() + 120
         while not all(answers(url) for url in urls) and time.monotonic() < deadline:
             assert served.poll() is None, served.stdout and served.stdout.read()
@@ -77,11 +85,12 @@ def test_both_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(tmp_pa
         served.send_signal(signal.SIGINT)
         said, _ = served.communicate(timeout=60)
     assert served.returncode == 0, said
-    assert f"http://127.0.0.1:{port}" in said
+    assert all(f"http://127.0.0.1:{each}" in said for each in (port, mlflow_port, reports_port))
     time.sleep(1)
     assert processes_with(str(tmp_path)) == []
     assert processes_with(f"-p {port}") == []
     assert processes_with(f"--port {mlflow_port}") == []
+    assert processes_with(str(pages)) == []
     assert not (tmp_path / "addresses.log").exists(), (tmp_path / "addresses.log").read_text()
 
 
@@ -91,4 +100,6 @@ def test_a_taken_port_is_an_error_that_names_it() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(PlatformError, match=f"port {port} is in use"):
-            serve(port=port, mlflow_port=free_port(), say=print)
+            serve(port=port, mlflow_port=free_port(), reports_port=free_port(), say=print)
+        with pytest.raises(PlatformError, match=f"Evidently pages: port {port} is in use"):
+            serve(port=free_port(), mlflow_port=free_port(), reports_port=port, say=print)

@@ -13,6 +13,8 @@ from polars.testing import assert_frame_equal
 from intelligence.tables import Days
 from intelligence.telemetry.day_quality import (
     HISTORY_DAYS,
+    LEAST_TO_BE_STUCK,
+    MEASURED_COLUMNS,
     OPTIONAL_COLUMNS,
     DayCounts,
     DayQuality,
@@ -26,9 +28,9 @@ HOURS = np.array([0, 0, 0, 0, 0, 2, 10, 40, 90, 100, 110, 100, 80, 90, 100, 90, 
 ALL_FILLED = [*OPTIONAL_COLUMNS]
 
 
-def counts(by_hour: np.ndarray, *, filled: list[str] = ALL_FILLED) -> DayCounts:
+def counts(by_hour: np.ndarray, *, filled: list[str] = ALL_FILLED, flat: tuple[str, ...] = ()) -> DayCounts:
     events = int(by_hour.sum())
-    return DayCounts(by_hour, np.array([events if name in filled else 0 for name in OPTIONAL_COLUMNS]))
+    return DayCounts(by_hour, np.array([events if name in filled else 0 for name in OPTIONAL_COLUMNS]), frozenset(flat))
 
 
 def varied(day: date, by_hour: np.ndarray = HOURS) -> np.ndarray:
@@ -135,6 +137,27 @@ def test_a_column_that_is_rarely_filled_may_stay_empty_for_a_day() -> None:
     assert judged(history, NEXT, counts(varied(NEXT), filled=no_rating)).verdict == "whole"
 
 
+def test_a_measurement_that_used_to_vary_and_is_now_one_and_the_same_is_named() -> None:
+    quality = judged(school_weeks(4), NEXT, counts(varied(NEXT), flat=("latency_ms",)))
+    assert (quality.verdict, quality.stuck_columns) == ("partial", ("latency_ms",))
+    assert "one and the same value in latency_ms" in quality.reason
+
+
+def test_a_measurement_that_never_varied_is_no_fault() -> None:
+    history = {day: counts(other.by_hour, flat=("duration_s",)) for day, other in school_weeks(4).items()}
+    assert judged(history, NEXT, counts(varied(NEXT), flat=("duration_s",))).verdict == "whole"
+
+
+def test_what_is_stuck_for_good_is_a_fault_until_nobody_remembers_it_vary() -> None:
+    days = dict(school_weeks(4))
+    verdicts = []
+    for number in range(10):
+        day = NEXT + timedelta(days=number)
+        days[day] = counts(varied(day), flat=("latency_ms",))
+        verdicts.append(day_quality(day, days).verdict)
+    assert verdicts == ["partial"] * 5 + ["whole"] * 5
+
+
 def test_a_day_that_repeats_the_day_before_hour_for_hour_is_partial() -> None:
     history = school_weeks(4)
     quality = judged(history, NEXT, history[NEXT - timedelta(days=1)])
@@ -186,8 +209,11 @@ def hours_frame(days: Mapping[date, DayCounts]) -> pl.DataFrame:
         for hour in np.flatnonzero(of_day.by_hour):
             here = np.minimum(left, of_day.by_hour[hour])
             left = left - here
-            rows.append((day, int(hour), int(of_day.by_hour[hour]), *map(int, here)))
+            extremes = [value for name in MEASURED_COLUMNS for value in (1.0, 1.0 if name in of_day.flat else 2.0)]
+            rows.append((day, int(hour), int(of_day.by_hour[hour]), *map(int, here), *extremes))
+    bounds = [f"{end}_{name}" for name in MEASURED_COLUMNS for end in ("least", "most")]
     columns = {"event_date": pl.Date, "hour": pl.Int64, "events": pl.Int64, **dict.fromkeys(OPTIONAL_COLUMNS, pl.Int64)}
+    columns |= dict.fromkeys(bounds, pl.Float64)
     return pl.DataFrame(rows, schema=columns, orient="row")
 
 
@@ -205,7 +231,7 @@ def one_by_one(hours: pl.DataFrame, days: Days, steps: list[int]) -> pl.DataFram
     return whole
 
 
-KINDS = st.sampled_from(["ordinary", "ordinary", "ordinary", "silent", "none", "emptied", "repeated"])
+KINDS = st.sampled_from(["ordinary", "ordinary", "ordinary", "silent", "none", "emptied", "stuck", "repeated"])
 
 
 def stream(kinds: list[str]) -> dict[date, DayCounts]:
@@ -220,6 +246,8 @@ def stream(kinds: list[str]) -> dict[date, DayCounts]:
             today = counts(today.by_hour)
         if kind == "emptied":
             today = counts(today.by_hour, filled=["session_id"])
+        if kind == "stuck":
+            today = counts(today.by_hour, flat=("duration_s",))
         if kind == "repeated":
             today = days.get(day - timedelta(days=1), today)
         days[day] = today
@@ -241,14 +269,14 @@ def test_days_judged_one_by_one_are_judged_as_in_one_run(kinds: list[str], data:
 
 def test_every_planted_fault_of_a_stream_is_found_and_nothing_else() -> None:
     kinds = ["ordinary"] * 42
-    kinds[30], kinds[34], kinds[36], kinds[40] = "silent", "none", "emptied", "repeated"
+    kinds[30], kinds[34], kinds[36], kinds[38], kinds[40] = "silent", "none", "emptied", "stuck", "repeated"
     days = stream(kinds)
     verdicts = {
         number: day_quality(MONDAY + timedelta(days=number), days).verdict
         for number in range(3, 42)
         if day_quality(MONDAY + timedelta(days=number), days).verdict != "whole"
     }
-    assert verdicts == {30: "partial", 34: "empty", 36: "partial", 40: "partial"}
+    assert verdicts == {30: "partial", 34: "empty", 36: "partial", 38: "partial", 40: "partial"}
 
 
 def test_the_frame_has_the_columns_of_its_table() -> None:
@@ -257,12 +285,25 @@ def test_the_frame_has_the_columns_of_its_table() -> None:
     assert frame.height == 7
 
 
+def test_a_flat_line_is_told_from_the_least_and_the_most_of_the_hours_and_not_of_a_handful_of_events() -> None:
+    days = {day: counts(varied(day)) for day in school_weeks(2)}
+    today, few = MONDAY + timedelta(days=14), MONDAY + timedelta(days=15)
+    days[today] = counts(varied(today), flat=("latency_ms",))
+    days[few] = DayCounts(varied(few), np.full(len(OPTIONAL_COLUMNS), LEAST_TO_BE_STUCK - 1), frozenset(["latency_ms"]))
+    frame = day_quality_frame(
+        hours_frame(days), pl.DataFrame(schema=empty_history()), Days(MONDAY, few + timedelta(days=1))
+    )
+    told = frame.filter(pl.col("flat_columns").list.len() > 0).select("event_date", "flat_columns", "stuck_columns")
+    assert told.rows() == [(today, ["latency_ms"], ["latency_ms"])]
+
+
 def empty_history() -> dict[str, pl.DataType]:
     return {
         "event_date": pl.Date(),
         "events": pl.Int64(),
         "events_by_hour": pl.List(pl.Int64),
         "filled": pl.List(pl.Int64),
+        "flat_columns": pl.List(pl.String),
     }
 
 
