@@ -24,26 +24,32 @@ def made_pages(
     """Return the rows of drift.drift_pages after the pages of the newest verdicts were made and old ones given up."""
     from intelligence.drift.pages import index_page, pages_kept
 
-    newest = lake.frame(
-        f"FROM {MODEL_WATCH.path} WHERE event_date = (SELECT max(event_date) FROM {MODEL_WATCH.path})"
-        " QUALIFY model_version = max(model_version) OVER (PARTITION BY model)"
-    )
+    newest = lake.frame(f"FROM {MODEL_WATCH.path} WHERE event_date = (SELECT max(event_date) FROM {MODEL_WATCH.path})")
     pages = lake.frame(f"FROM {DRIFT_PAGES.path}")
     for verdict in newest.filter(pl.col("rows") > 0).iter_rows(named=True):
         say(f"page of {verdict['model']} for {verdict['event_date']}")
-        made = _made(lake, registry, reports, verdict)
+        made = _made(lake, registry, reports, verdict, pages)
         if made:
-            same = (pl.col("event_date") == made["event_date"]) & (pl.col("model") == made["model"])
+            same = pl.all_horizontal(pl.col(name) == made[name] for name in DRIFT_PAGES.key)
             pages = pl.concat([pages.filter(~same), pl.DataFrame([made], schema=pages.schema)])
     if newest.height:
         pages = pages_kept(pages, newest_day=newest["event_date"][0], keep_days=PRODUCT.drift.keep_pages_days)
-    there = [reports.holds([row["drift_page"], row["report"]]) for row in pages.iter_rows(named=True)]
-    pages = pages.filter(pl.Series(there, dtype=pl.Boolean))
+    pages = _there(pages, reports)
     reports.text(INDEX, index_page(pages.to_dicts(), product=product))
     return pages
 
 
-def _made(lake: Lake, registry: Registry, reports: DriftReports, verdict: dict[str, Any]) -> dict[str, Any] | None:
+def _there(pages: pl.DataFrame, reports: DriftReports) -> pl.DataFrame:
+    """Return the rows whose files are there: what somebody has deleted is not listed."""
+    whole = [row for row in pages.iter_rows(named=True) if reports.holds([row["drift_page"], row["report"]])]
+    for row in whole:
+        row["quality_page"] = row["quality_page"] if reports.holds([row["quality_page"] or ""]) else None
+    return pl.DataFrame(whole, schema=pages.schema)
+
+
+def _made(
+    lake: Lake, registry: Registry, reports: DriftReports, verdict: dict[str, Any], pages: pl.DataFrame
+) -> dict[str, Any] | None:
     from intelligence.drift.baseline import SCORE
     from intelligence.drift.pages import page_kind
     from intelligence.drift.watch import run_report
@@ -51,12 +57,14 @@ def _made(lake: Lake, registry: Registry, reports: DriftReports, verdict: dict[s
     model, day = verdict["model"], verdict["event_date"]
     drift, days = WATCHED_BY_MODEL[model], Days(day, day + timedelta(days=1))
     watch = watch_of(lake, registry, drift, days)
-    if isinstance(watch, str):
+    if isinstance(watch, str) or int(watch.champion.version) != verdict["model_version"]:
         return None
     windows, subject = windows_of(watch, drift, day), subject_of(drift)
     query = f"FROM {drift.path} WHERE event_date = $day AND model_version = $version"
     moved = lake.frame(query, {"day": day, "version": verdict["model_version"]})
-    names = {part: f"{day}-{model}{part}" for part in ("-drift.html", "-quality.html", ".json")}
+    names = {
+        part: f"{day}-{model}-v{verdict['model_version']}{part}" for part in ("-drift.html", "-quality.html", ".json")
+    }
     title = f"{subject.title}, week to {day}: {verdict['state']}"
     _drift_page(lake, reports, watch, windows, moved, name=names["-drift.html"], title=title)
     known = windows.known
@@ -69,7 +77,7 @@ def _made(lake: Lake, registry: Registry, reports: DriftReports, verdict: dict[s
         "event_date": day,
         "model": model,
         "model_version": verdict["model_version"],
-        "kind": page_kind(day, verdict["state"], _state_before(lake, model, day)),
+        "kind": page_kind(day, verdict["state"], is_shown=_is_shown(lake, verdict, pages)),
         "state": verdict["state"],
         "reason": verdict["reason"],
         "drift_page": names["-drift.html"],
@@ -100,6 +108,11 @@ def _drift_page(
     reports.drift_page(name, now, past, {column: limits[column] for column in shown}, title=title)
 
 
-def _state_before(lake: Lake, model: str, day: Any) -> str | None:
-    query = f"SELECT arg_max(state, event_date) FROM {MODEL_WATCH.path} WHERE model = $model AND event_date < $day"
-    return lake.frame(query, {"model": model, "day": day}).item()
+def _is_shown(lake: Lake, verdict: dict[str, Any], pages: pl.DataFrame) -> bool:
+    """Return whether an alarm's page shows the stretch of days to which the verdict belongs, from the last steady day on."""
+    query = f"""
+        SELECT coalesce(max(event_date), DATE '0001-01-01') FROM {MODEL_WATCH.path}
+        WHERE model = $model AND model_version = $model_version AND event_date < $event_date AND state = 'steady'"""
+    since = lake.frame(query, {name: verdict[name] for name in DRIFT_PAGES.key}).item()
+    same = pages.filter(kind="alarm", model=verdict["model"], model_version=verdict["model_version"])
+    return same.filter(pl.col("event_date") > since, pl.col("event_date") < verdict["event_date"]).height > 0

@@ -79,7 +79,7 @@ def _follow_drift(
         if isinstance(found, Retraining) and newest:
             steps = [step, Step((scores_of(step.tables[0]),), newest, step.cause)]
             _all_ran(defs, instance, [*steps, *_after_scores(newest, step.cause)], outcome, listener)
-    outcome.told += told_of_drift(lake, named["announcer"])
+    outcome.told += told_of_drift(lake, named["announcer"], named["drift_reports"])
 
 
 def _after_scores(days: Days | None, cause: str | None) -> list[Step]:

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import dagster as dg
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from assets.house import ALWAYS, claims_of, key_of
+from assets.house import ALWAYS, SCHEMA_CHECK, claims_of, key_of
 from assets.models import CAUSE_TAG
 from assets.steps import Step
 from intelligence.layers import TABLES
@@ -49,23 +50,32 @@ def broken_ground(instance: dg.DagsterInstance, step_tables: Sequence[Table]) ->
     Dagster stops at a blocking check in its own run only. What is asked for later stops here, until the check has passed.
     """
     first = min(TABLES.index(table) for table in step_tables)
-    keys = {
-        dg.AssetCheckKey(key_of(table), claim.name): table
+    keys = [
+        dg.AssetCheckKey(key_of(table), name)
         for table in TABLES[:first]
         if table not in step_tables
-        for claim in claims_of(table)
-        if claim.blocking and claim.severity == "ERROR"
-    }
-    found = instance.event_log_storage.get_latest_asset_check_execution_by_key(list(keys))
-    for key, record in found.items():
-        evaluation = (
-            record.event.dagster_event.asset_check_evaluation_data
-            if record.event and record.event.dagster_event
-            else None
-        )
-        if evaluation and not evaluation.passed:
+        for name in _blocking_checks(table)
+    ]
+    for key, record in instance.event_log_storage.get_latest_asset_check_execution_by_key(keys).items():
+        if _last_evaluated(instance, key, record.status) == AssetCheckExecutionRecordStatus.FAILED:
             return f"{key.asset_key.to_user_string()} does not satisfy {key.name}: mend it and materialize it again."
     return None
+
+
+def _blocking_checks(table: Table) -> list[str]:
+    blocking = [claim.name for claim in claims_of(table) if claim.blocking and claim.severity == "ERROR"]
+    return [SCHEMA_CHECK, *blocking]
+
+
+def _last_evaluated(
+    instance: dg.DagsterInstance, key: dg.AssetCheckKey, status: AssetCheckExecutionRecordStatus
+) -> AssetCheckExecutionRecordStatus | None:
+    """Return how the check last ended: one that is only planned, by a run that was killed, leaves what was found before."""
+    if status != AssetCheckExecutionRecordStatus.PLANNED:
+        return status
+    ended = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
+    before = instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=ended)
+    return before[0].status if before else None
 
 
 def attempts_made(instance: dg.DagsterInstance, episode: str) -> tuple[int, bool]:

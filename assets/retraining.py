@@ -13,7 +13,7 @@ from intelligence.drift.tables import DRIFT_PAGES, MODEL_WATCH
 from intelligence.layers import TRAINED
 from intelligence.tables import Table
 from resources.announcer import Announcer
-from resources.drift_reports import DriftReports
+from resources.drift_reports import INDEX, DriftReports
 from resources.lake import Lake
 from resources.registry import Registry
 
@@ -32,7 +32,7 @@ def retrainings(lake: Lake, registry: Registry, reports: DriftReports) -> Iterat
             trained_through=date.fromisoformat(champion.trained_through) if champion else None,
             rules=PRODUCT.drift,
         )
-        cause = f"{found.cause} {_link(lake, reports, model)}".strip() if isinstance(found, Retraining) else None
+        cause = f"{found.cause} {_link(lake, reports, model)}" if isinstance(found, Retraining) else None
         yield Step(tables, cause=cause), found
 
 
@@ -47,17 +47,22 @@ def _trainings(lake: Lake, verdicts: Table) -> list[Training]:
 
 
 def _link(lake: Lake, reports: DriftReports, model: str) -> str:
-    query = f"SELECT drift_page FROM {DRIFT_PAGES.path} WHERE model = $model AND state = 'moved' ORDER BY event_date DESC LIMIT 1"
+    """Return where the alarm can be looked at, or the newest page on which something has moved, or else the index."""
+    query = f"""
+        SELECT drift_page FROM {DRIFT_PAGES.path} WHERE model = $model AND state = 'moved'
+        ORDER BY kind = 'alarm' DESC, event_date DESC, model_version DESC LIMIT 1"""
     found = lake.frame(query, {"model": model})
-    return f"Page: {reports.url(found.item())}" if found.height else ""
+    return f"Page: {reports.url(found.item() if found.height else INDEX)}"
 
 
-def told_of_drift(lake: Lake, announcer: Announcer) -> list[str]:
+def told_of_drift(lake: Lake, announcer: Announcer, reports: DriftReports) -> list[str]:
     """Return the titles of what was told now and had not been before."""
     notifier, told = announcer.notifier(), []
     for scores, tables in TRAINED.items():
-        for notice in notices(_watch(lake, MODELS[scores.path]), _trainings(lake, tables[1]), rules=PRODUCT.drift):
-            if notifier.told(notice.episode, notice.title, notice.text, _channel(), topic=notice.key):
+        model = MODELS[scores.path]
+        for notice in notices(_watch(lake, model), _trainings(lake, tables[1]), rules=PRODUCT.drift):
+            text = f"{notice.text}\n{_link(lake, reports, model)}" if notice.has_page else notice.text
+            if notifier.told(notice.episode, notice.title, text, _channel(), topic=notice.key):
                 told.append(notice.title)
     return told
 

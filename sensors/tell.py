@@ -5,17 +5,18 @@ import dagster as dg
 from assets.house import PRODUCT
 from assets.retraining import told_of_drift
 from resources.announcer import Announcer
+from resources.drift_reports import DriftReports
 from resources.lake import Lake
 
 EVERY_S = 30
 
 
 @dg.sensor(minimum_interval_seconds=EVERY_S, default_status=dg.DefaultSensorStatus.RUNNING)
-def tell_of_drift(lake: Lake, announcer: Announcer) -> dg.SkipReason:
+def tell_of_drift(lake: Lake, announcer: Announcer, drift_reports: DriftReports) -> dg.SkipReason:
     """Tell what has moved, what its training came to, and that telemetry is not whole: one message each, one thread an episode."""
     if not lake.exists():
         return dg.SkipReason("Nothing was taken in yet.")
-    told = told_of_drift(lake, announcer)
+    told = told_of_drift(lake, announcer, drift_reports)
     return dg.SkipReason(f"Told: {'; '.join(told)}." if told else "There is nothing new to tell.")
 
 

@@ -15,6 +15,8 @@ from intelligence.risk.model import Floats
 
 GRID_POINTS: Final = 64
 DRAWN_IN: Final = (0.005, 0.995)
+# Values that differ by less than this share of themselves are alike: what differs is their last bits.
+ROUNDING: Final = 1e-9
 
 Measure = Literal["distribution", "mean"]
 
@@ -76,7 +78,8 @@ def scale_of(values: Floats) -> Scale | None:
     if len(grid) < 2:
         return None
     counts = Scale(grid, 1.0).counts(present)
-    return Scale(grid, spread(grid, counts / counts[-1]))
+    sd = spread(grid, counts / counts[-1])
+    return Scale(grid, sd) if sd > ROUNDING * np.abs(grid).max() else None
 
 
 def spread(grid: Floats, shares: Floats) -> float:

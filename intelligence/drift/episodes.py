@@ -65,6 +65,7 @@ class Notice:
     episode: str
     title: str
     text: str
+    has_page: bool = True
 
 
 def episodes(watch: pl.DataFrame, *, rules: Drift) -> list[Episode]:
@@ -164,7 +165,7 @@ def notices(watch: pl.DataFrame, trainings: Sequence[Training], *, rules: Drift)
         told.append(Notice(f"{episode.key}: seen", episode.key, title, episode.reason))
         if episode.ripe_day:
             told += [_outcome(episode, each) for each in trainings if each.as_of >= episode.ripe_day][:1]
-    return told + _faults(watch.filter(pl.col("event_date") >= oldest))
+    return told + _faults(watch, oldest)
 
 
 def _outcome(episode: Episode, training: Training) -> Notice:
@@ -177,13 +178,19 @@ def _outcome(episode: Episode, training: Training) -> Notice:
     return Notice(f"{episode.key}: trained", episode.key, title, training.reason)
 
 
-def _faults(watch: pl.DataFrame) -> list[Notice]:
+def _faults(watch: pl.DataFrame, oldest: date) -> list[Notice]:
+    """Return one notice for each stretch of suspended days; its first reason stands for all, and for every model."""
     told: dict[str, Notice] = {}
-    for row in watch.filter(pl.col("state") == "suspended").sort("event_date").iter_rows(named=True):
-        key = f"telemetry at fault: {row['reason']}"
-        told.setdefault(
-            key, Notice(key, key, "Telemetry is not whole: nothing is judged, trained or decided", row["reason"])
-        )
+    key, first_reason = "", None
+    for row in watch.sort("event_date", "model_version").iter_rows(named=True):
+        if row["state"] != "suspended":
+            first_reason = None
+            continue
+        if first_reason is None:
+            key, first_reason = f"telemetry at fault since {row['event_date']}", row["reason"]
+        if row["event_date"] >= oldest:
+            title = "Telemetry is not whole: nothing is judged, trained or decided"
+            told[key] = Notice(key, key, title, first_reason, has_page=False)
     return list(told.values())
 
 

@@ -12,15 +12,17 @@ SHOWN_PREDICTORS: Final = 8
 _SUNDAY: Final = 7
 
 
-def page_kind(day: date, state: str, state_before: str | None) -> PageKind:
-    """Return what the day's page is for: an alarm on the first day on which something moved, a week's end, or the newest.
+def page_kind(day: date, state: str, *, is_shown: bool) -> PageKind:
+    """Return what the day's page is for: an alarm, a week's end, or the newest.
 
-    >>> page_kind(date(2026, 8, 5), "moved", "steady")
+    An alarm is the first page of a stretch of days on which something has moved; `is_shown` says that there is one.
+
+    >>> page_kind(date(2026, 8, 5), "moved", is_shown=False)
     'alarm'
-    >>> page_kind(date(2026, 8, 2), "steady", "steady")
+    >>> page_kind(date(2026, 8, 2), "steady", is_shown=False)
     'week'
     """
-    if state == "moved" and state_before != "moved":
+    if state == "moved" and not is_shown:
         return "alarm"
     return "week" if day.isoweekday() == _SUNDAY else "newest"
 
@@ -45,7 +47,7 @@ def index_page(pages: Sequence[Mapping[str, Any]], *, product: str) -> str:
         f"<tr class='{escape(row['state'])}'><td>{row['event_date']}</td><td>{escape(row['model'])}"
         f" version {row['model_version']}</td><td>{escape(row['kind'])}</td><td>{escape(row['state'])}</td>"
         f"<td>{escape(row['reason'])}</td><td>{_links(row)}</td></tr>"
-        for row in sorted(pages, key=lambda row: (row["event_date"], row["model"]), reverse=True)
+        for row in sorted(pages, key=lambda row: (row["event_date"], row["model"], row["model_version"]), reverse=True)
     )
     empty = "<p>No page was made yet: a model must have become champion first.</p>" if not rows else ""
     return _FRAME.format(product=escape(product), rows=rows, empty=empty)

@@ -174,9 +174,10 @@ DRIFT_PAGES: Final = Table(
         Column("report", "VARCHAR", "The same as JSON.", True),
         Column("bytes", "BIGINT", "Size of the files.", True),
     ),
-    key=("event_date", "model"),
+    key=("event_date", "model", "model_version"),
     page="""
-        SELECT event_date AS day, model, kind, state, reason FROM drift.drift_pages ORDER BY event_date DESC, model LIMIT 14""",
+        SELECT event_date AS day, model, model_version AS version, kind, state, reason
+        FROM drift.drift_pages ORDER BY event_date DESC, model LIMIT 14""",
 )
 
 TABLES: Final = (BASELINE_STATS, FEATURE_DRIFT, USER_DRIFT, MODEL_WATCH, DRIFT_PAGES)
