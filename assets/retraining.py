@@ -37,8 +37,11 @@ def retrainings(lake: Lake, registry: Registry, reports: DriftReports) -> Iterat
 
 
 def _watch(lake: Lake, model: str) -> pl.DataFrame:
-    columns = "event_date, model, model_version, state, that_matter, reason"
-    return lake.frame(f"SELECT {columns} FROM {MODEL_WATCH.path} WHERE model = $model", {"model": model})
+    """Return the verdict of each day that was given first: what a later champion says of it is hindsight."""
+    query = f"""
+        SELECT event_date, model, model_version, state, that_matter, reason FROM {MODEL_WATCH.path} WHERE model = $model
+        QUALIFY row_number() OVER (PARTITION BY event_date ORDER BY lake_snapshot, model_version) = 1"""
+    return lake.frame(query, {"model": model})
 
 
 def _trainings(lake: Lake, verdicts: Table) -> list[Training]:

@@ -76,7 +76,7 @@ def baseline(
     The allowed false alarms are shared: half of them for all distances together, half for the expectation. `smallest` is
     the distance below which nothing counts as moved, however sure it is.
     """
-    scored = with_scores(rows, model)
+    scored = with_scores(rows.sort("event_date", unit), model)
     names = [*model.predictors, SCORE, OUTCOME]
     past = history(scored, names, unit=unit, first_day=window.first, day_count=window.day_count)
     scales = _scales(past, model.predictors)

@@ -15,10 +15,14 @@ FRESH_DAYS: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A stretch of days on which something that matters had moved; `key` stays the same while it lasts."""
+    """A stretch of days on which something that matters had moved; `key` stays the same while it lasts.
+
+    `champion` is who was champion on its last day: the one on whose watch it began, or one that was trained for it.
+    """
 
     model: str
     model_version: int
+    champion: int
     first_day: date
     last_day: date
     ripe_day: date | None
@@ -68,23 +72,24 @@ class Notice:
     has_page: bool = True
 
 
-def episodes(watch: pl.DataFrame, *, rules: Drift) -> list[Episode]:
+def episodes(watch: pl.DataFrame, trainings: Sequence[Training], *, rules: Drift) -> list[Episode]:
     """Return the episodes in one model's verdicts, oldest first.
 
     `watch` has a row per day: event_date, model, model_version, state, that_matter, reason. An episode begins on a day on
-    which something that matters has moved, ends with the champion or after `consecutive_days` steady verdicts, and is ripe
-    once as many in a row have found it. Suspended and unknown days neither count nor end it.
+    which something that matters has moved, and is ripe once `consecutive_days` in a row have found it. It ends after as
+    many steady verdicts, or with the champion; but one that was trained for it has seen too little of the new world to
+    find it ordinary, and goes on with it. Suspended and unknown days neither count nor end it.
     """
     found: list[Episode] = []
     run = steady = 0
     for row in watch.sort("event_date", "model_version").iter_rows(named=True):
-        if found and found[-1].model_version != row["model_version"]:
-            found[-1], run = _with(found[-1], is_over=True), 0
+        if found and found[-1].champion != row["model_version"]:
+            found[-1], run = _under(row["model_version"], found[-1], trainings), 0
         if row["state"] == "moved" and row["that_matter"]:
             run, steady = run + 1, 0
             if not found or found[-1].is_over:
-                day = row["event_date"]
-                found.append(Episode(row["model"], row["model_version"], day, day, None, row["reason"], is_over=False))
+                day, version = row["event_date"], row["model_version"]
+                found.append(Episode(row["model"], version, version, day, day, None, row["reason"], is_over=False))
             last = found[-1]
             ripe = last.ripe_day or (row["event_date"] if run >= rules.consecutive_days else None)
             found[-1] = _with(last, last_day=row["event_date"], ripe_day=ripe, reason=row["reason"])
@@ -93,6 +98,16 @@ def episodes(watch: pl.DataFrame, *, rules: Drift) -> list[Episode]:
             if found and steady >= rules.consecutive_days:
                 found[-1] = _with(found[-1], is_over=True)
     return found
+
+
+def _under(champion: int, episode: Episode, trainings: Sequence[Training]) -> Episode:
+    """Return the episode on the first day of another champion: it goes on where that one was trained for it."""
+    trained_for_it = not episode.is_over and champion in {each.challenger for each in _since_ripe(episode, trainings)}
+    return _with(episode, champion=champion) if trained_for_it else _with(episode, is_over=True)
+
+
+def _since_ripe(episode: Episode, trainings: Sequence[Training]) -> list[Training]:
+    return [each for each in trainings if episode.ripe_day and each.as_of >= episode.ripe_day]
 
 
 def _with(episode: Episode, **changes: object) -> Episode:
@@ -118,7 +133,9 @@ def retraining(
         return Waiting("No champion is watched yet.")
     newest_day = watch["event_date"].max()
     assert isinstance(newest_day, date)
-    standing = [each for each in episodes(watch, rules=rules) if not each.is_over and each.model_version == champion]
+    standing = [
+        each for each in episodes(watch, trainings, rules=rules) if not each.is_over and each.champion == champion
+    ]
     if not standing:
         return Waiting("The world looks as it did in training.")
     episode = standing[-1]
@@ -132,7 +149,7 @@ def retraining(
 def _settled(episode: Episode, trainings: Sequence[Training], rules: Drift) -> str | None:
     if episode.ripe_day is None:
         return f"Something has moved since {episode.first_day}, on fewer than {rules.consecutive_days} days in a row."
-    since = [each for each in trainings if each.as_of >= episode.ripe_day]
+    since = _since_ripe(episode, trainings)
     return f"This episode was trained for as of {since[-1].as_of}: {since[-1].decision}." if since else None
 
 
@@ -158,13 +175,12 @@ def notices(watch: pl.DataFrame, trainings: Sequence[Training], *, rules: Drift)
     assert isinstance(newest_day, date)
     oldest = newest_day - timedelta(days=FRESH_DAYS)
     told = []
-    for episode in episodes(watch, rules=rules):
+    for episode in episodes(watch, trainings, rules=rules):
         if episode.last_day < oldest:
             continue
         title = f"{_named(episode.model)}: the world has moved since {episode.first_day}"
         told.append(Notice(f"{episode.key}: seen", episode.key, title, episode.reason))
-        if episode.ripe_day:
-            told += [_outcome(episode, each) for each in trainings if each.as_of >= episode.ripe_day][:1]
+        told += [_outcome(episode, each) for each in _since_ripe(episode, trainings)][:1]
     return told + _faults(watch, oldest)
 
 
