@@ -18,9 +18,11 @@ from resources.lake import Lake
 from resources.registry import Registry
 
 # A day is looked at when it was built or scored; not while a check that it stands on has failed. What is older than a week
-# is hindsight.
+# is hindsight. That some day was never built or scored does not keep the others from being looked at.
 WHEN_BUILT = (
-    dg.AutomationCondition.eager().replace(
+    dg.AutomationCondition.eager()
+    .without(~dg.AutomationCondition.any_deps_missing())
+    .replace(
         dg.AutomationCondition.in_latest_time_window(),
         dg.AutomationCondition.in_latest_time_window(timedelta(days=7)),
     )

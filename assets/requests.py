@@ -10,27 +10,42 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 from assets.house import ALWAYS, SCHEMA_CHECK, claims_of, key_of
 from assets.models import CAUSE_TAG
 from assets.steps import Step
-from intelligence.layers import TABLES
+from intelligence.layers import DELIVERED, TABLES
 from intelligence.tables import Table
 from resources.runs import UNFINISHED, close_orphaned_runs
 
+STEP_TAG = "intelligence/step"
 EPISODE_TAG = "intelligence/episode"
 MOST_ATTEMPTS = 3
+_IN_VAIN = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 
 
-def run_request(step: Step, *, because: str, tags: dict[str, str] | None = None) -> dg.RunRequest:
-    """Return the request for the step; the same step for the same reason has the same key, and is run once for it."""
-    asked = dict(tags or {}) | ({CAUSE_TAG: step.cause} if step.cause else {})
+def run_request(
+    instance: dg.DagsterInstance, step: Step, *, because: str, tags: dict[str, str] | None = None
+) -> dg.RunRequest | dg.SkipReason:
+    """Return the request for the step, or why it is not asked for.
+
+    The same step for the same reason is run once; where that failed or was killed, again, MOST_ATTEMPTS times in all.
+    Attempts are counted in the runs themselves: neither a lost cursor nor a restart forgets one.
+    """
     days = step.days or ALWAYS
     last = days.end - timedelta(days=1)
     named = f"{' '.join(table.path for table in step.tables)} {days.start} {last} {because}"
+    key = hashlib.sha256(named.encode()).hexdigest()[:20]
+    runs = instance.get_runs(dg.RunsFilter(tags={STEP_TAG: key}))
+    what = f"{step.tables[0].path}{f' of {days.start} to {last}' if step.days else ''}"
+    if any(run.status not in _IN_VAIN for run in runs):
+        return dg.SkipReason(f"A run was made for {what} already, and nothing has changed since.")
+    if len(runs) >= MOST_ATTEMPTS:
+        return dg.SkipReason(f"{what} failed {len(runs)} times; it is asked for again when something has changed.")
+    asked = {**(tags or {}), STEP_TAG: key} | ({CAUSE_TAG: step.cause} if step.cause else {})
     if step.days and step.days.start < last:
         asked |= {
             "dagster/asset_partition_range_start": str(days.start),
             "dagster/asset_partition_range_end": str(last),
         }
     return dg.RunRequest(
-        run_key=hashlib.sha256(named.encode()).hexdigest()[:20],
+        run_key=f"{key}-{len(runs) + 1}",
         asset_selection=[key_of(table) for table in step.tables],
         partition_key=str(days.start) if step.days and days.start == last else None,
         tags=asked,
@@ -50,9 +65,10 @@ def broken_ground(instance: dg.DagsterInstance, step_tables: Sequence[Table]) ->
     Dagster stops at a blocking check in its own run only. What is asked for later stops here, until the check has passed.
     """
     first = min(TABLES.index(table) for table in step_tables)
+    before = dict.fromkeys((*DELIVERED, *TABLES[:first]))
     keys = [
         dg.AssetCheckKey(key_of(table), name)
-        for table in TABLES[:first]
+        for table in before
         if table not in step_tables
         for name in _blocking_checks(table)
     ]
@@ -76,10 +92,3 @@ def _last_evaluated(
     ended = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}
     before = instance.event_log_storage.get_asset_check_execution_history(key, limit=1, status=ended)
     return before[0].status if before else None
-
-
-def attempts_made(instance: dg.DagsterInstance, episode: str) -> tuple[int, bool]:
-    """Return how many runs were made for the episode, and whether one of them is under way or has succeeded."""
-    runs = instance.get_runs(dg.RunsFilter(tags={EPISODE_TAG: episode}))
-    failed = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
-    return len(runs), any(run.status not in failed for run in runs)

@@ -34,4 +34,4 @@ def build_stale_days(context: dg.SensorEvaluationContext, lake: Lake) -> dg.RunR
             f"Data from {step.days.start} arrived, before the first known day: reload the code location."
         )
     broken = broken_ground(context.instance, step.tables)
-    return dg.SkipReason(broken) if broken else run_request(step, because=lake.telemetry_version())
+    return dg.SkipReason(broken) if broken else run_request(context.instance, step, because=lake.telemetry_version())

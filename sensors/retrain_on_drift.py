@@ -3,7 +3,7 @@
 import dagster as dg
 
 from assets.house import key_of
-from assets.requests import EPISODE_TAG, MOST_ATTEMPTS, attempts_made, broken_ground, run_request, run_under_way
+from assets.requests import EPISODE_TAG, broken_ground, run_request, run_under_way
 from assets.retraining import retrainings
 from intelligence.drift.episodes import Waiting
 from intelligence.layers import TRAINED
@@ -35,10 +35,14 @@ def retrain_on_drift(
         if isinstance(found, Waiting):
             reasons.append(f"{step.tables[0].name.removesuffix('_training')}: {found.reason}")
             continue
-        made, is_settled = attempts_made(context.instance, found.key)
         stopped = broken_ground(context.instance, step.tables)
-        if is_settled or stopped or made >= MOST_ATTEMPTS:
-            reasons.append(stopped or f"{found.key}: {made} runs were made for it.")
-            continue
-        requests.append(run_request(step, because=f"{found.key}, attempt {made + 1}", tags={EPISODE_TAG: found.key}))
+        asked = (
+            dg.SkipReason(stopped)
+            if stopped
+            else run_request(context.instance, step, because=found.key, tags={EPISODE_TAG: found.key})
+        )
+        if isinstance(asked, dg.RunRequest):
+            requests.append(asked)
+        else:
+            reasons.append(asked.skip_message or "")
     return requests or dg.SkipReason(" ".join(reasons))

@@ -34,4 +34,5 @@ def take_in_new_files(
     waiting = arrivals(lake, product_file.product, Path(product_file.landing))
     if not waiting.names:
         return dg.SkipReason("No file waits.")
-    return run_request(Step(DELIVERED, cause=f"{len(waiting.names)} new files"), because=waiting.key)
+    step = Step(DELIVERED, cause=f"{len(waiting.names)} new files")
+    return run_request(context.instance, step, because=waiting.key)

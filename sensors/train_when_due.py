@@ -28,4 +28,6 @@ def train_when_due(context: dg.SensorEvaluationContext, lake: Lake) -> dg.RunReq
     if not steps:
         return dg.SkipReason("Models are young enough and the newest day is scored.")
     broken = broken_ground(context.instance, steps[0].tables)
-    return dg.SkipReason(broken) if broken else run_request(steps[0], because=lake.telemetry_version())
+    if broken:
+        return dg.SkipReason(broken)
+    return run_request(context.instance, steps[0], because=lake.telemetry_version())

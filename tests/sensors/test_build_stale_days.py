@@ -1,0 +1,147 @@
+"""Days are built step by step in the order of the graph, and never on broken ground."""
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+import sensors.build_stale_days
+import sensors.close_the_night
+import sensors.train_when_due
+from assets.house import DAY
+from intelligence.layers import TRAINED
+from sensors.build_stale_days import build_stale_days
+from sensors.close_the_night import close_the_night
+from sensors.take_in_new_files import take_in_new_files
+from sensors.train_when_due import train_when_due
+from tests.sensors.house import FIRST, House
+
+DAYS = 3
+TODAY = FIRST + timedelta(days=DAYS)
+
+
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+    for module in (sensors.build_stale_days, sensors.train_when_due, sensors.close_the_night):
+        monkeypatch.setattr(module, "today_utc", lambda: TODAY)
+    made = House(tmp_path / "product")
+    made.deliver(range(DAYS))
+    made.carry_out(made.tick(take_in_new_files)[0])
+    yield made
+    made.lake.close()
+
+
+def carried_out(house: House, sensor: dg.SensorDefinition) -> list[dg.RunRequest]:
+    """Return the requests of ticks that are carried out until nothing is asked for any more."""
+    done = []
+    while isinstance(found := house.tick(sensor), list):
+        assert len(found) == 1
+        assert house.carry_out(found[0]).success
+        done += found
+        assert len(done) < 20
+    return done
+
+
+def test_before_anything_was_taken_in_nothing_is_asked_for(tmp_path: Path) -> None:
+    empty = House(tmp_path / "empty")
+    assert empty.tick(build_stale_days) == "Nothing was taken in yet."
+    assert empty.tick(train_when_due) == "Nothing was taken in yet."
+
+
+def test_the_first_step_is_asked_for_alone_and_its_range_is_one_run(house: House) -> None:
+    (request,) = house.tick(build_stale_days)
+    assert request.tags["dagster/asset_partition_range_start"] == str(FIRST)
+    assert request.tags["dagster/asset_partition_range_end"] == str(TODAY - timedelta(days=1))
+    assert house.tick(build_stale_days)[0].run_key == request.run_key
+    house.restart()
+    assert house.tick(build_stale_days, cursor="lost")[0].run_key == request.run_key
+
+
+def test_a_step_that_failed_is_asked_for_three_times_and_again_after_new_telemetry(house: House) -> None:
+    for _ in range(3):
+        (request,) = house.tick(build_stale_days)
+        house.leave_run(request, dg.DagsterRunStatus.FAILURE)
+    assert "failed 3 times" in house.tick(build_stale_days)
+    house.deliver([1, DAYS])
+    house.carry_out(house.tick(take_in_new_files)[0])
+    assert isinstance(house.tick(build_stale_days), list)
+
+
+def test_a_failed_blocking_check_stops_what_stands_on_it_until_it_passes(house: House) -> None:
+    house.lake.commit(
+        lambda connection: connection.execute("UPDATE telemetry.batches SET rows_in = rows_in + 1 WHERE rows_in > 0")
+    )
+    house.deliver([DAYS])
+    (request,) = house.tick(take_in_new_files)
+    assert not house.carry_out(request).success
+    reason = house.tick(build_stale_days)
+    assert reason == "telemetry/batches does not satisfy events_are_conserved: mend it and materialize it again."
+    house.lake.commit(
+        lambda connection: connection.execute("UPDATE telemetry.batches SET rows_in = accepted + duplicates + rejected")
+    )
+    assert house.carry_out(request).success
+    assert isinstance(house.tick(build_stale_days), list)
+
+
+def test_a_check_that_a_killed_run_only_planned_leaves_what_was_found_before(house: House) -> None:
+    from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+
+    from assets.house import key_of
+    from assets.requests import _last_evaluated
+    from intelligence.telemetry.tables import BATCHES
+
+    key = dg.AssetCheckKey(key_of(BATCHES), "events_are_conserved")
+    planned = AssetCheckExecutionRecordStatus.PLANNED
+    assert _last_evaluated(house.instance, key, planned) == AssetCheckExecutionRecordStatus.SUCCEEDED
+    never = dg.AssetCheckKey(key_of(BATCHES), "never_evaluated")
+    assert _last_evaluated(house.instance, never, planned) is None
+
+
+def test_data_from_before_the_first_known_day_asks_for_a_reload_and_no_run(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = dg.DailyPartitionsDefinition(start_date=str(FIRST + timedelta(days=1)), timezone="UTC")
+    monkeypatch.setattr(sensors.build_stale_days, "DAY", later)
+    assert "reload the code location" in house.tick(build_stale_days)
+
+
+def night(house: House) -> dg.RunRequest | dg.SkipReason:
+    return close_the_night(dg.build_schedule_context(instance=house.instance, resources={"lake": house.lake}))
+
+
+def test_from_files_to_scores_by_ticks_alone_and_the_night_is_closed(house: House, monkeypatch: object) -> None:
+    assert house.tick(train_when_due) == "Days wait to be built first."
+    carried_out(house, build_stale_days)
+    assert "Every day is built" in house.tick(build_stale_days)
+    assert house.lake.frame("SELECT count(DISTINCT event_date) AS n FROM metrics.feature_health").item() == DAYS
+
+    asked = carried_out(house, train_when_due)
+    trained = [request for request in asked if request.partition_key is None]
+    assert len(trained) == len(TRAINED)
+    assert {request.tags["intelligence/cause"] for request in trained} == {"no model was trained yet"}
+    assert {request.partition_key for request in asked} == {None, str(TODAY - timedelta(days=1))}
+    assert house.tick(train_when_due) == "Models are young enough and the newest day is scored."
+
+    house.deliver([DAYS])
+    house.carry_out(house.tick(take_in_new_files)[0])
+    assert "Every day is built" in house.tick(build_stale_days), "the day is not over"
+    tomorrow = TODAY + timedelta(days=1)
+    for module in (sensors.build_stale_days, sensors.close_the_night):
+        monkeypatch.setattr(module, "today_utc", lambda: tomorrow)
+    assert {request.partition_key for request in house.tick(build_stale_days)} == {str(TODAY)}
+
+    request = night(house)
+    assert isinstance(request, dg.RunRequest)
+    assert (request.partition_key, night(house).run_key) == (str(TODAY), request.run_key)
+    chosen = [dg.AssetKey(["telemetry", name]) for name in ("events", "day_quality")]
+    assert house.carry_out(dg.RunRequest(asset_selection=chosen, partition_key=str(TODAY))).success
+    judged = house.lake.frame("SELECT events FROM telemetry.day_quality WHERE event_date = $day", {"day": TODAY})
+    assert judged.item() > 0
+
+
+def test_a_product_whose_data_has_ended_has_no_night_to_close(house: House, monkeypatch: object) -> None:
+    after = date.fromisoformat(DAY.get_partition_keys()[-1]) + timedelta(days=40)
+    monkeypatch.setattr(sensors.close_the_night, "today_utc", lambda: after)
+    assert isinstance(night(house), dg.SkipReason)

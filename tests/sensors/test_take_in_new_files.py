@@ -1,0 +1,90 @@
+"""New files are asked for once, when they are whole; refused ones are not tried again until something changes."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+
+from intelligence.layers import DELIVERED
+from resources.product_file import product_at
+from sensors.take_in_new_files import take_in_new_files
+from tests.sensors.house import House
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path / "product")
+    yield made
+    made.lake.close()
+
+
+def test_an_empty_folder_asks_for_nothing(house: House) -> None:
+    assert house.tick(take_in_new_files) == "No file waits."
+
+
+def test_new_files_are_taken_in_once(house: House) -> None:
+    house.deliver(range(2))
+    (request,) = house.tick(take_in_new_files)
+    assert [key.path for key in request.asset_selection] == [[each.layer, each.name] for each in DELIVERED]
+    assert request.partition_key is None
+    assert house.tick(take_in_new_files)[0].run_key == request.run_key
+    assert house.carry_out(request).success
+    assert house.lake.frame("SELECT count(*) AS n FROM telemetry.batches").item() == 2
+    assert house.tick(take_in_new_files) == "No file waits."
+
+
+def test_the_same_bytes_under_another_name_are_no_new_file(house: House) -> None:
+    house.deliver([0])
+    house.carry_out(house.tick(take_in_new_files)[0])
+    (known,) = house.landing.glob("*.parquet")
+    again = house.landing / "again.parquet"
+    again.write_bytes(known.read_bytes())
+    house.settle(again)
+    assert house.tick(take_in_new_files) == "No file waits."
+
+
+def test_a_file_that_somebody_still_writes_is_left_alone(house: House) -> None:
+    house.deliver([0], settled=False)
+    assert house.tick(take_in_new_files) == "No file waits."
+    (path,) = house.landing.glob("*.parquet")
+    house.settle(path)
+    assert isinstance(house.tick(take_in_new_files), list)
+
+
+def test_a_refused_file_is_not_tried_again_until_something_changes(house: House) -> None:
+    house.put("wrong.parquet", pl.DataFrame({"nothing": ["that", "fits"]}))
+    (request,) = house.tick(take_in_new_files)
+    assert house.carry_out(request).success
+    assert "A run was made for telemetry.raw_events already" in house.tick(take_in_new_files)
+    house.deliver([0])
+    (both,) = house.tick(take_in_new_files)
+    assert both.run_key != request.run_key
+    house.carry_out(both)
+    assert house.lake.frame("SELECT count(*) AS n FROM telemetry.batches").item() == 1
+    assert "already" in house.tick(take_in_new_files)
+    text = (house.folder / "product.yaml").read_text()
+    (house.folder / "product.yaml").write_text(text.replace("name: app", "name: web"))
+    product_at.cache_clear()  # as a reload of the code location does
+    assert isinstance(house.tick(take_in_new_files), list)
+
+
+def test_an_intake_that_failed_is_tried_three_times_and_then_waits_for_other_files(house: House) -> None:
+    house.deliver([0])
+    keys = []
+    for _ in range(3):
+        (request,) = house.tick(take_in_new_files)
+        keys.append(request.run_key)
+        house.leave_run(request, dg.DagsterRunStatus.FAILURE)
+    assert len(set(keys)) == 3
+    assert "failed 3 times" in house.tick(take_in_new_files)
+    house.deliver([1])
+    assert isinstance(house.tick(take_in_new_files), list)
+
+
+def test_while_a_run_works_on_the_lake_nothing_is_asked_for(house: House) -> None:
+    house.deliver([0])
+    (request,) = house.tick(take_in_new_files)
+    house.leave_run(request, dg.DagsterRunStatus.STARTED)
+    assert "is under way" in house.tick(take_in_new_files)
