@@ -13,6 +13,7 @@ from intelligence.errors import PlatformError, ProductFileError
 from intelligence.mistakes import in_plain_words, nearest, told_once
 from intelligence.sections import Rate, Section
 from intelligence.telemetry.contract import CONTRACT_COLUMNS
+from intelligence.telemetry.planned_changes import PlannedDrift, PlannedFault
 from intelligence.yaml_text import settings_in
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ class Simulate(Section):
     seed: int = 7
     first_day: date = date(2026, 5, 4)
     planted: bool = True
+    drift: PlannedDrift | None = None
+    fault: PlannedFault | None = None
 
     @model_validator(mode="after")
     def _can_be_simulated(self) -> "Simulate":
@@ -43,7 +46,7 @@ class Simulate(Section):
         """Return the same as the simulator's plan."""
         from intelligence.telemetry.simulation_plan import SimulationPlan
 
-        return SimulationPlan(**self.model_dump())
+        return SimulationPlan(**dict(self))
 
 
 class Source(Section):
@@ -247,6 +250,8 @@ def _settings_beside(location: Sequence[object]) -> Sequence[str]:
         *Source.model_fields,
         *Promises.model_fields,
         *Simulate.model_fields,
+        *PlannedDrift.model_fields,
+        *PlannedFault.model_fields,
         *Health.model_fields,
         *Risk.model_fields,
         *Drift.model_fields,

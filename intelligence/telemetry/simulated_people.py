@@ -14,10 +14,10 @@ from intelligence.telemetry.simulation_plan import DAYS_PER_CYCLE
 SEGMENTS: Final = ("student", "teacher")
 REGIONS: Final = ("emea", "amer", "apac")
 PRICES: Final = (0.0, 9.0, 49.0)
+DAILY_CHURN: Final = 0.0075
 
 _EVENTS_PER_USER: Final = 6
 _PRESENT_AT_FIRST: Final = 0.6
-_DAILY_CHURN: Final = 0.0075
 _WINDING_DOWN_DAYS: Final = 14
 
 
@@ -60,7 +60,7 @@ def people(events_per_day: int, seed: int, cycle: int) -> People:
 
     activity = generator(seed, "user activity").standard_gamma(0.9, count) + 0.05
     subscription = code("subscription", (0.8, 0.16, 0.04))
-    hazard = _DAILY_CHURN * np.where(subscription > 0, 0.5, 1.0) * (0.6 + 0.8 * np.exp(-activity))
+    hazard = DAILY_CHURN * np.where(subscription > 0, 0.5, 1.0) * (0.6 + 0.8 * np.exp(-activity))
     later = np.floor((np.arange(count) - at_first) / arrivals_per_day).astype(np.int64)
     signed_up = np.where(np.arange(count) < at_first, 0, later)
     stay = 1 + np.floor(-np.log1p(-uniform("departure")) / hazard).astype(np.int64)

@@ -2,22 +2,31 @@
 
 Public API: everything in `__all__`. A day is made alone, in any order and whatever the plan's length, always with the
 same bytes. What is planted changes only what it touches: the same plan with `planted=False` draws the same users,
-sessions, times and features.
+sessions, times and features. So does the same plan without its drift or fault: users who leave for a drift are taken out
+of the stream, those of a new platform put in, and all others do what they did.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from intelligence.telemetry.planted_effects import RELEASES_IN_USE, condition, versions_in_use
-from intelligence.telemetry.planted_truths import FAULT_HOURS, Experiment, PlantedTruth, planted_truths, script
-from intelligence.telemetry.simulated_draws import Ints
+from intelligence.telemetry.planted_effects import RELEASES_IN_USE, Condition, condition, versions_in_use
+from intelligence.telemetry.planted_truths import Experiment, PlantedTruth, Script, planted_truths, script
+from intelligence.telemetry.simulated_changes import (
+    NEW_PLATFORM,
+    departed,
+    faulty,
+    lost_hours,
+    newcomers,
+    newcomers_plan,
+)
 from intelligence.telemetry.simulated_outcomes import Events, labels, outcomes
 from intelligence.telemetry.simulated_people import REGIONS, SEGMENTS, People, people, release_slots
-from intelligence.telemetry.simulated_product import PLATFORMS, catalogue, simulated_feature_names
+from intelligence.telemetry.simulated_product import PLATFORMS, Catalogue, catalogue, simulated_feature_names
 from intelligence.telemetry.simulated_visits import HOUR_US, VARIANTS, Visits, touched_features, variants, visits
 from intelligence.telemetry.simulation_plan import DAYS_PER_CYCLE, SimulationPlan, SimulationPlanError
 
@@ -67,33 +76,18 @@ class Simulation:
     clean_features: tuple[str, ...]
 
 
-def _events(plan: SimulationPlan, crowd: People, test: Experiment | None, user: Ints, index: int) -> Events:
-    platform = crowd.platform[user].astype(np.int64)
-    return Events(
-        seed=plan.seed,
-        index=index,
-        user=user,
-        feature=touched_features(
-            plan, catalogue(plan.features, plan.seed), crowd.segment[user].astype(np.int64), index
-        ),
-        platform=platform,
-        release=platform * RELEASES_IN_USE + release_slots(crowd, plan.seed, index)[user],
-        variant=variants(plan, test, len(crowd.segment))[user],
-    )
-
-
 def _numbered(prefix: str, count: int, digits: int) -> pl.Series:
     number = pl.int_range(count).cast(pl.String).str.zfill(digits)
     return pl.select(pl.lit(prefix) + number).to_series()
 
 
-def _identities(day: date, visited: Visits, crowd: People) -> dict[str, pl.Series]:
+def _identities(day: date, visited: Visits, crowd: People, mark: str) -> dict[str, pl.Series]:
     midnight_us = (day - date(1970, 1, 1)).days * 24 * HOUR_US
     sessions = int(visited.session.max(initial=-1)) + 1
-    session_ids = _numbered(f"s{day:%Y%m%d}-", sessions, 6)
-    user_ids = _numbered("u", len(crowd.segment), 6)
+    session_ids = _numbered(f"s{day:%Y%m%d}-{mark}", sessions, 6)
+    user_ids = _numbered(f"u{mark}", len(crowd.segment), 6)
     return {
-        "event_id": _numbered(f"{day:%Y%m%d}-", len(visited.user), 7),
+        "event_id": _numbered(f"{day:%Y%m%d}-{mark}", len(visited.user), 7),
         "event_time": pl.Series(midnight_us + visited.since_midnight_us).cast(pl.Datetime("us")),
         "user_id": user_ids.gather(pl.Series(visited.user.astype(np.uint32))),
         "session_id": session_ids.gather(pl.Series(visited.session.astype(np.uint32))),
@@ -115,13 +109,65 @@ def _circumstances(
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Today:
+    """What the day `index` of a product is like, whoever comes."""
+
+    plan: SimulationPlan
+    day: date
+
+    @property
+    def index(self) -> int:
+        return (self.day - self.plan.first_day).days
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        plan, cycle = self.plan, self.index // DAYS_PER_CYCLE
+        return tuple(script(plan.features, plan.seed, plan.planted, c) for c in range(max(0, cycle - 1), cycle + 1))
+
+    def test(self) -> Experiment | None:
+        return next((test for test in self.scripts[-1].experiments if test.first <= self.index <= test.last), None)
+
+    def events(self, plan: SimulationPlan, crowd: People, visited: Visits, mark: str = "") -> pl.DataFrame:
+        """Return what these visits come to; `plan` is that of the visitors, whose draws are their own."""
+        product, test, index, seed = self._product, self.test(), self.index, self.plan.seed
+        user, platform = visited.user, crowd.platform[visited.user].astype(np.int64)
+        segment = crowd.segment[user].astype(np.int64)
+        events = Events(
+            seed=plan.seed,
+            index=index,
+            user=user,
+            feature=touched_features(plan, product, segment, index),
+            platform=platform,
+            release=platform * RELEASES_IN_USE + release_slots(crowd, seed, index)[user],
+            variant=variants(plan, test, len(crowd.segment))[user],
+        )
+        columns = {
+            **_identities(self.day, visited, crowd, mark),
+            **_circumstances(events, product.names, versions_in_use(self.scripts, seed, index), crowd, test),
+            **outcomes(events, product, crowd, test, self._condition),
+        }
+        return pl.DataFrame(columns).select(EVENT_SCHEMA.names())
+
+    @property
+    def _product(self) -> Catalogue:
+        return catalogue(self.plan.features, self.plan.seed)
+
+    @property
+    def _condition(self) -> Condition:
+        found = condition(self._product, self.scripts[-1], self.plan.seed, self.index)
+        drift = self.plan.drift
+        slower = drift.latency_multiplier(self.index) if drift else 1.0
+        return found if slower == 1.0 else replace(found, latency_multiplier=found.latency_multiplier * slower)
+
+
 def simulated_day(plan: SimulationPlan, day: date) -> pl.DataFrame:
     """Return the events of one UTC day, sorted by time, with the columns of `EVENT_SCHEMA`.
 
     Latencies are in ms, durations in s, `value` is the revenue of a `subscribe`. A failed event has an `error_count`
-    above 0; every crashed event failed. Numbers missing from `event_id` were lost to a pipeline fault. The day may lie
-    after the plan's last day: the stream goes on and does not depend on `plan.days`. Raises `SimulationPlanError` for
-    a day before the first.
+    above 0; every crashed event failed. Numbers missing from `event_id` were lost to a pipeline fault, or are of users
+    who left for a drift. The day may lie after the plan's last day: the stream goes on and does not depend on
+    `plan.days`. Raises `SimulationPlanError` for a day before the first.
 
     >>> plan = SimulationPlan(features=8, events_per_day=100)
     >>> simulated_day(plan, date(2026, 5, 5)).schema == EVENT_SCHEMA
@@ -133,24 +179,28 @@ def simulated_day(plan: SimulationPlan, day: date) -> pl.DataFrame:
     index = (day - plan.first_day).days
     if index < 0:
         raise SimulationPlanError("day", f"{day} is too early.", hint=f"Begin with {plan.first_day}.")
-    cycle = index // DAYS_PER_CYCLE
-    product, crowd = catalogue(plan.features, plan.seed), people(plan.events_per_day, plan.seed, cycle)
-    scripts = tuple(script(plan.features, plan.seed, plan.planted, c) for c in range(max(0, cycle - 1), cycle + 1))
-    acts = scripts[-1]
-    test = next((test for test in acts.experiments if test.first <= index <= test.last), None)
+    today, cycle = _Today(plan, day), index // DAYS_PER_CYCLE
+    crowd = people(plan.events_per_day, plan.seed, cycle)
     visited = visits(plan, crowd, index)
-    events = _events(plan, crowd, test, visited.user, index)
-    columns = {
-        **_identities(day, visited, crowd),
-        **_circumstances(events, product.names, versions_in_use(scripts, plan.seed, index), crowd, test),
-        **outcomes(events, product, crowd, test, condition(product, acts, plan.seed, index)),
-    }
-    whole = pl.DataFrame(columns).select(EVENT_SCHEMA.names())
-    return whole.filter(~_lost_hours()) if index in acts.fault_days else whole
+    whole = today.events(plan, crowd, visited)
+    if plan.drift:
+        gone = departed(crowd, plan.seed, index, plan.drift)[visited.user]
+        whole = pl.concat([whole.filter(~pl.Series(gone)), *_newcomers_events(today)]).sort(
+            "event_time", maintain_order=True
+        )
+    if index in today.scripts[-1].fault_days:
+        whole = whole.filter(~lost_hours())
+    return faulty(whole, plan.fault) if plan.fault and plan.fault.touches(index) else whole
 
 
-def _lost_hours() -> pl.Expr:
-    return pl.col("event_time").dt.hour().is_between(*FAULT_HOURS, closed="left")
+def _newcomers_events(today: _Today) -> Iterator[pl.DataFrame]:
+    theirs = newcomers_plan(today.plan)
+    if theirs is None or today.day < theirs.first_day:
+        return
+    index = (today.day - theirs.first_day).days
+    crowd = newcomers(theirs.events_per_day, theirs.seed, index // DAYS_PER_CYCLE)
+    found = today.events(theirs, crowd, visits(theirs, crowd, index), mark="n")
+    yield found.with_columns(platform=pl.lit(NEW_PLATFORM))
 
 
 def simulation(plan: SimulationPlan) -> Simulation:

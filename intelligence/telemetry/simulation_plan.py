@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from intelligence.errors import PlatformError
+from intelligence.telemetry.planned_changes import PlannedDrift, PlannedFault
 
 DAYS_PER_CYCLE: Final = 90
 FEWEST_FEATURES_WITH_TROUBLE: Final = 4
@@ -19,7 +20,8 @@ class SimulationPlan:
     """The size of a simulated product and the stretch of time to simulate.
 
     `events_per_day` is the mean over a week. `planted=False` asks for a clean quarter: no bad release, slow decay
-    or pipeline fault, while experiments keep running. Raises `SimulationPlanError` (a `ValueError`) for nonsense.
+    or pipeline fault, while experiments keep running. `drift` and `fault` come on top of it either way. Raises
+    `SimulationPlanError` (a `ValueError`) for nonsense.
 
     >>> SimulationPlan(days=7).last_day
     datetime.date(2026, 5, 10)
@@ -34,6 +36,8 @@ class SimulationPlan:
     seed: int = 7
     first_day: date = date(2026, 5, 4)
     planted: bool = True
+    drift: PlannedDrift | None = None
+    fault: PlannedFault | None = None
 
     def __post_init__(self) -> None:
         lowest = {
