@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.drift_stories import Story, asked_for_once, show_story
-from benchmarks.graph import FIRST_DAY, environment_of
+from benchmarks.graph import environment_of
 from benchmarks.measuring import arguments, demand, measured, tell, temporary
 
 FIRST_TRAINING_DAYS = 90
@@ -22,7 +22,7 @@ PRODUCT = """
 name: Drifting
 sources:
   - name: simulator
-    simulate: {{features: {features}, days: {days}, events_per_day: {events}, first_day: {first_day}, seed: {seed}{more}}}
+    simulate: {{features: {features}, days: {days}, events_per_day: {events}, seed: {seed}{more}}}
 """
 
 
@@ -34,9 +34,7 @@ def history(name: str, seed: int, days: int, more: str, chosen: argparse.Namespa
         return written
     tell(f"{name}: {days} days of {chosen.events:,} events")
     with temporary(f"drift-{name}", chosen.folder) as lake:
-        product = PRODUCT.format(
-            features=chosen.features, days=days, events=chosen.events, first_day=FIRST_DAY, seed=seed, more=more
-        )
+        product = PRODUCT.format(features=chosen.features, days=days, events=chosen.events, seed=seed, more=more)
         asked = (written, "--first-training", str(FIRST_TRAINING_DAYS))
         measured("benchmarks.drift_history", *asked, environment=environment_of(lake, product))
     return written
@@ -45,7 +43,11 @@ def history(name: str, seed: int, days: int, more: str, chosen: argparse.Namespa
 def told(name: str, *asked: str | Path, chosen: argparse.Namespace) -> dict[str, Any]:
     """Return what the watch said of each day of that product, by model."""
     with temporary("drift-told", chosen.folder) as here:
-        measured("benchmarks.drift_watch", chosen.folder / "drift" / name, here / "told.json", *asked)
+        measured(
+            "benchmarks.drift_watch",
+            *(chosen.folder / "drift" / name, here / "told.json", *asked),
+            environment={"POLARS_MAX_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"},
+        )
         found: dict[str, Any] = json.loads((here / "told.json").read_text(encoding="utf-8"))
     return found
 
@@ -53,6 +55,7 @@ def told(name: str, *asked: str | Path, chosen: argparse.Namespace) -> dict[str,
 def planted(chosen: argparse.Namespace) -> list[str]:
     """Return where planted drift was found late, missed, or trained for more than once; tells each story."""
     from intelligence.drift.settings import Drift
+    from intelligence.product import Simulate
 
     promised, wrong = Drift().power.model_dump(), []
     for kind in chosen.kind or SIZES:
@@ -60,7 +63,7 @@ def planted(chosen: argparse.Namespace) -> list[str]:
             name = f"p{seed}-{kind}"
             more = f", drift: {{kind: {kind}, from_day: {DRIFT_FROM_DAY}, size: {SIZES[kind]}}}"
             history(name, seed, chosen.planted_days, more, chosen)
-            story = Story.of(told(name, chosen=chosen), first_day=FIRST_DAY, from_day=DRIFT_FROM_DAY)
+            story = Story.of(told(name, chosen=chosen), first_day=Simulate().first_day, from_day=DRIFT_FROM_DAY)
             show_story(f"{kind} x {SIZES[kind]:g}, seed {seed}", story, promised_days=promised[kind])
             if story.days_to_detection is None or story.days_to_detection > promised[kind]:
                 wrong.append(f"{name} was found after {story.days_to_detection} days, promised are {promised[kind]}")

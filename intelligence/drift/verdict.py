@@ -56,18 +56,23 @@ def drift_rows(
         acted_on: Units on which the platform itself acted in these days. What moves with them and not without them is
             its own doing.
     """
-    untouched, others = (
-        now.filter(~pl.col(unit).is_in(list(acted_on))),
-        known.filter(~pl.col(unit).is_in(list(acted_on))),
-    )
+    lines = baseline.filter(pl.col("role") != "expectation").to_dicts()
+    is_untouched = ~pl.col(unit).is_in(list(acted_on))
+    here = _columns(now, known, lines)
+    there = _columns(now.filter(is_untouched), known.filter(is_untouched), lines) if acted_on else here
     rows = []
-    for line in baseline.filter(pl.col("role") != "expectation").iter_rows(named=True):
-        of, without = (known, others) if line["predictor"] == OUTCOME else (now, untouched)
-        row = _row(line, values_of(of, [line["predictor"]])[:, 0])
+    for line in lines:
+        row = _row(line, here[line["predictor"]])
         if acted_on and row["is_moved"]:
-            row["is_own_doing"] = not _row(line, values_of(without, [line["predictor"]])[:, 0])["is_moved"]
+            row["is_own_doing"] = not _row(line, there[line["predictor"]])["is_moved"]
         rows.append(row)
     return pl.DataFrame(rows, schema=DRIFT_SCHEMA)
+
+
+def _columns(now: pl.DataFrame, known: pl.DataFrame, lines: Sequence[Mapping[str, Any]]) -> dict[str, Floats]:
+    names = [line["predictor"] for line in lines if line["predictor"] != OUTCOME]
+    found = dict(zip(names, values_of(now, names).T, strict=True))
+    return {**found, OUTCOME: values_of(known, [OUTCOME])[:, 0]}
 
 
 def _row(line: Mapping[str, Any], values: Floats) -> dict[str, Any]:
