@@ -3,8 +3,7 @@
 import dagster as dg
 
 from assets.acting import acted, outcome_rows
-from assets.decisions import WHEN_WATCHED
-from assets.house import ALWAYS, key_of, materialized, table_asset
+from assets.house import ALWAYS, key_of, materialized, table_asset, when_updated
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.metrics.tables import FACT_FEATURE_METRICS
@@ -13,7 +12,7 @@ from resources.lake import Lake
 
 
 @dg.asset(
-    **table_asset(ACTION_LOG, kinds={"sqlite"}, daily=False, automation_condition=WHEN_WATCHED),
+    **table_asset(ACTION_LOG, kinds={"sqlite"}, daily=False, automation_condition=when_updated(FEATURE_DECISIONS)),
     deps=[key_of(FEATURE_DECISIONS)],
 )
 def action_log(context: dg.AssetExecutionContext, lake: Lake, announcer: Announcer) -> dg.MaterializeResult:
@@ -28,7 +27,7 @@ def action_log(context: dg.AssetExecutionContext, lake: Lake, announcer: Announc
 
 
 @dg.asset(
-    **table_asset(OUTCOMES, kinds={"polars"}, daily=False, automation_condition=WHEN_WATCHED),
+    **table_asset(OUTCOMES, kinds={"polars"}, daily=False, automation_condition=when_updated(ACTION_LOG)),
     deps=[key_of(ACTION_LOG), key_of(FACT_FEATURE_METRICS)],
 )
 def outcomes(lake: Lake) -> dg.MaterializeResult:

@@ -7,7 +7,7 @@ import polars as pl
 
 from assets.deciding import decisions_of
 from assets.explaining import told_stories
-from assets.house import days_of, key_of, looking_back, materialized, table_asset
+from assets.house import days_of, key_of, looking_back, materialized, table_asset, when_updated
 from assets.watching import each_of
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import MODEL_WATCH
@@ -18,17 +18,9 @@ from resources.announcer import Announcer
 from resources.lake import Lake
 from resources.registry import Registry
 
-WHEN_WATCHED = (
-    dg.AutomationCondition.eager().replace(
-        dg.AutomationCondition.in_latest_time_window(),
-        dg.AutomationCondition.in_latest_time_window(timedelta(days=7)),
-    )
-    & dg.AutomationCondition.all_deps_blocking_checks_passed()
-)
-
 
 @dg.asset(
-    **table_asset(FEATURE_DECISIONS, kinds={"polars"}, automation_condition=WHEN_WATCHED),
+    **table_asset(FEATURE_DECISIONS, kinds={"polars"}, automation_condition=when_updated(FEATURE_RISK, MODEL_WATCH)),
     deps=[
         key_of(FEATURE_HEALTH),
         key_of(FEATURE_RISK),

@@ -1,14 +1,11 @@
 """Drift: whether the last week still looks like what the champions were trained on, and the pages that show it."""
 
-from datetime import timedelta
-
 import dagster as dg
-import polars as pl
 
-from assets.house import ALWAYS, PRODUCT, days_of, key_of, looking_back, materialized, table_asset
+from assets.house import ALWAYS, PRODUCT, days_of, key_of, looking_back, materialized, table_asset, when_updated
 from assets.pages import made_pages
 from assets.plots import markdown_picture
-from assets.watching import REACH_DAYS, baselines, beside_other_champions, drifted, watch_frame, watch_rows
+from assets.watching import REACH_DAYS, beside_other_champions, drifted, make_baselines, watch_frame, watch_rows
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
 from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
@@ -17,21 +14,11 @@ from resources.drift_reports import DriftReports
 from resources.lake import Lake
 from resources.registry import Registry
 
-# A day is looked at when it was built or scored; not while a check that it stands on has failed. What is older than a week
-# is hindsight. That some day was never built or scored does not keep the others from being looked at.
-WHEN_BUILT = (
-    dg.AutomationCondition.eager()
-    .without(~dg.AutomationCondition.any_deps_missing())
-    .replace(
-        dg.AutomationCondition.in_latest_time_window(),
-        dg.AutomationCondition.in_latest_time_window(timedelta(days=7)),
-    )
-    & dg.AutomationCondition.all_deps_blocking_checks_passed()
-)
-
 
 @dg.asset(
-    **table_asset(BASELINE_STATS, kinds={"polars"}, daily=False, automation_condition=WHEN_BUILT),
+    **table_asset(
+        BASELINE_STATS, kinds={"polars"}, daily=False, automation_condition=when_updated(FEATURE_RISK, USER_CHURN)
+    ),
     deps=[key_of(FEATURE_RISK), key_of(USER_CHURN)],
 )
 def baseline_stats(context: dg.AssetExecutionContext, lake: Lake, registry: Registry) -> dg.MaterializeResult:
@@ -39,18 +26,15 @@ def baseline_stats(context: dg.AssetExecutionContext, lake: Lake, registry: Regi
 
     Made once for each champion, from its own training window, by drawing weeks and units anew.
     """
-    found = list(baselines(lake, registry, say=context.log.info))
-    if found:
-        rows = pl.concat(found).select([column.name for column in BASELINE_STATS.columns])
-        others = f"SELECT * FROM {BASELINE_STATS.path} ANTI JOIN found USING (model, model_version)"
-        lake.replace(BASELINE_STATS, ALWAYS, f"FROM found UNION ALL BY NAME {others}", frames={"found": rows})
+    make_baselines(lake, registry, say=context.log.info)
     return materialized(lake, BASELINE_STATS, ALWAYS)
 
 
 @dg.asset(
-    **table_asset(FEATURE_DRIFT, kinds={"polars"}, automation_condition=WHEN_BUILT),
+    **table_asset(FEATURE_DRIFT, kinds={"polars"}, automation_condition=when_updated(FEATURE_RISK)),
     deps=[
         key_of(BASELINE_STATS),
+        key_of(FEATURE_RISK),
         dg.AssetDep(key_of(FEATURE_PANEL), partition_mapping=looking_back(REACH_DAYS)),
         dg.AssetDep(key_of(FEATURE_HEALTH), partition_mapping=looking_back(REACH_DAYS)),
     ],
@@ -65,8 +49,12 @@ def feature_drift(context: dg.AssetExecutionContext, lake: Lake, registry: Regis
 
 
 @dg.asset(
-    **table_asset(USER_DRIFT, kinds={"polars"}, automation_condition=WHEN_BUILT),
-    deps=[key_of(BASELINE_STATS), dg.AssetDep(key_of(USER_DAY), partition_mapping=looking_back(REACH_DAYS + 27))],
+    **table_asset(USER_DRIFT, kinds={"polars"}, automation_condition=when_updated(USER_CHURN)),
+    deps=[
+        key_of(BASELINE_STATS),
+        key_of(USER_CHURN),
+        dg.AssetDep(key_of(USER_DAY), partition_mapping=looking_back(REACH_DAYS + 27)),
+    ],
 )
 def user_drift(context: dg.AssetExecutionContext, lake: Lake, registry: Registry) -> dg.MaterializeResult:
     """How far the users of the last seven days lie from the churn model's training, predictor by predictor."""
@@ -74,7 +62,7 @@ def user_drift(context: dg.AssetExecutionContext, lake: Lake, registry: Registry
 
 
 @dg.asset(
-    **table_asset(MODEL_WATCH, kinds={"polars"}, automation_condition=WHEN_BUILT),
+    **table_asset(MODEL_WATCH, kinds={"polars"}, automation_condition=when_updated(FEATURE_DRIFT, USER_DRIFT)),
     deps=[
         key_of(FEATURE_DRIFT),
         key_of(USER_DRIFT),
@@ -98,7 +86,7 @@ def model_watch(context: dg.AssetExecutionContext, lake: Lake, registry: Registr
 
 
 @dg.asset(
-    **table_asset(DRIFT_PAGES, kinds={"evidently"}, daily=False, automation_condition=WHEN_BUILT),
+    **table_asset(DRIFT_PAGES, kinds={"evidently"}, daily=False, automation_condition=when_updated(MODEL_WATCH)),
     deps=[key_of(MODEL_WATCH)],
 )
 def drift_pages(

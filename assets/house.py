@@ -95,6 +95,22 @@ def table_asset(
     }
 
 
+def when_updated(*tables: Table) -> dg.AutomationCondition:
+    """Return the rule that an asset follows these tables, day by day, while no check that it stands on has failed.
+
+    What else it reads may be rebuilt for the whole past without asking for hindsight on it.
+    """
+    rule = dg.AutomationCondition
+    followed = rule.any_deps_updated().allow(dg.AssetSelection.assets(*map(key_of, tables)))
+    return (
+        followed.since_last_handled()
+        & ~rule.any_deps_in_progress()
+        & ~rule.in_progress()
+        & rule.in_latest_time_window(timedelta(days=7))
+        & rule.all_deps_blocking_checks_passed()
+    )
+
+
 def table_spec(table: Table, *, kinds: set[str], deps: Sequence[dg.AssetKey] = ()) -> dg.AssetSpec:
     """Return the same for a table that is one of several outputs."""
     return dg.AssetSpec(

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.house import PRODUCT, days_of, materialized
+from assets.house import ALWAYS, PRODUCT, days_of, materialized
 from assets.models import NO_CHAMPION
 from assets.panels import MODELS, first_panel_day, horizon_days, past_panel, scores_of, subject_of
 from intelligence.drift.tables import BASELINE_STATS, MODEL_WATCH
@@ -64,6 +64,15 @@ def baselines(lake: Lake, registry: Registry, *, say: Any) -> Iterator[pl.DataFr
         )
 
 
+def make_baselines(lake: Lake, registry: Registry, *, say: Any) -> None:
+    """Write the baseline of each champion that has none yet; a verdict that is asked for first makes it itself."""
+    found = list(baselines(lake, registry, say=say))
+    if found:
+        rows = pl.concat(found).select([column.name for column in BASELINE_STATS.columns])
+        others = f"SELECT * FROM {BASELINE_STATS.path} ANTI JOIN found USING (model, model_version)"
+        lake.replace(BASELINE_STATS, ALWAYS, f"FROM found UNION ALL BY NAME {others}", frames={"found": rows})
+
+
 def watch_of(lake: Lake, registry: Registry, drift: Table, days: Days) -> Watch | str:
     """Return what the model of a drift table is watched by, or why it is not."""
     model = MODELS[scores_of(drift).path]
@@ -92,6 +101,7 @@ def drifted(context: dg.AssetExecutionContext, lake: Lake, registry: Registry, d
     from intelligence.drift.watch import day_drift
 
     days = days_of(context)
+    make_baselines(lake, registry, say=context.log.info)
     watch = watch_of(lake, registry, drift, days)
     if isinstance(watch, str):
         context.log.info(watch)
