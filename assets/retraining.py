@@ -1,5 +1,6 @@
 """What drift asks for and what has to be told of it, read from the lake and the registry."""
 
+import re
 from collections.abc import Iterator
 from datetime import date, timedelta
 
@@ -64,8 +65,9 @@ def told_of_drift(lake: Lake, announcer: Announcer, reports: DriftReports) -> li
     for scores, tables in TRAINED.items():
         model = MODELS[scores.path]
         for notice in notices(_watch(lake, model), _trainings(lake, tables[1]), rules=PRODUCT.drift):
-            text = f"{notice.text}\n{_link(lake, reports, model)}" if notice.has_page else notice.text
-            if notifier.told(notice.episode, notice.title, text, _channel(), topic=notice.key):
+            # A message's addresses are made inert on the way; without its scheme one can be copied whole.
+            link = re.sub(r"https?://", "", f"\n{_link(lake, reports, model)}") if notice.has_page else ""
+            if notifier.told(notice.episode, notice.title, notice.text + link, _channel(), topic=notice.key):
                 told.append(notice.title)
     return told
 
