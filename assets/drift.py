@@ -78,8 +78,8 @@ def model_watch(context: dg.AssetExecutionContext, lake: Lake, registry: Registr
     from intelligence.drift.pictures import watch_picture
 
     days = days_of(context)
-    rows = watch_frame(watch_rows(lake, registry, days))
-    written = lake.replace(MODEL_WATCH, days, beside_other_champions(MODEL_WATCH), frames={"found": rows})
+    rows = beside_other_champions(lake, MODEL_WATCH, watch_frame(watch_rows(lake, registry, days)))
+    written = lake.replace(MODEL_WATCH, days, "FROM rows", frames={"rows": rows})
     query = f"FROM {MODEL_WATCH.path} WHERE event_date >= $end - INTERVAL 90 DAY AND event_date < $end"
     picture = watch_picture(lake.frame(query, {"end": days.end}))
     return materialized(lake, MODEL_WATCH, days, written=written, performance=markdown_picture("watch", picture))

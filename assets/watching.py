@@ -112,17 +112,19 @@ def drifted(context: dg.AssetExecutionContext, lake: Lake, registry: Registry, d
         day_drift(windows_of(watch, drift, day), watch.baseline, unit=unit, acted_on=acted_on(lake, drift, day))
         for day in each_of(days)
     ).with_columns(model_version=pl.lit(int(watch.champion.version), dtype=pl.Int64))
-    written = lake.replace(drift, days, beside_other_champions(drift), frames={"found": found})
+    rows = beside_other_champions(lake, drift, found)
+    written = lake.replace(drift, days, "FROM rows", frames={"rows": rows})
     return materialized(lake, drift, days, written=written)
 
 
-def beside_other_champions(table: Table) -> str:
-    """Return the query of what was found, with what the same days said of other champions: a verdict stays as given."""
-    columns = ", ".join(f'"{column.name}"' for column in table.columns)
-    key = "model, model_version" if table == MODEL_WATCH else "model_version"
-    others = f"SELECT {columns} FROM {table.path} ANTI JOIN found USING ({key})"
-    days = "event_date >= (SELECT min(event_date) FROM found) AND event_date <= (SELECT max(event_date) FROM found)"
-    return f"SELECT {columns} FROM found UNION ALL {others} WHERE model_version > 0 AND {days}"
+def beside_other_champions(lake: Lake, table: Table, found: pl.DataFrame) -> pl.DataFrame:
+    """Return what was found, with what the table says of the same days by other champions: a verdict stays as given."""
+    columns = [column.name for column in table.columns]
+    key = [name for name in table.key if name in ("model", "model_version")]
+    span = {"first": found["event_date"].min(), "last": found["event_date"].max()}
+    query = f"FROM {table.path} WHERE model_version > 0 AND event_date BETWEEN $first AND $last"
+    others = lake.frame(query, span).join(found, on=key, how="anti")
+    return pl.concat([found.select(columns), others.select(columns)])
 
 
 def acted_on(lake: Lake, drift: Table, day: date) -> list[str]:  # noqa: ARG001

@@ -7,7 +7,15 @@ from resources.mlflow_store import quiet_environment
 quiet_environment()
 
 # Workers take whole files in this order: those that run for minutes begin first, so that none is left waiting for one.
-LONGEST_FIRST = ("test_kill.py", "test_readme.py", "test_late_events.py", "test_models.py", "test_registry.py")
+LONGEST_FIRST = (
+    "test_kill.py",
+    "test_readme.py",
+    "test_late_events.py",
+    "test_by_itself.py",
+    "test_models.py",
+    "test_drift.py",
+    "test_registry.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
