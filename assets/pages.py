@@ -51,7 +51,7 @@ def _made(
     lake: Lake, registry: Registry, reports: DriftReports, verdict: dict[str, Any], pages: pl.DataFrame
 ) -> dict[str, Any] | None:
     from intelligence.drift.baseline import SCORE
-    from intelligence.drift.pages import page_kind
+    from intelligence.drift.pages import page_kind, page_name
     from intelligence.drift.watch import run_report
 
     model, day = verdict["model"], verdict["event_date"]
@@ -62,9 +62,8 @@ def _made(
     windows, subject = windows_of(watch, drift, day), subject_of(drift)
     query = f"FROM {drift.path} WHERE event_date = $day AND model_version = $version"
     moved = lake.frame(query, {"day": day, "version": verdict["model_version"]})
-    names = {
-        part: f"{day}-{model}-v{verdict['model_version']}{part}" for part in ("-drift.html", "-quality.html", ".json")
-    }
+    version, parts = verdict["model_version"], ("-drift.html", "-quality.html", ".json")
+    names = {part: page_name(day, model, version, part) for part in parts}
     title = f"{subject.title}, week to {day}: {verdict['state']}"
     _drift_page(lake, reports, watch, windows, moved, name=names["-drift.html"], title=title)
     known = windows.known

@@ -10,6 +10,7 @@ from assets.house import PRODUCT
 from assets.panels import MODELS, horizon_days
 from assets.steps import Step
 from intelligence.drift.episodes import Retraining, Training, Waiting, notices, retraining
+from intelligence.drift.pages import page_name
 from intelligence.drift.tables import DRIFT_PAGES, MODEL_WATCH
 from intelligence.layers import TRAINED
 from intelligence.tables import Table
@@ -51,12 +52,30 @@ def _trainings(lake: Lake, verdicts: Table) -> list[Training]:
 
 
 def _link(lake: Lake, reports: DriftReports, model: str) -> str:
-    """Return where the alarm can be looked at, or the newest page on which something has moved, or else the index."""
-    query = f"""
-        SELECT drift_page FROM {DRIFT_PAGES.path} WHERE model = $model AND state = 'moved'
-        ORDER BY kind = 'alarm' DESC, event_date DESC, model_version DESC LIMIT 1"""
-    found = lake.frame(query, {"model": model})
-    return f"Page: {reports.url(found.item() if found.height else INDEX)}"
+    """Return where the alarm can be looked at; where its page is not made yet, where it will be."""
+    found = lake.frame(_ALARM, {"model": model})
+    if found.is_empty():
+        return f"Page: {reports.url(INDEX)}"
+    day, version, page = found.row(0)
+    return f"Page: {reports.url(page or page_name(day, model, version))}"
+
+
+_ALARM = f"""
+WITH moved AS (
+    SELECT event_date, model_version FROM {MODEL_WATCH.path} WHERE model = $model AND state = 'moved'
+    ORDER BY event_date DESC, lake_snapshot, model_version LIMIT 1
+), steady AS (
+    SELECT max(event_date) AS last_day FROM {MODEL_WATCH.path} SEMI JOIN moved USING (model_version)
+    WHERE model = $model AND state = 'steady' AND event_date < (SELECT event_date FROM moved)
+), alarms AS (
+    SELECT drift_page, event_date FROM {DRIFT_PAGES.path} SEMI JOIN moved USING (model_version)
+    WHERE model = $model AND kind = 'alarm'
+)
+SELECT event_date, model_version,
+       (SELECT arg_min(drift_page, event_date) FROM alarms
+        WHERE event_date > coalesce((SELECT last_day FROM steady), DATE '0001-01-01')) AS drift_page
+FROM moved
+"""
 
 
 def told_of_drift(lake: Lake, announcer: Announcer, reports: DriftReports) -> list[str]:

@@ -27,8 +27,8 @@ from sensors.train_when_due import train_when_due
 from tests.sensors.house import FIRST, House
 
 MODEL = "user_churn"
-PLAN = SimulationPlan(features=4, events_per_day=1_500, seed=11, first_day=FIRST, planted=False)
-CALM_DAYS, DRIFTING_DAYS = 60, 8
+PLAN = SimulationPlan(features=4, events_per_day=1_200, seed=11, first_day=FIRST, planted=False)
+CALM_DAYS, DRIFTING_DAYS = 72, 8
 TICKED = (take_in_new_files, build_stale_days, train_when_due, follow_champion, retrain_on_drift, tell_of_drift)
 MOST_ROUNDS = 25
 

@@ -27,6 +27,11 @@ def page_kind(day: date, state: str, *, is_shown: bool) -> PageKind:
     return "week" if day.isoweekday() == _SUNDAY else "newest"
 
 
+def page_name(day: date, model: str, version: int, part: str = "-drift.html") -> str:
+    """Return the file name of a page: each champion has its own, so that none takes the place of an earlier one's alarm."""
+    return f"{day}-{model}-v{version}{part}"
+
+
 def pages_kept(pages: pl.DataFrame, *, newest_day: date, keep_days: int) -> pl.DataFrame:
     """Return the pages to keep: those of the newest day, and alarms and weeks that are not older than `keep_days`."""
     age_days = (pl.lit(newest_day) - pl.col("event_date")).dt.total_days()

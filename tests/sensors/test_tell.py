@@ -1,12 +1,14 @@
 """People are told once: of an episode of drift, of faulty telemetry, and of a step for as long as it fails."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import dagster as dg
 
+from intelligence.drift.pages import page_name
 from resources.twins.recorded import recorded_messages
 from sensors.tell import tell_of_drift, tell_of_failed_runs
-from tests.sensors.verdicts import Watched
+from tests.sensors.verdicts import BEGIN, MODEL, Watched
 
 FAILING = {"yes": True}
 
@@ -25,7 +27,7 @@ def test_an_episode_is_told_once_however_long_it_lasts(watched: Watched) -> None
         assert watched.tick(tell_of_drift) == "There is nothing new to tell."
     (message,) = told(watched)
     assert "slow_rise_7d by 0.80, limit 0.30" in message
-    assert "Page: 127.0.0.1:8090/index.html" in message
+    assert f"Page: 127.0.0.1:8090/{page_name(BEGIN + timedelta(days=2), MODEL, watched.version)}" in message
 
 
 def test_faulty_telemetry_is_told_once_and_as_such(watched: Watched) -> None:
