@@ -46,7 +46,7 @@ class Installation:
             DriftReports(root=str(folder / "pages")),
             Announcer(product_file=str(ROOT / "product.yaml"), state=f"sqlite:///{folder}/state.db", data=str(folder)),
         )
-        self.instance = dg.DagsterInstance.ephemeral()
+        self.instance = dg.DagsterInstance.ephemeral(tempdir=str(folder))
 
     def fill(self, length: int = LENGTH) -> None:
         """Write panel, health and ledger of the first `length` days."""

@@ -39,7 +39,7 @@ class House:
         self.reports = DriftReports(root=str(folder / "pages"))
         self.announcer = Announcer(product_file=self.product_file.path, state=state, data=str(folder))
         self.defs = definitions(self.lake, self.product_file, self.registry, self.reports, self.announcer)
-        self.instance = dg.DagsterInstance.ephemeral()
+        self.instance = dg.DagsterInstance.ephemeral(tempdir=str(folder))
 
     def deliver(self, days: Iterable[int], *, settled: bool = True) -> None:
         """Write the files of these days into the landing folder, as if it had been a minute ago or just now."""

@@ -1,0 +1,91 @@
+"""The conditions on the drift assets: a day that was built is looked at once, and not on broken ground."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from assets.house import key_of
+from intelligence.drift.tables import FEATURE_DRIFT, USER_DRIFT
+from intelligence.layers import WATCH
+from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
+from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
+from intelligence.tables import Table
+from intelligence.telemetry.tables import DAY_QUALITY
+from tests.sensors.house import FIRST, House
+
+DAY = FIRST + timedelta(days=60)
+NOON = datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC) + timedelta(days=1)
+
+
+class Conditions:
+    """The daemon's look at the conditions, again and again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.house, self.cursor = House(folder / "product"), None
+
+    def asked(self) -> set[str]:
+        result = dg.evaluate_automation_conditions(
+            defs=self.house.defs,
+            instance=self.house.instance,
+            asset_selection=dg.AssetSelection.assets(*map(key_of, WATCH)),
+            cursor=self.cursor,
+            evaluation_time=NOON,
+        )
+        self.cursor = result.cursor
+        return {table.name for table in WATCH if result.get_num_requested(key_of(table))}
+
+    def built(self, *tables: Table, day: date = DAY) -> None:
+        """Report what a run would that built this day of the tables: materializations and passed checks."""
+        for table in tables:
+            partition = str(day) if table.day else None
+            self.house.instance.report_runless_asset_event(dg.AssetMaterialization(key_of(table), partition=partition))
+            self.checked(table, passed=True)
+
+    def checked(self, table: Table, *, passed: bool) -> None:
+        for key in self.house.defs.resolve_asset_graph().get(key_of(table)).check_keys:
+            evaluation = dg.AssetCheckEvaluation(
+                asset_key=key.asset_key, check_name=key.name, passed=passed, blocking=True, metadata={}
+            )
+            self.house.instance.report_runless_asset_event(evaluation)
+
+
+def test_what_was_built_is_looked_at_once_in_the_order_of_the_graph(tmp_path: Path) -> None:
+    conditions = Conditions(tmp_path)
+    conditions.asked()
+    # Of all the days before, none was ever built: that keeps nothing from being looked at.
+    conditions.built(FEATURE_PANEL, FEATURE_HEALTH, USER_DAY, DAY_QUALITY, FEATURE_RISK, USER_CHURN)
+    assert "baseline_stats" in conditions.asked()
+    assert "baseline_stats" not in conditions.asked()
+    conditions.built(WATCH[0])
+    assert {"feature_drift", "user_drift"} <= conditions.asked()
+    conditions.built(FEATURE_DRIFT, USER_DRIFT)
+    assert "model_watch" in conditions.asked()
+    conditions.built(WATCH[3])
+    assert conditions.asked() == {"drift_pages"}
+    conditions.built(WATCH[4])
+    assert conditions.asked() == set()
+    assert conditions.asked() == set()
+
+
+def test_a_failed_blocking_check_stops_the_look_until_it_has_passed(tmp_path: Path) -> None:
+    conditions = Conditions(tmp_path)
+    conditions.asked()
+    conditions.built(FEATURE_PANEL, FEATURE_HEALTH, USER_DAY, DAY_QUALITY, FEATURE_RISK, USER_CHURN, WATCH[0])
+    conditions.asked()
+    conditions.built(FEATURE_DRIFT, USER_DRIFT)
+    conditions.asked()
+    conditions.built(FEATURE_PANEL)
+    conditions.checked(FEATURE_PANEL, passed=False)
+    assert "feature_drift" not in conditions.asked()
+    conditions.checked(FEATURE_PANEL, passed=True)
+    assert "feature_drift" in conditions.asked()
+
+
+def test_a_day_that_is_older_than_a_week_is_hindsight(tmp_path: Path) -> None:
+    conditions = Conditions(tmp_path)
+    conditions.asked()
+    conditions.built(FEATURE_PANEL, FEATURE_HEALTH, USER_DAY, DAY_QUALITY, FEATURE_RISK, USER_CHURN, WATCH[0])
+    assert {"feature_drift", "user_drift"} <= conditions.asked()
+    conditions.built(FEATURE_PANEL, USER_DAY, day=DAY - timedelta(days=55))
+    assert not {"feature_drift", "user_drift"} & conditions.asked()
