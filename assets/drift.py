@@ -5,7 +5,15 @@ import dagster as dg
 from assets.house import ALWAYS, PRODUCT, days_of, key_of, looking_back, materialized, table_asset, when_updated
 from assets.pages import made_pages
 from assets.plots import markdown_picture
-from assets.watching import REACH_DAYS, beside_other_champions, drifted, make_baselines, watch_frame, watch_rows
+from assets.watching import (
+    REACH_DAYS,
+    beside_other_champions,
+    drifted,
+    make_baselines,
+    watch_frame,
+    watch_rows,
+    without_verdict,
+)
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
 from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
@@ -77,7 +85,7 @@ def model_watch(context: dg.AssetExecutionContext, lake: Lake, registry: Registr
     """
     from intelligence.drift.pictures import watch_picture
 
-    days = days_of(context)
+    days = without_verdict(lake, days_of(context))
     rows = beside_other_champions(lake, MODEL_WATCH, watch_frame(watch_rows(lake, registry, days)))
     written = lake.replace(MODEL_WATCH, days, "FROM rows", frames={"rows": rows})
     query = f"FROM {MODEL_WATCH.path} WHERE event_date >= $end - INTERVAL 90 DAY AND event_date < $end"

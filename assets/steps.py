@@ -1,7 +1,7 @@
 """What is due, read from the lake: days to build, models to train, scores to renew, champions to look after."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 from assets.house import PRODUCT
 from intelligence.decisions.tables import FEATURE_DECISIONS
@@ -13,7 +13,6 @@ from intelligence.risk.tables import FEATURE_VERDICT, USER_VERDICT
 from intelligence.tables import Days, Table
 from resources.lake import Lake
 
-WATCHED_AT_ONCE_DAYS = 7
 PREDICTORS = {FEATURE_VERDICT.path: FEATURE_PREDICTORS, USER_VERDICT.path: USER_PREDICTORS}
 
 
@@ -54,7 +53,7 @@ def model_steps(lake: Lake, *, today: date) -> list[Step]:
         return []
     steps = scoring_and_training_steps(lake, today=today)
     if steps or MODEL_WATCH.path in lake.stale(before=today):
-        steps.append(Step(WATCH, _days_to_watch(lake, newest)))
+        steps.append(Step(WATCH, newest))
     if steps or FEATURE_DECISIONS.path in lake.stale(before=today) or _decided_by_another_policy(lake, newest):
         steps.append(Step(ACT, newest))
     return steps
@@ -79,14 +78,6 @@ def scoring_and_training_steps(lake: Lake, *, today: date) -> list[Step]:
         if cause or scores.path in stale:
             steps.append(Step((scores,), newest))
     return steps
-
-
-def _days_to_watch(lake: Lake, newest: Days) -> Days:
-    """Return the newest day with those of the week before it that arrived since the last look."""
-    last = lake.frame(f"SELECT max(event_date) AS day FROM {MODEL_WATCH.path}").item()
-    if last is None or last >= newest.start:
-        return newest
-    return Days(max(last + timedelta(days=1), newest.end - timedelta(days=WATCHED_AT_ONCE_DAYS)), newest.end)
 
 
 def _training_cause(lake: Lake, verdicts: Table, newest: Days) -> str | None:

@@ -21,6 +21,7 @@ from resources.registry import Registry
 
 # Seven days of now, 28 whose outcome is known, and the seven of them that are tested.
 REACH_DAYS = 34
+WATCHED_AT_ONCE_DAYS = 7
 WATCHED_BY_MODEL = {MODELS[scores.path]: drift for scores, drift in WATCHED.items()}
 
 
@@ -100,7 +101,7 @@ def drifted(context: dg.AssetExecutionContext, lake: Lake, registry: Registry, d
     """Return the result of holding the run's days against the champion's training."""
     from intelligence.drift.watch import day_drift
 
-    days = days_of(context)
+    days = since_last_look(lake, drift, days_of(context))
     make_baselines(lake, registry, say=context.log.info)
     watch = watch_of(lake, registry, drift, days)
     if isinstance(watch, str):
@@ -115,6 +116,28 @@ def drifted(context: dg.AssetExecutionContext, lake: Lake, registry: Registry, d
     rows = beside_other_champions(lake, drift, found)
     written = lake.replace(drift, days, "FROM rows", frames={"rows": rows})
     return materialized(lake, drift, days, written=written)
+
+
+def since_last_look(lake: Lake, table: Table, days: Days) -> Days:
+    """Return the days with those of the week before them that arrived since the last look, when several came at once."""
+    last = lake.frame(f"SELECT max(event_date) AS day FROM {table.path}").item()
+    if last is None or last >= days.start:
+        return days
+    return Days(max(last + timedelta(days=1), days.end - timedelta(days=WATCHED_AT_ONCE_DAYS)), days.end)
+
+
+def without_verdict(lake: Lake, days: Days) -> Days:
+    """Return the days with those of the week before them whose distances are known and that no verdict was given on."""
+    drifts = " UNION ".join(
+        f"SELECT event_date, '{model}' AS model, model_version FROM {drift.path}"
+        for model, drift in WATCHED_BY_MODEL.items()
+    )
+    query = f"""
+        SELECT min(event_date) AS day FROM ({drifts})
+        ANTI JOIN (FROM {MODEL_WATCH.path} WHERE state <> 'unknown') USING (event_date, model, model_version)
+        WHERE event_date >= $first"""
+    first = lake.frame(query, {"first": days.end - timedelta(days=WATCHED_AT_ONCE_DAYS)}).item()
+    return Days(min(first or days.start, days.start), days.end)
 
 
 def beside_other_champions(lake: Lake, table: Table, found: pl.DataFrame) -> pl.DataFrame:
