@@ -1,6 +1,5 @@
 """The rows of the two models as the lake would have given them on a day, out of the files of `benchmarks.drift_history`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import cached_property
@@ -54,23 +53,24 @@ class Rows:
     def of_days(self, first: date, last: date, *, as_of: date) -> pl.DataFrame:
         """Return the rows of these days with the outcomes known at the end of `as_of`, of users the product's sample."""
         first = max(first, self.first_day)
-        chosen = [first + timedelta(days=n) for n in range((last - first).days + 1)]
-        return self._chosen(chosen, as_of)
+        start, end = (
+            self._all["event_date"].search_sorted(day, side) for day, side in ((first, "left"), (last, "right"))
+        )
+        return self._known(self._all[start:end], (last - first).days + 1, as_of)
 
     def to_train_on(self, as_of: date) -> pl.DataFrame:
         """Return the rows that a training as of that day reads."""
         if self.unit == "feature":
             return self.of_days(self.first_day, as_of, as_of=as_of)
-        return self._chosen(user_training_days(self.first_day, as_of, horizon_days=self.horizon_days), as_of)
+        days = user_training_days(self.first_day, as_of, horizon_days=self.horizon_days)
+        return self._known(self._all.filter(pl.col("event_date").is_in(days)), len(days), as_of)
 
-    def _chosen(self, days: Sequence[date], as_of: date) -> pl.DataFrame:
-        rows = self._all.filter(pl.col("event_date").is_in(list(days)))
+    def _known(self, rows: pl.DataFrame, day_count: int, as_of: date) -> pl.DataFrame:
         if self.unit != "feature":
-            seen = self._users.filter(pl.col("first_day") <= as_of)
-            share = users_per_thousand(seen.height, len(days))
-            rows = rows.filter(pl.col("place") < share)
+            seen = (self._users["first_day"] <= as_of).sum()
+            rows = rows.filter(pl.col("place") < users_per_thousand(seen, day_count))
         is_known = pl.col("event_date") <= as_of - timedelta(days=self.horizon_days)
-        return rows.with_columns(label=pl.when(is_known).then("label")).sort("event_date", self.unit)
+        return rows.with_columns(label=pl.when(is_known).then("label"))
 
     @cached_property
     def _users(self) -> pl.DataFrame:
@@ -80,8 +80,10 @@ class Rows:
     def _all(self) -> pl.DataFrame:
         if self.unit == "feature":
             labels = onset_labels(self._read("health"), horizon_days=self.horizon_days)
-            return self._read("panel").join(labels, on=["event_date", "feature"], how="inner")
-        return self._read("user_panel").join(self._users.select("user_id", "place"), on="user_id")
+            rows = self._read("panel").join(labels, on=["event_date", "feature"], how="inner")
+        else:
+            rows = self._read("user_panel").join(self._users.select("user_id", "place"), on="user_id")
+        return rows.sort("event_date", self.unit)
 
     def _read(self, name: str) -> pl.DataFrame:
         return pl.read_parquet(self.folder / f"{name}.parquet")

@@ -145,7 +145,7 @@ class Walk:
         from intelligence.drift.episodes import episodes
 
         watch = pl.DataFrame([{k: each[k] for k in WATCH_SCHEMA} for each in self.watch], schema=WATCH_SCHEMA)
-        for each in episodes(watch, rules=self.product.drift):
+        for each in episodes(watch, self.trainings, rules=self.product.drift):
             yield {
                 "key": each.key,
                 "first_day": str(each.first_day),
