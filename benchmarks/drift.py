@@ -16,7 +16,7 @@ from benchmarks.graph import environment_of
 from benchmarks.measuring import arguments, demand, measured, tell, temporary
 
 FIRST_TRAINING_DAYS = 90
-SIZES = {"latency_shift": 1.3, "latency_ramp": 1.3, "new_platform": 1.3, "label_shift": 2.0}
+SIZES = {"latency_shift": 1.3, "latency_ramp": 1.3, "new_platform": 1.3, "label_shift": 3.0}
 DRIFT_FROM_DAY = 104
 PRODUCT = """
 name: Drifting

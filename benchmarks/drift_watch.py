@@ -123,6 +123,7 @@ class Walk:
         from intelligence.risk.training import trained
 
         rows, subject = self.rows.to_train_on(day), self.rows.subject
+        tell(f"training of {subject.model} as of {day} on {rows.height:,} rows: {self.watch[-1]['reason']}")
         challenger = 1 + self.version + sum(each.challenger > self.version for each in self.trainings)
         try:
             training = trained(rows, subject.question, rules=subject.rules)

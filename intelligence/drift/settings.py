@@ -8,8 +8,8 @@ from intelligence.sections import Rate, Section
 class Power(Section):
     """Within how many days drift of each kind is found, at 120 features and 50,000 events a day; `benchmarks.drift` checks it.
 
-    A shift and a ramp by 1.3 of the latency of all features, a new platform with a third of the users' events on top, and
-    users who leave twice as often without a sign before.
+    A shift and a ramp by 1.3 of the latency of all features, a new platform with three tenths of the events on top, and
+    users who leave three times as often without a sign before.
     """
 
     latency_shift: int = Field(5, ge=1)
