@@ -91,7 +91,7 @@ def _row(line: Mapping[str, Any], values: Floats) -> dict[str, Any]:
         "missing_rate_now": missing_now,
         "fault": _fault(line, values, present),
     }
-    row["percent_change"] = _percent_change(line["mean"], row["mean_now"])
+    row["percent_change"] = _percent_change(line, row["mean_now"])
     if line["is_judged"] and len(present) >= LEAST_ROWS and row["fault"] is None:
         measure: Literal["distribution", "mean"] = "mean" if line["role"] == "outcome" else "distribution"
         shares = np.array(line["shares"])
@@ -101,10 +101,12 @@ def _row(line: Mapping[str, Any], values: Floats) -> dict[str, Any]:
     return row
 
 
-def _percent_change(before: object, now: object) -> float | None:
-    if not isinstance(before, float) or not isinstance(now, float) or before == 0:
+def _percent_change(line: Mapping[str, Any], now: float | None) -> float | None:
+    """Return the change of the mean in per cent; None of what lies on both sides of zero, where it says nothing."""
+    before, p05 = line["mean"], line["p05"]
+    if now is None or before is None or p05 is None or p05 < 0 or before <= 0:
         return None
-    return 100 * (now - before) / abs(before)
+    return float(100 * (now - before) / before)
 
 
 def _fault(line: Mapping[str, Any], values: Floats, present: Floats) -> str | None:
