@@ -112,6 +112,15 @@ def clean(chosen: argparse.Namespace, feature_model: Path) -> list[str]:
     return wrong + ([f"alarms in {alarm_weeks} of {weeks} weeks, more than {rate:.1%}"] if low > rate else [])
 
 
+def step(chosen: argparse.Namespace) -> None:
+    """Print what one day of the drift layer costs on a lake of ninety days."""
+    with temporary("drift-step", chosen.folder) as lake:
+        product = PRODUCT.format(features=chosen.features, days=90, events=chosen.events, seed=7, more="")
+        environment = environment_of(lake, product)
+        measured("benchmarks.drift_step", "--prepare", environment=environment)
+        measured("benchmarks.drift_step", environment=environment)
+
+
 def exact_range(hits: int, tries: int) -> tuple[float, float]:
     """Return the 95 % range of a rate (Clopper and Pearson 1934).
 
@@ -133,9 +142,12 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=90, help="days to watch on a clean product, after the first 90")
     parser.add_argument("--planted-days", type=int, default=150, help="days of a drifting product in all")
     parser.add_argument("--evidently-every", type=int, default=10, help="ask Evidently every so many days; 0 for never")
+    parser.add_argument("--step", action="store_true", help="also measure what one day of the watch costs")
     parser.add_argument("--features", type=int, default=120)
     parser.add_argument("--events", type=int, default=50_000, help="a day")
     chosen: argparse.Namespace = parser.parse_args()
+    if chosen.step:
+        step(chosen)
     wrong = planted(chosen) if chosen.planted else []
     if chosen.seeds:
         name, model = "p7-none", chosen.folder / "drift" / "feature-model.pickle"

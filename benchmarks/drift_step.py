@@ -1,13 +1,12 @@
-"""What one day of the drift layer costs on a lake of this process's environment; see `benchmarks.drift_day`.
+"""What one day of the drift layer costs on the lake of this process's environment: verdicts, their run, their pages.
 
-The lake is built, the models trained and the baselines made first; then the newest day is watched, without its pages and
-with them, once with nothing imported yet and then again.
+`--prepare` builds the lake, trains the models and makes the baselines; without it the newest day is watched three times,
+the first with nothing imported yet. See `benchmarks.drift`.
 """
 
 import argparse
-import json
 import time
-from pathlib import Path
+from datetime import date, timedelta
 
 from benchmarks.decided_days import build
 from benchmarks.graph import materialize
@@ -16,7 +15,6 @@ from benchmarks.measuring import tell
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("told", type=Path, help="JSON file to write")
     parser.add_argument("--prepare", action="store_true", help="build the lake and the baselines, and measure nothing")
     chosen = parser.parse_args()
     from assets.house import PRODUCT
@@ -33,16 +31,35 @@ def main() -> None:
         materialize([table for pair in TRAINED.values() for table in pair])
         materialize([BASELINE_STATS])
         return
-    taken: dict[str, list[float]] = {"watch": [], "pages": []}
-    for _ in range(3):
-        for name, tables, days in (
-            ("watch", (FEATURE_DRIFT, USER_DRIFT, MODEL_WATCH), day),
-            ("pages", (DRIFT_PAGES,), None),
-        ):
-            begun = time.perf_counter()
-            materialize(tables, days)
-            taken[name].append(time.perf_counter() - begun)
-    chosen.told.write_text(json.dumps(taken), encoding="utf-8")
+    steps = {
+        "verdicts": lambda: verdicts(plan.last_day),
+        "run": lambda: materialize((FEATURE_DRIFT, USER_DRIFT, MODEL_WATCH), day),
+        "pages": lambda: materialize((DRIFT_PAGES,)),
+    }
+    for turn in ("first", "second", "third"):
+        for name, step in steps.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            step()
+            took = f"{time.perf_counter() - wall:6.2f} s wall  {time.process_time() - cpu:6.2f} s CPU"
+            print(f"{name:<9} {turn:<7} {took}", flush=True)
+
+
+def verdicts(day: date) -> None:
+    """Find the rows of both drift tables and of drift.model_watch for the day, without Dagster and without checks."""
+    from assets.definitions import SETTINGS
+    from assets.panels import subject_of
+    from assets.watching import WATCHED_BY_MODEL, watch_of, watch_rows, windows_of
+    from intelligence.drift.watch import day_drift
+    from intelligence.tables import Days
+    from resources.lake import Lake
+    from resources.registry import Registry
+
+    lake, registry, days = Lake.of(SETTINGS), Registry.of(SETTINGS), Days(day, day + timedelta(days=1))
+    for drift in WATCHED_BY_MODEL.values():
+        watch = watch_of(lake, registry, drift, days)
+        assert not isinstance(watch, str), watch
+        day_drift(windows_of(watch, drift, day), watch.baseline, unit=subject_of(drift).question.unit)
+    watch_rows(lake, registry, days)
 
 
 if __name__ == "__main__":
