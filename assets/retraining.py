@@ -31,7 +31,10 @@ def retrainings(lake: Lake, registry: Registry, reports: DriftReports) -> Iterat
             _trainings(lake, tables[1]),
             champion=int(champion.version) if champion else None,
             newest_label=newest - timedelta(days=horizon_days(scores)) if isinstance(newest, date) else None,
-            trained_through=date.fromisoformat(champion.trained_through) if champion else None,
+            # The gate compares on days whose outcome lies wholly after what the champion had seen.
+            trained_through=date.fromisoformat(champion.trained_through) + timedelta(days=horizon_days(scores))
+            if champion
+            else None,
             rules=PRODUCT.drift,
         )
         cause = f"{found.cause} {_link(lake, reports, model)}" if isinstance(found, Retraining) else None

@@ -110,7 +110,7 @@ class Walk:
             self.trainings,
             champion=self.version,
             newest_label=day - timedelta(days=self.rows.horizon_days),
-            trained_through=self.trained_through,
+            trained_through=self.trained_through + timedelta(days=self.rows.horizon_days),
             rules=self.product.drift,
         )
         if isinstance(asked, Retraining):
