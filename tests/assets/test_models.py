@@ -115,10 +115,14 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
     made.lake.close()
 
 
-@pytest.fixture
-def trained(installation: Installation) -> Installation:
-    installation.train()
-    return installation
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One installation for all tests: each finds what the training left, and only the last breaks it."""
+    made = Installation(tmp_path_factory.mktemp("trained"))
+    made.fill()
+    made.train()
+    yield made
+    made.lake.close()
 
 
 def test_a_first_model_above_the_floors_becomes_champion_and_scores_the_newest_day(trained: Installation) -> None:
