@@ -11,13 +11,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.drift_stories import Story, asked_for_once, show_story
+from benchmarks.drift_stories import Story, asked_for_once, show_days
 from benchmarks.graph import environment_of
 from benchmarks.measuring import arguments, demand, measured, tell, temporary
 
 FIRST_TRAINING_DAYS = 90
 SIZES = {"latency_shift": 1.3, "latency_ramp": 1.3, "new_platform": 1.3, "label_shift": 3.0}
 DRIFT_FROM_DAY = 104
+FAULTS = ("lost_hours", "emptied_column", "flat_line")
+FAULT_DAY = 97
 PRODUCT = """
 name: Drifting
 sources:
@@ -64,7 +66,9 @@ def planted(chosen: argparse.Namespace) -> list[str]:
             more = f", drift: {{kind: {kind}, from_day: {DRIFT_FROM_DAY}, size: {SIZES[kind]}}}"
             history(name, seed, chosen.planted_days, more, chosen)
             story = Story.of(told(name, chosen=chosen), first_day=Simulate().first_day, from_day=DRIFT_FROM_DAY)
-            show_story(f"{kind} x {SIZES[kind]:g}, seed {seed}", story, promised_days=promised[kind])
+            found = f"found on day {story.days_to_detection} of the drift, promised is {promised[kind]}"
+            print(f"{kind} x {SIZES[kind]:g}, seed {seed}: {found}")
+            show_days(story)
             if story.days_to_detection is None or story.days_to_detection > promised[kind]:
                 wrong.append(f"{name} was found after {story.days_to_detection} days, promised are {promised[kind]}")
             wrong += [f"{name}: {each}" for each in asked_for_once(story)]
@@ -112,6 +116,25 @@ def clean(chosen: argparse.Namespace, feature_model: Path) -> list[str]:
     return wrong + ([f"alarms in {alarm_weeks} of {weeks} weeks, more than {rate:.1%}"] if low > rate else [])
 
 
+def faulty(chosen: argparse.Namespace) -> list[str]:
+    """Return where a pipeline's fault was taken for drift; tells what was said of the days from the fault on."""
+    from intelligence.product import Simulate
+
+    wrong = []
+    for kind in FAULTS:
+        more = f", fault: {{kind: {kind}, from_day: {FAULT_DAY}}}"
+        history(f"p7-{kind}", 7, FAULT_DAY + 8, more, chosen)
+        story = Story.of(told(f"p7-{kind}", chosen=chosen), first_day=Simulate().first_day, from_day=FAULT_DAY)
+        print(f"{kind} on one day, seed 7")
+        show_days(story)
+        for model, found in story.by_model.items():
+            states = {day["state"] for day in found["days"] if 1 <= story.age(day["day"]) <= 7}
+            said = {day["state"] for day in found["days"]} - {"steady", "suspended"}
+            if states != {"suspended"} or said or any("training" in day for day in found["days"]):
+                wrong.append(f"{kind}: {model} was {', '.join(sorted(states | said))}")
+    return wrong
+
+
 def step(chosen: argparse.Namespace) -> None:
     """Print what one day of the drift layer costs on a lake of ninety days."""
     with temporary("drift-step", chosen.folder) as lake:
@@ -142,6 +165,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, default=90, help="days to watch on a clean product, after the first 90")
     parser.add_argument("--planted-days", type=int, default=150, help="days of a drifting product in all")
     parser.add_argument("--evidently-every", type=int, default=10, help="ask Evidently every so many days; 0 for never")
+    parser.add_argument("--faults", action="store_true", help="also break the pipeline on one day")
     parser.add_argument("--step", action="store_true", help="also measure what one day of the watch costs")
     parser.add_argument("--features", type=int, default=120)
     parser.add_argument("--events", type=int, default=50_000, help="a day")
@@ -149,6 +173,8 @@ def main() -> None:
     if chosen.step:
         step(chosen)
     wrong = planted(chosen) if chosen.planted else []
+    if chosen.faults:
+        wrong += faulty(chosen)
     if chosen.seeds:
         name, model = "p7-none", chosen.folder / "drift" / "feature-model.pickle"
         history(name, 7, FIRST_TRAINING_DAYS + 1, "", chosen)

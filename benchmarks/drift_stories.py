@@ -44,9 +44,8 @@ def asked_for_once(story: Story) -> Iterator[str]:
         yield from (f"a training of {model} on {day}, before anything had changed" for day in early)
 
 
-def show_story(title: str, story: Story, *, promised_days: int) -> None:
-    """Print the story, one line for each stretch of days on which the same was said."""
-    print(f"{title}: found on day {story.days_to_detection} of the drift, promised is {promised_days}", flush=True)
+def show_days(story: Story) -> None:
+    """Print one line for each stretch of days on which the same was said, with the trainings in it."""
     for model, found in story.by_model.items():
         for (state, version), stretch in groupby(found["days"], key=lambda day: (day["state"], day["version"])):
             days = list(stretch)
