@@ -24,6 +24,8 @@ EXPECTATION: Final = "expected PR-AUC"
 WARM_UP_DAYS: Final = 28
 LEAST_DAYS: Final = 28
 LONGEST_DAYS: Final = 180
+# Of users, a fifth are new within seven weeks; of features, a few.
+LASTING_TURNOVER: Final = 0.15
 # They move with the calendar, or when somebody edits product.yaml.
 NOT_JUDGED: Final = frozenset({"feature_age_days", "tenure_days", "is_beta", "is_sunset"})
 
@@ -80,7 +82,12 @@ def baseline(
     names = [*model.predictors, SCORE, OUTCOME]
     past = history(scored, names, unit=unit, first_day=window.first, day_count=window.day_count)
     scales = _scales(past, model.predictors)
-    found = limits(past, scales, false_alarms_per_week=false_alarms_per_week / 2)
+    found = limits(
+        past,
+        scales,
+        false_alarms_per_week=false_alarms_per_week / 2,
+        units_change=turnover(rows, unit, window) > LASTING_TURNOVER,
+    )
     weights = _importance(model, scored)
     rows_of_all = [
         _line(name, past.columns[name], scales.get(name), max(found.get(name, 0.0), smallest), weights.get(name))
@@ -110,6 +117,14 @@ SCHEMA: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
     "grid": pl.List(pl.Float64),
     "shares": pl.List(pl.Float64),
 }
+
+
+def turnover(rows: pl.DataFrame, unit: str, window: Window) -> float:
+    """Return the share of the units in the last seven days of the window that were not there in its first seven."""
+    week = timedelta(days=WINDOW_DAYS - 1)
+    first = rows.filter(pl.col("event_date").is_between(window.first, window.first + week))[unit].unique()
+    last = rows.filter(pl.col("event_date").is_between(window.last - week, window.last))[unit].unique()
+    return 1 - float(last.is_in(first.implode()).mean() or 0.0) if len(last) else 0.0  # type: ignore[arg-type]
 
 
 def _scales(past: History, predictors: Sequence[str]) -> dict[str, Scale]:

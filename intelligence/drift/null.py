@@ -28,11 +28,18 @@ DRAWS: Final = 60
 SEED: Final = 20_261
 
 
-def limits(history: History, scales: Mapping[str, Scale], *, false_alarms_per_week: float) -> dict[str, float]:
-    """Return for each column the distance that one of all columns exceeds in that share of weeks without any drift."""
+def limits(
+    history: History, scales: Mapping[str, Scale], *, false_alarms_per_week: float, units_change: bool = False
+) -> dict[str, float]:
+    """Return for each column the distance that one of all columns exceeds in that share of weeks without any drift.
+
+    Where `units_change`, those of now are in time others than those of the baseline: week and rest are then drawn apart,
+    so that what sets one unit off from another does not cancel.
+    """
     weights = drawn_weights(history.group_count)
+    others = np.vstack([weights[:1], np.roll(weights[1:], 1, axis=0)]) if units_change else weights
     names = list(scales)
-    roots = np.sqrt(np.stack([chance_distances(history, name, scales[name], weights) for name in names]))
+    roots = np.sqrt(np.stack([chance_distances(history, name, scales[name], weights, others) for name in names]))
     centre, spread = np.nanmean(roots, axis=(1, 2)), np.nanstd(roots, axis=(1, 2))
     standardised = (roots - centre[:, None, None]) / np.where(spread > 0, spread, 1.0)[:, None, None]
     largest = np.nanmax(np.where(np.isnan(standardised), -np.inf, standardised), axis=0)
@@ -54,15 +61,21 @@ def largest_of_a_week(by_start: Floats) -> Floats:
     return rolled
 
 
-def chance_distances(history: History, name: str, scale: Scale, weights: Floats) -> Floats:
-    """Return the distance of each block of days from the days apart from it, shape (blocks, lines of weights)."""
+def chance_distances(
+    history: History, name: str, scale: Scale, weights: Floats, others: Floats | None = None
+) -> Floats:
+    """Return the distance of each block of days from the days apart from it, shape (blocks, lines of weights).
+
+    `others` are the weights of the days apart, where they are not those of the block.
+    """
+    others = weights if others is None else others
     until = _counts_until(history, name, scale)
     everything = until[-1]
     found = []
     for start in range(history.day_count - WINDOW_DAYS + 1):
         block = until[start + WINDOW_DAYS] - until[start]
         rest = everything - _near(until, start, everything)
-        found.append(scale.distances(weights @ block, weights @ rest))
+        found.append(scale.distances(weights @ block, others @ rest))
     return np.stack(found)
 
 
