@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from intelligence.layers import SCORED, TABLES, TRAINED, WATCH
+from intelligence.layers import ACT, SCORED, TABLES, TRAINED, WATCH
 from intelligence.telemetry.tables import REJECTED_EVENTS
 from resources.faults import FAULT_POINTS
 from resources.lake import Lake
@@ -25,7 +25,7 @@ sources:
 # When a row was taken in, and how many transactions the lake had seen, which a killed run adds to.
 MOMENTS = ("ingested_at", "lake_snapshot")
 # Nine days are too few to train a model, which the verdicts say.
-MAY_BE_EMPTY = (REJECTED_EVENTS, *SCORED, *(training for training, _ in TRAINED.values()), *WATCH)
+MAY_BE_EMPTY = (REJECTED_EVENTS, *SCORED, *(training for training, _ in TRAINED.values()), *WATCH, *ACT)
 
 
 def run(folder: Path, *, kill_at: str | None = None) -> subprocess.CompletedProcess:
