@@ -12,6 +12,7 @@ from intelligence.product import Product
 from intelligence.sparkline import sparkline
 from intelligence.tables import Claim, Days, Table, schema_contradictions, standard_claims
 from intelligence.telemetry.tables import EVENTS, freshness_claim
+from resources.inspection import Inspection
 from resources.lake import Lake
 from resources.product_file import product_at
 from resources.settings import settings
@@ -164,35 +165,6 @@ def check_specs(table: Table) -> list[dg.AssetCheckSpec]:
     return [schema, *claims]
 
 
-def checked(lake: Lake, table: Table, days: Days) -> list[dg.AssetCheckResult]:
-    """Return the results of the table's checks over `days`."""
-    wrong = schema_contradictions(table, lake.columns(table))
-    schema = dg.AssetCheckResult(
-        check_name=SCHEMA_CHECK,
-        asset_key=key_of(table),
-        passed=not wrong,
-        metadata={"columns": len(table.columns), "differences": list(wrong)},
-    )
-    return [schema, *(_claim_result(lake, table, claim, days) for claim in claims_of(table))]
-
-
-def _claim_result(lake: Lake, table: Table, claim: Claim, days: Days) -> dg.AssetCheckResult:
-    contradictions = lake.contradictions(claim, days)
-    metadata: dict[str, Any] = {
-        "contradictions": contradictions.height,
-        **_told(days),
-    }
-    if contradictions.height:
-        metadata["examples"] = table_value(contradictions.head(SHOWN_CONTRADICTIONS))
-    return dg.AssetCheckResult(
-        check_name=claim.name,
-        asset_key=key_of(table),
-        passed=contradictions.height == 0,
-        severity=dg.AssetCheckSeverity[claim.severity],
-        metadata=metadata,
-    )
-
-
 def materialized(
     lake: Lake,
     table: Table,
@@ -202,29 +174,50 @@ def materialized(
     more_checks: Sequence[dg.AssetCheckResult] = (),
     **extra: Any,
 ) -> dg.MaterializeResult:
-    """Return the result of a write: what the asset's page shows, and the checks."""
-    metadata = page(lake, table, days)
+    """Return the result of a write: what the asset's page shows, and the checks, all as of one snapshot of the lake."""
+    found = lake.inspected(table, claims_of(table), days)
+    metadata = _page(found, days)
     if written is not None:
         metadata["dagster/partition_row_count" if table.day else "rows_written"] = written
     return dg.MaterializeResult(
         asset_key=key_of(table),
         metadata={**metadata, **extra},
-        check_results=[*checked(lake, table, days), *more_checks],
+        check_results=[
+            _schema_result(found, table),
+            *(_claim_result(found, table, claim, days) for claim in claims_of(table)),
+            *more_checks,
+        ],
     )
 
 
-def page(lake: Lake, table: Table, days: Days) -> dict[str, Any]:
-    """Return the metadata of the table's page: row count, days, the lake's snapshot and a small table to look at."""
-    metadata: dict[str, Any] = {
-        "dagster/row_count": lake.row_count(table),
-        **_told(days),
-        "lake_snapshot": lake.snapshot_id(),
-    }
-    if table.page:
-        shown = lake.shown(table, days)
-        if shown.height:
-            metadata["at_a_glance"] = table_value(shown)
-    return metadata
+def _page(found: Inspection, days: Days) -> dict[str, Any]:
+    metadata = {"dagster/row_count": found.row_count, **_told(days), "lake_snapshot": found.snapshot_id}
+    shown = {"at_a_glance": table_value(found.shown)} if found.shown.height else {}
+    return {**metadata, **shown}
+
+
+def _schema_result(found: Inspection, table: Table) -> dg.AssetCheckResult:
+    wrong = schema_contradictions(table, found.columns)
+    return dg.AssetCheckResult(
+        check_name=SCHEMA_CHECK,
+        asset_key=key_of(table),
+        passed=not wrong,
+        metadata={"columns": len(table.columns), "differences": list(wrong)},
+    )
+
+
+def _claim_result(found: Inspection, table: Table, claim: Claim, days: Days) -> dg.AssetCheckResult:
+    contradictions = found.contradictions[claim.name]
+    metadata: dict[str, Any] = {"contradictions": contradictions.height, **_told(days)}
+    if contradictions.height:
+        metadata["examples"] = table_value(contradictions.head(SHOWN_CONTRADICTIONS))
+    return dg.AssetCheckResult(
+        check_name=claim.name,
+        asset_key=key_of(table),
+        passed=contradictions.height == 0,
+        severity=dg.AssetCheckSeverity[claim.severity],
+        metadata=metadata,
+    )
 
 
 def _told(days: Days) -> dict[str, str]:

@@ -1,10 +1,12 @@
-"""Dagster's SQLite event log, with the events of many partitions written in one transaction.
+"""Dagster's SQLite event log, with databases that stay open and the events of many partitions in one transaction.
 
-A run over a year of days records thousands of events at once. The stock storage opens and commits two databases for
-each; here a batch is one transaction in each. See docs/decisions/0006-batched-event-log.md.
+A run over a year of days records thousands of events at once. The stock storage opens two databases anew and commits in
+both for each; here a batch is one transaction in each. See docs/decisions/0006-batched-event-log.md.
 """
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import groupby
 from typing import Any
 
@@ -12,11 +14,20 @@ from dagster import EventLogEntry
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
 from dagster._core.storage.sqlalchemy_compat import db_result
+from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
+from sqlalchemy import Connection, Engine, create_engine, event
+
+# The index and the runs that were used last.
+MOST_OPEN = 4
 
 
 class BatchedSqliteEventLog(SqliteEventLogStorage):
-    """SqliteEventLogStorage that stores a batch as one; everything else is inherited."""
+    """SqliteEventLogStorage that keeps databases open and stores a batch as one; everything else is inherited."""
+
+    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
+        self._engines: dict[tuple[int, str], Engine] = {}
+        super().__init__(base_dir, inst_data)
 
     @classmethod
     def from_config_value(
@@ -24,6 +35,43 @@ class BatchedSqliteEventLog(SqliteEventLogStorage):
     ) -> "BatchedSqliteEventLog":
         """Return the storage that dagster.yaml asks for."""
         return cls(inst_data=inst_data, **config_value)
+
+    @contextmanager
+    def _connect(self, shard: str) -> Iterator[Connection]:
+        with self._db_lock, self._engine(shard).connect() as connection, connection.begin():
+            yield connection
+
+    def _engine(self, shard: str) -> Engine:
+        # A forked process must not go on with the connections of its parent.
+        key = (os.getpid(), shard)
+        engine = self._engines.pop(key, None) or self._opened(shard)
+        self._engines[key] = engine
+        while len(self._engines) > MOST_OPEN:
+            self._engines.pop(next(iter(self._engines))).dispose(close=True)
+        return engine
+
+    def _opened(self, shard: str) -> Engine:
+        engine = create_engine(self.conn_string_for_shard(shard), connect_args={"timeout": SQLITE_BUSY_TIMEOUT_SECONDS})
+        event.listen(engine, "connect", _without_waiting_for_the_disk)
+        if shard not in self._initialized_dbs:
+            self._initdb(engine)
+            self._initialized_dbs.add(shard)
+        return engine
+
+    def wipe(self) -> None:
+        """Delete all events."""
+        self._close()
+        super().wipe()
+
+    def dispose(self) -> None:
+        """Close all databases."""
+        super().dispose()
+        self._close()
+
+    def _close(self) -> None:
+        with self._db_lock:
+            while self._engines:
+                self._engines.popitem()[1].dispose(close=True)
 
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store the asset events of one run together and any others one by one, as inherited."""
@@ -50,3 +98,8 @@ class BatchedSqliteEventLog(SqliteEventLogStorage):
 
 def _is_of_asset(event: EventLogEntry) -> bool:
     return event.is_dagster_event and event.dagster_event_type in ASSET_EVENTS
+
+
+def _without_waiting_for_the_disk(connection: Any, _: object) -> None:
+    """Let a commit return before the disk has it: with a write-ahead log a killed process loses nothing by that."""
+    connection.execute("PRAGMA synchronous = NORMAL")

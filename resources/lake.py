@@ -21,14 +21,13 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 from intelligence.errors import LakeError
 from intelligence.layers import DAILY_TABLES, TABLES, VIEWS
 from intelligence.tables import Claim, Days, Table, schema_contradictions
-from intelligence.telemetry.tables import EVENTS
 from resources.builds import DAY_BUILDS, record_builds, stale_days
 from resources.faults import reach
+from resources.inspection import Inspection, asked, columns_by_table, contradicting, inspected, rows_of
 from resources.settings import Settings, object_store_secret
 
 ROWS_AT_ONCE = 10_000_000
 WRITER_PATIENCE_S = 600
-MOST_CONTRADICTIONS = 1_000
 ADVISORY_LOCK = 7_306_582
 Result = TypeVar("Result")
 
@@ -182,7 +181,7 @@ class Lake(DuckDBResource):
     def _prepare(self) -> None:
         """Create the tables and views that do not exist yet and add columns that a newer version defines."""
         with self.get_connection() as connection:
-            found = _columns_by_table(connection)
+            found = columns_by_table(connection)
         missing = [table for table in (*TABLES, DAY_BUILDS) if table.path not in VIEWS and _lacks(table, found)]
         if missing or any(view not in found for view in VIEWS):
             self.commit(lambda connection: _create(connection, missing))
@@ -190,7 +189,7 @@ class Lake(DuckDBResource):
     def columns(self, table: Table) -> dict[str, str]:
         """Return the column types of the table as it stands in the lake, by name; empty if it does not exist."""
         with self.get_connection() as connection:
-            return _columns_by_table(connection).get(table.path, {})
+            return columns_by_table(connection).get(table.path, {})
 
     def frame(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
         """Return the query's result."""
@@ -204,25 +203,24 @@ class Lake(DuckDBResource):
         with self.get_connection() as connection:
             connection.begin()
             row = connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
-            frames = {name: connection.execute(q, _asked(q, parameters or {})).pl() for name, q in queries.items()}
+            frames = {name: connection.execute(q, asked(q, parameters or {})).pl() for name, q in queries.items()}
             connection.rollback()
         return int(row[0]) if row else 0, frames
 
+    def inspected(self, table: Table, claims: Sequence[Claim], days: Days) -> Inspection:
+        """Return what the newest snapshot says of the table and of what is claimed of it in `days`."""
+        with self.get_connection() as connection:
+            connection.begin()
+            return inspected(connection, table, claims, days)
+
     def contradictions(self, claim: Claim, days: Days) -> pl.DataFrame:
         """Return the rows that contradict the claim in `days`, at most MOST_CONTRADICTIONS of them."""
-        query = f"SELECT * FROM ({claim.contradictions}) LIMIT {MOST_CONTRADICTIONS}"
-        return self.frame(query, _asked(query, days.parameters))
-
-    def shown(self, table: Table, days: Days) -> pl.DataFrame:
-        """Return the small table of the table's page; empty where it has none."""
-        return self.frame(table.page, _asked(table.page, days.parameters)) if table.page else pl.DataFrame()
+        query = contradicting(claim)
+        return self.frame(query, asked(query, days.parameters))
 
     def row_count(self, table: Table) -> int:
         """Return how many rows the table has."""
-        if table == EVENTS:
-            # The ledger knows without a look at every file.
-            return int(self.frame("SELECT coalesce(sum(accepted), 0) FROM telemetry.batches").item())
-        return int(self.frame(f"SELECT count(*) FROM {table.path}").item())
+        return int(self.frame(rows_of(table)).item())
 
     def counted(self, view: Table, days: Days) -> int:
         """Return how many rows the view has in `days`, and record that these days were looked at."""
@@ -281,14 +279,14 @@ class Lake(DuckDBResource):
         transaction records for which telemetry each day was built (see `stale_days`).
         """
 
-        def asked(part: Days) -> dict[str, Any]:
-            return _asked(query, {**(parameters or {}), **part.parameters})
+        def asked_of(part: Days) -> dict[str, Any]:
+            return asked(query, {**(parameters or {}), **part.parameters})
 
         def work(connection: duckdb.DuckDBPyConnection) -> int:
             for name, frame in (frames or {}).items():
                 connection.register(name, frame)
             if table.day is None:
-                connection.execute("CREATE OR REPLACE TEMP TABLE replacement AS " + query, asked(days))
+                connection.execute("CREATE OR REPLACE TEMP TABLE replacement AS " + query, asked_of(days))
                 connection.execute(f"DELETE FROM {table.path}")
                 reach("table.days_deleted", table.path)
                 written = _inserted(connection, table, "FROM temp.replacement", {})
@@ -299,7 +297,7 @@ class Lake(DuckDBResource):
                 reach("table.days_deleted", table.path)
                 # A query that does not name the days holds all of them and must run once.
                 parts = _parts(connection, days) if "$start" in query else [days]
-                written = sum(_inserted(connection, table, query, asked(part)) for part in parts)
+                written = sum(_inserted(connection, table, query, asked_of(part)) for part in parts)
             reach("table.rows_written", table.path)
             if table in DAILY_TABLES:
                 record_builds(connection, table, days, version=self.version)
@@ -324,23 +322,12 @@ def _committed(work: Callable[[duckdb.DuckDBPyConnection], Result], connection: 
     return result
 
 
-def _columns_by_table(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
-    rows = connection.execute(
-        "SELECT schema_name || '.' || table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = 'lake'"
-        " ORDER BY column_index"
-    ).fetchall()
-    found: dict[str, dict[str, str]] = {}
-    for path, column, type_ in rows:
-        found.setdefault(path, {})[column] = type_
-    return found
-
-
 def _lacks(table: Table, found: Mapping[str, Mapping[str, str]]) -> bool:
     return bool(schema_contradictions(table, found.get(table.path, {})))
 
 
 def _create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
-    present = _columns_by_table(connection)
+    present = columns_by_table(connection)
     for table in tables:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {table.layer}")
         columns = present.get(table.path)
@@ -354,11 +341,15 @@ def _create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> N
             connection.execute(f"CREATE TABLE {table.path} ({definitions})")
             if table.partitioned:
                 connection.execute(f"ALTER TABLE {table.path} SET PARTITIONED BY ({table.day})")
+            # DuckLake asks its catalogue for a table's statistics once; of a table that never had a row, for each column
+            # of each query anew (duckdb/ducklake#1313).
+            connection.execute(f'INSERT INTO {table.path} ("{table.columns[0].name}") VALUES (NULL)')
+            connection.execute(f"DELETE FROM {table.path}")
             continue
         for column in table.columns:
             if column.name not in columns:
                 connection.execute(f'ALTER TABLE {table.path} ADD COLUMN "{column.name}" {column.type}')
-        wrong = schema_contradictions(table, _columns_by_table(connection)[table.path])
+        wrong = schema_contradictions(table, columns_by_table(connection)[table.path])
         if wrong:
             raise LakeError(
                 f"table {table.path}",
@@ -372,11 +363,6 @@ def _create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> N
 def _inserted(connection: duckdb.DuckDBPyConnection, table: Table, query: str, parameters: Mapping[str, Any]) -> int:
     row = connection.execute(f"INSERT INTO {table.path} BY NAME {query}", dict(parameters)).fetchone()
     return int(row[0]) if row else 0
-
-
-def _asked(query: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the parameters that the query names; DuckDB refuses any other."""
-    return {name: value for name, value in parameters.items() if f"${name}" in query}
 
 
 def _parts(connection: duckdb.DuckDBPyConnection, days: Days) -> Iterator[Days]:

@@ -60,7 +60,7 @@ def database_in(root: Path) -> Path:
 
 
 def alias_in(database: Path, model_name: str, alias: str) -> str | None:
-    """Return the version that bears the alias, read from the database itself; None where it does not say so.
+    """Return the version that bears the alias, read from the database itself; "" where none does, None without an answer.
 
     Loading MLflow takes seconds and this a millisecond. The table is MLflow's own affair, so whoever gets None asks MLflow.
     """
@@ -72,7 +72,7 @@ def alias_in(database: Path, model_name: str, alias: str) -> str | None:
             row = connection.execute(query, (model_name, alias)).fetchone()
     except sqlite3.Error:
         return None
-    return str(row[0]) if row else None
+    return str(row[0]) if row else ""
 
 
 def make_store(root: Path) -> None:

@@ -86,12 +86,13 @@ class Registry(dg.ConfigurableResource):
         Where MLflow cannot be reached it is the last champion on this machine, with a note that says so.
         """
         copies = LocalCopies(model_name, Path(self.cache) / model_name)
-        held = self._held(copies)
+        version = None if self.tracking_uri else alias_in(database_in(Path(self.root)), model_name, CHAMPION)
+        held = copies.held(version) if version else None
         if held:
             copies.confirm(held.version, datetime.now(UTC))
             return _champion(model_name, held)
         try:
-            present = self._present(model_name, copies)
+            present = None if version == "" else self._present(model_name, copies)
         except MlflowUnreachable as error:
             return _last_known(copies, error)
         if present is None:
@@ -101,11 +102,6 @@ class Registry(dg.ConfigurableResource):
         kept = copies.kept(version, present.run_id, dict(present.tags), lambda into: self._fetched(present, into))
         copies.confirm(version, datetime.now(UTC))
         return _champion(model_name, kept)
-
-    def _held(self, copies: LocalCopies) -> Copy | None:
-        """Return the local copy of the version that MLflow's database names; None where MLflow has to be asked."""
-        version = None if self.tracking_uri else alias_in(database_in(Path(self.root)), copies.name, CHAMPION)
-        return copies.held(version) if version else None
 
     def _present(self, model_name: str, copies: LocalCopies) -> Any | None:
         if not self.exists() and not copies.is_known:

@@ -54,8 +54,8 @@ def expected_performance(probabilities: Floats, low: Floats, high: Floats, times
 def average_precision(hits: Floats, weights: Floats | float = 1.0) -> Floats:
     """Return the average precision of rows in falling order of score, whose hits may be fractions; NaN without any hit.
 
-    >>> average_precision(np.array([1.0, 0.0, 1.0])).round(3)
-    array(0.833)
+    >>> round(float(average_precision(np.array([1.0, 0.0, 1.0]))), 3)
+    0.833
     """
     counted = weights * hits
     caught, seen = np.cumsum(counted, axis=-1), np.cumsum(np.broadcast_to(weights, counted.shape), axis=-1)

@@ -11,8 +11,8 @@ from tests.assets.test_models import LAST, Installation
 from tests.sensors.house import House
 
 MODEL = "feature_risk"
-# Late enough after the training as of LAST for its cooldown, and for outcomes that it had not seen.
-BEGIN = LAST + timedelta(days=9)
+# Late enough after the training as of LAST for its cooldown, and for outcomes from its horizon on.
+BEGIN = LAST + timedelta(days=11)
 STATES = {"m": "moved", "s": "steady", "x": "suspended"}
 
 
