@@ -33,7 +33,7 @@ up: setup ## Serve the Dagster and MLflow UIs and the Evidently pages on this ma
 	@$(BIN)/intelligence --example $(EXAMPLE) up
 
 test: setup ## Run all tests, with coverage
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report=term:skip-covered
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
 
 check: setup ## Everything that CI runs: lint, format, types, tests, doc examples, README
 	@$(BIN)/ruff check .
