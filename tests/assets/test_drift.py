@@ -17,7 +17,7 @@ from intelligence.risk.predictors import FEATURE_PREDICTORS, names_of
 from intelligence.tables import Days
 from resources.drift_reports import INDEX, DriftReports
 from resources.twins.recorded import recorded_messages
-from tests.assets.test_models import FIRST, LENGTH, MODEL, Installation
+from tests.assets.test_models import FIRST, LENGTH, MODEL, Installation, once_trained
 
 TRAINED_DAYS = LENGTH
 CALM_DAYS = 10
@@ -28,13 +28,10 @@ NEWEST = FIRST + timedelta(days=TRAINED_DAYS + CALM_DAYS - 1)
 class Story:
     """An installation whose days go on after its training, as they were or shifted."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.installation = Installation(folder)
+    def __init__(self, installation: Installation, folder: Path) -> None:
+        self.installation, self.folder = installation, folder
         self.lake, self.instance = self.installation.lake, self.installation.instance
         self.reports = DriftReports(root=str(folder / "pages"))
-        self.installation.fill(TRAINED_DAYS)
-        self.installation.train()
 
     def go_on(self, days: int, *, shift: float = 0.0, shifted_from: date | None = None) -> None:
         """Write panel and health of so many days in all; from a day on one important predictor is shifted."""
@@ -80,7 +77,8 @@ class Story:
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """Calm days after the training and then three on which the world has moved, followed once."""
-    made = Story(tmp_path_factory.mktemp("story"))
+    folder = tmp_path_factory.mktemp("story")
+    made = Story(once_trained(folder, tmp_path_factory), folder)
     made.go_on(TRAINED_DAYS + CALM_DAYS)
     made.look(NEWEST - timedelta(days=2), NEWEST)
     made.calm = (made.watch(), made.follow())

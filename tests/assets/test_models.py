@@ -1,5 +1,7 @@
 """From telemetry to scores by the champion, over a real lake and a real registry."""
 
+import os
+import shutil
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -8,11 +10,14 @@ import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
+from filelock import FileLock
 
+import assets.pipeline
 from assets.definitions import definitions
 from assets.models import CAUSE_TAG
 from assets.pipeline import rescored, trained_anew
 from assets.steps import model_steps
+from intelligence.layers import WATCH
 from intelligence.risk.predictors import FEATURE_PREDICTORS, names_of
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_TRAINING
 from intelligence.tables import Days
@@ -107,6 +112,14 @@ def foretold(length: int) -> tuple[pl.DataFrame, pl.DataFrame]:
     return pl.DataFrame(rows), pl.DataFrame(states)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def without_pages() -> Iterator[None]:
+    """Champions are looked after and decided on as always; tests/assets/test_drift.py opens the pages."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(assets.pipeline, "WATCH", WATCH[:-1])
+        yield
+
+
 @pytest.fixture
 def installation(tmp_path: Path) -> Iterator[Installation]:
     made = Installation(tmp_path)
@@ -115,12 +128,29 @@ def installation(tmp_path: Path) -> Iterator[Installation]:
     made.lake.close()
 
 
+def once_trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """Return a copy, in `folder`, of the one installation that is trained for all tests of all processes."""
+    # Each process of pytest-xdist has a folder of its own in one of them all.
+    base = tmp_path_factory.getbasetemp()
+    original = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "trained-once"
+    whole = original / "whole"
+    with FileLock(original.with_suffix(".lock")), pytest.MonkeyPatch.context() as patch:
+        if not whole.exists():
+            original.mkdir()
+            patch.setattr(assets.pipeline, "WATCH", WATCH[:-1])
+            made = Installation(original)
+            made.fill()
+            made.train()
+            made.lake.close()
+            whole.touch()
+    shutil.copytree(original, folder, dirs_exist_ok=True)
+    return Installation(folder)
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One installation for all tests: each finds what the training left, and only the last breaks it."""
-    made = Installation(tmp_path_factory.mktemp("trained"))
-    made.fill()
-    made.train()
+    made = once_trained(tmp_path_factory.mktemp("trained"), tmp_path_factory)
     yield made
     made.lake.close()
 
@@ -144,7 +174,7 @@ def test_the_version_names_the_run_the_snapshot_and_the_verdict(trained: Install
     champion = trained.registry.champion(MODEL)
     assert champion is not None
     assert champion.snapshot == verdict["lake_snapshot"]
-    assert trained.instance.get_run_by_id(champion.tags["dagster.run_id"]).tags[CAUSE_TAG] == "test"
+    assert champion.tags["dagster.run_id"]
     assert row.metrics["pr_auc"] == pytest.approx(verdict["pr_auc"], abs=1e-9)
 
 
@@ -177,7 +207,9 @@ def test_scores_follow_the_alias_and_a_revert_brings_the_old_ones_back_exactly(i
     installation.train()
     installation.fill()
     installation.train("more days")
-    first = installation.registry.champion(MODEL).version
+    champion = installation.registry.champion(MODEL)
+    assert installation.instance.get_run_by_id(champion.tags["dagster.run_id"]).tags[CAUSE_TAG] == "more days"
+    first = champion.version
     other = next(row.version for row in installation.registry.versions(MODEL) if row.version != first)
     before = installation.scores()
     assert installation.tick() == []

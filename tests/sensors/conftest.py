@@ -4,15 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.assets.test_models import Installation
+from tests.assets.test_models import Installation, once_trained
 from tests.sensors.verdicts import Watched
 
 
 @pytest.fixture(scope="package")
 def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    made = Installation(tmp_path_factory.mktemp("trained"))
-    made.fill()
-    made.train()
+    made = once_trained(tmp_path_factory.mktemp("trained"), tmp_path_factory)
     yield made
     made.lake.close()
 
