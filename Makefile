@@ -4,11 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 EXAMPLE ?= $(if $(filter flights,$(DATA)),flights,$(if $(SMALL),small,classroom))
 
+# Two processes, each of which takes whole files, those first that take longest (tests/conftest.py).
+TOGETHER := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check lock clean
+.PHONY: help setup demo up test coverage check lock clean
 
 help: ## List what can be done
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
 	@echo
 	@echo "  make demo SMALL=1        a tenth of it"
 	@echo "  make demo DATA=flights   real telemetry: 336,776 flights of 2013"
@@ -32,8 +35,11 @@ demo: setup ## Run the main job from raw telemetry to feature health, and say wh
 up: setup ## Serve the Dagster and MLflow UIs and the Evidently pages on this machine until Ctrl-C
 	@$(BIN)/intelligence --example $(EXAMPLE) up
 
-test: setup ## Run all tests, with coverage
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --cov --cov-report=term:skip-covered
+test: setup ## Run all tests
+	@$(BIN)/python -m pytest $(TOGETHER)
+
+coverage: setup ## Run all tests and report which lines and branches they miss
+	@$(BIN)/python -m pytest $(TOGETHER) --cov --cov-report=term:skip-covered
 
 check: setup ## Everything that CI runs: lint, format, types, tests, doc examples, README
 	@$(BIN)/ruff check .

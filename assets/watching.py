@@ -11,7 +11,9 @@ import polars as pl
 from assets.house import ALWAYS, PRODUCT, days_of, materialized
 from assets.models import NO_CHAMPION
 from assets.panels import MODELS, first_panel_day, horizon_days, past_panel, scores_of, subject_of
-from intelligence.drift.tables import BASELINE_STATS, MODEL_WATCH
+from intelligence.actions.action import FLAG_KINDS
+from intelligence.actions.tables import ACTION_LOG
+from intelligence.drift.tables import BASELINE_STATS, FEATURE_DRIFT, MODEL_WATCH
 from intelligence.errors import NotEnoughEvidence
 from intelligence.layers import WATCHED
 from intelligence.tables import Days, Table
@@ -150,9 +152,23 @@ def beside_other_champions(lake: Lake, table: Table, found: pl.DataFrame) -> pl.
     return pl.concat([found.select(columns), others.select(columns)])
 
 
-def acted_on(lake: Lake, drift: Table, day: date) -> list[str]:  # noqa: ARG001
-    """Return the units on which the platform itself acted in the week that ends on `day`."""
-    return []
+def acted_on(lake: Lake, drift: Table, day: date) -> list[str]:
+    """Return the features whose flags the platform had changed in the week that ends on `day`, by what the log says.
+
+    Whom a flag serves is not known user by user, so users have none. The log is written after the verdicts of its day,
+    so it is read as of before: an action counts from the day after the one whose evidence it rests on.
+    """
+    if drift != FEATURE_DRIFT:
+        return []
+    return lake.frame(_TOUCHED, {"day": day, "kinds": sorted(FLAG_KINDS)})["feature"].to_list()
+
+
+_TOUCHED = f"""
+SELECT DISTINCT feature FROM {ACTION_LOG.path}
+WHERE list_contains($kinds, kind) AND feature IS NOT NULL AND day < $day
+    AND (standing IN ('confirmed', 'unconfirmed') OR (standing = 'undone' AND CAST(changed_at AS DATE) > $day - 7))
+ORDER BY feature
+"""
 
 
 def each_of(days: Days) -> list[date]:

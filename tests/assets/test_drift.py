@@ -11,7 +11,8 @@ import pytest
 
 from assets.house import key_of
 from assets.pipeline import Outcome, _follow_drift
-from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH
+from assets.watching import acted_on
+from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
 from intelligence.layers import WATCH
 from intelligence.risk.predictors import FEATURE_PREDICTORS, names_of
 from intelligence.tables import Days
@@ -214,3 +215,40 @@ def test_old_pages_give_way_and_a_deleted_one_is_not_listed(story: Story) -> Non
     }
     there = {path.name for path in root.iterdir()} - {INDEX}
     assert there == listed - {None}
+
+
+def test_what_moved_only_where_the_platform_acted_is_its_own_doing(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    made = Story(once_trained(tmp_path, tmp_path_factory), tmp_path)
+    made.go_on(TRAINED_DAYS + CALM_DAYS)
+    touched = {"features": [f"f{number:02}" for number in range(0, 60, 3)], "day": NEWEST - timedelta(days=6)}
+    made.lake.commit(
+        lambda connection: connection.execute(
+            "UPDATE risk.feature_panel SET slow_rise_7d = slow_rise_7d + 30"
+            " WHERE list_contains($features, feature) AND event_date >= $day",
+            touched,
+        )
+    )
+    made.look(NEWEST, NEWEST)
+    assert "slow_rise_7d" in made.watch().row(-1, named=True)["that_matter"]
+    made.lake.commit(
+        lambda connection: connection.execute(
+            "INSERT INTO actions.action_log BY NAME SELECT 'throttle' AS kind, 'confirmed' AS standing, $day AS day,"
+            " unnest($features) AS feature, now()::TIMESTAMP AS changed_at",
+            touched,
+        )
+    )
+    made.look(NEWEST, NEWEST)
+    after = made.watch().row(-1, named=True)
+    assert after["state"] == "steady"
+    assert "slow_rise_7d" in after["own_doing"]
+    made.lake.commit(
+        lambda connection: connection.execute(
+            "UPDATE actions.action_log SET standing = 'undone', changed_at = $day", {"day": touched["day"]}
+        )
+    )
+    assert acted_on(made.lake, FEATURE_DRIFT, NEWEST - timedelta(days=1)) == touched["features"]
+    assert acted_on(made.lake, FEATURE_DRIFT, NEWEST + timedelta(days=1)) == []
+    assert acted_on(made.lake, USER_DRIFT, NEWEST - timedelta(days=1)) == []
+    made.close()
