@@ -318,11 +318,14 @@ def up(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.")] = 5000,
     reports_port: Annotated[int, typer.Option(help="Port of the Evidently pages.")] = 8090,
+    twins_port: Annotated[int, typer.Option(help="Port of the page of messages kept on this machine.")] = 3100,
 ) -> None:
     """Serve the Dagster UI, its daemon, the MLflow UI and the Evidently pages on this machine until Ctrl-C."""
     from resources.servers import serve
 
-    raise typer.Exit(serve(port=port, mlflow_port=mlflow_port, reports_port=reports_port, say=console.print))
+    raise typer.Exit(
+        serve(port=port, mlflow_port=mlflow_port, reports_port=reports_port, twins_port=twins_port, say=console.print)
+    )
 
 
 @cache

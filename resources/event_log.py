@@ -1,7 +1,8 @@
 """Dagster's SQLite event log, with databases that stay open and the events of many partitions in one transaction.
 
 A run over a year of days records thousands of events at once. The stock storage opens two databases anew and commits in
-both for each; here a batch is one transaction in each. See docs/decisions/0006-batched-event-log.md.
+both for each, and writes what a check plans out anew for each day; here a batch is one transaction in each. See
+docs/decisions/0006-batched-event-log.md.
 """
 
 import os
@@ -12,10 +13,11 @@ from typing import Any
 
 from dagster import EventLogEntry
 from dagster._core.events import ASSET_EVENTS
+from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
-from dagster._core.storage.sqlalchemy_compat import db_result
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._serdes import ConfigurableClassData
+from dagster._serdes import ConfigurableClassData, serialize_value
 from sqlalchemy import Connection, Engine, create_engine, event
 
 # The index and the runs that were used last.
@@ -82,18 +84,39 @@ class BatchedSqliteEventLog(SqliteEventLogStorage):
                 super().store_event_batch(list(together))
 
     def _store_together(self, run_id: str, events: Sequence[EventLogEntry]) -> None:
-        inserts = [self.prepare_insert_event(event) for event in events]
+        rows = [self._event_to_row(event) for event in events]
+        ids_in_order = SqlEventLogStorageTable.insert().returning(
+            SqlEventLogStorageTable.c.id, sort_by_parameter_order=True
+        )
         with self.run_connection(run_id) as connection:
-            for insert in inserts:
-                connection.execute(insert)
+            connection.execute(SqlEventLogStorageTable.insert(), rows)
         with self.index_transaction() as connection:
-            ids = []
-            for insert in inserts:
-                with db_result(connection, insert) as result:
-                    ids.append(result.inserted_primary_key[0])
+            ids = list(connection.scalars(ids_in_order, rows))
             self._store_asset_event_tags(connection, events, ids)
-            for event, event_id in zip(events, ids, strict=True):
-                self._store_asset_event(connection, event, event_id)
+            # An asset has one row, in which each event of a kind overwrites what the one before has written.
+            for _, alike in groupby(zip(events, ids, strict=True), key=lambda pair: _overwritten(pair[0])):
+                *_, (last, event_id) = alike
+                self._store_asset_event(connection, last, event_id)
+
+    def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
+        planned: Any = event.get_dagster_event().event_specific_data
+        subset = planned.partitions_subset
+        row = {
+            "asset_key": planned.asset_key.to_string(),
+            "check_name": planned.check_name,
+            "run_id": event.run_id,
+            "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
+            "evaluation_event": serialize_value(event),
+            "evaluation_event_timestamp": self._event_insert_timestamp(event),
+            "evaluation_event_storage_id": event_id,
+        }
+        partitions = subset.get_partition_keys() if subset else [None]
+        with self.index_connection() as connection:
+            connection.execute(AssetCheckExecutionsTable.insert(), [{**row, "partition": each} for each in partitions])
+
+
+def _overwritten(event: EventLogEntry) -> tuple[Any, Any]:
+    return event.get_dagster_event().asset_key, event.dagster_event_type
 
 
 def _is_of_asset(event: EventLogEntry) -> bool:

@@ -1,4 +1,4 @@
-"""The Dagster webserver, its daemon, the MLflow server and the Evidently pages, together on loopback until told to stop."""
+"""The UIs of Dagster and MLflow, Dagster's daemon, the Evidently pages and the local twins, on loopback until told to stop."""
 
 import os
 import shlex
@@ -18,9 +18,10 @@ from resources.settings import ROOT, settings
 LOOPBACK = "127.0.0.1"
 
 
-def serve(*, port: int, mlflow_port: int, reports_port: int, say: Callable[[str], None]) -> int:
+def serve(*, port: int, mlflow_port: int, reports_port: int, twins_port: int, say: Callable[[str], None]) -> int:
     """Serve until Ctrl-C or SIGTERM and return the exit code; raises PlatformError if a port is taken."""
-    for name, wanted in (("Dagster UI", port), ("MLflow UI", mlflow_port), ("Evidently pages", reports_port)):
+    ports = {"Dagster UI": port, "MLflow UI": mlflow_port, "Evidently pages": reports_port, "Local twins": twins_port}
+    for name, wanted in ports.items():
         if _is_taken(wanted):
             raise PlatformError(name, f"port {wanted} is in use.", hint="Stop what runs there or choose another port.")
     # Two servers that make the same fresh database at once fail; made here first, they find it there.
@@ -61,9 +62,16 @@ def serve(*, port: int, mlflow_port: int, reports_port: int, say: Callable[[str]
         env=environment,
         cwd=str(ROOT),
     )
+    manager.add_process(
+        "twins",
+        f"exec {shlex.quote(sys.executable)} -m resources.twins.server {shlex.quote(str(settings().data))} {twins_port}",
+        env=environment,
+        cwd=str(ROOT),
+    )
     say(
         f"Dagster    http://{LOOPBACK}:{port}\nMLflow     http://{LOOPBACK}:{mlflow_port}\n"
-        f"Evidently  http://{LOOPBACK}:{reports_port}\nCtrl-C stops all."
+        f"Evidently  http://{LOOPBACK}:{reports_port}\nMessages   http://{LOOPBACK}:{twins_port}  (those kept on this machine)\n"
+        "Ctrl-C stops all."
     )
     manager.loop()
     return 0 if manager.returncode in (0, None, -signal.SIGINT, -signal.SIGTERM, 130) else int(manager.returncode)

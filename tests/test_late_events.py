@@ -118,7 +118,7 @@ def test_late_and_repeated_deliveries_end_where_an_orderly_run_ends(
     assert min(early.height, late.height) > 0
     for day, events in days.items():
         installation.deliver(str(day), early if day == LATE_DAY else events)
-    installation.run()
+    installation.build()
     # The late events come with some that were delivered before, in a file that mixes days.
     installation.deliver("late", pl.concat([late, early.head(20), days[FIRST].tail(30)]))
     installation.run()
@@ -136,7 +136,8 @@ def test_days_in_any_order_end_where_an_orderly_run_ends(
     for part in (backwards[:10], backwards[10:11], backwards[11:]):
         for day in part:
             installation.deliver(f"{(TODAY - day).days:04d}", days[day])
-        installation.run()
+        installation.build()
+    installation.run()
     assert_same(installation, orderly)
 
 

@@ -3,6 +3,7 @@
 import logging
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -134,3 +135,7 @@ def serve_twins(data: Path, *, port: int = PORT) -> None:
         server.serve_forever()
     finally:
         server.server_close()
+
+
+if __name__ == "__main__":
+    serve_twins(Path(sys.argv[1]), port=int(sys.argv[2]))

@@ -49,11 +49,12 @@ def restore_ctrl_c() -> None:
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks for orphans in /proc")
 def test_all_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(tmp_path: Path) -> None:
-    port, mlflow_port, reports_port = free_port(), free_port(), free_port()
+    port, mlflow_port, reports_port, twins_port = (free_port() for _ in range(4))
     pages = tmp_path / "evidently_reports"
     pages.mkdir()
     (pages / "index.html").write_text("<!doctype html><title>Drift</title>")
     ports = ["--port", str(port), "--mlflow-port", str(mlflow_port), "--reports-port", str(reports_port)]
+    ports += ["--twins-port", str(twins_port)]
     environment = {
         **os.environ,
         "INTELLIGENCE_DATA": str(tmp_path),
@@ -75,6 +76,7 @@ def test_all_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(tmp_pat
             f"http://127.0.0.1:{port}/server_info",
             f"http://127.0.0.1:{mlflow_port}/health",
             f"http://127.0.0.1:{reports_port}/index.html",
+            f"http://127.0.0.1:{twins_port}/",
         ]
         deadline = time.monotonic() + 120
         while not all(answers(url) for url in urls) and time.monotonic() < deadline:
@@ -85,7 +87,7 @@ def test_all_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(tmp_pat
         served.send_signal(signal.SIGINT)
         said, _ = served.communicate(timeout=60)
     assert served.returncode == 0, said
-    assert all(f"http://127.0.0.1:{each}" in said for each in (port, mlflow_port, reports_port))
+    assert all(f"http://127.0.0.1:{each}" in said for each in (port, mlflow_port, reports_port, twins_port))
     time.sleep(1)
     assert processes_with(str(tmp_path)) == []
     assert processes_with(f"-p {port}") == []
@@ -99,7 +101,11 @@ def test_a_taken_port_is_an_error_that_names_it() -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        with pytest.raises(PlatformError, match=f"port {port} is in use"):
-            serve(port=port, mlflow_port=free_port(), reports_port=free_port(), say=print)
-        with pytest.raises(PlatformError, match=f"Evidently pages: port {port} is in use"):
-            serve(port=free_port(), mlflow_port=free_port(), reports_port=port, say=print)
+        for option, name in (
+            ("port", "Dagster UI"),
+            ("reports_port", "Evidently pages"),
+            ("twins_port", "Local twins"),
+        ):
+            others = {each: free_port() for each in ("port", "mlflow_port", "reports_port", "twins_port")}
+            with pytest.raises(PlatformError, match=f"{name}: port {port} is in use"):
+                serve(**{**others, option: port}, say=print)
