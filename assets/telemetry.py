@@ -41,9 +41,10 @@ def delivered(
     context: dg.AssetExecutionContext, lake: Lake, product_file: ProductFile
 ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
     """Take in every file that the sources name and the lake does not hold yet."""
-    files = deliveries(product_file.product, Path(product_file.landing), progress=context.log.info)
+    product, landing = product_file.product, Path(product_file.landing)
+    files = deliveries(product, landing, flags=product_file.flags, progress=context.log.info)
     now = datetime.now(UTC).replace(tzinfo=None)
-    report = ingested(lake, product_file.product, files, now=now, progress=context.log.info)
+    report = ingested(lake, product, files, now=now, progress=context.log.info)
     span = Days(report.days[0], report.days[-1] + timedelta(days=1)) if report.days else lake.newest_day()
     for table in DELIVERED:
         yield materialized(lake, table, span, new_batches=len(report.batches), known_files=report.known)

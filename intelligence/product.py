@@ -210,6 +210,14 @@ class Product(Section):
             raise ValueError(f"names the source {', '.join(repeated)} more than once")
         return self
 
+    def flag_of(self, feature: str) -> str | None:
+        """Return the key of the feature's flag; None where it has none."""
+        return self.features.get(feature, self.feature_defaults).flag_of(feature)
+
+    def is_simulated(self) -> bool:
+        """Return whether every source is a simulator, so that a day happens when it is made, whatever its date."""
+        return all(source.simulate for source in self.sources)
+
     def first_declared_day(self) -> date | None:
         """Return the day on which the data begins, where `start` or a simulator says so."""
         simulated = [source.simulate.first_day for source in self.sources if source.simulate]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from intelligence.product import Product
 from resources.delivery import deliveries
+from resources.flag_file import FlagFile
 from resources.lake import Lake
 
 SETTLED_S = 3.0
@@ -21,10 +22,11 @@ class Arrivals:
     key: str
 
 
-def arrivals(lake: Lake, product: Product, landing: Path) -> Arrivals:
+def arrivals(lake: Lake, product: Product, landing: Path, *, flags: FlagFile | None = None) -> Arrivals:
     """Return the files that wait. A simulated source delivers what is missing of it first."""
     known = set(lake.frame("SELECT batch_id FROM telemetry.batches")["batch_id"]) if lake.exists() else set()
-    waiting = [file for file in deliveries(product, landing) if file.batch_id not in known and _is_settled(file.path)]
+    files = deliveries(product, landing, flags=flags)
+    waiting = [file for file in files if file.batch_id not in known and _is_settled(file.path)]
     digest = hashlib.sha256(product.model_dump_json(include={"sources"}).encode())
     for batch in sorted(file.batch_id for file in waiting):
         digest.update(batch.encode())

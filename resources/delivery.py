@@ -22,8 +22,11 @@ from filelock import FileLock
 from intelligence.errors import SourceFileError
 from intelligence.product import Product, Simulate, Source
 from intelligence.telemetry.reading import RESERVED, compression_of
+from intelligence.telemetry.withheld import shown_events
 from resources.digests import Digests, sha256
 from resources.faults import reach
+from resources.flag_file import FlagFile
+from resources.honoured_flags import hidden_from
 from resources.settings import ROOT
 
 HEADER_BYTES = 1_048_576
@@ -47,17 +50,25 @@ class Delivery:
     fault: SourceFileError | None = None
 
 
-def deliveries(product: Product, landing: Path, *, progress: Callable[[str], None] = lambda _: None) -> list[Delivery]:
+def deliveries(
+    product: Product,
+    landing: Path,
+    *,
+    flags: FlagFile | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> list[Delivery]:
     """Return every file that the product's sources deliver, each content once, in the order of sources and names.
 
-    A simulated source first writes what is missing of its files under `landing`, where digests are remembered too.
+    A simulated source first writes what is missing of its files under `landing`, where digests are remembered too; what
+    the flags hide by then is not in them.
     """
     found: dict[str, Delivery] = {}
     digests = Digests(landing / REMEMBERED_DIGESTS)
+    shown = partial(_shown, product, flags) if flags else None
     with ThreadPoolExecutor() as threads:
         for source in product.sources:
             paths = (
-                simulated_files(source.name, source.simulate, landing, progress)
+                simulated_files(source.name, source.simulate, landing, progress, shown=shown)
                 if source.simulate
                 else matched_files(source)
             )
@@ -98,8 +109,18 @@ def simulation_folder(name: str, simulate: Simulate, landing: Path) -> Path:
     return landing / name / hashlib.sha256(same.model_dump_json().encode()).hexdigest()[:8]
 
 
-def simulated_files(name: str, simulate: Simulate, landing: Path, progress: Callable[[str], None]) -> list[Path]:
-    """Return the simulated files, one a day, after writing those that do not exist yet."""
+def simulated_files(
+    name: str,
+    simulate: Simulate,
+    landing: Path,
+    progress: Callable[[str], None],
+    *,
+    shown: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
+) -> list[Path]:
+    """Return the simulated files, one a day, after writing those that do not exist yet; the others stay as they are.
+
+    `shown` takes out of a day that is made now what its users were not shown.
+    """
     from intelligence.telemetry.simulation import simulated_day
 
     folder = simulation_folder(name, simulate, landing)
@@ -112,9 +133,16 @@ def simulated_files(name: str, simulate: Simulate, landing: Path, progress: Call
         if not path.exists():
             progress(f"simulating {day}")
             with FileLock(folder / ".lock"):
-                _deliver_day(path, lambda day=day: simulated_day(plan, day))
+                _deliver_day(
+                    path, lambda day=day: shown(simulated_day(plan, day)) if shown else simulated_day(plan, day)
+                )
         files.append(path)
     return files
+
+
+def _shown(product: Product, flags: FlagFile, events: pl.DataFrame) -> pl.DataFrame:
+    keys = {feature: product.flag_of(feature) for feature in sorted(events["feature"].unique())}
+    return shown_events(events, hidden_from(flags, {feature: key for feature, key in keys.items() if key}, events))
 
 
 def _deliver_day(path: Path, events: Callable[[], pl.DataFrame]) -> None:

@@ -10,6 +10,7 @@ from intelligence.decisions.ladder import Level
 from intelligence.errors import ProductFileError
 from intelligence.product import Product, product_from, with_simulated_days
 from resources.delivery import display_name
+from resources.flag_file import FlagFile
 from resources.settings import settings
 
 
@@ -38,3 +39,8 @@ class ProductFile(dg.ConfigurableResource):
     def product(self) -> Product:
         """Return the product that the file describes."""
         return product_at(Path(self.path))
+
+    @property
+    def flags(self) -> FlagFile:
+        """Return the file of flags that the simulated product honours; a relative path begins beside the landing folder."""
+        return FlagFile(Path(self.landing).parent / self.product.actions.flag_file)

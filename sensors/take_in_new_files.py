@@ -31,7 +31,7 @@ def take_in_new_files(
     busy = run_under_way(context.instance)
     if busy:
         return dg.SkipReason(busy)
-    waiting = arrivals(lake, product_file.product, Path(product_file.landing))
+    waiting = arrivals(lake, product_file.product, Path(product_file.landing), flags=product_file.flags)
     if not waiting.names:
         return dg.SkipReason("No file waits.")
     step = Step(DELIVERED, cause=f"{len(waiting.names)} new files")

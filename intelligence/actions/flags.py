@@ -92,6 +92,13 @@ def on_variant(document: Document, flag: str) -> str:
     return _variants(flag_in(document, flag), FlagChange(flag, Kind.HOLD, ""))[1]
 
 
+def off_variant(document: Document, flag: str) -> str | None:
+    """Return the safe variant where it hides the feature; None where it is a lesser form of it, which is used as well."""
+    present = flag_in(document, flag)
+    safe = _variants(present, FlagChange(flag, Kind.HOLD, ""))[0]
+    return safe if present["variants"][safe] is False else None
+
+
 def flag_in(document: Document, flag: str) -> Mapping[str, Any]:
     """Return the flag's part of the document; raises ActionError where it has none, or is no flagd document."""
     flags = document.get("flags")
