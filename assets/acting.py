@@ -94,6 +94,7 @@ def outcome_rows(lake: Lake) -> pl.DataFrame:
             day=action["day"],
             objective=action["objective"],
             acted_on=done.filter(near)["feature"].to_list(),
+            kind=action["kind"],
         )
         names = ("action_id", "decision_id", "feature", "kind", "day")
         rows.append({name: action[name] for name in names} | asdict(found))

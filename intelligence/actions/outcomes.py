@@ -2,6 +2,11 @@
 
 Difference in differences with placebo inference (Abadie, Diamond and Hainmueller 2010): the change of the treated feature
 less the mean change of the untreated ones, and as interval how far the untreated ones stray from each other by themselves.
+
+A throttle leaves events behind, and their rate says what became of them. A rollback that works leaves none: bad events over
+no events are no rate. After a rollback bad events are therefore counted per event *that was usual before*, for the feature
+and for the untreated ones alike, so that harm which ended together with its feature counts as ended. Whether those who
+missed the feature meanwhile lost more than that is another question, which this does not answer.
 """
 
 from collections.abc import Collection
@@ -11,6 +16,8 @@ from typing import Final, Literal
 
 import numpy as np
 import polars as pl
+
+from intelligence.actions.action import Kind
 
 Verdict = Literal["helped", "harmed", "no difference shown", "not enough evidence"]
 
@@ -47,7 +54,13 @@ class Outcome:
 
 
 def outcome(
-    metrics: pl.DataFrame, *, feature: str, day: date, objective: str | None, acted_on: Collection[str]
+    metrics: pl.DataFrame,
+    *,
+    feature: str,
+    day: date,
+    objective: str | None,
+    acted_on: Collection[str],
+    kind: str = Kind.THROTTLE,
 ) -> Outcome:
     """Return what an action on the feature, taken at the end of `day`, did to its objective.
 
@@ -57,6 +70,7 @@ def outcome(
         day: The day whose evidence was acted on; the days after it count as after.
         objective: errors, crashes, latency or ratings; errors where it is not known.
         acted_on: All features on which something was done within two weeks of the day; they are no controls.
+        kind: What was done; after a rollback bad events are held against the events of as many days before.
     """
     name = objective if objective in RATES else "errors"
     bad, total = RATES[name]
@@ -67,7 +81,11 @@ def outcome(
     if days_after < LEAST_DAYS:
         return _unknown(name, f"{days_after} days have passed since; {LEAST_DAYS} are needed.", days_after=days_after)
     sums = span.group_by("feature", "is_after").agg(pl.col(bad).sum().alias("bad"), pl.col(total).sum().alias("total"))
-    sides = sums.filter(~pl.col("is_after")).join(sums.filter("is_after"), on="feature", suffix="_after")
+    sides = sums.filter(~pl.col("is_after")).join(sums.filter("is_after"), on="feature", how="left", suffix="_after")
+    sides = sides.with_columns(pl.col("bad_after", "total_after").fill_null(0))
+    if kind == Kind.ROLLBACK:
+        days_before = span.filter(~pl.col("is_after"))["event_date"].n_unique()
+        sides = sides.with_columns(total_after=pl.col("total") * days_after / days_before)
     rates = sides.filter(pl.col("total") >= LEAST_EVENTS, pl.col("total_after") >= LEAST_EVENTS).with_columns(
         before=pl.col("bad") / pl.col("total"), after=pl.col("bad_after") / pl.col("total_after")
     )
@@ -79,21 +97,22 @@ def outcome(
         return _unknown(
             name, f"{others.height} untreated features; {LEAST_CONTROLS} are needed.", days_after=days_after
         )
-    return _compared(name, treated.row(0, named=True), others, days_after)
+    rate = f"bad events ({name}) per event that was usual before" if kind == Kind.ROLLBACK else f"rate of {name}"
+    return _compared(name, rate, treated.row(0, named=True), others, days_after)
 
 
 def _unknown(metric: str, reason: str, *, days_after: int) -> Outcome:
     return Outcome("not enough evidence", reason, metric, days_after=days_after)
 
 
-def _compared(name: str, treated: dict[str, float], others: pl.DataFrame, days_after: int) -> Outcome:
+def _compared(name: str, rate: str, treated: dict[str, float], others: pl.DataFrame, days_after: int) -> Outcome:
     changes = (others["after"] - others["before"]).to_numpy()
     drift = float(changes.mean())
     effect = treated["after"] - treated["before"] - drift
     low, high = (effect - np.quantile(changes - drift, INTERVAL[::-1])).tolist()
     verdict: Verdict = "helped" if high < 0 else "harmed" if low > 0 else "no difference shown"
     reason = (
-        f"The rate of {name} went from {treated['before']:.2%} to {treated['after']:.2%};"
+        f"The {rate} went from {treated['before']:.2%} to {treated['after']:.2%};"
         f" {others.height} untreated features changed by {drift:+.2%} on average."
     )
     return Outcome(

@@ -59,7 +59,11 @@ OUTCOMES: Final = Table(
         Column("verdict", "VARCHAR", "helped, harmed, no difference shown or not enough evidence.", True),
         Column("reason", "VARCHAR", "The verdict in words.", True),
         Column("before", "DOUBLE", "Rate of the week up to the day."),
-        Column("after", "DOUBLE", "Rate of the days after, at most a week."),
+        Column(
+            "after",
+            "DOUBLE",
+            "Rate of the days after, at most a week; of a rollback, bad events per event usual before.",
+        ),
         Column("control_change", "DOUBLE", "Mean change of features on which nobody acted."),
         Column("effect", "DOUBLE", "Change of the feature less that of the controls; below 0 is better."),
         Column("effect_low", "DOUBLE", "Lower bound of its 95 % interval, from how far the controls stray."),

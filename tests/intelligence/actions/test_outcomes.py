@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intelligence.actions.outcomes import LEAST_CONTROLS, LEAST_DAYS, outcome
+from intelligence.actions.action import Kind
+from intelligence.actions.outcomes import LEAST_CONTROLS, LEAST_DAYS, Outcome, outcome
 
 DAY = date(2026, 7, 10)
 
@@ -50,6 +51,37 @@ def test_a_feature_that_recovers_while_the_others_stay_was_helped() -> None:
 def test_a_feature_that_gets_worse_was_harmed_and_one_that_follows_the_others_was_not_touched() -> None:
     assert told(metrics(before=0.02, after=0.1)) == "harmed"
     assert told(metrics(before=0.05, after=0.05, drift=0.1)) == "no difference shown"
+
+
+def rolled_back(frame: pl.DataFrame) -> Outcome:
+    return outcome(frame, feature="f0", day=DAY, objective="errors", acted_on=["f0"], kind=Kind.ROLLBACK)
+
+
+def test_a_rollback_that_leaves_no_events_ended_the_harm_and_a_throttle_of_which_none_are_left_tells_nothing() -> None:
+    gone = metrics(before=0.1, after=0.02).filter((pl.col("feature") != "f0") | (pl.col("event_date") <= DAY))
+    found = rolled_back(gone)
+    assert (found.verdict, found.after) == ("helped", 0.0)
+    assert found.effect == pytest.approx(-0.1, abs=0.02)
+    assert "per event that was usual before" in found.reason
+    assert told(gone) == "not enough evidence"
+
+
+def test_a_rollback_that_nobody_followed_shows_no_difference() -> None:
+    assert rolled_back(metrics(before=0.1, after=0.1, others=0.1)).verdict == "no difference shown"
+
+
+def test_after_a_rollback_few_days_after_are_held_against_as_few_before() -> None:
+    found = rolled_back(metrics(before=0.1, after=0.1, days_after=LEAST_DAYS))
+    assert found.after == pytest.approx(0.1, abs=0.03)
+
+
+def test_use_that_falls_everywhere_is_no_merit_of_a_rollback() -> None:
+    after = pl.col("event_date") > DAY
+    halved = metrics(before=0.1, after=0.1, others=0.1).with_columns(
+        pl.when(after).then(pl.col(name) // 2).otherwise(pl.col(name)).alias(name)
+        for name in ("failed_events", "usage_count")
+    )
+    assert rolled_back(halved).verdict == "no difference shown"
 
 
 def test_nobody_is_helped_by_what_happened_to_everybody() -> None:
