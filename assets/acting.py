@@ -7,6 +7,7 @@ import polars as pl
 
 from assets.deciding import announced, planned
 from assets.house import PRODUCT
+from assets.verifying import doubted
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.decisions.wanted import actions_wanted
@@ -18,16 +19,20 @@ CONTROL_APART_DAYS = 14
 
 
 def acted(lake: Lake, announcer: Announcer) -> tuple[pl.DataFrame, str]:
-    """Return the rows of actions.action_log and what was done, in words, after everything due was planned and delivered."""
+    """Return the rows of actions.action_log and what was done, in words.
+
+    Everything due is planned and delivered, what was done before is looked for in the telemetry, and people are told.
+    """
     query = f"FROM {FEATURE_DECISIONS.path} WHERE event_date = (SELECT max(event_date) FROM metrics.feature_health)"
     newest = lake.frame(query)
     wanted = actions_wanted(newest, settings=PRODUCT.decisions, is_newest_day=True)
     new = planned(announcer, wanted)
     report = announcer.delivered()
+    unseen = doubted(lake, announcer)
     told = announced(announcer)
     standing = pl.Series([result.standing for result in report.results], dtype=pl.String).value_counts(sort=True)
     counts = ", ".join(f"{count} {name}" for name, count in standing.iter_rows())
-    said = f"{len(wanted)} wanted, {len(new)} new; delivered: {counts or 'nothing'}; {told} messages about them"
+    said = f"{len(wanted)} wanted, {len(new)} new; delivered: {counts or 'nothing'}; {len(unseen)} not seen in telemetry; {told} messages"
     return log_rows(announcer), f"{said}. {report.held_up}." if report.held_up else f"{said}."
 
 

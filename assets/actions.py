@@ -6,19 +6,21 @@ from assets.acting import acted, outcome_rows
 from assets.house import ALWAYS, key_of, materialized, table_asset, when_updated
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.metrics.tables import FACT_FEATURE_METRICS
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY
+from intelligence.telemetry.tables import BATCHES, DAY_QUALITY
 from resources.announcer import Announcer
 from resources.lake import Lake
 
 
 @dg.asset(
     **table_asset(ACTION_LOG, kinds={"sqlite"}, daily=False, automation_condition=when_updated(FEATURE_DECISIONS)),
-    deps=[key_of(FEATURE_DECISIONS)],
+    deps=[key_of(table) for table in (FEATURE_DECISIONS, FACT_FEATURE_METRICS, KPI_DAY, DAY_QUALITY, BATCHES)],
 )
 def action_log(context: dg.AssetExecutionContext, lake: Lake, announcer: Announcer) -> dg.MaterializeResult:
     """Puts what the newest day's decisions ask for into the outbox, delivers what is approved, and shows where all stands.
 
-    Only the newest day acts: decisions of a backfill are records. What was asked for before is not asked for again.
+    Only the newest day acts: decisions of a backfill are records. What was asked for before is not asked for again. A
+    changed flag that the first sound day after it does not show makes its action unconfirmed.
     """
     rows, report = acted(lake, announcer)
     context.log.info(report)

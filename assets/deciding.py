@@ -183,7 +183,9 @@ def announced(announcer: Announcer) -> int:
     for entry in announcer.outbox().entries():
         if entry.action.target != "flags" or entry.standing not in TOLD:
             continue
-        text = f"{entry.action.text}\n{TOLD[entry.standing].format(id=entry.id[:12], reason=entry.reason)}"
+        # Only what was carried out has a receipt: then it is its effect of which nobody can tell.
+        words = UNSEEN if entry.unconfirmed and entry.receipt else TOLD[entry.standing]
+        text = f"{entry.action.text}\n{words.format(id=entry.id[:12], reason=entry.reason)}"
         channel = PRODUCT.actions.channel_of(PRODUCT.owner)
         title = f"{entry.action.title}: {entry.standing}"
         told += notifier.told(entry.action.episode, title, text, channel, topic=f"{entry.id} {entry.standing}")
@@ -196,3 +198,7 @@ TOLD = {
     "unconfirmed": "Nobody can tell whether it was done: {reason}. Look at the flag, then `intelligence settle {id}`.",
     "failed": "It was not done: {reason}.",
 }
+UNSEEN = (
+    "The flag was changed, and telemetry does not show it. {reason} See whether the application asks the flag, then"
+    " `intelligence settle {id}`, or `intelligence undo {id}`."
+)

@@ -20,6 +20,7 @@ HELD = "held"
 SAFE = "safe_variant"
 ON = "on_variant"
 WHOLE = 1_000
+STEP = 0.5
 _RULE = ("state", "variants", "defaultVariant", "targeting")
 
 Document = Mapping[str, Any]
@@ -32,7 +33,7 @@ class FlagChange:
     flag: str
     kind: Kind
     action_id: str
-    step: float = 0.5
+    step: float = STEP
     safe: str | None = None
     on: str | None = None
 

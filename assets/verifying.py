@@ -1,0 +1,106 @@
+"""Whether what was done to flags shows in the telemetry; an action that does not show is doubted, once."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from assets.house import PRODUCT
+from intelligence.actions.action import Kind
+from intelligence.actions.flags import STEP, Document, digest_of
+from intelligence.actions.seen_exposure import BASELINE_DAYS, first_day_after, seen_exposure, still_served
+from intelligence.actions.states import ActionState
+from intelligence.errors import ActionError
+from resources.announcer import Announcer
+from resources.lake import Lake
+
+VERIFIER = "exposure"
+LOOKED_AFTER_DAYS = 14
+
+
+def doubted(lake: Lake, announcer: Announcer) -> list[str]:
+    """Return the ids of confirmed rollbacks and throttles that are unconfirmed now: the telemetry does not show them.
+
+    Only what stands as the platform left it is judged, on days whose telemetry is whole. An action is doubted once: what a
+    person says of it afterwards holds.
+    """
+    outbox, found = announcer.outbox(), []
+    for entry, promised in _claims(lake, announcer):
+        moment = _confirmed_at(outbox.history(entry.id))
+        since = first_day_after(moment, _made(lake) if PRODUCT.is_simulated() else None)
+        span = {"feature": entry.action.feature, "first": entry.action.day - timedelta(days=BASELINE_DAYS - 1)}
+        seen = seen_exposure(lake.frame(_DAYS, span), decided_on=entry.action.day, since=since, promised=promised)
+        if seen.verdict == "not seen" and _is_doubted(outbox, entry.id, seen.reason):
+            found.append(entry.id)
+    return found
+
+
+def _claims(lake: Lake, announcer: Announcer) -> Iterator[tuple[Any, float]]:
+    """Yield the confirmed actions that claim something of their feature's use, with the part that is to be left of it."""
+    outbox, (file, record) = announcer.outbox(), announcer.flags([])
+    newest: date | None = lake.frame("SELECT max(event_date) AS day FROM metrics.feature_health")["day"][0]
+    entries = [entry for entry in outbox.entries(states=[ActionState.CONFIRMED]) if _is_looked_after(entry, newest)]
+    if not entries:
+        return
+    try:
+        document = file.document()
+    except ActionError:
+        return
+    for entry in entries:
+        promised = _promised(entry, document, record)
+        if promised is not None and VERIFIER not in {line.actor for line in outbox.history(entry.id)}:
+            yield entry, promised
+
+
+def _is_looked_after(entry: Any, newest: date | None) -> bool:
+    is_recent = newest is not None and entry.action.day >= newest - timedelta(days=LOOKED_AFTER_DAYS)
+    is_touch = entry.action.target == "flags" and entry.action.kind in (Kind.ROLLBACK, Kind.THROTTLE)
+    return is_touch and is_recent and not entry.undo_wanted and entry.receipt is not None
+
+
+def _promised(entry: Any, document: Document, record: Any) -> float | None:
+    """Return what part of its use the action leaves; None where it claims none, or the flag is not as it left it."""
+    flag, left = entry.receipt.details["flag"], record.of_action(entry.id)
+    last = record.last(flag)
+    if left is None or last is None or last.action_id != entry.id or record.lock_of(flag):
+        return None
+    try:
+        if digest_of(document, flag) != last.digest:
+            return None
+        step = entry.action.payload.get("step")
+        step = STEP if step is None else step
+        return still_served(document, flag, kind=entry.action.kind, step=step, former=left.former)
+    except ActionError:
+        return None
+
+
+def _confirmed_at(history: list[Any]) -> datetime:
+    moment: datetime = next(line.at for line in history if line.state is ActionState.CONFIRMED)
+    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+
+
+def _made(lake: Lake) -> dict[date, datetime]:
+    """Return when each day was taken in, which for a simulated one is when it was made."""
+    return dict(lake.frame(_MADE).iter_rows())
+
+
+def _is_doubted(outbox: Any, action_id: str, reason: str) -> bool:
+    try:
+        outbox.doubted(action_id, actor=VERIFIER, reason=reason)
+    except ActionError:
+        return False  # a person changed it at this moment, and their word holds
+    return True
+
+
+_MADE = """
+SELECT day, min(ingested_at) FROM (SELECT unnest(days) AS day, ingested_at FROM telemetry.batches) GROUP BY day
+"""
+# The use of a feature is only told where the whole product's is: a day of which one is not built yet is left out.
+_DAYS = """
+WITH built AS (SELECT DISTINCT event_date FROM metrics.fact_feature_metrics WHERE event_date >= $first)
+SELECT product.event_date, coalesce(facts.users, 0) AS users, product.dau AS active, quality.verdict = 'whole' AS is_sound
+FROM metrics.kpi_day AS product
+JOIN telemetry.day_quality AS quality USING (event_date)
+JOIN built USING (event_date)
+LEFT JOIN metrics.fact_feature_metrics AS facts ON facts.event_date = product.event_date AND facts.feature = $feature
+WHERE product.segment = 'all' AND product.event_date >= $first
+"""
