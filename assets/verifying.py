@@ -26,7 +26,7 @@ def doubted(lake: Lake, announcer: Announcer) -> list[str]:
     outbox, found = announcer.outbox(), []
     for entry, promised in _claims(lake, announcer):
         moment = _confirmed_at(outbox.history(entry.id))
-        since = first_day_after(moment, _made(lake) if PRODUCT.is_simulated() else None)
+        since = first_day_after(moment, _made(lake, announcer) if PRODUCT.is_simulated() else None)
         span = {"feature": entry.action.feature, "first": entry.action.day - timedelta(days=BASELINE_DAYS - 1)}
         seen = seen_exposure(lake.frame(_DAYS, span), decided_on=entry.action.day, since=since, promised=promised)
         if seen.verdict == "not seen" and _is_doubted(outbox, entry.id, seen.reason):
@@ -75,12 +75,14 @@ def _promised(entry: Any, document: Document, record: Any) -> float | None:
 
 def _confirmed_at(history: list[Any]) -> datetime:
     moment: datetime = next(line.at for line in history if line.state is ActionState.CONFIRMED)
-    return moment.astimezone(UTC).replace(tzinfo=None) if moment.tzinfo else moment
+    return moment.astimezone(UTC)
 
 
-def _made(lake: Lake) -> dict[date, datetime]:
-    """Return when each day was taken in, which for a simulated one is when it was made."""
-    return dict(lake.frame(_MADE).iter_rows())
+def _made(lake: Lake, announcer: Announcer) -> dict[date, datetime]:
+    """Return when each simulated day was made, or at the latest: a lake may be filled anew, files may be copied."""
+    taken_in = {day: at.replace(tzinfo=UTC) for day, at in lake.frame(_TAKEN_IN).iter_rows()}
+    made = announcer.days_made()
+    return {day: min(at, made.get(day, at)) for day, at in taken_in.items()}
 
 
 def _is_doubted(outbox: Any, action_id: str, reason: str) -> bool:
@@ -91,7 +93,7 @@ def _is_doubted(outbox: Any, action_id: str, reason: str) -> bool:
     return True
 
 
-_MADE = """
+_TAKEN_IN = """
 SELECT day, min(ingested_at) FROM (SELECT unnest(days) AS day, ingested_at FROM telemetry.batches) GROUP BY day
 """
 # The use of a feature is only told where the whole product's is: a day of which one is not built yet is left out.

@@ -1,6 +1,7 @@
 """The notifier as a Dagster resource: opened where something is to be told, not when the code location loads."""
 
 from collections.abc import Sequence
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,13 @@ class Announcer(dg.ConfigurableResource):
         if keys and not Path(wanted.flag_file).is_absolute():
             file.declared(keys)
         return file, FlagRecord(outbox.state, outbox.clock)
+
+    def days_made(self) -> dict[date, datetime]:
+        """Return when each day of the simulated product was made."""
+        from resources.delivery import days_made
+        from resources.settings import LANDING
+
+        return days_made(product_at(Path(self.product_file)), Path(self.data) / LANDING)
 
     def outbox(self) -> Any:
         """Return the Outbox."""

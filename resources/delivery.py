@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import IO, Literal
@@ -138,6 +138,14 @@ def simulated_files(
                 )
         files.append(path)
     return files
+
+
+def days_made(product: Product, landing: Path) -> dict[date, datetime]:
+    """Return when each simulated day that lies under `landing` was made, UTC."""
+    folders = [simulation_folder(each.name, each.simulate, landing) for each in product.sources if each.simulate]
+    files = [(path.stat().st_mtime, path.stem) for folder in folders for path in folder.glob("*.parquet")]
+    # Of two files of a day the older one comes last, and stays.
+    return {date.fromisoformat(day): datetime.fromtimestamp(at, UTC) for at, day in sorted(files, reverse=True)}
 
 
 def _shown(product: Product, flags: FlagFile, events: pl.DataFrame) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from pydantic import SecretStr
 
 from intelligence.errors import PlatformError
 
+LANDING = "landing"
 ROOT = Path(__file__).resolve().parents[1]
 
 MODES = ("shadow", "advise", "approve", "auto")
@@ -52,7 +53,7 @@ class Settings:
     @property
     def landing(self) -> Path:
         """Return the folder into which the simulator delivers its files."""
-        return self.data / "landing"
+        return self.data / LANDING
 
     @property
     def champions(self) -> Path:

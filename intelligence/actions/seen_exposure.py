@@ -19,6 +19,7 @@ Verdict = Literal["seen", "not seen", "too early", "not enough evidence"]
 
 BASELINE_DAYS: Final = 7
 LEAST_BASELINE_DAYS: Final = 3
+WAITED_DAYS: Final = 7
 LEAST_USERS: Final = 20
 # A smaller fall than this cannot be told from one day of the week to the next.
 LEAST_FALL: Final = 0.2
@@ -26,6 +27,7 @@ LEAST_FALL: Final = 0.2
 SHARE_OF_FALL: Final = 0.5
 # 99 % on both sides.
 Z: Final = 2.576
+_A_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,8 @@ def first_day_after(moment: datetime, made: Mapping[date, datetime] | None = Non
     datetime.date(2026, 7, 21)
     """
     if made is not None:
-        return max((day for day, at in made.items() if at <= moment), default=date.min) + timedelta(days=1)
-    return moment.date() + timedelta(days=1)
+        return max((day for day, at in made.items() if at <= moment), default=date.min) + _A_DAY
+    return moment.date() + _A_DAY
 
 
 def seen_exposure(
@@ -99,12 +101,14 @@ def seen_exposure(
     share_of_fall: float = SHARE_OF_FALL,
     z: float = Z,
 ) -> SeenExposure:
-    """Return whether the use of a feature fell as its changed flag promised, on the first sound day after the change.
+    """Return whether the use of a feature fell as its changed flag promised, from the first whole day after the change on.
 
     The share of the product's active users who use the feature is held against the week up to the decision, whose mean
     day counts as one day: the same people come back, so that seven days are no sevenfold evidence. The ratio of the two
     has Wilson's score interval (1927) of a binomial draw, users after among users before and after, each expected in
     proportion to the active users (two Poisson rates, Przyborowski and Wilenski 1940).
+
+    The first sound day of that week that gives an answer counts: a Sunday may leave open what a Monday tells.
 
     *Not seen* is only said where less than `share_of_fall` of the promised fall happened, for the whole interval as well
     as against the day of the week before on which the feature was used most: neither chance nor the day of the week is
@@ -128,8 +132,10 @@ def seen_exposure(
     'not seen'
     """
     sound = days.filter("is_sound", pl.col("active") > 0).sort("event_date")
-    before = sound.filter(pl.col("event_date").is_between(decided_on - timedelta(days=BASELINE_DAYS - 1), decided_on))
-    after = sound.filter(pl.col("event_date") >= since).head(1)
+    before = sound.filter(pl.col("event_date").is_between(decided_on - (BASELINE_DAYS - 1) * _A_DAY, decided_on))
+    after = sound.filter(
+        pl.col("event_date").is_between(max(since, decided_on + _A_DAY), since + (WAITED_DAYS - 1) * _A_DAY)
+    )
     if after.is_empty():
         return SeenExposure("too early", f"No sound day is over since {since}.", promised)
     if 1 - promised < least_fall:
@@ -137,7 +143,11 @@ def seen_exposure(
     if before.height < LEAST_BASELINE_DAYS or before["users"].sum() < max(1, least_users * before.height):
         reason = f"The week before has too few sound days, or fewer than {least_users:g} users a day."
         return SeenExposure("not enough evidence", reason, promised)
-    return _compared(before, after.row(0, named=True), promised=promised, share_of_fall=share_of_fall, z=z)
+    found = [
+        _compared(before, day, promised=promised, share_of_fall=share_of_fall, z=z)
+        for day in after.iter_rows(named=True)
+    ]
+    return next((each for each in found if each.verdict != "not enough evidence"), found[-1])
 
 
 def _compared(

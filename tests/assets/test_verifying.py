@@ -1,5 +1,6 @@
 """A changed flag is looked for in the telemetry: what does not show is doubted and told, once, and never on faulty data."""
 
+import os
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from assets.house import PRODUCT
 from assets.verifying import LOOKED_AFTER_DAYS, doubted
 from intelligence.actions.tables import ACTION_LOG
 from intelligence.product import Source
+from resources.delivery import simulation_folder
 from resources.registry import Registry
 from resources.twins.recorded import recorded_messages
 from tests.assets.test_decisions import FLAG, Site, at_level
@@ -107,6 +109,17 @@ def test_a_faulty_day_doubts_nothing_and_the_next_sound_one_does(site: Site) -> 
 
 def test_a_day_that_was_made_before_the_change_is_none_after_it(site: Site) -> None:
     add_day(site, NEXT, USUAL, hours=-1)
+    assert doubted(site.lake, site.announcer) == []
+
+
+def test_a_lake_that_was_filled_anew_makes_no_day_younger(site: Site) -> None:
+    add_day(site, NEXT, USUAL)
+    (simulator,) = PRODUCT.sources
+    assert simulator.simulate
+    file = simulation_folder(simulator.name, simulator.simulate, site.folder / "landing") / f"{NEXT}.parquet"
+    file.parent.mkdir(parents=True)
+    file.touch()
+    os.utime(file, (0, 0))
     assert doubted(site.lake, site.announcer) == []
 
 

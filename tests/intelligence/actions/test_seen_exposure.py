@@ -87,6 +87,24 @@ def test_a_faulty_day_is_passed_over_and_the_next_sound_one_counts() -> None:
     assert judged(pl.concat([days(300, 300, sound=False), later])).day == SINCE + timedelta(days=1)
 
 
+def test_a_day_that_leaves_it_open_is_followed_by_one_that_tells() -> None:
+    open_day = days(300, 225)
+    for users, verdict in ((300, "not seen"), (150, "seen"), (225, "not enough evidence")):
+        next_day = days(300, users).tail(1).with_columns(event_date=pl.lit(SINCE + timedelta(days=1)))
+        assert judged(pl.concat([open_day, next_day]), 0.5).verdict == verdict
+
+
+def test_what_a_day_has_told_no_later_one_takes_back() -> None:
+    next_day = days(300, 300).tail(1).with_columns(event_date=pl.lit(SINCE + timedelta(days=1)))
+    assert judged(pl.concat([days(300, 0), next_day])).verdict == "seen"
+
+
+def test_days_up_to_the_decision_and_more_than_a_week_after_the_change_tell_nothing() -> None:
+    assert seen_exposure(days(300, 300).head(7), decided_on=DAY, since=date.min, promised=0.0).verdict == "too early"
+    late = days(300, 300).with_columns(event_date=pl.col("event_date").replace(SINCE, SINCE + timedelta(days=7)))
+    assert judged(late).verdict == "too early"
+
+
 def test_a_busy_weekday_is_no_sign_that_nothing_changed() -> None:
     """Halved on the weekday on which twice as many as usual come: as many as on a usual day, and still no reproach."""
     busy = days(300, 300).with_columns(
