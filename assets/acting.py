@@ -91,7 +91,8 @@ def outcome_rows(lake: Lake) -> pl.DataFrame:
 
     done = lake.frame(_DONE)
     rows: list[dict[str, Any]] = []
-    for action in done.iter_rows(named=True):
+    # What nobody can tell of has no outcome, and its feature is no control for others.
+    for action in done.filter(pl.col("standing") != "unconfirmed").iter_rows(named=True):
         near = (pl.col("day") - pl.lit(action["day"])).dt.total_days().abs() <= CONTROL_APART_DAYS
         found = outcome(
             lake.frame(_SPAN, {"day": action["day"]}),
@@ -109,6 +110,6 @@ def outcome_rows(lake: Lake) -> pl.DataFrame:
 _DONE = f"""
 SELECT log.*, json_extract_string(decisions.evidence, '$.worst_objective') AS objective
 FROM {ACTION_LOG.path} AS log LEFT JOIN {FEATURE_DECISIONS.path} AS decisions USING (decision_id)
-WHERE log.standing IN ('confirmed', 'undone') AND log.feature IS NOT NULL ORDER BY log.planned_at, log.action_id
+WHERE log.standing IN ('confirmed', 'undone', 'unconfirmed') AND log.feature IS NOT NULL ORDER BY log.planned_at, log.action_id
 """
 _SPAN = "FROM metrics.fact_feature_metrics WHERE event_date BETWEEN $day - 6 AND $day + 7"

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import assets.verifying
-from assets.house import PRODUCT
+from assets.acting import outcome_rows
+from assets.house import ALWAYS, PRODUCT
 from assets.verifying import LOOKED_AFTER_DAYS, doubted
 from intelligence.actions.tables import ACTION_LOG
 from intelligence.product import Source
@@ -84,9 +85,10 @@ def test_a_rollback_that_nobody_followed_is_unconfirmed_told_once_in_its_thread_
     assert again.equals(site.act())
     assert again.filter(target="flags").equals(log.filter(target="flags"))
     assert len(recorded_messages(site.folder)) == len(before) + 1
-    site.lake.replace(ACTION_LOG, assets.house.ALWAYS, "FROM entries", frames={"entries": again})
+    site.lake.replace(ACTION_LOG, ALWAYS, "FROM entries", frames={"entries": again})
     claim = next(claim for claim in ACTION_LOG.claims if claim.name == "every_action_has_come_to_an_end")
     assert site.lake.frame(claim.contradictions)["action_id"].to_list() == [row["action_id"]]
+    assert outcome_rows(site.lake).is_empty(), "nobody can say what came of an action of which nobody can tell"
 
 
 def test_a_rollback_that_shows_stays_confirmed_and_nobody_is_told(site: Site) -> None:
