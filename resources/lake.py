@@ -16,6 +16,7 @@ import duckdb
 import polars as pl
 from dagster_duckdb import DuckDBResource
 from filelock import FileLock
+from pydantic import Field
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from intelligence.errors import LakeError
@@ -24,7 +25,7 @@ from intelligence.tables import Claim, Days, Table, schema_contradictions
 from resources.builds import DAY_BUILDS, record_builds, stale_days
 from resources.faults import reach
 from resources.inspection import Inspection, asked, columns_by_table, contradicting, inspected, rows_of
-from resources.settings import Settings, object_store_secret
+from resources.settings import Settings, lake_threads, object_store_secret
 
 ROWS_AT_ONCE = 10_000_000
 WRITER_PATIENCE_S = 600
@@ -61,6 +62,7 @@ class Lake(DuckDBResource):
     catalog: str
     store: str
     memory_limit: str = "4GB"
+    threads: int | None = Field(default_factory=lake_threads)
     scratch: str | None = None
     version: str = "0"
 
@@ -71,6 +73,7 @@ class Lake(DuckDBResource):
             catalog=settings.catalog,
             store=settings.store,
             memory_limit=settings.memory_limit,
+            threads=settings.threads,
             scratch=str(settings.data / "scratch"),
             version=version,
         )
@@ -104,7 +107,8 @@ class Lake(DuckDBResource):
 
     def _root(self) -> duckdb.DuckDBPyConnection:
         offline = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
-        root = duckdb.connect(self.database, config={**offline, "memory_limit": self.memory_limit})
+        threads = {"threads": str(self.threads)} if self.threads else {}
+        root = duckdb.connect(self.database, config={**offline, **threads, "memory_limit": self.memory_limit})
         remote = self.store.startswith("s3://")
         kind = "sqlite_scanner" if self._catalog_file else "postgres_scanner"
         for name in (kind, "ducklake", *(["httpfs"] if remote else [])):

@@ -24,6 +24,7 @@ class Settings:
         catalog: INTELLIGENCE_LAKE_CATALOG, `sqlite:<path>` or `postgres:<libpq settings>`.
         store: INTELLIGENCE_LAKE_STORE, a folder or `s3://bucket/prefix` for the lake's Parquet files.
         memory_limit: INTELLIGENCE_MEMORY_LIMIT, how much memory DuckDB may use before it spills to disk.
+        threads: INTELLIGENCE_THREADS, how many threads DuckDB may use; by default one for each core.
         mlruns: INTELLIGENCE_MLRUNS, the folder of the MLflow store; beside other data the product has one of its own.
         reports: INTELLIGENCE_REPORTS, the folder of Evidently pages; beside other data the product has one of its own.
         mlflow_uri: INTELLIGENCE_MLFLOW_URI, an MLflow server to be used instead of the database in that folder.
@@ -41,6 +42,7 @@ class Settings:
     catalog: str
     store: str
     memory_limit: str
+    threads: int | None
     mlruns: Path
     reports: Path
     mlflow_uri: str | None
@@ -92,6 +94,7 @@ def settings() -> Settings:
         catalog=os.environ.get("INTELLIGENCE_LAKE_CATALOG", f"sqlite:{data / 'lake' / 'catalog.sqlite'}"),
         store=os.environ.get("INTELLIGENCE_LAKE_STORE", str(data / "lake" / "files")),
         memory_limit=os.environ.get("INTELLIGENCE_MEMORY_LIMIT", "4GB"),
+        threads=lake_threads(),
         mlruns=ROOT / os.environ.get("INTELLIGENCE_MLRUNS", house / "mlruns"),
         reports=ROOT / os.environ.get("INTELLIGENCE_REPORTS", house / "evidently_reports"),
         mlflow_uri=mlflow_uri,
@@ -99,8 +102,13 @@ def settings() -> Settings:
         reports_ui=os.environ.get("INTELLIGENCE_REPORTS_UI", "http://127.0.0.1:8090"),
         state=os.environ.get("INTELLIGENCE_STATE", f"sqlite:///{data / 'state.db'}"),
         mode=_mode(),
-        simulated_days=_simulated_days(),
+        simulated_days=_positive("INTELLIGENCE_SIMULATED_DAYS"),
     )
+
+
+def lake_threads() -> int | None:
+    """Return how many threads DuckDB may use; None for one for each core. Raises PlatformError for what is no number."""
+    return _positive("INTELLIGENCE_THREADS")
 
 
 def _mode() -> str | None:
@@ -110,12 +118,10 @@ def _mode() -> str | None:
     return mode
 
 
-def _simulated_days() -> int | None:
-    text = os.environ.get("INTELLIGENCE_SIMULATED_DAYS", "")
+def _positive(variable: str) -> int | None:
+    text = os.environ.get(variable, "")
     if text and not (text.isdigit() and int(text) > 0):
-        raise PlatformError(
-            "INTELLIGENCE_SIMULATED_DAYS", f"it is {text!r}.", hint="Give a whole number of days from 1 up."
-        )
+        raise PlatformError(variable, f"it is {text!r}.", hint="Give a whole number from 1 up.")
     return int(text) if text else None
 
 

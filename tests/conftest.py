@@ -7,8 +7,9 @@ import pytest
 from resources.mlflow_store import quiet_environment
 
 quiet_environment()
-# Two workers share the machine: a thread that waits for others must not keep a core busy meanwhile.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Two workers share the machine: each gets along with one core, and a thread that waits must not keep one busy meanwhile.
+for variable, value in {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1", "INTELLIGENCE_THREADS": "1"}.items():
+    os.environ.setdefault(variable, value)
 
 # Workers take whole files in this order: those that run for minutes begin first, so that none is left waiting for one.
 LONGEST_FIRST = (

@@ -96,13 +96,6 @@ def killed(folder: Path, point: str) -> None:
     assert done.returncode == -signal.SIGKILL, f"{point} was never reached: {done.stderr}"
 
 
-def test_a_killed_run_is_taken_up_by_the_next(tmp_path: Path, undisturbed: dict[str, pl.DataFrame]) -> None:
-    killed(tmp_path, "table.rows_written:warehouse.fact_events")
-    again = run(tmp_path)
-    assert again.returncode == 0, again.stderr
-    assert_same(contents(tmp_path), undisturbed)
-
-
 def test_runs_that_are_killed_at_one_point_after_another_lose_nothing(
     tmp_path: Path, undisturbed: dict[str, pl.DataFrame]
 ) -> None:
