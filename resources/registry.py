@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -208,10 +209,16 @@ class Registry(dg.ConfigurableResource):
 
 
 def _champion(name: str, copy: Copy, note: str | None = None) -> Champion:
+    model = _model(f"{name} version {copy.version}", tuple(copy.files.items()))
+    return Champion(name, copy.version, copy.run_id, model, copy.tags, note)
+
+
+@lru_cache(maxsize=4)
+def _model(origin: str, files: tuple[tuple[str, bytes], ...]) -> Any:
+    # One run asks for the same champion many times, and loading its trees takes longer than reading them.
     from intelligence.risk.model import model_from
 
-    model = model_from(copy.files, origin=f"{name} version {copy.version}")
-    return Champion(name, copy.version, copy.run_id, model, copy.tags, note)
+    return model_from(dict(files), origin=origin)
 
 
 def _last_known(copies: LocalCopies, error: MlflowUnreachable) -> Champion:
