@@ -33,19 +33,19 @@ def inspected(connection: duckdb.DuckDBPyConnection, table: Table, claims: Seque
 
     return Inspection(
         int(frame("SELECT id FROM ducklake_current_snapshot('lake')").item()),
-        int(frame(rows_of(table)).item()),
+        int(frame(_rows_of(table)).item()),
         columns_by_table(connection).get(table.path, {}),
         frame(table.page) if table.page else pl.DataFrame(),
-        {claim.name: frame(contradicting(claim)) for claim in claims},
+        {claim.name: frame(_contradicting(claim)) for claim in claims},
     )
 
 
-def rows_of(table: Table) -> str:
+def _rows_of(table: Table) -> str:
     """Return the query for how many rows the table has."""
     return ROWS_OF_EVENTS if table == EVENTS else f"SELECT count(*) FROM {table.path}"
 
 
-def contradicting(claim: Claim) -> str:
+def _contradicting(claim: Claim) -> str:
     """Return the query for rows that contradict the claim, at most MOST_CONTRADICTIONS of them."""
     return f"SELECT * FROM ({claim.contradictions}) LIMIT {MOST_CONTRADICTIONS}"
 

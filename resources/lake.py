@@ -24,7 +24,7 @@ from intelligence.layers import DAILY_TABLES, TABLES, VIEWS
 from intelligence.tables import Claim, Days, Table, schema_contradictions
 from resources.builds import DAY_BUILDS, record_builds, stale_days
 from resources.faults import reach
-from resources.inspection import Inspection, asked, columns_by_table, contradicting, inspected, rows_of
+from resources.inspection import Inspection, asked, columns_by_table, inspected
 from resources.settings import Settings, lake_threads, object_store_secret
 
 ROWS_AT_ONCE = 10_000_000
@@ -190,11 +190,6 @@ class Lake(DuckDBResource):
         if missing or any(view not in found for view in VIEWS):
             self.commit(lambda connection: _create(connection, missing))
 
-    def columns(self, table: Table) -> dict[str, str]:
-        """Return the column types of the table as it stands in the lake, by name; empty if it does not exist."""
-        with self.get_connection() as connection:
-            return columns_by_table(connection).get(table.path, {})
-
     def frame(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
         """Return the query's result."""
         with self.get_connection() as connection:
@@ -216,15 +211,6 @@ class Lake(DuckDBResource):
         with self.get_connection() as connection:
             connection.begin()
             return inspected(connection, table, claims, days)
-
-    def contradictions(self, claim: Claim, days: Days) -> pl.DataFrame:
-        """Return the rows that contradict the claim in `days`, at most MOST_CONTRADICTIONS of them."""
-        query = contradicting(claim)
-        return self.frame(query, asked(query, days.parameters))
-
-    def row_count(self, table: Table) -> int:
-        """Return how many rows the table has."""
-        return int(self.frame(rows_of(table)).item())
 
     def counted(self, view: Table, days: Days) -> int:
         """Return how many rows the view has in `days`, and record that these days were looked at."""

@@ -31,7 +31,7 @@ def test_the_main_job_opens_no_outward_connection(tmp_path: Path) -> None:
     (tmp_path / "product.yaml").write_text(
         "name: Tiny\nsources: [{name: app, simulate: {features: 5, days: 3, events_per_day: 500}}]\n"
     )
-    for command in ("check", "ingest"):
+    for command in ("check", "ingest", "status", "redrive"):
         done = guarded(tmp_path, "-m", "intelligence.cli", command)
         assert done.returncode == 0, done.stderr
     assert not (tmp_path / "addresses.log").exists()

@@ -30,7 +30,7 @@ from resources.registry import Registry
 from resources.settings import ROOT
 from resources.twins.recorded import recorded_messages
 from tests.intelligence.decisions.day_of_evidence import DAY, sources
-from tests.programs.models import promote, registered, registry_in
+from tests.programs.models import registry_in
 
 FLAG = "quiz"
 
@@ -89,13 +89,6 @@ class Site:
     def exposure(self) -> float | None:
         file, _ = self.announcer.flags([FLAG])
         return exposure(file.document(), FLAG)
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    found = registry_in(tmp_path_factory.mktemp("registry"))
-    promote(found, registered(found))
-    return found
 
 
 @pytest.fixture

@@ -18,17 +18,9 @@ from resources.registry import Registry
 from resources.twins.recorded import recorded_messages
 from tests.assets.test_decisions import FLAG, Site, at_level
 from tests.intelligence.decisions.day_of_evidence import DAY
-from tests.programs.models import promote, registered, registry_in
 
 USUAL = 300
 NEXT = DAY + timedelta(days=1)
-
-
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
-    found = registry_in(tmp_path_factory.mktemp("registry"))
-    promote(found, registered(found))
-    return found
 
 
 @pytest.fixture
