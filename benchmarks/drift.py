@@ -123,7 +123,7 @@ def faulty(chosen: argparse.Namespace) -> list[str]:
     wrong = []
     for kind in FAULTS:
         more = f", fault: {{kind: {kind}, from_day: {FAULT_DAY}}}"
-        history(f"p7-{kind}", 7, FAULT_DAY + 8, more, chosen)
+        history(f"p7-{kind}", 7, FAULT_DAY + 16, more, chosen)
         story = Story.of(told(f"p7-{kind}", chosen=chosen), first_day=Simulate().first_day, from_day=FAULT_DAY)
         print(f"{kind} on one day, seed 7")
         show_days(story)

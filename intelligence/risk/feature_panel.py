@@ -208,11 +208,22 @@ def _usage(grid: _Grid) -> dict[str, Floats]:
         log_usage = np.where(usage > 0, np.log(usage), np.nan)
     return {
         "usage_7d": growth(mean_usage, np.ones_like(usage)),
-        "usage_growth_7d": growth(mean_usage, trailing_means(usage, 7, behind=7)),
+        "usage_growth_7d": _weekly_growth(usage),
         "usage_residual_1d": growth(usage, same_weekday),
         "usage_volatility_28d": trailing_deviations(log_usage, BASELINE_DAYS, least=7),
-        "users_growth_7d": growth(trailing_means(users, 7), trailing_means(users, 7, behind=7)),
+        "users_growth_7d": _weekly_growth(users),
     }
+
+
+def _weekly_growth(values: Floats) -> Floats:
+    """Return the growth of seven days over the seven before; a day without a value is left out with its counterpart.
+
+    Else a week without its Saturday would seem to have grown.
+    """
+    before = trailing_means(values, 1, behind=7)
+    both = ~np.isnan(values) & ~np.isnan(before)
+    now, then = (trailing_means(np.where(both, side, np.nan), 7) for side in (values, before))
+    return growth(now, then)
 
 
 def _standing(health: pl.DataFrame, grid: _Grid) -> dict[str, Floats]:

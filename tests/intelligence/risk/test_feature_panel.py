@@ -203,6 +203,20 @@ def test_a_day_of_faulty_telemetry_counts_nothing() -> None:
     assert row["error_burn_7d"] == pytest.approx(4 / 400 / 0.02)
 
 
+@pytest.mark.parametrize("faulty_day", range(26, 40))
+def test_usage_of_a_steady_rhythm_seems_not_to_grow_though_a_day_of_it_is_lost(faulty_day: int) -> None:
+    world_ = steady(40)
+    rhythm = pl.when(pl.col("event_date").dt.weekday() > 5).then(100).otherwise(400)
+    is_lost = pl.col("event_date") == day(faulty_day)
+    used = pl.when(is_lost).then(7).otherwise(rhythm)
+    found = replace(
+        world_,
+        metrics=world_.metrics.with_columns(usage_count=used, users=used),
+        quality=world_.quality.with_columns(verdict=pl.when(is_lost).then(pl.lit("partial")).otherwise("verdict")),
+    ).panel(39, 40)
+    assert found["usage_growth_7d"].to_list() == found["users_growth_7d"].to_list() == [0.0, 0.0]
+
+
 def test_predictors_are_numbers_or_unknown_and_never_infinite() -> None:
     rows = world(3, features=12, length=60).panel(0, 60)
     assert rows.columns == ["event_date", "feature", "state", "users_7d", *PREDICTORS]
