@@ -4,7 +4,6 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from datetime import date
 from typing import Any, Final
 
@@ -26,6 +25,9 @@ _TYPES: Final[dict[str, Any]] = {
     "BIGINT": pl.Int64,
     "VARCHAR[]": pl.List(pl.String),
 }
+_IN_ONE_SPELLING: Final = json.JSONEncoder(
+    sort_keys=True, default=str, ensure_ascii=False, allow_nan=False, separators=(",", ":")
+)
 SCHEMA: Final = pl.Schema({column.name: _TYPES[column.type] for column in FEATURE_DECISIONS.columns})
 
 
@@ -48,11 +50,12 @@ def decided(evidence: pl.DataFrame, *, settings: Decisions, lake_snapshot: int |
     facts = [facts_of(row) for row in evidence.select(FACT_NAMES).iter_rows(named=True)]
     facts.sort(key=lambda each: (each.event_date, each.feature))
     rows: list[dict[str, Any]] = []
+    policy_version = settings.version
     for day in sorted({each.event_date for each in facts}):
         of_day = [each for each in facts if each.event_date == day]
         choices = within_limits([choice(each, settings) for each in of_day], settings)
-        rows += [_row(each, settings) for each in choices]
-        rows += _about_the_pipeline(of_day, settings)
+        rows += [_row(each, policy_version) for each in choices]
+        rows += _about_the_pipeline(of_day, settings, policy_version)
     return pl.DataFrame([{**row, "lake_snapshot": lake_snapshot} for row in rows], schema=SCHEMA, orient="row")
 
 
@@ -78,16 +81,16 @@ def replayed(decisions: pl.DataFrame, *, settings: Decisions) -> pl.DataFrame:
 
 def _canonical(content: object) -> str:
     """Return the content as JSON in one spelling, so that the same content has the same bytes."""
-    return json.dumps(content, sort_keys=True, default=str, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    return _IN_ONE_SPELLING.encode(content)
 
 
 def _id_of(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
-def _row(made: Choice, settings: Decisions) -> dict[str, Any]:
+def _row(made: Choice, policy_version: str) -> dict[str, Any]:
     facts, taken = made.facts, made.chosen
-    known = _canonical({**asdict(facts), "missing": list(facts.missing)})
+    known = _canonical({name: getattr(facts, name) for name in FACT_NAMES})
     weighed = [
         {
             "kind": each.kind,
@@ -100,7 +103,7 @@ def _row(made: Choice, settings: Decisions) -> dict[str, Any]:
         for each in made.candidates
     ]
     return {
-        "decision_id": _id_of("feature", facts.event_date.isoformat(), facts.feature, settings.version, known),
+        "decision_id": _id_of("feature", facts.event_date.isoformat(), facts.feature, policy_version, known),
         "event_date": facts.event_date,
         "scope": "feature",
         "feature": facts.feature,
@@ -122,11 +125,13 @@ def _row(made: Choice, settings: Decisions) -> dict[str, Any]:
         "evidence": known,
         "missing": list(facts.missing),
         "model_version": facts.model_version,
-        "policy_version": settings.version,
+        "policy_version": policy_version,
     }
 
 
-def _about_the_pipeline(facts: Sequence[FeatureFacts], settings: Decisions) -> Iterable[dict[str, Any]]:
+def _about_the_pipeline(
+    facts: Sequence[FeatureFacts], settings: Decisions, policy_version: str
+) -> Iterable[dict[str, Any]]:
     """Return the one alert of a day whose telemetry is at fault; no row on any other."""
     verdicts = sorted({each.quality for each in facts if each.quality in FAULTY})
     if not verdicts:
@@ -140,7 +145,7 @@ def _about_the_pipeline(facts: Sequence[FeatureFacts], settings: Decisions) -> I
     }
     known = _canonical(told)
     yield {
-        "decision_id": _id_of("pipeline", day.isoformat(), settings.version, known),
+        "decision_id": _id_of("pipeline", day.isoformat(), policy_version, known),
         "event_date": day,
         "scope": "pipeline",
         "feature": "telemetry",
@@ -158,5 +163,5 @@ def _about_the_pipeline(facts: Sequence[FeatureFacts], settings: Decisions) -> I
         "episode": f"telemetry@{day}",
         "evidence": known,
         "missing": [],
-        "policy_version": settings.version,
+        "policy_version": policy_version,
     }
