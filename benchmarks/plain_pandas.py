@@ -5,13 +5,14 @@ errors="coerce", a mask over a whole column for each rule, drop_duplicates, grou
 no ledger, writes in no transaction and checks none of its tables.
 """
 
-import argparse
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
+
+from benchmarks.pandas_intake import taken_in
 
 NUMBERS = {
     "latency_ms": ("DOUBLE", 0, 604_800_000),
@@ -239,30 +240,14 @@ def kpi_days(users: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", type=Path, help="text file that names the CSV files, in the order of delivery")
-    parser.add_argument("out", type=Path, help="folder to write to")
-    parser.add_argument("--start", type=date.fromisoformat, required=True, help="first day of the product")
-    chosen = parser.parse_args()
-    files = [Path(line) for line in chosen.files.read_text(encoding="utf-8").splitlines()]
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    accepted, refused = zip(*(judged(file, chosen.start) for file in files), strict=True)
-    delivered = pd.concat(accepted, ignore_index=True)
-    del accepted
-    rejected = pd.concat(refused, ignore_index=True)
-    rejected.to_parquet(chosen.out / "rejected.parquet", index=False)
-    events = delivered.drop_duplicates("event_id", ignore_index=True)
-    counts = {"accepted": len(events), "duplicates": len(delivered) - len(events), "rejected": len(rejected)}
-    (chosen.out / "counts.json").write_text(json.dumps(counts), encoding="utf-8")
-    del delivered
-    events.to_parquet(chosen.out / "events.parquet", index=False)
+    events, out = taken_in(judged, __doc__)
     facts = in_sessions(events)
     del events
-    sessions(facts).to_parquet(chosen.out / "sessions.parquet", index=False)
-    feature_days(facts).to_parquet(chosen.out / "feature_days.parquet", index=False)
+    sessions(facts).to_parquet(out / "sessions.parquet", index=False)
+    feature_days(facts).to_parquet(out / "feature_days.parquet", index=False)
     users = user_days(facts)
-    users.to_parquet(chosen.out / "user_day.parquet", index=False)
-    kpi_days(users).to_parquet(chosen.out / "kpi_day.parquet", index=False)
+    users.to_parquet(out / "user_day.parquet", index=False)
+    kpi_days(users).to_parquet(out / "kpi_day.parquet", index=False)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ column, values that repeat are judged once each, different users are counted by 
 knows what the files are like (every row has an id and a session); it keeps no ledger and writes in no transaction.
 """
 
-import argparse
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
@@ -14,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+
+from benchmarks.pandas_intake import taken_in
 
 TEXT = pd.ArrowDtype(pa.string())
 FORBIDDEN = r"[<>\"'`;\\\x00-\x1f\x7f]"
@@ -188,25 +189,8 @@ def feature_days(events: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("files", type=Path, help="text file that names the CSV files, in the order of delivery")
-    parser.add_argument("out", type=Path, help="folder to write to")
-    parser.add_argument("--start", type=date.fromisoformat, required=True, help="first day of the product")
-    chosen = parser.parse_args()
-    files = [Path(line) for line in chosen.files.read_text(encoding="utf-8").splitlines()]
-    chosen.out.mkdir(parents=True, exist_ok=True)
-    accepted, refused = zip(*(judged(file, chosen.start) for file in files), strict=True)
-    delivered = pd.concat(accepted, ignore_index=True)
-    del accepted
-    events = delivered.drop_duplicates("event_id", ignore_index=True)
-    counts = {"accepted": len(events), "duplicates": len(delivered) - len(events)}
-    del delivered
-    events.to_parquet(chosen.out / "events.parquet", index=False)
-    rejected = pd.concat(refused, ignore_index=True)
-    rejected.to_parquet(chosen.out / "rejected.parquet", index=False)
-    feature_days(events).to_parquet(chosen.out / "feature_days.parquet", index=False)
-    counts["rejected"] = len(rejected)
-    (chosen.out / "counts.json").write_text(json.dumps(counts), encoding="utf-8")
+    events, out = taken_in(judged, __doc__)
+    feature_days(events).to_parquet(out / "feature_days.parquet", index=False)
 
 
 if __name__ == "__main__":
