@@ -22,6 +22,7 @@ PRODUCT: Product = product_at(settings().product_file)
 ALWAYS = Days(date(1, 1, 1), date(9999, 12, 31))
 SCHEMA_CHECK = "schema_is_as_defined"
 SHOWN_CONTRADICTIONS = 10
+TRY_AGAIN = "0 * * * *"
 
 
 def first_day() -> date:
@@ -99,12 +100,14 @@ def table_asset(
 def when_updated(*tables: Table) -> dg.AutomationCondition:
     """Return the rule that an asset follows these tables, day by day, while no check that it stands on has failed.
 
-    What else it reads may be rebuilt for the whole past without asking for hindsight on it.
+    What else it reads may be rebuilt for the whole past without asking for hindsight on it. A run that failed or was
+    killed is asked for again every hour: the update that it was to follow does not come a second time.
     """
     rule = dg.AutomationCondition
     followed = rule.any_deps_updated().allow(dg.AssetSelection.assets(*map(key_of, tables)))
+    failed = rule.execution_failed() & rule.cron_tick_passed(TRY_AGAIN).since_last_handled()
     return (
-        followed.since_last_handled()
+        (followed.since_last_handled() | failed)
         & ~rule.any_deps_in_progress()
         & ~rule.in_progress()
         & rule.in_latest_time_window(timedelta(days=7))

@@ -6,9 +6,10 @@ from pathlib import Path
 import dagster as dg
 
 from assets.house import key_of
-from intelligence.drift.tables import FEATURE_DRIFT, USER_DRIFT
-from intelligence.layers import WATCH
-from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
+from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.drift.tables import FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
+from intelligence.layers import ACT, WATCH
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
 from intelligence.tables import Table
 from intelligence.telemetry.tables import DAY_QUALITY
@@ -21,19 +22,19 @@ NOON = datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC) + timedelta(days=1
 class Conditions:
     """The daemon's look at the conditions, again and again."""
 
-    def __init__(self, folder: Path) -> None:
-        self.house, self.cursor = House(folder / "product"), None
+    def __init__(self, folder: Path, tables: tuple[Table, ...] = WATCH) -> None:
+        self.house, self.tables, self.cursor = House(folder / "product"), tables, None
 
-    def asked(self) -> set[str]:
+    def asked(self, *, later: timedelta = timedelta()) -> set[str]:
         result = dg.evaluate_automation_conditions(
             defs=self.house.defs,
             instance=self.house.instance,
-            asset_selection=dg.AssetSelection.assets(*map(key_of, WATCH)),
+            asset_selection=dg.AssetSelection.assets(*map(key_of, self.tables)),
             cursor=self.cursor,
-            evaluation_time=NOON,
+            evaluation_time=NOON + later,
         )
         self.cursor = result.cursor
-        return {table.name for table in WATCH if result.get_num_requested(key_of(table))}
+        return {table.name for table in self.tables if result.get_num_requested(key_of(table))}
 
     def built(self, *tables: Table, day: date = DAY) -> None:
         """Report what a run would that built this day of the tables: materializations and passed checks."""
@@ -89,3 +90,16 @@ def test_a_day_that_is_older_than_a_week_is_hindsight(tmp_path: Path) -> None:
     assert {"feature_drift", "user_drift"} <= conditions.asked()
     conditions.built(FEATURE_PANEL, USER_DAY, FEATURE_RISK, USER_CHURN, day=DAY - timedelta(days=20))
     assert not {"feature_drift", "user_drift"} & conditions.asked()
+
+
+def test_a_decision_whose_run_failed_is_asked_for_again_within_the_hour_and_not_at_once(tmp_path: Path) -> None:
+    conditions = Conditions(tmp_path, ACT)
+    conditions.asked()
+    conditions.built(FACT_FEATURE_METRICS, FEATURE_HEALTH, FEATURE_RISK, DAY_QUALITY, MODEL_WATCH)
+    assert "feature_decisions" in conditions.asked()
+    request = dg.RunRequest(asset_selection=[key_of(FEATURE_DECISIONS)], partition_key=str(DAY))
+    (conditions.house.folder / "state.db").mkdir()
+    assert not conditions.house.carry_out(request).success, "no day was taken in, and the store is none"
+    assert conditions.asked() == set()
+    assert conditions.asked(later=timedelta(hours=1)) == {"feature_decisions"}
+    assert conditions.asked(later=timedelta(hours=1)) == set()
