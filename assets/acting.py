@@ -1,11 +1,12 @@
 """Carrying out: plan what the newest decisions ask for, deliver, and read what became of it."""
 
 from dataclasses import asdict, dataclass
+from datetime import date
 from typing import Any
 
 import polars as pl
 
-from assets.deciding import announced, planned
+from assets.deciding import actions_for, announced, planned
 from assets.house import PRODUCT
 from assets.verifying import doubted
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
@@ -34,6 +35,22 @@ def acted(lake: Lake, announcer: Announcer) -> tuple[pl.DataFrame, str]:
     counts = ", ".join(f"{count} {name}" for name, count in standing.iter_rows())
     said = f"{len(wanted)} wanted, {len(new)} new; delivered: {counts or 'nothing'}; {len(unseen)} not seen in telemetry; {told} messages"
     return log_rows(announcer), f"{said}. {report.held_up}." if report.held_up else f"{said}."
+
+
+def is_left_behind(lake: Lake, day: date) -> bool:
+    """Return whether the day's decisions ask for an action that was never planned, or one still waits to be sent.
+
+    A process that was killed between deciding and planning leaves nothing else to be seen by.
+    """
+    decisions = lake.frame(f"FROM {FEATURE_DECISIONS.path} WHERE event_date = $day", {"day": day})
+    log = lake.frame(f"FROM {ACTION_LOG.path}")
+    wanted = actions_wanted(decisions, settings=PRODUCT.decisions, is_newest_day=True)
+    asked = {(each.episode, str(each.kind), each.target) for want in wanted for each in actions_for(want)}
+    waits = not log.filter(pl.col("standing").is_in(_WAITING)).is_empty()
+    return waits or not asked <= set(log.select("episode", "kind", "target").iter_rows())
+
+
+_WAITING = ("approved", "sent")
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
+from assets.acting import is_left_behind
 from assets.house import PRODUCT
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import MODEL_WATCH
@@ -54,7 +55,8 @@ def model_steps(lake: Lake, *, today: date) -> list[Step]:
     steps = scoring_and_training_steps(lake, today=today)
     if steps or MODEL_WATCH.path in lake.stale(before=today):
         steps.append(Step(WATCH, newest))
-    if steps or FEATURE_DECISIONS.path in lake.stale(before=today) or _decided_by_another_policy(lake, newest):
+    undecided = FEATURE_DECISIONS.path in lake.stale(before=today) or _decided_by_another_policy(lake, newest)
+    if steps or undecided or is_left_behind(lake, newest.start):
         steps.append(Step(ACT, newest))
     return steps
 

@@ -11,12 +11,13 @@ import pytest
 import assets.acting
 import assets.deciding
 import assets.steps
-from assets.acting import acted, outcome_rows, shown_actions
+from assets.acting import acted, is_left_behind, outcome_rows, shown_actions
 from assets.deciding import decisions_of
 from assets.definitions import definitions
 from assets.explaining import story_of
-from assets.house import PRODUCT, key_of
+from assets.house import ALWAYS, PRODUCT, key_of
 from intelligence.actions.flags import exposure
+from intelligence.actions.tables import ACTION_LOG
 from intelligence.decisions.ladder import Level
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.errors import ActionError
@@ -250,3 +251,25 @@ def test_an_outcome_needs_days_and_controls_before_it_says_anything(site: Site) 
     found = outcome_rows(site.lake)
     assert found["verdict"].to_list() == ["not enough evidence"] * found.height
     assert found.filter(kind="rollback").height == 1
+
+
+def test_a_process_that_was_killed_between_deciding_and_planning_leaves_work_for_the_next(site: Site) -> None:
+    site.decide()
+    assert is_left_behind(site.lake, DAY), "nothing was planned yet"
+    kept(site, site.act())
+    assert not is_left_behind(site.lake, DAY)
+    assert not is_left_behind(site.lake, DAY + timedelta(days=1)), "a day without decisions asks for nothing"
+
+
+def test_what_waits_to_be_sent_is_taken_up_by_the_next_run(site: Site) -> None:
+    site.announcer.outbox().paused("feature:quiz", actor="ada", reason="a demo")
+    site.decide()
+    kept(site, site.act())
+    assert is_left_behind(site.lake, DAY)
+    site.announcer.outbox().resumed("feature:quiz", actor="ada", reason="over")
+    kept(site, site.act())
+    assert not is_left_behind(site.lake, DAY)
+
+
+def kept(site: Site, log: pl.DataFrame) -> None:
+    site.lake.replace(ACTION_LOG, ALWAYS, "FROM log", frames={"log": log})
