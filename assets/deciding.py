@@ -62,7 +62,10 @@ def sources_of(lake: Lake, registry: Registry, announcer: Announcer, day: date) 
 
 
 def flag_states(announcer: Announcer, features: pl.DataFrame) -> pl.DataFrame:
-    """Return feature, flag_key, exposure, is_locked and is_held of every feature whose flag can be read."""
+    """Return feature, flag_key, exposure, is_locked and is_held of every feature whose flag can be read.
+
+    A file that is broken or may not be written leaves every flag unknown: nothing is touched, and all else is decided.
+    """
     from intelligence.actions.flags import HELD, exposure, flag_in
     from intelligence.errors import ActionError
 
@@ -74,8 +77,8 @@ def flag_states(announcer: Announcer, features: pl.DataFrame) -> pl.DataFrame:
         "is_held": pl.Boolean,
     }
     keyed = features.filter(pl.col("flag_key").is_not_null()).select("feature", "flag_key")
-    file, record = announcer.flags(keyed["flag_key"].to_list())
     try:
+        file, record = announcer.flags(keyed["flag_key"].to_list())
         document = file.document()
     except ActionError:
         return pl.DataFrame(schema=schema)

@@ -71,15 +71,25 @@ class FlagFile:
         return True
 
     def declared(self, flags: Iterable[str]) -> list[str]:
-        """Return the flags that were missing and are in the file now, on for everybody; others are not touched."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.turn():
-            text = self.text() if self.path.exists() else ""
-            document = document_in(text, self.path) if text else first_document([])
-            missing = [flag for flag in dict.fromkeys(flags) if flag not in document["flags"]]
-            if missing or not text:
-                added = {**document["flags"], **first_document(missing)["flags"]}
-                self.write({**document, "flags": added}, instead_of=text)
+        """Return the flags that were missing and are in the file now, on for everybody; others are not touched.
+
+        Raises ActionError where the file is broken or cannot be written.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with self.turn():
+                return self._added(flags)
+        except OSError as error:
+            problem = f"it cannot be written ({type(error).__name__})."
+            raise ActionError(str(self.path), problem, hint="Name the file in `actions: flag_file`.") from error
+
+    def _added(self, flags: Iterable[str]) -> list[str]:
+        text = self.text() if self.path.exists() else ""
+        document = document_in(text, self.path) if text else first_document([])
+        missing = [flag for flag in dict.fromkeys(flags) if flag not in document["flags"]]
+        if missing or not text:
+            added = {**document["flags"], **first_document(missing)["flags"]}
+            self.write({**document, "flags": added}, instead_of=text)
         return missing
 
     def served(self, flag: str, variant: str) -> tuple[float, int | None]:

@@ -1,5 +1,6 @@
 """From the evidence in a lake to a decision, to an action at its target, and back: once, whatever is repeated."""
 
+import os
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -273,3 +274,21 @@ def test_what_waits_to_be_sent_is_taken_up_by_the_next_run(site: Site) -> None:
 
 def kept(site: Site, log: pl.DataFrame) -> None:
     site.lake.replace(ACTION_LOG, ALWAYS, "FROM log", frames={"log": log})
+
+
+@pytest.mark.parametrize("broken", ["no JSON", "a folder", "not to be written"])
+def test_a_file_of_flags_that_cannot_be_used_touches_nothing_and_people_are_told_all_the_same(
+    site: Site, broken: str
+) -> None:
+    path = site.announcer.flags([FLAG])[0].path
+    if broken == "no JSON":
+        path.write_text("{ broken")
+    elif broken == "a folder":
+        path.unlink()
+        path.mkdir()
+    else:
+        path.unlink()
+        path.with_name(f".{path.name}.{os.getpid()}.new").mkdir()
+    decision = of_quiz(site.decide())
+    assert (decision["action"], decision["missing"]) == ("alert", ["flag"])
+    assert site.act()["target"].to_list() == ["slack"]
