@@ -1,6 +1,7 @@
 """Where a decision's evidence comes from, and what becomes of it: read the lake and the flags, decide, plan actions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -133,10 +134,24 @@ def planned(announcer: Announcer, wanted: Sequence[WantedAction]) -> list[str]:
     outbox, new = announcer.outbox(), []
     begun = {_identity(entry.action) for entry in outbox.entries() if entry.standing != "failed"}
     for each in wanted:
-        actions = [action for action in actions_for(each) if _identity(action) not in begun]
+        actions = [_on_flag_as_it_is(announcer, one) for one in actions_for(each) if _identity(one) not in begun]
         reason = f"{each.kind} at level {each.level}: {each.text}"
         new += outbox.planned(actions, actor=PLANNER, reason=reason, approved=each.level == "auto")
     return new
+
+
+def _on_flag_as_it_is(announcer: Announcer, action: Any) -> Any:
+    """Return the action with a digest of the flag that it is to change, by which a person's change meanwhile is told."""
+    from intelligence.actions.flags import digest_of
+    from intelligence.errors import ActionError
+
+    if action.target != "flags":
+        return action
+    try:
+        digest = digest_of(announcer.flags([])[0].document(), action.payload["flag"])
+    except ActionError:
+        return action
+    return replace(action, payload={**action.payload, "digest": digest})
 
 
 def _identity(action: Any) -> tuple[str, str, str]:

@@ -40,10 +40,13 @@ class Flags:
     rate_per_s: float | None = None
 
     def sent(self, action: Action, precedent: Precedent | None) -> Receipt:  # noqa: ARG002
-        """Return the receipt of the changed flag, which says what rule it had before."""
-        flag = _flag_of(action)
+        """Return the receipt of the changed flag, which says what rule it had before.
+
+        A `digest` in the payload says how the flag stood when the action was planned.
+        """
+        flag, planned_on = _flag_of(action), action.payload.get("digest")
         change = FlagChange(flag, action.kind, action.id, **_wishes(action))
-        return self._changed(flag, action.id, lambda document: changed_document(document, change))
+        return self._changed(flag, action.id, lambda document: changed_document(document, change), planned_on)
 
     def found(self, action: Action, precedent: Precedent | None, *, since: datetime) -> Receipt | None:  # noqa: ARG002
         """Return the receipt if the file has the change, None if it is as it was before it."""
@@ -73,11 +76,13 @@ class Flags:
             raise Refused(f"flag {flag} was changed since; undo the later action, or mend it by hand")
         return self._changed(flag, undo_id, lambda doc: restored_document(doc, flag, former, action_id=undo_id))
 
-    def _changed(self, flag: str, action_id: str, changed: Callable[[Document], Document]) -> Receipt:
+    def _changed(
+        self, flag: str, action_id: str, changed: Callable[[Document], Document], planned_on: str | None = None
+    ) -> Receipt:
         with self._turn():
             text = self.file.text()
             before = document_in(text, self.file.path)
-            self._demand_untouched(flag, before)
+            self._demand_untouched(flag, before, planned_on)
             after = changed(before)
             left = self.record.intend(flag, action_id, before, after, former_rule(before, flag))
             reach("flag.change_intended")
@@ -86,16 +91,17 @@ class Flags:
             reach("flag.written")
             return self._finished(left)
 
-    def _demand_untouched(self, flag: str, document: Document) -> None:
+    def _demand_untouched(self, flag: str, document: Document, planned_on: str | None) -> None:
         lock = self.record.lock_of(flag)
         if lock:
             raise Refused(f"flag {flag} is locked ({lock.actor}: {lock.reason}) until it is released")
         flag_in(document, flag)
         left = self.record.last(flag)
         # A change that was intended and not seen may have been written or not; one that was seen was.
-        mine = {left.digest} | ({left.base_digest} if not left.done else set()) if left else None
-        if mine is not None and digest_of(document, flag) not in mine:
-            self.record.lock(flag, actor=WATCHER, reason="a person changed it after the platform")
+        mine = {left.digest} | ({left.base_digest} if not left.done else set()) if left else {planned_on} - {None}
+        if mine and digest_of(document, flag) not in mine:
+            when = "after the platform" if left else "after the action was planned"
+            self.record.lock(flag, actor=WATCHER, reason=f"a person changed it {when}")
             raise Refused(f"flag {flag} was changed by a person; it is locked until it is released")
 
     def _finished(self, left: Left) -> Receipt:

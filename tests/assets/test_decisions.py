@@ -1,5 +1,6 @@
 """From the evidence in a lake to a decision, to an action at its target, and back: once, whatever is repeated."""
 
+import json
 import os
 from datetime import date, timedelta
 from pathlib import Path
@@ -292,3 +293,20 @@ def test_a_file_of_flags_that_cannot_be_used_touches_nothing_and_people_are_told
     decision = of_quiz(site.decide())
     assert (decision["action"], decision["missing"]) == ("alert", ["flag"])
     assert site.act()["target"].to_list() == ["slack"]
+
+
+def test_what_a_person_did_to_a_flag_while_an_approval_waited_wins_and_locks_the_platform_out(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_level(monkeypatch, "approve")
+    site.decide()
+    waiting = site.act().filter(target="flags").row(0, named=True)
+    file, record = site.announcer.flags([FLAG])
+    document = file.document()
+    document["flags"][FLAG]["targeting"] = {"fractional": [["on", 90], ["off", 10]]}
+    file.path.write_text(json.dumps(document))
+    site.announcer.outbox().approved(waiting["action_id"], actor="ada", reason="seen")
+    done = site.act().filter(target="flags").row(0, named=True)
+    assert (done["standing"], site.exposure()) == ("failed", 0.9)
+    assert "changed by a person" in done["reason"]
+    assert [lock.flag for lock in record.locks()] == [FLAG]
