@@ -9,8 +9,9 @@ import polars as pl
 
 from assets.house import PRODUCT
 from assets.panels import MODELS
+from intelligence.decisions.history import UNANSWERED
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.decisions.wanted import WantedAction, previous_actions
+from intelligence.decisions.wanted import WantedAction, actions_carried_out
 from intelligence.drift.tables import MODEL_WATCH
 from intelligence.risk.tables import FEATURE_RISK
 from intelligence.sql import sql
@@ -56,7 +57,7 @@ def sources_of(lake: Lake, registry: Registry, announcer: Announcer, day: date) 
         release_days=lake.frame(sql("decisions/release_days.sql"), window),
         drift=drift if drift is not None and drift.height else None,
         flags=flag_states(announcer, frames["features"]),
-        previous_actions=with_standings(announcer, previous_actions(frames["decisions"])),
+        previous_actions=actions_carried_out(frames["decisions"], standings(announcer), settings=PRODUCT.decisions),
         model_version=version,
         trained_through=date.fromisoformat(champion.trained_through) if champion else None,
     )
@@ -93,19 +94,20 @@ def flag_states(announcer: Announcer, features: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def with_standings(announcer: Announcer, decided: pl.DataFrame) -> pl.DataFrame:
-    """Return the decisions of the past with the standing of the action that came of each; those of shadow as they are.
+def standings(announcer: Announcer) -> dict[tuple[str, str], str]:
+    """Return what came of the actions of each episode and kind: of a touch at the flags, of a message everywhere.
 
-    An action that failed answers nothing, so that the next day may try again.
+    Where one of several did not arrive that is what is told, so that the next day may try again.
     """
-    failed = {
-        (entry.action.episode, str(entry.action.kind))
-        for entry in announcer.outbox().entries()
-        if entry.standing == "failed"
-    }
-    is_failed = [(row["episode"], row["kind"]) in failed for row in decided.iter_rows(named=True)]
-    state = pl.when(pl.Series(is_failed, dtype=pl.Boolean)).then(pl.lit("failed")).otherwise(pl.col("state"))
-    return decided.with_columns(state=state)
+    from intelligence.actions.action import FLAG_KINDS
+
+    newest: dict[tuple[str, str, str], str] = {}
+    for entry in announcer.outbox().entries():
+        if entry.action.kind not in FLAG_KINDS or entry.action.target == "flags":
+            newest.setdefault(_identity(entry.action), entry.standing)
+    # Sorted, so that of several targets the one that was not reached comes last.
+    told = sorted(newest.items(), key=lambda each: each[1] in UNANSWERED)
+    return {(episode, kind): standing for (episode, kind, _), standing in told}
 
 
 def decisions_of(lake: Lake, registry: Registry, announcer: Announcer, day: date) -> pl.DataFrame:
@@ -129,10 +131,10 @@ def planned(announcer: Announcer, wanted: Sequence[WantedAction]) -> list[str]:
     """Return the ids of actions that are new in the outbox.
 
     What was asked for in the same episode before, by whatever wording of the decision, is not asked for again unless it
-    failed: late telemetry or another policy makes new decisions, and no second message.
+    failed or nobody approved it in time: late telemetry or another policy makes new decisions, and no second message.
     """
     outbox, new = announcer.outbox(), []
-    begun = {_identity(entry.action) for entry in outbox.entries() if entry.standing != "failed"}
+    begun = {_identity(entry.action) for entry in outbox.entries() if entry.standing not in UNANSWERED}
     for each in wanted:
         actions = [_on_flag_as_it_is(announcer, one) for one in actions_for(each) if _identity(one) not in begun]
         reason = f"{each.kind} at level {each.level}: {each.text}"

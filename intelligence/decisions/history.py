@@ -9,7 +9,8 @@ from intelligence.decisions.ladder import TELLING, TOUCHING
 from intelligence.decisions.settings import Decisions
 
 # An action that never reached its target answers nothing; all else counts, refused by a person or undone as well.
-UNANSWERED: Final = ("failed",)
+NEVER_ASKED: Final = "never asked"
+UNANSWERED: Final = ("failed", "expired", NEVER_ASKED)
 GAP_DAYS: Final = 7
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from intelligence.decisions.history import NEVER_ASKED
 from intelligence.decisions.ladder import TOUCHING
 from intelligence.decisions.settings import Decisions
 
@@ -84,12 +85,31 @@ def _payload(kind: str, exposure: float | None, settings: Decisions) -> dict[str
 def previous_actions(decisions: pl.DataFrame) -> pl.DataFrame:
     """Return the decisions, monitoring left out, as actions of the past: as if each had been carried out.
 
-    This is what a replay remembers, and what shadow mode remembers in order not to decide the same every day.
+    This is what a replay remembers.
     """
-    return decisions.filter((pl.col("action") != "monitor") & (pl.col("scope") == "feature")).select(
-        "feature",
-        kind="action",
-        episode="episode",
-        day="event_date",
-        state=pl.lit("confirmed"),
-    )
+    return _acts(decisions).select(**_OF_THE_PAST, state=pl.lit("confirmed"))
+
+
+def actions_carried_out(
+    decisions: pl.DataFrame, standings: Mapping[tuple[str, str], str], *, settings: Decisions
+) -> pl.DataFrame:
+    """Return the decisions as actions of the past, with what came of each; `standings` has that by episode and kind.
+
+    What was never asked of a target, as in a backfill, answered nothing. In shadow a decision counts as if carried out,
+    in order not to decide the same every day; no longer once its kind may act.
+    """
+
+    def state(row: Mapping[str, Any]) -> str:
+        is_recorded_only = settings.of(row["kind"]).level not in SENT_LEVELS and row["level"] not in SENT_LEVELS
+        return standings.get((row["episode"], row["kind"]), "confirmed" if is_recorded_only else NEVER_ASKED)
+
+    acts = _acts(decisions).select("level", **_OF_THE_PAST)
+    states = [state(row) for row in acts.iter_rows(named=True)]
+    return acts.drop("level").with_columns(state=pl.Series(states, dtype=pl.String))
+
+
+_OF_THE_PAST: Final = {"feature": "feature", "kind": "action", "episode": "episode", "day": "event_date"}
+
+
+def _acts(decisions: pl.DataFrame) -> pl.DataFrame:
+    return decisions.filter((pl.col("action") != "monitor") & (pl.col("scope") == "feature"))

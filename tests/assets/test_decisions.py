@@ -9,6 +9,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 import pytest
+import sqlalchemy as sa
 
 import assets.acting
 import assets.deciding
@@ -31,6 +32,7 @@ from resources.lake import Lake
 from resources.product_file import ProductFile
 from resources.registry import Registry
 from resources.settings import ROOT
+from resources.state_tables import OUTBOX
 from resources.twins.recorded import recorded_messages
 from tests.intelligence.decisions.day_of_evidence import DAY, sources
 from tests.programs.models import registry_in
@@ -310,3 +312,53 @@ def test_what_a_person_did_to_a_flag_while_an_approval_waited_wins_and_locks_the
     assert (done["standing"], site.exposure()) == ("failed", 0.9)
     assert "changed by a person" in done["reason"]
     assert [lock.flag for lock in record.locks()] == [FLAG]
+
+
+def next_day(site: Site) -> date:
+    """Let the trouble last for another day."""
+    tables = [
+        "metrics.feature_health", "metrics.fact_feature_metrics", "telemetry.day_quality", "risk.feature_risk",
+        "risk.feature_panel", "drift.model_watch", "warehouse.fact_events",
+    ]  # fmt: skip
+    query = "INSERT INTO {0} BY NAME SELECT * REPLACE (event_date + 1 AS event_date) FROM {0} WHERE event_date = $day"
+    site.lake.commit(lambda connection: [connection.execute(query.format(name), {"day": DAY}) for name in tables])
+    return DAY + timedelta(days=1)
+
+
+def test_a_kind_that_may_act_from_today_on_answers_trouble_that_shadow_only_wrote_down(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_level(monkeypatch, "shadow")
+    site.decide()
+    today = next_day(site)
+    assert of_quiz(site.decide(today))["action"] == "monitor", "shadow does not say the same every day"
+    at_level(monkeypatch, "auto")
+    assert of_quiz(site.decide(today))["action"] == "rollback"
+    site.act()
+    assert site.exposure() == 0.0
+
+
+def test_a_backfill_does_not_keep_the_next_day_from_acting(site: Site) -> None:
+    today = next_day(site)
+    assert of_quiz(site.decide())["level"] == "auto", "a day of the past, of which nothing is planned"
+    assert of_quiz(site.decide(today))["action"] == "rollback"
+
+
+def test_what_nobody_approved_in_time_is_asked_for_again_on_the_next_day_and_once(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_level(monkeypatch, "approve")
+    site.decide()
+    site.act()
+    outbox = site.announcer.outbox()
+    with outbox.state.writing() as connection:
+        connection.execute(sa.update(OUTBOX).values(expires_at=outbox.clock() - timedelta(hours=1)))
+    today = next_day(site)
+    assert site.act().filter(target="flags")["standing"].to_list() == ["expired"]
+    assert of_quiz(site.decide(today))["level"] == "approve"
+    for _ in range(2):
+        assert sorted(site.act().filter(target="flags")["standing"]) == ["expired", "planned"]
+    waiting = site.act().filter(standing="planned").row(0, named=True)
+    outbox.rejected(waiting["action_id"], actor="ada", reason="no")
+    site.decide(today)
+    assert sorted(site.act().filter(target="flags")["standing"]) == ["expired", "rejected"]
