@@ -9,6 +9,7 @@ import polars as pl
 
 from assets.house import PRODUCT
 from assets.panels import MODELS
+from intelligence.decisions.facts import SharedFacts
 from intelligence.decisions.history import UNANSWERED
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.decisions.wanted import WantedAction, actions_carried_out
@@ -118,13 +119,29 @@ def decisions_of(lake: Lake, registry: Registry, announcer: Announcer, day: date
     snapshot, sources = sources_of(lake, registry, announcer, day)
     # Where no hour is quiet the hour bears on nothing, and the same day decided again has the same ids.
     hour = datetime.now(UTC).hour if PRODUCT.decisions.quiet_hours else None
-    known = evidence(sources, day=day, settings=PRODUCT.decisions, hour_utc=hour)
-    found = decided(known, settings=PRODUCT.decisions, lake_snapshot=snapshot)
+    begun, used = _begun(lake, announcer, day)
+    known = evidence(replace(sources, used=used), day=day, settings=PRODUCT.decisions, hour_utc=hour)
     # A decision that came to an action stays as it was made: the flag that it moved is no reason to rewrite it.
-    begun = {entry.action.decision_id for entry in announcer.outbox().entries()}
-    before = lake.frame(f"FROM {FEATURE_DECISIONS.path} WHERE event_date = $day", {"day": day})
-    kept = before.filter(pl.col("decision_id").is_in(begun))
+    kept = begun.filter(event_date=day)
+    left = known.join(kept.filter(scope="feature"), on="feature", how="anti", maintain_order="left")
+    found = decided(left, settings=PRODUCT.decisions, lake_snapshot=snapshot)
     return pl.concat([found.join(kept, on=["scope", "feature"], how="anti", maintain_order="left"), kept])
+
+
+def _begun(lake: Lake, announcer: Announcer, day: date) -> tuple[pl.DataFrame, SharedFacts]:
+    """Return the decisions up to `day` that came to actions, and what those of the hour and of the day have used up."""
+    from intelligence.decisions.limits import used_before
+
+    outbox = announcer.outbox()
+    entries = outbox.entries()
+    hour_ago = outbox.clock() - timedelta(hours=1)
+    ids = [entry.action.decision_id for entry in entries]
+    lately = {entry.action.decision_id for entry in entries if entry.planned_at > hour_ago}
+    done = {entry.action.decision_id for entry in entries if entry.standing not in UNANSWERED}
+    query = f"FROM {FEATURE_DECISIONS.path} WHERE event_date <= $day AND decision_id IN (SELECT unnest($ids))"
+    begun = lake.frame(query, {"day": day, "ids": ids})
+    counted = begun.filter(pl.col("decision_id").is_in(done))
+    return begun, used_before(counted, day=day, lately=lately, settings=PRODUCT.decisions)
 
 
 def planned(announcer: Announcer, wanted: Sequence[WantedAction]) -> list[str]:

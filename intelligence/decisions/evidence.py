@@ -1,13 +1,13 @@
 """The evidence of one day: everything that a decision may look at in one frame, one row per feature."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
 
 import polars as pl
 
-from intelligence.decisions.facts import FACT_SCHEMA
+from intelligence.decisions.facts import COUNTED_FROM_ZERO, FACT_SCHEMA, SharedFacts
 from intelligence.decisions.history import with_previous_actions
 from intelligence.decisions.releases import failures_by_release
 from intelligence.decisions.settings import Decisions
@@ -29,7 +29,7 @@ class Sources:
     `metrics` and `release_days` (the rows of release_days.sql) hold the day and the two before it, the others at least
     the day. `drift` has `event_date` and `state`; `flags` has `feature`, `flag_key`, `exposure`, `is_locked` and `is_held`;
     `previous_actions` has `feature`, `kind`, `episode`, `day` and `state`. The champion is named by `model_version` and
-    `trained_through`.
+    `trained_through`. `used` is what earlier decisions of the hour and of the day have used up.
     """
 
     health: pl.DataFrame
@@ -45,6 +45,7 @@ class Sources:
     previous_actions: pl.DataFrame | None = None
     model_version: int | None = None
     trained_through: date | None = None
+    used: SharedFacts = field(default_factory=SharedFacts)
 
 
 def evidence(sources: Sources, *, day: date, settings: Decisions, hour_utc: int | None = None) -> pl.DataFrame:
@@ -135,6 +136,10 @@ def _whole_day(sources: Sources, day: date, hour_utc: int | None) -> list[pl.Exp
         pl.lit(sources.model_version, dtype=pl.Int64).alias("model_version"),
         pl.lit(age, dtype=pl.Int64).alias("model_age_days"),
         pl.lit(hour_utc, dtype=pl.Int64).alias("hour_utc"),
+        pl.lit(sources.used.share_now).alias("share_this_hour"),
+        pl.lit(sources.used.share_today).alias("share_this_day"),
+        pl.lit(sources.used.touches_today).alias("touches_this_day"),
+        pl.lit(sources.used.messages_today).alias("messages_this_day"),
     ]
 
 
@@ -163,7 +168,7 @@ def _missing(rows: pl.DataFrame, sources: Sources) -> pl.Expr:
 
 def _shaped(rows: pl.DataFrame) -> list[pl.Expr]:
     """Return every fact in its place and type; a source that was not there leaves its columns null."""
-    absent = {name: pl.lit(0 if name == "touches_lately" else None) for name in FACT_SCHEMA}
+    absent = {name: pl.lit(0 if name in COUNTED_FROM_ZERO else None) for name in FACT_SCHEMA}
     found = {**absent, **{name: pl.col(name) for name in (*rows.columns, "missing") if name in FACT_SCHEMA}}
     if "reason_1" in rows.columns:
         found["risk_reason"] = pl.col("reason_1")

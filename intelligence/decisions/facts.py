@@ -12,7 +12,8 @@ class FeatureFacts:
     """One row of the evidence; `missing` names what could not be found, and nothing stands in for it.
 
     `bad`, `total` and `allowed` belong to the promise that burns fastest; `release_*` to the release that fails most
-    above the rest in use, `other_*` to that rest.
+    above the rest in use, `other_*` to that rest. `*_this_hour` and `*_this_day` are what was done without a person before
+    this decision was made, in the hour before it and on decisions of the same day.
     """
 
     event_date: date
@@ -73,9 +74,21 @@ class FeatureFacts:
     touched_in_episode: bool | None = None
     told_in_episode: str | None = None
     hour_utc: int | None = None
+    share_this_hour: float = 0.0
+    share_this_day: float = 0.0
+    touches_this_day: int = 0
+    messages_this_day: int = 0
     missing: tuple[str, ...] = ()
 
 
+# Nothing was done where nothing is said of it.
+COUNTED_FROM_ZERO: Final = (
+    "touches_lately",
+    "share_this_hour",
+    "share_this_day",
+    "touches_this_day",
+    "messages_this_day",
+)
 FACT_NAMES: Final = tuple(field.name for field in fields(FeatureFacts))
 _TYPES: Final[dict[object, Any]] = {
     str: pl.String,
@@ -96,9 +109,9 @@ FACT_SCHEMA: Final = pl.Schema({name: _type_of(hint) for name, hint in get_type_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedFacts:
-    """What is used up once this decision is counted in: by decisions made together, and by those of the day."""
+    """What is used up by decisions of one hour and of one day: users and features touched without a person, people told."""
 
-    share_now: float
-    share_today: float
-    touches_today: int
-    messages_today: int
+    share_now: float = 0.0
+    share_today: float = 0.0
+    touches_today: int = 0
+    messages_today: int = 0

@@ -1,32 +1,44 @@
 """What decisions made together use up: users touched, features touched, people told."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import Final
+from datetime import date
+from typing import Any, Final
+
+import polars as pl
 
 from intelligence.decisions.choice import Choice
-from intelligence.decisions.facts import SharedFacts
+from intelligence.decisions.facts import FeatureFacts, SharedFacts
 from intelligence.decisions.ladder import TELLING, TOUCHING, Level
 from intelligence.decisions.rules import SHARED_RULES, broken, level_under
 from intelligence.decisions.settings import Decisions
 
 _SENT: Final[tuple[Level, ...]] = ("approve", "auto")
+_NOTHING_USED: Final[dict[str, Any]] = {
+    "share_this_hour": 0.0,
+    "share_this_day": 0.0,
+    "touches_this_day": 0,
+    "messages_this_day": 0,
+}
 
 
 def within_limits(choices: Sequence[Choice], settings: Decisions) -> list[Choice]:
-    """Return the choices in the same order, lowered where those of a higher score have used up what all share.
+    """Return the choices in the same order, lowered where others have used up what all share.
 
-    A day is decided in one run, so that decisions made together are those of the hour and of the day. What one feature
-    gives up another may use: the limit is on the sum, and the sum never exceeds it.
+    These are the decisions made before, in the hour and on the same day, as the facts tell them, and then those of a
+    higher score among these. What one feature gives up another may use: the limit is on the sum, and the sum never
+    exceeds it. Whoever asks for nothing that is shared does not know what was used: it bears on nothing there.
     """
     ranked = sorted(range(len(choices)), key=lambda place: (-_score(choices[place]), choices[place].facts.feature))
-    used, kept = SharedFacts(share_now=0.0, share_today=0.0, touches_today=0, messages_today=0), list(choices)
+    used, kept = SharedFacts(), list(choices)
     for place in ranked:
         each = choices[place]
         if not _uses_limits(each) or each.level is None:
+            kept[place] = replace(each, facts=replace(each.facts, **_NOTHING_USED))
             continue
         asked = _with(used, each, settings)
-        failed = broken(SHARED_RULES, each.action, asked, settings)
+        failed = broken(SHARED_RULES, each.action, _on_top_of(each.facts, asked), settings)
         if not failed:
             used = asked
             continue
@@ -34,6 +46,36 @@ def within_limits(choices: Sequence[Choice], settings: Decisions) -> list[Choice
         names = tuple(rule.name for rule in failed)
         kept[place] = replace(each, level=level, lowered_by=(*each.lowered_by, *names))
     return kept
+
+
+def used_before(decisions: pl.DataFrame, *, day: date, lately: Collection[str], settings: Decisions) -> SharedFacts:
+    """Return what these records, all of them carried out or about to be, have used up when `day` is decided once more.
+
+    `lately` has the ids of those that were carried out in the last hour, of whatever day.
+    """
+    used = SharedFacts()
+    for row in decisions.filter(scope="feature").iter_rows(named=True):
+        is_of_day, kind, known = row["event_date"] == day, row["action"], json.loads(row["evidence"])
+        if kind in TELLING and row["level"] in _SENT and is_of_day:
+            used = replace(used, messages_today=used.messages_today + 1)
+        if kind in TOUCHING and row["level"] == "auto":
+            share = share_touched(kind, known["share_of_users"], known["exposure"], settings)
+            used = replace(
+                used,
+                share_now=used.share_now + share * (row["decision_id"] in lately),
+                share_today=used.share_today + share * is_of_day,
+                touches_today=used.touches_today + is_of_day,
+            )
+    return used
+
+
+def _on_top_of(facts: FeatureFacts, asked: SharedFacts) -> SharedFacts:
+    return SharedFacts(
+        share_now=facts.share_this_hour + asked.share_now,
+        share_today=facts.share_this_day + asked.share_today,
+        touches_today=facts.touches_this_day + asked.touches_today,
+        messages_today=facts.messages_this_day + asked.messages_today,
+    )
 
 
 def _score(choice: Choice) -> float:
@@ -60,10 +102,14 @@ def _with(used: SharedFacts, choice: Choice, settings: Decisions) -> SharedFacts
 
 def touched_share(choice: Choice, settings: Decisions) -> float:
     """Return the share of the product's users whom the action touches; all of them where that is not known."""
-    if choice.action == "hold":
+    return share_touched(choice.action, choice.facts.share_of_users, choice.facts.exposure, settings)
+
+
+def share_touched(kind: str, reach: float | None, exposure: float | None, settings: Decisions) -> float:
+    """Return the share of the product's users whom such an action touches on a feature of that reach and exposure."""
+    if kind == "hold":
         return 0.0
-    reach = choice.facts.share_of_users
     if reach is None:
         return 1.0
-    exposure = 1.0 if choice.facts.exposure is None else choice.facts.exposure
-    return reach * (min(exposure, settings.throttle_step) if choice.action == "throttle" else exposure)
+    shown = 1.0 if exposure is None else exposure
+    return reach * (min(shown, settings.throttle_step) if kind == "throttle" else shown)

@@ -203,7 +203,7 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
 SHARED_RULES: Final[tuple[Rule[SharedFacts], ...]] = (
     Rule(
         "blast_radius_per_hour",
-        "decisions made together touch a limited share of users alone",
+        "an hour touches a limited share of users alone",
         TOUCHING,
         "approve",
         lambda facts, settings: facts.share_now <= settings.limits.share_per_hour,

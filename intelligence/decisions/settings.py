@@ -12,7 +12,7 @@ from intelligence.decisions.ladder import ACTIVE, Kind, Level
 from intelligence.sections import Section
 
 # Raise it when the code of the policy decides otherwise on the same settings.
-REVISION: Final = 1
+REVISION: Final = 2
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Hour = Annotated[int, Field(ge=0, le=23)]

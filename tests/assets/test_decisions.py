@@ -362,3 +362,17 @@ def test_what_nobody_approved_in_time_is_asked_for_again_on_the_next_day_and_onc
     outbox.rejected(waiting["action_id"], actor="ada", reason="no")
     site.decide(today)
     assert sorted(site.act().filter(target="flags")["standing"]) == ["expired", "rejected"]
+
+
+def test_a_day_that_is_decided_again_counts_what_was_touched_before(site: Site) -> None:
+    assert of_quiz(site.decide())["level"] == "auto"
+    site.act()
+    for table, reach in (("feature_health", ", 0.3 AS reach_28d"), ("fact_feature_metrics", "")):
+        break_chat = (
+            f"DELETE FROM metrics.{table} WHERE feature = 'chat'",
+            f"INSERT INTO metrics.{table} BY NAME SELECT * REPLACE ('chat' AS feature{reach}) FROM metrics.{table}",
+        )
+        site.lake.commit(lambda connection, queries=break_chat: [connection.execute(query) for query in queries])
+    chat = site.decide().filter(feature="chat").row(0, named=True)
+    assert chat["action"] == "throttle", "late telemetry tells that chat, which more people use, is broken as well"
+    assert (chat["level"], chat["lowered_by"]) == ("approve", ["blast_radius_per_hour"])

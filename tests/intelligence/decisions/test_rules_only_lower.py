@@ -137,6 +137,22 @@ def test_what_is_done_alone_stays_within_the_limits(
     assert all(place(one) <= place(other) for one, other in zip(after, before, strict=True))
 
 
+@SLOW
+@given(st.lists(facts(), min_size=1, max_size=8), SHARE, SHARE, st.integers(0, 4), st.integers(0, 12))
+def test_what_was_done_before_in_the_hour_or_on_the_day_never_raises_autonomy(
+    known: list[FeatureFacts], hour: float, day: float, touches: int, messages: int
+) -> None:
+    named = [replace(each, feature=f"f{number}") for number, each in enumerate(known)]
+    done = {"share_this_hour": hour, "share_this_day": day, "touches_this_day": touches, "messages_this_day": messages}
+    after = within_limits([choice(replace(each, **done), AUTO) for each in named], AUTO)
+    limits = AUTO.limits
+    alone = [each for each in after if each.action in TOUCHING and each.level == "auto"]
+    shares = sum(touched_share(each, AUTO) for each in alone)
+    assert not alone or hour + shares <= limits.share_per_hour + 1e-9
+    assert not alone or day + shares <= limits.share_per_day + 1e-9
+    assert not alone or touches + len(alone) <= limits.touches_per_day
+
+
 def test_rules_have_names_of_their_own_and_apply_to_kinds_that_exist() -> None:
     assert len({rule.name for rule in FEATURE_RULES}) == len(FEATURE_RULES)
     assert all(kind in STRENGTH for rule in FEATURE_RULES for kind in rule.applies_to)
