@@ -1,10 +1,15 @@
 """Scores follow the champion: when somebody moves the alias in MLflow, the newest day is scored with that version."""
 
+from datetime import date, timedelta
+
 import dagster as dg
 
 from assets.house import key_of
-from assets.models import CAUSE_TAG, rescorings
+from assets.models import rescorings
+from assets.requests import run_request
+from assets.steps import Step
 from intelligence.layers import SCORED
+from intelligence.tables import Days
 from resources.lake import Lake
 from resources.registry import Registry
 
@@ -16,21 +21,24 @@ EVERY_S = 30
     minimum_interval_seconds=EVERY_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
 )
-def follow_champion(lake: Lake, registry: Registry) -> list[dg.RunRequest] | dg.SkipReason:
+def follow_champion(
+    context: dg.SensorEvaluationContext, lake: Lake, registry: Registry
+) -> list[dg.RunRequest] | dg.SkipReason:
     """Score the newest day anew when the alias `champion` stands on another version, and record who moved it.
 
     What was scored is read from the lake, not from a cursor: a lost cursor or a repeated tick asks for nothing twice,
-    and a move that a stopped daemon missed is still followed.
+    and a move that a stopped daemon missed is still followed. A run that failed is asked for again, three times in all.
     """
     if not lake.exists() or not registry.exists():
         return dg.SkipReason("Nothing was trained yet.")
-    requests = [
-        dg.RunRequest(
-            run_key=found.key,
-            asset_selection=[key_of(table)],
-            partition_key=str(found.day),
-            tags={CAUSE_TAG: found.cause},
-        )
+    asked = [
+        run_request(context.instance, Step((table,), _day(found.day), found.cause), because=found.key)
         for table, found in rescorings(lake, registry)
     ]
-    return requests or dg.SkipReason("The newest scores come from the champions.")
+    requests = [each for each in asked if isinstance(each, dg.RunRequest)]
+    reasons = " ".join(each.skip_message or "" for each in asked if isinstance(each, dg.SkipReason))
+    return requests or dg.SkipReason(reasons or "The newest scores come from the champions.")
+
+
+def _day(day: date) -> Days:
+    return Days(day, day + timedelta(days=1))

@@ -10,6 +10,7 @@ import dagster as dg
 import numpy as np
 import polars as pl
 import pytest
+from dagster._core.test_utils import create_run_for_test
 from filelock import FileLock
 
 import assets.pipeline
@@ -84,8 +85,10 @@ class Installation:
 
     def tick(self) -> list[dg.RunRequest]:
         """Return what the sensor asks for; nothing where it skips."""
-        context = dg.build_sensor_context(resources={"lake": self.lake, "registry": self.registry})
-        result = follow_champion(context)
+        with dg.build_sensor_context(
+            instance=self.instance, resources={"lake": self.lake, "registry": self.registry}
+        ) as context:
+            result = follow_champion(context)
         return result if isinstance(result, list) else []
 
 
@@ -217,6 +220,11 @@ def test_scores_follow_the_alias_and_a_revert_brings_the_old_ones_back_exactly(i
     (request,) = installation.tick()
     assert (request.partition_key, request.asset_selection) == (str(LAST), [dg.AssetKey(["risk", "feature_risk"])])
     assert [again.run_key for again in installation.tick()] == [request.run_key]
+    create_run_for_test(
+        installation.instance, job_name="by_hand", status=dg.DagsterRunStatus.FAILURE, tags=dict(request.tags)
+    )
+    (second,) = installation.tick()
+    assert second.run_key != request.run_key, "a run that failed is asked for again"
     move = installation.registry.history(MODEL)[-1]
     assert (move.to_version, move.actor) == (other, "a person in MLflow")
     rescored(

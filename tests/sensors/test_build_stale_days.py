@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 
 import dagster as dg
 import pytest
+from dagster._core.test_utils import create_run_for_test
 
 import sensors.build_stale_days
 import sensors.close_the_night
@@ -108,7 +110,18 @@ def test_data_from_before_the_first_known_day_asks_for_a_reload_and_no_run(
 
 
 def night(house: House) -> dg.RunRequest | dg.SkipReason:
-    return close_the_night(dg.build_schedule_context(instance=house.instance, resources={"lake": house.lake}))
+    return close_the_night(dg.build_schedule_context(instance=nights(house), resources={"lake": house.lake}))
+
+
+@cache
+def nights(house: House) -> dg.DagsterInstance:
+    """Return an instance that lasts, which is all that a schedule can look at."""
+    (house.folder / "nights").mkdir(exist_ok=True)
+    return dg.DagsterInstance.local_temp(str(house.folder / "nights"))
+
+
+def leave_night(house: House, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
+    create_run_for_test(nights(house), job_name="by_hand", status=status, tags=dict(request.tags))
 
 
 def test_from_files_to_scores_by_ticks_alone_and_the_night_is_closed(house: House, monkeypatch: object) -> None:
@@ -137,8 +150,15 @@ def test_from_files_to_scores_by_ticks_alone_and_the_night_is_closed(house: Hous
     assert (request.partition_key, night(house).run_key) == (str(TODAY), request.run_key)
     chosen = [dg.AssetKey(["telemetry", name]) for name in ("events", "day_quality")]
     assert house.carry_out(dg.RunRequest(asset_selection=chosen, partition_key=str(TODAY))).success
+    leave_night(house, request, dg.DagsterRunStatus.FAILURE)
+    assert night(house).run_key != request.run_key, "a close that failed is tried again an hour later"
+    leave_night(house, request, dg.DagsterRunStatus.SUCCESS)
+    assert isinstance(night(house), dg.SkipReason)
     judged = house.lake.frame("SELECT events FROM telemetry.day_quality WHERE event_date = $day", {"day": TODAY})
     assert judged.item() > 0
+    monkeypatch.setattr(sensors.close_the_night, "today_utc", lambda: tomorrow + timedelta(days=3))
+    missed = night(house)
+    assert (missed.tags["dagster/asset_partition_range_start"], missed.partition_key) == (str(tomorrow), None)
 
 
 def test_a_product_whose_data_has_ended_has_no_night_to_close(house: House, monkeypatch: object) -> None:
