@@ -53,16 +53,21 @@ class LocalCopies:
                 hint=NEXT_STEP,
             )
         found = self._read(version)
-        files = found.files if found else {}
+        files = found.files if found and found.run_id == run_id else {}
         if _misfits(files, expected):
             with self._writing():
                 files = self._fetched(version, run_id, tags, fetched)
         return Copy(version, run_id, tags, files)
 
-    def held(self, version: str) -> Copy | None:
-        """Return the copy of a version if it is here and fits its checksums."""
+    def held(self, version: str, run_id: str) -> Copy | None:
+        """Return the copy of a version if it is here, of this run, and fits its checksums.
+
+        The number alone names no model: a store that was made anew counts from 1 again.
+        """
         found = self._read(version)
-        return found if found and _checksums(found.tags) and not _misfits(found.files, _checksums(found.tags)) else None
+        if found is None or found.run_id != run_id or not _checksums(found.tags):
+            return None
+        return None if _misfits(found.files, _checksums(found.tags)) else found
 
     def last(self) -> tuple[Copy, datetime] | None:
         """Return the last champion and when MLflow last confirmed it; None if there is none on this machine."""

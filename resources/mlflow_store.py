@@ -59,12 +59,16 @@ def database_in(root: Path) -> Path:
     return root.resolve() / "mlflow.db"
 
 
-def alias_in(database: Path, model_name: str, alias: str) -> str | None:
-    """Return the version that bears the alias, read from the database itself; "" where none does, None without an answer.
+def alias_in(database: Path, model_name: str, alias: str) -> tuple[str, str] | None:
+    """Return the version that bears the alias and its run, read from the database itself; None without an answer.
 
-    Loading MLflow takes seconds and this a millisecond. The table is MLflow's own affair, so whoever gets None asks MLflow.
+    Both are "" where no version bears it. Loading MLflow takes seconds and this a millisecond. The tables are MLflow's own
+    affair, so whoever gets None asks MLflow.
     """
-    query = "SELECT version FROM registered_model_aliases WHERE name = ? AND alias = ?"
+    query = (
+        "SELECT version, run_id FROM registered_model_aliases LEFT JOIN model_versions USING (workspace, name, version)"
+        " WHERE name = ? AND alias = ?"
+    )
     try:
         with closing(
             sqlite3.connect(f"file:{quote(str(database))}?mode=ro", uri=True, timeout=PATIENCE_S)
@@ -72,7 +76,7 @@ def alias_in(database: Path, model_name: str, alias: str) -> str | None:
             row = connection.execute(query, (model_name, alias)).fetchone()
     except sqlite3.Error:
         return None
-    return str(row[0]) if row else ""
+    return (str(row[0]), row[1] or "") if row else ("", "")
 
 
 def make_store(root: Path) -> None:

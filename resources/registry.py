@@ -87,13 +87,13 @@ class Registry(dg.ConfigurableResource):
         Where MLflow cannot be reached it is the last champion on this machine, with a note that says so.
         """
         copies = LocalCopies(model_name, Path(self.cache) / model_name)
-        version = None if self.tracking_uri else alias_in(database_in(Path(self.root)), model_name, CHAMPION)
-        held = copies.held(version) if version else None
+        named = None if self.tracking_uri else alias_in(database_in(Path(self.root)), model_name, CHAMPION)
+        held = copies.held(*named) if named and named[0] else None
         if held:
             copies.confirm(held.version, datetime.now(UTC))
             return _champion(model_name, held)
         try:
-            present = None if version == "" else self._present(model_name, copies)
+            present = None if named == ("", "") else self._present(model_name, copies)
         except MlflowUnreachable as error:
             return _last_known(copies, error)
         if present is None:

@@ -48,6 +48,22 @@ def test_a_champion_is_fetched_once(registry: Registry) -> None:
     assert (again.version, again.trained_through, again.snapshot, again.note) == ("1", "2026-06-30", 12, None)
 
 
+def test_a_store_made_anew_scores_with_its_own_first_version_not_with_the_copy_of_the_former(
+    registry: Registry, tmp_path: Path
+) -> None:
+    promote(registry, registered(registry, 0.7))
+    former = registry.champion("feature_risk")
+    anew = Registry(**{**registry.model_dump(), "root": str(tmp_path / "anew")})
+    promote(anew, registered(anew, 0.1))
+    champion = anew.champion("feature_risk")
+    assert former
+    assert champion
+    assert former.version == champion.version
+    assert (champion.run_id, champion.model.linear.weights[0]) == (anew.versions("feature_risk")[0].run_id, 0.1)
+    assert anew.champion("feature_risk") == champion
+    assert registry.champion("feature_risk") == former
+
+
 @contextmanager
 def locked(database: Path) -> Iterator[None]:
     with sqlite3.connect(database) as other:
