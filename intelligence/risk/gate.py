@@ -53,11 +53,12 @@ def verdict(
 ) -> Verdict:
     """Return whether the challenger is promoted.
 
-    With a champion, both are compared on `sample`: the challenger is promoted when its PR-AUC is higher and the lower
-    bound of the paired interval lies above -`margin`, and rejected when the upper bound lies below 0. Without one its
-    PR-AUC must be higher than that of each floor in `rivals`, or of chance where there is none. Either way its
-    calibration error may be at most `most_calibration_error`, or what the champion or chance itself shows on as few
-    rows, and at capacity it must not be clearly worse.
+    It is compared with the champion on `sample`, or where there is none with the strongest floor in `rivals`, or with
+    chance where there is none of those: it is promoted when its PR-AUC is higher and the lower bound of the paired
+    interval lies above -`margin`, and rejected when the upper bound lies below 0. A first model that is higher without
+    that bound lacks evidence. A successor must besides be higher
+    than each floor. Either way its calibration error may be at most `most_calibration_error`, or what the champion or
+    chance itself shows on as few rows, and at capacity it must not be clearly worse.
 
     Args:
         challenger: probabilities of the challenger on the rows of `sample`, given before it had seen them.
@@ -86,13 +87,9 @@ def verdict(
         return measures(scores, chance, sample, capacity=capacity, threshold=threshold, weights=weights)
 
     mine = judged(challenger, challenger)
-    others = (
-        {"champion": judged(champion, champion)}
-        if champion is not None
-        else {name: judged(scores, None) for name, scores in (rivals or {"chance": np.zeros(len(challenger))}).items()}
-    )
-    strongest = max(others, key=lambda name: others[name]["pr_auc"][0])
-    theirs = others[strongest]
+    floors = {name: judged(scores, None) for name, scores in (rivals or {"chance": np.zeros(len(challenger))}).items()}
+    floor = max(floors, key=lambda name: floors[name]["pr_auc"][0])
+    strongest, theirs = (floor, floors[floor]) if champion is None else ("champion", judged(champion, champion))
     advantage = estimate(mine["pr_auc"] - theirs["pr_auc"])
     precision_change = estimate(mine["precision_at_capacity"] - theirs["precision_at_capacity"])
     error = float(mine["calibration_error"][0])
@@ -101,9 +98,15 @@ def verdict(
         calibration_error_by_chance(challenger, sample.units, draws=CHANCE_DRAWS, seed=SEED),
         float(theirs["calibration_error"][0]) if champion is not None else 0.0,
     )
-    decision, reason = _decided(
-        strongest, advantage, precision_change, error, allowed, margin=margin if champion is not None else 1.0
-    )
+    decision, reason = _decided(strongest, advantage, precision_change, error, allowed, margin=margin)
+    above_floor = estimate(mine["pr_auc"] - floors[floor]["pr_auc"])
+    if champion is None and decision == "hold" and (advantage.value or 0.0) > 0:
+        decision, reason = "not_enough_evidence", f"Its lead may be chance: {_told(advantage, strongest)}."
+    if champion is not None and decision == "promote" and (above_floor.value or 0.0) <= 0:
+        decision, reason = (
+            "hold",
+            f"It ranks above the champion, but not above every floor: {_told(above_floor, floor)}.",
+        )
     return Verdict(
         decision,
         reason,
@@ -120,8 +123,8 @@ def verdict(
 def _decided(
     against: str, advantage: Estimate, precision_change: Estimate, error: float, allowed: float, *, margin: float
 ) -> tuple[Decision, str]:
-    value, low, high = advantage.value or 0.0, advantage.low or 0.0, advantage.high or 0.0
-    told = f"PR-AUC {value:+.3f} against {against} (95 % interval {low:+.3f} to {high:+.3f})"
+    value, low, high = _numbers(advantage)
+    told = _told(advantage, against)
     if high < 0:
         return "reject", f"It ranks worse: {told}."
     if error > allowed:
@@ -133,3 +136,12 @@ def _decided(
     if value == low == high == 0:
         return "hold", f"It says the same as {against}: {told}."
     return "hold", f"No difference that counts: {told}."
+
+
+def _told(advantage: Estimate, against: str) -> str:
+    value, low, high = _numbers(advantage)
+    return f"PR-AUC {value:+.3f} against {against} (95 % interval {low:+.3f} to {high:+.3f})"
+
+
+def _numbers(advantage: Estimate) -> tuple[float, float, float]:
+    return advantage.value or 0.0, advantage.low or 0.0, advantage.high or 0.0

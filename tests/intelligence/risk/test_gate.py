@@ -82,6 +82,26 @@ def test_a_first_model_must_rank_above_the_strongest_floor() -> None:
     assert below.decision == "reject"
 
 
+def test_a_first_model_whose_lead_may_be_chance_waits_for_more_evidence() -> None:
+    logits, sample = world(units=40)
+    found = judged(logistic(noisy(logits, 0.8, 1)), None, sample, close=noisy(logits, 0.8, 2))
+    assert found.advantage.value > 0
+    assert found.advantage.low < -0.02
+    assert found.decision == "not_enough_evidence"
+    assert "may be chance" in found.reason
+    assert found.challenger["pr_auc"].value
+
+
+def test_a_challenger_above_the_champion_but_not_above_a_floor_is_held() -> None:
+    logits, sample = world()
+    challenger, champion = logistic(noisy(logits, 1.0)), logistic(noisy(logits, 3.0))
+    assert judged(challenger, champion, sample, weak=noisy(logits, 2.0)).decision == "promote"
+    found = judged(challenger, champion, sample, weak=noisy(logits, 2.0), strong=logits)
+    assert (found.decision, found.against) == ("hold", "champion")
+    assert "not above every floor: PR-AUC -" in found.reason
+    assert "against strong" in found.reason
+
+
 def test_a_floor_that_says_the_same_is_not_beaten() -> None:
     logits, sample = world()
     found = judged(logistic(logits), None, sample, same=logits)
