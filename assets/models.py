@@ -24,6 +24,7 @@ NO_CHAMPION = (
     "There is no champion of {0} yet, so nothing is scored. The page of its verdict says why; `intelligence models` lists"
     " versions to promote."
 )
+TAKEN_DOWN = "Version {0} was champion and was taken from its place: only a person brings it back."
 
 
 def trained_from(
@@ -141,11 +142,14 @@ def judged(context: dg.AssetExecutionContext, lake: Lake, registry: Registry, ta
     )
     challenger, as_of = None if unseen.is_empty() else str(unseen["model_version"][0]), newest_day(lake)
     champion = registry.champion(subject.model)
-    if champion and champion.version == challenger:
-        if lake.frame(f"FROM {table.path}").filter(as_of=as_of, challenger=int(challenger)).height:
+    if challenger and lake.frame(f"FROM {table.path}").filter(as_of=as_of, challenger=int(challenger)).height:
+        if champion and champion.version == challenger:
             return _verdict_page(lake, table, "It is the champion already: nothing is to be decided.", passed=True)
-        # A run was killed after it had moved the alias and before it wrote so: the floors are what is left to compare with.
-        champion = None
+        if registry.was_taken_down(subject.model, challenger):
+            return _verdict_page(lake, table, TAKEN_DOWN.format(challenger), passed=True)
+    if champion and champion.version == challenger:
+        # A run was killed after it had moved the alias and before it wrote so.
+        champion = registry.champion_before(subject.model, challenger)
     found = judged_challenger(unseen, panel.rows, subject, **_as_rival(champion))
     promoted = found.decision == "promote" and PRODUCT.risk.promotion == "auto"
     if challenger:

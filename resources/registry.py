@@ -86,7 +86,7 @@ class Registry(dg.ConfigurableResource):
 
         Where MLflow cannot be reached it is the last champion on this machine, with a note that says so.
         """
-        copies = LocalCopies(model_name, Path(self.cache) / model_name)
+        copies = self._copies(model_name)
         named = None if self.tracking_uri else alias_in(database_in(Path(self.root)), model_name, CHAMPION)
         held = copies.held(*named) if named and named[0] else None
         if held:
@@ -99,10 +99,32 @@ class Registry(dg.ConfigurableResource):
         if present is None:
             copies.forget()
             return None
-        version = str(present.version)
-        kept = copies.kept(version, present.run_id, dict(present.tags), lambda into: self._fetched(present, into))
-        copies.confirm(version, datetime.now(UTC))
+        kept = self._kept(copies, present)
+        copies.confirm(kept.version, datetime.now(UTC))
         return _champion(model_name, kept)
+
+    def champion_before(self, model_name: str, version: str) -> Champion | None:
+        """Return the champion from which the alias last moved to `version`; None where it had been on none."""
+        self.noticed(model_name)
+        moves = [move for move in self.history(model_name) if move.to_version == version]
+        former = moves[-1].from_version if moves else None
+        if former is None:
+            return None
+        with self._mlflow() as client:
+            found = _none_where_missing(lambda: client.get_model_version(model_name, former))
+        return _champion(model_name, self._kept(self._copies(model_name), found)) if found else None
+
+    def was_taken_down(self, model_name: str, version: str) -> bool:
+        """Return whether the gate promoted this version and the alias has left it since."""
+        # The history alone does not tell: a store that was made anew counts from 1 again.
+        judged = {row.version for row in self.versions(model_name) if row.verdict == "promote"}
+        return version in judged and any(move.to_version == version for move in self.history(model_name))
+
+    def _copies(self, model_name: str) -> LocalCopies:
+        return LocalCopies(model_name, Path(self.cache) / model_name)
+
+    def _kept(self, copies: LocalCopies, found: Any) -> Copy:
+        return copies.kept(str(found.version), found.run_id, dict(found.tags), lambda into: self._fetched(found, into))
 
     def _present(self, model_name: str, copies: LocalCopies) -> Any | None:
         if not self.exists() and not copies.is_known:

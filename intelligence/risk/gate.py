@@ -56,9 +56,9 @@ def verdict(
     It is compared with the champion on `sample`, or where there is none with the strongest floor in `rivals`, or with
     chance where there is none of those: it is promoted when its PR-AUC is higher and the lower bound of the paired
     interval lies above -`margin`, and rejected when the upper bound lies below 0. A first model that is higher without
-    that bound lacks evidence. A successor must besides be higher
-    than each floor. Either way its calibration error may be at most `most_calibration_error`, or what the champion or
-    chance itself shows on as few rows, and at capacity it must not be clearly worse.
+    that bound lacks evidence. A successor must besides be higher than each floor. Either way its calibration error may
+    be at most `most_calibration_error`, or what the champion or chance itself shows on as few rows, and at capacity it
+    must not be clearly worse.
 
     Args:
         challenger: probabilities of the challenger on the rows of `sample`, given before it had seen them.

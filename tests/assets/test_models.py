@@ -19,12 +19,14 @@ from assets.models import CAUSE_TAG
 from assets.pipeline import rescored, trained_anew
 from assets.steps import model_steps
 from intelligence.layers import WATCH
+from intelligence.risk.model import Linear, Platt, RiskModel
 from intelligence.risk.predictors import FEATURE_PREDICTORS, names_of
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_TRAINING
 from intelligence.tables import Days
 from resources.announcer import Announcer
 from resources.drift_reports import DriftReports
 from resources.lake import Lake
+from resources.model_versions import LoggedTraining
 from resources.product_file import ProductFile
 from resources.registry import Registry
 from resources.settings import ROOT
@@ -79,6 +81,13 @@ class Installation:
             self.defs, self.lake, self.instance, today=TODAY, cause=cause, listener=lambda kind, text: None
         )
         assert outcome.error is None
+
+    def judge(self) -> None:
+        """Ask the gate about the newest version again."""
+        job = self.defs.resolve_implicit_global_asset_job_def()
+        assert job.execute_in_process(
+            instance=self.instance, asset_selection=[dg.AssetKey(["risk", "feature_verdict"])]
+        ).success
 
     def scores(self) -> pl.DataFrame:
         return self.lake.frame("FROM risk.feature_risk ORDER BY feature").drop("lake_snapshot")
@@ -203,6 +212,31 @@ def test_a_gate_that_was_killed_after_moving_the_alias_is_taken_up_by_the_next_t
     assert trained.lake.frame("FROM risk.feature_verdict").drop("lake_snapshot").equals(verdict)
     assert len(trained.registry.history(MODEL)) == 1
     assert [row.version for row in trained.registry.versions(MODEL)] == ["1"]
+
+
+def test_a_gate_that_was_killed_compares_with_the_former_champion_and_a_revert_outlasts_the_next_training(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    installation = once_trained(tmp_path / "copy", tmp_path_factory)
+    registry, lake = installation.registry, installation.lake
+    useless = Linear((0.0, 0.0), (0.0, 0.0), (1.0, 1.0), (0.01, 0.01), -3.0)
+    by_hand = registry.registered(
+        MODEL,
+        RiskModel("logistic_regression", names_of(FEATURE_PREDICTORS)[:2], Platt(1.0, 0.0), useless),
+        logged=LoggedTraining(question="", summary="", snapshot=1, trained_through=str(FIRST), tables=()),
+        tags={},
+    ).version
+    registry.promoted(MODEL, by_hand, actor="ada", cause="promoted by hand", reason="")
+    lake.commit(lambda connection: connection.execute("DELETE FROM risk.feature_verdict"))
+    registry.promoted(MODEL, "1", actor="the gate", cause="test", reason="")  # and killed before the verdict is written
+    installation.judge()
+    verdict = lake.frame("FROM risk.feature_verdict")
+    assert verdict.select("champion", "challenger", "decision", "is_promoted").row(0) == (2, 1, "promote", True)
+    registry.reverted(MODEL, actor="ada", reason="too nervous")
+    installation.judge()
+    assert [move.to_version for move in registry.history(MODEL)] == ["1", "2", "1", "2"]
+    assert lake.frame("FROM risk.feature_verdict").equals(verdict)
+    installation.lake.close()
 
 
 def test_scores_follow_the_alias_and_a_revert_brings_the_old_ones_back_exactly(installation: Installation) -> None:
