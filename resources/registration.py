@@ -32,6 +32,7 @@ def registered_version(
     content = content_of(model)
     known = client.search_model_versions(f"name = '{name}' and tags.{CONTENT} = '{content}'")
     if known:
+        _mend(client, known[0], model)
         return known[0], False
     every_tag = version_tags(model, logged, tags)
     run_id, model_id = logged_run(client, _experiment(client, name, artifacts), name, model, logged, every_tag)
@@ -46,6 +47,21 @@ def registered_version(
         await_creation_for=0,
     )
     return made, True
+
+
+def _mend(client: Any, found: Any, model: StoredModel) -> None:
+    """Write the files of a version again where they are gone or damaged: the very same model was just trained."""
+    from mlflow import artifacts
+    from mlflow.exceptions import MlflowException
+
+    entry = client.get_logged_model(found.source.removeprefix("models:/"))
+    with tempfile.TemporaryDirectory() as scratch:
+        with suppress(OSError, MlflowException):
+            folder = Path(artifacts.download_artifacts(artifact_uri=entry.artifact_location, dst_path=scratch))
+            present = {file: (folder / "artifacts" / file).read_bytes() for file in model.files()}
+            if checksums(present) == checksums(model.files()):
+                return
+        _write_model(client, entry, found.run_id, model, Path(scratch) / "anew")
 
 
 def _experiment(client: Any, name: str, artifacts: Path) -> str:
@@ -149,14 +165,22 @@ def _logged_model(
 
     By the client's own calls instead of `log_model`, which works on one global tracking address for the whole process.
     """
-    import pandas as pd
-    from mlflow import pyfunc
     from mlflow.entities import LoggedModelOutput
-    from mlflow.models import Model, ModelSignature
-    from mlflow.types import ColSpec, Schema
 
     params = {key: str(value) for key, value in logged.params.items()}
     entry = client.create_logged_model(experiment_id, name, source_run_id=run_id, params=params, model_type=model.kind)
+    _write_model(client, entry, run_id, model, scratch)
+    client.finalize_logged_model(entry.model_id, "READY")
+    client.log_outputs(run_id, [LoggedModelOutput(entry.model_id, step=0)])
+    return str(entry.model_id)
+
+
+def _write_model(client: Any, entry: Any, run_id: str, model: StoredModel, scratch: Path) -> None:
+    import pandas as pd
+    from mlflow import pyfunc
+    from mlflow.models import Model, ModelSignature
+    from mlflow.types import ColSpec, Schema
+
     files, folder = _written(scratch / "parts", model.files()), scratch / "model"
     pyfunc.save_model(
         path=str(folder),
@@ -173,9 +197,6 @@ def _logged_model(
         ),
     )
     client.log_model_artifacts(entry.model_id, str(folder))
-    client.finalize_logged_model(entry.model_id, "READY")
-    client.log_outputs(run_id, [LoggedModelOutput(entry.model_id, step=0)])
-    return str(entry.model_id)
 
 
 def _lineage(logged: LoggedTraining) -> list[Any]:

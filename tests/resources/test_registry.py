@@ -116,6 +116,25 @@ def test_the_very_same_model_is_one_version(registry: Registry) -> None:
     assert [row.version for row in registry.versions("feature_risk")] == ["2", "1"]
 
 
+@pytest.mark.parametrize("harm", ["other bytes", "gone"])
+def test_training_the_very_same_model_again_mends_its_damaged_files(
+    registry: Registry, trees: RiskModel, harm: str
+) -> None:
+    promote(registry, registered(registry, model=trees))
+    booster = model_folder(registry) / "artifacts" / "booster.ubj"
+    if harm == "gone":
+        shutil.rmtree(model_folder(registry))
+    else:
+        booster.write_bytes(booster.read_bytes()[:-1] + b"x")
+    with pytest.raises(ModelError, match="or train again"):
+        registry.champion("feature_risk")
+    assert registered(registry, model=trees) == "1"
+    champion = registry.champion("feature_risk")
+    assert champion
+    assert champion.model.files() == trees.files()
+    assert pyfunc_scores(registry).tobytes() == trees.probabilities(rows()).tobytes()
+
+
 def test_the_table_of_versions_has_what_a_person_compares(registry: Registry) -> None:
     registered(registry)
     promote(registry, "1")
