@@ -33,6 +33,7 @@ FEWEST_POSITIVES_TO_LEARN: Final = 8
 FEWEST_FOLDS: Final = 2
 RANDOM_DRAWS: Final = 50
 IMPORTANCE_ROWS: Final = 2_000
+RESERVED: Final = ("fold", "label", *RIVALS)  # columns of `unseen`
 LOWEST: Final = -1e300  # an unknown floor ranks last
 
 
@@ -40,8 +41,9 @@ LOWEST: Final = -1e300  # an unknown floor ranks last
 class Question:
     """What is asked of a panel.
 
-    `horizon` is how many steps of time the label looks ahead; `directions` says for some predictors that a higher value
-    can only raise (1) or lower (-1) the risk; `floors` names columns that rank by themselves and must be beaten.
+    `horizon` is how far the label looks ahead, in units of the time column: days for dates, however far apart they lie.
+    `directions` says for some predictors that a higher value can only raise (1) or lower (-1) the risk; `floors` names
+    columns that rank by themselves and must be beaten.
     """
 
     unit: str
@@ -230,6 +232,7 @@ def _known_rows(panel: pl.DataFrame, question: Question) -> pl.DataFrame:
     """Return the rows with a known label in order of time and unit; raises PanelError where the panel is malformed."""
     if panel.is_empty():
         return panel
+    _check(question)
     names = [question.unit, question.time, question.label, *question.predictors, *question.floors.values()]
     missing = sorted(set(names) - set(panel.columns))
     if missing:
@@ -245,10 +248,10 @@ def _known_rows(panel: pl.DataFrame, question: Question) -> pl.DataFrame:
     if not (types[question.time] == pl.Date or types[question.time].is_integer()):
         raise _malformed(
             f"its time {question.time} is {types[question.time]}.",
-            "Give a date or a whole number, in the same steps as the horizon.",
+            "Give a date or a whole number, and the horizon in days or in units of that number.",
         )
     rows = panel.filter(pl.col(question.label).is_not_null())
-    if not rows[question.label].is_in([0, 1] if types[question.label].is_numeric() else [False, True]).all():
+    if not rows[question.label].cast(pl.Float64).is_in([0.0, 1.0]).all():
         raise _malformed(f"its label {question.label} has values other than 0 and 1.", "Give true, false or null.")
     keys = rows.select(question.time, question.unit)
     if sum(keys.null_count().row(0)):
@@ -260,6 +263,28 @@ def _known_rows(panel: pl.DataFrame, question: Question) -> pl.DataFrame:
 
 def _malformed(problem: str, hint: str) -> PanelError:
     return PanelError("panel", problem, hint=hint)
+
+
+def _check(question: Question) -> None:
+    """Raise PanelError where the question contradicts itself; above all where its answer would be known beforehand."""
+    predictors, directions = question.predictors, question.directions
+    outcome = (question.unit, question.time, *question.floors)
+    problems = {
+        f"its label {question.label} is among its predictors": question.label in predictors,
+        f"its horizon {question.horizon} is no whole number from 0": not (
+            isinstance(question.horizon, int) and question.horizon >= 0
+        ),
+        "a predictor is there twice": len(set(predictors)) < len(predictors),
+        "a direction is of no predictor": bool(set(directions) - set(predictors)),
+        "a direction is neither 1 nor 0 nor -1": bool(set(directions.values()) - {-1, 0, 1}),
+        f"its unit, time and floors ({', '.join(outcome)}) need names of their own, other than {', '.join(RESERVED)}": bool(
+            set(outcome) & set(RESERVED)
+        )
+        or len(set(outcome)) < len(outcome),
+    }
+    for problem, is_so in problems.items():
+        if is_so:
+            raise PanelError("question", f"{problem}.", hint="Mend the Question.")
 
 
 @dataclass(frozen=True)

@@ -93,8 +93,32 @@ def test_a_malformed_panel_is_told_with_the_column(
         what_is_missing(spoil(panel), question, rules=quick)
 
 
-def test_labels_of_noughts_and_ones_are_as_good(panel: pl.DataFrame, question: Question, quick: Rules) -> None:
-    numbers = panel.with_columns(pl.col("label").cast(pl.Int8))
+CONTRADICTIONS = {
+    "a label among the predictors": ({"predictors": ("signal", "label")}, "its label label is among its predictors"),
+    "a horizon into the past": ({"horizon": -3}, "its horizon -3 is no whole number from 0"),
+    "half a horizon": ({"horizon": 1.5}, "its horizon 1.5 is no whole number"),
+    "a predictor twice": ({"predictors": ("signal", "signal")}, "a predictor is there twice"),
+    "a direction of nothing": ({"directions": {"signl": 1}}, "a direction is of no predictor"),
+    "a direction of its own": ({"directions": {"signal": 7}}, "neither 1 nor 0 nor -1"),
+    "a floor named like a rival": ({"floors": {"xgboost": "weak"}}, "need names of their own"),
+    "a floor named like the unit": ({"floors": {"unit": "weak"}}, "need names of their own"),
+}
+
+
+@pytest.mark.parametrize("case", CONTRADICTIONS)
+def test_a_question_that_contradicts_itself_is_refused(
+    case: str, panel: pl.DataFrame, question: Question, quick: Rules
+) -> None:
+    changed, words = CONTRADICTIONS[case]
+    with pytest.raises(PanelError, match=words):
+        trained(panel, replace(question, **changed), rules=quick)
+
+
+@pytest.mark.parametrize("type_", [pl.Int8, pl.Float64])
+def test_labels_of_noughts_and_ones_are_as_good(
+    panel: pl.DataFrame, question: Question, quick: Rules, type_: type[pl.DataType]
+) -> None:
+    numbers = panel.with_columns(pl.col("label").cast(type_))
     assert what_is_missing(numbers, question, rules=quick) is None
 
 
