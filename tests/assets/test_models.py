@@ -17,6 +17,7 @@ import assets.pipeline
 from assets.definitions import definitions
 from assets.models import CAUSE_TAG
 from assets.pipeline import rescored, trained_anew
+from assets.requests import MOST_ATTEMPTS
 from assets.steps import model_steps
 from intelligence.layers import WATCH
 from intelligence.risk.model import Linear, Platt, RiskModel
@@ -94,11 +95,17 @@ class Installation:
 
     def tick(self) -> list[dg.RunRequest]:
         """Return what the sensor asks for; nothing where it skips."""
-        with dg.build_sensor_context(
-            instance=self.instance, resources={"lake": self.lake, "registry": self.registry}
-        ) as context:
+        resources = {"lake": self.lake, "registry": self.registry}
+        with dg.build_sensor_context(instance=self.instance, resources=resources) as context:
             result = follow_champion(context)
         return result if isinstance(result, list) else []
+
+    def made_by_hand(self) -> str:
+        """Return a version that somebody registered who knows nothing."""
+        useless = Linear((0.0, 0.0), (0.0, 0.0), (1.0, 1.0), (0.01, 0.01), -3.0)
+        model = RiskModel("logistic_regression", names_of(FEATURE_PREDICTORS)[:2], Platt(1.0, 0.0), useless)
+        logged = LoggedTraining(question="", summary="", snapshot=1, trained_through=str(FIRST), tables=())
+        return self.registry.registered(MODEL, model, logged=logged, tags={}).version
 
 
 def foretold(length: int) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -219,14 +226,7 @@ def test_a_gate_that_was_killed_compares_with_the_former_champion_and_a_revert_o
 ) -> None:
     installation = once_trained(tmp_path / "copy", tmp_path_factory)
     registry, lake = installation.registry, installation.lake
-    useless = Linear((0.0, 0.0), (0.0, 0.0), (1.0, 1.0), (0.01, 0.01), -3.0)
-    by_hand = registry.registered(
-        MODEL,
-        RiskModel("logistic_regression", names_of(FEATURE_PREDICTORS)[:2], Platt(1.0, 0.0), useless),
-        logged=LoggedTraining(question="", summary="", snapshot=1, trained_through=str(FIRST), tables=()),
-        tags={},
-    ).version
-    registry.promoted(MODEL, by_hand, actor="ada", cause="promoted by hand", reason="")
+    registry.promoted(MODEL, installation.made_by_hand(), actor="ada", cause="promoted by hand", reason="")
     lake.commit(lambda connection: connection.execute("DELETE FROM risk.feature_verdict"))
     registry.promoted(MODEL, "1", actor="the gate", cause="test", reason="")  # and killed before the verdict is written
     installation.judge()
@@ -236,6 +236,23 @@ def test_a_gate_that_was_killed_compares_with_the_former_champion_and_a_revert_o
     installation.judge()
     assert [move.to_version for move in registry.history(MODEL)] == ["1", "2", "1", "2"]
     assert lake.frame("FROM risk.feature_verdict").equals(verdict)
+    installation.lake.close()
+
+
+def test_a_run_that_was_to_follow_the_alias_and_was_killed_is_asked_for_again_but_not_for_ever(
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    installation = once_trained(tmp_path / "copy", tmp_path_factory)
+    installation.registry._promotions(MODEL).stand(installation.made_by_hand())
+    keys = set()
+    for _ in range(MOST_ATTEMPTS):
+        (request,) = installation.tick()
+        keys.add(request.run_key)
+        create_run_for_test(
+            installation.instance, job_name="by_hand", status=dg.DagsterRunStatus.FAILURE, tags=dict(request.tags)
+        )
+    assert len(keys) == MOST_ATTEMPTS
+    assert installation.tick() == []
     installation.lake.close()
 
 
