@@ -110,7 +110,9 @@ def test_data_from_before_the_first_known_day_asks_for_a_reload_and_no_run(
 
 
 def night(house: House) -> dg.RunRequest | dg.SkipReason:
-    return close_the_night(dg.build_schedule_context(instance=nights(house), resources={"lake": house.lake}))
+    # Without `with` the instance stays the one that definitions are loaded by, also when it is gone.
+    with dg.build_schedule_context(instance=nights(house), resources={"lake": house.lake}) as context:
+        return close_the_night(context)
 
 
 @cache
