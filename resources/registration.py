@@ -34,8 +34,9 @@ def registered_version(
     if known:
         _mend(client, known[0], model)
         return known[0], False
-    every_tag = version_tags(model, logged, tags)
-    run_id, model_id = logged_run(client, _experiment(client, name, artifacts), name, model, logged, every_tag)
+    every_tag, experiment = version_tags(model, logged, tags), _experiment(client, name, artifacts)
+    _end_abandoned(client, experiment, content)
+    run_id, model_id = logged_run(client, experiment, name, model, logged, every_tag)
     _describe(client, name, DESCRIPTION.format(question=logged.question))
     made = client.create_model_version(
         name,
@@ -47,6 +48,12 @@ def registered_version(
         await_creation_for=0,
     )
     return made, True
+
+
+def _end_abandoned(client: Any, experiment_id: str, content: str) -> None:
+    """Mark what killed registrations of this model left as killed: one process at a time registers, so nobody is at it."""
+    for run in client.search_runs([experiment_id], f"tags.{CONTENT} = '{content}' and attributes.status = 'RUNNING'"):
+        client.set_terminated(run.info.run_id, "KILLED")
 
 
 def _mend(client: Any, found: Any, model: StoredModel) -> None:

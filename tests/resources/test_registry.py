@@ -116,6 +116,20 @@ def test_the_very_same_model_is_one_version(registry: Registry) -> None:
     assert [row.version for row in registry.versions("feature_risk")] == ["2", "1"]
 
 
+def test_a_run_that_a_killed_registration_left_does_not_run_for_ever(
+    registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = client_of(registry.uri)
+    with monkeypatch.context() as patch:
+        patch.setattr(type(client), "set_terminated", lambda *_: None)  # a killed process ends no run
+        patch.setattr(type(client), "create_logged_model", lambda *_, **__: sys.exit(9))
+        with pytest.raises(SystemExit):
+            registered(registry)
+    assert registered(registry) == "1"
+    runs = client.search_runs([client.get_experiment_by_name("feature_risk").experiment_id])
+    assert sorted(run.info.status for run in runs) == ["FINISHED", "KILLED"]
+
+
 @pytest.mark.parametrize("harm", ["other bytes", "gone"])
 def test_training_the_very_same_model_again_mends_its_damaged_files(
     registry: Registry, trees: RiskModel, harm: str
