@@ -145,7 +145,8 @@ def judged(context: dg.AssetExecutionContext, lake: Lake, registry: Registry, ta
     if challenger and lake.frame(f"FROM {table.path}").filter(as_of=as_of, challenger=int(challenger)).height:
         if champion and champion.version == challenger:
             return _verdict_page(lake, table, "It is the champion already: nothing is to be decided.", passed=True)
-        if registry.was_taken_down(subject.model, challenger):
+        can_score = champion is None or set(champion.model.predictors) <= set(panel.rows.columns)
+        if can_score and registry.was_taken_down(subject.model, challenger):
             return _verdict_page(lake, table, TAKEN_DOWN.format(challenger), passed=True)
     if champion and champion.version == challenger:
         # A run was killed after it had moved the alias and before it wrote so.

@@ -100,10 +100,10 @@ class Installation:
             result = follow_champion(context)
         return result if isinstance(result, list) else []
 
-    def made_by_hand(self) -> str:
-        """Return a version that somebody registered who knows nothing."""
+    def made_by_hand(self, predictors: tuple[str, ...] = names_of(FEATURE_PREDICTORS)[:2]) -> str:
+        """Return a version that knows nothing."""
         useless = Linear((0.0, 0.0), (0.0, 0.0), (1.0, 1.0), (0.01, 0.01), -3.0)
-        model = RiskModel("logistic_regression", names_of(FEATURE_PREDICTORS)[:2], Platt(1.0, 0.0), useless)
+        model = RiskModel("logistic_regression", predictors, Platt(1.0, 0.0), useless)
         logged = LoggedTraining(question="", summary="", snapshot=1, trained_through=str(FIRST), tables=())
         return self.registry.registered(MODEL, model, logged=logged, tags={}).version
 
@@ -236,6 +236,10 @@ def test_a_gate_that_was_killed_compares_with_the_former_champion_and_a_revert_o
     installation.judge()
     assert [move.to_version for move in registry.history(MODEL)] == ["1", "2", "1", "2"]
     assert lake.frame("FROM risk.feature_verdict").equals(verdict)
+    unusable = installation.made_by_hand(("p99_of_old", "tier"))
+    registry.promoted(MODEL, unusable, actor="ada", cause="promoted by hand", reason="a slip")
+    installation.judge()  # as the error of a champion on other predictors advises
+    assert [move.to_version for move in registry.history(MODEL)] == ["1", "2", "1", "2", "3", "1"]
     installation.lake.close()
 
 
