@@ -12,7 +12,7 @@ from assets.models import CAUSE_TAG
 from assets.steps import Step
 from intelligence.layers import DELIVERED, TABLES
 from intelligence.tables import Table
-from resources.runs import UNFINISHED, close_orphaned_runs
+from resources.runs import STOPPED_TAG, UNFINISHED, close_orphaned_runs
 
 STEP_TAG = "intelligence/step"
 EPISODE_TAG = "intelligence/episode"
@@ -36,8 +36,9 @@ def run_request(
     what = f"{step.tables[0].path}{f' of {days.start} to {last}' if step.days else ''}"
     if any(run.status not in _IN_VAIN for run in runs):
         return dg.SkipReason(f"A run was made for {what} already, and nothing has changed since.")
-    if len(runs) >= MOST_ATTEMPTS:
-        return dg.SkipReason(f"{what} failed {len(runs)} times; it is asked for again when something has changed.")
+    attempts = sum(STOPPED_TAG not in run.tags for run in runs)
+    if attempts >= MOST_ATTEMPTS:
+        return dg.SkipReason(f"{what} failed {attempts} times; it is asked for again when something has changed.")
     asked = {**(tags or {}), STEP_TAG: key} | ({CAUSE_TAG: step.cause} if step.cause else {})
     if step.days and step.days.start < last:
         asked |= {

@@ -6,14 +6,18 @@ import socket
 from pathlib import Path
 
 import dagster as dg
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from resources.settings import ROOT, Settings
 
 TERMINAL = "terminal"
 PROCESS_TAG = "intelligence/process"
 HOST_TAG = "intelligence/host"
+STOPPED_TAG = "intelligence/stopped"
 # How many events resources/event_log.py writes in one transaction.
 EVENTS_AT_ONCE = 500
+# How exactly the start of a process is known.
+CLOCK_S = 5.0
 UNFINISHED = [
     status
     for status in dg.DagsterRunStatus
@@ -59,16 +63,61 @@ def process_tags() -> dict[str, str]:
 
 def close_orphaned_runs(instance: dg.DagsterInstance) -> int:
     """Mark unfinished runs of processes on this machine that are gone as failed; return how many there were."""
+    orphaned = [*_of_terminals(instance), *_of_daemons(instance)]
+    for run in orphaned:
+        instance.report_run_failed(run, "The process that carried it out was killed; the next run takes up its work.")
+    return len(orphaned)
+
+
+def close_stopped_runs(instance: dg.DagsterInstance) -> int:
+    """Mark runs that ended with the daemon, when it was stopped, as failed and as STOPPED_TAG; return how many there were.
+
+    What they were at is asked for again, as of any run that failed; but nobody has to be told, and no attempt was lost.
+    """
+    stopped = _of_daemons(instance)
+    for run in stopped:
+        instance.add_run_tags(run.run_id, {STOPPED_TAG: "true"})
+        instance.report_run_failed(run, "It was stopped together with the daemon; the next run takes up its work.")
+    return len(stopped)
+
+
+def _of_terminals(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     unfinished = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED, tags={HOST_TAG: socket.gethostname()}))
     # A run that the UI started as a copy of one of ours bears its tags, but belongs to a process of Dagster's own.
-    orphaned = [
+    return [
         run
         for run in unfinished
         if run.remote_job_origin is None and not _is_alive(int(run.tags.get(PROCESS_TAG, "0")))
     ]
-    for run in orphaned:
-        instance.report_run_failed(run, "The process that carried it out was killed; the next run takes up its work.")
-    return len(orphaned)
+
+
+def _of_daemons(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Return the runs that a daemon on this machine had begun in a process that is no more.
+
+    Dagster's own launcher does not look after its processes: a run that was killed would be under way for ever.
+    """
+    begun = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    return [run for run in begun if GRPC_INFO_TAG in run.tags and _was_killed(instance, run)]
+
+
+def _was_killed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    events = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    told = [(event.get_dagster_event().engine_event_data.metadata.get("pid"), event.timestamp) for event in events]
+    processes = [(int(str(pid.value)), at) for pid, at in told if pid]
+    if not processes:
+        return False
+    process, at = processes[-1]
+    return not _is_alive(process) or _began(process) > at + CLOCK_S
+
+
+def _began(process: int) -> float:
+    """Return when the process began; long ago where that cannot be known. A number is given to another after a restart."""
+    try:
+        ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
+        booted = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
+    except (OSError, IndexError, StopIteration):
+        return 0.0
+    return float(booted.split()[1]) + int(ticks) / os.sysconf("SC_CLK_TCK")
 
 
 def _is_alive(process: int) -> bool:

@@ -12,7 +12,7 @@ from honcho.manager import Manager
 
 from intelligence.errors import PlatformError
 from resources.mlflow_store import database_in, make_store, quiet_environment
-from resources.runs import dagster_home, instance_for
+from resources.runs import close_stopped_runs, dagster_home, instance_for
 from resources.settings import ROOT, settings
 
 LOOPBACK = "127.0.0.1"
@@ -25,7 +25,8 @@ def serve(*, port: int, mlflow_port: int, reports_port: int, twins_port: int, sa
         if _is_taken(wanted):
             raise PlatformError(name, f"port {wanted} is in use.", hint="Stop what runs there or choose another port.")
     # Two servers that make the same fresh database at once fail; made here first, they find it there.
-    instance_for(settings()).dispose()
+    with instance_for(settings()) as instance:
+        close_stopped_runs(instance)
     home, binaries = dagster_home(settings()), Path(sys.executable).parent
     quiet = {
         "DAGSTER_HOME": str(home),

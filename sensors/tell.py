@@ -7,6 +7,7 @@ from assets.retraining import told_of_drift
 from resources.announcer import Announcer
 from resources.drift_reports import DriftReports
 from resources.lake import Lake
+from resources.runs import STOPPED_TAG
 
 EVERY_S = 30
 
@@ -22,7 +23,9 @@ def tell_of_drift(lake: Lake, announcer: Announcer, drift_reports: DriftReports)
 
 @dg.run_failure_sensor(minimum_interval_seconds=EVERY_S, default_status=dg.DefaultSensorStatus.RUNNING)
 def tell_of_failed_runs(context: dg.RunFailureSensorContext, announcer: Announcer) -> None:
-    """Tell the owner which step failed and why; as long as it goes on failing, not again."""
+    """Tell the owner which step failed and why; as long as it goes on failing, not again. A stop is told nobody."""
+    if STOPPED_TAG in context.dagster_run.tags:
+        return
     steps = context.get_step_failure_events()
     step = steps[0].step_key if steps else "a run"
     error = steps[0].step_failure_data.error if steps else None

@@ -9,13 +9,17 @@ from pathlib import Path
 import dagster as dg
 import pytest
 import yaml
+from dagster._core.events import EngineEventData
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.storage.tags import GRPC_INFO_TAG
 
 from resources.runs import (
     EVENTS_AT_ONCE,
     HOST_TAG,
     PROCESS_TAG,
+    STOPPED_TAG,
     close_orphaned_runs,
+    close_stopped_runs,
     dagster_home,
     instance_for,
     process_tags,
@@ -161,3 +165,43 @@ def test_the_instance_writes_its_events_in_batches_beside_the_products_data(
         assert type(instance.event_log_storage).__name__ == "BatchedSqliteEventLog"
         assert Path(instance.root_directory).is_relative_to(tmp_path / "data" / "dagster")
         assert list((tmp_path / "data" / "dagster" / "storage" / "history").iterdir())
+
+
+def add_of_daemon(instance: dg.DagsterInstance, process: int) -> str:
+    """Add a run as Dagster's own launcher leaves it: its number stands in the events alone."""
+    run_id = add(instance, {GRPC_INFO_TAG: '{"host": "localhost", "socket": "/tmp/gone"}'})
+    run = instance.get_run_by_id(run_id)
+    instance.report_engine_event("Executing steps in process", run, EngineEventData.in_process(process))
+    return run_id
+
+
+def test_a_run_of_the_daemon_whose_process_was_killed_is_not_under_way_for_ever(
+    instance: dg.DagsterInstance, dead_process: int, living_process: int
+) -> None:
+    killed, alive = add_of_daemon(instance, dead_process), add_of_daemon(instance, living_process)
+    begins = add(instance, {GRPC_INFO_TAG: "{}"})
+    assert close_orphaned_runs(instance) == 1
+    assert [status_of(instance, each) for each in (killed, alive, begins)] == [
+        dg.DagsterRunStatus.FAILURE,
+        STARTED,
+        STARTED,
+    ]
+
+
+def test_what_was_stopped_together_with_the_daemon_is_marked_as_such(
+    instance: dg.DagsterInstance, dead_process: int
+) -> None:
+    stopped, of_a_terminal = add_of_daemon(instance, dead_process), add(instance, {PROCESS_TAG: str(dead_process)})
+    assert [close_stopped_runs(instance), close_stopped_runs(instance)] == [1, 0]
+    assert [status_of(instance, each) for each in (stopped, of_a_terminal)] == [dg.DagsterRunStatus.FAILURE, STARTED]
+    assert STOPPED_TAG in instance.get_run_by_id(stopped).tags
+
+
+@pytest.mark.skipif(not Path("/proc/stat").exists(), reason="only Linux tells when a process began")
+def test_the_number_of_a_dead_process_may_have_gone_to_another(
+    instance: dg.DagsterInstance, living_process: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_id = add_of_daemon(instance, living_process)
+    monkeypatch.setattr("resources.runs.CLOCK_S", -3600.0)  # as if the run had begun an hour before the process
+    assert close_orphaned_runs(instance) == 1
+    assert status_of(instance, run_id) is dg.DagsterRunStatus.FAILURE

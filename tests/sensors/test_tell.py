@@ -6,6 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from intelligence.drift.pages import page_name
+from resources.runs import STOPPED_TAG
 from resources.twins.recorded import recorded_messages
 from sensors.tell import tell_of_drift, tell_of_failed_runs
 from tests.sensors.verdicts import BEGIN, MODEL, Watched
@@ -47,9 +48,10 @@ def test_a_failing_step_is_told_once_until_it_has_succeeded_in_between(watched: 
 
     defs = dg.Definitions(assets=[fragile])
 
-    def run() -> None:
+    def run(*, stopped: bool = False) -> None:
         job = defs.resolve_implicit_global_asset_job_def()
-        result = job.execute_in_process(instance=watched.instance, raise_on_error=False)
+        tags = {STOPPED_TAG: "true"} if stopped else {}
+        result = job.execute_in_process(instance=watched.instance, raise_on_error=False, tags=tags)
         if result.success:
             return
         with dg.build_run_status_sensor_context(
@@ -61,6 +63,8 @@ def test_a_failing_step_is_told_once_until_it_has_succeeded_in_between(watched: 
         ) as context:
             tell_of_failed_runs(context.for_run_failure())
 
+    run(stopped=True)
+    assert told(watched) == [], "whoever stops the daemon knows"
     run()
     run()
     (message,) = told(watched)
