@@ -1,4 +1,7 @@
-"""Nothing leaves the machine: no library looks up or connects to any address beyond loopback."""
+"""Nothing leaves the machine: no library looks up or connects to any address beyond loopback.
+
+The whole demo is watched where its output is compared with the README.
+"""
 
 import os
 import subprocess
@@ -27,11 +30,11 @@ def test_the_guard_sees_an_outward_look_up(tmp_path: Path) -> None:
     assert "example.invalid" in (tmp_path / "addresses.log").read_text()
 
 
-def test_the_main_job_opens_no_outward_connection(tmp_path: Path) -> None:
+def test_commands_that_only_look_open_no_outward_connection(tmp_path: Path) -> None:
     (tmp_path / "product.yaml").write_text(
         "name: Tiny\nsources: [{name: app, simulate: {features: 5, days: 3, events_per_day: 500}}]\n"
     )
-    for command in ("check", "ingest", "status", "redrive"):
+    for command in ("check", "status", "redrive"):
         done = guarded(tmp_path, "-m", "intelligence.cli", command)
         assert done.returncode == 0, done.stderr
     assert not (tmp_path / "addresses.log").exists()

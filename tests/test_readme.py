@@ -12,6 +12,7 @@ import pytest
 from intelligence.product import product_from
 
 ROOT = Path(__file__).resolve().parents[1]
+GUARD = ROOT / "tests" / "programs" / "network_guard"
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 BLOCK = re.compile(r"^```(\w*) ?(.*?)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 EXAMPLE_OF = {"make demo": "classroom", "make demo DATA=flights": "flights"}
@@ -27,14 +28,23 @@ _printed: dict[str, set[str]] = {}
 
 
 def printed_by(command: str, folders: pytest.TempPathFactory) -> set[str]:
+    """Return the lines that the command prints, after making sure that it looked for no address beyond loopback."""
     if command in _printed:
         return _printed[command]
-    environment = {**os.environ, "INTELLIGENCE_DATA": str(folders.mktemp("shown") / "data"), "COLUMNS": "110"}
+    folder = folders.mktemp("shown")
+    environment = {
+        **os.environ,
+        "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}",
+        "NETWORK_GUARD_LOG": str(folder / "addresses.log"),
+        "INTELLIGENCE_DATA": str(folder / "data"),
+        "COLUMNS": "110",
+    }
     done = subprocess.run(
         [sys.executable, "-m", "intelligence.cli", "--example", EXAMPLE_OF[command], "demo"],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
+    assert not (folder / "addresses.log").exists()
     _printed[command] = {line.rstrip() for line in done.stdout.splitlines()}
     return _printed[command]
 
