@@ -24,7 +24,7 @@ class Drift(Section):
     false_alarms_per_week: Rate = 0.01
     smallest_distance: float = Field(0.1, ge=0)
     matters_from: Rate = 0.03
-    consecutive_days: int = Field(3, ge=1, le=14)
+    consecutive_days: int = Field(7, ge=1, le=14)
     cooldown_days: int = Field(7, ge=1)
     retrains_per_week: int = Field(1, ge=0)
     new_label_days: int = Field(7, ge=0)

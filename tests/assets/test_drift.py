@@ -21,7 +21,7 @@ from resources.twins.recorded import recorded_messages
 from tests.assets.test_models import FIRST, LENGTH, MODEL, Installation, once_trained
 
 TRAINED_DAYS = LENGTH
-CALM_DAYS = 10
+CALM_DAYS, MOVED_DAYS = 10, 9
 # The champion was judged as of day 70; so late a training is allowed again and has outcomes that it had not seen.
 NEWEST = FIRST + timedelta(days=TRAINED_DAYS + CALM_DAYS - 1)
 
@@ -77,15 +77,15 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """Calm days after the training and then three on which the world has moved, followed once."""
+    """Calm days after the training and then those on which the world has moved, followed once."""
     folder = tmp_path_factory.mktemp("story")
     made = Story(once_trained(folder, tmp_path_factory), folder)
     made.go_on(TRAINED_DAYS + CALM_DAYS)
     made.look(NEWEST - timedelta(days=2), NEWEST)
     made.calm = (made.watch(), made.follow())
     made.baseline_before = made.lake.frame(f"FROM {BASELINE_STATS.path}")
-    made.go_on(TRAINED_DAYS + CALM_DAYS + 5, shift=8.0, shifted_from=NEWEST + timedelta(days=1))
-    made.look(NEWEST + timedelta(days=1), NEWEST + timedelta(days=5), with_pages=True)
+    made.go_on(TRAINED_DAYS + CALM_DAYS + MOVED_DAYS, shift=8.0, shifted_from=NEWEST + timedelta(days=1))
+    made.look(NEWEST + timedelta(days=1), NEWEST + timedelta(days=MOVED_DAYS), with_pages=True)
     made.before = (made.watch(), made.lake.frame(f"FROM {BASELINE_STATS.path}"))
     made.versions_before = len(made.installation.registry.versions(MODEL))
     made.first, made.second = made.follow(), made.follow()
@@ -150,7 +150,7 @@ def test_people_are_told_once_with_the_outcome_in_the_same_thread(story: Story) 
 
 
 def test_what_another_champion_was_told_of_a_day_stays_beside(story: Story) -> None:
-    day = NEWEST + timedelta(days=5)
+    day = NEWEST + timedelta(days=MOVED_DAYS)
     before = story.watch().filter(event_date=day)
     as_if = "UPDATE {} SET model_version = 99 WHERE event_date = $day AND model_version = 1"
     for table in (MODEL_WATCH, FEATURE_DRIFT):
@@ -205,7 +205,7 @@ def test_old_pages_give_way_and_a_deleted_one_is_not_listed(story: Story) -> Non
     deleted = story.pages().row(0, named=True) | {"event_date": NEWEST, "kind": "alarm", "drift_page": gone}
     rows = pl.concat([story.pages(), pl.DataFrame([old, deleted], schema=story.pages().schema)])
     story.lake.replace(DRIFT_PAGES, Days(date(1, 1, 1), date(9999, 12, 31)), "FROM rows", frames={"rows": rows})
-    newest = NEWEST + timedelta(days=5)
+    newest = NEWEST + timedelta(days=MOVED_DAYS)
     story.look(newest, newest, with_pages=True)
     assert not (root / "2026-05-30-old-drift.html").exists()
     assert gone not in story.pages()["drift_page"].to_list()

@@ -3,10 +3,17 @@
 import dagster as dg
 import pytest
 
+from assets.house import PRODUCT
 from assets.requests import EPISODE_TAG
 from sensors.retrain_on_drift import retrain_on_drift
 from tests.sensors.house import House
 from tests.sensors.verdicts import BEGIN, MODEL, Watched
+
+
+@pytest.fixture(autouse=True)
+def _three_days_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = PRODUCT.drift.model_copy(update={"consecutive_days": 3})
+    monkeypatch.setattr("assets.retraining.PRODUCT", PRODUCT.model_copy(update={"drift": rules}))
 
 
 def test_before_there_is_a_model_nothing_is_asked_for(tmp_path_factory: pytest.TempPathFactory) -> None:
