@@ -6,10 +6,11 @@ from typing import Any
 
 import polars as pl
 
-from assets.deciding import actions_for, announced, planned
+from assets.deciding import PLANNER, actions_for, announced, planned
 from assets.house import PRODUCT
 from assets.verifying import doubted
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
+from intelligence.decisions.ladder import ACTIVE
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.decisions.wanted import actions_wanted
 from intelligence.tables import Table
@@ -28,13 +29,23 @@ def acted(lake: Lake, announcer: Announcer) -> tuple[pl.DataFrame, str]:
     newest = lake.frame(query)
     wanted = actions_wanted(newest, settings=PRODUCT.decisions, is_newest_day=True)
     new = planned(announcer, wanted)
-    report = announcer.delivered()
+    report = brought(announcer)
     unseen = doubted(lake, announcer)
     told = announced(announcer)
     standing = pl.Series([result.standing for result in report.results], dtype=pl.String).value_counts(sort=True)
     counts = ", ".join(f"{count} {name}" for name, count in standing.iter_rows())
     said = f"{len(wanted)} wanted, {len(new)} new; delivered: {counts or 'nothing'}; {len(unseen)} not seen in telemetry; {told} messages"
     return log_rows(announcer), f"{said}. {report.held_up}." if report.held_up else f"{said}."
+
+
+def brought(announcer: Announcer) -> Any:
+    """Return the report of bringing approved actions to their targets.
+
+    What waited on the policy's word is withdrawn first where product.yaml lets that kind act by itself no more.
+    """
+    lowered = [kind for kind in ACTIVE if PRODUCT.decisions.of(kind).level != "auto"]
+    announcer.outbox().withdrawn(lowered, approved_by=PLANNER, reason="product.yaml lets it act by itself no more")
+    return announcer.delivered()
 
 
 def is_left_behind(lake: Lake, day: date) -> bool:

@@ -20,17 +20,10 @@ SHOWN_STORIES = 3
 def story_of(lake: Lake, announcer: Announcer, named: str) -> dict[str, Any]:
     """Return the story of a decision, named by the beginning of its id or by a feature for its newest one.
 
-    Raises ActionError where there is none.
+    `earlier` is the feature's newest decision before it that was more than watching, None where there is none. Raises
+    ActionError where there is no such decision, or several begin so.
     """
-    query = f"""
-        FROM {FEATURE_DECISIONS.path} WHERE starts_with(decision_id, $named) OR feature = $named
-        ORDER BY event_date DESC, score DESC LIMIT 1"""
-    found = lake.frame(query, {"named": named}) if lake.exists() else pl.DataFrame()
-    if found.is_empty():
-        raise ActionError(
-            named, "there is no such decision or feature.", hint="`intelligence status` lists the newest."
-        )
-    decision = found.row(0, named=True)
+    decision = _decision(lake, named)
     outbox = announcer.outbox()
     entries = (
         [each for each in outbox.entries() if each.action.episode == decision["episode"]] if decision["episode"] else []
@@ -49,12 +42,37 @@ def story_of(lake: Lake, announcer: Announcer, named: str) -> dict[str, Any]:
     outcomes = lake.frame("FROM actions.outcomes WHERE decision_id = $id", {"id": decision["decision_id"]})
     return {
         "decision": decision,
+        "earlier": next(
+            lake.frame(_EARLIER, {name: decision[name] for name in _OF_EARLIER}).iter_rows(named=True), None
+        ),
         "rules": _rules(),
         "origin": _origin(lake, decision),
         "actions": done,
         "history": history,
         "outcomes": outcomes.to_dicts(),
     }
+
+
+_OF_EARLIER = ("scope", "feature", "event_date")
+_EARLIER = f"""
+SELECT event_date, action, decision_id FROM {FEATURE_DECISIONS.path}
+WHERE scope = $scope AND feature = $feature AND event_date < $event_date AND action <> 'monitor'
+ORDER BY event_date DESC LIMIT 1"""
+
+
+def _decision(lake: Lake, named: str) -> dict[str, Any]:
+    """Return the feature's newest decision, or else the one whose id begins so."""
+    found = pl.DataFrame()
+    if lake.exists():
+        query = f"FROM {FEATURE_DECISIONS.path} WHERE feature = $named ORDER BY event_date DESC, score DESC LIMIT 1"
+        found = lake.frame(query, {"named": named})
+    if found.is_empty() and lake.exists() and named:
+        query = f"FROM {FEATURE_DECISIONS.path} WHERE starts_with(decision_id, $named) LIMIT 2"
+        found = lake.frame(query, {"named": named})
+    if found.height != 1:
+        problem = "several decisions begin so." if found.height else "there is no such decision or feature."
+        raise ActionError(named, problem, hint="`intelligence status` lists the newest.")
+    return found.row(0, named=True)
 
 
 def _rules() -> dict[str, str]:

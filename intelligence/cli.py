@@ -290,6 +290,9 @@ def pause(
     """Stop actions before the next one is delivered: all, those on a feature, or those of a kind."""
     new = _announcer().outbox().paused(scope, actor=_person(), reason=why or "paused")
     _say(f"{scope} is paused{'' if new else ' already'}. `intelligence resume {scope}` ends it.")
+    kind, _, name = scope.partition(":")
+    if kind == "feature" and not _is_known_feature(name):
+        _say(f"No feature {name} was seen yet: the pause holds for one that comes. Is the name right?")
 
 
 @app.command()
@@ -401,11 +404,19 @@ def _announcer() -> "Announcer":
 
 
 def _deliver() -> None:
-    report = _announcer().delivered()
+    from assets.acting import brought
+
+    report = brought(_announcer())
     for result in report.results:
         _say(f"{result.action_id[:12]} stands at {result.standing}: {result.reason}")
     if report.held_up:
         _say(f"Delivery waits: {report.held_up}.")
+
+
+def _is_known_feature(name: str) -> bool:
+    lake = _lake()
+    query = "SELECT count(*) AS n FROM warehouse.dim_feature_metadata WHERE feature = $name"
+    return lake.exists() and bool(lake.frame(query, {"name": name}).item())
 
 
 def _model_names() -> list[str]:

@@ -91,6 +91,9 @@ def explanation_parts(story: Mapping[str, Any]) -> Iterator[RenderableType]:
         Text(row["reasons"]),
         Text(f"decision {row['decision_id']}  policy {row['policy_version']}  level {row['level'] or 'none'}"),
     )
+    if story["earlier"]:
+        past = story["earlier"]
+        yield Text(f"Before that, on {past['event_date']}: {past['action']}, decision {past['decision_id'][:12]}.")
     yield _candidates(row)
     yield _listed("Why not", json.loads(row["why_not"]).items())
     if row["lowered_by"]:

@@ -83,6 +83,24 @@ class Outbox:
             moved(connection, current(connection, action_id), ActionState.REJECTED, self._doing(actor, reason))
         return self.entry(action_id)
 
+    def withdrawn(self, kinds: Collection[str], *, approved_by: str, reason: str) -> list[str]:
+        """Return the ids of waiting actions of these kinds that will not be sent, since `approved_by` alone approved them.
+
+        They are expired, or failed where they had been tried.
+        """
+        alone = select(OUTBOX_EVENTS.c.action_id).where(
+            OUTBOX_EVENTS.c.event == ActionState.APPROVED.value, OUTBOX_EVENTS.c.actor == approved_by
+        )
+        waiting = select(OUTBOX).where(
+            OUTBOX.c.state == ActionState.APPROVED.value, OUTBOX.c.kind.in_(kinds), OUTBOX.c.id.in_(alone)
+        )
+        with self.state.writing() as connection:
+            entries = [entry_from(row) for row in connection.execute(waiting).mappings()]
+            for entry in entries:
+                after = ActionState.FAILED if entry.attempts else ActionState.EXPIRED
+                moved(connection, entry, after, self._doing(approved_by, reason))
+        return [entry.id for entry in entries]
+
     def undo_wanted(self, action_id: str, *, actor: str, reason: str) -> Entry:
         """Return the action, which the next delivery takes back; one that was not begun is rejected instead."""
         with self.state.writing() as connection:

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from assets.acting import brought
 from assets.deciding import announced
 from resources.announcer import Announcer
 
@@ -16,7 +17,7 @@ def deliver_actions(announcer: Announcer) -> dg.SkipReason:
     """
     if not announcer.is_opened():
         return dg.SkipReason("No action was ever asked for.")
-    report = announcer.delivered()
+    report = brought(announcer)
     told = announced(announcer)
     if report.held_up:
         return dg.SkipReason(f"{report.held_up}.")

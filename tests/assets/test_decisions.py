@@ -230,6 +230,29 @@ def test_without_a_champion_nothing_is_touched_without_a_person(
     assert of_quiz(site.decide())["level"] == "advise", "no champion and so no drift: two doubts, two steps down"
 
 
+def test_what_waits_on_the_word_of_a_policy_that_was_lowered_meanwhile_is_not_sent(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.decide()
+    site.announcer.outbox().paused("everything", actor="ada", reason="a demo")
+    assert set(site.act()["standing"]) == {"approved"}
+    at_level(monkeypatch, "shadow")
+    site.announcer.outbox().resumed("everything", actor="ada", reason="over")
+    assert set(site.act()["standing"]) == {"expired"}
+    assert (site.exposure(), recorded_messages(site.folder)) == (1.0, [])
+
+
+def test_what_a_person_has_approved_is_sent_whatever_the_policy_may_do_since(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_level(monkeypatch, "approve")
+    site.decide()
+    (waits,) = site.act().filter(target="flags")["action_id"]
+    site.announcer.outbox().approved(waits, actor="ada", reason="seen")
+    at_level(monkeypatch, "shadow")
+    assert site.act().filter(action_id=waits)["standing"].to_list() == ["confirmed"]
+
+
 def test_the_story_of_a_decision_goes_from_the_flag_to_the_raw_rows(site: Site) -> None:
     decision = of_quiz(site.decide())
     site.act()
@@ -239,8 +262,16 @@ def test_the_story_of_a_decision_goes_from_the_flag_to_the_raw_rows(site: Site) 
     assert {each["target"] for each in story["actions"]} == {"flags", "slack"}
     assert [line.event for line in story["history"]][:2] == ["planned", "approved"]
     assert {"lake snapshot", "policy", "risk model", "flag"} <= {name for name, _ in story["origin"]}
-    with pytest.raises(ActionError, match="no such decision"):
-        story_of(site.lake, site.announcer, "nobody")
+    assert story["earlier"] is None
+    for nobody in ("nobody", ""):
+        with pytest.raises(ActionError, match="no such decision"):
+            story_of(site.lake, site.announcer, nobody)
+    twin = f"INSERT INTO {FEATURE_DECISIONS.path} BY NAME SELECT * REPLACE (decision_id || 'x' AS decision_id,"
+    later = f"{twin} event_date + 1 AS event_date, 'monitor' AS action) FROM {FEATURE_DECISIONS.path} WHERE feature = 'quiz'"
+    site.lake.commit(lambda connection: connection.execute(later))
+    with pytest.raises(ActionError, match="several decisions begin so"):
+        story_of(site.lake, site.announcer, decision["decision_id"][:10])
+    assert story_of(site.lake, site.announcer, "quiz")["earlier"]["decision_id"] == decision["decision_id"]
 
 
 def test_an_outcome_needs_days_and_controls_before_it_says_anything(site: Site) -> None:

@@ -327,7 +327,9 @@ def test_without_any_action_the_commands_about_actions_say_so(run: Run, home: Pa
 
 
 def test_a_pause_is_listed_until_it_is_ended(run: Run) -> None:
-    assert "is paused" in run("pause", "feature:quiz", "--why", "a demo").out
+    said = run("pause", "feature:quiz", "--why", "a demo").out
+    assert "is paused" in said
+    assert "No feature quiz was seen yet" in said
     assert "feature:quiz paused by" in run("actions").out
     assert "is paused already" in run("pause", "feature:quiz").out
     assert "goes on" in run("resume", "feature:quiz").out
