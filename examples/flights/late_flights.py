@@ -12,7 +12,8 @@ from pathlib import Path
 
 import polars as pl
 
-from intelligence.risk.training import Question, Rules, Training, trained
+from intelligence.risk.question import Question
+from intelligence.risk.training import Rules, Training, trained
 
 FLIGHTS = Path(__file__).with_name("flights.parquet")
 PUBLISHED = (0.761, 0.765)

@@ -7,7 +7,8 @@ from typing import Final
 
 from intelligence.product import Risk
 from intelligence.risk.predictors import FEATURE_PREDICTORS, USER_PREDICTORS, Predictor, directions_of, names_of
-from intelligence.risk.training import Question, Rules
+from intelligence.risk.question import Question
+from intelligence.risk.training import Rules
 
 LONGEST_TRAINING_DAYS: Final = 365
 USER_STRIDE_DAYS: Final = 3

@@ -4,7 +4,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from intelligence.risk.training import Question, Rules, Training, trained
+from intelligence.risk.question import Question
+from intelligence.risk.training import Rules, Training, trained
 
 QUESTION = Question(
     unit="unit",

@@ -12,8 +12,9 @@ from PIL import Image
 from intelligence.risk.card import SHOWN, card, comparison, measured, report, summary
 from intelligence.risk.evaluation import Estimate
 from intelligence.risk.pictures import contributions_picture, folds_picture, training_picture
+from intelligence.risk.question import Question
 from intelligence.risk.rivals import RIVALS, logistic_regression
-from intelligence.risk.training import Question, Rules, Training, trained
+from intelligence.risk.training import Rules, Training, trained
 
 HEADINGS = (
     *("**Question.**", "**Model.**", "**Data.**", "**How it was judged.**"),

@@ -10,8 +10,9 @@ from polars.testing import assert_frame_equal
 from intelligence.risk.card import report
 from intelligence.risk.evaluation import Sample
 from intelligence.risk.gate import verdict
+from intelligence.risk.question import Question
 from intelligence.risk.rivals import RIVALS
-from intelligence.risk.training import Question, Rules, Training, trained, what_is_missing
+from intelligence.risk.training import Rules, Training, trained, what_is_missing
 
 
 def test_a_planted_signal_is_found_and_beats_the_floors(training: Training) -> None:

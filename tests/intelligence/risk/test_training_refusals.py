@@ -6,7 +6,8 @@ import polars as pl
 import pytest
 
 from intelligence.errors import NotEnoughEvidence, PanelError
-from intelligence.risk.training import Question, Rules, trained, what_is_missing
+from intelligence.risk.question import Question
+from intelligence.risk.training import Rules, trained, what_is_missing
 
 TRUE, FALSE = pl.lit(value=True), pl.lit(value=False)
 UNKNOWN = pl.lit(None, dtype=pl.Boolean)
