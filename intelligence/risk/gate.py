@@ -14,9 +14,7 @@ Decision = Literal["promote", "hold", "reject", "not_enough_evidence"]
 MARGIN: Final = 0.02
 MOST_CALIBRATION_ERROR: Final = 0.03
 FEWEST_UNITS: Final = 5
-DRAWS: Final = 300
 CHANCE_DRAWS: Final = 100
-SEED: Final = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +48,8 @@ def verdict(
     threshold: float,
     margin: float = MARGIN,
     most_calibration_error: float = MOST_CALIBRATION_ERROR,
+    draws: int = 200,
+    seed: int = 7,
 ) -> Verdict:
     """Return whether the challenger is promoted.
 
@@ -64,6 +64,7 @@ def verdict(
         challenger: probabilities of the challenger on the rows of `sample`, given before it had seen them.
         rivals: rankings of the floors on the same rows.
         champion: probabilities of the champion on them; None where there is none.
+        draws: how often units are drawn anew for the intervals; those of the training give those of its card.
     """
     units = len(np.unique(sample.units[sample.labels]))
     against = "the champion" if champion is not None else "the floors"
@@ -81,7 +82,7 @@ def verdict(
             onsets=int(sample.labels.sum()),
             against=against,
         )
-    weights = np.vstack([np.ones((1, sample.units.max() + 1)), sample.draws(DRAWS, seed=SEED)])
+    weights = np.vstack([np.ones((1, sample.units.max() + 1)), sample.draws(draws, seed=seed)])
 
     def judged(scores: Floats, chance: Floats | None) -> dict[str, Floats]:
         return measures(scores, chance, sample, capacity=capacity, threshold=threshold, weights=weights)
@@ -95,7 +96,7 @@ def verdict(
     error = float(mine["calibration_error"][0])
     allowed = max(
         most_calibration_error,
-        calibration_error_by_chance(challenger, sample.units, draws=CHANCE_DRAWS, seed=SEED),
+        calibration_error_by_chance(challenger, sample.units, draws=CHANCE_DRAWS, seed=seed),
         float(theirs["calibration_error"][0]) if champion is not None else 0.0,
     )
     decision, reason = _decided(strongest, advantage, precision_change, error, allowed, margin=margin)

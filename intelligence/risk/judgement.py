@@ -70,6 +70,8 @@ def judged_challenger(
         champion=champion.probabilities(rows) if champion else None,
         capacity=subject.rules.capacity,
         threshold=subject.rules.threshold,
+        draws=subject.rules.draws,
+        seed=subject.rules.seed,
     )
     if not unusable:
         return found

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from intelligence.risk.evaluation import Sample
 from intelligence.risk.gate import Verdict, verdict
+from intelligence.risk.training import Training
 
 UNITS, TIMES = 150, 12
 
@@ -159,3 +160,16 @@ def test_the_same_question_has_the_same_verdict() -> None:
     logits, sample = world()
     terms = (logistic(logits), logistic(noisy(logits, 0.5)), sample)
     assert judged(*terms) == judged(*terms)
+
+
+def test_a_first_model_is_judged_by_the_interval_that_its_card_tells(training: Training) -> None:
+    unseen = training.unseen
+    codes = unseen["unit"].rank("dense").to_numpy().astype(np.int64) - 1
+    sample = Sample(codes, unseen["time"].to_numpy(), unseen["label"].to_numpy())
+    floors = {name: unseen[name].to_numpy() for name in training.question.floors}
+    rules = training.rules
+    found = verdict(
+        unseen[training.model.kind].to_numpy(), floors, sample, champion=None,
+        capacity=rules.capacity, threshold=rules.threshold, draws=rules.draws, seed=rules.seed,
+    )  # fmt: skip
+    assert found.advantage == training.advantage[found.against]
