@@ -57,8 +57,8 @@ def verdict(
     chance where there is none of those: it is promoted when its PR-AUC is higher and the lower bound of the paired
     interval lies above -`margin`, and rejected when the upper bound lies below 0. A first model that is higher without
     that bound lacks evidence. A successor must besides be higher than each floor. Either way its calibration error may
-    be at most `most_calibration_error`, or what the champion or chance itself shows on as few rows, and at capacity it
-    must not be clearly worse.
+    be at most `most_calibration_error`, which a challenger that is clearly worse calibrated than the champion may not
+    use up, or what the champion or chance itself shows on as few rows; and at capacity it must not be clearly worse.
 
     Args:
         challenger: probabilities of the challenger on the rows of `sample`, given before it had seen them.
@@ -94,11 +94,11 @@ def verdict(
     advantage = estimate(mine["pr_auc"] - theirs["pr_auc"])
     precision_change = estimate(mine["precision_at_capacity"] - theirs["precision_at_capacity"])
     error = float(mine["calibration_error"][0])
-    allowed = max(
-        most_calibration_error,
-        calibration_error_by_chance(challenger, sample.units, draws=CHANCE_DRAWS, seed=seed),
-        float(theirs["calibration_error"][0]) if champion is not None else 0.0,
-    )
+    allowed = calibration_error_by_chance(challenger, sample.units, draws=CHANCE_DRAWS, seed=seed)
+    if champion is not None:
+        allowed = max(allowed, float(theirs["calibration_error"][0]))
+    if champion is None or not _is_above_0(estimate(mine["calibration_error"] - theirs["calibration_error"])):
+        allowed = max(allowed, most_calibration_error)
     decision, reason = _decided(strongest, advantage, precision_change, error, allowed, margin=margin)
     above_floor = estimate(mine["pr_auc"] - floors[floor]["pr_auc"])
     if champion is None and decision == "hold" and (advantage.value or 0.0) > 0:
@@ -137,6 +137,10 @@ def _decided(
     if value == low == high == 0:
         return "hold", f"It says the same as {against}: {told}."
     return "hold", f"No difference that counts: {told}."
+
+
+def _is_above_0(difference: Estimate) -> bool:
+    return difference.low is not None and difference.low > 0
 
 
 def _told(advantage: Estimate, against: str) -> str:

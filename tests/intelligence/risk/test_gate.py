@@ -162,6 +162,18 @@ def test_the_same_question_has_the_same_verdict() -> None:
     assert judged(*terms) == judged(*terms)
 
 
+def test_a_challenger_that_is_clearly_worse_calibrated_than_the_champion_may_not_use_up_what_is_allowed() -> None:
+    logits, sample = world(units=1_500)
+    challenger, champion = logistic(logits + 0.25), logistic(noisy(logits, 1.0))
+    found = judged(challenger, champion, sample)
+    error = found.challenger["calibration_error"].value
+    assert error is not None
+    assert error < 0.03
+    assert found.decision == "reject"
+    assert "calibration error" in found.reason
+    assert judged(challenger, None, sample, floor=logits * 0).decision == "promote"
+
+
 def test_a_first_model_is_judged_by_the_interval_that_its_card_tells(training: Training) -> None:
     unseen = training.unseen
     codes = unseen["unit"].rank("dense").to_numpy().astype(np.int64) - 1
