@@ -12,6 +12,7 @@ from intelligence.product import Product
 from intelligence.sparkline import sparkline
 from intelligence.tables import Claim, Days, Table, schema_contradictions, standard_claims
 from intelligence.telemetry.tables import EVENTS, freshness_claim
+from resources.delivery import days_made
 from resources.inspection import Inspection
 from resources.lake import Lake
 from resources.product_file import product_at
@@ -36,9 +37,15 @@ def first_day() -> date:
 
 
 def end_of_days() -> date | None:
-    """Return the day after the product's last, where its data is known to end; else days go on until yesterday."""
+    """Return the day after the product's last, where its data is known to end; else days go on until yesterday.
+
+    A demo that was given more days once has them also for a server that was not told so.
+    """
     last = PRODUCT.last_declared_day()
-    return last + timedelta(days=1) if last else None
+    if last is None:
+        return None
+    made = [] if PRODUCT.end else list(days_made(PRODUCT, settings().landing))
+    return max([last, *made]) + timedelta(days=1)
 
 
 # A product whose data goes on is expected to have yesterday in these by the next noon; one that ended is never late.

@@ -7,9 +7,10 @@ import dagster as dg
 import pytest
 
 from assets.definitions import LAYERS, defs
-from assets.house import SCHEMA_CHECK, first_day
+from assets.house import PRODUCT, SCHEMA_CHECK, end_of_days, first_day
 from intelligence.layers import TABLES
 from intelligence.tables import standard_claims
+from resources.delivery import simulation_folder
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "graph.txt"
 GRAPH = defs.resolve_asset_graph()
@@ -71,3 +72,16 @@ def test_the_graph_is_the_one_that_was_reviewed() -> None:
 
 def test_the_first_day_is_the_products() -> None:
     assert str(first_day()) == "2026-05-04"
+
+
+def test_days_of_a_demo_that_was_longer_once_still_belong_to_the_product(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTELLIGENCE_DATA", str(tmp_path))
+    assert str(end_of_days()) == "2026-08-02"
+    (source,) = PRODUCT.sources
+    assert source.simulate is not None
+    folder = simulation_folder(source.name, source.simulate, tmp_path / "landing")
+    folder.mkdir(parents=True)
+    (folder / "2026-08-07.parquet").touch()
+    assert str(end_of_days()) == "2026-08-08"
