@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from benchmarks.measuring import MEMORY_LIMIT
 
 if TYPE_CHECKING:
+    import dagster as dg
+
     from intelligence.tables import Table
 
 FIRST_DAY = date(2025, 1, 1)
@@ -42,8 +44,20 @@ def spans(first: date, days: int, at_once: int) -> Iterator[tuple[date, date]]:
 def materialize(tables: Sequence["Table"], days: tuple[date, date] | None = None) -> None:
     """Run the assets of these tables, with all their checks, for the days from first to last; raises where one fails."""
     from assets.definitions import SETTINGS, defs
+    from resources.runs import instance_for
+
+    run(defs, instance_for(SETTINGS), tables, days)
+
+
+def run(
+    definitions: "dg.Definitions",
+    instance: "dg.DagsterInstance",
+    tables: Sequence["Table"],
+    days: tuple[date, date] | None = None,
+) -> None:
+    """Run the assets of these tables as `materialize` does, of other definitions on another instance."""
     from assets.house import key_of
-    from resources.runs import TERMINAL, instance_for
+    from resources.runs import TERMINAL
 
     tags = {}
     if days:
@@ -51,8 +65,8 @@ def materialize(tables: Sequence["Table"], days: tuple[date, date] | None = None
             "dagster/asset_partition_range_start": days[0].isoformat(),
             "dagster/asset_partition_range_end": days[1].isoformat(),
         }
-    defs.resolve_implicit_global_asset_job_def().execute_in_process(
-        instance=instance_for(SETTINGS),
+    definitions.resolve_implicit_global_asset_job_def().execute_in_process(
+        instance=instance,
         asset_selection=[key_of(table) for table in tables],
         run_config={"loggers": {TERMINAL: {}}},
         tags=tags,
