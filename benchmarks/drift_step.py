@@ -1,4 +1,4 @@
-"""What one day of the drift layer costs on the lake of this process's environment: verdicts, their run, their pages.
+"""What one day of the drift layer costs on the lake of this process's environment: verdicts, their pages, the runs of both.
 
 `--prepare` builds the lake, trains the models and makes the baselines; without it the newest day is watched three times,
 the first with nothing imported yet. See `benchmarks.drift`.
@@ -33,15 +33,28 @@ def main() -> None:
         return
     steps = {
         "verdicts": lambda: verdicts(plan.last_day),
-        "run": lambda: materialize((FEATURE_DRIFT, USER_DRIFT, MODEL_WATCH), day),
-        "pages": lambda: materialize((DRIFT_PAGES,)),
+        "run of verdicts": lambda: materialize((FEATURE_DRIFT, USER_DRIFT, MODEL_WATCH), day),
+        "pages": pages,
+        "run of pages": lambda: materialize((DRIFT_PAGES,)),
     }
     for turn in ("first", "second", "third"):
         for name, step in steps.items():
             wall, cpu = time.perf_counter(), time.process_time()
             step()
             took = f"{time.perf_counter() - wall:6.2f} s wall  {time.process_time() - cpu:6.2f} s CPU"
-            print(f"{name:<9} {turn:<7} {took}", flush=True)
+            print(f"{name:<16} {turn:<7} {took}", flush=True)
+
+
+def pages() -> None:
+    """Make the pages of the newest verdicts on both models, without Dagster and without checks."""
+    from assets.definitions import SETTINGS
+    from assets.pages import made_pages
+    from resources.drift_reports import DriftReports
+    from resources.lake import Lake
+    from resources.registry import Registry
+
+    reports = DriftReports.of(SETTINGS)
+    made_pages(Lake.of(SETTINGS), Registry.of(SETTINGS), reports, product="Drifting", say=lambda _: None)
 
 
 def verdicts(day: date) -> None:
