@@ -64,6 +64,14 @@ def is_left_behind(lake: Lake, day: date) -> bool:
 _WAITING = ("approved", "sent")
 
 
+def unseen_feature(lake: Lake, scope: str) -> str | None:
+    """Return the feature that the scope of a pause names if no telemetry has named it yet, else None."""
+    kind, _, name = scope.partition(":")
+    known = "SELECT feature FROM warehouse.dim_feature_metadata WHERE feature = $name"
+    is_seen = kind != "feature" or (lake.exists() and lake.frame(known, {"name": name}).height)
+    return None if is_seen else name
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """Actions for a person, and what holds some of them up."""

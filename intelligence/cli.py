@@ -3,8 +3,7 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
@@ -14,12 +13,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from intelligence import terminal
 from intelligence.errors import ModelError, PlatformError
 from intelligence.invocation import Invocation
+from intelligence.terminal_progress import progress_on
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -288,11 +287,12 @@ def pause(
     why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
 ) -> None:
     """Stop actions before the next one is delivered: all, those on a feature, or those of a kind."""
+    from assets.acting import unseen_feature
+
     new = _announcer().outbox().paused(scope, actor=_person(), reason=why or "paused")
     _say(f"{scope} is paused{'' if new else ' already'}. `intelligence resume {scope}` ends it.")
-    kind, _, name = scope.partition(":")
-    if kind == "feature" and not _is_known_feature(name):
-        _say(f"No feature {name} was seen yet: the pause holds for one that comes. Is the name right?")
+    if unseen := unseen_feature(_lake(), scope):
+        _say(f"No feature {unseen} was seen yet: the pause holds for one that comes. Is the name right?")
 
 
 @app.command()
@@ -413,12 +413,6 @@ def _deliver() -> None:
         _say(f"Delivery waits: {report.held_up}.")
 
 
-def _is_known_feature(name: str) -> bool:
-    lake = _lake()
-    query = "SELECT count(*) AS n FROM warehouse.dim_feature_metadata WHERE feature = $name"
-    return lake.exists() and bool(lake.frame(query, {"name": name}).item())
-
-
 def _model_names() -> list[str]:
     from assets.panels import MODELS
 
@@ -455,7 +449,7 @@ def _done(work: "Work") -> "Outcome":
         from resources.runs import instance_for
 
         instance = instance_for(SETTINGS)
-    with _progress() as listener:
+    with progress_on(console) as listener:
         return work(defs, _lake(), instance, listener)
 
 
@@ -473,25 +467,6 @@ def _brought_up_to_date() -> "Outcome":
             del sys.modules[name]
         return _brought_up_to_date()
     return outcome
-
-
-@contextmanager
-def _progress() -> Iterator["Listener"]:
-    columns = (TextColumn("{task.description:<44}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=not console.is_terminal) as progress:
-        task = progress.add_task("starting", total=1)
-
-        def listen(kind: str, text: str) -> None:
-            if kind == "plan":
-                done = progress.tasks[0].completed
-                progress.update(task, total=done + int(text))
-            elif kind == "done":
-                progress.advance(task)
-            else:
-                progress.update(task, description=text.replace("__", "/")[:44])
-
-        yield listen
-        progress.update(task, description="done")
 
 
 def _say_what_came_of_it(outcome: "Outcome") -> None:

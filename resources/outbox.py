@@ -4,6 +4,7 @@ What a deliverer does to an action is in `resources/attempts.py`.
 """
 
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -86,7 +87,7 @@ class Outbox:
     def withdrawn(self, kinds: Collection[str], *, approved_by: str, reason: str) -> list[str]:
         """Return the ids of waiting actions of these kinds that will not be sent, since `approved_by` alone approved them.
 
-        They are expired, or failed where they had been tried.
+        They are expired, or failed where they had been tried. Where somebody changes one at this moment, that holds.
         """
         alone = select(OUTBOX_EVENTS.c.action_id).where(
             OUTBOX_EVENTS.c.event == ActionState.APPROVED.value, OUTBOX_EVENTS.c.actor == approved_by
@@ -94,12 +95,15 @@ class Outbox:
         waiting = select(OUTBOX).where(
             OUTBOX.c.state == ActionState.APPROVED.value, OUTBOX.c.kind.in_(kinds), OUTBOX.c.id.in_(alone)
         )
-        with self.state.writing() as connection:
+        with self.state.reading() as connection:
             entries = [entry_from(row) for row in connection.execute(waiting).mappings()]
-            for entry in entries:
-                after = ActionState.FAILED if entry.attempts else ActionState.EXPIRED
+        ended = []
+        for entry in entries:
+            after = ActionState.FAILED if entry.attempts else ActionState.EXPIRED
+            with suppress(ActionError), self.state.writing() as connection:
                 moved(connection, entry, after, self._doing(approved_by, reason))
-        return [entry.id for entry in entries]
+                ended.append(entry.id)
+        return ended
 
     def undo_wanted(self, action_id: str, *, actor: str, reason: str) -> Entry:
         """Return the action, which the next delivery takes back; one that was not begun is rejected instead."""

@@ -8,10 +8,9 @@ from assets.house import DAY, key_of
 from assets.requests import run_request
 from assets.steps import Step, today_utc
 from intelligence.tables import Days
+from intelligence.telemetry.open_nights import first_open_night
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
 from resources.lake import Lake
-
-JUDGED_BACK_DAYS = 7
 
 
 @dg.schedule(
@@ -33,8 +32,6 @@ def close_the_night(context: dg.ScheduleEvaluationContext, lake: Lake) -> dg.Run
         return dg.SkipReason("Nothing was taken in yet.")
     if not DAY.has_partition_key(str(yesterday)):
         return dg.SkipReason(f"The product's data does not reach {yesterday}.")
-    query = f"SELECT event_date FROM {DAY_QUALITY.path} WHERE event_date >= $first"
-    judged = set(lake.frame(query, {"first": today - timedelta(days=JUDGED_BACK_DAYS)})["event_date"])
-    week = [today - timedelta(days=back) for back in range(JUDGED_BACK_DAYS, 0, -1)]
-    first = next((day for day in week if day not in judged and day >= span.start), yesterday)
+    judged = set(lake.frame(f"SELECT event_date FROM {DAY_QUALITY.path}")["event_date"])
+    first = first_open_night(judged, today=today, since=span.start)
     return run_request(context.instance, Step((EVENTS, DAY_QUALITY), Days(first, today)), because="the night is over")

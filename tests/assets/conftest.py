@@ -1,8 +1,11 @@
 """What tests of several assets begin with."""
 
+from pathlib import Path
+
 import pytest
 
 from resources.registry import Registry
+from tests.assets.site import Site, at_level
 from tests.programs.models import promote, registered, registry_in
 
 
@@ -12,3 +15,10 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     found = registry_in(tmp_path_factory.mktemp("registry"))
     promote(found, registered(found))
     return found
+
+
+@pytest.fixture
+def site(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Site:
+    """Return an installation with a bad release, where the policy may do everything by itself."""
+    at_level(monkeypatch, "auto")
+    return Site(tmp_path, registry)

@@ -16,7 +16,7 @@ from intelligence.product import Source
 from resources.delivery import simulation_folder
 from resources.registry import Registry
 from resources.twins.recorded import recorded_messages
-from tests.assets.test_decisions import FLAG, Site, at_level
+from tests.assets.site import FLAG, Site, at_level
 from tests.intelligence.decisions.day_of_evidence import DAY
 
 USUAL = 300

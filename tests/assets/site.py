@@ -1,0 +1,106 @@
+"""An installation in which one release is bad, for tests of what is decided about it and what becomes of that."""
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+import assets.acting
+import assets.deciding
+import assets.steps
+from assets.acting import acted
+from assets.deciding import decisions_of
+from assets.house import PRODUCT
+from intelligence.actions.flags import exposure
+from intelligence.decisions.ladder import Level
+from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.tables import Days
+from resources.announcer import Announcer
+from resources.lake import Lake
+from resources.registry import Registry
+from resources.settings import ROOT
+from tests.intelligence.decisions.day_of_evidence import DAY, sources
+
+FLAG = "quiz"
+
+
+class Site:
+    """A lake in which release 3.2.0 on ios breaks quiz, with a champion, flags and an outbox."""
+
+    def __init__(self, folder: Path, registry: Registry) -> None:
+        self.folder, self.registry = folder, registry
+        self.lake = Lake(catalog=f"sqlite:{folder}/catalog.sqlite", store=f"{folder}/files")
+        self.announcer = Announcer(
+            product_file=str(ROOT / "product.yaml"), state=f"sqlite:///{folder}/state.db", data=str(folder)
+        )
+        self._fill()
+
+    def _fill(self) -> None:
+        known = sources()
+        assert known.metrics is not None
+        assert known.quality is not None
+        frames: dict[str, Any] = {
+            "metrics.feature_health": known.health,
+            "metrics.fact_feature_metrics": known.metrics,
+            "telemetry.day_quality": known.quality.filter(pl.col("event_date") == DAY),
+            "warehouse.dim_feature_metadata": known.features,
+            "warehouse.dim_releases": known.releases,
+            "risk.feature_risk": known.risk,
+            "risk.feature_panel": known.panel,
+            "drift.model_watch": pl.DataFrame(
+                {"event_date": [DAY], "model": ["feature_risk"], "model_version": [1], "state": ["steady"]}
+            ),
+        }
+
+        def insert(connection: Any) -> None:
+            for name, frame in frames.items():
+                connection.register("rows_to_insert", frame)
+                connection.execute(f"INSERT INTO {name} BY NAME FROM rows_to_insert")
+                connection.unregister("rows_to_insert")
+            for row in known.release_days.iter_rows(named=True):  # type: ignore[union-attr]
+                connection.execute(
+                    "INSERT INTO warehouse.fact_events BY NAME SELECT $event_date AS event_date, $feature AS feature,"
+                    " $platform AS platform, $app_version AS app_version, n < $failed_events AS crashed, 0 AS error_count"
+                    " FROM range($events) AS rows(n)",
+                    row,
+                )
+
+        self.lake.commit(insert)
+
+    def decide(self, day: date = DAY) -> pl.DataFrame:
+        found = decisions_of(self.lake, self.registry, self.announcer, day)
+        self.lake.replace(FEATURE_DECISIONS, Days(day, day + timedelta(days=1)), "FROM found", frames={"found": found})
+        return found
+
+    def act(self) -> pl.DataFrame:
+        return acted(self.lake, self.announcer)[0]
+
+    def exposure(self) -> float | None:
+        file, _ = self.announcer.flags([FLAG])
+        return exposure(file.document(), FLAG)
+
+    def next_day(self) -> date:
+        """Let the trouble last for another day, and return that day."""
+        tables = [
+            "metrics.feature_health", "metrics.fact_feature_metrics", "telemetry.day_quality", "risk.feature_risk",
+            "risk.feature_panel", "drift.model_watch", "warehouse.fact_events",
+        ]  # fmt: skip
+        query = (
+            "INSERT INTO {0} BY NAME SELECT * REPLACE (event_date + 1 AS event_date) FROM {0} WHERE event_date = $day"
+        )
+        self.lake.commit(lambda connection: [connection.execute(query.format(name), {"day": DAY}) for name in tables])
+        return DAY + timedelta(days=1)
+
+
+def at_level(monkeypatch: pytest.MonkeyPatch, level: Level, **changes: Any) -> None:
+    decisions = PRODUCT.decisions.at_level(level).model_copy(update=changes)
+    product = PRODUCT.model_copy(update={"decisions": decisions})
+    for module in (assets.deciding, assets.acting, assets.steps):
+        if hasattr(module, "PRODUCT"):
+            monkeypatch.setattr(module, "PRODUCT", product)
+
+
+def of_quiz(decisions: pl.DataFrame) -> dict[str, Any]:
+    return decisions.filter(feature="quiz").row(0, named=True)
