@@ -34,13 +34,17 @@ BUILT_FROM = (
 DAY_BUILDS = Table(
     layer="bookkeeping",
     name="day_builds",
-    description="For which telemetry each day of each table was last built.",
+    description="For which telemetry each day of each table was built; of a day that was built again the last row counts.",
     columns=(
         Column("table_name", "VARCHAR", "Table, with its layer.", True),
         Column("day", "DATE", "UTC day.", True),
         Column("token", "VARCHAR", "Stands for the batches and definitions that the day was made from.", True),
     ),
-    key=("table_name", "day"),
+    key=("table_name", "day", "token"),
+)
+# Nothing is deleted: to look for what may have to be would cost more with every day that was ever built.
+LAST_BUILDS = (
+    "SELECT table_name, day, arg_max(token, snapshot_id) AS token FROM bookkeeping.day_builds GROUP BY table_name, day"
 )
 
 
@@ -56,11 +60,6 @@ def definition_version(product: Product) -> str:
 
 def record_builds(connection: duckdb.DuckDBPyConnection, table: Table, days: Days, *, version: str) -> None:
     """Record, in the open transaction, that the days of the table are now built from the present telemetry."""
-    parameters = {**days.parameters, "table": table.path}
-    recorded = "FROM bookkeeping.day_builds WHERE table_name = $table AND day >= $start AND day < $end"
-    # A DELETE that finds nothing costs more with every file of the table, a SELECT does not.
-    if connection.execute(f"SELECT 1 {recorded} LIMIT 1", parameters).fetchone():
-        connection.execute(f"DELETE {recorded}", parameters)
     connection.execute(
         f"INSERT INTO bookkeeping.day_builds SELECT * FROM ({sql('telemetry/day_tokens.sql')})"
         " WHERE day >= $start AND day < $end",
@@ -76,7 +75,7 @@ def stale_days(
         f"SELECT table_name, day FROM ({sql('telemetry/day_tokens.sql')}) AS wanted"
         " JOIN (SELECT unnest($tables, recursive := true)) AS asked ON table_name = asked.name"
         " CROSS JOIN (SELECT max(day) AS newest_day FROM (SELECT unnest(days) AS day FROM telemetry.batches) WHERE day < $before)"
-        " ANTI JOIN bookkeeping.day_builds AS built USING (table_name, day, token)"
+        f" ANTI JOIN ({LAST_BUILDS}) AS built USING (table_name, day, token)"
         " WHERE day < $before AND (NOT newest_day_only OR day = newest_day) ORDER BY table_name, day",
         {"tables": _looking_back(tables), "version": version, "before": before},
     ).fetchall()

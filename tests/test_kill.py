@@ -11,6 +11,7 @@ import pytest
 
 from intelligence.layers import ACT, SCORED, TABLES, TRAINED, WATCH
 from intelligence.telemetry.tables import REJECTED_EVENTS
+from resources.builds import LAST_BUILDS
 from resources.faults import FAULT_POINTS
 from resources.lake import Lake
 
@@ -48,7 +49,7 @@ def contents(folder: Path) -> dict[str, pl.DataFrame]:
     lake = Lake(catalog=f"sqlite:{data}/lake/catalog.sqlite", store=f"{data}/lake/files")
     try:
         tables = {table.path: lake.frame(f"FROM {table.path}") for table in TABLES}
-        tables["bookkeeping.day_builds"] = lake.frame("FROM bookkeeping.day_builds")
+        tables["bookkeeping.day_builds"] = lake.frame(LAST_BUILDS)
     finally:
         lake.close()
     without_time = {path: frame.drop(MOMENTS, strict=False) for path, frame in tables.items()}

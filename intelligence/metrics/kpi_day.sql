@@ -1,11 +1,23 @@
 -- Active users look back 7 and 28 days; the window of a day is NULL while the data, which begins on $first_day, is
 -- shorter than it.
-WITH activity AS (
+WITH present AS (
     SELECT event_date, user_id, segment FROM metrics.user_day
-    WHERE event_date >= $start - INTERVAL 27 DAY AND event_date < $end
+    WHERE event_date >= $start AND event_date < $end
+),
+-- Of the days before the range only a user's last one matters.
+earlier AS (
+    SELECT max(event_date) AS event_date, user_id, segment FROM metrics.user_day
+    WHERE event_date >= $start - INTERVAL 27 DAY AND event_date < $start
+    GROUP BY user_id, segment
+),
+activity AS (
+    FROM present
     UNION ALL
-    SELECT event_date, user_id, 'all' FROM metrics.user_day
-    WHERE event_date >= $start - INTERVAL 27 DAY AND event_date < $end
+    SELECT event_date, user_id, 'all' FROM present
+    UNION ALL
+    FROM earlier
+    UNION ALL
+    SELECT max(event_date), user_id, 'all' FROM earlier GROUP BY user_id
 ),
 calendar AS (
     SELECT CAST(day AS DATE) AS event_date

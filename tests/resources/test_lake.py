@@ -162,15 +162,29 @@ def test_a_catalogue_that_cannot_be_opened_says_what_to_check(tmp_path: Path) ->
         lake.snapshot_id()
 
 
-def test_a_query_without_days_is_written_once_however_long_the_range(
-    own_lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own_lake.commit(
+def deliver_two_days(lake: Lake) -> None:
+    lake.commit(
         lambda connection: connection.execute(
             "INSERT INTO telemetry.batches SELECT 'b', 's', 'f', 1, '{}', 10, 10, 0, 0,"
             " [DATE '2026-01-01', DATE '2026-01-02'], TIMESTAMP '2026-02-01'"
         )
     )
+
+
+def test_a_query_without_days_is_written_once_however_long_the_range(
+    own_lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deliver_two_days(own_lake)
     monkeypatch.setattr("resources.lake.ROWS_AT_ONCE", 1)
     assert own_lake.replace(KPI_DAY, Days(date(2026, 1, 1), date(2026, 1, 4)), ROWS, {"dau": 1}) == 1
     assert own_lake.inspected(KPI_DAY, (), ONE_DAY).row_count == 1
+
+
+def test_a_day_is_as_its_last_build_left_it_also_when_that_was_by_older_definitions(own_lake: Lake) -> None:
+    deliver_two_days(own_lake)
+    both, tomorrow = Days(date(2026, 1, 1), date(2026, 1, 3)), date(2026, 1, 3)
+    older, newer = (own_lake.model_copy(update={"version": version}) for version in ("older", "newer"))
+    for lake, other in ((older, newer), (newer, older), (older, newer)):
+        lake.replace(KPI_DAY, both, ROWS, {"dau": 1})
+        assert KPI_DAY.path not in lake.stale(before=tomorrow)
+        assert other.stale(before=tomorrow)[KPI_DAY.path] == [both]
