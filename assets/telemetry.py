@@ -17,6 +17,7 @@ from assets.house import (
     table_spec,
     table_value,
 )
+from intelligence.errors import LakeError
 from intelligence.layers import DELIVERED
 from intelligence.sql import sql
 from intelligence.tables import Days
@@ -45,6 +46,8 @@ def delivered(
     files = deliveries(product, landing, flags=product_file.flags, progress=context.log.info)
     now = datetime.now(UTC).replace(tzinfo=None)
     report = ingested(lake, product, files, now=now, progress=context.log.info)
+    if report.batches:
+        _merge_small_files(context, lake)
     span = Days(report.days[0], report.days[-1] + timedelta(days=1)) if report.days else lake.newest_day()
     for table in DELIVERED:
         yield materialized(lake, table, span, new_batches=len(report.batches), known_files=report.known)
@@ -54,6 +57,16 @@ def delivered(
         passed=not report.refused,
         metadata={"refused": table_value(pl.DataFrame(report.refusals))} if report.refused else {},
     )
+
+
+def _merge_small_files(context: dg.AssetExecutionContext, lake: Lake) -> None:
+    try:
+        merged = lake.merged_files()
+    except LakeError as error:
+        context.log.warning(str(error))
+        return
+    if merged:
+        context.log.info(f"{merged} small files of the lake were merged into larger ones")
 
 
 @dg.asset(**table_asset(EVENTS, kinds={"duckdb", "view"}), deps=[key_of(RAW_EVENTS)])

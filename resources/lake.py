@@ -23,6 +23,7 @@ from intelligence.errors import LakeError
 from intelligence.layers import DAILY_TABLES, TABLES, VIEWS
 from intelligence.tables import Claim, Days, Table, schema_contradictions
 from resources.builds import DAY_BUILDS, record_builds, stale_days
+from resources.compaction import merged_files
 from resources.faults import reach
 from resources.inspection import Inspection, asked, columns_by_table, inspected
 from resources.settings import Settings, lake_threads, object_store_secret
@@ -257,6 +258,17 @@ class Lake(DuckDBResource):
         """Return what changes with each batch that is taken in, and with the definitions of the tables."""
         batches, newest = self.frame("SELECT count(*), max(ingested_at) FROM telemetry.batches").row(0)
         return f"{batches} batches up to {newest}, definitions {self.version}"
+
+    def merged_files(self) -> int:
+        """Return how many small files were merged into larger ones; raises LakeError, with all as it was, where that fails."""
+        try:
+            return self.commit(merged_files)
+        except duckdb.Error as error:
+            # An internal error would make every later statement of this process fail.
+            self.close()
+            raise LakeError(
+                "lake", f"its small files cannot be merged ({error}).", hint="It works on as it is."
+            ) from error
 
     def snapshot_id(self) -> int:
         """Return the id of the lake's newest snapshot, under which its present state can be read again for ever."""

@@ -88,6 +88,13 @@ def workbench(folder: Path) -> Iterator[Workbench]:
 
 
 @pytest.fixture
+def own_lake(tmp_path: Path) -> Iterator[Lake]:
+    lake = Lake(catalog=f"sqlite:{tmp_path}/catalog.sqlite", store=f"{tmp_path}/files")
+    yield lake
+    lake.close()
+
+
+@pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Workbench]:
     yield from workbench(tmp_path)
 

@@ -26,13 +26,6 @@ SELECT DATE '2026-01-01' AS event_date, 'all' AS segment, $dau AS dau, 0 AS even
 """
 
 
-@pytest.fixture
-def own_lake(tmp_path: Path) -> Iterator[Lake]:
-    lake = Lake(catalog=f"sqlite:{tmp_path}/catalog.sqlite", store=f"{tmp_path}/files")
-    yield lake
-    lake.close()
-
-
 def start_writers(lake: Lake) -> list[subprocess.Popen]:
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return [

@@ -1,0 +1,45 @@
+"""Small files of the lake merged into larger ones.
+
+DuckLake keeps a line for each column of each file in its catalogue and reads all of them in every statement that names a
+day: without this, one more day would cost more with each day before it. What any snapshot says stays the same.
+"""
+
+import duckdb
+
+from intelligence.layers import TABLES, VIEWS
+
+MOST_SMALL_FILES = 32
+SMALL_BYTES = 64 * 2**20
+# A statement that began earlier may still read the files that were merged.
+KEPT_HOURS = 24
+
+_CROWDED = """
+SELECT schema_name, table_name
+FROM __ducklake_metadata_lake.ducklake_data_file AS files
+INNER JOIN __ducklake_metadata_lake.ducklake_table AS tables USING (table_id)
+INNER JOIN __ducklake_metadata_lake.ducklake_schema AS schemas USING (schema_id)
+WHERE files.end_snapshot IS NULL AND tables.end_snapshot IS NULL AND file_size_bytes < $small
+    AND list_contains($mergeable, schema_name || '.' || table_name)
+GROUP BY schema_name, table_name
+HAVING count(*) > $most
+ORDER BY schema_name, table_name
+"""
+
+
+def merged_files(connection: duckdb.DuckDBPyConnection) -> int:
+    """Return how many small files were merged, in the open transaction, in the tables that have many of them.
+
+    Files that were merged a day ago are deleted. A partitioned table keeps each day in files of its own.
+    """
+    connection.execute(
+        f"CALL ducklake_cleanup_old_files('lake', older_than => now() - INTERVAL {KEPT_HOURS} HOUR)"
+    ).fetchall()
+    mergeable = [table.path for table in TABLES if not table.partitioned and table.path not in VIEWS]
+    asked = {"small": SMALL_BYTES, "most": MOST_SMALL_FILES, "mergeable": mergeable}
+    merged = 0
+    for layer, name in connection.execute(_CROWDED, asked).fetchall():
+        rows = connection.execute(
+            f"CALL ducklake_merge_adjacent_files('lake', '{name}', schema => '{layer}', max_file_size => {SMALL_BYTES})"
+        ).fetchall()
+        merged += sum(row[2] for row in rows)
+    return merged
