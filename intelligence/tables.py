@@ -37,8 +37,7 @@ class Table:
     `day` names the column that holds the UTC day, for tables that are replaced day by day; `lookback_days`
     says how many earlier days a day's rows are made from (None: all of them), and so how far a late event
     reaches. `page` is SQL for the small table that people see on the asset's page; a list of numbers in it is drawn
-    as a sparkline. `partitioned` keeps each day in files of its own; event tables do without it, since they are written
-    in the order of time and their files' statistics tell the days apart at half the cost.
+    as a sparkline.
     `newest_day_only` tables are built for the newest day alone: a later model's word on an earlier day is hindsight.
     """
 

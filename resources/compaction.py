@@ -29,12 +29,12 @@ ORDER BY schema_name, table_name
 def merged_files(connection: duckdb.DuckDBPyConnection) -> int:
     """Return how many small files were merged, in the open transaction, in the tables that have many of them.
 
-    Files that were merged a day ago are deleted. A partitioned table keeps each day in files of its own.
+    Files that were merged a day ago are deleted.
     """
     connection.execute(
         f"CALL ducklake_cleanup_old_files('lake', older_than => now() - INTERVAL {KEPT_HOURS} HOUR)"
     ).fetchall()
-    mergeable = [table.path for table in TABLES if not table.partitioned and table.path not in VIEWS]
+    mergeable = [table.path for table in TABLES if table.path not in VIEWS]
     asked = {"small": SMALL_BYTES, "most": MOST_SMALL_FILES, "mergeable": mergeable}
     merged = 0
     for layer, name in connection.execute(_CROWDED, asked).fetchall():

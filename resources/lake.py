@@ -26,10 +26,9 @@ from resources.builds import DAY_BUILDS, record_builds, stale_days
 from resources.compaction import merged_files
 from resources.faults import reach
 from resources.inspection import Inspection, asked, columns_by_table, inspected
+from resources.replacement import rows_replaced
 from resources.settings import Settings, lake_threads, object_store_secret
 
-# Aggregates over more rows than this cost more for each row, since they outgrow the memory that was touched already.
-ROWS_AT_ONCE = 3_000_000
 WRITER_PATIENCE_S = 600
 ADVISORY_LOCK = 7_306_582
 Result = TypeVar("Result")
@@ -284,30 +283,15 @@ class Lake(DuckDBResource):
     ) -> int:
         """Put the query's rows in the place of the table's rows of `days`, all in one transaction; return how many.
 
-        A table without a day column is replaced whole. `frames` are readable in the query by their names. The same
-        transaction records for which telemetry each day was built (see `stale_days`).
+        A table without a day column is replaced whole, or left as it is where it holds these rows already. `frames` are
+        readable in the query by their names. The same transaction records for which telemetry each day was built (see
+        `stale_days`).
         """
-
-        def asked_of(part: Days) -> dict[str, Any]:
-            return asked(query, {**(parameters or {}), **part.parameters})
 
         def work(connection: duckdb.DuckDBPyConnection) -> int:
             for name, frame in (frames or {}).items():
                 connection.register(name, frame)
-            if table.day is None:
-                connection.execute("CREATE OR REPLACE TEMP TABLE replacement AS " + query, asked_of(days))
-                connection.execute(f"DELETE FROM {table.path}")
-                reach("table.days_deleted", table.path)
-                written = _inserted(connection, table, "FROM temp.replacement", {})
-            else:
-                connection.execute(
-                    f"DELETE FROM {table.path} WHERE {table.day} >= $start AND {table.day} < $end", days.parameters
-                )
-                reach("table.days_deleted", table.path)
-                # A query that does not name the days holds all of them and must run once.
-                parts = _parts(connection, days) if "$start" in query else [days]
-                written = sum(_inserted(connection, table, query, asked_of(part)) for part in parts)
-            reach("table.rows_written", table.path)
+            written = rows_replaced(connection, table, days, query, parameters or {})
             if table in DAILY_TABLES:
                 record_builds(connection, table, days, version=self.version)
             reach("table.build_recorded", table.path)
@@ -348,8 +332,6 @@ def _create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> N
         if columns is None:
             definitions = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
             connection.execute(f"CREATE TABLE {table.path} ({definitions})")
-            if table.partitioned:
-                connection.execute(f"ALTER TABLE {table.path} SET PARTITIONED BY ({table.day})")
             # DuckLake asks its catalogue for a table's statistics once; of a table that never had a row, for each column
             # of each query anew (duckdb/ducklake#1313).
             connection.execute(f'INSERT INTO {table.path} ("{table.columns[0].name}") VALUES (NULL)')
@@ -367,26 +349,3 @@ def _create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> N
             )
     for view, query in VIEWS.items():
         connection.execute(f"CREATE OR REPLACE VIEW {view} AS {query}")
-
-
-def _inserted(connection: duckdb.DuckDBPyConnection, table: Table, query: str, parameters: Mapping[str, Any]) -> int:
-    row = connection.execute(f"INSERT INTO {table.path} BY NAME {query}", dict(parameters)).fetchone()
-    return int(row[0]) if row else 0
-
-
-def _parts(connection: duckdb.DuckDBPyConnection, days: Days) -> Iterator[Days]:
-    """Yield the range in parts that hold about ROWS_AT_ONCE events, so that memory does not grow with the range."""
-    if days.end - days.start <= timedelta(days=1):
-        yield days
-        return
-    held = connection.execute(
-        "SELECT (SELECT coalesce(sum(accepted), 0) FROM telemetry.batches),"
-        " (SELECT count(DISTINCT day) FROM (SELECT unnest(days) AS day FROM telemetry.batches))"
-    ).fetchone()
-    events, known_days = held or (0, 0)
-    length = (days.end - days.start).days
-    step = timedelta(days=min(length, max(1, ROWS_AT_ONCE * max(known_days, 1) // max(events, 1))))
-    start = days.start
-    while start < days.end:
-        yield Days(start, min(start + step, days.end))
-        start += step

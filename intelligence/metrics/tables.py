@@ -84,7 +84,6 @@ USER_DAY: Final = Table(
     ),
     key=("event_date", "user_id"),
     day="event_date",
-    partitioned=True,
     page="""
         SELECT segment, count(*) AS user_days, round(avg(events), 2) AS events, round(avg(sessions), 2) AS sessions,
                count(*) FILTER (conversions > 0) AS converted

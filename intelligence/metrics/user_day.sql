@@ -1,4 +1,5 @@
--- Sums are taken of decimals: exact in whatever order threads add them.
+-- Sums are taken of decimals: exact in whatever order threads add them. The rows are in the order of days, so that the
+-- files' statistics tell them apart.
 SELECT
     event_date,
     user_id,
@@ -16,3 +17,4 @@ SELECT
 FROM warehouse.fact_events
 WHERE event_date >= $start AND event_date < $end
 GROUP BY event_date, user_id
+ORDER BY event_date

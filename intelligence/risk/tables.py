@@ -131,7 +131,6 @@ USER_CHURN: Final = Table(
     day="event_date",
     lookback_days=27,
     newest_day_only=True,
-    partitioned=True,
     page="""
         SELECT churn_bucket AS bucket, count(*) AS users, round(avg(churn_score), 3) AS mean_score, mode(reason_1) AS commonest_reason
         FROM risk.user_churn WHERE event_date = (SELECT max(event_date) FROM risk.user_churn WHERE event_date < $end)

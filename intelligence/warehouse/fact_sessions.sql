@@ -1,3 +1,4 @@
+-- In the order of days, so that the files' statistics tell them apart.
 SELECT
     event_date,
     user_id,
@@ -16,3 +17,4 @@ SELECT
 FROM warehouse.fact_events
 WHERE event_date >= $start AND event_date < $end
 GROUP BY event_date, user_id, session_id
+ORDER BY event_date

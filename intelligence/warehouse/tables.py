@@ -157,7 +157,6 @@ FACT_SESSIONS: Final = Table(
     ),
     key=("event_date", "user_id", "session_id"),
     day="event_date",
-    partitioned=True,
     page="""
         SELECT segment, count(*) AS sessions, round(avg(events), 2) AS depth, round(median(duration_s)) AS median_duration_s,
                round(avg(CAST(converted AS INTEGER)), 3) AS converted_rate

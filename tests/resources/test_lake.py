@@ -14,6 +14,7 @@ from intelligence.errors import LakeError
 from intelligence.layers import TABLES
 from intelligence.metrics.tables import KPI_DAY
 from intelligence.tables import Days, schema_contradictions
+from intelligence.warehouse.tables import DIM_RELEASES
 from resources.lake import Lake, is_conflict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,6 +87,21 @@ def test_replacing_a_day_leaves_the_other_days_alone(own_lake: Lake) -> None:
         (date(2026, 1, 1), 3),
         (date(2026, 1, 2), 2),
     ]
+
+
+def test_a_table_without_days_that_holds_the_rows_already_is_left_as_it_is(own_lake: Lake) -> None:
+    def wrote(version: str) -> bool:
+        files = f"FROM ducklake_list_files('lake', '{DIM_RELEASES.name}', schema => '{DIM_RELEASES.layer}')"
+        before = own_lake.frame(files)
+        query = f"SELECT '{version}.' || i AS app_version, 'web' AS platform FROM range(50) AS numbers (i)"
+        assert own_lake.replace(DIM_RELEASES, ONE_DAY, query) == 50
+        return not own_lake.frame(files).equals(before)
+
+    assert wrote("1")
+    assert not wrote("1")
+    assert wrote("2")
+    assert wrote("1")
+    assert own_lake.frame(f"SELECT count(*) FROM {DIM_RELEASES.path} WHERE app_version LIKE '1.%'").item() == 50
 
 
 def test_a_write_that_fails_leaves_what_was_there(own_lake: Lake) -> None:
@@ -168,7 +184,7 @@ def test_a_query_without_days_is_written_once_however_long_the_range(
     own_lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deliver_two_days(own_lake)
-    monkeypatch.setattr("resources.lake.ROWS_AT_ONCE", 1)
+    monkeypatch.setattr("resources.replacement.ROWS_AT_ONCE", 1)
     assert own_lake.replace(KPI_DAY, Days(date(2026, 1, 1), date(2026, 1, 4)), ROWS, {"dau": 1}) == 1
     assert own_lake.inspected(KPI_DAY, (), ONE_DAY).row_count == 1
 
