@@ -7,6 +7,7 @@ day: without this, one more day would cost more with each day before it. What an
 import duckdb
 
 from intelligence.layers import TABLES, VIEWS
+from resources.builds import DAY_BUILDS
 
 MOST_SMALL_FILES = 32
 SMALL_BYTES = 64 * 2**20
@@ -15,11 +16,16 @@ KEPT_HOURS = 24
 
 _CROWDED = """
 SELECT schema_name, table_name
-FROM __ducklake_metadata_lake.ducklake_data_file AS files
+FROM (
+    SELECT * FROM __ducklake_metadata_lake.ducklake_data_file WHERE end_snapshot IS NULL AND file_size_bytes < $small
+) AS files
+-- DuckLake merges no file of which rows were deleted.
+ANTI JOIN (
+    SELECT data_file_id FROM __ducklake_metadata_lake.ducklake_delete_file WHERE end_snapshot IS NULL
+) AS deleted USING (data_file_id)
 INNER JOIN __ducklake_metadata_lake.ducklake_table AS tables USING (table_id)
 INNER JOIN __ducklake_metadata_lake.ducklake_schema AS schemas USING (schema_id)
-WHERE files.end_snapshot IS NULL AND tables.end_snapshot IS NULL AND file_size_bytes < $small
-    AND list_contains($mergeable, schema_name || '.' || table_name)
+WHERE tables.end_snapshot IS NULL AND list_contains($mergeable, schema_name || '.' || table_name)
 GROUP BY schema_name, table_name
 HAVING count(*) > $most
 ORDER BY schema_name, table_name
@@ -34,7 +40,7 @@ def merged_files(connection: duckdb.DuckDBPyConnection) -> int:
     connection.execute(
         f"CALL ducklake_cleanup_old_files('lake', older_than => now() - INTERVAL {KEPT_HOURS} HOUR)"
     ).fetchall()
-    mergeable = [table.path for table in TABLES if table.path not in VIEWS]
+    mergeable = [table.path for table in (*TABLES, DAY_BUILDS) if table.path not in VIEWS]
     asked = {"small": SMALL_BYTES, "most": MOST_SMALL_FILES, "mergeable": mergeable}
     merged = 0
     for layer, name in connection.execute(_CROWDED, asked).fetchall():

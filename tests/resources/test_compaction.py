@@ -11,6 +11,7 @@ from intelligence.errors import LakeError
 from intelligence.metrics.tables import FACT_FEATURE_METRICS
 from intelligence.tables import Days
 from resources import compaction
+from resources.builds import LAST_BUILDS
 from resources.lake import Lake
 
 FIRST = date(2026, 1, 1)
@@ -79,6 +80,37 @@ def test_many_small_files_become_few_and_those_merged_before_are_deleted(own_lak
     assert duckdb.sql(f"SELECT count(*) FROM glob('{own_lake.store}/metrics/fact_feature_metrics/*')").fetchone() == (
         1,
     )
+
+
+def test_what_days_were_built_from_is_merged_too_and_the_last_build_counts(own_lake: Lake) -> None:
+    def recorded() -> int:
+        return own_lake.frame("FROM ducklake_list_files('lake', 'day_builds', schema => 'bookkeeping')").height
+
+    own_lake.commit(
+        lambda connection: connection.execute(
+            "INSERT INTO telemetry.batches SELECT 'b', 's', 'f', 1, '{}', 10, 10, 0, 0,"
+            " [CAST($first + CAST(i AS INTEGER) AS DATE) FOR i IN range(12)], TIMESTAMP '2026-02-01'",
+            {"first": FIRST},
+        )
+    )
+    for number in range(8):
+        lake = own_lake.model_copy(update={"version": "AB"[number % 2]})
+        write(lake, 0, number, days=12)
+    before, files_before = own_lake.frame(f"{LAST_BUILDS} ORDER BY ALL"), recorded()
+    assert own_lake.merged_files() > 0
+    assert files_before == 8
+    assert recorded() == 1
+    assert own_lake.frame(f"{LAST_BUILDS} ORDER BY ALL").equals(before)
+
+
+def test_files_with_rebuilt_days_are_not_tried_again_and_again(own_lake: Lake) -> None:
+    for number in range(6):
+        write(own_lake, 2 * number, number, days=2)
+        write(own_lake, 2 * number, number)
+    assert own_lake.merged_files() == 6, "the rebuilt days"
+    snapshot, files_then = own_lake.snapshot_id(), files(own_lake)
+    assert own_lake.merged_files() == 0
+    assert (own_lake.snapshot_id(), files(own_lake)) == (snapshot, files_then)
 
 
 def test_large_files_are_left_alone(own_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
