@@ -24,19 +24,17 @@ def distance(baseline: Floats, now: Floats) -> float:
     return float(scale.distances(scale.counts(now), scale.counts(baseline)))
 
 
-# The examples are the worst of 12,000 draws, 8 % and 7 % off: much of now lies where the baseline's grid is widest.
+# In the examples much of now lies where the baseline has few values; quantiles alone are 8 % and 7 % off there.
 @settings(max_examples=60, deadline=None)
 @given(seed=SEEDS, shift=st.floats(-2, 2), stretch=st.floats(0.3, 2))
 @example(seed=4968, shift=0.22370472464953473, stretch=1.5)
 @example(seed=947, shift=-1.0, stretch=1.4353952491117783)
-def test_it_is_the_wasserstein_distance_over_the_standard_deviation_to_a_tenth_of_itself(
-    seed: int, shift: float, stretch: float
-) -> None:
+def test_it_is_the_wasserstein_distance_over_the_standard_deviation(seed: int, shift: float, stretch: float) -> None:
     baseline, now = sample(seed), sample(seed + 1, shift=shift, stretch=stretch)
     low, high = np.quantile(baseline, DRAWN_IN)
     drawn_in = [np.clip(values, low, high) for values in (baseline, now)]
     exact = wasserstein_distance(*drawn_in) / drawn_in[0].std()
-    assert distance(baseline, now) == pytest.approx(exact, rel=0.1, abs=0.02)
+    assert distance(baseline, now) == pytest.approx(exact, rel=0.05, abs=0.02)
 
 
 @settings(max_examples=60, deadline=None)
