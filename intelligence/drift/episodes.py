@@ -1,7 +1,7 @@
 """From verdicts to what has to be done: episodes of drift, the one retraining of each, and what people are told."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -92,27 +92,22 @@ def episodes(watch: pl.DataFrame, trainings: Sequence[Training], *, rules: Drift
                 found.append(Episode(row["model"], version, version, day, day, None, row["reason"], is_over=False))
             last = found[-1]
             ripe = last.ripe_day or (row["event_date"] if run >= rules.consecutive_days else None)
-            found[-1] = _with(last, last_day=row["event_date"], ripe_day=ripe, reason=row["reason"])
+            found[-1] = replace(last, last_day=row["event_date"], ripe_day=ripe, reason=row["reason"])
         elif row["state"] in ("steady", "moved"):
             run, steady = 0, steady + 1
             if found and steady >= rules.consecutive_days:
-                found[-1] = _with(found[-1], is_over=True)
+                found[-1] = replace(found[-1], is_over=True)
     return found
 
 
 def _under(champion: int, episode: Episode, trainings: Sequence[Training]) -> Episode:
     """Return the episode on the first day of another champion: it goes on where that one was trained for it."""
     trained_for_it = not episode.is_over and champion in {each.challenger for each in _since_ripe(episode, trainings)}
-    return _with(episode, champion=champion) if trained_for_it else _with(episode, is_over=True)
+    return replace(episode, champion=champion) if trained_for_it else replace(episode, is_over=True)
 
 
 def _since_ripe(episode: Episode, trainings: Sequence[Training]) -> list[Training]:
     return [each for each in trainings if episode.ripe_day and each.as_of >= episode.ripe_day]
-
-
-def _with(episode: Episode, **changes: object) -> Episode:
-    fields = {name: getattr(episode, name) for name in episode.__slots__}
-    return Episode(**{**fields, **changes})
 
 
 def retraining(
