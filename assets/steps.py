@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime
 
 from assets.acting import is_left_behind
 from assets.house import PRODUCT
+from intelligence.actions.tables import ACTION_LOG
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import MODEL_WATCH
 from intelligence.layers import ACT, DAILY_TABLES, NEWEST_DAY_TABLES, TRAINED, WATCH
@@ -55,15 +56,21 @@ def model_steps(lake: Lake, *, today: date) -> list[Step]:
     steps = scoring_and_training_steps(lake, today=today)
     if steps or MODEL_WATCH.path in lake.stale(before=today):
         steps.append(Step(WATCH, newest))
-    undecided = FEATURE_DECISIONS.path in lake.stale(before=today) or _decided_by_another_policy(lake, newest)
+    undecided = FEATURE_DECISIONS.path in lake.stale(before=today) or decided_by_another_policy(lake, newest)
     if steps or undecided or is_left_behind(lake, newest.start):
         steps.append(Step(ACT, newest))
     return steps
 
 
-def _decided_by_another_policy(lake: Lake, newest: Days) -> bool:
-    """Return whether the newest day was decided on before the policy was changed; earlier days stay as they were decided."""
-    query = f"SELECT DISTINCT policy_version FROM {FEATURE_DECISIONS.path} WHERE event_date = $start"
+def decided_by_another_policy(lake: Lake, newest: Days) -> bool:
+    """Return whether the newest day was decided on before the policy was changed; earlier days stay as they were decided.
+
+    A decision that came to an action stays as well, whatever the policy.
+    """
+    query = (
+        f"SELECT DISTINCT policy_version FROM {FEATURE_DECISIONS.path} ANTI JOIN {ACTION_LOG.path} USING (decision_id)"
+        " WHERE event_date = $start"
+    )
     return bool(set(lake.frame(query, {"start": newest.start})["policy_version"]) - {PRODUCT.decisions.version})
 
 

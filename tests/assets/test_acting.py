@@ -8,9 +8,11 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
+import assets.steps
 from assets.acting import is_left_behind, outcome_rows, shown_actions
 from assets.house import ALWAYS
 from intelligence.actions.tables import ACTION_LOG
+from intelligence.tables import Days
 from resources.state_tables import OUTBOX
 from resources.twins.recorded import recorded_messages
 from tests.assets.site import FLAG, Site, at_level, of_quiz
@@ -140,3 +142,17 @@ def test_an_outcome_needs_days_and_controls_before_it_says_anything(site: Site) 
     found = outcome_rows(site.lake)
     assert found["verdict"].to_list() == ["not enough evidence"] * found.height
     assert found.filter(kind="rollback").height == 1
+
+
+def test_a_day_that_was_decided_anew_by_another_policy_is_not_decided_again_for_what_was_acted_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newest = Days(DAY, DAY + timedelta(days=1))
+    site.decide()
+    kept(site, site.act())
+    assert not assets.steps.decided_by_another_policy(site.lake, newest)
+    at_level(monkeypatch, "shadow")
+    assert assets.steps.decided_by_another_policy(site.lake, newest)
+    versions = set(site.decide()["policy_version"])
+    assert len(versions) == 2, "the decision that was acted on stays as it was made"
+    assert not assets.steps.decided_by_another_policy(site.lake, newest)
