@@ -6,7 +6,14 @@ from assets.house import PRODUCT, days_of, key_of, materialized, parameters, tab
 from intelligence.sql import sql
 from intelligence.telemetry.tables import EVENTS
 from intelligence.warehouse.features import declared_features, default_feature
-from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS, FACT_SESSIONS
+from intelligence.warehouse.tables import (
+    DIM_FEATURE_METADATA,
+    DIM_RELEASES,
+    DIM_USERS,
+    FACT_EVENTS,
+    FACT_SESSIONS,
+    FACT_VISIT_EVENTS,
+)
 from resources.lake import Lake
 
 
@@ -41,15 +48,28 @@ def dim_releases(context: dg.AssetExecutionContext, lake: Lake) -> dg.Materializ
     return materialized(lake, DIM_RELEASES, days, written=written)
 
 
+@dg.asset(**table_asset(FACT_VISIT_EVENTS, kinds={"duckdb", "parquet"}), deps=[key_of(EVENTS)])
+def fact_visit_events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    """The events whose source gives no session id, put into visits: a visit ends after 30 minutes of silence.
+
+    It is empty for a product whose events all bring one.
+    """
+    days = days_of(context)
+    written = lake.replace(FACT_VISIT_EVENTS, days, sql("warehouse/fact_visit_events.sql"), parameters())
+    return materialized(lake, FACT_VISIT_EVENTS, days, written=written)
+
+
 @dg.asset(
-    **table_asset(FACT_EVENTS, kinds={"duckdb", "parquet"}),
-    deps=[key_of(table) for table in (EVENTS, DIM_USERS, DIM_FEATURE_METADATA, DIM_RELEASES)],
+    **table_asset(FACT_EVENTS, kinds={"duckdb", "view"}),
+    deps=[key_of(table) for table in (EVENTS, FACT_VISIT_EVENTS, DIM_USERS, DIM_FEATURE_METADATA, DIM_RELEASES)],
 )
 def fact_events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
-    """One row per event, each within a session: a visit without an id ends after 30 minutes of silence."""
+    """One row per event, each within a session: a view over `events` and, where they bring none, `fact_visit_events`.
+
+    Nothing is copied; materializing a day checks it.
+    """
     days = days_of(context)
-    written = lake.replace(FACT_EVENTS, days, sql("warehouse/fact_events.sql"), parameters())
-    return materialized(lake, FACT_EVENTS, days, written=written)
+    return materialized(lake, FACT_EVENTS, days, written=lake.counted(FACT_EVENTS, days))
 
 
 @dg.asset(**table_asset(FACT_SESSIONS, kinds={"duckdb", "parquet"}), deps=[key_of(FACT_EVENTS)])

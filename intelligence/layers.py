@@ -22,10 +22,11 @@ from intelligence.sql import sql
 from intelligence.tables import Table
 from intelligence.telemetry.tables import BATCHES, EVENTS, RAW_EVENTS, REJECTED_EVENTS
 from intelligence.telemetry.tables import TABLES as TELEMETRY
+from intelligence.warehouse.tables import FACT_EVENTS
 from intelligence.warehouse.tables import TABLES as WAREHOUSE
 
 TABLES: Final[tuple[Table, ...]] = (*TELEMETRY, *WAREHOUSE, *METRICS, *RISK, *DRIFT, *DECISIONS, *ACTIONS)
-VIEWS: Final = {EVENTS.path: sql("telemetry/events.sql")}
+VIEWS: Final = {EVENTS.path: sql("telemetry/events.sql"), FACT_EVENTS.path: sql("warehouse/fact_events.sql")}
 
 # What is filled when files are taken in, when a model is trained, when the newest day is scored by the champion, and when
 # it is held against the champion's training; all else is built day by day from telemetry.

@@ -6,7 +6,7 @@ day: without this, one more day would cost more with each day before it. What an
 
 import duckdb
 
-from intelligence.layers import TABLES, VIEWS
+from intelligence.layers import TABLES
 from resources.builds import DAY_BUILDS
 
 MOST_SMALL_FILES = 32
@@ -40,7 +40,7 @@ def merged_files(connection: duckdb.DuckDBPyConnection) -> int:
     connection.execute(
         f"CALL ducklake_cleanup_old_files('lake', older_than => now() - INTERVAL {KEPT_HOURS} HOUR)"
     ).fetchall()
-    mergeable = [table.path for table in (*TABLES, DAY_BUILDS) if table.path not in VIEWS]
+    mergeable = [table.path for table in (*TABLES, DAY_BUILDS) if not table.is_view]
     asked = {"small": SMALL_BYTES, "most": MOST_SMALL_FILES, "mergeable": mergeable}
     merged = 0
     for layer, name in connection.execute(_CROWDED, asked).fetchall():

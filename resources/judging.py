@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 import duckdb
+import polars as pl
 
 from intelligence.errors import LakeError, PlatformError, SourceFileError
 from intelligence.product import Product, Source
@@ -103,16 +104,24 @@ _EMPTY_UNREAD = (
 
 
 def _declare(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
-    names = ("file_key", "path", "source_file", "batch_id", "delivery_number", "bytes")
-    rows = [
-        (number, str(file.path), file.name, file.batch_id, number, file.bytes)
-        for number, file in enumerate(group.files)
-    ]
-    connection.execute(
-        "CREATE TEMP TABLE deliveries AS"
-        " SELECT * REPLACE (CAST(file_key AS SMALLINT) AS file_key) FROM (SELECT unnest($rows, recursive := true))",
-        {"rows": [dict(zip(names, row, strict=True)) for row in rows]},
+    declared = pl.DataFrame(
+        [
+            (number, str(file.path), file.name, file.batch_id, number, file.bytes)
+            for number, file in enumerate(group.files)
+        ],
+        {
+            "file_key": pl.Int16,
+            "path": pl.String,
+            "source_file": pl.String,
+            "batch_id": pl.String,
+            "delivery_number": pl.Int64,
+            "bytes": pl.Int64,
+        },
+        orient="row",
     )
+    connection.register("declared", declared)
+    connection.execute("CREATE TEMP TABLE deliveries AS FROM declared")
+    connection.unregister("declared")
 
 
 def _deliver(connection: duckdb.DuckDBPyConnection, group: Group) -> None:

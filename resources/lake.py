@@ -193,7 +193,7 @@ class Lake(DuckDBResource):
         """Create the tables and views that do not exist yet and add columns that a newer version defines."""
         with self.get_connection() as connection:
             found = columns_by_table(connection)
-        missing = [table for table in (*TABLES, DAY_BUILDS) if table.path not in VIEWS and _lacks(table, found)]
+        missing = [table for table in (*TABLES, DAY_BUILDS) if not table.is_view and _lacks(table, found)]
         if missing or any(view not in found for view in VIEWS):
             self.commit(lambda connection: _create(connection, missing))
 
@@ -348,4 +348,12 @@ def _create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> N
                 hint="It was written by another version; move the lake's folder away and ingest again.",
             )
     for view, query in VIEWS.items():
+        if view in _stored(connection):
+            # It was a table once; what it held is in those that it is a view of, or is built anew.
+            connection.execute(f"DROP TABLE {view}")
         connection.execute(f"CREATE OR REPLACE VIEW {view} AS {query}")
+
+
+def _stored(connection: duckdb.DuckDBPyConnection) -> set[str]:
+    found = "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = 'lake'"
+    return {row[0] for row in connection.execute(found).fetchall()}

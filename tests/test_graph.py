@@ -8,7 +8,7 @@ import pytest
 
 from assets.definitions import LAYERS, defs
 from assets.house import PRODUCT, SCHEMA_CHECK, end_of_days, first_day
-from intelligence.layers import TABLES
+from intelligence.layers import TABLES, VIEWS
 from intelligence.tables import standard_claims
 from resources.delivery import simulation_folder
 
@@ -24,6 +24,10 @@ def test_the_definitions_are_valid() -> None:
 
 def test_every_table_of_the_lake_is_an_asset_and_every_asset_a_table() -> None:
     assert {".".join(key.path) for key in KEYS} == {table.path for table in TABLES}
+
+
+def test_what_is_called_a_view_is_one() -> None:
+    assert {table.path for table in TABLES if table.is_view} == set(VIEWS)
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.to_user_string())
@@ -53,7 +57,9 @@ def test_every_table_has_a_blocking_schema_check_and_a_claim_of_its_own(table) -
         if list(key.asset_key.path) == [table.layer, table.name]
     }
     assert SCHEMA_CHECK in checks
-    assert {claim.name for claim in standard_claims(table)} <= set(checks)
+    claims = {claim.name for claim in (*standard_claims(table), *table.claims)}
+    assert claims
+    assert claims <= set(checks)
 
 
 def test_the_graph_is_the_one_that_was_reviewed() -> None:

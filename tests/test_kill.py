@@ -11,6 +11,7 @@ import pytest
 
 from intelligence.layers import ACT, SCORED, TABLES, TRAINED, WATCH
 from intelligence.telemetry.tables import REJECTED_EVENTS
+from intelligence.warehouse.tables import FACT_VISIT_EVENTS
 from resources.builds import LAST_BUILDS
 from resources.faults import FAULT_POINTS
 from resources.lake import Lake
@@ -26,7 +27,14 @@ sources:
 # When a row was taken in, and how many transactions the lake had seen, which a killed run adds to.
 MOMENTS = ("ingested_at", "lake_snapshot")
 # Nine days are too few to train a model, which the verdicts say.
-MAY_BE_EMPTY = (REJECTED_EVENTS, *SCORED, *(training for training, _ in TRAINED.values()), *WATCH, *ACT)
+MAY_BE_EMPTY = (
+    REJECTED_EVENTS,
+    FACT_VISIT_EVENTS,
+    *SCORED,
+    *(training for training, _ in TRAINED.values()),
+    *WATCH,
+    *ACT,
+)
 
 
 def run(folder: Path, *, kill_at: str | None = None) -> subprocess.CompletedProcess:
@@ -88,8 +96,8 @@ def assert_same(found: dict[str, pl.DataFrame], expected: dict[str, pl.DataFrame
 
 
 # One point in the middle of the graph stands for each table write; the others are the intake's.
-POINTS = [point if not point.startswith("table.") else f"{point}:warehouse.fact_events" for point in FAULT_POINTS]
-ALONE = ("ingest.ledger_written", "ingest.committed", "table.rows_written:warehouse.fact_events")
+POINTS = [point if not point.startswith("table.") else f"{point}:warehouse.fact_sessions" for point in FAULT_POINTS]
+ALONE = ("ingest.ledger_written", "ingest.committed", "table.rows_written:warehouse.fact_sessions")
 
 
 def killed(folder: Path, point: str) -> None:

@@ -83,7 +83,11 @@ class Installation:
 
 @pytest.fixture(scope="module")
 def days() -> dict[date, pl.DataFrame]:
-    return {day: simulated_day(PLAN, day) for day in (FIRST + timedelta(days=n) for n in range(DAYS))}
+    # Every fifth user's events bring no session, so that visits have to be found.
+    session = pl.when(pl.col("user_id").hash(2) % 5 > 0).then("session_id").alias("session_id")
+    return {
+        day: simulated_day(PLAN, day).with_columns(session) for day in (FIRST + timedelta(days=n) for n in range(DAYS))
+    }
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +215,7 @@ def test_a_day_that_is_not_over_waits(installation: Installation, days: dict[dat
     installation.deliver("first", days[FIRST])
     installation.run()
     assert installation.lake.frame("SELECT max(event_date) FROM telemetry.events").item() == TODAY
-    assert installation.lake.frame("SELECT max(event_date) FROM warehouse.fact_events").item() == FIRST
+    assert installation.lake.frame("SELECT max(event_date) FROM warehouse.fact_sessions").item() == FIRST
     assert all(step.days.end <= TODAY for step in steps_to_build(installation.lake, today=TODAY) if step.days)
 
 

@@ -1,20 +1,39 @@
--- Sums are taken of decimals: exact in whatever order threads add them. The rows are in the order of days, so that the
--- files' statistics tell them apart.
-SELECT
-    event_date,
-    user_id,
-    min(segment) AS segment,
-    count(*) AS events,
-    count(DISTINCT session_id) AS sessions,
-    count(DISTINCT feature) AS features,
-    CAST(coalesce(sum(CAST(duration_s AS DECIMAL(18, 3))), 0) AS DOUBLE) AS duration_s,
-    CAST(sum(error_count) AS BIGINT) AS errors,
-    count(*) FILTER (crashed) AS crashed_events,
-    count(*) FILTER (list_contains($conversion_events, event_type)) AS conversions,
-    count(rating) AS ratings,
-    CAST(coalesce(sum(CAST(rating AS DECIMAL(18, 6))), 0) AS DOUBLE) AS rating_sum,
-    CAST(coalesce(sum(CAST(value AS DECIMAL(38, 6))), 0) AS DOUBLE) AS value
-FROM warehouse.fact_events
-WHERE event_date >= $start AND event_date < $end
-GROUP BY event_date, user_id
+-- Sums are taken of decimals: exact in whatever order threads add them. Different features are counted as bits, 64 features
+-- in a block, which is cheaper than count(DISTINCT …) and as exact.
+WITH places AS (
+    SELECT feature, row_number() OVER (ORDER BY feature) - 1 AS place
+    FROM (SELECT DISTINCT feature FROM warehouse.fact_events WHERE event_date >= $start AND event_date < $end)
+),
+blocks AS (
+    SELECT event_date, user_id, bit_or(CAST(1 AS UBIGINT) << CAST(place & 63 AS UBIGINT)) AS touched
+    FROM warehouse.fact_events INNER JOIN places USING (feature)
+    WHERE event_date >= $start AND event_date < $end
+    GROUP BY event_date, user_id, place >> 6
+),
+reached AS (
+    SELECT event_date, user_id, CAST(sum(bit_count(touched)) AS BIGINT) AS features
+    FROM blocks
+    GROUP BY event_date, user_id
+),
+activity AS (
+    SELECT
+        event_date,
+        user_id,
+        min(segment) AS segment,
+        count(*) AS events,
+        count(DISTINCT session_id) AS sessions,
+        CAST(coalesce(sum(CAST(duration_s AS DECIMAL(18, 3))), 0) AS DOUBLE) AS duration_s,
+        CAST(sum(error_count) AS BIGINT) AS errors,
+        count(*) FILTER (crashed) AS crashed_events,
+        count(*) FILTER (list_contains($conversion_events, event_type)) AS conversions,
+        count(rating) AS ratings,
+        CAST(coalesce(sum(CAST(rating AS DECIMAL(18, 6))), 0) AS DOUBLE) AS rating_sum,
+        CAST(coalesce(sum(CAST(value AS DECIMAL(38, 6))), 0) AS DOUBLE) AS value
+    FROM warehouse.fact_events
+    WHERE event_date >= $start AND event_date < $end
+    GROUP BY event_date, user_id
+)
+SELECT activity.*, reached.features
+FROM activity INNER JOIN reached USING (event_date, user_id)
+-- In the order of days, so that the files' statistics tell them apart.
 ORDER BY event_date

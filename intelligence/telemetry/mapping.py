@@ -139,7 +139,7 @@ def judged_statement(
         f"CREATE TEMP TABLE {table} AS SELECT file_key, source_row, broken,"
         f" CASE WHEN broken IS NULL AND {has_id} THEN NULL ELSE {content_id} END AS content_id,"
         f" CASE WHEN broken IS NOT NULL THEN {payload} END AS payload,"
-        f" left(CASE broken {values} END, 1000) AS broken_value, {columns} FROM ("
+        f" CASE WHEN broken IS NOT NULL THEN left(CASE broken {values} END, 1000) END AS broken_value, {columns} FROM ("
         f"SELECT *, CASE {cases} END AS broken FROM ("
         f"SELECT *, {odd_names_sql(name_like)} AS odd_names FROM (SELECT *, {typed} FROM ("
         f"SELECT __file AS file_key, __row AS source_row, {WHOLE_ROW}{raws} FROM delivered AS {WHOLE_ROW}))))"

@@ -22,6 +22,8 @@ PAYLOAD_AT_HAND: Final = f"{WHOLE_ROW}.__payload"
 JSONL_CONTENT_ID: Final = f"md5({PAYLOAD_AT_HAND})"
 REDRIVEN_CONTENT_ID: Final = f"{WHOLE_ROW}.__content_id"
 LONGEST_LINE_BYTES: Final = 16_777_216
+# DuckDB would take sixteen longest lines at once, which takes longer to make room for than most files to read.
+READ_AT_ONCE_BYTES: Final = 2 * LONGEST_LINE_BYTES
 LONGEST_LINE_TOLD: Final = 9_990  # DuckDB cuts the text of an unreadable line at 10,000 bytes
 RESERVED: Final = ("__file", "__row", "__content_id", "__payload", "__line", WHOLE_ROW, "file_row_number")
 FORMATS: Final[dict[str, Format]] = {
@@ -107,7 +109,8 @@ def _read_text(
         f" FROM read_csv({_paths(files)}, columns = {{{types}}},"
         f" auto_detect = false, header = {str(header).lower()}, delim = {literal(delimiter)}, quote = {literal(quote)},"
         f" escape = {literal(quote)}, nullstr = {literals(null_values)}, max_line_size = {LONGEST_LINE_BYTES},"
-        " strict_mode = true, store_rejects = true, rejects_table = 'unread_errors', rejects_scan = 'unread_scans',"
+        f" buffer_size = {READ_AT_ONCE_BYTES}, strict_mode = true, store_rejects = true,"
+        " rejects_table = 'unread_errors', rejects_scan = 'unread_scans',"
         f" rejects_limit = 0, compression = '{compression}', hive_partitioning = false)"
     )
 

@@ -2,10 +2,14 @@
 CREATE OR REPLACE TEMP VIEW stored AS
 SELECT
     batch_id,
-    count(*) FILTER (NOT is_duplicate) AS accepted,
-    count(*) FILTER (is_duplicate) AS duplicates,
-    list_sort(list(DISTINCT event_date) FILTER (NOT is_duplicate)) AS days
-FROM telemetry.raw_events
+    CAST(sum(rows) FILTER (NOT is_duplicate) AS BIGINT) AS accepted,
+    CAST(sum(rows) FILTER (is_duplicate) AS BIGINT) AS duplicates,
+    list(event_date ORDER BY event_date) FILTER (NOT is_duplicate) AS days
+FROM (
+    SELECT batch_id, event_date, is_duplicate, count(*) AS rows
+    FROM telemetry.raw_events
+    WHERE event_date BETWEEN (SELECT min(event_date) FROM identified) AND (SELECT max(event_date) FROM identified)
+    GROUP BY batch_id, event_date, is_duplicate
+)
 SEMI JOIN deliveries USING (batch_id)
-WHERE event_date BETWEEN (SELECT min(event_date) FROM identified) AND (SELECT max(event_date) FROM identified)
 GROUP BY batch_id

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from intelligence.tables import Claim, Column, Table
+from intelligence.tables import Claim, Column, Table, unique_claim
 from intelligence.telemetry.contract import CONTRACT
 
 _EVENT_COLUMNS: Final = tuple(
@@ -27,14 +27,12 @@ RAW_EVENTS: Final = Table(
         Column("is_duplicate", "BOOLEAN", "Whether the event had been delivered before.", True),
     ),
     key=("batch_id", "source_row"),
+    position_key=True,
     day="event_date",
     page="""
-        WITH hours AS (
-            SELECT event_type, hour(event_time) AS hour, count(*) AS events
-            FROM telemetry.events WHERE event_date >= $start AND event_date < $end GROUP BY ALL
-        )
-        SELECT event_type, sum(events) AS events, list(events ORDER BY hour) AS by_hour
-        FROM hours GROUP BY event_type ORDER BY events DESC LIMIT 12""",
+        SELECT event_date, count(*) AS rows, count(*) FILTER (is_duplicate) AS repeated
+        FROM telemetry.raw_events WHERE event_date >= $start AND event_date < $end
+        GROUP BY event_date ORDER BY event_date DESC LIMIT 12""",
 )
 
 EVENTS: Final = Table(
@@ -44,14 +42,18 @@ EVENTS: Final = Table(
     columns=(*_EVENT_COLUMNS, *_ORIGIN_COLUMNS),
     key=("event_date", "event_id"),
     day="event_date",
+    is_view=True,
     page="""
         WITH hours AS (
-            SELECT event_type, hour(event_time) AS hour, count(*) AS events, count(DISTINCT feature) AS features
+            SELECT event_type, hour(event_time) AS hour, count(*) AS events
             FROM telemetry.events WHERE event_date >= $start AND event_date < $end GROUP BY ALL
         )
-        SELECT event_type, sum(events) AS events, max(features) AS features, list(events ORDER BY hour) AS by_hour
+        SELECT event_type, sum(events) AS events, list(events ORDER BY hour) AS by_hour
         FROM hours GROUP BY event_type ORDER BY events DESC LIMIT 12""",
     claims=(
+        unique_claim(
+            "telemetry.events", ("event_date", "event_id"), where="event_date >= $start AND event_date < $end"
+        ),
         Claim(
             name="events_stay_in_their_time",
             description="Each event lies on its own day and not after the moment it was taken in, give or take a day.",
@@ -82,6 +84,7 @@ REJECTED_EVENTS: Final = Table(
         Column("redriven_in", "VARCHAR", "Batch in which it was accepted later; NULL while it waits."),
     ),
     key=("batch_id", "source_row"),
+    position_key=True,
     page="""
         SELECT reason, count(*) AS rows, count(*) FILTER (redriven_in IS NULL) AS waiting,
                any_value(parse_filename(source_file) || ':' || source_row) AS found_at

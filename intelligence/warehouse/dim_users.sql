@@ -1,17 +1,22 @@
 -- The users known so far, with the days [$start, $end) folded in. Folding a day again changes nothing, and the order
 -- of days does not matter: earliest, latest and "as of the latest event" are idempotent and commutative.
-WITH seen AS (
-    SELECT
-        user_id,
-        min(event_time) AS first_seen_at,
-        max(event_time) AS last_seen_at,
-        arg_max(
-            {'segment': segment, 'region': region, 'platform': platform, 'app_version': app_version},
-            {'at': event_time, 'event': event_id}
-        ) AS latest
+WITH spans AS (
+    SELECT user_id, min(event_time) AS first_seen_at, max(event_time) AS last_seen_at
     FROM telemetry.events
     WHERE event_date >= $start AND event_date < $end
     GROUP BY user_id
+),
+seen AS (
+    SELECT
+        user_id,
+        first_seen_at,
+        last_seen_at,
+        arg_max(
+            {'segment': segment, 'region': region, 'platform': platform, 'app_version': app_version}, event_id
+        ) AS latest
+    FROM telemetry.events INNER JOIN spans USING (user_id)
+    WHERE event_date >= $start AND event_date < $end AND event_time = last_seen_at
+    GROUP BY user_id, first_seen_at, last_seen_at
 ),
 known AS (
     SELECT

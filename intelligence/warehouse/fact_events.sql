@@ -1,22 +1,3 @@
--- One row per event of the days [$start, $end). Events without a session id get one: a visit of a user ends after
--- $session_gap_minutes of silence and at midnight UTC.
-WITH loose AS (
-    SELECT
-        *,
-        coalesce(event_time - lag(event_time) OVER visit > to_minutes($session_gap_minutes), true) AS opens_visit
-    FROM telemetry.events
-    WHERE event_date >= $start AND event_date < $end AND session_id IS NULL
-    WINDOW visit AS (PARTITION BY event_date, user_id ORDER BY event_time, event_id)
-),
-visits AS (
-    SELECT
-        * EXCLUDE (opens_visit) REPLACE (
-            concat(user_id, '@', event_date, '#', count(*) FILTER (opens_visit) OVER (
-                PARTITION BY event_date, user_id ORDER BY event_time, event_id
-            )) AS session_id
-        )
-    FROM loose
-)
 SELECT
     event_id,
     event_date,
@@ -39,7 +20,7 @@ SELECT
     experiment,
     variant
 FROM (
-    SELECT * FROM telemetry.events WHERE event_date >= $start AND event_date < $end AND session_id IS NOT NULL
+    SELECT * FROM telemetry.events WHERE session_id IS NOT NULL
     UNION ALL BY NAME
-    SELECT * FROM visits
+    FROM warehouse.fact_visit_events
 )

@@ -1,20 +1,38 @@
+-- Different features are counted as bits, 64 features in a block, which is cheaper than count(DISTINCT …) and as exact.
+WITH places AS (
+    SELECT feature, row_number() OVER (ORDER BY feature) - 1 AS place
+    FROM (SELECT DISTINCT feature FROM warehouse.fact_events WHERE event_date >= $start AND event_date < $end)
+),
+blocks AS (
+    SELECT event_date, user_id, session_id, bit_or(CAST(1 AS UBIGINT) << CAST(place & 63 AS UBIGINT)) AS touched
+    FROM warehouse.fact_events INNER JOIN places USING (feature)
+    WHERE event_date >= $start AND event_date < $end
+    GROUP BY event_date, user_id, session_id, place >> 6
+),
+reached AS (
+    SELECT event_date, user_id, session_id, CAST(sum(bit_count(touched)) AS BIGINT) AS features
+    FROM blocks
+    GROUP BY event_date, user_id, session_id
+),
+visits AS (
+    SELECT
+        event_date,
+        user_id,
+        session_id,
+        min(event_time) AS started_at,
+        max(event_time) AS ended_at,
+        count(*) AS events,
+        CAST(sum(error_count) AS BIGINT) AS errors,
+        bool_or(crashed) AS crashed,
+        bool_or(list_contains($conversion_events, event_type)) AS converted,
+        min(segment) AS segment,
+        min(platform) AS platform,
+        min(app_version) AS app_version
+    FROM warehouse.fact_events
+    WHERE event_date >= $start AND event_date < $end
+    GROUP BY event_date, user_id, session_id
+)
+SELECT visits.*, CAST(epoch(ended_at - started_at) AS DOUBLE) AS duration_s, reached.features
+FROM visits INNER JOIN reached USING (event_date, user_id, session_id)
 -- In the order of days, so that the files' statistics tell them apart.
-SELECT
-    event_date,
-    user_id,
-    session_id,
-    min(event_time) AS started_at,
-    max(event_time) AS ended_at,
-    CAST(epoch(max(event_time) - min(event_time)) AS DOUBLE) AS duration_s,
-    count(*) AS events,
-    count(DISTINCT feature) AS features,
-    CAST(sum(error_count) AS BIGINT) AS errors,
-    bool_or(crashed) AS crashed,
-    bool_or(list_contains($conversion_events, event_type)) AS converted,
-    min(segment) AS segment,
-    min(platform) AS platform,
-    min(app_version) AS app_version
-FROM warehouse.fact_events
-WHERE event_date >= $start AND event_date < $end
-GROUP BY event_date, user_id, session_id
 ORDER BY event_date

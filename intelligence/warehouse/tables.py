@@ -6,6 +6,30 @@ from intelligence.tables import Claim, Column, Table
 
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
 
+_FACT_COLUMNS: Final = (
+    Column("event_id", "VARCHAR", "Identity of the event.", True),
+    Column("event_date", "DATE", "UTC day.", True),
+    Column("event_time", "TIMESTAMP", "When it happened, UTC.", True),
+    Column("user_id", "VARCHAR", "Key of dim_users.", True),
+    Column("session_id", "VARCHAR", "Key of fact_sessions, with the day and the user.", True),
+    Column("feature", "VARCHAR", "Key of dim_feature_metadata.", True),
+    Column("event_type", "VARCHAR", "What was done.", True),
+    Column("latency_ms", "DOUBLE", "Time to respond."),
+    Column("error_count", "BIGINT", "Errors met; 0 where the source says nothing.", True),
+    Column("crashed", "BOOLEAN", "Ended in a crash; false where the source says nothing.", True),
+    Column("rating", "DOUBLE", "Rating, 1 to 5."),
+    Column("duration_s", "DOUBLE", "Time spent."),
+    Column("value", "DOUBLE", "Money or other worth."),
+    Column("platform", "VARCHAR", "Platform."),
+    Column("app_version", "VARCHAR", "Key of dim_releases, with the platform."),
+    Column("region", "VARCHAR", "Region."),
+    Column("segment", "VARCHAR", "Kind of user, 'unknown' where not given.", True),
+    Column("experiment", "VARCHAR", "Experiment exposed to."),
+    Column("variant", "VARCHAR", "Arm of it."),
+)
+# Empty where the source says nothing, until fact_events says what that means.
+_MAY_BE_UNSAID: Final = ("error_count", "crashed", "segment")
+
 DIM_USERS: Final = Table(
     layer="warehouse",
     name="dim_users",
@@ -73,36 +97,33 @@ DIM_RELEASES: Final = Table(
         FROM warehouse.dim_releases ORDER BY first_seen_at DESC LIMIT 12""",
 )
 
-FACT_EVENTS: Final = Table(
+FACT_VISIT_EVENTS: Final = Table(
     layer="warehouse",
-    name="fact_events",
-    description="One row per event, each within a session; a visit without an id ends after 30 minutes of silence.",
-    columns=(
-        Column("event_id", "VARCHAR", "Identity of the event.", True),
-        Column("event_date", "DATE", "UTC day.", True),
-        Column("event_time", "TIMESTAMP", "When it happened, UTC.", True),
-        Column("user_id", "VARCHAR", "Key of dim_users.", True),
-        Column("session_id", "VARCHAR", "Key of fact_sessions, with the day and the user.", True),
-        Column("feature", "VARCHAR", "Key of dim_feature_metadata.", True),
-        Column("event_type", "VARCHAR", "What was done.", True),
-        Column("latency_ms", "DOUBLE", "Time to respond."),
-        Column("error_count", "BIGINT", "Errors met; 0 where the source says nothing.", True),
-        Column("crashed", "BOOLEAN", "Ended in a crash; false where the source says nothing.", True),
-        Column("rating", "DOUBLE", "Rating, 1 to 5."),
-        Column("duration_s", "DOUBLE", "Time spent."),
-        Column("value", "DOUBLE", "Money or other worth."),
-        Column("platform", "VARCHAR", "Platform."),
-        Column("app_version", "VARCHAR", "Key of dim_releases, with the platform."),
-        Column("region", "VARCHAR", "Region."),
-        Column("segment", "VARCHAR", "Kind of user, 'unknown' where not given.", True),
-        Column("experiment", "VARCHAR", "Experiment exposed to."),
-        Column("variant", "VARCHAR", "Arm of it."),
+    name="fact_visit_events",
+    description="The events whose source gives no session id, each in a visit that ends after 30 minutes of silence.",
+    columns=tuple(
+        Column(column.name, column.type, "As delivered.") if column.name in _MAY_BE_UNSAID else column
+        for column in _FACT_COLUMNS
     ),
     key=("event_date", "event_id"),
     day="event_date",
     page="""
+        SELECT event_date, count(*) AS events, count(DISTINCT user_id) AS users, count(DISTINCT session_id) AS visits
+        FROM warehouse.fact_visit_events WHERE event_date >= $start AND event_date < $end
+        GROUP BY event_date ORDER BY event_date DESC LIMIT 12""",
+)
+
+FACT_EVENTS: Final = Table(
+    layer="warehouse",
+    name="fact_events",
+    description="One row per event, each within a session. A view over events and fact_visit_events.",
+    columns=_FACT_COLUMNS,
+    key=("event_date", "event_id"),
+    day="event_date",
+    is_view=True,
+    page="""
         SELECT coalesce(platform, 'unknown') AS platform, count(*) AS events, count(*) FILTER (error_count > 0) AS failed,
-               count(*) FILTER (crashed) AS crashed, round(median(latency_ms)) AS median_latency_ms
+               count(*) FILTER (crashed) AS crashed, round(avg(latency_ms)) AS mean_latency_ms
         FROM warehouse.fact_events WHERE event_date >= $start AND event_date < $end GROUP BY ALL ORDER BY events DESC LIMIT 12""",
     claims=(
         Claim(
@@ -176,4 +197,4 @@ FACT_SESSIONS: Final = Table(
     ),
 )
 
-TABLES: Final = (DIM_USERS, DIM_FEATURE_METADATA, DIM_RELEASES, FACT_EVENTS, FACT_SESSIONS)
+TABLES: Final = (DIM_USERS, DIM_FEATURE_METADATA, DIM_RELEASES, FACT_VISIT_EVENTS, FACT_EVENTS, FACT_SESSIONS)

@@ -61,8 +61,8 @@ class Site:
                 connection.unregister("rows_to_insert")
             for row in known.release_days.iter_rows(named=True):  # type: ignore[union-attr]
                 connection.execute(
-                    "INSERT INTO warehouse.fact_events BY NAME SELECT $event_date AS event_date, $feature AS feature,"
-                    " $platform AS platform, $app_version AS app_version, n < $failed_events AS crashed, 0 AS error_count"
+                    "INSERT INTO telemetry.raw_events BY NAME SELECT $event_date AS event_date, $feature AS feature, 's' AS session_id,"
+                    " $platform AS platform, $app_version AS app_version, n < $failed_events AS crashed, false AS is_duplicate"
                     " FROM range($events) AS rows(n)",
                     row,
                 )
@@ -85,7 +85,7 @@ class Site:
         """Let the trouble last for another day, and return that day."""
         tables = [
             "metrics.feature_health", "metrics.fact_feature_metrics", "telemetry.day_quality", "risk.feature_risk",
-            "risk.feature_panel", "drift.model_watch", "warehouse.fact_events",
+            "risk.feature_panel", "drift.model_watch", "telemetry.raw_events",
         ]  # fmt: skip
         query = (
             "INSERT INTO {0} BY NAME SELECT * REPLACE (event_date + 1 AS event_date) FROM {0} WHERE event_date = $day"

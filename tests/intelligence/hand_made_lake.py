@@ -13,7 +13,7 @@ from intelligence.sql import sql
 from intelligence.tables import Days, Table, standard_claims
 from intelligence.telemetry.tables import RAW_EVENTS
 from intelligence.warehouse.features import declared_features, default_feature
-from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_USERS, FACT_EVENTS, FACT_SESSIONS
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_USERS, FACT_SESSIONS, FACT_VISIT_EVENTS
 from resources.lake import Lake
 
 DAY_1 = date(2026, 5, 4)
@@ -37,7 +37,7 @@ SCHEMA = {column.name: TYPES[column.type] for column in RAW_EVENTS.columns}
 PARAMETERS = {"session_gap_minutes": 30, "conversion_events": list(CONVERSIONS)}
 QUERIES = {
     DIM_USERS: "warehouse/dim_users.sql",
-    FACT_EVENTS: "warehouse/fact_events.sql",
+    FACT_VISIT_EVENTS: "warehouse/fact_visit_events.sql",
     FACT_SESSIONS: "warehouse/fact_sessions.sql",
     FACT_FEATURE_METRICS: "metrics/fact_feature_metrics.sql",
     USER_DAY: "metrics/user_day.sql",

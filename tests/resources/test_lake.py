@@ -155,6 +155,27 @@ def test_a_lake_of_an_older_version_gains_the_new_column(own_lake: Lake) -> None
     assert own_lake.frame("SELECT dau, mean_rating FROM metrics.kpi_day").rows() == [(1, None)]
 
 
+def test_a_table_of_an_older_version_becomes_the_view_that_it_is_now(own_lake: Lake) -> None:
+    own_lake.snapshot_id()
+
+    def made_older(connection: duckdb.DuckDBPyConnection) -> None:
+        connection.execute("DROP VIEW warehouse.fact_events")
+        connection.execute("DROP TABLE warehouse.fact_visit_events")
+        connection.execute(
+            "CREATE TABLE warehouse.fact_events AS SELECT 'e1' AS event_id, DATE '2026-01-01' AS event_date"
+        )
+
+    own_lake.commit(made_older)
+    own_lake.close()
+    assert own_lake.frame("FROM warehouse.fact_events").height == 0
+    own_lake.commit(
+        lambda connection: connection.execute(
+            "INSERT INTO telemetry.raw_events BY NAME SELECT 'e2' AS event_id, 's' AS session_id, false AS is_duplicate"
+        )
+    )
+    assert own_lake.frame("SELECT event_id FROM warehouse.fact_events").rows() == [("e2",)]
+
+
 def test_a_column_of_another_type_is_an_error_that_names_it(own_lake: Lake) -> None:
     own_lake.snapshot_id()
     own_lake.commit(lambda connection: connection.execute("ALTER TABLE metrics.kpi_day DROP COLUMN wau"))

@@ -13,7 +13,7 @@ from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH
 from intelligence.product import Health
 from intelligence.sql import sql
 from intelligence.tables import Days
-from intelligence.warehouse.tables import DIM_USERS, FACT_EVENTS, FACT_SESSIONS
+from intelligence.warehouse.tables import DIM_USERS, FACT_SESSIONS, FACT_VISIT_EVENTS
 from tests.intelligence.hand_made_lake import NOON, Warehouse, day, event
 
 DAYS = Days(day(0), day(3))
@@ -42,7 +42,7 @@ def ids(warehouse: Warehouse, **edited: Any) -> dict[str, str]:
     lake = warehouse.lake
     warehouse.put(*delivered(edited=edited))
     warehouse.declare(DAYS)
-    warehouse.build(DIM_USERS, FACT_EVENTS, FACT_SESSIONS, FACT_FEATURE_METRICS, days=DAYS)
+    warehouse.build(DIM_USERS, FACT_VISIT_EVENTS, FACT_SESSIONS, FACT_FEATURE_METRICS, days=DAYS)
     metrics, features = (
         lake.frame(f"FROM {FACT_FEATURE_METRICS.path}"),
         lake.frame("FROM warehouse.dim_feature_metadata"),

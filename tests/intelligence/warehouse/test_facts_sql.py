@@ -4,10 +4,12 @@ from collections import defaultdict
 from datetime import datetime, timedelta
 from itertools import groupby
 
+import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intelligence.warehouse.tables import FACT_EVENTS, FACT_SESSIONS
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, USER_DAY
+from intelligence.warehouse.tables import FACT_EVENTS, FACT_SESSIONS, FACT_VISIT_EVENTS
 from tests.intelligence.hand_made_lake import (
     NOON,
     TWO_DAYS,
@@ -21,7 +23,7 @@ from tests.intelligence.hand_made_lake import (
 def sessions_of(warehouse: Warehouse, *events: Event) -> list[str]:
     """Return each event's session, as a letter in the order of appearance."""
     warehouse.put(*events)
-    warehouse.build(FACT_EVENTS, days=TWO_DAYS)
+    warehouse.build(FACT_VISIT_EVENTS, days=TWO_DAYS)
     found = [row[1] for row in warehouse.rows(FACT_EVENTS, "event_id, concat(user_id, session_id)")]
     assert len(found) == len(events)
     return [chr(ord("a") + sorted(set(found), key=found.index).index(name)) for name in found]
@@ -67,7 +69,7 @@ def test_a_given_id_over_midnight_or_of_two_users_is_a_visit_for_each(warehouse:
         event(datetime(2026, 5, 5, 0, 10), session_id="s", event_type="complete"),
         event(datetime(2026, 5, 5, 0, 10), session_id="s", user="u2", crashed=True),
     )
-    warehouse.build(FACT_EVENTS, FACT_SESSIONS, days=TWO_DAYS)
+    warehouse.build(FACT_VISIT_EVENTS, FACT_SESSIONS, days=TWO_DAYS)
     columns = "event_date, user_id, duration_s, events, features, errors, crashed, converted"
     assert warehouse.rows(FACT_SESSIONS, columns) == [
         (day(0), "u1", 480.0, 2, 2, 2, False, False),
@@ -79,7 +81,7 @@ def test_a_given_id_over_midnight_or_of_two_users_is_a_visit_for_each(warehouse:
 
 def test_a_fact_says_zero_and_false_where_the_source_says_nothing(warehouse: Warehouse) -> None:
     warehouse.put(event(NOON))
-    warehouse.build(FACT_EVENTS, days=TWO_DAYS)
+    warehouse.build(FACT_VISIT_EVENTS, days=TWO_DAYS)
     assert warehouse.rows(FACT_EVENTS, "error_count, crashed, segment, latency_ms, rating") == [
         (0, False, "unknown", None, None)
     ]
@@ -87,8 +89,46 @@ def test_a_fact_says_zero_and_false_where_the_source_says_nothing(warehouse: War
 
 def test_a_repeated_delivery_is_no_second_fact(warehouse: Warehouse) -> None:
     warehouse.put(event(NOON, event_id="x"), event(NOON, event_id="x", is_duplicate=True))
-    warehouse.build(FACT_EVENTS, days=TWO_DAYS)
+    warehouse.build(FACT_VISIT_EVENTS, days=TWO_DAYS)
     assert warehouse.rows(FACT_EVENTS, "event_id") == [("x",)]
+
+
+def test_many_features_are_counted_as_the_different_ones_that_they_are(warehouse: Warehouse) -> None:
+    random = np.random.default_rng(5)
+    names = [f"feature_{number:03}" for number in range(150)]
+    touched = {
+        (user, session): [names[number] for number in random.integers(0, 150, size=random.integers(1, 200))]
+        for user in ("u1", "u2")
+        for session in ("s1", "s2")
+    }
+    warehouse.put(
+        *(
+            event(NOON, user, feature, session_id=session, crashed=feature.endswith("7") and session == "s1")
+            for (user, session), features in touched.items()
+            for feature in features
+        )
+    )
+    warehouse.declare(TWO_DAYS)
+    warehouse.build(FACT_SESSIONS, USER_DAY, FACT_FEATURE_METRICS, days=TWO_DAYS)
+    assert {row[:2]: row[2] for row in warehouse.rows(FACT_SESSIONS, "user_id, session_id, features")} == {
+        visit: len(set(features)) for visit, features in touched.items()
+    }
+    by_user = {
+        user: {name for (of, _), each in touched.items() if of == user for name in each} for user in ("u1", "u2")
+    }
+    assert dict(warehouse.rows(USER_DAY, "user_id, features")) == {user: len(each) for user, each in by_user.items()}
+    found = warehouse.rows(FACT_FEATURE_METRICS, "feature, users, sessions, crashed_sessions")
+    assert found == [
+        (
+            name,
+            sum(name in each for each in by_user.values()),
+            sum(name in features for features in touched.values()),
+            sum(
+                name in features for (_, session), features in touched.items() if session == "s1" and name.endswith("7")
+            ),
+        )
+        for name in sorted(set.union(*by_user.values()))
+    ]
 
 
 @settings(max_examples=3, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -102,7 +142,7 @@ def test_visits_are_those_found_by_walking_through_each_users_day(
 ) -> None:
     events = [event(datetime(2026, 5, 4) + timedelta(minutes=at), user) for user, at in minutes]
     warehouse.put(*events)
-    warehouse.build(FACT_EVENTS, FACT_SESSIONS, days=TWO_DAYS)
+    warehouse.build(FACT_VISIT_EVENTS, FACT_SESSIONS, days=TWO_DAYS)
     naive = defaultdict(list)
     for (user, on), times in groupby(sorted(minutes), key=lambda item: (item[0], item[1] // 1440)):
         last = None
