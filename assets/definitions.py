@@ -1,5 +1,7 @@
 """The one place where the code location is composed and the whole graph is seen, top to bottom."""
 
+import gc
+
 import dagster as dg
 
 from assets import actions, decisions, drift, metrics, risk, telemetry, warehouse
@@ -86,3 +88,5 @@ defs = definitions(
     DriftReports.of(SETTINGS),
     Announcer.of(SETTINGS),
 )
+# What is loaded now stays: the collector need not look through it again and again.
+gc.freeze()

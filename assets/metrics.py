@@ -31,7 +31,7 @@ def fact_feature_metrics(context: dg.AssetExecutionContext, lake: Lake) -> dg.Ma
     return materialized(lake, FACT_FEATURE_METRICS, days, written=written)
 
 
-@dg.asset(**table_asset(USER_DAY, kinds={"duckdb", "parquet"}), deps=[key_of(FACT_EVENTS)])
+@dg.asset(**table_asset(USER_DAY, kinds={"duckdb", "parquet"}), deps=[key_of(FACT_EVENTS), key_of(FACT_SESSIONS)])
 def user_day(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
     """One row per user and day with activity: what they did, met and were worth."""
     days = days_of(context)

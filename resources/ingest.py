@@ -18,7 +18,7 @@ from resources.judging import Group, judge_files
 from resources.lake import Lake
 
 FILES_AT_ONCE = 90
-BYTES_AT_ONCE = 300_000_000
+BYTES_AT_ONCE = 450_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +187,7 @@ def _written(
 def write_events(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, object]) -> None:
     """Insert the rows of `identified` into raw_events, marking those whose event the lake already holds.
 
-    Leaves the temporary view `stored`, what became of each delivery, for the ledger.
+    Leaves the temporary table `stored`, what became of each delivery, for the ledger.
     """
     days = [row[0] for row in connection.execute("SELECT DISTINCT event_date FROM identified").fetchall()]
     around = sorted({day + timedelta(days=offset) for day in days for offset in (-1, 0, 1)})
@@ -197,7 +197,7 @@ def write_events(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, obje
         f" SEMI JOIN identified USING (event_id) WHERE NOT is_duplicate AND raw_events.event_date IN ({literal_days})"
     )
     connection.execute(f"INSERT INTO telemetry.raw_events BY NAME {sql('telemetry/accepted.sql')}", dict(facts))
-    connection.execute(sql("telemetry/stored.sql"))
+    connection.execute(sql("telemetry/stored.sql"), {"first": min(days, default=None), "last": max(days, default=None)})
 
 
 def batches_of(connection: duckdb.DuckDBPyConnection) -> list[Batch]:

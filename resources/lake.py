@@ -21,7 +21,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from intelligence.errors import LakeError
 from intelligence.layers import DAILY_TABLES, TABLES, VIEWS
-from intelligence.tables import Claim, Days, Table, schema_contradictions
+from intelligence.tables import Claim, Column, Days, Table, schema_contradictions
 from resources.builds import DAY_BUILDS, record_builds, stale_days
 from resources.compaction import merged_files
 from resources.faults import reach
@@ -333,8 +333,8 @@ def _create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> N
             definitions = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
             connection.execute(f"CREATE TABLE {table.path} ({definitions})")
             # DuckLake asks its catalogue for a table's statistics once; of a table that never had a row, for each column
-            # of each query anew (duckdb/ducklake#1313).
-            connection.execute(f'INSERT INTO {table.path} ("{table.columns[0].name}") VALUES (NULL)')
+            # of each query anew (duckdb/ducklake#1313). While no column ever held NULL it also knows that none does.
+            connection.execute(f"INSERT INTO {table.path} VALUES ({', '.join(map(_blank, table.columns))})")
             connection.execute(f"DELETE FROM {table.path}")
             continue
         for column in table.columns:
@@ -352,6 +352,14 @@ def _create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> N
             # It was a table once; what it held is in those that it is a view of, or is built anew.
             connection.execute(f"DROP TABLE {view}")
         connection.execute(f"CREATE OR REPLACE VIEW {view} AS {query}")
+
+
+def _blank(column: Column) -> str:
+    """Return SQL for a value of the column's type that is not NULL."""
+    if column.type.endswith("[]"):
+        return "[]"
+    moment = column.type in ("DATE", "TIMESTAMP")
+    return f"CAST('{'2000-01-01' if moment else '' if column.type == 'VARCHAR' else '0'}' AS {column.type})"
 
 
 def _stored(connection: duckdb.DuckDBPyConnection) -> set[str]:

@@ -15,13 +15,18 @@ reached AS (
     FROM blocks
     GROUP BY event_date, user_id
 ),
+visits AS (
+    SELECT event_date, user_id, count(*) AS sessions
+    FROM warehouse.fact_sessions
+    WHERE event_date >= $start AND event_date < $end
+    GROUP BY event_date, user_id
+),
 activity AS (
     SELECT
         event_date,
         user_id,
         min(segment) AS segment,
         count(*) AS events,
-        count(DISTINCT session_id) AS sessions,
         CAST(coalesce(sum(CAST(duration_s AS DECIMAL(18, 3))), 0) AS DOUBLE) AS duration_s,
         CAST(sum(error_count) AS BIGINT) AS errors,
         count(*) FILTER (crashed) AS crashed_events,
@@ -33,7 +38,9 @@ activity AS (
     WHERE event_date >= $start AND event_date < $end
     GROUP BY event_date, user_id
 )
-SELECT activity.*, reached.features
-FROM activity INNER JOIN reached USING (event_date, user_id)
+SELECT activity.*, visits.sessions, reached.features
+FROM activity
+INNER JOIN visits USING (event_date, user_id)
+INNER JOIN reached USING (event_date, user_id)
 -- In the order of days, so that the files' statistics tell them apart.
 ORDER BY event_date

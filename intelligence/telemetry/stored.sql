@@ -1,5 +1,5 @@
--- What became of the present deliveries, counted from the events as written.
-CREATE OR REPLACE TEMP VIEW stored AS
+-- What became of the present deliveries, whose events lie on the days from $first to $last, counted from the events as written.
+CREATE OR REPLACE TEMP TABLE stored AS
 SELECT
     batch_id,
     CAST(sum(rows) FILTER (NOT is_duplicate) AS BIGINT) AS accepted,
@@ -8,7 +8,7 @@ SELECT
 FROM (
     SELECT batch_id, event_date, is_duplicate, count(*) AS rows
     FROM telemetry.raw_events
-    WHERE event_date BETWEEN (SELECT min(event_date) FROM identified) AND (SELECT max(event_date) FROM identified)
+    WHERE event_date BETWEEN $first AND $last
     GROUP BY batch_id, event_date, is_duplicate
 )
 SEMI JOIN deliveries USING (batch_id)

@@ -9,7 +9,7 @@ import pytest
 
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY, USER_DAY
 from intelligence.tables import Days
-from intelligence.warehouse.tables import FACT_EVENTS, FACT_VISIT_EVENTS
+from intelligence.warehouse.tables import FACT_EVENTS, FACT_SESSIONS, FACT_VISIT_EVENTS
 from tests.intelligence.hand_made_lake import (
     CONVERSIONS,
     DAY_1,
@@ -116,7 +116,7 @@ def test_a_feature_without_latencies_or_ratings_has_counts_of_zero_and_rates_of_
 def test_user_days_are_those_counted_plainly(warehouse: Warehouse, seed: int) -> None:
     days = Days(day(0), day(3))
     warehouse.put(*random_events(seed, days=3, count=300))
-    warehouse.build(FACT_VISIT_EVENTS, USER_DAY, days=days)
+    warehouse.build(FACT_VISIT_EVENTS, FACT_SESSIONS, USER_DAY, days=days)
     expected = [
         {
             "event_date": on,
@@ -187,7 +187,7 @@ def test_kpis_are_those_counted_plainly_by_segment_and_over_days_without_anybody
     events = [row for row in random_events(seed, days=40, count=300) if row["event_time"].date() not in quiet]
     of_guests = [{**row, "segment": "guest"} for row in random_events(seed + 10, days=2, count=4)]
     warehouse.put(*events, *of_guests)
-    warehouse.build(FACT_VISIT_EVENTS, USER_DAY, KPI_DAY, days=days)
+    warehouse.build(FACT_VISIT_EVENTS, FACT_SESSIONS, USER_DAY, KPI_DAY, days=days)
     expected = naive_kpis(warehouse.dicts(USER_DAY), [day(n) for n in range(40)], DAY_1)
     found = {(row["event_date"], row["segment"]): row for row in warehouse.dicts(KPI_DAY)}
     assert found.keys() == expected.keys()
@@ -200,7 +200,7 @@ def test_kpis_are_those_counted_plainly_by_segment_and_over_days_without_anybody
 def test_windows_are_nothing_until_they_are_full(warehouse: Warehouse) -> None:
     days = Days(day(0), day(30))
     warehouse.put(*(event(datetime(2026, 5, 4, 12) + timedelta(days=n), f"u{n}") for n in range(30)))
-    warehouse.build(FACT_VISIT_EVENTS, USER_DAY, KPI_DAY, days=days)
+    warehouse.build(FACT_VISIT_EVENTS, FACT_SESSIONS, USER_DAY, KPI_DAY, days=days)
     everybody = [row for row in warehouse.dicts(KPI_DAY) if row["segment"] == "all"]
     assert [row["wau"] for row in everybody] == [None] * 6 + [7] * 24
     assert [row["mau"] for row in everybody] == [None] * 27 + [28] * 3
@@ -210,7 +210,7 @@ def test_windows_are_nothing_until_they_are_full(warehouse: Warehouse) -> None:
 def test_kpis_day_by_day_are_those_of_one_range(warehouse: Warehouse) -> None:
     warehouse.put(*random_events(5, days=31, count=200))
     whole = Days(day(0), day(31))
-    warehouse.build(FACT_VISIT_EVENTS, USER_DAY, KPI_DAY, days=whole)
+    warehouse.build(FACT_VISIT_EVENTS, FACT_SESSIONS, USER_DAY, KPI_DAY, days=whole)
     together = warehouse.rows(KPI_DAY)
     for number in (30, 0, 27, 14):
         warehouse.build(KPI_DAY, days=Days(day(number), day(number + 1)))
