@@ -19,6 +19,8 @@ from resources.lake import Lake
 
 FILES_AT_ONCE = 90
 BYTES_AT_ONCE = 450_000_000
+# A packed file holds several times its size.
+PACKED_BYTES_AT_ONCE = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,9 @@ def _groups(lake: Lake, product: Product, files: Sequence[Delivery], report: Ing
             else:
                 shaped.append((file.source, format_, reading.compression_of(file.name), columns, file))
     for (source, format_, compression, columns), members in groupby(shaped, key=lambda item: item[:4]):
-        for chunk in _chunks([member[4] for member in members]):
+        is_packed = format_ == "parquet" or compression != "none"
+        most = PACKED_BYTES_AT_ONCE if is_packed else BYTES_AT_ONCE
+        for chunk in _chunks([member[4] for member in members], most_bytes=most):
             yield Group(sources[source], format_, compression, columns, chunk)
 
 
@@ -118,10 +122,10 @@ def _columns(
     return tuple(described)
 
 
-def _chunks(files: Sequence[Delivery]) -> Iterator[tuple[Delivery, ...]]:
+def _chunks(files: Sequence[Delivery], *, most_bytes: int) -> Iterator[tuple[Delivery, ...]]:
     chunk: list[Delivery] = []
     for file in files:
-        full = len(chunk) == FILES_AT_ONCE or sum(member.bytes for member in chunk) + file.bytes > BYTES_AT_ONCE
+        full = len(chunk) == FILES_AT_ONCE or sum(member.bytes for member in chunk) + file.bytes > most_bytes
         if chunk and full:
             yield tuple(chunk)
             chunk = []

@@ -241,8 +241,9 @@ def _blame_columns(connection: duckdb.DuckDBPyConnection) -> None:
     """Raise SourceFileError for a file none of whose rows gives one column its type: that column is the wrong one."""
     casts = [number for number, rule in enumerate(RULES) if rule.reason.startswith("is not a ")]
     blamed = connection.execute(
-        "SELECT deliveries.source_file, any_value(broken), count(*) FROM judged JOIN deliveries USING (file_key)"
-        " GROUP BY ALL HAVING count(DISTINCT broken) = 1 AND count(broken) = count(*) AND count(*) >= $enough"
+        "SELECT source_file, any_value(broken), count(*) FROM judged JOIN deliveries USING (file_key)"
+        " JOIN readable USING (file_key) WHERE broken IS NOT NULL GROUP BY source_file"
+        " HAVING count(DISTINCT broken) = 1 AND count(*) = any_value(readable_rows) AND count(*) >= $enough"
         " AND list_contains($casts, any_value(broken))",
         {"enough": ENOUGH_TO_BLAME_A_COLUMN, "casts": casts},
     ).fetchone()

@@ -27,8 +27,9 @@ def rows_replaced(
             f"DELETE FROM {table.path} WHERE {table.day} >= $start AND {table.day} < $end", days.parameters
         )
         reach("table.days_deleted", table.path)
-        # A query that does not name the days holds all of them and must run once.
-        parts = _parts(connection, days) if "$start" in query else [days]
+        # A query that does not name the days holds all of them and must run once; only events are many.
+        of_events = any(events in query for events in ("telemetry.events", "warehouse.fact_events"))
+        parts = _parts(connection, days) if "$start" in query and of_events else [days]
         written = sum(
             _inserted(connection, table, query, asked(query, {**parameters, **part.parameters})) for part in parts
         )

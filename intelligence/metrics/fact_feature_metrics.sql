@@ -1,9 +1,22 @@
--- The events are read twice, which costs half of what keeping them in memory would.
 -- Sums are taken of decimals, not of floats: exact, and so the same bit for bit in whatever order threads add them.
-WITH events AS NOT MATERIALIZED (
-    SELECT facts.*, terms.slow_latency_ms
-    FROM warehouse.fact_events AS facts
-    INNER JOIN warehouse.dim_feature_metadata AS terms USING (feature)
+-- What a visit touches is a set of bits, 64 features in a block; visits and users are counted bit by bit, which is cheaper
+-- than count(DISTINCT …) and as exact.
+WITH terms AS (
+    SELECT
+        feature,
+        slow_latency_ms,
+        place >> 6 AS block,
+        CAST(place & 63 AS UBIGINT) AS bit,
+        CAST(1 AS UBIGINT) << CAST(place & 63 AS UBIGINT) AS mark
+    FROM (
+        SELECT feature, slow_latency_ms, row_number() OVER (ORDER BY feature) - 1 AS place
+        FROM warehouse.dim_feature_metadata
+    )
+),
+-- They are read twice, which costs half of what keeping them in memory would.
+events AS NOT MATERIALIZED (
+    SELECT facts.*, terms.slow_latency_ms, terms.block, terms.mark
+    FROM warehouse.fact_events AS facts INNER JOIN terms USING (feature)
     WHERE event_date >= $start AND event_date < $end
 ),
 counted AS (
@@ -26,26 +39,16 @@ counted AS (
     FROM events
     GROUP BY event_date, feature
 ),
--- What a visit touches is a set of bits, 64 features in a block; visits and users are counted bit by bit, which is cheaper
--- than count(DISTINCT …) and as exact.
-places AS (
-    SELECT feature, row_number() OVER (ORDER BY feature) - 1 AS place FROM warehouse.dim_feature_metadata
-),
 visits AS (
-    SELECT
-        event_date,
-        user_id,
-        place >> 6 AS block,
-        bit_or(CAST(1 AS UBIGINT) << CAST(place & 63 AS UBIGINT)) AS touched,
-        bit_or(CAST(1 AS UBIGINT) << CAST(place & 63 AS UBIGINT)) FILTER (crashed) AS crashed
-    FROM events INNER JOIN places USING (feature)
-    GROUP BY event_date, user_id, session_id, place >> 6
+    SELECT event_date, user_id, block, bit_or(mark) AS touched, bit_or(mark) FILTER (crashed) AS crashed
+    FROM events
+    GROUP BY event_date, user_id, session_id, block
 ),
 visitors AS (
     SELECT event_date, block, bit_or(touched) AS touched FROM visits GROUP BY event_date, user_id, block
 ),
 bits AS (
-    SELECT CAST(bit AS UBIGINT) AS bit FROM range(64) AS places_of_a_block (bit)
+    SELECT CAST(bit AS UBIGINT) AS bit FROM range(64) AS numbers (bit)
 ),
 sessions AS (
     SELECT event_date, block, bit, count(*) AS sessions, count(*) FILTER ((crashed >> bit) & 1 = 1) AS crashed_sessions
@@ -61,7 +64,7 @@ reached AS (
     SELECT event_date, feature, users, sessions, crashed_sessions
     FROM sessions
     INNER JOIN users USING (event_date, block, bit)
-    INNER JOIN places ON place = 64 * block + bit
+    INNER JOIN terms USING (block, bit)
 )
 SELECT
     event_date,

@@ -1,14 +1,19 @@
 -- Sums are taken of decimals: exact in whatever order threads add them. Different features are counted as bits, 64 features
 -- in a block, which is cheaper than count(DISTINCT …) and as exact.
 WITH places AS (
-    SELECT feature, row_number() OVER (ORDER BY feature) - 1 AS place
-    FROM (SELECT DISTINCT feature FROM warehouse.fact_events WHERE event_date >= $start AND event_date < $end)
+    SELECT feature, place >> 6 AS block, CAST(1 AS UBIGINT) << CAST(place & 63 AS UBIGINT) AS mark
+    FROM (
+        SELECT feature, row_number() OVER (ORDER BY feature) - 1 AS place
+        FROM warehouse.fact_events
+        WHERE event_date >= $start AND event_date < $end
+        GROUP BY feature
+    )
 ),
 blocks AS (
-    SELECT event_date, user_id, bit_or(CAST(1 AS UBIGINT) << CAST(place & 63 AS UBIGINT)) AS touched
+    SELECT event_date, user_id, bit_or(mark) AS touched
     FROM warehouse.fact_events INNER JOIN places USING (feature)
     WHERE event_date >= $start AND event_date < $end
-    GROUP BY event_date, user_id, place >> 6
+    GROUP BY event_date, user_id, block
 ),
 reached AS (
     SELECT event_date, user_id, CAST(sum(bit_count(touched)) AS BIGINT) AS features

@@ -58,7 +58,7 @@ EVENTS: Final = Table(
             name="events_stay_in_their_time",
             description="Each event lies on its own day and not after the moment it was taken in, give or take a day.",
             contradictions="""
-                SELECT event_id, event_time, event_date, ingested_at FROM telemetry.events
+                SELECT source_file, source_row, event_time, event_date, ingested_at FROM telemetry.events
                 WHERE event_date >= $start AND event_date < $end
                   AND (CAST(event_time AS DATE) <> event_date OR event_time > ingested_at + INTERVAL 1 DAY)""",
         ),
