@@ -24,15 +24,23 @@ def by_bare_group_by(files: Path) -> None:
     """Run the same query over the Parquet files that `files` lists by table, into a temporary table."""
     import duckdb
 
+    from intelligence.layers import TABLES, VIEWS
     from intelligence.sql import sql
 
     listed = json.loads(files.read_text(encoding="utf-8"))
-    query = sql("metrics/fact_feature_metrics.sql")
-    for table, paths in listed["tables"].items():
-        query = query.replace(table, f"read_parquet({paths!r})")
+    columns = {table.path: table.columns for table in TABLES}
     scratch = Path(os.environ["INTELLIGENCE_DATA"]) / "scratch"
     connection = duckdb.connect(config={"memory_limit": os.environ["INTELLIGENCE_MEMORY_LIMIT"]})
-    connection.execute(f"SET temp_directory = '{scratch}'")
+    connection.execute(f"SET temp_directory = '{scratch}'; CREATE SCHEMA telemetry; CREATE SCHEMA warehouse")
+    for table, paths in listed["tables"].items():
+        if paths:
+            connection.execute(f"CREATE VIEW {table} AS FROM read_parquet({paths!r})")
+        else:
+            typed = ", ".join(f'"{column.name}" {column.type}' for column in columns[table])
+            connection.execute(f"CREATE TABLE {table} ({typed})")
+    for view, query in VIEWS.items():
+        connection.execute(f"CREATE VIEW {view} AS {query}")
+    query = sql("metrics/fact_feature_metrics.sql")
     connection.execute(f"CREATE TEMP TABLE feature_days AS {query}", {"start": listed["start"], "end": listed["end"]})
 
 

@@ -7,30 +7,35 @@ from pathlib import Path
 from benchmarks.graph import FIRST_DAY, materialize, spans
 from benchmarks.measuring import tell
 
-FACT_FILES = "SELECT data_file, delete_file FROM ducklake_list_files('lake', 'fact_events', schema => 'warehouse')"
+FILES = "SELECT data_file, delete_file FROM ducklake_list_files('lake', '{name}', schema => '{layer}')"
 
 
 def listed_files(features: Path) -> dict[str, object]:
     """Return the Parquet files that stand for the tables of the feature-days' query, and the range of days.
 
-    The facts are the lake's own files; the features are written to `features`.
+    The events are the lake's own files; the features are written to `features`.
     """
+    from intelligence.telemetry.tables import RAW_EVENTS
+    from intelligence.warehouse.tables import DIM_FEATURE_METADATA, FACT_VISIT_EVENTS
     from resources.lake import Lake
     from resources.settings import settings
 
     lake = Lake.of(settings())
-    files, span = lake.frame(FACT_FILES), lake.span()
+    span = lake.span()
     assert span is not None
-    assert files["delete_file"].null_count() == files.height, "the facts' files hold rows that were deleted since"
-    lake.frame("FROM warehouse.dim_feature_metadata").write_parquet(features)
+    files = {}
+    for table in (RAW_EVENTS, FACT_VISIT_EVENTS):
+        found = lake.frame(FILES.format(name=table.name, layer=table.layer))
+        assert found["delete_file"].null_count() == found.height, (
+            f"files of {table.path} hold rows that were deleted since"
+        )
+        files[table.path] = found["data_file"].to_list()
+    lake.frame(f"FROM {DIM_FEATURE_METADATA.path}").write_parquet(features)
     return {
         "events": lake.frame("SELECT count(*) FROM warehouse.fact_events").item(),
         "start": span.start.isoformat(),
         "end": span.end.isoformat(),
-        "tables": {
-            "warehouse.fact_events": files["data_file"].to_list(),
-            "warehouse.dim_feature_metadata": [str(features)],
-        },
+        "tables": {**files, DIM_FEATURE_METADATA.path: [str(features)]},
     }
 
 
@@ -42,13 +47,20 @@ def main() -> None:
     chosen = parser.parse_args()
     from intelligence.layers import DELIVERED
     from intelligence.telemetry.tables import EVENTS
-    from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS
+    from intelligence.warehouse.tables import (
+        DIM_FEATURE_METADATA,
+        DIM_RELEASES,
+        DIM_USERS,
+        FACT_EVENTS,
+        FACT_VISIT_EVENTS,
+    )
 
     tell("simulating and taking in")
     materialize(DELIVERED)
     for first, last in spans(FIRST_DAY, chosen.days, chosen.days_at_once):
         tell(f"facts of {first} to {last}")
-        materialize((EVENTS, DIM_USERS, DIM_FEATURE_METADATA, DIM_RELEASES, FACT_EVENTS), (first, last))
+        dims = (DIM_USERS, DIM_FEATURE_METADATA, DIM_RELEASES)
+        materialize((EVENTS, *dims, FACT_VISIT_EVENTS, FACT_EVENTS), (first, last))
     listed = listed_files(chosen.listed.with_name("features.parquet"))
     chosen.listed.write_text(json.dumps(listed), encoding="utf-8")
 

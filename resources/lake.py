@@ -21,7 +21,8 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from intelligence.errors import LakeError
 from intelligence.layers import DAILY_TABLES, TABLES, VIEWS
-from intelligence.tables import Claim, Column, Days, Table, schema_contradictions
+from intelligence.tables import Claim, Days, Table, schema_contradictions
+from intelligence.telemetry.tables import RAW_EVENTS
 from resources.builds import DAY_BUILDS, record_builds, stale_days
 from resources.compaction import merged_files
 from resources.faults import reach
@@ -332,10 +333,8 @@ def _create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> N
         if columns is None:
             definitions = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
             connection.execute(f"CREATE TABLE {table.path} ({definitions})")
-            # DuckLake asks its catalogue for a table's statistics once; of a table that never had a row, for each column
-            # of each query anew (duckdb/ducklake#1313). While no column ever held NULL it also knows that none does.
-            connection.execute(f"INSERT INTO {table.path} VALUES ({', '.join(map(_blank, table.columns))})")
-            connection.execute(f"DELETE FROM {table.path}")
+            if table != RAW_EVENTS:
+                _seed(connection, table)
             continue
         for column in table.columns:
             if column.name not in columns:
@@ -354,12 +353,15 @@ def _create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> N
         connection.execute(f"CREATE OR REPLACE VIEW {view} AS {query}")
 
 
-def _blank(column: Column) -> str:
-    """Return SQL for a value of the column's type that is not NULL."""
-    if column.type.endswith("[]"):
-        return "[]"
-    moment = column.type in ("DATE", "TIMESTAMP")
-    return f"CAST('{'2000-01-01' if moment else '' if column.type == 'VARCHAR' else '0'}' AS {column.type})"
+def _seed(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Let the table have had a row, which is gone again.
+
+    DuckLake asks its catalogue for a table's statistics once; of a table that never had a row, for each column of each query
+    anew (duckdb/ducklake#1313). Events are there before anything asks for them, and without a seed DuckLake knows which of
+    their columns never held NULL. A seed of other values would show in min and max, which it answers from statistics too.
+    """
+    connection.execute(f'INSERT INTO {table.path} ("{table.columns[0].name}") VALUES (NULL)')
+    connection.execute(f"DELETE FROM {table.path}")
 
 
 def _stored(connection: duckdb.DuckDBPyConnection) -> set[str]:

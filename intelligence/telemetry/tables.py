@@ -52,7 +52,10 @@ EVENTS: Final = Table(
         FROM hours GROUP BY event_type ORDER BY events DESC LIMIT 12""",
     claims=(
         unique_claim(
-            "telemetry.events", ("event_date", "event_id"), where="event_date >= $start AND event_date < $end"
+            "telemetry.events",
+            ("event_date", "event_id"),
+            where="event_date >= $start AND event_date < $end",
+            by="hash",
         ),
         Claim(
             name="events_stay_in_their_time",

@@ -148,6 +148,12 @@ def test_every_table_has_the_columns_of_its_definition(own_lake: Lake) -> None:
     } == {table.path: () for table in TABLES}
 
 
+def test_a_new_table_tells_of_no_day_that_it_does_not_hold(own_lake: Lake) -> None:
+    own_lake.replace(KPI_DAY, ONE_DAY, ROWS, {"dau": 3})
+    asked = "SELECT min(event_date), max(event_date), min(dau), max(dau) FROM metrics.kpi_day"
+    assert own_lake.frame(asked).rows() == [(ONE_DAY.start, ONE_DAY.start, 3, 3)]
+
+
 def test_a_lake_of_an_older_version_gains_the_new_column(own_lake: Lake) -> None:
     own_lake.replace(KPI_DAY, ONE_DAY, ROWS, {"dau": 1})
     own_lake.commit(lambda connection: connection.execute("ALTER TABLE metrics.kpi_day DROP COLUMN mean_rating"))
