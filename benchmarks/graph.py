@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,10 +44,17 @@ def spans(first: date, days: int, at_once: int) -> Iterator[tuple[date, date]]:
 
 def materialize(tables: Sequence["Table"], days: tuple[date, date] | None = None) -> None:
     """Run the assets of these tables, with all their checks, for the days from first to last; raises where one fails."""
-    from assets.definitions import SETTINGS, defs
+    from assets.definitions import defs
+
+    run(defs, _instance(), tables, days)
+
+
+@cache
+def _instance() -> "dg.DagsterInstance":
+    from assets.definitions import SETTINGS
     from resources.runs import instance_for
 
-    run(defs, instance_for(SETTINGS), tables, days)
+    return instance_for(SETTINGS)
 
 
 def run(
