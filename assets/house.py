@@ -201,7 +201,8 @@ def materialized(
 
 
 def _page(found: Inspection, days: Days) -> dict[str, Any]:
-    metadata = {"dagster/row_count": found.row_count, **_told(days), "lake_snapshot": found.snapshot_id}
+    counted = {} if found.row_count is None else {"dagster/row_count": found.row_count}
+    metadata = {**counted, **_told(days), "lake_snapshot": found.snapshot_id}
     shown = {"at_a_glance": table_value(found.shown)} if found.shown.height else {}
     return {**metadata, **shown}
 

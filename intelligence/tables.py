@@ -125,7 +125,7 @@ def unique_claim(path: str, key: Sequence[str], *, where: str, by: KeyLook = "ke
 
     `by` tells how to find the few rows that may: by the key itself, by a hash of it, which is faster for long keys of many
     rows, or by its last column, where that is a position: a bit for each of 64 positions spares nearly all of the work.
-    All are exact.
+    All are exact for positions that are not NULL.
 
     >>> unique_claim("metrics.t", ("day",), where="true").contradictions
     'SELECT day, count(*) AS rows FROM metrics.t WHERE true GROUP BY day HAVING count(*) > 1'

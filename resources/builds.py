@@ -42,6 +42,7 @@ DAY_BUILDS = Table(
     ),
     key=("table_name", "day", "token"),
 )
+ANY_SNAPSHOT = 2**62
 # Nothing is deleted: to look for what may have to be would cost more with every day that was ever built.
 LAST_BUILDS = (
     "SELECT table_name, day, arg_max(token, snapshot_id) AS token FROM bookkeeping.day_builds GROUP BY table_name, day"
@@ -58,12 +59,12 @@ def definition_version(product: Product) -> str:
     return digest.hexdigest()[:12]
 
 
-def record_builds(connection: duckdb.DuckDBPyConnection, table: Table, days: Days, *, version: str) -> None:
-    """Record, in the open transaction, that the days of the table are now built from the present telemetry."""
+def record_builds(connection: duckdb.DuckDBPyConnection, table: Table, days: Days, *, version: str, as_of: int) -> None:
+    """Record, in the open transaction, that the days of the table are now built from the telemetry of snapshot `as_of`."""
     connection.execute(
         f"INSERT INTO bookkeeping.day_builds SELECT * FROM ({sql('telemetry/day_tokens.sql')})"
         " WHERE day >= $start AND day < $end",
-        {**days.parameters, "tables": _looking_back([table]), "version": version},
+        {**days.parameters, "tables": _looking_back([table]), "version": version, "as_of": as_of},
     )
 
 
@@ -77,7 +78,7 @@ def stale_days(
         " CROSS JOIN (SELECT max(day) AS newest_day FROM (SELECT unnest(days) AS day FROM telemetry.batches) WHERE day < $before)"
         f" ANTI JOIN ({LAST_BUILDS}) AS built USING (table_name, day, token)"
         " WHERE day < $before AND (NOT newest_day_only OR day = newest_day) ORDER BY table_name, day",
-        {"tables": _looking_back(tables), "version": version, "before": before},
+        {"tables": _looking_back(tables), "version": version, "before": before, "as_of": ANY_SNAPSHOT},
     ).fetchall()
     stale: dict[str, list[Days]] = {}
     for name, day in rows:

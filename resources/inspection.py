@@ -7,18 +7,19 @@ import duckdb
 import polars as pl
 
 from intelligence.tables import Claim, Days, Table
+from intelligence.telemetry.tables import EVENTS
 
 MOST_CONTRADICTIONS = 1_000
-# Each view has a row for each event; the ledger knows how many without a look at every file.
-ROWS_OF_A_VIEW = "SELECT coalesce(sum(accepted), 0) FROM telemetry.batches"
+# The ledger knows without a look at every file.
+ROWS_OF_EVENTS = "SELECT coalesce(sum(accepted), 0) FROM telemetry.batches"
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A table in one snapshot: its rows, its columns' types by name, its page, what contradicts each claim by name."""
+    """A table in one snapshot: its rows, if counted, its columns' types by name, its page, what contradicts each claim by name."""
 
     snapshot_id: int
-    row_count: int
+    row_count: int | None
     columns: Mapping[str, str]
     shown: pl.DataFrame
     contradictions: Mapping[str, pl.DataFrame]
@@ -32,16 +33,18 @@ def inspected(connection: duckdb.DuckDBPyConnection, table: Table, claims: Seque
 
     return Inspection(
         int(frame("SELECT id FROM ducklake_current_snapshot('lake')").item()),
-        int(frame(_rows_of(table)).item()),
+        int(frame(rows).item()) if (rows := _rows_of(table)) else None,
         columns_by_table(connection).get(table.path, {}),
         frame(table.page) if table.page else pl.DataFrame(),
         {claim.name: frame(_contradicting(claim)) for claim in claims},
     )
 
 
-def _rows_of(table: Table) -> str:
-    """Return the query for how many rows the table has."""
-    return ROWS_OF_A_VIEW if table.is_view else f"SELECT count(*) FROM {table.path}"
+def _rows_of(table: Table) -> str | None:
+    """Return the query for how many rows the table has; None for a view whose rows nothing knows but all of its files."""
+    if table == EVENTS:
+        return ROWS_OF_EVENTS
+    return None if table.is_view else f"SELECT count(*) FROM {table.path}"
 
 
 def _contradicting(claim: Claim) -> str:

@@ -12,22 +12,23 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import dagster as dg
 import duckdb
 import polars as pl
 from dagster_duckdb import DuckDBResource
 from filelock import FileLock
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from intelligence.errors import LakeError
-from intelligence.layers import DAILY_TABLES, TABLES, VIEWS
-from intelligence.tables import Claim, Days, Table, schema_contradictions
-from intelligence.telemetry.tables import RAW_EVENTS
-from resources.builds import DAY_BUILDS, record_builds, stale_days
+from intelligence.layers import DAILY_TABLES
+from intelligence.tables import Claim, Days, Table
+from resources.builds import ANY_SNAPSHOT, record_builds, stale_days
 from resources.compaction import merged_files
 from resources.faults import reach
-from resources.inspection import Inspection, asked, columns_by_table, inspected
+from resources.inspection import Inspection, asked, inspected
 from resources.replacement import rows_replaced
+from resources.schema import define, differing
 from resources.settings import Settings, lake_threads, object_store_secret
 
 WRITER_PATIENCE_S = 600
@@ -67,6 +68,8 @@ class Lake(DuckDBResource):
     threads: int | None = Field(default_factory=lake_threads)
     scratch: str | None = None
     version: str = "0"
+    _is_of_a_run: bool = PrivateAttr(default=False)
+    _telemetry_of_the_run: int | None = PrivateAttr(default=None)
 
     @classmethod
     def of(cls, settings: Settings, *, version: str = "0") -> "Lake":
@@ -79,6 +82,24 @@ class Lake(DuckDBResource):
             scratch=str(settings.data / "scratch"),
             version=version,
         )
+
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
+        """Let all tables of a run say that they were built from the telemetry that the first of them saw.
+
+        What arrives while it runs may be in some of them and not in others: their days are stale, and are built again.
+        """
+        self._is_of_a_run = True
+
+    def _telemetry_seen(self, connection: duckdb.DuckDBPyConnection) -> int:
+        if not self._is_of_a_run:
+            return ANY_SNAPSHOT
+        if self._telemetry_of_the_run is None:
+            row = connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
+            self._telemetry_of_the_run = int(row[0]) if row else ANY_SNAPSHOT
+        return self._telemetry_of_the_run
+
+    def _record_builds(self, connection: duckdb.DuckDBPyConnection, table: Table, days: Days) -> None:
+        record_builds(connection, table, days, version=self.version, as_of=self._telemetry_seen(connection))
 
     @property
     def _catalog_file(self) -> Path | None:
@@ -191,12 +212,11 @@ class Lake(DuckDBResource):
         raise AssertionError("unreachable: the last attempt raises")
 
     def _prepare(self) -> None:
-        """Create the tables and views that do not exist yet and add columns that a newer version defines."""
+        """Make the tables and views that are not there or not as they are defined."""
         with self.get_connection() as connection:
-            found = columns_by_table(connection)
-        missing = [table for table in (*TABLES, DAY_BUILDS) if not table.is_view and _lacks(table, found)]
-        if missing or any(view not in found for view in VIEWS):
-            self.commit(lambda connection: _create(connection, missing))
+            others = differing(connection)
+        if others:
+            self.commit(lambda connection: define(connection, others))
 
     def frame(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
         """Return the query's result."""
@@ -222,7 +242,7 @@ class Lake(DuckDBResource):
 
     def counted(self, view: Table, days: Days) -> int:
         """Return how many rows the view has in `days`, and record that these days were looked at."""
-        self.commit(lambda connection: record_builds(connection, view, days, version=self.version))
+        self.commit(lambda connection: self._record_builds(connection, view, days))
         query = f"SELECT count(*) FROM {view.path} WHERE {view.day} >= $start AND {view.day} < $end"
         return int(self.frame(query, days.parameters).item())
 
@@ -294,7 +314,7 @@ class Lake(DuckDBResource):
                 connection.register(name, frame)
             written = rows_replaced(connection, table, days, query, parameters or {})
             if table in DAILY_TABLES:
-                record_builds(connection, table, days, version=self.version)
+                self._record_builds(connection, table, days)
             reach("table.build_recorded", table.path)
             return written
 
@@ -314,56 +334,3 @@ def _committed(work: Callable[[duckdb.DuckDBPyConnection], Result], connection: 
             connection.rollback()
         raise
     return result
-
-
-def _lacks(table: Table, found: Mapping[str, Mapping[str, str]]) -> bool:
-    return bool(schema_contradictions(table, found.get(table.path, {})))
-
-
-def _create(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
-    present = columns_by_table(connection)
-    for table in tables:
-        connection.execute(f"CREATE SCHEMA IF NOT EXISTS {table.layer}")
-        columns = present.get(table.path)
-        if columns is not None and table in DAILY_TABLES and set(columns) - {column.name for column in table.columns}:
-            # A table that is built from others is made anew when its definition loses a column.
-            connection.execute(f"DROP TABLE {table.path}")
-            connection.execute("DELETE FROM bookkeeping.day_builds WHERE table_name = $path", {"path": table.path})
-            columns = None
-        if columns is None:
-            definitions = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
-            connection.execute(f"CREATE TABLE {table.path} ({definitions})")
-            if table != RAW_EVENTS:
-                _seed(connection, table)
-            continue
-        for column in table.columns:
-            if column.name not in columns:
-                connection.execute(f'ALTER TABLE {table.path} ADD COLUMN "{column.name}" {column.type}')
-        wrong = schema_contradictions(table, columns_by_table(connection)[table.path])
-        if wrong:
-            raise LakeError(
-                f"table {table.path}",
-                f"{'; '.join(wrong)}.",
-                hint="It was written by another version; move the lake's folder away and ingest again.",
-            )
-    for view, query in VIEWS.items():
-        if view in _stored(connection):
-            # It was a table once; what it held is in those that it is a view of, or is built anew.
-            connection.execute(f"DROP TABLE {view}")
-        connection.execute(f"CREATE OR REPLACE VIEW {view} AS {query}")
-
-
-def _seed(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Let the table have had a row, which is gone again.
-
-    DuckLake asks its catalogue for a table's statistics once; of a table that never had a row, for each column of each query
-    anew (duckdb/ducklake#1313). Events are there before anything asks for them, and without a seed DuckLake knows which of
-    their columns never held NULL. A seed of other values would show in min and max, which it answers from statistics too.
-    """
-    connection.execute(f'INSERT INTO {table.path} ("{table.columns[0].name}") VALUES (NULL)')
-    connection.execute(f"DELETE FROM {table.path}")
-
-
-def _stored(connection: duckdb.DuckDBPyConnection) -> set[str]:
-    found = "SELECT schema_name || '.' || table_name FROM duckdb_tables() WHERE database_name = 'lake'"
-    return {row[0] for row in connection.execute(found).fetchall()}

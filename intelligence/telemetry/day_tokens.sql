@@ -1,7 +1,8 @@
 -- One token per table and day of the calendar: it changes exactly when a batch arrives that the day's rows are made
--- from. `$tables` lists each table with the days that it looks back (NULL: all of them).
+-- from, of those in the lake as of snapshot $as_of. `$tables` lists each table with the days that it looks back (NULL: all of
+-- them).
 WITH touched AS (
-    SELECT unnest(days) AS day, batch_id FROM telemetry.batches
+    SELECT unnest(days) AS day, batch_id FROM telemetry.batches WHERE snapshot_id <= $as_of
 ),
 calendar AS (
     SELECT CAST(day AS DATE) AS day

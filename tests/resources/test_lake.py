@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import duckdb
 import pytest
 
 from intelligence.errors import LakeError
-from intelligence.layers import TABLES
-from intelligence.metrics.tables import KPI_DAY
+from intelligence.layers import TABLES, VIEWS
+from intelligence.metrics.tables import KPI_DAY, USER_DAY
 from intelligence.tables import Days, schema_contradictions
-from intelligence.warehouse.tables import DIM_RELEASES
+from intelligence.warehouse.tables import DIM_RELEASES, FACT_SESSIONS
 from resources.lake import Lake, is_conflict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -180,6 +181,43 @@ def test_a_table_of_an_older_version_becomes_the_view_that_it_is_now(own_lake: L
         )
     )
     assert own_lake.frame("SELECT event_id FROM warehouse.fact_events").rows() == [("e2",)]
+
+
+def test_a_view_that_is_defined_anew_is_made_anew(own_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = (
+        "INSERT INTO telemetry.raw_events BY NAME SELECT 'e' AS event_id, 's' AS session_id, false AS is_duplicate"
+    )
+    own_lake.commit(lambda connection: connection.execute(written))
+    assert own_lake.frame("SELECT segment FROM warehouse.fact_events").rows() == [("unknown",)]
+    own_lake.close()
+    changed = VIEWS["warehouse.fact_events"].replace("'unknown'", "'not told'")
+    monkeypatch.setitem(VIEWS, "warehouse.fact_events", changed)
+    assert own_lake.frame("SELECT segment FROM warehouse.fact_events").rows() == [("not told",)]
+
+
+def test_what_arrives_while_a_run_builds_makes_its_days_stale(own_lake: Lake) -> None:
+    def arrived(batch: str) -> None:
+        own_lake.commit(
+            lambda connection: connection.execute(
+                "INSERT INTO telemetry.batches BY NAME SELECT $batch AS batch_id, [DATE '2026-01-01'] AS days",
+                {"batch": batch},
+            )
+        )
+
+    arrived("first")
+    of_a_run = own_lake.model_copy()
+    of_a_run.setup_for_execution(dg.build_init_resource_context())
+    of_a_run.replace(FACT_SESSIONS, ONE_DAY, "FROM warehouse.fact_sessions WHERE event_date >= $start")
+    arrived("second")
+    of_a_run.replace(USER_DAY, ONE_DAY, "FROM metrics.user_day WHERE event_date >= $start")
+    stale = own_lake.stale(before=ONE_DAY.end)
+    assert {FACT_SESSIONS.path, USER_DAY.path} <= set(stale)
+    the_next = own_lake.model_copy()
+    the_next.setup_for_execution(dg.build_init_resource_context())
+    the_next.replace(USER_DAY, ONE_DAY, "FROM metrics.user_day WHERE event_date >= $start")
+    stale = own_lake.stale(before=ONE_DAY.end)
+    assert FACT_SESSIONS.path in stale
+    assert USER_DAY.path not in stale
 
 
 def test_a_column_of_another_type_is_an_error_that_names_it(own_lake: Lake) -> None:
