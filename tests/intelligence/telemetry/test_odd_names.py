@@ -34,7 +34,10 @@ def test_every_forbidden_character_is_seen_wherever_it_stands() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(
-    st.lists(st.tuples(*[st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=300)] * 2), min_size=1)
+    st.lists(
+        st.tuples(*[st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=300)] * 2),
+        min_size=1,
+    )
 )
 def test_what_a_rule_rejects_looks_odd(rows: list[tuple[str | None, str | None]]) -> None:
     assert [row for row, (odd, broken) in zip(rows, looked_at(rows), strict=True) if broken and not odd] == []
