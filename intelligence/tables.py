@@ -53,7 +53,6 @@ class Table:
     lookback_days: int | None = 0
     claims: tuple[Claim, ...] = ()
     page: str | None = None
-    partitioned: bool = False
     newest_day_only: bool = False
     position_key: bool = False
     is_view: bool = False
