@@ -1,4 +1,4 @@
-"""Small files of the lake merged into larger ones.
+"""The upkeep of the lake: small files are merged into larger ones, and statistics of former files are forgotten.
 
 DuckLake keeps a line for each column of each file in its catalogue and reads all of them in every statement that names a
 day: without this, one more day would cost more with each day before it. What any snapshot says stays the same.
@@ -9,7 +9,7 @@ import duckdb
 from intelligence.layers import TABLES
 from resources.builds import DAY_BUILDS
 
-MOST_SMALL_FILES = 32
+MOST_SMALL_FILES = 16
 SMALL_BYTES = 64 * 2**20
 # A statement that began earlier may still read the files that were merged.
 KEPT_HOURS = 24
@@ -49,3 +49,19 @@ def merged_files(connection: duckdb.DuckDBPyConnection) -> int:
         ).fetchall()
         merged += sum(row[2] for row in rows)
     return merged
+
+
+# DuckLake keeps a file of which it knows no statistics among those to read, as it must: a column that is added later has none.
+_FORGET = """
+DELETE FROM __ducklake_metadata_lake.ducklake_file_column_stats WHERE data_file_id IN (
+    SELECT data_file_id FROM __ducklake_metadata_lake.ducklake_data_file WHERE end_snapshot IS NOT NULL
+)
+"""
+
+
+def forget_statistics(connection: duckdb.DuckDBPyConnection) -> None:
+    """Delete, in the open transaction, the statistics of files that no longer count, such as each former `dim_users`.
+
+    Earlier snapshots read those files whole.
+    """
+    connection.execute(_FORGET)

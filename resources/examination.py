@@ -99,7 +99,7 @@ def _head(lake: Lake, source: str, path: Path, folder: Path) -> Delivery:
     head = folder / path.name
     try:
         if path.suffix.lower() == ".parquet":
-            with lake.get_connection() as connection:
+            with lake.staging() as connection:
                 connection.execute(
                     f"COPY ({first_rows(str(path), ROWS_LOOKED_AT)}) TO {literal(str(head))} (FORMAT parquet)"
                 )

@@ -88,7 +88,7 @@ def _unknown(lake: Lake, files: Sequence[Delivery]) -> list[Delivery]:
 def _groups(lake: Lake, product: Product, files: Sequence[Delivery], report: IngestReport) -> Iterator[Group]:
     sources = {source.name: source for source in product.sources}
     shaped = []
-    with lake.get_connection() as connection:
+    with lake.staging() as connection:
         for file in files:
             try:
                 if file.fault:
@@ -141,7 +141,7 @@ def _refusal(file: Delivery, error: SourceFileError) -> tuple[str, SourceFileErr
 
 def _take(lake: Lake, product: Product, group: Group, report: IngestReport, *, now: datetime) -> None:
     try:
-        with lake.get_connection() as connection:
+        with lake.staging() as connection:
             report.batches += _taken(lake, connection, product, group, now=now)
     except SourceFileError as error:
         if len(group.files) == 1:

@@ -24,7 +24,7 @@ from intelligence.errors import LakeError
 from intelligence.layers import DAILY_TABLES
 from intelligence.tables import Claim, Days, Table
 from resources.builds import ANY_SNAPSHOT, record_builds, stale_days
-from resources.compaction import merged_files
+from resources.compaction import forget_statistics, merged_files
 from resources.faults import reach
 from resources.inspection import Inspection, asked, inspected
 from resources.replacement import rows_replaced
@@ -33,6 +33,7 @@ from resources.settings import Settings, lake_threads, object_store_secret
 
 WRITER_PATIENCE_S = 600
 ADVISORY_LOCK = 7_306_582
+_USE = "USE lake"
 Result = TypeVar("Result")
 
 _roots: dict[tuple[str, str], duckdb.DuckDBPyConnection] = {}
@@ -112,15 +113,31 @@ class Lake(DuckDBResource):
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a connection with the lake as its default database; temporary tables are its own."""
+        with self.staging() as connection:
+            connection.execute(_USE)
+            yield connection
+
+    @contextmanager
+    def staging(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a connection for temporary tables that `commit` can write from.
+
+        The lake is not its default database until then: DuckLake would ask its catalogue anew in every statement.
+        """
         root = _roots.get((self.catalog, self.store)) or self._root()
         connection = root.cursor()
         try:
-            connection.execute("USE lake")
             yield connection
         finally:
             with suppress(duckdb.Error):
                 connection.rollback()
             connection.close()
+
+    @contextmanager
+    def _snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """Yield a connection to the lake as it is now, whatever others write meanwhile."""
+        with self.staging() as connection:
+            _begin(connection)
+            yield connection
 
     def close(self) -> None:
         """Close the lake in this process; the next use opens it again."""
@@ -199,7 +216,7 @@ class Lake(DuckDBResource):
 
         `on` is a connection whose temporary tables the work needs; without it a new one is opened.
         """
-        opened = self.get_connection() if on is None else nullcontext(on)
+        opened = self.staging() if on is None else nullcontext(on)
         with opened as connection, self._one_writer():
             for attempt in Retrying(
                 retry=retry_if_exception(is_conflict),
@@ -213,31 +230,28 @@ class Lake(DuckDBResource):
 
     def _prepare(self) -> None:
         """Make the tables and views that are not there or not as they are defined."""
-        with self.get_connection() as connection:
+        with self._snapshot() as connection:
             others = differing(connection)
         if others:
             self.commit(lambda connection: define(connection, others))
 
     def frame(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
         """Return the query's result."""
-        with self.get_connection() as connection:
+        with self._snapshot() as connection:
             return connection.execute(query, dict(parameters or {})).pl()
 
     def read(
         self, queries: Mapping[str, str], parameters: Mapping[str, Any] | None = None
     ) -> tuple[int, dict[str, pl.DataFrame]]:
         """Return the id of one snapshot and the queries' results by name, all of them as of that snapshot."""
-        with self.get_connection() as connection:
-            connection.begin()
+        with self._snapshot() as connection:
             row = connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
             frames = {name: connection.execute(q, asked(q, parameters or {})).pl() for name, q in queries.items()}
-            connection.rollback()
         return int(row[0]) if row else 0, frames
 
     def inspected(self, table: Table, claims: Sequence[Claim], days: Days) -> Inspection:
         """Return what the newest snapshot says of the table and of what is claimed of it in `days`."""
-        with self.get_connection() as connection:
-            connection.begin()
+        with self._snapshot() as connection:
             return inspected(connection, table, claims, days)
 
     def counted(self, view: Table, days: Days) -> int:
@@ -248,7 +262,7 @@ class Lake(DuckDBResource):
 
     def stale(self, *, before: date) -> dict[str, list[Days]]:
         """Return, by table path, the ranges of days before `before` that are not built from the present telemetry."""
-        with self.get_connection() as connection:
+        with self._snapshot() as connection:
             return stale_days(connection, DAILY_TABLES, version=self.version, before=before)
 
     def span(self) -> Days | None:
@@ -280,15 +294,21 @@ class Lake(DuckDBResource):
         return f"{batches} batches up to {newest}, definitions {self.version}"
 
     def merged_files(self) -> int:
-        """Return how many small files were merged into larger ones; raises LakeError, with all as it was, where that fails."""
+        """Return how many small files were merged into larger ones; raises LakeError, with all as it was, where that fails.
+
+        Where there were some, the statistics of files that no longer count are forgotten too.
+        """
         try:
-            return self.commit(merged_files)
+            merged = self.commit(merged_files)
+            if merged:
+                self.commit(forget_statistics)
         except duckdb.Error as error:
             # An internal error would make every later statement of this process fail.
             self.close()
             raise LakeError(
                 "lake", f"its small files cannot be merged ({error}).", hint="It works on as it is."
             ) from error
+        return merged
 
     def snapshot_id(self) -> int:
         """Return the id of the lake's newest snapshot, under which its present state can be read again for ever."""
@@ -323,8 +343,14 @@ class Lake(DuckDBResource):
         return written
 
 
-def _committed(work: Callable[[duckdb.DuckDBPyConnection], Result], connection: duckdb.DuckDBPyConnection) -> Result:
+def _begin(connection: duckdb.DuckDBPyConnection) -> None:
+    """Begin a transaction with the lake as the default database: outside of it, naming it would be one of its own."""
     connection.begin()
+    connection.execute(_USE)
+
+
+def _committed(work: Callable[[duckdb.DuckDBPyConnection], Result], connection: duckdb.DuckDBPyConnection) -> Result:
+    _begin(connection)
     try:
         result = work(connection)
         connection.commit()

@@ -37,12 +37,12 @@ def files(lake: Lake) -> int:
     return lake.frame("FROM ducklake_list_files('lake', 'fact_feature_metrics', schema => 'metrics')").height
 
 
-def history(lake: Lake, snapshots: list[int]) -> Mapping[int, pl.DataFrame]:
+def history(lake: Lake, snapshots: list[int], where: str = "") -> Mapping[int, pl.DataFrame]:
     """Return what the table's columns that were written said in each snapshot, with the snapshot that wrote each row."""
     columns = "event_date, feature, usage_count, snapshot_id"
     return {
         snapshot: lake.frame(
-            f"SELECT {columns} FROM {FACT_FEATURE_METRICS.path} AT (VERSION => {snapshot}) ORDER BY ALL"
+            f"SELECT {columns} FROM {FACT_FEATURE_METRICS.path} AT (VERSION => {snapshot}) {where} ORDER BY ALL"
         )
         for snapshot in snapshots
     }
@@ -80,6 +80,27 @@ def test_many_small_files_become_few_and_those_merged_before_are_deleted(own_lak
     assert duckdb.sql(f"SELECT count(*) FROM glob('{own_lake.store}/metrics/fact_feature_metrics/*')").fetchone() == (
         1,
     )
+
+
+def test_statistics_of_former_files_are_forgotten_and_their_snapshots_read_the_same(own_lake: Lake) -> None:
+    def files_with_statistics() -> int:
+        known = "SELECT count(DISTINCT data_file_id) FROM __ducklake_metadata_lake.ducklake_file_column_stats"
+        return int(own_lake.frame(known).item())
+
+    snapshots = []
+    for number in range(7):
+        write(own_lake, 0, number)
+        write(own_lake, number + 1, number)
+        snapshots.append(own_lake.snapshot_id())
+    known, present = files_with_statistics(), files(own_lake)
+    where = f"WHERE event_date = DATE '{FIRST}' AND feature >= 'feature 15'"
+    before = history(own_lake, snapshots), history(own_lake, snapshots, where)
+    assert own_lake.merged_files() == present == 8
+    assert files_with_statistics() == known - 6 - 7
+    after = history(own_lake, snapshots), history(own_lake, snapshots, where)
+    for then, now in zip(before, after, strict=True):
+        assert [now[snapshot].rows() for snapshot in snapshots] == [then[snapshot].rows() for snapshot in snapshots]
+    assert [frame["usage_count"].unique().to_list() for frame in after[1].values()] == [[n] for n in range(7)]
 
 
 def test_what_days_were_built_from_is_merged_too_and_the_last_build_counts(own_lake: Lake) -> None:
