@@ -184,14 +184,22 @@ def materialized(
     more_checks: Sequence[dg.AssetCheckResult] = (),
     **extra: Any,
 ) -> dg.MaterializeResult:
-    """Return the result of a write: what the asset's page shows, and the checks, all as of one snapshot of the lake."""
+    """Return the result of a write: what the asset's page shows, and the checks, all as of one snapshot of the lake.
+
+    Of a run over several days only the newest one shows the table and what else is told: every day would show the same.
+    """
     found = lake.inspected(table, claims_of(table), days)
-    metadata = _page(found, days)
+    shown = {**_at_a_glance(found), **extra}
+    newest = _newest_of_several_days()
+    if newest:
+        context = dg.AssetExecutionContext.get()
+        context.add_asset_metadata(shown, asset_key=key_of(table), partition_key=newest)
+    metadata = _counts(found, days) | ({} if newest else shown)
     if written is not None:
-        metadata["dagster/partition_row_count" if table.day else "rows_written"] = written
+        metadata["rows_written" if newest or not table.day else "dagster/partition_row_count"] = written
     return dg.MaterializeResult(
         asset_key=key_of(table),
-        metadata={**metadata, **extra},
+        metadata=metadata,
         check_results=[
             _schema_result(found, table),
             *(_claim_result(found, table, claim, days) for claim in claims_of(table)),
@@ -200,11 +208,22 @@ def materialized(
     )
 
 
-def _page(found: Inspection, days: Days) -> dict[str, Any]:
+def _newest_of_several_days() -> str | None:
+    """Return the last day that the present step works on; None where that is one day or none."""
+    context = dg.AssetExecutionContext.get()
+    if not context.assets_def.partitions_def or not context.has_partition_key_range:
+        return None
+    days = context.partition_keys
+    return days[-1] if len(days) > 1 else None
+
+
+def _counts(found: Inspection, days: Days) -> dict[str, Any]:
     counted = {} if found.row_count is None else {"dagster/row_count": found.row_count}
-    metadata = {**counted, **_told(days), "lake_snapshot": found.snapshot_id}
-    shown = {"at_a_glance": table_value(found.shown)} if found.shown.height else {}
-    return {**metadata, **shown}
+    return {**counted, **_told(days), "lake_snapshot": found.snapshot_id}
+
+
+def _at_a_glance(found: Inspection) -> dict[str, Any]:
+    return {"at_a_glance": table_value(found.shown)} if found.shown.height else {}
 
 
 def _schema_result(found: Inspection, table: Table) -> dg.AssetCheckResult:

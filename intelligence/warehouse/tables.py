@@ -141,18 +141,19 @@ FACT_EVENTS: Final = Table(
             name="facts_join_their_dims",
             description="Each fact finds its user, its feature and, where it names one, its release.",
             contradictions=f"""
-                SELECT 'dim_users' AS dim, user_id AS missing
-                FROM (SELECT DISTINCT user_id FROM warehouse.fact_events WHERE {_WINDOW})
-                ANTI JOIN warehouse.dim_users USING (user_id)
-                UNION SELECT 'dim_feature_metadata', feature
-                FROM (SELECT DISTINCT feature FROM warehouse.fact_events WHERE {_WINDOW})
-                ANTI JOIN warehouse.dim_feature_metadata USING (feature)
-                UNION SELECT 'dim_releases', app_version
-                FROM (
-                    SELECT DISTINCT app_version, coalesce(platform, 'unknown') AS platform
-                    FROM warehouse.fact_events WHERE {_WINDOW} AND app_version IS NOT NULL
+                WITH named AS MATERIALIZED (
+                    SELECT user_id, feature, app_version, coalesce(platform, 'unknown') AS platform,
+                           grouping_id(user_id, feature) AS grouped
+                    FROM warehouse.fact_events WHERE {_WINDOW}
+                    GROUP BY GROUPING SETS ((user_id), (feature), (app_version, coalesce(platform, 'unknown')))
                 )
-                ANTI JOIN warehouse.dim_releases USING (app_version, platform)""",
+                SELECT 'dim_users' AS dim, user_id AS missing
+                FROM named ANTI JOIN warehouse.dim_users USING (user_id) WHERE grouped = 1
+                UNION ALL SELECT 'dim_feature_metadata', feature
+                FROM named ANTI JOIN warehouse.dim_feature_metadata USING (feature) WHERE grouped = 2
+                UNION ALL SELECT 'dim_releases', app_version
+                FROM named ANTI JOIN warehouse.dim_releases USING (app_version, platform)
+                WHERE grouped = 3 AND app_version IS NOT NULL""",
         ),
     ),
 )

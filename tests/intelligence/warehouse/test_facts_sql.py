@@ -9,7 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, USER_DAY
-from intelligence.warehouse.tables import FACT_EVENTS, FACT_SESSIONS, FACT_VISIT_EVENTS
+from intelligence.sql import sql
+from intelligence.tables import Days
+from intelligence.warehouse.tables import DIM_RELEASES, DIM_USERS, FACT_EVENTS, FACT_SESSIONS, FACT_VISIT_EVENTS
 from tests.intelligence.hand_made_lake import (
     NOON,
     TWO_DAYS,
@@ -155,3 +157,35 @@ def test_visits_are_those_found_by_walking_through_each_users_day(
     for user, on, _, count in warehouse.rows(FACT_SESSIONS, "user_id, event_date, started_at, events"):
         found[user, on].append(count)
     assert found == naive
+
+
+def test_a_fact_without_its_user_feature_or_release_is_found(warehouse: Warehouse) -> None:
+    release = {"platform": "web", "app_version": "1.0"}
+    warehouse.put(
+        event(NOON, "u1", "quiz", **release),
+        event(NOON, "u2", "chat", app_version="1.0"),
+        event(NOON, "u2", "chat", platform="ios"),
+        event(NOON + timedelta(days=1), "u3", "quiz", **release),
+    )
+    warehouse.build(FACT_VISIT_EVENTS, DIM_USERS, days=TWO_DAYS)
+    warehouse.declare(TWO_DAYS)
+    warehouse.lake.replace(DIM_RELEASES, TWO_DAYS, sql("warehouse/dim_releases.sql"))
+    (joins,) = (claim for claim in FACT_EVENTS.claims if claim.name == "facts_join_their_dims")
+
+    def missing(days: Days) -> list[tuple[str, str]]:
+        return sorted(warehouse.lake.inspected(FACT_EVENTS, [joins], days).contradictions[joins.name].rows())
+
+    assert missing(TWO_DAYS) == []
+    for gone in ("dim_users WHERE user_id <> 'u2'", "dim_feature_metadata WHERE feature = 'quiz'", "dim_releases"):
+        warehouse.lake.commit(lambda connection, of=gone: connection.execute(f"DELETE FROM warehouse.{of}"))
+    assert missing(Days(day(0), day(1))) == [
+        ("dim_feature_metadata", "quiz"),
+        ("dim_releases", "1.0"),
+        ("dim_releases", "1.0"),
+        ("dim_users", "u1"),
+    ]
+    assert missing(Days(day(1), day(2))) == [
+        ("dim_feature_metadata", "quiz"),
+        ("dim_releases", "1.0"),
+        ("dim_users", "u3"),
+    ]
