@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 import polars as pl
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import ListedColormap
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
@@ -17,11 +18,13 @@ LONGEST_NAME: Final = 48
 
 
 def png(figure: Figure) -> bytes:
-    """Return the picture with a palette of 32 colours: it is stored with every partition of a run."""
-    full, small = io.BytesIO(), io.BytesIO()
-    figure.savefig(full, format="png", dpi=100)
-    Image.open(full).convert("RGB").quantize(32).save(small, format="png", optimize=True)
-    return small.getvalue()
+    """Return the picture with a palette of 32 colours, which is small enough to be stored with every run."""
+    canvas, encoded = FigureCanvasAgg(figure), io.BytesIO()
+    canvas.draw()  # type: ignore[no-untyped-call]
+    pixels = bytes(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    drawn = Image.frombytes("RGBA", canvas.get_width_height(), pixels)
+    drawn.convert("RGB").quantize(32).save(encoded, format="png", optimize=True)
+    return encoded.getvalue()
 
 
 def kpi_picture(kpis: pl.DataFrame) -> bytes:
