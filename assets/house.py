@@ -194,7 +194,8 @@ def materialized(
     if newest:
         context = dg.AssetExecutionContext.get()
         context.add_asset_metadata(shown, asset_key=key_of(table), partition_key=newest)
-    metadata = _counts(found, days) | ({} if newest else shown)
+        shown = dict.fromkeys(shown, f"on the page of {newest}, the newest day of this run")
+    metadata = {**_counts(found, days), **shown}
     if written is not None:
         metadata["rows_written" if newest or not table.day else "dagster/partition_row_count"] = written
     return dg.MaterializeResult(
