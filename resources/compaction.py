@@ -31,6 +31,13 @@ HAVING count(*) > $most
 ORDER BY schema_name, table_name
 """
 
+# DuckLake keeps a file of which it knows no statistics among those to read, as it must: a column that is added later has none.
+_FORGET = """
+DELETE FROM __ducklake_metadata_lake.ducklake_file_column_stats WHERE data_file_id IN (
+    SELECT data_file_id FROM __ducklake_metadata_lake.ducklake_data_file WHERE end_snapshot IS NOT NULL
+)
+"""
+
 
 def merged_files(connection: duckdb.DuckDBPyConnection) -> int:
     """Return how many small files were merged, in the open transaction, in the tables that have many of them.
@@ -49,14 +56,6 @@ def merged_files(connection: duckdb.DuckDBPyConnection) -> int:
         ).fetchall()
         merged += sum(row[2] for row in rows)
     return merged
-
-
-# DuckLake keeps a file of which it knows no statistics among those to read, as it must: a column that is added later has none.
-_FORGET = """
-DELETE FROM __ducklake_metadata_lake.ducklake_file_column_stats WHERE data_file_id IN (
-    SELECT data_file_id FROM __ducklake_metadata_lake.ducklake_data_file WHERE end_snapshot IS NOT NULL
-)
-"""
 
 
 def forget_statistics(connection: duckdb.DuckDBPyConnection) -> None:
