@@ -52,13 +52,13 @@ FACT_FEATURE_METRICS: Final = Table(
         ),
         Claim(
             name="usage_adds_up_to_events",
-            description="The usage of all features on a day is all events of the day.",
+            description="The usage of all features on a day is the day's facts.",
             contradictions=f"""
-                SELECT event_date, events.n AS events, metrics.n AS usage
-                FROM (SELECT event_date, count(*) AS n FROM telemetry.events WHERE {_WINDOW} GROUP BY event_date) AS events
+                SELECT event_date, facts.n AS facts, metrics.n AS usage
+                FROM (SELECT event_date, count(*) AS n FROM warehouse.fact_events WHERE {_WINDOW} GROUP BY event_date) AS facts
                 FULL JOIN (SELECT event_date, CAST(sum(usage_count) AS BIGINT) AS n FROM metrics.fact_feature_metrics
                            WHERE {_WINDOW} GROUP BY event_date) AS metrics USING (event_date)
-                WHERE events.n IS DISTINCT FROM metrics.n""",
+                WHERE facts.n IS DISTINCT FROM metrics.n""",
         ),
     ),
 )
@@ -91,13 +91,13 @@ USER_DAY: Final = Table(
     claims=(
         Claim(
             name="user_days_add_up_to_events",
-            description="The events of a day's users are all events of the day.",
+            description="The events of a day's users are the day's facts.",
             contradictions=f"""
-                SELECT event_date, events.n AS events, users.n AS events_of_users
-                FROM (SELECT event_date, count(*) AS n FROM telemetry.events WHERE {_WINDOW} GROUP BY event_date) AS events
+                SELECT event_date, facts.n AS facts, users.n AS events_of_users
+                FROM (SELECT event_date, count(*) AS n FROM warehouse.fact_events WHERE {_WINDOW} GROUP BY event_date) AS facts
                 FULL JOIN (SELECT event_date, CAST(sum(events) AS BIGINT) AS n FROM metrics.user_day WHERE {_WINDOW}
                            GROUP BY event_date) AS users USING (event_date)
-                WHERE events.n IS DISTINCT FROM users.n""",
+                WHERE facts.n IS DISTINCT FROM users.n""",
         ),
     ),
 )

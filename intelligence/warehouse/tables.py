@@ -188,13 +188,13 @@ FACT_SESSIONS: Final = Table(
     claims=(
         Claim(
             name="sessions_add_up_to_events",
-            description="The events of a day's sessions are all events of the day.",
+            description="The events of a day's sessions are the day's facts.",
             contradictions=f"""
-                SELECT event_date, events.n AS events, sessions.n AS events_in_sessions
-                FROM (SELECT event_date, count(*) AS n FROM telemetry.events WHERE {_WINDOW} GROUP BY event_date) AS events
+                SELECT event_date, facts.n AS facts, sessions.n AS events_in_sessions
+                FROM (SELECT event_date, count(*) AS n FROM warehouse.fact_events WHERE {_WINDOW} GROUP BY event_date) AS facts
                 FULL JOIN (SELECT event_date, CAST(sum(events) AS BIGINT) AS n FROM warehouse.fact_sessions WHERE {_WINDOW}
                            GROUP BY event_date) AS sessions USING (event_date)
-                WHERE events.n IS DISTINCT FROM sessions.n""",
+                WHERE facts.n IS DISTINCT FROM sessions.n""",
         ),
     ),
 )
