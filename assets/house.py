@@ -24,6 +24,7 @@ ALWAYS = Days(date(1, 1, 1), date(9999, 12, 31))
 SCHEMA_CHECK = "schema_is_as_defined"
 SHOWN_CONTRADICTIONS = 10
 TRY_AGAIN = "0 * * * *"
+LARGE = (dg.TableMetadataValue, dg.MarkdownMetadataValue)
 
 
 def first_day() -> date:
@@ -186,16 +187,16 @@ def materialized(
 ) -> dg.MaterializeResult:
     """Return the result of a write: what the asset's page shows, and the checks, all as of one snapshot of the lake.
 
-    Of a run over several days only the newest one shows the table and what else is told: every day would show the same.
+    Of a run over several days only the newest one shows tables and pictures: every day would show the same.
     """
     found = lake.inspected(table, claims_of(table), days)
-    shown = {**_at_a_glance(found), **extra}
+    metadata = {**_counts(found, days), **_at_a_glance(found), **extra}
     newest = _newest_of_several_days()
     if newest:
+        large = {name: value for name, value in metadata.items() if isinstance(value, LARGE)}
         context = dg.AssetExecutionContext.get()
-        context.add_asset_metadata(shown, asset_key=key_of(table), partition_key=newest)
-        shown = dict.fromkeys(shown, f"on the page of {newest}, the newest day of this run")
-    metadata = {**_counts(found, days), **shown}
+        context.add_asset_metadata(large, asset_key=key_of(table), partition_key=newest)
+        metadata |= dict.fromkeys(large, f"shown with {newest}, the newest day of this run")
     if written is not None:
         metadata["rows_written" if newest or not table.day else "dagster/partition_row_count"] = written
     return dg.MaterializeResult(

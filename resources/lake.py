@@ -236,7 +236,7 @@ class Lake(DuckDBResource):
             self.commit(lambda connection: define(connection, others))
 
     def frame(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
-        """Return the query's result."""
+        """Return the result of a query that only reads; what it would write is not kept."""
         with self._snapshot() as connection:
             return connection.execute(query, dict(parameters or {})).pl()
 
@@ -294,9 +294,10 @@ class Lake(DuckDBResource):
         return f"{batches} batches up to {newest}, definitions {self.version}"
 
     def merged_files(self) -> int:
-        """Return how many small files were merged into larger ones; raises LakeError, with all as it was, where that fails.
+        """Return how many small files were merged into larger ones; raises LakeError where that fails.
 
-        Where there were some, the statistics of files that no longer count are forgotten too.
+        Where there were some, the statistics of files that no longer count are forgotten too, in a transaction of its own.
+        Each is done as a whole or not at all, and the next call takes up what was not.
         """
         try:
             merged = self.commit(merged_files)
@@ -306,7 +307,7 @@ class Lake(DuckDBResource):
             # An internal error would make every later statement of this process fail.
             self.close()
             raise LakeError(
-                "lake", f"its small files cannot be merged ({error}).", hint="It works on as it is."
+                "lake", f"its upkeep failed ({error}).", hint="It works on as it is; the next intake tries again."
             ) from error
         return merged
 
@@ -344,14 +345,14 @@ class Lake(DuckDBResource):
 
 
 def _begin(connection: duckdb.DuckDBPyConnection) -> None:
-    """Begin a transaction with the lake as the default database: outside of it, naming it would be one of its own."""
+    """Begin a transaction in which the lake is the default database; outside of one, USE would be a transaction by itself."""
     connection.begin()
     connection.execute(_USE)
 
 
 def _committed(work: Callable[[duckdb.DuckDBPyConnection], Result], connection: duckdb.DuckDBPyConnection) -> Result:
-    _begin(connection)
     try:
+        _begin(connection)
         result = work(connection)
         connection.commit()
     except BaseException:

@@ -75,10 +75,11 @@ def _redriven(
     lake: Lake, product: Product, source: Source, shape: str, format_: Format, *, now: datetime
 ) -> RedriveReport:
     columns: dict[str, str] = json.loads(shape)
-    with lake.get_connection() as connection:
+    with lake.staging() as connection:
         connection.execute(
             "CREATE TEMP TABLE waiting AS SELECT batch_id || ':' || source_file AS file_key, rejected.* "
-            " FROM telemetry.rejected_events AS rejected JOIN telemetry.batches USING (batch_id, source, source_file)"
+            " FROM lake.telemetry.rejected_events AS rejected"
+            " JOIN lake.telemetry.batches USING (batch_id, source, source_file)"
             " WHERE source = $source AND columns = $shape AND is_readable AND redriven_in IS NULL",
             {"source": source.name, "shape": shape},
         )

@@ -149,9 +149,9 @@ FACT_EVENTS: Final = Table(
                 )
                 SELECT 'dim_users' AS dim, user_id AS missing
                 FROM named ANTI JOIN warehouse.dim_users USING (user_id) WHERE grouped = 1
-                UNION ALL SELECT 'dim_feature_metadata', feature
+                UNION SELECT 'dim_feature_metadata', feature
                 FROM named ANTI JOIN warehouse.dim_feature_metadata USING (feature) WHERE grouped = 2
-                UNION ALL SELECT 'dim_releases', app_version
+                UNION SELECT 'dim_releases', app_version
                 FROM named ANTI JOIN warehouse.dim_releases USING (app_version, platform)
                 WHERE grouped = 3 AND app_version IS NOT NULL""",
         ),

@@ -22,7 +22,9 @@ ONE_EVENT_A_DAY = """
 def visits(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
     days = days_of(context)
     written = lake.replace(FACT_VISIT_EVENTS, days, ONE_EVENT_A_DAY)
-    return materialized(lake, FACT_VISIT_EVENTS, days, written=written, picture="a picture")
+    return materialized(
+        lake, FACT_VISIT_EVENTS, days, written=written, picture=dg.MetadataValue.md("a picture"), note="a note"
+    )
 
 
 def pages(folder: Path, **how: Any) -> dict[str | None, dict[str, Any]]:
@@ -53,7 +55,8 @@ def test_of_several_days_the_newest_shows_what_the_others_point_to(tmp_path: Pat
     assert [record.data["event_date"] for record in newest["at_a_glance"].records] == [str(day) for day in DAYS[::-1]]
     assert newest["picture"] == "a picture"
     for page in others:
-        assert page["at_a_glance"] == page["picture"] == "on the page of 2026-05-06, the newest day of this run"
+        assert page["at_a_glance"] == page["picture"] == "shown with 2026-05-06, the newest day of this run"
     for page in found.values():
+        assert page["note"] == "a note"
         assert (page["dagster/row_count"], page["rows_written"]) == (3, 3), "of all days, so not of the partition"
         assert "dagster/partition_row_count" not in page

@@ -11,6 +11,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+import resources.lake
 from intelligence.errors import LakeError
 from intelligence.layers import TABLES, VIEWS
 from intelligence.metrics.tables import KPI_DAY, USER_DAY
@@ -125,6 +126,29 @@ def test_a_conflict_is_met_by_doing_the_whole_transaction_again(own_lake: Lake) 
     assert own_lake.commit(work) == "done"
     assert len(tries) == 3
     assert own_lake.frame("SELECT count(*) FROM bookkeeping.day_builds").item() == 1
+
+
+def test_a_conflict_at_the_very_beginning_is_tried_again_too(own_lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin, begun = resources.lake._begin, []
+
+    def once_in_the_way(connection: duckdb.DuckDBPyConnection) -> None:
+        begin(connection)
+        begun.append(1)
+        if len(begun) == 1:
+            raise duckdb.IOException("database is locked")
+
+    own_lake.snapshot_id()
+    monkeypatch.setattr(resources.lake, "_begin", once_in_the_way)
+    assert own_lake.commit(
+        lambda connection: connection.execute("SELECT count(*) FROM metrics.kpi_day").fetchone()
+    ) == (0,)
+    assert len(begun) == 2
+
+
+def test_a_connection_that_an_asset_asks_for_begins_in_the_lake(own_lake: Lake) -> None:
+    own_lake.replace(KPI_DAY, ONE_DAY, ROWS, {"dau": 3})
+    with own_lake.get_connection() as connection:
+        assert connection.execute("SELECT dau FROM metrics.kpi_day").fetchall() == [(3,)]
 
 
 def test_only_a_conflict_is_tried_again() -> None:

@@ -181,7 +181,6 @@ def test_a_fact_without_its_user_feature_or_release_is_found(warehouse: Warehous
     assert missing(Days(day(0), day(1))) == [
         ("dim_feature_metadata", "quiz"),
         ("dim_releases", "1.0"),
-        ("dim_releases", "1.0"),
         ("dim_users", "u1"),
     ]
     assert missing(Days(day(1), day(2))) == [
@@ -189,3 +188,12 @@ def test_a_fact_without_its_user_feature_or_release_is_found(warehouse: Warehous
         ("dim_releases", "1.0"),
         ("dim_users", "u3"),
     ]
+
+
+def test_what_arrives_without_a_session_while_a_day_is_built_contradicts_nothing(warehouse: Warehouse) -> None:
+    warehouse.put(event(NOON, "u1"), event(NOON, "u2"))
+    warehouse.build(FACT_VISIT_EVENTS, FACT_SESSIONS, days=TWO_DAYS)
+    warehouse.declare(TWO_DAYS)
+    warehouse.deliver(event(NOON, "u3", event_id="later"))
+    warehouse.build(FACT_FEATURE_METRICS, USER_DAY, days=TWO_DAYS)
+    warehouse.assert_claims(TWO_DAYS, FACT_SESSIONS, FACT_FEATURE_METRICS, USER_DAY)
