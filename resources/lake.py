@@ -297,7 +297,7 @@ class Lake(DuckDBResource):
         """Return how many small files were merged into larger ones; raises LakeError where that fails.
 
         Where there were some, the statistics of files that no longer count are forgotten too, in a transaction of its own.
-        Each is done as a whole or not at all, and the next call takes up what was not.
+        Each is done as a whole or not at all; what was not forgotten is with the next merge.
         """
         try:
             merged = self.commit(merged_files)
