@@ -162,7 +162,8 @@ class _Delivery:
         if entry.ask_after is None:
             # A call of a process that is gone has been on its way since then; one of a process that may be alive, or
             # has another clock, may begin only now.
-            since = entry.attempted_at if entry.attempted_by and is_gone(entry.attempted_by) else now
+            is_orphaned = entry.attempted_by and is_gone(entry.attempted_by, noted_at=entry.attempted_at)
+            since = entry.attempted_at if is_orphaned else now
             age_s = (now - since).total_seconds() if since else 0.0
             if age_s < target.settle_s:
                 self.attempts.leave_in_doubt(entry, "an attempt has no end", wait_s=target.settle_s - max(age_s, 0.0))

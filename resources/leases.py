@@ -4,8 +4,6 @@ Clocks may differ, so the end of a lease only says when another may try. What ke
 change of state renews the lease in its own transaction and is refused to a token that is not the last one.
 """
 
-import os
-import socket
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -13,6 +11,7 @@ from uuid import uuid4
 from sqlalchemy import Connection, select, update
 
 from intelligence.errors import ActionError
+from resources.process_identity import ProcessIdentity, this_process
 from resources.state import State
 from resources.state_rows import inserted_if_new
 from resources.state_tables import LEASES
@@ -56,7 +55,8 @@ class Lease:
 
 def new_owner() -> str:
     """Return a name for one delivery by this process."""
-    return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+    me = this_process()
+    return f"{me.host} {me.number} {me.birth} {uuid4().hex[:8]}"
 
 
 def lease_taken(state: State, name: str, *, owner: str, now: datetime) -> Lease | None:
@@ -64,7 +64,11 @@ def lease_taken(state: State, name: str, *, owner: str, now: datetime) -> Lease 
     with state.writing() as connection:
         inserted_if_new(connection, LEASES, [{"name": name, "token": 0}])
         held = connection.execute(select(LEASES).where(LEASES.c.name == name)).mappings().one()
-        if held["owner"] and not _is_over(held["until"], now) and not is_gone(held["owner"]):
+        if (
+            held["owner"]
+            and not _is_over(held["until"], now)
+            and not is_gone(held["owner"], noted_at=held["until"] - timedelta(seconds=LEASE_S))
+        ):
             return None
         taken = connection.execute(
             update(LEASES)
@@ -74,18 +78,13 @@ def lease_taken(state: State, name: str, *, owner: str, now: datetime) -> Lease 
         return Lease(name, owner, held["token"] + 1) if taken.rowcount == 1 else None
 
 
-def is_gone(owner: str) -> bool:
-    """Return whether the owner was a process of this machine that is no more; False where that cannot be known."""
-    host, process, _ = owner.rsplit(":", 2)
-    if host != socket.gethostname():
-        return False
-    try:
-        os.kill(int(process), 0)
-    except ProcessLookupError:
-        return True
-    except PermissionError:
-        return False
-    return False
+def is_gone(owner: str, *, noted_at: datetime | None = None) -> bool:
+    """Return whether the owner was a process of this machine that is no more; False where that cannot be known.
+
+    `noted_at` is when the owner was noted down. Former versions noted no more than the process's number.
+    """
+    host, number, birth, _ = owner.split(" ") if " " in owner else (*owner.rsplit(":", 2)[:2], None, "")
+    return ProcessIdentity(host, int(number), birth).is_gone(noted_at=noted_at.timestamp() if noted_at else None)
 
 
 def _is_over(until: datetime, now: datetime) -> bool:

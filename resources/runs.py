@@ -2,21 +2,23 @@
 
 import logging
 import os
-import socket
+from collections.abc import Mapping
 from pathlib import Path
 
 import dagster as dg
 from dagster._core.storage.tags import GRPC_INFO_TAG
 
+from resources.process_identity import ProcessIdentity, this_machine, this_process
 from resources.settings import ROOT, Settings
 
 TERMINAL = "terminal"
 PROCESS_TAG = "intelligence/process"
 HOST_TAG = "intelligence/host"
+BIRTH_TAG = "intelligence/birth"
 STOPPED_TAG = "intelligence/stopped"
 # How many events resources/event_log.py writes in one transaction.
 EVENTS_AT_ONCE = 500
-# How exactly the start of a process is known.
+# By how much clocks may have been set between the events of a run and now.
 CLOCK_S = 5.0
 UNFINISHED = [
     status
@@ -58,7 +60,8 @@ def terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
 
 def process_tags() -> dict[str, str]:
     """Return tags that name this process, so that a later one can tell whether it is still alive."""
-    return {PROCESS_TAG: str(os.getpid()), HOST_TAG: socket.gethostname()}
+    me = this_process()
+    return {PROCESS_TAG: str(me.number), HOST_TAG: me.host, BIRTH_TAG: f"{me.number} {me.birth}"}
 
 
 def close_orphaned_runs(instance: dg.DagsterInstance) -> int:
@@ -82,13 +85,25 @@ def close_stopped_runs(instance: dg.DagsterInstance) -> int:
 
 
 def _of_terminals(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    unfinished = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED, tags={HOST_TAG: socket.gethostname()}))
+    records = instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
     # A run that the UI started as a copy of one of ours bears its tags, but belongs to a process of Dagster's own.
     return [
-        run
-        for run in unfinished
-        if run.remote_job_origin is None and not _is_alive(int(run.tags.get(PROCESS_TAG, "0")))
+        record.dagster_run
+        for record in records
+        if HOST_TAG in record.dagster_run.tags
+        and record.dagster_run.remote_job_origin is None
+        and _named_in(record.dagster_run.tags).is_gone(noted_at=record.create_timestamp.timestamp())
     ]
+
+
+def _named_in(tags: Mapping[str, str]) -> ProcessIdentity:
+    """Return the process that these tags name; former versions noted its number alone."""
+    number, birth = tags.get(PROCESS_TAG, ""), tags.get(BIRTH_TAG, "").partition(" ")
+    return ProcessIdentity(
+        tags[HOST_TAG],
+        int(number) if number.isascii() and number.isdigit() else 0,
+        birth[2] if birth[2] and birth[0] == number else None,
+    )
 
 
 def _of_daemons(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
@@ -107,26 +122,4 @@ def _was_killed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     if not processes:
         return False
     process, at = processes[-1]
-    return not _is_alive(process) or _began(process) > at + CLOCK_S
-
-
-def _began(process: int) -> float:
-    """Return when the process began; long ago where that cannot be known. A number is given to another after a restart."""
-    try:
-        ticks = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[19]
-        booted = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime"))
-    except (OSError, IndexError, StopIteration):
-        return 0.0
-    return float(booted.split()[1]) + int(ticks) / os.sysconf("SC_CLK_TCK")
-
-
-def _is_alive(process: int) -> bool:
-    if process == os.getpid():
-        return True
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return process > 0
+    return ProcessIdentity(this_machine().host, process).is_gone(noted_at=at + CLOCK_S)
