@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
 from intelligence import terminal
 from intelligence.errors import ModelError, PlatformError
 from intelligence.invocation import Invocation
+from intelligence.terminal_console import TerminalConsole, show_crash, terminal_console
 from intelligence.terminal_progress import progress_on
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-console = Console(highlight=False)
+console = terminal_console()
 
 
 class Example(StrEnum):
@@ -371,7 +371,7 @@ def _say(text: str) -> None:
     console.print(_spelled(text), soft_wrap=True)
 
 
-def _tell(error: PlatformError, to: Console = console) -> None:
+def _tell(error: PlatformError, to: TerminalConsole = console) -> None:
     to.print(terminal.error_text(error, _invocation()), soft_wrap=True)
 
 
@@ -509,12 +509,13 @@ def _print_summary(lake: "Lake") -> None:
 
 def main() -> None:
     """Run the command line; an error that a person can act on is told without a traceback."""
+    sys.excepthook = show_crash
     try:
         app()
     except PlatformError as error:
         if os.environ.get("INTELLIGENCE_TRACEBACK"):
             raise
-        _tell(error, Console(stderr=True, highlight=False))
+        _tell(error, terminal_console(stderr=True))
         sys.exit(1)
 
 

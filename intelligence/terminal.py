@@ -84,7 +84,7 @@ def trouble_table(trouble: pl.DataFrame, day: date, evidence: Mapping[str, int])
     if trouble.is_empty():
         calm = [Text(f"No feature is in trouble on {day}.", style="green")] if evidence.get("enough") else []
         return Group(*calm, *unjudged)
-    shown = table(f"Features in trouble on {day}", "feature", "state", "since", "owner", "why")
+    shown = table(f"Features in trouble on {day}", "feature", "state", "since", "owner", "why", texts=("why",))
     for row in trouble.iter_rows(named=True):
         style = "red" if row["state"] == "degraded" else "yellow"
         add(
@@ -112,7 +112,7 @@ def worst_table(worst: pl.DataFrame) -> RenderableType | None:
     """Return the feature-days with the most bad events beyond what was promised; None where there is none."""
     if worst.is_empty():
         return None
-    shown = table("Worst feature-days", "day", "feature", "excess bad", "why", numbers=("excess bad",))
+    shown = table("Worst feature-days", "day", "feature", "excess bad", "why", numbers=("excess bad",), texts=("why",))
     for row in worst.iter_rows(named=True):
         add(shown, str(row["event_date"]), row["feature"], f"{row['excess_bad_events']:,.0f}", row["reason"])
     return shown
@@ -122,7 +122,7 @@ def faults_table(faults: pl.DataFrame) -> RenderableType | None:
     """Return the days whose telemetry is at fault; None where there is none."""
     if faults.is_empty():
         return None
-    shown = table("Days on which the pipeline, not the product, was at fault", "day", "verdict", "why")
+    shown = table("Days on which the pipeline, not the product, was at fault", "day", "verdict", "why", texts=("why",))
     for row in faults.iter_rows():
         add(shown, *(str(cell) for cell in row))
     return shown
@@ -132,9 +132,11 @@ def waiting_table(waiting: pl.DataFrame) -> RenderableType | None:
     """Return what waits in quarantine, by reason; None where nothing does."""
     if waiting.is_empty():
         return None
-    shown = table("In quarantine", "source", "reason", "rows", "example", numbers=("rows",))
+    shown = table(
+        "In quarantine", "source", "rows", "reason", "example", numbers=("rows",), texts=("reason", "example")
+    )
     for row in waiting.iter_rows(named=True):
-        add(shown, row["source"], row["reason"], f"{row['rows']:,}", row["example"] or "")
+        add(shown, row["source"], f"{row['rows']:,}", row["reason"], row["example"] or "")
     return shown
 
 

@@ -29,7 +29,9 @@ def decision_parts(found: DecisionSummary) -> Iterator[RenderableType]:
 
 def decisions_table(found: DecisionSummary) -> RenderableType:
     """Return the decisions that are more than watching."""
-    shown = table(f"Decisions of {found.day}", "feature", "decision", "as", "why", "why not more")
+    shown = table(
+        f"Decisions of {found.day}", "feature", "decision", "as", "why", "why not more", texts=("why", "why not more")
+    )
     for row in found.shown.iter_rows(named=True):
         add(
             shown,
@@ -56,7 +58,7 @@ def why_not_more(action: str, why_not: str) -> str:
 
 def actions_table(actions: Iterable[Mapping[str, Any]]) -> RenderableType:
     """Return actions with where they stand."""
-    shown = table("Actions", "id", "what", "target", "stands at", "because")
+    shown = table("Actions", "id", "what", "target", "stands at", "because", texts=("because",))
     for row in actions:
         standing = Text(row["standing"], STANDING_STYLES.get(row["standing"], ""))
         add(shown, row["action_id"][:12], row["title"], row["target"], standing, row["reason"] or "")
@@ -128,7 +130,7 @@ def _candidates(row: Mapping[str, Any]) -> RenderableType:
 
 
 def _listed(title: str, items: Iterable[tuple[str, Any]]) -> RenderableType:
-    shown = table(title, "", " ")
+    shown = table(title, "", " ", texts=(" ",))
     for name, value in items:
         add(shown, str(name), str(value))
     return shown

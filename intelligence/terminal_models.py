@@ -40,7 +40,7 @@ def versions_table(model: str, versions: Sequence[VersionRow]) -> RenderableType
 
 def history_table(model: str, history: Sequence[Move]) -> RenderableType:
     """Return who moved the alias `champion`, when, from where, to where, and why; the latest first."""
-    shown = table(f"{model}: champions", "when (UTC)", "from", "to", "who", "cause", "why")
+    shown = table(f"{model}: champions", "when (UTC)", "from", "to", "who", "cause", "why", texts=("cause", "why"))
     for move in reversed(history):
         add(
             shown,

@@ -42,6 +42,7 @@ def top_table(risk: RiskSummary) -> RenderableType:
         f"Most likely to degrade after {risk.day}, by version {risk.top['model_version'][0]} of the risk model",
         *("feature", "risk", "interval", "users a day", "why"),
         numbers=("risk", "users a day"),
+        texts=("why",),
     )
     for row in risk.top.iter_rows(named=True):
         score = Text(f"{row['risk_score']:.1%}", BUCKET_STYLES[row["risk_bucket"]])
@@ -53,7 +54,10 @@ def top_table(risk: RiskSummary) -> RenderableType:
 def leaving_table(leaving: pl.DataFrame) -> RenderableType:
     """Return how many users are about to leave."""
     shown = table(
-        "Users about to leave", "risk", "users", "on average", "commonest reason", numbers=("users", "on average")
+        "Users about to leave",
+        *("risk", "users", "on average", "commonest reason"),
+        numbers=("users", "on average"),
+        texts=("commonest reason",),
     )
     for row in leaving.iter_rows(named=True):
         bucket = Text(row["bucket"], BUCKET_STYLES[row["bucket"]])
