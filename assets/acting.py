@@ -74,19 +74,32 @@ def unseen_feature(lake: Lake, scope: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Actions for a person, and what holds some of them up."""
+    """Actions for a person, what holds some of them up, and what is wrong with the file of flags."""
 
     rows: list[dict[str, Any]]
     notes: list[str]
+    trouble: str | None
 
 
 def shown_actions(announcer: Announcer, *, limit: int) -> Shown:
     """Return the newest actions, the pauses that hold, and the flags that a person has locked."""
     rows = log_rows(announcer).sort("planned_at", "action_id", descending=True).head(limit).to_dicts()
     notes = [str(pause) for pause in announcer.outbox().pauses()]
-    locks = announcer.flags([])[1].locks()
-    notes += [f"Flag {lock.flag} is locked ({lock.reason}): `intelligence release {lock.flag}`." for lock in locks]
-    return Shown(rows, notes)
+    flags = announcer.flag_target()
+    notes += [
+        f"Flag {lock.flag} is locked ({lock.reason}): `intelligence release {lock.flag}`."
+        for lock in flags.record.locks()
+    ]
+    trouble = announcer.flag_trouble()
+    standing, taken_over = flags.standing_actions(), flags.taken_over()
+    for row in rows:
+        if row["standing"] != "confirmed" or row["target"] != flags.name:
+            continue
+        if trouble and row["action_id"] in standing:
+            row.update(standing="unconfirmed", reason="its flag cannot be read back: see below")
+        elif row["action_id"] in taken_over:
+            row.update(standing="overridden", reason=taken_over[row["action_id"]])
+    return Shown(rows, notes, trouble)
 
 
 def log_rows(announcer: Announcer) -> pl.DataFrame:

@@ -215,10 +215,13 @@ def actions_for(wanted: WantedAction) -> list[Any]:
 
 
 def announced(announcer: Announcer) -> int:
-    """Return how many people-facing messages about changed flags, waiting approvals and doubtful actions were new."""
-    notifier, told = announcer.notifier(), 0
+    """Return how many people-facing messages about flags, waiting approvals and doubtful actions were new."""
+    from resources.deliverer import LAPSED
+
+    notifier, told = announcer.notifier(), int(_told_of_lost_flags(announcer))
     for entry in announcer.outbox().entries():
-        if entry.action.target != "flags" or entry.standing not in TOLD:
+        # That the file of flags was lost is told once, and not for each action at it.
+        if entry.action.target != "flags" or entry.standing not in TOLD or entry.reason.startswith(LAPSED):
             continue
         # Only what was carried out has a receipt: then it is its effect of which nobody can tell.
         words = UNSEEN if entry.unconfirmed and entry.receipt else TOLD[entry.standing]
@@ -227,6 +230,23 @@ def announced(announcer: Announcer) -> int:
         title = f"{entry.action.title}: {entry.standing}"
         told += notifier.told(entry.action.episode, title, text, channel, topic=f"{entry.id} {entry.standing}")
     return told
+
+
+def _told_of_lost_flags(announcer: Announcer) -> bool:
+    """Return whether people were told now that the file of flags was lost, or cannot be read."""
+    file, record = announcer.flags([])
+    trouble, loss = announcer.flag_trouble(), record.lost_since()
+    if trouble and loss is None:
+        record.note("lost", str(file.path), actor=PLANNER, reason=trouble)
+        loss = record.lost_since()
+    if trouble is None:
+        return False
+    episode = f"flags lost {loss}"
+    text = f"{trouble}\nUntil then the platform touches no flag, and what it did at flags is unconfirmed."
+    title = "The feature flags cannot be relied on"
+    return bool(
+        announcer.notifier().told(episode, title, text, PRODUCT.actions.channel_of(PRODUCT.owner), topic=episode)
+    )
 
 
 TOLD = {

@@ -7,7 +7,6 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
-from assets.house import PRODUCT
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.errors import ActionError
 from intelligence.risk.tables import FEATURE_RISK
@@ -46,7 +45,7 @@ def story_of(lake: Lake, announcer: Announcer, named: str) -> dict[str, Any]:
             lake.frame(_EARLIER, {name: decision[name] for name in _OF_EARLIER}).iter_rows(named=True), None
         ),
         "rules": _rules(),
-        "origin": _origin(lake, decision),
+        "origin": _origin(lake, announcer, decision),
         "actions": done,
         "history": history,
         "outcomes": outcomes.to_dicts(),
@@ -81,7 +80,7 @@ def _rules() -> dict[str, str]:
     return {rule.name: rule.says for rule in (*FEATURE_RULES, *SHARED_RULES)}
 
 
-def _origin(lake: Lake, decision: dict[str, Any]) -> list[tuple[str, str]]:
+def _origin(lake: Lake, announcer: Announcer, decision: dict[str, Any]) -> list[tuple[str, str]]:
     """Return the tables, days, versions and raw rows that the decision rests on."""
     day, feature = decision["event_date"], decision["feature"]
     span = {"feature": feature, "first": day - timedelta(days=2), "last": day}
@@ -97,7 +96,7 @@ def _origin(lake: Lake, decision: dict[str, Any]) -> list[tuple[str, str]]:
         )
         said = f", risk {score['risk_score'][0]:.1%}" if score.height else ""
         told.append(("risk model", f"version {decision['model_version']}{said}"))
-    flag = _flag_now(decision["flag_key"])
+    flag = _flag_now(announcer, decision["flag_key"])
     if flag:
         told.append(("flag", flag))
     rows = lake.frame(_RAW_ROWS, span)
@@ -120,17 +119,13 @@ FROM telemetry.events WHERE feature = $feature AND event_date BETWEEN $first AND
 """
 
 
-def _flag_now(flag_key: str | None) -> str | None:
-    from pathlib import Path
-
+def _flag_now(announcer: Announcer, flag_key: str | None) -> str | None:
     from intelligence.actions.flags import exposure, version_of
-    from resources.settings import settings
-    from resources.targets.connected import flag_file
 
     if flag_key is None:
         return None
     try:
-        document = flag_file(PRODUCT.actions, Path(settings().data)).document()
+        document = announcer.flags([])[0].document()
         share = exposure(document, flag_key)
         seen = "by its targeting" if share is None else f"to {share:.0%} of users"
         return f"{flag_key} shows the feature {seen}; the platform changed it {version_of(document, flag_key)} times"

@@ -113,6 +113,7 @@ def status() -> None:
         )
         return
     _print_summary(lake)
+    _demand_whole_flags()
 
 
 @app.command()
@@ -235,6 +236,9 @@ def actions(
     console.print(actions_table(shown.rows) if shown.rows else "No action was ever asked for.")
     for note in shown.notes:
         _say(note)
+    if shown.trouble:
+        _say(shown.trouble)
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -314,6 +318,40 @@ def release(
     """Let the platform change a flag again that a person had changed."""
     was = _announcer().flags([])[1].released(flag, actor=_person(), reason=why or "released")
     _say(f"The platform may change {flag} again." if was else f"{flag} was not locked.")
+
+
+flags_app = typer.Typer(help="The file of feature flags: what is known of it, and a person's word after it was lost.")
+app.add_typer(flags_app, name="flags")
+
+
+@flags_app.command("show")
+def flags_show() -> None:
+    """Say whether the file of flags is whole, and which flags a person has locked."""
+    flags, trouble = _announcer().flag_target(), _announcer().flag_trouble()
+    for lock in flags.record.locks():
+        _say(f"Flag {lock.flag} is locked ({lock.reason}): `intelligence release {lock.flag}`.")
+    _say(trouble or f"{flags.file.path}: nothing was lost of it.")
+    if trouble:
+        raise typer.Exit(1)
+
+
+@flags_app.command("restore")
+def flags_restore(why: Annotated[str, typer.Option(help="Reason, for the history.")] = "") -> None:
+    """Bring the file of flags back as the platform saw it last, after it was lost."""
+    flags = _announcer().flag_target()
+    seen = flags.file.restored(actor=_person(), reason=why or "restored")
+    _say(f"{flags.file.path} is again what it was on {seen}.")
+    _deliver()
+
+
+@flags_app.command("accept")
+def flags_accept(why: Annotated[str, typer.Option(help="Reason, for the history.")] = "") -> None:
+    """Take the file of flags as it is for right, or that there is none, after it was lost."""
+    flags = _announcer().flag_target()
+    flags.file.accepted(actor=_person(), reason=why or "accepted")
+    _say(
+        f"{flags.file.path} is taken as it is. What was done at its flags before stays as `intelligence actions` lists it."
+    )
 
 
 @app.command()
@@ -493,7 +531,16 @@ def _warn_of_unmatched_globs() -> None:
 
 
 def _leave(outcome: "Outcome") -> None:
+    _demand_whole_flags()
     if outcome.error or outcome.refused:
+        raise typer.Exit(1)
+
+
+def _demand_whole_flags() -> None:
+    """Leave with an error where the file of flags was lost, or cannot be read: it is told before it is needed."""
+    trouble = _announcer().flag_trouble()
+    if trouble:
+        _say(trouble)
         raise typer.Exit(1)
 
 

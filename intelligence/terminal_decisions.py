@@ -12,7 +12,13 @@ from intelligence.summary import DecisionSummary
 from intelligence.terminal_table import add, table
 
 STYLES: Final = {"rollback": "red", "throttle": "yellow", "hold": "yellow", "alert": "cyan", "ticket": "cyan"}
-STANDING_STYLES: Final = {"confirmed": "green", "failed": "red", "unconfirmed": "red", "planned": "yellow"}
+STANDING_STYLES: Final = {
+    "confirmed": "green",
+    "failed": "red",
+    "unconfirmed": "red",
+    "overridden": "yellow",
+    "planned": "yellow",
+}
 
 
 def decision_parts(found: DecisionSummary) -> Iterator[RenderableType]:

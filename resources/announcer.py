@@ -46,14 +46,25 @@ class Announcer(dg.ConfigurableResource):
 
     def flags(self, keys: Sequence[str]) -> tuple[Any, Any]:
         """Return the file of flags and what is known of them; the platform's own file gets the flags that it lacks."""
-        from resources.flag_record import FlagRecord
-        from resources.targets.connected import flag_file
+        flags = self.flag_target()
+        if keys and not Path(product_at(Path(self.product_file)).actions.flag_file).is_absolute():
+            flags.file.declared(keys)
+        return flags.file, flags.record
 
-        wanted, outbox = product_at(Path(self.product_file)).actions, self.outbox()
-        file = flag_file(wanted, Path(self.data))
-        if keys and not Path(wanted.flag_file).is_absolute():
-            file.declared(keys)
-        return file, FlagRecord(outbox.state, outbox.clock)
+    def flag_target(self) -> Any:
+        """Return the file of flags as a target."""
+        from resources.targets.connected import flags_of
+
+        return flags_of(product_at(Path(self.product_file)).actions, Path(self.data), self.outbox())
+
+    def flag_trouble(self) -> str | None:
+        """Return what is wrong with the file of flags, and what to do; None where it is whole, or nothing needs it."""
+        product = product_at(Path(self.product_file))
+        file = self.flags([])[0]
+        keyed = product.feature_defaults.flag_key or any(feature.flag_key for feature in product.features.values())
+        if keyed and Path(product.actions.flag_file).is_absolute() and not file.path.exists():
+            return file.trouble() or f"{file.path}: it is not there. Name the file in `actions: flag_file`."
+        return file.trouble()
 
     def days_made(self) -> dict[date, datetime]:
         """Return when each day of the simulated product was made."""

@@ -8,9 +8,11 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 from intelligence.actions.action import key_of
 from intelligence.actions.backoff import Backoff
+from intelligence.actions.states import ActionState
 from intelligence.errors import ActionError, StateError
 from resources.attempts import Attempts
 from resources.faults import reach
@@ -18,9 +20,12 @@ from resources.leases import LeaseLost, is_gone, lease_taken, new_owner
 from resources.outbox import Outbox
 from resources.outbox_entries import Entry
 from resources.pauses import Pause
-from resources.targets.target import Refused, Target, TargetError, Unavailable, Unknown
+from resources.targets.target import Lasting, Refused, Target, TargetError, Unavailable, Unknown
 
 LEASE = "delivery"
+READ_BACK = "read-back"
+# How the reason begins of an action whose effect can be relied on no more, until it can again.
+LAPSED = "what was done cannot be relied on: "
 ASK_AGAIN_AFTER = 4  # the step of the back-off at which a target that could not be asked is asked again
 
 
@@ -99,6 +104,7 @@ class _Delivery:
 
     def run(self, only: Collection[str] | None) -> None:
         if only is None:
+            self._look_again()
             for entry in self.attempts.expire():
                 self._note(entry, "expired" if not entry.attempts else "failed", "it waited too long")
             for entry in self.attempts.to_undo(self.targets):
@@ -120,6 +126,22 @@ class _Delivery:
                     self._note(entry, "waits", "an earlier action of the same episode or feature is in doubt")
                 else:
                     self._changed_by_nobody_else(self._send, entry)
+
+    def _look_again(self) -> None:
+        """Doubt what was confirmed at a target that cannot be relied on, and confirm it again once it can."""
+        for target in self.targets.values():
+            if isinstance(target, Lasting):
+                lapse, standing = target.lapsed(), target.standing_actions()
+                for entry in self.attempts.outbox.entries(states=[ActionState.CONFIRMED, ActionState.SENT]):
+                    if entry.id in standing and not entry.undo_wanted:
+                        self._changed_by_nobody_else(partial(self._stand, lapse), entry)
+
+    def _stand(self, lapse: str | None, entry: Entry) -> None:
+        outbox = self.attempts.outbox
+        if lapse and entry.state is ActionState.CONFIRMED:
+            outbox.doubted(entry.id, actor=READ_BACK, reason=f"{LAPSED}{lapse}")
+        elif lapse is None and entry.unconfirmed and entry.reason.startswith(LAPSED):
+            outbox.settled(entry.id, happened=True, actor=READ_BACK, reason="read back again: it stands")
 
     def _changed_by_nobody_else(self, step: Callable[[Entry], None], entry: Entry) -> None:
         """Take the step; where a person changed the entry at this moment, the person's word holds."""

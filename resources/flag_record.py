@@ -4,13 +4,14 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from intelligence.actions.flags import Document, digest_of, version_of
 from resources.state import State
-from resources.state_tables import FLAG_CHANGES, FLAG_LOCKS
+from resources.state_tables import FLAG_CHANGES, FLAG_COPY, FLAG_LOCKS, FLAG_LOSSES
 
 PLATFORM = "platform"
 
@@ -37,6 +38,15 @@ class FlagLock:
     at: datetime
     actor: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The file of flags as it was seen last."""
+
+    at: datetime
+    path: str
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +86,67 @@ class FlagRecord:
         """Write down that the change was seen in the file."""
         values = {name: getattr(left, name) for name in ("flag", "action_id", "version", "base_digest", "digest")}
         self._added({**values, "former": json.dumps(dict(left.former)), "done": True}, reason="read back")
+
+    def least_versions(self) -> dict[str, int]:
+        """Return, by flag, how often the platform has changed it for certain, unless it was released since."""
+        with self.state.reading() as connection:
+            flags = connection.execute(select(FLAG_CHANGES.c.flag).distinct()).scalars().all()
+        found = {flag: self.last(flag) for flag in flags}
+        return {
+            flag: left.version - (not left.done)
+            for flag, left in found.items()
+            if left and left.version > (not left.done)
+        }
+
+    def actions(self) -> frozenset[str]:
+        """Return the ids under which flags were ever changed."""
+        with self.state.reading() as connection:
+            return frozenset(connection.execute(select(FLAG_CHANGES.c.action_id).distinct()).scalars())
+
+    def standing_actions(self) -> frozenset[str]:
+        """Return the actions whose changes were seen in the file, of flags that no person took over since."""
+        with self.state.reading() as connection:
+            rows = connection.execute(select(FLAG_CHANGES).where(FLAG_CHANGES.c.done)).mappings().all()
+            lines = {flag: self._lock_line(connection, flag) for flag in {row["flag"] for row in rows}}
+        after = {flag: line["after_change"] for flag, line in lines.items() if line and not line["locked"]}
+        return frozenset(row["action_id"] for row in rows if row["sequence"] > after.get(row["flag"], 0))
+
+    def kept(self) -> Kept | None:
+        """Return the file as it was seen last; None where it never was, or where the copy is damaged."""
+        with self.state.reading() as connection:
+            row = connection.execute(select(FLAG_COPY)).mappings().first()
+        is_whole = row is not None and _digest(row["text"]) == row["digest"]
+        return Kept(row["at"], row["path"], row["text"]) if row and is_whole else None
+
+    def keep(self, text: str, path: str) -> None:
+        """Remember the file as it is; a file that was lost has come back with that."""
+        digest = _digest(text)
+        with self.state.writing() as connection:
+            seen = connection.execute(select(FLAG_COPY.c.digest, FLAG_COPY.c.path)).first()
+            if seen is None or tuple(seen) != (digest, path):
+                connection.execute(delete(FLAG_COPY))
+                values = {"id": 1, "at": self.clock(), "path": path, "text": text, "digest": digest}
+                connection.execute(insert(FLAG_COPY).values(**values))
+        if self.lost_since() is not None:
+            self.note("came back", path, actor=PLATFORM, reason="it is whole")
+
+    def forget(self) -> None:
+        """Forget the file as it was seen last: a person wants to begin without it."""
+        with self.state.writing() as connection:
+            connection.execute(delete(FLAG_COPY))
+
+    def lost_since(self) -> int | None:
+        """Return the number of the loss that lasts, None where none does."""
+        query = select(FLAG_LOSSES.c.sequence, FLAG_LOSSES.c.event).order_by(FLAG_LOSSES.c.sequence.desc()).limit(1)
+        with self.state.reading() as connection:
+            line = connection.execute(query).first()
+        return int(line.sequence) if line and line.event == "lost" else None
+
+    def note(self, event: str, path: str, *, actor: str, reason: str) -> None:
+        """Write down what became of the file."""
+        values = {"at": self.clock(), "event": event, "path": path, "actor": actor, "reason": reason}
+        with self.state.writing() as connection:
+            connection.execute(insert(FLAG_LOSSES).values(**values))
 
     def lock_of(self, flag: str) -> FlagLock | None:
         """Return the lock under which the flag is."""
@@ -121,3 +192,7 @@ class FlagRecord:
             return None
         values = {name: row[name] for name in Left.__slots__}
         return Left(**{**values, "former": json.loads(row["former"])})
+
+
+def _digest(text: str) -> str:
+    return sha256(text.encode()).hexdigest()

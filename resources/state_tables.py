@@ -137,6 +137,18 @@ FLAG_CHANGES = _history(
     Column("former", Text, nullable=False),
     Column("done", Boolean, nullable=False),
 )
+# The file of flags as it was seen last, which is what a person can have back; one row.
+FLAG_COPY = Table(
+    "flag_copy",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+)
+# When that file was lost, came back, was restored or was accepted as it is, and by whose word.
+FLAG_LOSSES = _history("flag_losses", Column("event", Text, nullable=False), Column("path", Text, nullable=False))
 # Who may do something alone, until when, and the token that grows whenever another takes over.
 LEASES = Table(
     "leases",
@@ -155,7 +167,7 @@ TARGET_RESTS = Table(
     Column("reason", Text, nullable=False),
 )
 
-APPEND_ONLY = (PROMOTIONS, OUTBOX_EVENTS, PAUSES, FLAG_LOCKS, FLAG_CHANGES)
+APPEND_ONLY = (PROMOTIONS, OUTBOX_EVENTS, PAUSES, FLAG_LOCKS, FLAG_CHANGES, FLAG_LOSSES)
 
 
 def _guards(table: str) -> Iterator[tuple[str, str]]:

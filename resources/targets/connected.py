@@ -35,7 +35,7 @@ def connected_targets(wanted: Actions, secrets: ActionSecrets, *, outbox: Outbox
     store = twin_store(data)
     makers: dict[str, Callable[[], Target]] = {
         "slack": lambda: _slack(wanted, secrets, store),
-        "flags": lambda: Flags(flag_file(wanted, data), FlagRecord(outbox.state, outbox.clock)),
+        "flags": lambda: flags_of(wanted, data, outbox),
         "pagerduty": lambda: _pagerduty(wanted, secrets, store),
         "jira": lambda: _jira(wanted, secrets, store),
         "webhook": lambda: _webhook(wanted, secrets, store),
@@ -43,9 +43,10 @@ def connected_targets(wanted: Actions, secrets: ActionSecrets, *, outbox: Outbox
     return [makers[name]() for name in dict.fromkeys(wanted.targets)]
 
 
-def flag_file(wanted: Actions, data: Path) -> FlagFile:
-    """Return the file of flags; a relative path begins at the data folder."""
-    return FlagFile(data / wanted.flag_file)
+def flags_of(wanted: Actions, data: Path, outbox: Outbox) -> Flags:
+    """Return the file of flags with what is known of it; a relative path begins at the data folder."""
+    record = FlagRecord(outbox.state, outbox.clock)
+    return Flags(FlagFile(data / wanted.flag_file, record), record)
 
 
 def _slack(wanted: Actions, secrets: ActionSecrets, store: TwinStore) -> Slack:

@@ -20,7 +20,7 @@ from intelligence.actions.flags import (
 )
 from intelligence.errors import ActionError
 from resources.faults import reach
-from resources.flag_file import FlagFile, document_in
+from resources.flag_file import FlagFile
 from resources.flag_record import FlagRecord, Left
 from resources.targets.target import Precedent, Receipt, Refused, Unavailable, Unknown
 
@@ -76,12 +76,40 @@ class Flags:
             raise Refused(f"flag {flag} was changed since; undo the later action, or mend it by hand")
         return self._changed(flag, undo_id, lambda doc: restored_document(doc, flag, former, action_id=undo_id))
 
+    def lapsed(self) -> str | None:
+        """Return what is wrong with the file; None where it is whole."""
+        trouble = self.file.trouble()
+        if trouble and self.record.lost_since() is None:
+            self.record.note("lost", str(self.file.path), actor=WATCHER, reason=trouble)
+        elif trouble is None and self.file.path.exists():
+            self.file.keep()
+        return trouble
+
+    def standing_actions(self) -> frozenset[str]:
+        """Return the ids of the actions that changed flags which no person took over since."""
+        return self.record.standing_actions()
+
+    def taken_over(self) -> dict[str, str]:
+        """Return, by action, how its flag stands where a person changed it since; nothing where the file is broken."""
+        try:
+            document = self.file.document()
+        except ActionError:
+            return {}
+        found = {}
+        for flag in self.record.least_versions():
+            left = self.record.last(flag)
+            if left and left.done and digest_of(document, flag) != left.digest:
+                share = exposure(document, flag)
+                seen = "by its targeting" if share is None else f"for {share:.0%} of users"
+                found[left.action_id] = f"a person changed {flag} since: it is on {seen}"
+        return found
+
     def _changed(
         self, flag: str, action_id: str, changed: Callable[[Document], Document], planned_on: str | None = None
     ) -> Receipt:
         with self._turn():
             text = self.file.text()
-            before = document_in(text, self.file.path)
+            before = self.file.document_in(text)
             self._demand_untouched(flag, before, planned_on)
             after = changed(before)
             left = self.record.intend(flag, action_id, before, after, former_rule(before, flag))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from intelligence.actions.action import Action
 
@@ -67,3 +67,16 @@ class Target(Protocol):
 
     def undone(self, action: Action, receipt: Receipt) -> Receipt:
         """Return the receipt of taking the action back; a second time changes nothing."""
+
+
+@runtime_checkable
+class Lasting(Protocol):
+    """A target whose effects can be looked at again at any time."""
+
+    name: str
+
+    def lapsed(self) -> str | None:
+        """Return why nothing that was done there can be relied on just now; None where it can."""
+
+    def standing_actions(self) -> frozenset[str]:
+        """Return the ids of the actions whose effects were seen there, and are nobody else's since."""

@@ -121,7 +121,11 @@ def test_a_file_of_flags_that_cannot_be_used_touches_nothing_and_people_are_told
         path.with_name(f".{path.name}.{os.getpid()}.new").mkdir()
     decision = of_quiz(site.decide())
     assert (decision["action"], decision["missing"]) == ("alert", ["flag"])
-    assert site.act()["target"].to_list() == ["slack"]
+    told = site.act()
+    assert set(told["target"]) == {"slack"}
+    lost = told.filter(title="The feature flags cannot be relied on")
+    assert lost.height == (broken != "not to be written"), "what was on for everybody may begin anew"
+    assert site.act().height == told.height, "it is told once"
 
 
 def test_a_kind_that_may_act_from_today_on_answers_trouble_that_shadow_only_wrote_down(

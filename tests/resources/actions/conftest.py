@@ -50,7 +50,8 @@ class Desk:
 
     @property
     def flags(self) -> Flags:
-        return Flags(FlagFile(self.folder / "flags.flagd.json"), FlagRecord(self.outbox.state, self.outbox.clock))
+        record = FlagRecord(self.outbox.state, self.outbox.clock)
+        return Flags(FlagFile(self.folder / "flags.flagd.json", record), record)
 
     @property
     def targets(self) -> list[Target]:

@@ -80,14 +80,15 @@ def test_a_persons_change_wins_and_locks_the_platform_out_until_released(flags: 
     assert not served(flags)
 
 
-def test_a_file_put_back_from_a_backup_is_a_persons_change(flags: Desk) -> None:
+def test_a_file_put_back_from_a_backup_is_told_and_left_alone(flags: Desk) -> None:
     before = flags.flags.file.text()
     flags.approve(flag_action("d1", Kind.ROLLBACK))
     flags.deliver()
     flags.flags.file.path.write_text(before)
     flags.approve(flag_action("d2", Kind.ROLLBACK))
     flags.deliver()
-    assert flags.standings() == ["confirmed", "failed"]
+    assert flags.standings() == ["unconfirmed", "failed"]
+    assert "bears no trace of what the platform did to tutor-answer" in flags.outbox.entries()[0].reason
     assert served(flags)
 
 
