@@ -87,12 +87,13 @@ def events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResul
 def day_quality(context: dg.AssetExecutionContext, lake: Lake, history: pl.DataFrame) -> dg.MaterializeResult:
     """Whether each day's telemetry is whole, so that a fault of the pipeline is not read as a fault of the product.
 
-    Silent hours, a column gone empty, a measurement stuck at one value and a day that repeats the one before are faults.
+    Silent hours, a column gone empty, a measurement stuck at one value and a day that repeats the one before are faults;
+    a weekday on which nobody ever comes and hours that move when clocks are changed are none.
     """
     from intelligence.telemetry.day_quality import day_quality_frame
 
     days = days_of(context)
     hours = lake.frame(sql("telemetry/day_quality_hours.sql"), days.parameters)
-    judged = day_quality_frame(hours, history, days)
+    judged = day_quality_frame(hours, history, days, since=lake.first_day(days))
     written = lake.replace(DAY_QUALITY, days, "FROM judged", frames={"judged": judged})
     return materialized(lake, DAY_QUALITY, days, written=written)

@@ -7,9 +7,23 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from intelligence.tables import Days
+from intelligence.telemetry.local_time import changes_of_clocks, local_time, start_of_day, uneven_hours
+from intelligence.telemetry.rhythm import (
+    FULL_HOURS,
+    LEAST_QUIET_TO_BE_USUAL,
+    QUIET_SHARE,
+    WEEKDAYS,
+    Counts,
+    Hours,
+    Past,
+    Weekday,
+    hours_after_a_clock_change,
+    hours_of_the_day_of_a_change,
+    usual_hours,
+    weekday_of,
+)
 
 OPTIONAL_COLUMNS: Final = (
     "session_id",
@@ -41,8 +55,6 @@ _SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
     "reason": pl.String,
 }
 
-Counts = NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True)
 class DayCounts:
@@ -71,71 +83,182 @@ class DayQuality:
     stuck_columns: tuple[str, ...] = ()
 
 
+_NOTHING: Final = DayCounts(np.zeros(24, np.int64), np.zeros(len(OPTIONAL_COLUMNS), np.int64))
+
+
 def day_quality(
     day: date,
     counts: Mapping[date, DayCounts],
     *,
+    since: date | None = None,
+    timezone: str = "UTC",
     least_expected_per_hour: float = 5,
     least_expected_per_day: float = 20,
     missing_limit: float = 0.05,
     least_expected_missing: float = 60,
     least_hours_to_repeat: int = 6,
 ) -> DayQuality:
-    """Return the verdict on `day`, judged against the 28 days before it in `counts`.
+    """Return the verdict on `day`, judged against the 28 days before it.
+
+    Args:
+        day: The day.
+        counts: What came on each day; a day from `since` on that is not among them is one without an event.
+        since: The first day of the telemetry; None: the first in `counts`.
+        timezone: The zone on whose clock days and hours are.
+        least_expected_per_hour: Events that an hour must expect to count as silent when none came.
+        least_expected_per_day: Usual events of a day below which nothing is judged.
+        missing_limit: Share of the day that silent hours should have held, from which the day is partial.
+        least_expected_missing: And the number of events: fewer may be a few visits that did not come.
+        least_hours_to_repeat: Hours with events from which a day can be told to repeat the day before.
 
     The hourly profile is the median of the same weekday in the last four weeks (two of them suffice), or else the
-    least of all earlier days (three suffice). Hours in which it expects at least `least_expected_per_hour` events and there
-    is none are silent; the day is partial when they should have held `missing_limit` of it
-    and at least `least_expected_missing` events: fewer may be a few visits that did not come. A day is also partial
-    when a column that used to be filled is empty, when a measurement that used to vary is the same in all events, or when it
-    repeats the day before hour for hour over at least `least_hours_to_repeat` hours (dates without a time all lie in one).
+    least of all earlier days (three suffice). Hours in which it expects events and there is none are silent, unless the
+    whole day lies as it does after clocks were changed (see `rhythm`). A day on which nobody comes is whole where at least
+    three of the same weekdays before were as quiet, empty where people came on most of them, and unknown in between.
+    A day is also partial when a column that used to be filled is empty, when a measurement that used to vary is the same in
+    all events, or when it repeats the day before hour for hour (dates without a time all lie in one hour).
     """
     today = counts.get(day, _NOTHING)
-    past = [counts[other] for other in _days_before(day, HISTORY_DAYS, 1) if other in counts]
-    same = [counts[other] for other in _days_before(day, HISTORY_DAYS, 7) if other in counts]
-    basis = same if len(same) >= 2 else past if len(past) >= 3 else []
+    minutes = uneven_hours(timezone, Days(day - timedelta(days=HISTORY_DAYS), day + timedelta(days=1)))
+    past = _past_of(day, counts, min(counts, default=day) if since is None else since, minutes)
+    active, weekday = past.active, weekday_of(past, day)
+    of_weekday = len(weekday.observed) >= 2
+    basis = weekday.observed if of_weekday else active if len(active) >= 3 else ()
+    if past.hours and not active:
+        return _unknown(f"no event in the {len(past.hours)} days before: nothing is usual any more")
     if not basis:
-        return DayQuality(None, (), None, (), "unknown", f"{len(past)} earlier days are too few to judge by")
-    typical = np.median if basis is same else np.min
-    profile = typical([other.by_hour for other in basis], axis=0)
-    usual = float(np.median([other.events for other in basis]))
-    expected = usual if basis is same else None
+        return _unknown(f"{len(active)} earlier days are too few to judge by")
+    busy = float(np.median([past.per_day(other) for other in active]))
+    usual = float(np.median([past.per_day(other) for other in basis])) * sum(minutes.get(day, FULL_HOURS)) / 1440
+    expected = usual if of_weekday else None
+    if today.events <= QUIET_SHARE * busy and busy >= least_expected_per_day:
+        quiet = _quiet_day(day, today.events, weekday, expected)
+        if quiet:
+            return quiet
     if usual < least_expected_per_day:
-        return DayQuality(expected, (), None, (), "unknown", f"about {usual:.0f} events a day are too few to judge by")
+        return _unknown(f"about {usual:.0f} events a day are too few to judge by", expected)
     if today.events == 0:
         return DayQuality(
             expected, tuple(range(24)), 1.0, (), "empty", f"no event at all, where {usual:,.0f} are usual"
         )
-    silent = np.flatnonzero((today.by_hour == 0) & (profile >= least_expected_per_hour))
-    missing = float(profile[silent].sum() / profile.sum()) if profile.sum() else 0.0
-    emptied = _emptied_columns(today, past[:7], least_expected=least_expected_per_day)
-    stuck = _stuck_columns(today, past[:7])
-    faults = []
-    if missing >= missing_limit and profile[silent].sum() >= least_expected_missing:
-        faults.append(f"no event in {len(silent)} hours that hold {missing:.0%} of such a day")
-    if emptied:
-        faults.append(f"no value in {', '.join(emptied)}")
-    if stuck:
-        faults.append(f"one and the same value in {', '.join(stuck)}")
-    yesterday = counts.get(day - timedelta(days=1))
+    hours = np.array(minutes.get(day, FULL_HOURS)) / 60
+    rule = _Silence(hours, least_expected_per_hour, missing_limit, least_expected_missing)
+    found = _silent_hours(past, basis, today.by_hour, rule, least=not of_weekday)
+    faults = _faults(day, counts, found, least_of_a_column=least_expected_per_day)
     spread = np.count_nonzero(today.by_hour) >= least_hours_to_repeat
+    yesterday = counts.get(day - timedelta(days=1))
     if (
         yesterday
         and spread
         and today.events >= 24 * least_expected_per_hour
         and (today.by_hour == yesterday.by_hour).all()
     ):
-        faults.append("the same events per hour as the day before")
-    reason = "; ".join(faults) or f"{today.events:,} events, {usual:,.0f} are usual"
-    verdict = "partial" if faults else "whole"
-    return DayQuality(expected, tuple(int(hour) for hour in silent), missing, emptied, verdict, reason, stuck)
+        faults.reasons.append("the same events per hour as the day before")
+    reason = "; ".join(faults.reasons) or f"{today.events:,} events, {usual:,.0f} are usual"
+    verdict = "partial" if faults.reasons else "whole"
+    if found.is_fault and len(faults.reasons) == 1:
+        of = _clock_that_changed(past, basis, today.by_hour, rule, day, timezone, least=not of_weekday)
+        verdict = "unknown" if of else verdict
+        reason += f", or people keep to the clock of {of}, which was changed on this day" if of else ""
+    return DayQuality(expected, found.hours, found.rate, faults.emptied, verdict, reason, faults.stuck)
 
 
-_NOTHING: Final = DayCounts(np.zeros(24, np.int64), np.zeros(len(OPTIONAL_COLUMNS), np.int64))
+def _silent_hours(past: Past, basis: Sequence[date], today: Counts, rule: "_Silence", *, least: bool) -> "_Silent":
+    """Return the silent hours of a day that lies as the others do, or as it does after clocks were changed."""
+    found = rule.found(usual_hours(past, basis, least=least), today)
+    if not found.is_fault:
+        return found
+    moved = [rule.found(usual, today) for usual in hours_after_a_clock_change(past, basis, today, least=least)]
+    after = min(moved, key=lambda silent: silent.rate, default=found)
+    return after if after.rate <= found.rate / 2 else found
 
 
-def _days_before(day: date, reach: int, step: int) -> list[date]:
-    return [day - timedelta(days=back) for back in range(step, reach + 1, step)]
+def _clock_that_changed(
+    past: Past, basis: Sequence[date], today: Counts, rule: "_Silence", day: date, timezone: str, *, least: bool
+) -> str | None:
+    """Return a zone whose clock was changed in the middle of this day, where that alone explains its silent hours."""
+    first, end = start_of_day(day, timezone), start_of_day(day + timedelta(days=1), timezone)
+    for (moment, by), name in changes_of_clocks(first, end).items():
+        hour = local_time(moment, timezone).hour
+        usual = hours_of_the_day_of_a_change(past, basis, by, hour, least=least)
+        if not rule.found(usual, today).is_fault:
+            return name
+    return None
+
+
+def _past_of(day: date, counts: Mapping[date, DayCounts], since: date, minutes: Mapping[date, Sequence[int]]) -> Past:
+    known = [
+        other for other in _days_before(day, HISTORY_DAYS) if other >= since and sum(minutes.get(other, FULL_HOURS)) > 0
+    ]
+    return Past({other: counts.get(other, _NOTHING).by_hour for other in known}, minutes)
+
+
+def _unknown(reason: str, expected: float | None = None) -> DayQuality:
+    return DayQuality(expected, (), None, (), "unknown", reason)
+
+
+def _quiet_day(day: date, events: int, weekday: Weekday, expected: float | None) -> DayQuality | None:
+    """Return the verdict on a day on which nobody comes, as far as its weekday gives one; None where people used to come."""
+    quiet, active = len(weekday.quiet), len(weekday.active)
+    name = WEEKDAYS[day.weekday()]
+    came = f"{events:,} events" if events else "no event"
+    if quiet >= LEAST_QUIET_TO_BE_USUAL:
+        reason = f"{came}, as on {quiet} of the last {quiet + active} days of its kind: a {name} is quiet"
+        return DayQuality(expected, (), 0.0, (), "whole", reason)
+    if quiet < active:
+        return None
+    known = f"{quiet} of {quiet + active} earlier ones were quiet" if quiet else "no earlier one is known"
+    return _unknown(f"{came} on a {name}, of which {known}: too few to know whether that is usual", expected)
+
+
+@dataclass(frozen=True, slots=True)
+class _Silent:
+    hours: tuple[int, ...]
+    rate: float
+    is_fault: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    """When an hour without an event is silent: `hours` says how long each hour of the day was, in hours."""
+
+    hours: Hours
+    least_per_hour: float
+    limit: float
+    least_missing: float
+
+    def found(self, usual: Hours, today: Counts) -> _Silent:
+        profile = usual * self.hours
+        silent = np.flatnonzero((today == 0) & (profile >= self.least_per_hour))
+        gone, everything = float(profile[silent].sum()), float(profile.sum())
+        rate = gone / everything if everything else 0.0
+        return _Silent(tuple(map(int, silent)), rate, rate >= self.limit and gone >= self.least_missing)
+
+
+@dataclass(frozen=True, slots=True)
+class _Faults:
+    reasons: list[str]
+    emptied: tuple[str, ...]
+    stuck: tuple[str, ...]
+
+
+def _faults(day: date, counts: Mapping[date, DayCounts], silent: _Silent, *, least_of_a_column: float) -> _Faults:
+    """Return what is wrong with the day's hours and columns, the latter against its last seven known days."""
+    last = [counts[other] for other in _days_before(day, HISTORY_DAYS) if other in counts][:7]
+    emptied = _emptied_columns(counts[day], last, least_expected=least_of_a_column)
+    stuck = _stuck_columns(counts[day], last)
+    reasons = []
+    if silent.is_fault:
+        reasons.append(f"no event in {len(silent.hours)} hours that hold {silent.rate:.0%} of such a day")
+    if emptied:
+        reasons.append(f"no value in {', '.join(emptied)}")
+    if stuck:
+        reasons.append(f"one and the same value in {', '.join(stuck)}")
+    return _Faults(reasons, emptied, stuck)
+
+
+def _days_before(day: date, reach: int) -> list[date]:
+    return [day - timedelta(days=back) for back in range(1, reach + 1)]
 
 
 def _emptied_columns(today: DayCounts, past: Sequence[DayCounts], *, least_expected: float) -> tuple[str, ...]:
@@ -167,11 +290,17 @@ def _flat(group: pl.DataFrame) -> frozenset[str]:
     )
 
 
-def day_quality_frame(hours: pl.DataFrame, history: pl.DataFrame, days: Days) -> pl.DataFrame:
+def day_quality_frame(
+    hours: pl.DataFrame, history: pl.DataFrame, days: Days, *, since: date | None = None, timezone: str = "UTC"
+) -> pl.DataFrame:
     """Return one row per day of `days` in the shape of telemetry.day_quality.
 
-    `hours` has the counts of `intelligence/telemetry/day_quality_hours.sql` for these days, `history` earlier rows
-    of the result.
+    Args:
+        hours: The counts of `intelligence/telemetry/day_quality_hours.sql` for these days.
+        history: Earlier rows of the result, those of HISTORY_DAYS.
+        days: The days to judge.
+        since: The first day of the telemetry; None: the first that is known here.
+        timezone: The product's time zone, of which days and hours are.
     """
     counts = {
         row["event_date"]: DayCounts(
@@ -190,7 +319,8 @@ def day_quality_frame(hours: pl.DataFrame, history: pl.DataFrame, days: Days) ->
     rows = []
     for number in range((days.end - days.start).days):
         day = days.start + timedelta(days=number)
-        quality, today = day_quality(day, counts), counts.get(day, _NOTHING)
+        quality = day_quality(day, counts, since=since, timezone=timezone)
+        today = counts.get(day, _NOTHING)
         ratio = today.events / quality.expected_events if quality.expected_events else None
         rows.append(
             (

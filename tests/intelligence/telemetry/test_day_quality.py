@@ -225,7 +225,7 @@ def one_by_one(hours: pl.DataFrame, days: Days, steps: list[int]) -> pl.DataFram
         end = start + timedelta(days=step)
         known = whole.filter(pl.col("event_date") >= start - timedelta(days=HISTORY_DAYS))
         here = hours.filter(pl.col("event_date").is_between(start, end, closed="left"))
-        whole = pl.concat([whole, day_quality_frame(here, known, Days(start, end))])
+        whole = pl.concat([whole, day_quality_frame(here, known, Days(start, end), since=MONDAY)])
         start = end
     assert start == days.end
     return whole
@@ -260,7 +260,7 @@ def test_days_judged_one_by_one_are_judged_as_in_one_run(kinds: list[str], data:
     hours = hours_frame(stream(kinds))
     days = Days(MONDAY, MONDAY + timedelta(days=len(kinds)))
     nothing_before = day_quality_frame(hours.clear(), hours.clear().select("event_date"), Days(days.start, days.start))
-    together = day_quality_frame(hours, nothing_before, days)
+    together = day_quality_frame(hours, nothing_before, days, since=MONDAY)
     assert together["event_date"].to_list() == [MONDAY + timedelta(days=n) for n in range(len(kinds))]
     assert_frame_equal(one_by_one(hours, days, [1] * len(kinds)), together, check_exact=True)
     cut = data.draw(st.integers(1, len(kinds) - 1))

@@ -1,0 +1,230 @@
+"""Time zones: the local time of moments in UTC, as SQL for events and as dates and hours for days.
+
+Event times are stored in UTC; the day of an event is its date on the product's clock. One source says how clocks run, the
+IANA data that Python reads: the database's own reading of it costs 3 µs an event, that of this module a hundredth.
+"""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
+
+from intelligence.tables import Days
+
+UTC_NAME: Final = "UTC"
+# Clocks are followed between these years; before and after them they run as at the edge.
+FIRST_YEAR, LAST_YEAR = 1970, 2050
+_LOCAL: Final = re.compile(r"\blocal_time\(([\w.]+)\)")
+
+
+def known_zone(name: str) -> str:
+    """Return the name if it is an IANA time zone; raises ValueError with the nearest names where it is none.
+
+    >>> known_zone("Europe/Berlin")
+    'Europe/Berlin'
+    """
+    if name in _names():
+        return name
+    by_fold = {known.casefold(): known for known in _names()}
+    folded = name.strip().casefold().replace(" ", "_")
+    places = {known.rsplit("/", 1)[-1].casefold(): known for known in sorted(_names(), reverse=True) if "/" in known}
+    near = [by_fold[found] for found in difflib.get_close_matches(folded, by_fold, n=2)]
+    near = [places[folded]] if folded in places else near
+    asked = f": did you mean {' or '.join(f'`{each}`' for each in near)}?" if near else ""
+    raise ValueError(
+        f"is {name[:60]!r}, which is no IANA time zone{asked or ' such as `Europe/Berlin` or `America/New_York`'}"
+    )
+
+
+@cache
+def _names() -> frozenset[str]:
+    # `localtime` and `Factory` are whatever the machine says.
+    return frozenset(available_timezones() - {"localtime", "Factory", "posixrules"})
+
+
+def zone(name: str) -> ZoneInfo:
+    """Return the zone; raises ValueError where this machine does not know it."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"is {name!r}, of which this machine has no data: install the package tzdata") from error
+
+
+def local_time(moment: datetime, timezone: str) -> datetime:
+    """Return a moment in UTC, naive or not, as the clock of the zone shows it (naive).
+
+    >>> local_time(datetime(2025, 11, 2, 4, 30), "America/New_York")
+    datetime.datetime(2025, 11, 2, 0, 30)
+    """
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return moment.astimezone(zone(timezone)).replace(tzinfo=None)
+
+
+def local_date(moment: datetime, timezone: str) -> date:
+    """Return the day in the zone to which a moment in UTC belongs."""
+    return local_time(moment, timezone).date()
+
+
+def start_of_day(day: date, timezone: str) -> datetime:
+    """Return the first moment of the day, in UTC and naive; of a day that the zone skipped, that of the day after it.
+
+    >>> start_of_day(date(2023, 4, 28), "Africa/Cairo"), start_of_day(date(2025, 11, 2), "America/New_York")
+    (datetime.datetime(2023, 4, 27, 22, 0), datetime.datetime(2025, 11, 2, 4, 0))
+    """
+    steps = _steps(timezone)
+    midnight = datetime.combine(day, time.min)
+    # The first span of one offset in which the clock has reached that midnight.
+    for number, (begins, offset) in enumerate(steps):
+        ends = steps[number + 1][0] if number + 1 < len(steps) else datetime.max
+        if midnight - offset < ends:
+            return max(midnight - offset, begins)
+    raise AssertionError("unreachable: the last span has no end")
+
+
+def skipped_days(timezone: str, days: Days) -> list[date]:
+    """Return the days that never were in the zone, since its clocks crossed the date line.
+
+    >>> skipped_days("Pacific/Apia", Days(date(2011, 12, 1), date(2012, 2, 1)))
+    [datetime.date(2011, 12, 30)]
+    """
+    skipped = []
+    for begins, before, after in _changes(timezone):
+        first = (begins + before - timedelta(microseconds=1)).date() + timedelta(days=1)
+        last = (begins + after).date()
+        while first < last:
+            if days.start <= first < days.end:
+                skipped.append(first)
+            first += timedelta(days=1)
+    return skipped
+
+
+def uneven_hours(timezone: str, days: Days) -> Mapping[date, Sequence[int]]:
+    """Return, for each day of `days` that has other than 24 full hours, the minutes in each of its hours 0 to 23.
+
+    >>> found = uneven_hours("Australia/Lord_Howe", Days(date(2025, 4, 1), date(2025, 4, 30)))
+    >>> {day: sum(minutes) for day, minutes in found.items()}
+    {datetime.date(2025, 4, 6): 1470}
+    """
+    uneven: dict[date, Sequence[int]] = dict.fromkeys(skipped_days(timezone, days), (0,) * 24)
+    for begins, before, after in _changes(timezone):
+        for moment in {(begins + before - timedelta(microseconds=1)).date(), (begins + after).date()}:
+            if days.start <= moment < days.end:
+                minutes = _minutes(moment, timezone)
+                if minutes != (60,) * 24:
+                    uneven[moment] = minutes
+    return uneven
+
+
+@cache
+def changes_of_clocks(first: datetime, end: datetime) -> Mapping[tuple[datetime, float], str]:
+    """Return each change of any zone's clocks in a span of UTC: when, and by how many hours all comes later in UTC.
+
+    Each with the name of a zone that made it.
+    """
+    found: dict[tuple[datetime, float], str] = {}
+    for name in sorted(_names()):
+        rules = zone(name)
+        before, after = _offset(rules, first), _offset(rules, end)
+        if before != after:
+            moment = _change(rules, first, end)
+            found.setdefault((moment, (before - after).total_seconds() / 3600), name)
+    return found
+
+
+def _minutes(day: date, timezone: str) -> tuple[int, ...]:
+    """Return the minutes in each local hour of the day, added up over the spans of one offset."""
+    midnight = datetime.combine(day, time.min)
+    minutes = [0] * 24
+    steps = _steps(timezone)
+    for number, (begins, offset) in enumerate(steps):
+        ends = steps[number + 1][0] if number + 1 < len(steps) else datetime.max
+        if ends < midnight - timedelta(days=2) or begins > midnight + timedelta(days=3):
+            continue
+        for hour in range(24):
+            first = midnight + timedelta(hours=hour) - offset
+            shared = min(first + timedelta(hours=1), ends) - max(first, begins)
+            minutes[hour] += max(0, round(shared.total_seconds() / 60))
+    return tuple(minutes)
+
+
+def in_zone(query: str, timezone: str) -> str:
+    """Return the query with `local_time(column)` in it as SQL for the clock of the zone; in UTC that is the column itself.
+
+    >>> in_zone("SELECT hour(local_time(event_time))", "UTC")
+    'SELECT hour(event_time)'
+    """
+    return _LOCAL.sub(lambda found: local_time_sql(found.group(1), timezone), query)
+
+
+def local_time_sql(column: str, timezone: str) -> str:
+    """Return SQL for what the zone's clock shows at the UTC time in `column`.
+
+    >>> local_time_sql("t", "Etc/GMT-2")
+    '(t + INTERVAL (7200) SECOND)'
+    """
+    steps = _steps(timezone)
+    if {offset for _, offset in steps} == {timedelta()}:
+        return column
+    return _branch(column, steps)
+
+
+def utc_time_sql(value: str, timezone: str) -> str:
+    """Return SQL for the UTC time at which the zone's clock shows `value`.
+
+    A time that the clock shows twice is taken for the first; one that it leaves out, as if it had not been put forward.
+    """
+    spans = _steps(timezone)
+    if {offset for _, offset in spans} == {timedelta()}:
+        return value
+    # Until the clock has passed the change on its old reading, the old offset holds: so the first of two is taken.
+    until = [spans[0]]
+    until += [(begins + before, after) for begins, before, after in _changes(timezone)]
+    return _branch(value, [(begins, -offset) for begins, offset in until])
+
+
+def _branch(column: str, steps: Sequence[tuple[datetime, timedelta]]) -> str:
+    """Return SQL that adds the offset of the step in which `column` lies, found by halves."""
+    if len({offset for _, offset in steps}) == 1:
+        return f"({column} + INTERVAL ({round(steps[0][1].total_seconds())}) SECOND)"
+    middle = len(steps) // 2
+    before, after = _branch(column, steps[:middle]), _branch(column, steps[middle:])
+    return f"CASE WHEN {column} < TIMESTAMP '{steps[middle][0]}' THEN {before} ELSE {after} END"
+
+
+def _changes(timezone: str) -> list[tuple[datetime, timedelta, timedelta]]:
+    """Return each change of the zone's offset: when in UTC, from which, to which."""
+    steps = _steps(timezone)
+    return [(steps[n][0], steps[n - 1][1], steps[n][1]) for n in range(1, len(steps))]
+
+
+@cache
+def _steps(timezone: str) -> tuple[tuple[datetime, timedelta], ...]:
+    """Return the spans of one offset: each one's beginning in UTC, and the offset."""
+    if timezone == UTC_NAME:
+        return ((datetime.min, timedelta()),)
+    rules = zone(timezone)
+    moment, end, step = datetime(FIRST_YEAR, 1, 1), datetime(LAST_YEAR, 1, 1), timedelta(days=1)
+    steps = [(datetime.min, _offset(rules, moment))]
+    while moment < end:
+        later = moment + step
+        if _offset(rules, later) != steps[-1][1]:
+            begins = _change(rules, moment, later)
+            steps.append((begins, _offset(rules, begins)))
+        moment = later
+    return tuple(steps)
+
+
+def _change(rules: ZoneInfo, before: datetime, after: datetime) -> datetime:
+    """Return the first second at which the offset is no longer that of `before`."""
+    old, low, high = _offset(rules, before), 0, round((after - before).total_seconds())
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if _offset(rules, before + timedelta(seconds=middle)) == old else (low, middle)
+    return before + timedelta(seconds=high)
+
+
+def _offset(rules: ZoneInfo, moment: datetime) -> timedelta:
+    return moment.replace(tzinfo=UTC).astimezone(rules).utcoffset() or timedelta()
