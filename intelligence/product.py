@@ -14,6 +14,7 @@ from intelligence.mistakes import in_plain_words, nearest, told_once
 from intelligence.sections import Rate, Section
 from intelligence.telemetry.contract import CONTRACT_COLUMNS
 from intelligence.telemetry.planned_changes import PlannedDrift, PlannedFault
+from intelligence.telemetry.values import Numerals
 from intelligence.yaml_text import settings_in
 
 if TYPE_CHECKING:
@@ -58,6 +59,22 @@ class Source(Section):
     mapping: Mapping[str, str] = Field(default_factory=dict)
     delimiter: str = Field(",", min_length=1, max_length=1)
     null_values: tuple[str, ...] = ("",)
+    decimal: Literal[".", ","] = "."
+    thousands: str = Field("", max_length=1)
+
+    @property
+    def numerals(self) -> Numerals:
+        """Return how the source's text writes numbers."""
+        return Numerals(self.decimal, self.thousands)
+
+    @model_validator(mode="after")
+    def _signs_of_numbers_differ(self) -> "Source":
+        if self.thousands and (self.thousands == self.decimal or self.thousands in "0123456789+-eE"):
+            raise ValueError(
+                f"writes `{self.thousands}` between thousands and `{self.decimal}` before decimals;"
+                " `thousands` is another sign, such as `.`, `,`, `'` or a blank"
+            )
+        return self
 
     @model_validator(mode="before")
     @classmethod

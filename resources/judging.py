@@ -76,7 +76,15 @@ def judge_files(
         # Rows of a CSV file get their positions once all are read: only then is it known which lines are no rows.
         table = "read_rows" if is_csv else "judged"
         judge_rows(
-            connection, raw, product, table=table, content_id=content_id, payload=payload, origin=group.origin, now=now
+            connection,
+            raw,
+            product,
+            group.source,
+            table=table,
+            content_id=content_id,
+            payload=payload,
+            origin=group.origin,
+            now=now,
         )
         if is_csv:
             make_unread(connection, reading.CSV_UNREAD, group.paths, blank_lines_are_rows=len(group.names) == 1)
@@ -138,7 +146,7 @@ def _deliver(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
         )
     elif group.format == "parquet":
         connection.execute(_EMPTY_UNREAD)
-        connection.execute(reading.parquet_delivered(group.paths, group.names))
+        connection.execute(reading.parquet_delivered(group.paths, group.columns, null_values=group.source.null_values))
     else:
         _deliver_json_lines(connection, group)
 
@@ -153,7 +161,7 @@ def _deliver_json_lines(connection: duckdb.DuckDBPyConnection, group: Group) -> 
             group.files[0].name, "none of its lines is a row (not a JSON object).", hint="Deliver one object a line."
         )
     keys += absent_keys(connection, group.source, keys)
-    connection.execute(reading.jsonl_delivered(keys))
+    connection.execute(reading.jsonl_delivered(keys, null_values=group.source.null_values))
     connection.execute(reading.JSONL_BROKEN)
 
 
@@ -190,6 +198,7 @@ def judge(
     connection: duckdb.DuckDBPyConnection,
     raw: Mapping[str, str],
     product: Product,
+    source: Source,
     *,
     content_id: str,
     origin: str,
@@ -200,6 +209,7 @@ def judge(
         connection,
         raw,
         product,
+        source,
         table="judged",
         content_id=content_id,
         payload=reading.PAYLOAD_AT_HAND,
@@ -213,6 +223,7 @@ def judge_rows(
     connection: duckdb.DuckDBPyConnection,
     raw: Mapping[str, str],
     product: Product,
+    source: Source,
     *,
     table: str,
     content_id: str,
@@ -228,7 +239,10 @@ def judge_rows(
     if last_day:
         latest = min(latest, datetime.combine(last_day, time.max))
     bounds = {"earliest": datetime.combine(earliest, time.min), "latest": latest}
-    connection.execute(judged_statement(raw, types, table=table, content_id=content_id, payload=payload), bounds)
+    statement = judged_statement(
+        raw, types, table=table, content_id=content_id, payload=payload, numerals=source.numerals
+    )
+    connection.execute(statement, bounds)
 
 
 def identify(connection: duckdb.DuckDBPyConnection) -> None:

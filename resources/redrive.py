@@ -88,7 +88,7 @@ def _redriven(
         connection.execute(redriven_delivered(columns))
         try:
             raw = raw_expressions(source.mapping, list(columns), origin=source.name)
-            judge(connection, raw, product, content_id=REDRIVEN_CONTENT_ID, origin=source.name, now=now)
+            judge(connection, raw, product, source, content_id=REDRIVEN_CONTENT_ID, origin=source.name, now=now)
             connection.execute(f"CREATE TEMP TABLE refused AS {rejected_query()}")
         except duckdb.Error as error:
             raise mapping_error(source.name, error) from error

@@ -8,6 +8,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from intelligence.telemetry.values import (
+    PLAIN_NUMERALS,
+    Numerals,
+    count_sql,
+    number_sql,
+    text_sql,
+    time_sql,
+    truth_sql,
+    unknown_sql,
+)
+
 IDENTIFIER_LIMIT: Final = 256
 PROPERTIES_LIMIT: Final = 65_536
 FORBIDDEN_IN_NAMES: Final = "'[<>\"''`;\\\\\\x00-\\x1f\\x7f]'"
@@ -36,7 +47,8 @@ class EventField:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A reason to reject a row: `broken_when` is SQL over the raw value `raw` and the typed value `typed`.
+    """A reason to reject a row: `broken_when` is SQL over the typed value `typed` and over `unknown`, whether the raw
+    value means that nothing is known.
 
     In the SQL of a name's rules, `odd_names` tells whether any name of the row can break one: one look at all names
     together spares ten.
@@ -94,27 +106,34 @@ CONTRACT: Final[tuple[EventField, ...]] = (
     ),
 )
 
+# Names by which rows are told apart: a number among them is the same with and without `.0` behind it.
+IDS: Final = ("event_id", "user_id", "session_id")
 CONTRACT_COLUMNS: Final = tuple(field.name for field in CONTRACT)
 REQUIRED_COLUMNS: Final = tuple(field.name for field in CONTRACT if field.required)
 
 
-def typed_sql(field: EventField, raw: str, raw_type: str) -> str:
+def typed_sql(field: EventField, raw: str, raw_type: str, numerals: Numerals = PLAIN_NUMERALS) -> str:
     """Return SQL that casts `raw`, an expression of DuckDB type `raw_type`, to the field's type; NULL where it cannot.
 
     Times with a zone are moved to UTC, whatever the session's zone; times without one are taken as UTC.
     """
-    if field.type == "TIMESTAMP" and raw_type == "VARCHAR":
-        zoned = f"regexp_matches({raw}, '\\d[Tt ]\\d.*([Zz]|[+-]\\d\\d(:?\\d\\d)?)$')"
+    if field.type == "TIMESTAMP":
+        return time_sql(raw, raw_type)
+    if field.type == "BOOLEAN":
+        return truth_sql(raw, raw_type, numerals)
+    if field.whole:
+        return count_sql(raw, raw_type, numerals)
+    if field.type == "DOUBLE":
+        return number_sql(raw, raw_type, numerals)
+    text = text_sql(raw, raw_type, is_id=field.name in IDS)
+    if field.name == "properties" and raw_type == "VARCHAR":
         return (
-            f"CASE WHEN {zoned} THEN timezone('UTC', TRY_CAST({raw} AS TIMESTAMPTZ))"
-            f" ELSE TRY_CAST({raw} AS TIMESTAMP) END"
+            f"CASE WHEN starts_with({raw}, '{{') THEN {raw} WHEN {unknown_sql(raw, raw_type)} THEN NULL ELSE {text} END"
         )
-    if field.type == "TIMESTAMP" and raw_type == "TIMESTAMP WITH TIME ZONE":
-        return f"timezone('UTC', {raw})"
-    if field.type == "VARCHAR":
-        nested = raw_type.endswith("]") or raw_type.startswith(("STRUCT", "MAP", "UNION"))
-        return f"nullif(CAST({f'to_json({raw})' if nested else raw} AS VARCHAR), '')"
-    return f"TRY_CAST({raw} AS {'DOUBLE' if field.whole else field.type})"
+    return text
+
+
+_WORDS: Final = {"VARCHAR": "text"}
 
 
 def rules(field: EventField) -> tuple[Rule, ...]:
@@ -124,12 +143,11 @@ def rules(field: EventField) -> tuple[Rule, ...]:
     ['is not a DOUBLE', 'is outside 1 to 5']
     """
     found: list[Rule] = []
+    nothing = "CASE WHEN typed IS NULL THEN unknown ELSE false END"
     if field.required:
-        found.append(Rule(field.name, "is missing", "typed IS NULL AND nullif(CAST(raw AS VARCHAR), '') IS NULL"))
-    if field.type != "VARCHAR":
-        found.append(
-            Rule(field.name, f"is not a {field.type}", "typed IS NULL AND nullif(CAST(raw AS VARCHAR), '') IS NOT NULL")
-        )
+        found.append(Rule(field.name, "is missing", nothing))
+    not_typed = "CASE WHEN typed IS NULL THEN NOT unknown ELSE false END"
+    found.append(Rule(field.name, f"is not {_WORDS.get(field.type, f'a {field.type}')}", not_typed))
     if field.type == "TIMESTAMP":
         found.append(Rule(field.name, "lies before the product's start", "typed < $earliest"))
         found.append(Rule(field.name, "lies in the future or after the product's end", "typed > $latest"))

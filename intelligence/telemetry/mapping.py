@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from intelligence.errors import SourceFileError
 from intelligence.telemetry.contract import CONTRACT, REQUIRED_COLUMNS, RULES, EventField, odd_names_sql, typed_sql
 from intelligence.telemetry.reading import WHOLE_ROW, identifier, literal
+from intelligence.telemetry.values import PLAIN_NUMERALS, Numerals, unknown_sql
 
 _A_NAME = re.compile(r"[A-Za-z_]\w*")
 
@@ -72,15 +73,16 @@ def impossible_type(field: EventField, found: str) -> bool:
     """
     nested = found.endswith("]") or found.startswith(("STRUCT", "MAP", "UNION"))
     if field.name == "properties":
-        return found == "BLOB"
-    if nested or found == "BLOB":
+        return False
+    if nested:
         return True
     timely = found.startswith("TIMESTAMP") or found == "DATE"
     if field.type == "TIMESTAMP":
         return not (timely or found in ("VARCHAR", '"NULL"'))
     if field.type == "VARCHAR":
         return False
-    return timely or found.startswith(("TIME", "INTERVAL", "UUID"))
+    is_truth = found == "BOOLEAN" and field.type == "DOUBLE"
+    return timely or is_truth or found.startswith(("TIME", "INTERVAL", "UUID", "BLOB"))
 
 
 def type_mistakes(types: Mapping[str, str], raw: Mapping[str, str], *, origin: str) -> None:
@@ -104,12 +106,18 @@ def types_query(raw: Mapping[str, str]) -> str:
     return "SELECT " + ", ".join(f"{raw[field.name]} AS {field.name}" for field in CONTRACT) + " FROM delivered"
 
 
-def _rule_sql(template: str, raw: str, typed: str) -> str:
-    return re.sub(r"\b(raw|typed)\b", lambda word: raw if word.group() == "raw" else typed, template)
+def _rule_sql(template: str, unknown: str, typed: str) -> str:
+    return re.sub(r"\b(unknown|typed)\b", lambda word: unknown if word.group() == "unknown" else typed, template)
 
 
 def judged_statement(
-    raw: Mapping[str, str], types: Mapping[str, str], *, table: str, content_id: str, payload: str
+    raw: Mapping[str, str],
+    types: Mapping[str, str],
+    *,
+    table: str,
+    content_id: str,
+    payload: str,
+    numerals: Numerals = PLAIN_NUMERALS,
 ) -> str:
     """Return the statement that makes the temporary `table` from `delivered`, which it reads once.
 
@@ -120,11 +128,20 @@ def judged_statement(
     """
     mapped = [field for field in CONTRACT if raw[field.name] != "NULL"]
     raws = "".join(f", {raw[field.name]} AS {_raw(field.name)}" for field in mapped)
-    typed = ", ".join(f"{typed_sql(field, _raw(field.name), types[field.name])} AS {field.name}" for field in mapped)
+    typed = ", ".join(
+        f"{typed_sql(field, _raw(field.name), types[field.name], numerals)} AS {field.name}" for field in mapped
+    )
     names = {field.name for field in mapped}
+    # Of text that is no name nothing remains but blanks.
+    unknown = {
+        field.name: "true"
+        if field.name_like and types[field.name] == "VARCHAR"
+        else unknown_sql(_raw(field.name), types[field.name])
+        for field in mapped
+    }
     mapped_rules = [(number, rule) for number, rule in enumerate(RULES) if rule.field in names]
     cases = " ".join(
-        f"WHEN {_rule_sql(rule.broken_when, _raw(rule.field), rule.field)} THEN {number}"
+        f"WHEN {_rule_sql(rule.broken_when, unknown[rule.field], rule.field)} THEN {number}"
         for number, rule in mapped_rules
     )
     values = " ".join(f"WHEN {number} THEN CAST({_raw(rule.field)} AS VARCHAR)" for number, rule in mapped_rules)

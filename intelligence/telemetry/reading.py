@@ -264,22 +264,39 @@ SELECT DISTINCT unnest(json_extract_string(json_serialize_sql('SELECT ' || $expr
 """
 
 
-def jsonl_delivered(keys: Sequence[str]) -> str:
+def _replacing_nulls(columns: Sequence[str], null_values: Sequence[str]) -> str:
+    """Return what follows `*` so that the text columns hold NULL where they hold one of `null_values`."""
+    words = ", ".join(literal(value) for value in null_values if value)
+    if not words or not columns:
+        return ""
+    replaced = (
+        f"CASE WHEN {identifier(column)} IN ({words}) THEN NULL ELSE {identifier(column)} END AS {identifier(column)}"
+        for column in columns
+    )
+    return f" REPLACE ({', '.join(replaced)})"
+
+
+def jsonl_delivered(keys: Sequence[str], *, null_values: Sequence[str] = ()) -> str:
     """Return the statement that makes `delivered` from JSON lines: one text column per top-level key."""
     shape = literal(json.dumps(dict.fromkeys(keys, "VARCHAR"), ensure_ascii=False))
     return (
-        "CREATE TEMP VIEW delivered AS SELECT unnest(json_transform(__line, " + shape + ")),"
-        f" __file, __row, __line AS __payload FROM positioned WHERE {_IS_OBJECT}"
+        f"CREATE TEMP VIEW delivered AS SELECT *{_replacing_nulls(keys, null_values)} FROM ("
+        f"SELECT unnest(json_transform(__line, {shape})), __file, __row, __line AS __payload"
+        f" FROM positioned WHERE {_IS_OBJECT})"
     )
 
 
-def parquet_delivered(files: Sequence[str], columns: Sequence[str]) -> str:
-    """Return the statement that makes `delivered` from Parquet files with these columns."""
-    names = ", ".join(f"rows.{identifier(column)}" for column in columns)
+def parquet_delivered(
+    files: Sequence[str], columns: Sequence[tuple[str, str]], *, null_values: Sequence[str] = ()
+) -> str:
+    """Return the statement that makes `delivered` from Parquet files with these columns, names with types."""
+    texts = [name for name, type_ in columns if type_ == "VARCHAR"]
+    names = ", ".join(f"rows.{identifier(column)}" for column, _ in columns)
     return (
-        f"CREATE TEMP VIEW delivered AS SELECT {names}, deliveries.file_key AS __file, file_row_number + 1 AS __row"
+        f"CREATE TEMP VIEW delivered AS SELECT *{_replacing_nulls(texts, null_values)} FROM ("
+        f"SELECT {names}, deliveries.file_key AS __file, file_row_number + 1 AS __row"
         f" FROM read_parquet({_paths(files)}, filename = '__file', file_row_number = true,"
-        " hive_partitioning = false) AS rows INNER JOIN deliveries ON deliveries.path = rows.__file"
+        " hive_partitioning = false) AS rows INNER JOIN deliveries ON deliveries.path = rows.__file)"
     )
 
 

@@ -12,7 +12,12 @@ _REMEDIES: Final = (
         _MAP + "TRY_STRPTIME(column, '%d.%m.%Y %H:%M') for a text, to_timestamp(column) for a number of seconds.",
     ),
     (r"(\w+) is not a BOOLEAN", _MAP + "a condition: column = 'yes'."),
-    (r"(\w+) is not a (DOUBLE|BIGINT)", _MAP + r"a number: TRY_CAST(replace(column, ',', '.') AS \2)."),
+    (
+        r"(\w+) is not a (DOUBLE|BIGINT)",
+        "Give the source `decimal` and `thousands` where its numbers have commas or points between thousands, or map"
+        r" `\1` to a number: TRY_CAST(column AS \2).",
+    ),
+    (r"(\w+) is not text", _MAP + "a column that holds text in UTF-8, or to decode(column)."),
     (r"(\w+) is not a whole number", _MAP + "round(column)."),
     (r"(\w+) is not a JSON object", _MAP + "json_object('name', column)."),
     (r"(\w+) is outside", _MAP + "column * 1000 or column / 1000 where the unit differs from the contract's."),

@@ -59,11 +59,14 @@ def test_a_required_column_without_a_source_is_named(column: str) -> None:
         ("latency_ms", "TIMESTAMP", True),
         ("latency_ms", "DOUBLE[]", True),
         ("user_id", "BIGINT", False),
-        ("user_id", "BLOB", True),
+        ("user_id", "BLOB", False),
+        ("latency_ms", "BLOB", True),
+        ("latency_ms", "BOOLEAN", True),
+        ("error_count", "BOOLEAN", False),
         ("user_id", "STRUCT(a INTEGER)", True),
         ("properties", "STRUCT(a INTEGER)", False),
         ("properties", "MAP(VARCHAR, VARCHAR)", False),
-        ("properties", "BLOB", True),
+        ("properties", "BLOB", False),
     ],
 )
 def test_types_that_can_never_fit_are_known(field: str, found: str, impossible: bool) -> None:
