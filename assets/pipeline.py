@@ -1,7 +1,7 @@
 """The graph run in this process: take in what is new, then build every day whose telemetry has changed."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -15,6 +15,7 @@ from assets.retraining import retrainings, told_of_drift
 from assets.steps import Step, model_steps, steps_to_build
 from intelligence.drift.episodes import Retraining
 from intelligence.layers import ACT, DELIVERED, NEWEST_DAY_TABLES, TRAINED, WATCH
+from intelligence.progress import PHASES, Listener, weight
 from intelligence.tables import Days
 from resources.lake import Lake
 from resources.registry import Registry
@@ -25,6 +26,7 @@ from resources.runs import TERMINAL, close_orphaned_runs, process_tags
 class Outcome:
     """What happened: runs done, days built, checks that did not pass, what was told, and the error that stopped it, if one did.
 
+    `changed` says in sentences what is new; `interrupted` that a person stopped it.
     `calendar_grew` says that data arrived from before the first day that the definitions know: load them again.
     """
 
@@ -33,11 +35,10 @@ class Outcome:
     failed_checks: list[tuple[str, str, str]] = field(default_factory=list)
     refused: list[tuple[str, str, str]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
     error: str | None = None
+    interrupted: bool = False
     calendar_grew: bool = False
-
-
-Listener = Callable[[str, str], None]
 
 
 def brought_up_to_date(
@@ -45,18 +46,19 @@ def brought_up_to_date(
 ) -> Outcome:
     """Return what happened when all new files were taken in and every stale day was built.
 
-    `listener` is told ("plan", number of assets), ("start", asset), ("done", asset) and ("note", text).
+    `listener` is told how far it is; see `intelligence/progress.py`.
     """
     close_orphaned_runs(instance)
     outcome = Outcome()
     with _listening(listener):
-        listener("plan", str(len(DELIVERED)))
+        listener("expect", PHASES)
+        listener("plan", ("taking in files", {"delivered": PHASES["taking in files"]}))
         if _ran(defs, instance, Step(DELIVERED), outcome):
             steps = steps_to_build(lake, today=today)
             if any(step.days and step.days.start < DAY.start.date() for step in steps):
                 outcome.calendar_grew = True
                 return outcome
-            if _all_ran(defs, instance, steps, outcome, listener) and _all_ran(
+            if _all_ran(defs, instance, steps, outcome, listener, phase="building tables") and _all_ran(
                 defs, instance, model_steps(lake, today=today), outcome, listener
             ):
                 _follow_drift(defs, lake, instance, outcome, listener, today=today)
@@ -118,9 +120,21 @@ def trained_anew(
 
 
 def _all_ran(
-    defs: dg.Definitions, instance: dg.DagsterInstance, steps: list[Step], outcome: Outcome, listener: Listener
+    defs: dg.Definitions,
+    instance: dg.DagsterInstance,
+    steps: list[Step],
+    outcome: Outcome,
+    listener: Listener,
+    *,
+    phase: str = "drift and decisions",
 ) -> bool:
-    listener("plan", str(sum(len(step.tables) for step in steps)))
+    planned: dict[str, float] = {}
+    for step in steps:
+        days = (step.days.end - step.days.start).days if step.days else 1
+        for table in step.tables:
+            name = f"{table.layer}__{table.name}"
+            planned[name] = planned.get(name, 0.0) + weight(table.path, days)
+    listener("plan", (phase, planned))
     return all(_ran(defs, instance, step, outcome) for step in steps)
 
 
@@ -151,7 +165,14 @@ def _ran(defs: dg.Definitions, instance: dg.DagsterInstance, step: Step, outcome
     failures = [event for event in result.all_node_events if event.is_step_failure]
     if not result.success:
         outcome.error = _cause(failures[0]) if failures else "The run failed before its first step."
+        outcome.interrupted = any(_was_interrupted(failure) for failure in failures)
     return result.success
+
+
+def _was_interrupted(failure: dg.DagsterEvent) -> bool:
+    """Return whether a person stopped the step, which Dagster turns into an error of its own."""
+    error = failure.step_failure_data.error
+    return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
 
 
 def _cause(failure: dg.DagsterEvent) -> str:
@@ -184,5 +205,5 @@ class _Events(logging.Handler):
             self._listener("note", str(meta.get("orig_message", record.getMessage())))
         elif event.event_type == dg.DagsterEventType.STEP_START:
             self._listener("start", event.step_key)
-        elif event.event_type == dg.DagsterEventType.ASSET_MATERIALIZATION:
-            self._listener("done", event.asset_key.to_user_string())
+        elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+            self._listener("done", event.step_key)

@@ -1,5 +1,6 @@
 """The door for people at a terminal, and the one module of this package that reaches outward."""
 
+import json
 import os
 import shutil
 import sys
@@ -8,7 +9,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.markup import escape
@@ -17,19 +18,24 @@ from rich.text import Text
 from intelligence import terminal
 from intelligence.errors import ModelError, PlatformError
 from intelligence.invocation import Invocation
+from intelligence.machine_readable import plain
 from intelligence.terminal_console import TerminalConsole, show_crash, terminal_console
 from intelligence.terminal_progress import progress_on
 
 if TYPE_CHECKING:
     import dagster as dg
 
-    from assets.pipeline import Listener, Outcome
+    from assets.pipeline import Outcome
+    from intelligence.progress import Listener
+    from intelligence.summary import Summary
     from resources.announcer import Announcer
     from resources.lake import Lake
     from resources.registry import Registry
 
     Work = Callable[[dg.Definitions, Lake, dg.DagsterInstance, Listener], Outcome]
 
+EVERY_DAY, ACTIONS, MODELS = "Every day", "Decisions and actions", "Models"
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
 ROOT = Path(__file__).resolve().parents[1]
 
 app = typer.Typer(
@@ -38,7 +44,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-console = terminal_console()
+console = terminal_console(columns=os.environ.get("COLUMNS"))
+errors = terminal_console(stderr=True, columns=os.environ.get("COLUMNS"))
 
 
 class Example(StrEnum):
@@ -82,7 +89,7 @@ def options(
     _invocation()
 
 
-@app.command()
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence demo --days 30")
 def demo(
     days: Annotated[int | None, typer.Option(help="Days to simulate, instead of the product's own number.")] = None,
 ) -> None:
@@ -95,29 +102,33 @@ def demo(
     _leave(outcome)
 
 
-@app.command()
-def ingest() -> None:
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence ingest")
+def ingest(as_json: AsJson = False) -> None:
     """Take in new files from every source and bring all tables up to date."""
-    outcome = _brought_up_to_date()
-    _say_what_came_of_it(outcome)
-    _leave(outcome)
+    _report(_brought_up_to_date(), as_json=as_json)
 
 
-@app.command()
-def status() -> None:
-    """Say what the lake holds, which features are in trouble and what waits in quarantine."""
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence status --json | jq .trouble")
+def status(
+    everything: Annotated[bool, typer.Option("--all", help="List everything, however long.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what needs attention, what was done, what comes next, and what the lake holds."""
     lake = _lake()
+    if as_json:
+        _print_json(_summary(lake) if lake.exists() else {"empty": True})
+        return
     if not lake.exists():
         _say(
             f"The lake is empty. `intelligence ingest` takes in what {_product_file()} names; `make demo` shows an example."
         )
         return
-    _print_summary(lake)
+    _print_summary(lake, most=None if everything else terminal.SHOWN_AT_MOST)
     _demand_whole_flags()
 
 
-@app.command()
-def check() -> None:
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence --product shop/product.yaml check")
+def check(as_json: AsJson = False) -> None:
     """Validate product.yaml and a sample of each source, and say in plain words what is wrong and how to fix it."""
     from resources.examination import examined_sources
     from resources.product_file import product_at
@@ -125,6 +136,10 @@ def check() -> None:
 
     now = settings()
     product = product_at(now.product_file)
+    if as_json:
+        found = list(examined_sources(product))
+        _print_json({"product": product.name, "sources": found})
+        raise typer.Exit(int(any(each.is_wrong for each in found)))
     console.print(
         f"[green]✓[/] {escape(now.product_file.name)}: {escape(product.name)}, {len(product.sources)} source(s), "
         f"{len(product.features)} feature(s) declared"
@@ -137,7 +152,7 @@ def check() -> None:
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence redrive --source app")
 def redrive(
     source: Annotated[str | None, typer.Option(help="Only rows of this source.")] = None,
 ) -> None:
@@ -160,12 +175,20 @@ def redrive(
         _leave(outcome)
 
 
-@app.command()
-def models() -> None:
+@app.command(rich_help_panel=MODELS, epilog="Example: intelligence models")
+def models(as_json: AsJson = False) -> None:
     """List the versions of each risk model with their measures, and who made which one champion."""
     from intelligence.terminal_models import models_parts
 
     registry = _registry()
+    if as_json:
+        _print_json(
+            {
+                model: {"versions": registry.versions(model), "history": registry.history(model)}
+                for model in _model_names()
+            }
+        )
+        return
     for model in _model_names():
         registry.noticed(model)
         for part in models_parts(model, registry.versions(model), registry.history(model)):
@@ -173,7 +196,9 @@ def models() -> None:
             console.print()
 
 
-@app.command()
+@app.command(
+    rich_help_panel=MODELS, epilog="Example: intelligence promote feature_risk 3 --why 'calibrated better in review'"
+)
 def promote(
     model: Annotated[str, typer.Argument(help="feature_risk or user_churn.")],
     version: Annotated[str, typer.Argument(help="Version to make champion; `intelligence models` lists them.")],
@@ -186,7 +211,7 @@ def promote(
     _score_anew()
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS, epilog="Example: intelligence revert feature_risk --why 'too many alarms'")
 def revert(
     model: Annotated[str, typer.Argument(help="feature_risk or user_churn.")],
     why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
@@ -198,41 +223,50 @@ def revert(
     _score_anew()
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS, epilog="Example: intelligence train --why 'new season'")
 def train(why: Annotated[str, typer.Option(help="Reason, for the registry.")] = "asked for by a person") -> None:
     """Train and judge all models now, and score the newest day."""
     from assets.pipeline import trained_anew
     from assets.steps import today_utc
 
-    _said(
+    _report_of(
         lambda defs, lake, instance, listener: trained_anew(
             defs, lake, instance, today=today_utc(), cause=why, listener=listener
         )
     )
 
 
-@app.command()
+@app.command(rich_help_panel=ACTIONS, epilog="Example: intelligence explain checkout")
 def explain(
     what: Annotated[str, typer.Argument(help="A feature, or the beginning of a decision's id.")],
+    as_json: AsJson = False,
 ) -> None:
     """Tell the whole story of a decision: why, why not more, what came of it, and the rows that it rests on."""
     from assets.explaining import story_of
     from intelligence.terminal_decisions import explanation_parts
 
-    for part in explanation_parts(story_of(_lake(), _announcer(), what)):
+    story = story_of(_lake(), _announcer(), what)
+    if as_json:
+        _print_json(story)
+        return
+    for part in explanation_parts(story):
         console.print(part)
         console.print()
 
 
-@app.command()
+@app.command(rich_help_panel=ACTIONS, epilog="Example: intelligence actions --limit 5")
 def actions(
-    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 30,
+    limit: Annotated[int, typer.Option(help="How many, newest first.")] = terminal.SHOWN_AT_MOST,
+    as_json: AsJson = False,
 ) -> None:
     """List actions with where they stand, what is paused, and flags that a person has locked."""
     from assets.acting import shown_actions
     from intelligence.terminal_decisions import actions_table
 
     shown = shown_actions(_announcer(), limit=limit)
+    if as_json:
+        _print_json(shown)
+        return
     console.print(actions_table(shown.rows) if shown.rows else "No action was ever asked for.")
     for note in shown.notes:
         _say(note)
@@ -241,7 +275,7 @@ def actions(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(rich_help_panel=ACTIONS, epilog="Example: intelligence approve 1a2b3c --why 'seen in the dashboard'")
 def approve(
     action: Annotated[str, typer.Argument(help="Beginning of the action's id; `intelligence actions` lists them.")],
     why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
@@ -252,7 +286,7 @@ def approve(
     _deliver()
 
 
-@app.command()
+@app.command(rich_help_panel=ACTIONS, epilog="Example: intelligence reject 1a2b3c --why 'known, mended tomorrow'")
 def reject(
     action: Annotated[str, typer.Argument(help="Beginning of the action's id.")],
     why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
@@ -262,7 +296,7 @@ def reject(
     _say(f"{entry.action.title} will not be done.")
 
 
-@app.command()
+@app.command(rich_help_panel=ACTIONS, epilog="Example: intelligence undo 1a2b3c")
 def undo(
     action: Annotated[str, typer.Argument(help="Beginning of the action's id.")],
     why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
@@ -272,7 +306,7 @@ def undo(
     _deliver()
 
 
-@app.command()
+@app.command(rich_help_panel=ACTIONS, epilog="Example: intelligence settle 1a2b3c --happened")
 def settle(
     action: Annotated[str, typer.Argument(help="Beginning of the action's id.")],
     happened: Annotated[bool, typer.Option("--happened/--did-not-happen", help="What you found at the target.")],
@@ -285,7 +319,7 @@ def settle(
     _say(f"{entry.action.title} stands at {entry.standing}.")
 
 
-@app.command()
+@app.command(rich_help_panel=ACTIONS, epilog="Example: intelligence pause feature:checkout --why 'sale'")
 def pause(
     scope: Annotated[str, typer.Argument(help="everything, feature:<name> or kind:<kind>.")] = "everything",
     why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
@@ -299,7 +333,7 @@ def pause(
         _say(f"No feature {unseen} was seen yet: the pause holds for one that comes. Is the name right?")
 
 
-@app.command()
+@app.command(rich_help_panel=ACTIONS, epilog="Example: intelligence resume everything")
 def resume(
     scope: Annotated[str, typer.Argument(help="everything, feature:<name> or kind:<kind>.")] = "everything",
     why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
@@ -310,7 +344,7 @@ def resume(
     _deliver()
 
 
-@app.command()
+@app.command(rich_help_panel=ACTIONS, epilog="Example: intelligence release checkout")
 def release(
     flag: Annotated[str, typer.Argument(help="Key of the flag.")],
     why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
@@ -321,7 +355,7 @@ def release(
 
 
 flags_app = typer.Typer(help="The file of feature flags: what is known of it, and a person's word after it was lost.")
-app.add_typer(flags_app, name="flags")
+app.add_typer(flags_app, name="flags", rich_help_panel=ACTIONS)
 
 
 @flags_app.command("show")
@@ -354,7 +388,7 @@ def flags_accept(why: Annotated[str, typer.Option(help="Reason, for the history.
     )
 
 
-@app.command()
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence up --port 3001")
 def up(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.")] = 5000,
@@ -471,24 +505,48 @@ def _person() -> str:
 def _score_anew() -> None:
     from assets.pipeline import rescored
 
-    _said(lambda defs, lake, instance, listener: rescored(defs, lake, _registry(), instance, listener=listener))
+    _report_of(lambda defs, lake, instance, listener: rescored(defs, lake, _registry(), instance, listener=listener))
 
 
-def _said(work: "Work") -> None:
-    outcome = _done(work)
-    _say_what_came_of_it(outcome)
+def _report(outcome: "Outcome", *, as_json: bool = False) -> None:
+    """Say what came of a run, and end with 1 where something has to be mended."""
+    if as_json:
+        _print_json(outcome)
+    else:
+        _say_what_came_of_it(outcome)
     _leave(outcome)
 
 
-def _done(work: "Work") -> "Outcome":
-    """Return the outcome of work on the asset graph, with its progress shown."""
-    with console.status("loading the asset graph"):
-        from assets.definitions import SETTINGS, defs
-        from resources.runs import instance_for
+def _report_of(work: "Work") -> None:
+    _report(_done(work))
 
-        instance = instance_for(SETTINGS)
-    with progress_on(console) as listener:
-        return work(defs, _lake(), instance, listener)
+
+def _done(work: "Work") -> "Outcome":
+    """Return the outcome of work on the asset graph, with its progress shown on standard error."""
+    from intelligence.changes import changes, contents
+
+    try:
+        with errors.status("loading the asset graph"):
+            from assets.definitions import SETTINGS, defs
+            from resources.runs import instance_for
+
+            instance = instance_for(SETTINGS)
+        lake = _lake()
+        before = contents(lake.frame) if lake.exists() else None
+        with progress_on(errors) as listener:
+            outcome = work(defs, lake, instance, listener)
+    except KeyboardInterrupt:
+        _stopped()
+    if outcome.interrupted:
+        _stopped()
+    outcome.changed = changes(before, contents(lake.frame), days=outcome.days)
+    return outcome
+
+
+def _stopped() -> NoReturn:
+    """Say that a person stopped the work, and end as a program does that Ctrl-C ended."""
+    errors.print(_spelled("Stopped. What was done is kept; `intelligence ingest` goes on from there."), soft_wrap=True)
+    raise typer.Exit(130)
 
 
 def _brought_up_to_date() -> "Outcome":
@@ -508,6 +566,8 @@ def _brought_up_to_date() -> "Outcome":
 
 
 def _say_what_came_of_it(outcome: "Outcome") -> None:
+    for change in outcome.changed:
+        _say(change)
     console.print()
     _warn_of_unmatched_globs()
     for name, problem, next_step in outcome.refused:
@@ -544,12 +604,21 @@ def _demand_whole_flags() -> None:
         raise typer.Exit(1)
 
 
-def _print_summary(lake: "Lake") -> None:
+def _summary(lake: "Lake") -> "Summary":
     from intelligence.summary import summary
     from resources.product_file import product_at
     from resources.settings import settings
 
-    for part in terminal.summary_parts(summary(lake.frame, product_at(settings().product_file))):
+    return summary(lake.frame, product_at(settings().product_file))
+
+
+def _print_json(value: object) -> None:
+    """Print the value for another program, on one line of plain ASCII."""
+    print(json.dumps(plain(value)))
+
+
+def _print_summary(lake: "Lake", *, most: int | None = terminal.SHOWN_AT_MOST) -> None:
+    for part in terminal.summary_parts(_summary(lake), most=most):
         console.print(_spelled(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
         console.print()
 
@@ -562,7 +631,7 @@ def main() -> None:
     except PlatformError as error:
         if os.environ.get("INTELLIGENCE_TRACEBACK"):
             raise
-        _tell(error, terminal_console(stderr=True))
+        _tell(error, errors)
         sys.exit(1)
 
 

@@ -8,6 +8,16 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 import polars as pl
 
 from intelligence.product import Product
+from intelligence.telemetry.day_quality import OPTIONAL_COLUMNS
+from intelligence.telemetry.gaps import (
+    DELIVERED_SOURCES,
+    EVENT_TYPES,
+    REJECTED_FEATURES,
+    SEEN_FEATURES,
+    Gap,
+    empty_columns,
+    gaps,
+)
 from intelligence.telemetry.simulation import PlantedTruth, planted_truths
 
 if TYPE_CHECKING:
@@ -30,7 +40,7 @@ IN_TROUBLE: Final = """
 SELECT feature, state, since, worst_objective, burn_1d, users, owner, tier, reason
 FROM metrics.feature_health JOIN warehouse.dim_feature_metadata USING (feature)
 WHERE event_date = (SELECT max(event_date) FROM metrics.feature_health) AND state IN ('degraded', 'at_risk')
-ORDER BY state = 'at_risk', excess_bad_events DESC, feature
+ORDER BY state = 'at_risk', tier, excess_bad_events DESC, feature
 """
 
 EVIDENCE: Final = """
@@ -51,7 +61,7 @@ SELECT event_date, verdict, reason FROM telemetry.day_quality WHERE verdict IN (
 WAITING: Final = """
 SELECT source, reason, count(*) AS rows, any_value(left(value, 60)) AS example,
        bool_or(is_readable) AS is_readable
-FROM telemetry.rejected_events WHERE redriven_in IS NULL GROUP BY ALL ORDER BY rows DESC LIMIT 10
+FROM telemetry.rejected_events WHERE redriven_in IS NULL GROUP BY ALL ORDER BY rows DESC
 """
 
 DEGRADED_DAYS: Final = """
@@ -79,9 +89,30 @@ RISK_VERDICT: Final = (
 
 
 NEWEST_DECISIONS: Final = """
-SELECT * FROM decisions.feature_decisions
-WHERE event_date = (SELECT max(event_date) FROM decisions.feature_decisions) ORDER BY score DESC, feature
+SELECT decided.* FROM decisions.feature_decisions AS decided
+LEFT JOIN warehouse.dim_feature_metadata AS known USING (feature)
+WHERE event_date = (SELECT max(event_date) FROM decisions.feature_decisions) ORDER BY known.tier, score DESC, feature
 """
+
+# The newest day beside the same weekday of the four weeks before it.
+PULSE: Final = """
+WITH days AS (FROM metrics.kpi_day WHERE segment = 'all'),
+newest AS (FROM days WHERE event_date = (SELECT max(event_date) FROM days)),
+before AS (
+    SELECT days.* FROM days, newest
+    WHERE days.event_date IN (newest.event_date - 7, newest.event_date - 14, newest.event_date - 21, newest.event_date - 28)
+)
+SELECT
+    newest.event_date, newest.dau, newest.wau, newest.mau, newest.stickiness, newest.converted_users,
+    newest.conversion_rate, newest.mean_rating, newest.ratings, newest.value,
+    (SELECT avg(dau) FROM before) AS usual_dau,
+    (SELECT sum(converted_users) / nullif(sum(dau), 0) FROM before) AS usual_conversion_rate,
+    (SELECT avg(value) FROM before) AS usual_value,
+    (SELECT count(*) FROM before) AS days_before
+FROM newest
+"""
+
+FILLED: Final = "SELECT filled FROM telemetry.day_quality WHERE events > 0"
 
 NEWEST_ACTIONS: Final = """
 SELECT * FROM actions.action_log WHERE day >= (SELECT max(event_date) FROM decisions.feature_decisions) - 7
@@ -183,6 +214,8 @@ class Summary:
     planted: PlantedAndFound | None
     risk: RiskSummary | None
     decisions: DecisionSummary | None
+    gaps: tuple[Gap, ...] = ()
+    pulse: Mapping[str, Any] | None = None
 
 
 class Frame(Protocol):
@@ -206,7 +239,27 @@ def summary(frame: Frame, product: Product) -> Summary:
         planted=_planted_and_found(frame, product, faults["event_date"].to_list(), last_day) if last_day else None,
         risk=_risk(frame, product) if last_day else None,
         decisions=_decisions(frame, product) if last_day else None,
+        gaps=tuple(missing(frame, product)),
+        pulse=next(frame(PULSE).iter_rows(named=True), None) if last_day else None,
     )
+
+
+def missing(frame: Frame, product: Product) -> list[Gap]:
+    """Return of what nothing is there in the lake that `frame` reads: sources, features, promises, conversion, columns."""
+    filled = [row for row in frame(FILLED)["filled"].to_list() if row]
+    sums = {name: sum(day[place] for day in filled if place < len(day)) for place, name in enumerate(OPTIONAL_COLUMNS)}
+    return [
+        *gaps(
+            sources=[source.name for source in product.sources],
+            declared=tuple(product.features),
+            conversion_events=product.conversion_events,
+            delivered=frame(DELIVERED_SOURCES),
+            seen=frame(SEEN_FEATURES)["feature"].to_list(),
+            rejected=frame(REJECTED_FEATURES),
+            event_types=frame(EVENT_TYPES)["event_type"].to_list(),
+        ),
+        *(empty_columns(sums) if filled else ()),
+    ]
 
 
 def _decisions(frame: Frame, product: Product) -> DecisionSummary | None:

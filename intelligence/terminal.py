@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 from rich.console import Group, RenderableType
@@ -12,11 +12,14 @@ from intelligence.errors import PlatformError
 from intelligence.invocation import Invocation
 from intelligence.summary import PlantedAndFound, Summary
 from intelligence.telemetry.examined import ExaminedSource
+from intelligence.telemetry.gaps import Gap
 from intelligence.telemetry.remedies import remedy
-from intelligence.terminal_decisions import decision_parts
-from intelligence.terminal_risk import risk_parts
+from intelligence.terminal_decisions import backtest_text, decision_parts
+from intelligence.terminal_risk import backtest_parts, risk_parts
 from intelligence.terminal_table import add, table
 
+# About a screen; `status --all` lists everything.
+SHOWN_AT_MOST: Final = 15
 UNJUDGED: Final = {
     "pipeline_fault": "because the telemetry of the day is at fault, not the product",
     "low_volume": "with too few events",
@@ -30,35 +33,99 @@ def error_text(error: PlatformError, invocation: Invocation) -> Text:
     return Text.assemble((f"{error.culprit}: ", "bold red"), f"{problem} ", (hint, "bold"))
 
 
-def summary_parts(summary: Summary) -> Iterator[RenderableType]:
-    """Yield the parts of the summary, tables and sentences; a sentence may hold an `intelligence …` to spell out."""
+def summary_parts(summary: Summary, *, most: int | None = SHOWN_AT_MOST) -> Iterator[RenderableType]:
+    """Yield the parts of the summary: what needs attention, what was done, what comes, and then the history.
+
+    No list is longer than `most` rows, None for all of them. A sentence may hold an `intelligence …` to spell out.
+    """
     if not summary.totals["files"].item():
         yield "Nothing has been taken in yet: `intelligence check` says what each source finds, and what to mend."
         return
-    yield totals_table(summary.totals)
-    waiting, faults, worst = waiting_table(summary.waiting), faults_table(summary.faults), worst_table(summary.worst)
-    if waiting:
-        yield waiting
-    if summary.waiting["is_readable"].any():
-        yield "`intelligence redrive` takes these rows again once their mapping is mended."
-    if faults:
-        yield faults
+    yield from _attention(summary, most)
     if summary.last_day is None:
+        yield totals_table(summary.totals)
         yield (
-            "No day is complete yet: a UTC day is worked on once it has ended."
+            "No day is complete yet: a day is worked on once it has ended."
             if summary.totals["accepted"].item()
             else "No event has been accepted yet: `intelligence check` says what each source holds."
         )
         return
-    if worst:
-        yield worst
-    if summary.planted:
-        yield truths_table(summary.planted)
-    yield trouble_table(summary.trouble, summary.last_day, summary.evidence)
+    if summary.decisions:
+        yield from decision_parts(summary.decisions, most=most)
     if summary.risk:
         yield from risk_parts(summary.risk)
-    if summary.decisions:
-        yield from decision_parts(summary.decisions)
+    if summary.pulse:
+        yield pulse_text(summary.pulse)
+    yield from _history(summary, most)
+
+
+def _attention(summary: Summary, most: int | None) -> Iterator[RenderableType]:
+    if summary.last_day:
+        trouble = summary.trouble.head(most) if most else summary.trouble
+        yield trouble_table(trouble, summary.last_day, summary.evidence)
+        yield from _rest(summary.trouble.height, most)
+    weighty = [gap for gap in summary.gaps if gap.kind != "column"]
+    if weighty:
+        yield gaps_text(weighty[:most])
+        yield from _rest(len(weighty), most)
+    waiting = waiting_table(summary.waiting.head(most) if most else summary.waiting)
+    if waiting:
+        yield waiting
+        yield from _rest(summary.waiting.height, most)
+    if summary.waiting["is_readable"].any():
+        yield "`intelligence redrive` takes these rows again once their mapping is mended."
+
+
+def _history(summary: Summary, most: int | None) -> Iterator[RenderableType]:
+    yield totals_table(summary.totals)
+    columns = [gap for gap in summary.gaps if gap.kind == "column"]
+    if columns:
+        yield Text(" ".join(gap.says for gap in columns))
+    newest_first = summary.faults.reverse()
+    faults = faults_table(newest_first.head(most) if most else newest_first)
+    if faults:
+        yield faults
+        yield from _rest(summary.faults.height, most)
+    worst = worst_table(summary.worst)
+    if worst:
+        yield worst
+    if summary.risk:
+        yield from backtest_parts(summary.risk)
+    if summary.decisions and summary.decisions.backtest:
+        yield backtest_text(summary.decisions)
+    if summary.planted:
+        yield truths_table(summary.planted)
+
+
+def _rest(total: int, most: int | None) -> Iterator[str]:
+    if most and total > most:
+        yield f"… and {total - most:,} more; `intelligence status --all` lists them."
+
+
+def gaps_text(found: Sequence[Gap]) -> RenderableType:
+    """Return of what nothing is there, one sentence each, with what to do about it."""
+    return Group(Text("Missing", "bold"), *(Text.assemble((gap.says, "yellow"), " ", gap.next_step) for gap in found))
+
+
+def pulse_text(pulse: Mapping[str, Any]) -> Text:
+    """Return how the product did on its newest day; in brackets is the same weekday of the four weeks before."""
+    said = [f"{pulse['dau']:,} users{_usual(pulse['usual_dau'], '{:,.0f}')}"]
+    if pulse["mau"]:
+        said.append(f"{pulse['mau']:,} in 28 days")
+    if pulse["conversion_rate"] is not None:
+        usual = _usual(pulse["usual_conversion_rate"], "{:.1%}")
+        said.append(f"conversion {pulse['conversion_rate']:.1%}, {pulse['converted_users']:,} users{usual}")
+    if pulse["mean_rating"] is not None:
+        said.append(f"mean of {pulse['ratings']:,} ratings {pulse['mean_rating']:.2f}")
+    if pulse["value"]:
+        said.append(f"value {pulse['value']:,.2f}{_usual(pulse['usual_value'], '{:,.2f}')}")
+    weeks = pulse["days_before"]
+    before = f" In brackets: the mean of {weeks} same weekdays before." if weeks else ""
+    return Text.assemble((f"The product on {pulse['event_date']}: ", "bold"), f"{'; '.join(said)}.{before}")
+
+
+def _usual(usual: float | None, shape: str) -> str:
+    return "" if usual is None else f" ({shape.format(usual)})"
 
 
 def unmatched_text(source: str, glob: str, product_file: str) -> Text:

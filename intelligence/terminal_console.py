@@ -1,6 +1,5 @@
 """The one way to a terminal: consoles that print nothing from outside as it came."""
 
-import os
 import sys
 import traceback
 from collections.abc import Iterable
@@ -29,11 +28,16 @@ class TerminalConsole(Console):
             yield segment if segment.control else segment._replace(text=harmless(segment.text, lines=True))
 
 
-def terminal_console(*, stderr: bool = False, file: IO[str] | None = None) -> TerminalConsole:
-    """Return a console on standard output or error, as wide as the terminal; without a terminal nothing is wrapped."""
+def terminal_console(
+    *, stderr: bool = False, file: IO[str] | None = None, columns: str | None = None
+) -> TerminalConsole:
+    """Return a console on standard output or error, as wide as the terminal.
+
+    Without a terminal nothing is wrapped, unless `columns`, the variable COLUMNS, says how wide to be.
+    """
     console = TerminalConsole(highlight=False, stderr=stderr, file=file)
-    if not console.is_terminal and not os.environ.get("COLUMNS"):
-        console.width = PIPE_WIDTH
+    if not console.is_terminal:
+        console.width = int(columns) if columns and columns.isdigit() and int(columns) else PIPE_WIDTH
     return console
 
 

@@ -21,24 +21,25 @@ STANDING_STYLES: Final = {
 }
 
 
-def decision_parts(found: DecisionSummary) -> Iterator[RenderableType]:
-    """Yield what was decided on the newest day, what was done, and how the policy does on planted truths."""
+def decision_parts(found: DecisionSummary, *, most: int | None = None) -> Iterator[RenderableType]:
+    """Yield what was decided on the newest day, at most so many rows, and what was done."""
     if found.shown.is_empty():
         yield Text(f"Nothing is to be done on {found.day}: {found.monitored:,} features are watched.", "green")
     else:
-        yield decisions_table(found)
+        yield decisions_table(found, most=most)
+    waiting = found.actions.filter(pl.col("standing") == "planned").height
     if found.actions.height:
         yield actions_table(found.actions.iter_rows(named=True))
-    if found.backtest:
-        yield backtest_text(found)
+    if waiting:
+        yield f"{waiting:,} wait: `intelligence approve ID` lets one be done, `intelligence reject ID` refuses it."
 
 
-def decisions_table(found: DecisionSummary) -> RenderableType:
-    """Return the decisions that are more than watching."""
+def decisions_table(found: DecisionSummary, *, most: int | None = None) -> RenderableType:
+    """Return the decisions that are more than watching, at most so many, and how many there are besides."""
     shown = table(
         f"Decisions of {found.day}", "feature", "decision", "as", "why", "why not more", texts=("why", "why not more")
     )
-    for row in found.shown.iter_rows(named=True):
+    for row in (found.shown.head(most) if most else found.shown).iter_rows(named=True):
         add(
             shown,
             row["feature"],
@@ -48,7 +49,9 @@ def decisions_table(found: DecisionSummary) -> RenderableType:
             why_not_more(row["action"], row["why_not"]),
         )
     shadow = found.shown.filter(pl.col("level") == "shadow").height
-    note = f"{found.monitored:,} features are watched and left alone."
+    rest = found.shown.height - most if most else 0
+    more = f"{rest:,} more decisions stand in decisions.feature_decisions. " if rest > 0 else ""
+    note = f"{more}{found.monitored:,} features are watched and left alone."
     if shadow:
         note += " Decisions in shadow are written down and send nothing; `decisions` in product.yaml lets them act."
     return Group(shown, Text(note))

@@ -23,13 +23,17 @@ BUCKET_STYLES: Final = {"high": "red", "medium": "yellow", "low": "green"}
 
 
 def risk_parts(risk: RiskSummary) -> Iterator[RenderableType]:
-    """Yield what the models foresee and how they did on time that they had not seen."""
+    """Yield what the models foresee."""
     if risk.verdict:
         yield Text(f"No feature is scored for what comes next: {risk.verdict}", "yellow")
     else:
         yield top_table(risk)
     if risk.leaving.height:
         yield leaving_table(risk.leaving)
+
+
+def backtest_parts(risk: RiskSummary) -> Iterator[RenderableType]:
+    """Yield how the models did on time that they had not seen."""
     if risk.backtest:
         yield backtest_table(risk)
     if risk.decays:

@@ -131,7 +131,7 @@ def simulated_files(
         day = simulate.first_day + timedelta(days=number)
         path = folder / f"{day}.parquet"
         if not path.exists():
-            progress(f"simulating {day}")
+            progress(f"simulating {day} ({number + 1} of {simulate.days})")
             with FileLock(folder / ".lock"):
                 _deliver_day(
                     path, lambda day=day: shown(simulated_day(plan, day)) if shown else simulated_day(plan, day)

@@ -71,11 +71,11 @@ def ingested(
     report = IngestReport()
     new = _unknown(lake, files)
     report.known = len(files) - len(new)
+    taken = 0
     for group in _groups(lake, product, new, report):
-        progress(
-            f"{group.source.name}: {group.files[0].name}"
-            + (f" … {len(group.files)} files" if len(group.files) > 1 else "")
-        )
+        taken += len(group.files)
+        names = group.files[0].name if len(group.files) == 1 else f"{group.files[0].name} … {group.files[-1].name}"
+        progress(f"{group.source.name}: {names} ({taken} of {len(new)})")
         _take(lake, product, group, report, now=now)
     return report
 

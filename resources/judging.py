@@ -103,7 +103,7 @@ def judge_files(
 
 _UNREAD_ROWS = (
     "SELECT __file AS file_key, __row AS source_row, 'unreadable line: ' || problem AS reason, left(line, 1000) AS value,"
-    " coalesce(line, '') AS payload, false AS is_readable, md5(coalesce(line, '')) AS content_id FROM unread"
+    " coalesce(line, '') AS payload, false AS is_readable, md5(coalesce(line, '')) AS content_id, NULL AS feature FROM unread"
 )
 _EMPTY_UNREAD = (
     "CREATE TEMP TABLE unread (__file SMALLINT, __row BIGINT, problem VARCHAR, is_encoding BOOLEAN,"

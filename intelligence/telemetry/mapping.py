@@ -175,5 +175,5 @@ def rejected_query() -> str:
     )
     return (
         f"SELECT file_key, source_row, CASE broken {names} END AS column_name, CASE broken {reasons} END AS reason,"
-        " broken_value AS value, payload, true AS is_readable, content_id FROM judged WHERE broken IS NOT NULL"
+        " broken_value AS value, payload, true AS is_readable, content_id, feature FROM judged WHERE broken IS NOT NULL"
     )

@@ -1,6 +1,6 @@
 -- Rows that are refused again keep their place in quarantine and show why they are refused now.
 UPDATE telemetry.rejected_events
-SET column_name = refused.column_name, reason = refused.reason, value = refused.value
+SET column_name = refused.column_name, reason = refused.reason, value = refused.value, feature = refused.feature
 FROM refused
 SEMI JOIN judged USING (file_key, source_row)
 WHERE rejected_events.batch_id || ':' || rejected_events.source_file = refused.file_key

@@ -83,6 +83,7 @@ REJECTED_EVENTS: Final = Table(
         Column("payload", "VARCHAR", "The row as delivered: a JSON object, or the text of an unreadable line.", True),
         Column("is_readable", "BOOLEAN", "Whether the payload is a row that a mended mapping could accept.", True),
         Column("content_id", "VARCHAR", "Identity derived from the row's content.", True),
+        Column("feature", "VARCHAR", "Feature that the row names; NULL where it names none that can be read."),
         Column("ingested_at", "TIMESTAMP", "When the row was rejected, UTC.", True),
         Column("redriven_in", "VARCHAR", "Batch in which it was accepted later; NULL while it waits."),
     ),
@@ -92,6 +93,19 @@ REJECTED_EVENTS: Final = Table(
         SELECT reason, count(*) AS rows, count(*) FILTER (redriven_in IS NULL) AS waiting,
                any_value(parse_filename(source_file) || ':' || source_row) AS found_at
         FROM telemetry.rejected_events GROUP BY ALL ORDER BY rows DESC LIMIT 20""",
+    claims=(
+        Claim(
+            name="no_feature_is_wholly_rejected",
+            description="Each feature that a rejected row names has accepted events too: else it is in no table.",
+            contradictions="""
+                SELECT feature, count(*) AS rows, mode(reason) AS reason FROM telemetry.rejected_events
+                WHERE redriven_in IS NULL AND feature IS NOT NULL
+                  AND feature NOT IN (SELECT DISTINCT feature FROM telemetry.raw_events)
+                GROUP BY feature ORDER BY rows DESC""",
+            severity="WARN",
+            blocking=False,
+        ),
+    ),
 )
 
 BATCHES: Final = Table(
@@ -135,6 +149,15 @@ BATCHES: Final = Table(
                    OR batches.accepted <> coalesce(stored.accepted, 0)
                    OR batches.duplicates <> coalesce(stored.duplicates, 0)
                    OR batches.rejected <> coalesce(refused.rejected, 0)""",
+        ),
+        Claim(
+            name="every_source_delivers_events",
+            description="Of each source that delivered rows some were accepted.",
+            contradictions="""
+                SELECT source, sum(rows_in) AS rows FROM telemetry.batches
+                GROUP BY source HAVING sum(rows_in) > 0 AND sum(accepted + duplicates) = 0""",
+            severity="WARN",
+            blocking=False,
         ),
     ),
 )

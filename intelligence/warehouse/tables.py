@@ -77,8 +77,20 @@ DIM_FEATURE_METADATA: Final = Table(
     ),
     key=("feature",),
     page="""
-        SELECT owner, tier, count(*) AS features, count(*) FILTER (is_declared) AS declared
+        SELECT owner, tier, count(*) AS features, count(*) FILTER (is_declared) AS declared,
+               count(*) FILTER (first_seen_date IS NULL) AS never_seen
         FROM warehouse.dim_feature_metadata GROUP BY ALL ORDER BY tier, owner LIMIT 20""",
+    claims=(
+        Claim(
+            name="declared_features_are_seen",
+            description="Each feature that product.yaml declares has had an event: else its name may be misspelt.",
+            contradictions="""
+                SELECT feature, owner, tier FROM warehouse.dim_feature_metadata
+                WHERE is_declared AND first_seen_date IS NULL ORDER BY feature""",
+            severity="WARN",
+            blocking=False,
+        ),
+    ),
 )
 
 DIM_RELEASES: Final = Table(

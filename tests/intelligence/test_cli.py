@@ -1,5 +1,6 @@
 """The command line: what it says when all is well, and that mistakes get a sentence and an exit code, no traceback."""
 
+import json
 import os
 import shlex
 import subprocess
@@ -286,6 +287,35 @@ def test_from_another_folder_a_hint_gives_the_whole_path(home: Path) -> None:
     program = [str(SCRIPT), "--product", "product.yaml", "--data", "data", "status"]
     done = subprocess.run(program, cwd=home, capture_output=True, text=True, check=False)
     assert f"`{SCRIPT} --product product.yaml --data data ingest`" in done.stdout
+
+
+@pytest.mark.parametrize("command", [["status"], ["actions"], ["models"], ["check"]])
+def test_what_machines_read_is_one_line_of_json(run: Run, home: Path, lake: Lake, command: list[str]) -> None:
+    (home / "in" / "b.csv").write_text(HEADER + "2026-05-04 11:00:00,u1,quiz,rate,\x1b[2J\n")
+    take_in(lake, home)
+    said = run(*command, "--json")
+    assert said.code == 0
+    assert said.out.count("\n") == 1
+    assert json.loads(said.out)
+    assert "\x1b" not in said.out
+
+
+def test_a_stop_by_the_person_says_how_to_go_on(run: Run, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("assets.pipeline.brought_up_to_date", stopped)
+    said = run("ingest")
+    assert said.code == 130
+    assert f"`{calling(home)} ingest` goes on from there" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_help_is_grouped_and_each_command_shows_an_example(run: Run) -> None:
+    said = run("--help").out
+    assert said.index("Every day") < said.index(" ingest ") < said.index("Models") < said.index(" promote ")
+    for command in COMMANDS:
+        assert f"Example: intelligence {command}" in " ".join(run(command, "--help").out.split()) or command == "check"
 
 
 def test_the_status_before_the_first_whole_day_says_so(run: Run, home: Path, lake: Lake) -> None:

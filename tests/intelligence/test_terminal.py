@@ -1,6 +1,7 @@
 """Names and values come from people's data: at the terminal they are shown as they are, never as styles."""
 
 import io
+from dataclasses import replace
 from datetime import date
 
 import polars as pl
@@ -10,8 +11,12 @@ from rich.console import Console, RenderableType
 from intelligence import terminal
 from intelligence.errors import PlatformError
 from intelligence.invocation import Invocation
-from intelligence.summary import PlantedAndFound
+from intelligence.summary import DecisionSummary, PlantedAndFound, Summary
 from intelligence.telemetry.examined import ExaminedSource
+from intelligence.telemetry.gaps import Gap
+from intelligence.terminal import summary_parts
+from intelligence.terminal_console import terminal_console
+from intelligence.terminal_table import add, table
 
 ODD = "[/b] [red]x[/red]"
 DAY = date(2026, 5, 4)
@@ -107,3 +112,91 @@ def test_a_rejected_sample_says_how_to_mend_it_and_gives_no_example_where_there_
 
 def test_a_value_that_is_missing_is_shown_as_nothing() -> None:
     assert "None" not in shown(terminal.waiting_table(odd_waiting().with_columns(example=None)))
+
+
+def whole_summary(features: int = 2) -> Summary:
+    names = [f"f{number:03}" for number in range(features)]
+    decided = pl.DataFrame(
+        {
+            "feature": names,
+            "action": ["alert"] * features,
+            "level": ["shadow"] * features,
+            "reasons": ["Tell."] * features,
+        }
+    ).with_columns(why_not=pl.lit("{}"))
+    trouble = pl.DataFrame(
+        {"feature": names, "state": ["degraded"] * features, "since": [DAY] * features, "owner": names, "reason": names}
+    )
+    return Summary(
+        totals=pl.DataFrame({"files": [1], "rows_in": [9], "accepted": [8], "duplicates": [0], "rejected": [1]}),
+        waiting=odd_waiting().with_columns(is_readable=True),
+        faults=pl.DataFrame([(DAY, "partial", "silent hours")] * features, orient="row"),
+        last_day=DAY,
+        worst=odd_worst(),
+        trouble=trouble,
+        evidence={"enough": features},
+        planted=PlantedAndFound((), (), 12),
+        risk=None,
+        decisions=DecisionSummary(DAY, decided, 3, pl.DataFrame({"standing": []}, {"standing": pl.String}), None),
+        gaps=(Gap("feature", "reviews", "None of reviews.", "Mend."), Gap("column", "rating", "No rating.", "Map.")),
+        pulse=dict.fromkeys(("usual_dau", "mau", "conversion_rate", "mean_rating", "value"))
+        | {"event_date": DAY, "dau": 7, "days_before": 0},
+    )
+
+
+def said_of(summary: Summary, most: int | None = 15) -> str:
+    return "\n".join(part if isinstance(part, str) else shown(part) for part in summary_parts(summary, most=most))
+
+
+def test_the_summary_begins_with_what_needs_attention_and_ends_with_what_was_planted() -> None:
+    said = said_of(whole_summary())
+    order = [
+        "Features in trouble", "None of reviews.", "In quarantine", "Decisions of", "The product on 2026-05-04: 7 users.",
+        "Telemetry", "No rating.", "Days on which the pipeline", "Worst feature-days", "No trouble is planted",
+    ]  # fmt: skip
+    places = [said.index(part) for part in order]
+    assert places == sorted(places)
+
+
+def test_no_list_is_longer_than_a_screen_unless_it_is_asked_for() -> None:
+    short, long = said_of(whole_summary(120)), said_of(whole_summary(120), most=None)
+    assert "… and 105 more; `intelligence status --all` lists them." in short
+    assert "105 more decisions stand in decisions.feature_decisions." in short
+    assert len(short.splitlines()) < 80
+    assert "f119" not in short
+    assert long.count("f119") >= 2
+    assert "more;" not in long
+
+
+def test_actions_that_wait_for_a_person_name_the_command() -> None:
+    actions = pl.DataFrame(
+        {
+            "action_id": ["a1"],
+            "title": ["Throttle quiz"],
+            "target": ["flags"],
+            "standing": ["planned"],
+            "reason": [None],
+        }
+    )
+    found = replace(whole_summary(), decisions=replace(whole_summary().decisions, actions=actions))  # type: ignore[type-var]
+    assert "1 wait: `intelligence approve ID` lets one be done" in said_of(found)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 140, 400])
+def test_no_name_is_broken_in_the_middle(width: int) -> None:
+    name, why = "a_feature_of_a_rather_long_name", "because of " + "many words and one_very_long_word_of_a_name " * 4
+    console = terminal_console(file=io.StringIO())
+    console.width = width
+    listing = table("Title", "feature", "rows", "why", "why not", numbers=("rows",), texts=("why", "why not"))
+    add(listing, name, "1,200", why, "short")
+    console.print(listing)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert name in text
+    assert text.count("one_very_long_word_of_a_name") == 4
+    assert not [line for line in text.splitlines() if line != line.rstrip()]
+
+
+def test_through_a_pipe_every_row_is_one_line() -> None:
+    console = terminal_console(file=io.StringIO())
+    console.print(terminal.trouble_table(odd_trouble().with_columns(reason=pl.lit("word " * 200)), DAY, {}))
+    assert len(console.file.getvalue().splitlines()) == 3  # type: ignore[attr-defined]

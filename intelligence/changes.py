@@ -1,0 +1,69 @@
+"""What a run changed, in sentences: read before and after it."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final, Protocol
+
+import polars as pl
+
+_BATCHES: Final = """
+SELECT count(*) AS files, CAST(coalesce(sum(rows_in), 0) AS BIGINT) AS rows_in,
+       CAST(coalesce(sum(accepted), 0) AS BIGINT) AS accepted, CAST(coalesce(sum(duplicates), 0) AS BIGINT) AS duplicates,
+       CAST(coalesce(sum(rejected), 0) AS BIGINT) AS rejected
+FROM telemetry.batches
+"""
+_VERDICTS: Final = """
+SELECT model, decision, reason, as_of, lake_snapshot FROM (
+    SELECT 'feature_risk' AS model, decision, reason, as_of, lake_snapshot FROM risk.feature_verdict
+    UNION ALL
+    SELECT 'user_churn', decision, reason, as_of, lake_snapshot FROM risk.user_verdict
+)
+ORDER BY lake_snapshot, model
+"""
+
+
+class Frame(Protocol):
+    """Reads a query of the lake into a frame."""
+
+    def __call__(self, query: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
+        """Return the rows of the query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What the lake holds at one moment: totals of its ledger, and the verdicts on trained models."""
+
+    batches: Mapping[str, int]
+    verdicts: pl.DataFrame
+
+
+def contents(frame: Frame) -> Contents:
+    """Return what the lake that `frame` reads holds now."""
+    return Contents(frame(_BATCHES).row(0, named=True), frame(_VERDICTS))
+
+
+def changes(before: Contents | None, after: Contents, *, days: Collection[date]) -> list[str]:
+    """Return in sentences what is new in the lake since `before`, None for an empty lake, and which days were built."""
+    new = {name: total - (before.batches[name] if before else 0) for name, total in after.batches.items()}
+    said = []
+    if new["files"]:
+        said.append(
+            f"Taken in: {_number(new['files'], 'delivery', 'deliveries')}, {new['rows_in']:,} rows: {new['accepted']:,} accepted,"
+            f" {new['duplicates']:,} duplicates, {new['rejected']:,} rejected."
+        )
+    if days:
+        first, last = min(days), max(days)
+        span = f"{first}" if first == last else f"{first} to {last}"
+        said.append(f"Built: {_number(len(days), 'day', 'days')}, {span}.")
+    told = before.verdicts.height if before else 0
+    said += [_verdict(row) for row in after.verdicts[told:].iter_rows(named=True)]
+    return said or ["Nothing has changed: there is no new file, and every day is up to date."]
+
+
+def _verdict(row: Mapping[str, Any]) -> str:
+    return f"Trained {row['model']} through {row['as_of']}: {row['decision'].replace('_', ' ')}; {row['reason']}."
+
+
+def _number(count: int, one: str, more: str) -> str:
+    return f"{count:,} {one if count == 1 else more}"

@@ -1,0 +1,179 @@
+"""What is wholly missing: sources, features and columns of which nothing arrived, and promises that meet nothing.
+
+What is missing stands in no table, so nothing counts it: this module looks for it and says it.
+"""
+
+import difflib
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import polars as pl
+
+NAMED_AT_MOST: Final = 5
+_NEAR: Final = 0.75
+
+# The features that have events are asked of the warehouse where it is built, else of the events themselves.
+SEEN_FEATURES: Final = "SELECT feature FROM warehouse.dim_feature_metadata WHERE first_seen_date IS NOT NULL"
+FEATURES_OF_EVENTS: Final = "SELECT DISTINCT feature FROM telemetry.events"
+# Of features with no accepted row at all, and of those with none in the newest intake.
+REJECTED_FEATURES: Final = """
+WITH newest AS (SELECT max(ingested_at) AS ingested_at FROM telemetry.batches),
+refused AS (
+    SELECT
+        feature,
+        count(*) AS rows,
+        mode(reason) AS reason,
+        count(*) FILTER (ingested_at = (SELECT ingested_at FROM newest)) AS newest_rows,
+        mode(reason) FILTER (ingested_at = (SELECT ingested_at FROM newest)) AS newest_reason
+    FROM telemetry.rejected_events
+    WHERE redriven_in IS NULL AND feature IS NOT NULL
+    GROUP BY feature
+)
+SELECT
+    refused.*,
+    feature IN (
+        SELECT feature FROM telemetry.raw_events WHERE ingested_at = (SELECT ingested_at FROM newest)
+    ) AS newest_accepted
+FROM refused
+ORDER BY rows DESC, feature
+"""
+DELIVERED_SOURCES: Final = """
+SELECT source, CAST(sum(rows_in) AS BIGINT) AS rows, CAST(sum(accepted + duplicates) AS BIGINT) AS events
+FROM telemetry.batches GROUP BY source
+"""
+EVENT_TYPES: Final = (
+    "SELECT event_type, count(*) AS events FROM telemetry.events GROUP BY event_type ORDER BY events DESC"
+)
+# What rests on a column of which no event has a value.
+_RESTS_ON: Final = {
+    "session_id": "visits are told apart by silence",
+    "latency_ms": "latency is not assessed",
+    "error_count": "errors are not assessed",
+    "crashed": "crashes are not assessed",
+    "rating": "ratings are not assessed",
+    "duration_s": "time spent is not known",
+    "value": "value is not known",
+    "platform": "platforms are not told apart",
+    "app_version": "no release can be blamed",
+    "segment": "all users are of one kind",
+}
+COLUMNS_ASKED: Final = tuple(_RESTS_ON)
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something of which nothing is there.
+
+    Attributes:
+        kind: What is missing.
+        name: Its name.
+        says: A sentence for people, which names it and what is known about it.
+        next_step: What to do about it.
+    """
+
+    kind: Literal["source", "feature", "promise", "conversion", "column"]
+    name: str
+    says: str
+    next_step: str
+
+
+def gaps(
+    *,
+    sources: Sequence[str],
+    declared: Collection[str],
+    conversion_events: Sequence[str],
+    delivered: pl.DataFrame,
+    seen: Collection[str],
+    rejected: pl.DataFrame,
+    event_types: Sequence[str],
+) -> list[Gap]:
+    """Return what is missing, the weightiest first.
+
+    Args:
+        sources: Names of the sources in product.yaml.
+        declared: Names of the features in product.yaml.
+        conversion_events: The event types that count as conversion.
+        delivered: The rows of DELIVERED_SOURCES.
+        seen: Features with at least one accepted event.
+        rejected: The rows of REJECTED_FEATURES.
+        event_types: The types of accepted events, the most frequent first.
+    """
+    return [
+        *_sources(sources, delivered),
+        *_rejected_features(seen, rejected),
+        *_promises(declared, seen, set(rejected["feature"])),
+        *_conversion(conversion_events, event_types),
+    ]
+
+
+def _sources(sources: Sequence[str], delivered: pl.DataFrame) -> list[Gap]:
+    counts = {name: (rows, events) for name, rows, events in delivered.iter_rows()}
+    found = []
+    for name in sources:
+        rows, events = counts.get(name, (0, 0))
+        if not rows:
+            says = f"Nothing has come from the source {name}."
+            found.append(Gap("source", name, says, "Look whether its files are there: `intelligence check`."))
+        elif not events:
+            says = f"None of the {rows:,} rows of the source {name} was accepted."
+            found.append(Gap("source", name, says, "Mend its mapping: `intelligence check` shows the reasons."))
+    return found
+
+
+def _rejected_features(seen: Collection[str], rejected: pl.DataFrame) -> list[Gap]:
+    found = []
+    for row in rejected.iter_rows(named=True):
+        name = row["feature"]
+        if name not in seen:
+            says = f"None of the {row['rows']:,} rows of the feature {name} was accepted ({row['reason']}), so it is in no table."
+        elif row["newest_rows"] and not row["newest_accepted"]:
+            says = (
+                f"None of the {row['newest_rows']:,} rows of the feature {name} in the newest intake was accepted"
+                f" ({row['newest_reason']})."
+            )
+        else:
+            continue
+        found.append(Gap("feature", name, says, "Mend the mapping, then `intelligence redrive`."))
+    return found
+
+
+def _promises(declared: Collection[str], seen: Collection[str], rejected: Collection[str]) -> list[Gap]:
+    if not seen:
+        return []
+    others = sorted(set(seen) - set(declared))
+    found = []
+    for name in sorted(set(declared) - set(seen) - set(rejected)):
+        near = difflib.get_close_matches(name, others, n=1, cutoff=_NEAR)
+        says = f"The feature {name} is declared in product.yaml but no event names it."
+        hint = f"Is it {near[0]}, which is there and not declared?" if near else "Mend its name, or take it out."
+        found.append(Gap("promise", name, says, hint))
+    return found
+
+
+def _conversion(conversion_events: Sequence[str], event_types: Sequence[str]) -> list[Gap]:
+    if not event_types or set(conversion_events) & set(event_types):
+        return []
+    wanted, there = (_listed(names) for names in (conversion_events, event_types))
+    says = f"Conversion is 0 throughout: it counts events of type {wanted}, and there are only {there}."
+    return [
+        Gap("conversion", "conversion_events", says, "Name yours in product.yaml: `conversion_events: [purchase]`.")
+    ]
+
+
+def empty_columns(filled: Mapping[str, int]) -> list[Gap]:
+    """Return the optional columns of COLUMNS_ASKED of which no event has a value, with what therefore is not known.
+
+    >>> [gap.says for gap in empty_columns({"rating": 0, "latency_ms": 12})]
+    ['No event has a value in rating: ratings are not assessed.']
+    """
+    return [
+        Gap("column", name, f"No event has a value in {name}: {_RESTS_ON[name]}.", "Map it where the source has it.")
+        for name in COLUMNS_ASKED
+        if filled.get(name) == 0
+    ]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED_AT_MOST:,} more" if len(names) > NAMED_AT_MOST else ""
+    return ", ".join(names[:NAMED_AT_MOST]) + more
