@@ -95,12 +95,16 @@ def promises_beside_history(days: pl.DataFrame, product: Product) -> PromisesBes
         days: `event_date`, `feature` and the counts of FEATURE_DAYS.
         product: Whose promises are compared.
     """
-    events = days["usage_count"]
+    median, most, assessed = days.select(
+        pl.col("usage_count").median().fill_null(0).cast(pl.Float64),
+        most=pl.col("usage_count").max().fill_null(0).cast(pl.Float64),
+        assessed=(pl.col("usage_count") >= product.health.minimum_events).mean().fill_null(0.0).cast(pl.Float64),
+    ).row(0)
     return PromisesBesideHistory(
         kept=tuple(found for each in _OBJECTIVES if (found := _kept(days, product, *each))),
-        typical_events=round(float(events.median() or 0)),  # type: ignore[arg-type]
-        busiest_events=int(events.max() or 0),  # type: ignore[call-overload]
-        assessed_rate=float((events >= product.health.minimum_events).mean() or 0.0) if days.height else 0.0,
+        typical_events=round(median),
+        busiest_events=round(most),
+        assessed_rate=assessed,
         minimum_events=product.health.minimum_events,
         feature_days=days.height,
     )
@@ -130,11 +134,9 @@ def _kept(days: pl.DataFrame, product: Product, promise: str, bad: str, total: s
         feature_days=rates.height,
         broken=int(broken["is_broken"].sum()),
         features=tuple(often["feature"]),
-        median_rate=float(rates["rate"].median() or 0.0),  # type: ignore[arg-type]
+        median_rate=float(rates.select(pl.col("rate").median()).item()),
         proposed=proposed,
-        proposed_for={
-            name: rounded_up(rate, least=0.001) for name, rate in high.iter_rows() if rate > 2 * proposed
-        },
+        proposed_for={name: rounded_up(rate, least=0.001) for name, rate in high.iter_rows() if rate > 2 * proposed},
         says=says,
     )
 
@@ -194,7 +196,10 @@ def proposal(found: PromisesBesideHistory, *, features: Mapping[str, Promises]) 
         if len(own) > NAMED_AT_MOST:
             lines.append(f"  # and {len(own) - NAMED_AT_MOST:,} more features that fail far more often than the rest")
     if found.assessed_rate < BROKEN_TOO_OFTEN:
-        lines += ["health:", f"  minimum_events: {max(found.typical_events, LEAST_EVENTS)}  # typical events of a feature-day"]
+        lines += [
+            "health:",
+            f"  minimum_events: {max(found.typical_events, LEAST_EVENTS)}  # typical events of a feature-day",
+        ]
     return "\n".join(lines)
 
 

@@ -43,9 +43,7 @@ def delimiter_guess(lines: Sequence[str], declared: str) -> str | None:
     if not lines or _width(lines[0], declared) > 1:
         return None
     widths = {sign: Counter(_width(line, sign) for line in lines) for sign in DELIMITERS if sign != declared}
-    whole = {
-        sign: next(iter(found)) for sign, found in widths.items() if len(found) == 1 and next(iter(found)) > 1
-    }
+    whole = {sign: next(iter(found)) for sign, found in widths.items() if len(found) == 1 and next(iter(found)) > 1}
     if not whole:
         # A text that was not quoted may part a line once too often; the header and most lines say what is meant.
         whole = {
@@ -111,8 +109,10 @@ def _number_expression(name: str, texts: Sequence[str]) -> str | None:
 
 def _formats(texts: Sequence[str]) -> list[str]:
     american = any("/" in text and text[-1:] in "mM" for text in texts)
-    dates = sorted(_DATES, key=lambda each: each.startswith("%m/")) if not american else sorted(
-        _DATES, key=lambda each: not each.startswith("%m/")
+    dates = (
+        sorted(_DATES, key=lambda each: each.startswith("%m/"))
+        if not american
+        else sorted(_DATES, key=lambda each: not each.startswith("%m/"))
     )
     clocks = [f"{between}{clock}{zone}" for zone in _ZONES for clock in _CLOCKS for between in _BETWEEN]
     return [f"{date}{clock}" for date in dates for clock in clocks] + list(dates)
@@ -120,6 +120,6 @@ def _formats(texts: Sequence[str]) -> list[str]:
 
 def _reads(text: str, format_: str) -> bool:
     try:
-        return 1990 <= datetime.strptime(text, format_).year < 2100  # noqa: DTZ007
+        return 1990 <= datetime.strptime(text, format_).year < 2100
     except ValueError:
         return False
