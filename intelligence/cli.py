@@ -48,6 +48,10 @@ console = terminal_console(columns=os.environ.get("COLUMNS"))
 errors = terminal_console(stderr=True, columns=os.environ.get("COLUMNS"))
 
 
+# The options by which the person set what these variables stand for.
+_used: dict[str, str] = {}
+
+
 class Example(StrEnum):
     """The products that come with the repository."""
 
@@ -85,6 +89,13 @@ def options(
         os.environ["INTELLIGENCE_DATA"] = str(data.resolve())
     if traceback:
         os.environ["INTELLIGENCE_TRACEBACK"] = "1"
+    _used.clear()
+    _used.update(
+        {
+            "INTELLIGENCE_PRODUCT": "--product" if product else "--example" if example else "",
+            "INTELLIGENCE_DATA": "--data" if data else "--example" if example else "",
+        }
+    )
     _invocation.cache_clear()
     _invocation()
 
@@ -415,7 +426,12 @@ def _invocation() -> Invocation:
     )
     if data != ROOT / EXAMPLES[example or Example.classroom][1]:
         options += ["--data", _shown(data)]
-    return Invocation(_program(), tuple(options))
+    names = {"INTELLIGENCE_PRODUCT": "--product", "INTELLIGENCE_DATA": "--data"}
+    settings = {
+        variable: _used.get(variable) or (variable if os.environ.get(variable) else f"{option} or {variable}")
+        for variable, option in names.items()
+    }
+    return Invocation(_program(), tuple(options), settings)
 
 
 def _program() -> str:
@@ -570,8 +586,8 @@ def _say_what_came_of_it(outcome: "Outcome") -> None:
         _say(change)
     console.print()
     _warn_of_unmatched_globs()
-    for name, problem, next_step in outcome.refused:
-        _tell(PlatformError(name, problem, hint=next_step))
+    for error in terminal.refusals(outcome.refused):
+        _tell(error)
     if outcome.failed_checks:
         console.print(terminal.failed_checks_table(outcome.failed_checks))
         console.print()

@@ -1,6 +1,6 @@
 """What the platform says at a terminal, as rich renderables."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, Final
 
@@ -31,6 +31,16 @@ def error_text(error: PlatformError, invocation: Invocation) -> Text:
     """Return the error with its culprit first and the next step last, its commands spelled out."""
     problem, hint = invocation.spelled_out(error.problem), invocation.spelled_out(error.hint)
     return Text.assemble((f"{error.culprit}: ", "bold red"), f"{problem} ", (hint, "bold"))
+
+
+def refusals(refused: Iterable[tuple[str, str, str]]) -> Iterator[PlatformError]:
+    """Yield one error for each problem, with the number of files that have it: the same is not said again and again."""
+    files: dict[tuple[str, str], list[str]] = {}
+    for name, problem, next_step in refused:
+        files.setdefault((problem, next_step), []).append(name)
+    for (problem, next_step), names in files.items():
+        more = f" and {len(names) - 1:,} more file{'s' if len(names) > 2 else ''}" if len(names) > 1 else ""
+        yield PlatformError(f"{names[0]}{more}", problem, hint=next_step)
 
 
 def summary_parts(summary: Summary, *, most: int | None = SHOWN_AT_MOST) -> Iterator[RenderableType]:

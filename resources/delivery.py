@@ -92,7 +92,10 @@ def delivered_file(source: str, path: Path, *, digest_of: Callable[[Path], str] 
 
 
 def matched_files(source: Source) -> list[Path]:
-    """Return the files that the source's globs match, sorted; relative globs start at the project's root."""
+    """Return the files that the source's globs match, sorted.
+
+    Those of a product.yaml begin beside it (`product_at` makes them whole); any other relative one at the project's root.
+    """
     matched = {Path(name) for pattern in source.files for name in glob.glob(str(ROOT / pattern), recursive=True)}
     return sorted(path for path in matched if path.is_file())
 

@@ -1,5 +1,6 @@
 """The product that this code location serves, read from `product.yaml`."""
 
+import glob
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -8,10 +9,10 @@ import dagster as dg
 
 from intelligence.decisions.ladder import Level
 from intelligence.errors import ProductFileError
-from intelligence.product import Product, product_from, with_simulated_days
+from intelligence.product import Product, Source, product_from, with_simulated_days
 from resources.delivery import display_name
 from resources.flag_file import FlagFile
-from resources.settings import settings
+from resources.settings import ROOT, settings
 
 
 @cache
@@ -21,12 +22,34 @@ def product_at(path: Path) -> Product:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ProductFileError(
-            str(path), f"it cannot be read: {error}.", hint="Set INTELLIGENCE_PRODUCT to a product file."
+            str(path), f"it cannot be read: {error}.", hint="Name a product file with INTELLIGENCE_PRODUCT."
         ) from error
     product, days, mode = product_from(text, origin=display_name(path)), settings().simulated_days, settings().mode
+    product = product.model_copy(update={"sources": tuple(_anchored(each, path.parent) for each in product.sources)})
     if mode:
         product = product.model_copy(update={"decisions": product.decisions.at_level(cast(Level, mode))})
     return product if days is None else with_simulated_days(product, days)
+
+
+def _anchored(source: Source, folder: Path) -> Source:
+    """Return the source with relative globs beginning beside product.yaml.
+
+    A glob that matches nothing there but something at the project's root, where earlier versions looked, begins there.
+    """
+    if not source.files:
+        return source
+    return source.model_copy(update={"files": tuple(_whole_pattern(pattern, folder) for pattern in source.files)})
+
+
+def _whole_pattern(pattern: str, folder: Path) -> str:
+    beside, at_root = (f"{glob.escape(str(start))}/{pattern}" for start in (folder.resolve(), ROOT))
+    if Path(pattern).is_absolute():
+        return pattern
+    return at_root if folder.resolve() != ROOT and not _matches(beside) and _matches(at_root) else beside
+
+
+def _matches(pattern: str) -> bool:
+    return next(glob.iglob(pattern, recursive=True), None) is not None
 
 
 class ProductFile(dg.ConfigurableResource):

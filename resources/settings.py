@@ -84,7 +84,7 @@ def settings() -> Settings:
             "everything is written under it, but it is a file."
             if file == str(data)
             else f"{file} is a file, no folder.",
-            hint="Name a folder with --data or INTELLIGENCE_DATA.",
+            hint="Name a folder with INTELLIGENCE_DATA.",
         )
     house = ROOT if data == ROOT / "data" else data
     mlflow_uri = os.environ.get("INTELLIGENCE_MLFLOW_URI") or None

@@ -217,7 +217,8 @@ def test_a_product_file_that_is_not_there_is_one_sentence(run: Run, home: Path, 
     said = run(command)
     assert said.code == 1
     assert "cannot be read" in said.err
-    assert "INTELLIGENCE_PRODUCT" in said.err
+    assert "Name a product file with --product." in said.err
+    assert "INTELLIGENCE_PRODUCT" not in said.err
 
 
 def test_the_traceback_is_shown_to_those_who_ask_for_it(home: Path) -> None:
@@ -342,6 +343,21 @@ def test_a_redrive_with_nothing_in_quarantine_does_nothing(run: Run, home: Path,
     assert said.code == 0
     assert "0 rows taken again: 0 accepted" in said.out
     assert lake.snapshot_id() == before
+
+
+def test_a_glob_begins_beside_the_product_file(run: Run, home: Path) -> None:
+    (home / "product.yaml").write_text("name: Tiny\nsources: [{name: app, files: 'in/*.csv'}]\n")
+    assert "✓ app: 1 file(s)" in run("check").out
+
+
+def test_an_error_names_the_setting_as_it_was_given(home: Path) -> None:
+    (home / "data").write_text("a file")
+    done = subprocess.run(
+        [sys.executable, "-m", "intelligence.cli", "status"],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+        env={**os.environ, "INTELLIGENCE_PRODUCT": str(home / "product.yaml"), "INTELLIGENCE_DATA": str(home / "data")},
+    )  # fmt: skip
+    assert "Name a folder with INTELLIGENCE_DATA." in done.stderr
 
 
 def test_without_any_action_the_commands_about_actions_say_so(run: Run, home: Path) -> None:

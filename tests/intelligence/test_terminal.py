@@ -200,3 +200,12 @@ def test_through_a_pipe_every_row_is_one_line() -> None:
     console = terminal_console(file=io.StringIO())
     console.print(terminal.trouble_table(odd_trouble().with_columns(reason=pl.lit("word " * 200)), DAY, {}))
     assert len(console.file.getvalue().splitlines()) == 3  # type: ignore[attr-defined]
+
+
+def test_one_problem_of_many_files_is_said_once_with_their_number() -> None:
+    refused = [(f"{name}.csv", "its column is not there.", "Map it.") for name in "abc"] + [
+        ("d.csv", "it is empty.", "Mend it.")
+    ]
+    said = [str(error) for error in terminal.refusals(refused)]
+    assert said == ["a.csv and 2 more files: its column is not there. Map it.", "d.csv: it is empty. Mend it."]
+    assert [error.culprit for error in terminal.refusals(refused[:2])] == ["a.csv and 1 more file"]
