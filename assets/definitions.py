@@ -42,6 +42,7 @@ WATCH_BY_ITSELF = dg.AutomationConditionSensorDefinition(
     target=dg.AssetSelection.assets(*map(key_of, (*WATCH, *ACT))),
     default_status=dg.DefaultSensorStatus.RUNNING,
     minimum_interval_seconds=30,
+    description="Watches models, decides about features and acts once the day that these look at is built.",
 )
 SENSORS = (
     take_in_new_files,

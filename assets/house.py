@@ -152,7 +152,12 @@ def table_schema(table: Table) -> dict[str, Any]:
         )
         for column in table.columns
     ]
-    return {"dagster/column_schema": dg.TableSchema(columns=columns), "dagster/table_name": f"lake.{table.path}"}
+    scope = "the newest day only; earlier days keep what was said of them then"
+    return {
+        "dagster/column_schema": dg.TableSchema(columns=columns),
+        "dagster/table_name": f"lake.{table.path}",
+        **({"built_for": scope} if table.newest_day_only else {}),
+    }
 
 
 def claims_of(table: Table) -> tuple[Claim, ...]:
@@ -192,6 +197,7 @@ def materialized(
     found = lake.inspected(table, claims_of(table), days)
     metadata = {**_counts(found, days), **_at_a_glance(found), **extra}
     newest = _newest_of_several_days()
+    metadata |= _numbers(found, table, by_day=newest is not None)
     if newest:
         large = {name: value for name, value in metadata.items() if isinstance(value, LARGE)}
         context = dg.AssetExecutionContext.get()
@@ -222,6 +228,24 @@ def _newest_of_several_days() -> str | None:
 def _counts(found: Inspection, days: Days) -> dict[str, Any]:
     counted = {} if found.row_count is None else {"dagster/row_count": found.row_count}
     return {**counted, **_told(days), "lake_snapshot": found.snapshot_id}
+
+
+def _numbers(found: Inspection, table: Table, *, by_day: bool) -> dict[str, Any]:
+    """Return the numbers that the asset's page plots; in a run over several days each day gets its own."""
+    if found.numbers.is_empty():
+        return {}
+    if "event_date" not in found.numbers.columns:
+        return {str(name): value for name, value in found.numbers.iter_rows()}
+    rows = {str(row.pop("event_date")): row for row in found.numbers.to_dicts()}
+    there = {day: {name: value for name, value in row.items() if value is not None} for day, row in rows.items()}
+    if not by_day:
+        return next(iter(there.values()))
+    context = dg.AssetExecutionContext.get()
+    known = set(context.partition_keys)
+    for day, numbers in there.items():
+        if day in known:
+            context.add_asset_metadata(numbers, asset_key=key_of(table), partition_key=day)
+    return {}
 
 
 def _at_a_glance(found: Inspection) -> dict[str, Any]:

@@ -40,6 +40,8 @@ class Table:
     says how many earlier days a day's rows are made from (None: all of them), and so how far a late event
     reaches. `page` is SQL for the small table that people see on the asset's page; a list of numbers in it is drawn
     as a sparkline.
+    `numbers` is SQL for what the asset's page plots over days (or over runs, where it has no `event_date`): one row per
+    `event_date` with a number in each other column, or rows of `name` and `value`.
     `newest_day_only` tables are built for the newest day alone: a later model's word on an earlier day is hindsight.
     Of a `position_key` the last column counts rows within the others.
     """
@@ -53,6 +55,7 @@ class Table:
     lookback_days: int | None = 0
     claims: tuple[Claim, ...] = ()
     page: str | None = None
+    numbers: str | None = None
     newest_day_only: bool = False
     position_key: bool = False
     is_view: bool = False

@@ -16,12 +16,16 @@ ROWS_OF_EVENTS = "SELECT coalesce(sum(accepted), 0) FROM telemetry.batches"
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A table in one snapshot: its rows, if counted, its columns' types by name, its page, what contradicts each claim by name."""
+    """A table in one snapshot: its rows, if counted, its columns' types by name, its page and its numbers.
+
+    `contradictions` has what contradicts each claim, by the claim's name.
+    """
 
     snapshot_id: int
     row_count: int | None
     columns: Mapping[str, str]
     shown: pl.DataFrame
+    numbers: pl.DataFrame
     contradictions: Mapping[str, pl.DataFrame]
 
 
@@ -36,6 +40,7 @@ def inspected(connection: duckdb.DuckDBPyConnection, table: Table, claims: Seque
         int(frame(rows).item()) if (rows := _rows_of(table)) else None,
         columns_by_table(connection).get(table.path, {}),
         frame(table.page) if table.page else pl.DataFrame(),
+        frame(table.numbers) if table.numbers else pl.DataFrame(),
         {claim.name: frame(_contradicting(claim)) for claim in claims},
     )
 

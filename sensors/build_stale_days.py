@@ -15,6 +15,7 @@ EVERY_S = 30
     target=[key_of(table) for table in DAILY_TABLES if table not in NEWEST_DAY_TABLES],
     minimum_interval_seconds=EVERY_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Builds days that are missing, or that were built from older telemetry or rules, in the order of the graph.",
 )
 def build_stale_days(context: dg.SensorEvaluationContext, lake: Lake) -> dg.RunRequest | dg.SkipReason:
     """Build the days that are missing or were built from older telemetry, from the first layer that lacks them on.

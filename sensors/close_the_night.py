@@ -19,6 +19,7 @@ from resources.lake import Lake
     execution_timezone="UTC",
     target=[key_of(EVENTS), key_of(DAY_QUALITY)],
     default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Assesses whether yesterday's telemetry is whole: a day without one event is a fault that no file announces.",
 )
 def close_the_night(context: dg.ScheduleEvaluationContext, lake: Lake) -> dg.RunRequest | dg.SkipReason:
     """Judge whether yesterday's telemetry is whole: a day without one event is a fault that no file announces.

@@ -9,7 +9,11 @@ from resources.announcer import Announcer
 EVERY_S = 30
 
 
-@dg.sensor(minimum_interval_seconds=EVERY_S, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    minimum_interval_seconds=EVERY_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Delivers approved actions that wait, asks targets about those in doubt, and lets old approvals expire.",
+)
 def deliver_actions(announcer: Announcer) -> dg.SkipReason:
     """Deliver approved actions that wait, ask targets about those in doubt, and let approvals that nobody gave expire.
 

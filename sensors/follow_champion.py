@@ -20,6 +20,7 @@ EVERY_S = 30
     target=[key_of(table) for table in SCORED],
     minimum_interval_seconds=EVERY_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Scores the newest day anew when somebody moved the alias champion in MLflow, and records who did.",
 )
 def follow_champion(
     context: dg.SensorEvaluationContext, lake: Lake, registry: Registry

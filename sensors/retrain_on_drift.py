@@ -18,6 +18,7 @@ EVERY_S = 30
     target=[key_of(table) for pair in TRAINED.values() for table in pair],
     minimum_interval_seconds=EVERY_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Asks for one training when what matters has moved on consecutive days, within its cooldown and budget.",
 )
 def retrain_on_drift(
     context: dg.SensorEvaluationContext, lake: Lake, registry: Registry, drift_reports: DriftReports

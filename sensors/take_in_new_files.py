@@ -19,6 +19,7 @@ EVERY_S = 30
     target=[key_of(table) for table in DELIVERED],
     minimum_interval_seconds=EVERY_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Takes in files that the sources name and the lake does not hold, once nobody writes them any more.",
 )
 def take_in_new_files(
     context: dg.SensorEvaluationContext, lake: Lake, product_file: ProductFile

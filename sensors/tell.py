@@ -12,7 +12,11 @@ from resources.runs import STOPPED_TAG
 EVERY_S = 30
 
 
-@dg.sensor(minimum_interval_seconds=EVERY_S, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.sensor(
+    minimum_interval_seconds=EVERY_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Sends one message for an episode of drift, for what its training came to, and for faulty telemetry.",
+)
 def tell_of_drift(lake: Lake, announcer: Announcer, drift_reports: DriftReports) -> dg.SkipReason:
     """Tell what has moved, what its training came to, and that telemetry is not whole: one message each, one thread an episode."""
     if not lake.exists():
@@ -21,7 +25,11 @@ def tell_of_drift(lake: Lake, announcer: Announcer, drift_reports: DriftReports)
     return dg.SkipReason(f"Told: {'; '.join(told)}." if told else "There is nothing new to tell.")
 
 
-@dg.run_failure_sensor(minimum_interval_seconds=EVERY_S, default_status=dg.DefaultSensorStatus.RUNNING)
+@dg.run_failure_sensor(
+    minimum_interval_seconds=EVERY_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Sends one message for a run that failed, with the step and the reason.",
+)
 def tell_of_failed_runs(context: dg.RunFailureSensorContext, announcer: Announcer) -> None:
     """Tell the owner which step failed and why; as long as it goes on failing, not again. A stop is told nobody."""
     if STOPPED_TAG in context.dagster_run.tags:

@@ -15,6 +15,7 @@ EVERY_S = 30
     target=[key_of(table) for table in (*SCORED, *(each for pair in TRAINED.values() for each in pair))],
     minimum_interval_seconds=EVERY_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Trains a model that is missing, too old or has other predictors, and scores a newest day without scores.",
 )
 def train_when_due(context: dg.SensorEvaluationContext, lake: Lake) -> dg.RunRequest | dg.SkipReason:
     """Train a model that is missing, too old or asked other questions, and score the newest day once it is built."""

@@ -1,6 +1,7 @@
 """The asset graph as people see it: it flows downhill, every asset introduces itself, and a snapshot shows each change."""
 
 import os
+from datetime import date, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -9,10 +10,13 @@ import pytest
 from assets.definitions import LAYERS, defs
 from assets.house import PRODUCT, SCHEMA_CHECK, end_of_days, first_day
 from intelligence.layers import TABLES, VIEWS
-from intelligence.tables import standard_claims
+from intelligence.tables import Days, standard_claims
 from resources.delivery import simulation_folder
+from resources.lake import Lake
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "graph.txt"
+# At 1,280 pixels the table on an asset's page shows so many columns without scrolling.
+MOST_COLUMNS = 5
 GRAPH = defs.resolve_asset_graph()
 KEYS = sorted(GRAPH.get_all_asset_keys(), key=lambda key: key.path)
 
@@ -91,3 +95,20 @@ def test_days_of_a_demo_that_was_longer_once_still_belong_to_the_product(
     folder.mkdir(parents=True)
     (folder / "2026-08-07.parquet").touch()
     assert str(end_of_days()) == "2026-08-08"
+
+
+def test_every_automation_says_what_it_does() -> None:
+    automations = [*(defs.sensors or ()), *(defs.schedules or ())]
+    assert len(automations) >= 10
+    assert [each.name for each in automations if not each.description] == []
+
+
+def test_pages_are_narrow_enough_for_a_laptop_and_numbers_can_be_plotted(tmp_path: Path) -> None:
+    lake, day = Lake(catalog=f"sqlite:{tmp_path}/catalog.sqlite", store=f"{tmp_path}/files"), date(2026, 5, 4)
+    inspections = {table: lake.inspected(table, (), Days(day, day + timedelta(days=1))) for table in TABLES}
+    lake.close()
+    wide = {table.path: found.shown.columns for table, found in inspections.items() if found.shown.width > MOST_COLUMNS}
+    assert wide == {}
+    named = [found.numbers.columns[0] for table, found in inspections.items() if table.numbers]
+    assert len(named) >= 4
+    assert set(named) == {"event_date", "name"}

@@ -30,7 +30,7 @@ ACTION_LOG: Final = Table(
     ),
     key=("action_id",),
     page="""
-        SELECT day, feature, kind, target, standing, title, reason FROM actions.action_log
+        SELECT standing, title, reason AS why, target, day FROM actions.action_log
         ORDER BY planned_at DESC, action_id LIMIT 15""",
     claims=(
         Claim(
@@ -73,7 +73,7 @@ OUTCOMES: Final = Table(
     ),
     key=("action_id",),
     page="""
-        SELECT day, feature, kind, verdict, round(effect, 4) AS effect, reason FROM actions.outcomes
+        SELECT verdict, kind || ' ' || feature AS action, reason AS why, round(effect, 4) AS effect, day FROM actions.outcomes
         ORDER BY day DESC, feature LIMIT 15""",
 )
 

@@ -58,8 +58,7 @@ FEATURE_DECISIONS: Final = Table(
     lookback_days=None,
     newest_day_only=True,
     page="""
-        SELECT feature, action, level, round(confidence, 2) AS confidence, round(score, 1) AS score, reasons,
-               array_to_string(lowered_by, ', ') AS lowered_by
+        SELECT action, feature, reasons AS why, level, array_to_string(lowered_by, ', ') AS lowered_by
         FROM decisions.feature_decisions
         WHERE event_date = (SELECT max(event_date) FROM decisions.feature_decisions WHERE event_date < $end)
         ORDER BY list_position(['rollback', 'throttle', 'hold', 'alert', 'ticket', 'monitor'], action), score DESC, feature

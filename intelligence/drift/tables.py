@@ -34,8 +34,8 @@ BASELINE_STATS: Final = Table(
     ),
     key=("model", "model_version", "predictor"),
     page="""
-        SELECT model, model_version AS version, predictor, round(importance, 3) AS importance, round(mean, 4) AS mean,
-               round("limit", 3) AS "limit", first_day, last_day
+        SELECT model || ' ' || model_version AS version, predictor, round(importance, 3) AS importance, round(mean, 4) AS mean,
+               round("limit", 3) AS "limit"
         FROM drift.baseline_stats
         WHERE (model, model_version) IN (SELECT (model, max(model_version)) FROM drift.baseline_stats GROUP BY model)
         ORDER BY model, importance DESC NULLS FIRST LIMIT 20""",
@@ -69,8 +69,8 @@ def _drift(name: str, what: str) -> Table:
         lookback_days=None,
         newest_day_only=True,
         page=f"""
-            SELECT predictor, round(distance, 3) AS distance, round("limit", 3) AS "limit", is_moved AS moved,
-                   round(importance, 3) AS importance, round(percent_change, 1) AS percent_change, fault
+            SELECT predictor, CASE WHEN is_moved THEN 'moved' ELSE coalesce(fault, 'steady') END AS verdict,
+                   round(distance, 3) AS distance, round("limit", 3) AS "limit", round(percent_change, 1) AS percent_change
             FROM drift.{name}
             WHERE (event_date, model_version) = (SELECT max((event_date, model_version)) FROM drift.{name} WHERE event_date < $end)
             ORDER BY is_moved DESC, distance / "limit" DESC NULLS LAST LIMIT 15""",
@@ -132,8 +132,7 @@ MODEL_WATCH: Final = Table(
     lookback_days=None,
     newest_day_only=True,
     page="""
-        SELECT model, event_date AS day, state, round(expected_pr_auc, 3) AS expected_pr_auc, round(pr_auc, 3) AS pr_auc,
-               reason
+        SELECT state, model, reason AS why, event_date AS day, round(pr_auc, 3) AS pr_auc
         FROM drift.model_watch WHERE event_date < $end ORDER BY event_date DESC, model LIMIT 14""",
     claims=(
         Claim(
@@ -176,7 +175,7 @@ DRIFT_PAGES: Final = Table(
     ),
     key=("event_date", "model", "model_version"),
     page="""
-        SELECT event_date AS day, model, model_version AS version, kind, state, reason
+        SELECT state, model, reason AS why, event_date AS day, kind
         FROM drift.drift_pages ORDER BY event_date DESC, model LIMIT 14""",
 )
 

@@ -44,6 +44,10 @@ FACT_FEATURE_METRICS: Final = Table(
                round(sum(failed_events) / sum(usage_count), 4) AS error_rate
         FROM metrics.fact_feature_metrics WHERE event_date >= $end - INTERVAL 14 DAY AND event_date < $end
         GROUP BY feature ORDER BY error_rate DESC LIMIT 12""",
+    numbers=f"""
+        SELECT event_date, count(*) AS features_used, CAST(sum(usage_count) AS BIGINT) AS events,
+               sum(failed_events) / sum(usage_count) AS error_rate, sum(crashed_events) / sum(usage_count) AS crash_rate
+        FROM metrics.fact_feature_metrics WHERE {_WINDOW} GROUP BY event_date ORDER BY event_date""",
     claims=(
         rate_claim(
             "metrics.fact_feature_metrics",
@@ -133,6 +137,9 @@ KPI_DAY: Final = Table(
                arg_max(mau, event_date) AS mau, round(arg_max(stickiness, event_date), 3) AS stickiness
         FROM metrics.kpi_day WHERE event_date >= $end - INTERVAL 14 DAY AND event_date < $end
         GROUP BY segment ORDER BY dau DESC LIMIT 8""",
+    numbers=f"""
+        SELECT event_date, dau, mau, conversion_rate, mean_rating, value
+        FROM metrics.kpi_day WHERE segment = 'all' AND {_WINDOW} ORDER BY event_date""",
     claims=(
         rate_claim("metrics.kpi_day", "event_date", ("stickiness", "crash_free_user_rate", "conversion_rate")),
         Claim(
@@ -180,12 +187,16 @@ FEATURE_HEALTH: Final = Table(
     lookback_days=None,
     page="""
         WITH fortnight AS (
-            SELECT feature, arg_max(state, event_date) AS state, arg_max(worst_objective, event_date) AS worst,
-                   list(coalesce(burn_1d, 0) ORDER BY event_date) AS burn_14d, round(arg_max(burn_1d, event_date), 1) AS burn_1d
+            SELECT feature, arg_max(state, event_date) AS state, arg_max(reason, event_date) AS why,
+                   list(coalesce(burn_1d, 0) ORDER BY event_date) AS burn_14d, arg_max(burn_1d, event_date) AS burn
             FROM metrics.feature_health WHERE event_date >= $end - INTERVAL 14 DAY AND event_date < $end GROUP BY feature
         )
-        FROM fortnight
-        ORDER BY list_position(['degraded', 'at_risk', 'unknown', 'healthy'], state), burn_1d DESC NULLS LAST, feature LIMIT 10""",
+        SELECT state, feature, why, burn_14d FROM fortnight
+        ORDER BY list_position(['degraded', 'at_risk', 'unknown', 'healthy'], state), burn DESC NULLS LAST, feature LIMIT 10""",
+    numbers=f"""
+        SELECT event_date, count(*) FILTER (state = 'degraded') AS degraded_features,
+               count(*) FILTER (state = 'at_risk') AS at_risk_features, count(*) FILTER (evidence = 'enough') AS assessed_features
+        FROM metrics.feature_health WHERE {_WINDOW} GROUP BY event_date ORDER BY event_date""",
     claims=(
         Claim(
             name="every_used_feature_is_judged",

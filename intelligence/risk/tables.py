@@ -98,7 +98,7 @@ FEATURE_RISK: Final = Table(
     lookback_days=None,
     newest_day_only=True,
     page="""
-        SELECT feature, round(risk_score, 3) AS risk, risk_bucket AS bucket, round(impact_score, 1) AS impact, reason_1, reason_2
+        SELECT round(risk_score, 3) AS risk, feature, reason_1 AS why, risk_bucket AS bucket, round(impact_score, 1) AS impact
         FROM risk.feature_risk WHERE event_date = (SELECT max(event_date) FROM risk.feature_risk WHERE event_date < $end)
         ORDER BY risk_score DESC, feature LIMIT 12""",
     claims=(
@@ -162,9 +162,8 @@ def _training(name: str, unit: Column, what: str) -> Table:
         ),
         key=("event_date", unit.name),
         page=f"""
-            SELECT fold, chosen, min(event_date) AS first_day, max(event_date) AS last_day, count(*) AS rows,
-                   count(*) FILTER (label) AS came_true, count(*) FILTER (is_flagged) AS flagged,
-                   count(*) FILTER (is_flagged AND label) AS flagged_and_true
+            SELECT min(event_date) || ' to ' || max(event_date) AS unseen_days, chosen, count(*) FILTER (label) AS came_true,
+                   count(*) FILTER (is_flagged) AS flagged, count(*) FILTER (is_flagged AND label) AS flagged_and_true
             FROM risk.{name} GROUP BY fold, chosen ORDER BY fold""",
         claims=(
             Claim(
@@ -208,7 +207,9 @@ def _verdict(name: str, model: str) -> Table:
             Column("is_promoted", "BOOLEAN", "Whether the platform moved the alias `champion`.", True),
         ),
         key=("as_of", "challenger"),
-        page=f"SELECT as_of, challenger, champion, decision, reason FROM risk.{name} ORDER BY as_of DESC, lake_snapshot DESC LIMIT 10",
+        page=f"""
+            SELECT decision, challenger, reason AS why, champion, as_of
+            FROM risk.{name} ORDER BY as_of DESC, lake_snapshot DESC LIMIT 10""",
     )
 
 

@@ -93,6 +93,9 @@ REJECTED_EVENTS: Final = Table(
         SELECT reason, count(*) AS rows, count(*) FILTER (redriven_in IS NULL) AS waiting,
                any_value(parse_filename(source_file) || ':' || source_row) AS found_at
         FROM telemetry.rejected_events GROUP BY ALL ORDER BY rows DESC LIMIT 20""",
+    numbers="""
+        SELECT 'rejected: ' || reason AS name, count(*) AS value FROM telemetry.rejected_events
+        WHERE redriven_in IS NULL GROUP BY reason ORDER BY value DESC, name LIMIT 20""",
     claims=(
         Claim(
             name="no_feature_is_wholly_rejected",
@@ -194,7 +197,7 @@ DAY_QUALITY: Final = Table(
     day="event_date",
     lookback_days=28,
     page="""
-        SELECT event_date, verdict, events, events_by_hour AS by_hour
+        SELECT event_date, verdict, reason AS why, events, events_by_hour AS by_hour
         FROM telemetry.day_quality WHERE event_date < $end ORDER BY (verdict IN ('partial', 'empty')) DESC, event_date DESC
         LIMIT 14""",
     claims=(
