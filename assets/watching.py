@@ -16,6 +16,7 @@ from intelligence.actions.tables import ACTION_LOG
 from intelligence.drift.tables import BASELINE_STATS, FEATURE_DRIFT, MODEL_WATCH
 from intelligence.errors import NotEnoughEvidence
 from intelligence.layers import WATCHED
+from intelligence.sql import literal
 from intelligence.tables import Days, Table
 from resources.lake import Lake
 from resources.model_versions import Champion
@@ -131,7 +132,7 @@ def since_last_look(lake: Lake, table: Table, days: Days) -> Days:
 def without_verdict(lake: Lake, days: Days) -> Days:
     """Return the days with those of the week before them whose distances are known and that no verdict was given on."""
     drifts = " UNION ".join(
-        f"SELECT event_date, '{model}' AS model, model_version FROM {drift.path}"
+        f"SELECT event_date, {literal(model)} AS model, model_version FROM {drift.path}"
         for model, drift in WATCHED_BY_MODEL.items()
     )
     query = f"""

@@ -9,6 +9,7 @@ import duckdb
 import polars as pl
 
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY, USER_DAY
+from intelligence.sql import literal
 from intelligence.tables import Table
 from intelligence.warehouse.tables import FACT_SESSIONS
 from resources.lake import Lake
@@ -37,7 +38,7 @@ def disagreements(lake: Lake, other: Path, tables: Sequence[str]) -> list[str]:
     if fates != others:
         found.append(f"the fates of rows are {fates} and {others}")
     refused = lake.frame(f"{REJECTED} FROM telemetry.rejected_events {ORDERED}")
-    others = duckdb.sql(f"{REJECTED} FROM '{other}/rejected.parquet' {ORDERED}").pl()
+    others = duckdb.sql(f"{REJECTED} FROM {literal(str(other / 'rejected.parquet'))} {ORDERED}").pl()
     if not refused.equals(others):
         found.append("the rejected rows or the columns that they break differ")
     for name in tables:
@@ -49,7 +50,7 @@ def _differences(lake: Lake, table: Table, file: Path) -> list[str]:
     key = list(table.key)
     mine = _sorted(lake.frame(f"FROM {table.path}"), key)
     columns = ", ".join(column.name for column in table.columns)
-    theirs = _sorted(duckdb.sql(f"SELECT {columns} FROM '{file}'").pl(), key)
+    theirs = _sorted(duckdb.sql(f"SELECT {columns} FROM {literal(str(file))}").pl(), key)
     if not mine.select(key).equals(theirs.select(key)):
         return [f"the rows of {table.path} differ: {mine.height:,} and {theirs.height:,}"]
     found = []

@@ -25,18 +25,20 @@ def by_bare_group_by(files: Path) -> None:
     import duckdb
 
     from intelligence.layers import TABLES, VIEWS
-    from intelligence.sql import sql
+    from intelligence.sql import identifier, literal, literals, sql
 
     listed = json.loads(files.read_text(encoding="utf-8"))
     columns = {table.path: table.columns for table in TABLES}
     scratch = Path(os.environ["INTELLIGENCE_DATA"]) / "scratch"
     connection = duckdb.connect(config={"memory_limit": os.environ["INTELLIGENCE_MEMORY_LIMIT"]})
-    connection.execute(f"SET temp_directory = '{scratch}'; CREATE SCHEMA telemetry; CREATE SCHEMA warehouse")
+    connection.execute(
+        f"SET temp_directory = {literal(str(scratch))}; CREATE SCHEMA telemetry; CREATE SCHEMA warehouse"
+    )
     for table, paths in listed["tables"].items():
         if paths:
-            connection.execute(f"CREATE VIEW {table} AS FROM read_parquet({paths!r})")
+            connection.execute(f"CREATE VIEW {table} AS FROM read_parquet({literals(paths)})")
         else:
-            typed = ", ".join(f'"{column.name}" {column.type}' for column in columns[table])
+            typed = ", ".join(f"{identifier(column.name)} {column.type}" for column in columns[table])
             connection.execute(f"CREATE TABLE {table} ({typed})")
     for view, query in VIEWS.items():
         connection.execute(f"CREATE VIEW {view} AS {query}")

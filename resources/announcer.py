@@ -7,11 +7,12 @@ from typing import Any
 
 import dagster as dg
 
+from resources.fixed import Fixed
 from resources.product_file import product_at
 from resources.settings import Settings, action_secrets
 
 
-class Announcer(dg.ConfigurableResource):
+class Announcer(Fixed, dg.ConfigurableResource):
     """Opens the outbox and the targets that product.yaml names."""
 
     product_file: str

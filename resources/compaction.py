@@ -7,6 +7,7 @@ day: without this, one more day would cost more with each day before it. What an
 import duckdb
 
 from intelligence.layers import TABLES
+from intelligence.sql import literal
 from resources.builds import DAY_BUILDS
 
 MOST_SMALL_FILES = 16
@@ -52,7 +53,8 @@ def merged_files(connection: duckdb.DuckDBPyConnection) -> int:
     merged = 0
     for layer, name in connection.execute(_CROWDED, asked).fetchall():
         rows = connection.execute(
-            f"CALL ducklake_merge_adjacent_files('lake', '{name}', schema => '{layer}', max_file_size => {SMALL_BYTES})"
+            f"CALL ducklake_merge_adjacent_files('lake', {literal(name)}, schema => {literal(layer)},"
+            f" max_file_size => {SMALL_BYTES})"
         ).fetchall()
         merged += sum(row[2] for row in rows)
     return merged

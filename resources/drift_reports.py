@@ -11,13 +11,14 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from resources.fixed import Fixed
 from resources.settings import Settings
 
 INDEX = "index.html"
 SUMMED_UP = 3
 
 
-class DriftReports(dg.ConfigurableResource):
+class DriftReports(Fixed, dg.ConfigurableResource):
     """The folder of Evidently pages."""
 
     root: str

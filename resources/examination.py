@@ -10,8 +10,9 @@ from typing import IO
 import duckdb
 
 from intelligence.product import Product, Simulate, Source
+from intelligence.sql import literal
 from intelligence.telemetry.examined import ExaminedSource
-from intelligence.telemetry.reading import first_rows, literal
+from intelligence.telemetry.reading import first_rows
 from resources.delivery import BROKEN_FILE, Delivery, delivered_file, display_name, matched_files, opened
 from resources.ingest import ingested
 from resources.lake import Lake

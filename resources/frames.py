@@ -5,10 +5,12 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from intelligence.sql import identifier
+from resources.fixed import Fixed
 from resources.lake import Lake
 
 
-class Frames(dg.ConfigurableIOManager):
+class Frames(Fixed, dg.ConfigurableIOManager):
     """Loads an upstream table as a polars frame, limited to the partitions that the asset depends on.
 
     Assets write through the lake themselves, so that their checks see what was written; there is no output to handle.
@@ -25,7 +27,7 @@ class Frames(dg.ConfigurableIOManager):
 
     def load_input(self, context: dg.InputContext) -> pl.DataFrame:
         """Return the upstream table's rows of the asked days, or all of them for a table that is not kept by day."""
-        table = ".".join(context.asset_key.path)
+        table = ".".join(map(identifier, context.asset_key.path))
         if not (context.definition_metadata or {}).get("by_day", context.has_asset_partitions):
             return self.lake.frame(f"FROM {table}")
         if not context.asset_partition_keys:

@@ -10,7 +10,7 @@ import duckdb
 
 from intelligence.errors import SourceFileError
 from intelligence.product import Product, Source
-from intelligence.sql import sql
+from intelligence.sql import literal, sql
 from intelligence.telemetry import reading
 from resources.delivery import Delivery, check_names, content_bytes, header, unreadable
 from resources.faults import reach
@@ -195,7 +195,7 @@ def write_events(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, obje
     """
     days = [row[0] for row in connection.execute("SELECT DISTINCT event_date FROM identified").fetchall()]
     around = sorted({day + timedelta(days=offset) for day in days for offset in (-1, 0, 1)})
-    literal_days = ", ".join(f"DATE '{day}'" for day in around) or "NULL"
+    literal_days = ", ".join(f"DATE {literal(str(day))}" for day in around) or "NULL"
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE known AS SELECT DISTINCT event_id, event_date FROM telemetry.raw_events"
         f" SEMI JOIN identified USING (event_id) WHERE NOT is_duplicate AND raw_events.event_date IN ({literal_days})"

@@ -22,10 +22,12 @@ from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from intelligence.errors import LakeError
 from intelligence.layers import DAILY_TABLES
+from intelligence.sql import literal
 from intelligence.tables import Claim, Days, Table
 from resources.builds import ANY_SNAPSHOT, record_builds, stale_days
 from resources.compaction import forget_statistics, merged_files
 from resources.faults import reach
+from resources.fixed import Fixed
 from resources.inspection import Inspection, asked, inspected
 from resources.replacement import rows_replaced
 from resources.schema import define, differing
@@ -55,7 +57,7 @@ def is_conflict(error: BaseException) -> bool:
     return isinstance(error, duckdb.Error) and any(sign in str(error).lower() for sign in signs)
 
 
-class Lake(DuckDBResource):
+class Lake(Fixed, DuckDBResource):
     """The lake of one product.
 
     `catalog` is `sqlite:<path>` or `postgres:<libpq settings>`; `store` is a folder or an `s3://` prefix;
@@ -158,10 +160,10 @@ class Lake(DuckDBResource):
         remote = self.store.startswith("s3://")
         kind = "sqlite_scanner" if self._catalog_file else "postgres_scanner"
         for name in (kind, "ducklake", *(["httpfs"] if remote else [])):
-            root.execute(f"LOAD '{extension_path(name)}'")
+            root.execute(f"LOAD {literal(extension_path(name))}")
         root.execute("SET GLOBAL TimeZone = 'UTC'")
         if self.scratch:
-            root.execute(f"SET temp_directory = '{self.scratch}'")
+            root.execute(f"SET temp_directory = {literal(self.scratch)}")
         secret = object_store_secret() if remote else None
         if secret:
             root.execute(secret)
@@ -176,7 +178,10 @@ class Lake(DuckDBResource):
         if not remote:
             Path(store).mkdir(parents=True, exist_ok=True)
         catalog = f"sqlite:{self._catalog_file}" if self._catalog_file else self.catalog
-        attach = f"ATTACH 'ducklake:{catalog}' AS lake (DATA_PATH '{store}/', OVERRIDE_DATA_PATH true)"
+        attach = (
+            f"ATTACH {literal(f'ducklake:{catalog}')} AS lake"
+            f" (DATA_PATH {literal(f'{store}/')}, OVERRIDE_DATA_PATH true)"
+        )
         try:
             root.execute(attach)
         except duckdb.Error as error:
@@ -202,9 +207,8 @@ class Lake(DuckDBResource):
             yield
             return
         with root.cursor() as lock:
-            lock.execute(
-                f"ATTACH IF NOT EXISTS '{self.catalog.removeprefix('postgres:')}' AS lake_lock (TYPE postgres)"
-            )
+            server = literal(self.catalog.removeprefix("postgres:"))
+            lock.execute(f"ATTACH IF NOT EXISTS {server} AS lake_lock (TYPE postgres)")
             lock.begin()
             lock.execute(f"FROM postgres_query('lake_lock', 'SELECT 1 FROM pg_advisory_xact_lock({ADVISORY_LOCK})')")
             yield

@@ -11,6 +11,7 @@ from intelligence.decisions.ladder import Level
 from intelligence.errors import ProductFileError
 from intelligence.product import Product, Source, product_from, with_simulated_days
 from resources.delivery import display_name
+from resources.fixed import Fixed
 from resources.flag_file import FlagFile
 from resources.settings import ROOT, settings
 
@@ -52,7 +53,7 @@ def _matches(pattern: str) -> bool:
     return next(glob.iglob(pattern, recursive=True), None) is not None
 
 
-class ProductFile(dg.ConfigurableResource):
+class ProductFile(Fixed, dg.ConfigurableResource):
     """The product file and the folder into which its simulator delivers."""
 
     path: str

@@ -11,13 +11,14 @@ import dagster as dg
 
 from intelligence.errors import ModelError
 from intelligence.risk.versions import Move, VersionRow
+from resources.fixed import Fixed
 from resources.local_copies import Copy, LocalCopies
 from resources.mlflow_store import MlflowUnreachable, alias_in, answers, client_of, database_in, make_store
 from resources.model_versions import CHAMPION, Champion, LoggedTraining, Registered, StoredModel
 from resources.settings import Settings
 
 
-class Registry(dg.ConfigurableResource):
+class Registry(Fixed, dg.ConfigurableResource):
     """The models of one product.
 
     `root` holds MLflow's database and artifacts, `tracking_uri` names a server over them instead of the database,

@@ -6,6 +6,7 @@ from typing import Any
 
 import duckdb
 
+from intelligence.sql import identifiers
 from intelligence.tables import Days, Table
 from resources.faults import reach
 from resources.inspection import asked
@@ -43,7 +44,7 @@ def _replaced_whole(connection: duckdb.DuckDBPyConnection, table: Table) -> int:
         connection.execute(f"SELECT count(*) FROM {path}").fetchone() or (0,)
         for path in ("temp.replacement", table.path)
     )
-    columns = ", ".join(f'"{column.name}"' for column in table.columns)
+    columns = identifiers(column.name for column in table.columns)
     # What the query does not name is NULL in the table.
     named = f"FROM temp.replacement UNION ALL BY NAME SELECT {columns} FROM {table.path} WHERE false"
     others = f"SELECT {columns} FROM ({named}) EXCEPT ALL SELECT {columns} FROM {table.path}"

@@ -7,6 +7,7 @@ import duckdb
 
 from intelligence.errors import LakeError
 from intelligence.layers import DAILY_TABLES, TABLES, VIEWS
+from intelligence.sql import identifier, literal
 from intelligence.tables import Table, schema_contradictions
 from intelligence.telemetry.tables import RAW_EVENTS
 from resources.builds import DAY_BUILDS
@@ -46,14 +47,14 @@ def _define_table(connection: duckdb.DuckDBPyConnection, table: Table, columns: 
         connection.execute("DELETE FROM bookkeeping.day_builds WHERE table_name = $path", {"path": table.path})
         columns = None
     if columns is None:
-        definitions = ", ".join(f'"{column.name}" {column.type}' for column in table.columns)
+        definitions = ", ".join(f"{identifier(column.name)} {column.type}" for column in table.columns)
         connection.execute(f"CREATE TABLE {table.path} ({definitions})")
         if table != RAW_EVENTS:
             _seed(connection, table)
         return
     for column in table.columns:
         if column.name not in columns:
-            connection.execute(f'ALTER TABLE {table.path} ADD COLUMN "{column.name}" {column.type}')
+            connection.execute(f"ALTER TABLE {table.path} ADD COLUMN {identifier(column.name)} {column.type}")
     wrong = schema_contradictions(table, columns_by_table(connection)[table.path])
     if wrong:
         raise LakeError(
@@ -70,7 +71,7 @@ def _seed(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
     anew (duckdb/ducklake#1313). Events are there before anything asks for them, and without a seed DuckLake knows which of
     their columns never held NULL. A seed of other values would show in min and max, which it answers from statistics too.
     """
-    connection.execute(f'INSERT INTO {table.path} ("{table.columns[0].name}") VALUES (NULL)')
+    connection.execute(f"INSERT INTO {table.path} ({identifier(table.columns[0].name)}) VALUES (NULL)")
     connection.execute(f"DELETE FROM {table.path}")
 
 
@@ -80,7 +81,7 @@ def _define_view(connection: duckdb.DuckDBPyConnection, path: str) -> None:
         # It was a table once; what it held is in those that it is a view of, or is built anew.
         connection.execute(f"DROP TABLE {path}")
     connection.execute(f"CREATE OR REPLACE VIEW {path} AS {VIEWS[path]}")
-    connection.execute(f"COMMENT ON VIEW {path} IS '{_digest(VIEWS[path])}'")
+    connection.execute(f"COMMENT ON VIEW {path} IS {literal(_digest(VIEWS[path]))}")
 
 
 def _digest(query: str) -> str:

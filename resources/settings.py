@@ -7,6 +7,7 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from intelligence.errors import PlatformError
+from intelligence.sql import literal
 
 LANDING = "landing"
 ROOT = Path(__file__).resolve().parents[1]
@@ -130,12 +131,12 @@ def object_store_secret() -> str | None:
     key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if not key or not secret:
         return None
-    parts = {"TYPE": "s3", "KEY_ID": _quoted(key), "SECRET": _quoted(secret)}
-    parts["REGION"] = _quoted(os.environ.get("AWS_REGION", "us-east-1"))
+    parts = {"TYPE": "s3", "KEY_ID": literal(key), "SECRET": literal(secret)}
+    parts["REGION"] = literal(os.environ.get("AWS_REGION", "us-east-1"))
     endpoint = os.environ.get("AWS_ENDPOINT_URL")
     if endpoint:
-        parts["ENDPOINT"] = _quoted(endpoint.split("://", 1)[-1])
-        parts["URL_STYLE"] = "'path'"
+        parts["ENDPOINT"] = literal(endpoint.split("://", 1)[-1])
+        parts["URL_STYLE"] = literal("path")
         parts["USE_SSL"] = str(endpoint.startswith("https")).lower()
     return f"CREATE OR REPLACE SECRET lake_store ({', '.join(f'{name} {value}' for name, value in parts.items())})"
 
@@ -178,7 +179,3 @@ def _secret(name: str) -> SecretStr | None:
 def fault_point() -> str | None:
     """Return INTELLIGENCE_KILL_AT, the named point at which this process is to die; see `resources/faults.py`."""
     return os.environ.get("INTELLIGENCE_KILL_AT")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -21,6 +21,8 @@ from sqlalchemy import (
     false,
 )
 
+from intelligence.sql import literal
+
 
 class UtcTime(TypeDecorator[datetime]):
     """A time with its zone in Python, UTC in every database."""
@@ -173,9 +175,9 @@ APPEND_ONLY = (PROMOTIONS, OUTBOX_EVENTS, PAUSES, FLAG_LOCKS, FLAG_CHANGES, FLAG
 def _guards(table: str) -> Iterator[tuple[str, str]]:
     """Yield, by dialect, the statements that let a table only grow."""
     for change in ("UPDATE", "DELETE"):
-        refusal = f"SELECT RAISE(ABORT, '{table} is append-only');"
+        refusal = f"SELECT RAISE(ABORT, {literal(f'{table} is append-only')});"
         yield "sqlite", f"CREATE TRIGGER {table}_no_{change} BEFORE {change} ON {table} BEGIN {refusal} END"
-    refusal = f"BEGIN RAISE EXCEPTION '{table} is append-only'; END"
+    refusal = f"BEGIN RAISE EXCEPTION {literal(f'{table} is append-only')}; END"
     yield "postgresql", f"CREATE FUNCTION {table}_only_grows() RETURNS trigger LANGUAGE plpgsql AS $$ {refusal} $$"
     yield (
         "postgresql",

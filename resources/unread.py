@@ -8,6 +8,7 @@ from pathlib import Path
 import duckdb
 
 from intelligence.errors import SourceFileError
+from intelligence.sql import identifier
 from intelligence.telemetry import reading
 from resources.delivery import BROKEN_FILE, blank_lines, display_name, records, unreadable
 
@@ -28,7 +29,9 @@ def number_rows(
     connection: duckdb.DuckDBPyConnection, view: str, table: str, files: int, *, file: str, row: str
 ) -> None:
     """Make the temporary `view` of `table`, which text was read into, each row with its position in its file."""
-    found = connection.execute(f"SELECT {file}, min(rowid) FROM {table} GROUP BY ALL").fetchall()
+    found = connection.execute(
+        f"SELECT {identifier(file)}, min(rowid) FROM {identifier(table)} GROUP BY ALL"
+    ).fetchall()
     firsts: dict[int, int] = dict(found)
     statements = reading.numbered_statements(
         view,

@@ -5,8 +5,9 @@ import re
 from collections.abc import Mapping, Sequence
 
 from intelligence.errors import SourceFileError
+from intelligence.sql import identifier, literal
 from intelligence.telemetry.contract import CONTRACT, REQUIRED_COLUMNS, RULES, EventField, odd_names_sql, typed_sql
-from intelligence.telemetry.reading import WHOLE_ROW, identifier, literal
+from intelligence.telemetry.reading import WHOLE_ROW
 from intelligence.telemetry.values import PLAIN_NUMERALS, Numerals, unknown_sql
 
 _A_NAME = re.compile(r"[A-Za-z_]\w*")

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from intelligence.errors import SourceFileError
+from intelligence.sql import identifier, literal, literals
 
 Format = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["gzip", "none"]
@@ -57,21 +58,6 @@ def compression_of(file_name: str) -> Compression:
     return "gzip" if file_name.lower().endswith(".gz") else "none"
 
 
-def identifier(name: str) -> str:
-    """Return `name` quoted as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def literal(text: str) -> str:
-    """Return `text` quoted as an SQL string."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def literals(texts: Sequence[str]) -> str:
-    """Return `texts` as an SQL list of strings."""
-    return "[" + ", ".join(literal(text) for text in texts) + "]"
-
-
 def _paths(files: Sequence[str]) -> str:
     return literals([re.sub(r"[*?[]", r"[\g<0>]", file) for file in files])
 
@@ -111,7 +97,7 @@ def _read_text(
         f" escape = {literal(quote)}, nullstr = {literals(null_values)}, max_line_size = {LONGEST_LINE_BYTES},"
         f" buffer_size = {READ_AT_ONCE_BYTES}, strict_mode = true, store_rejects = true,"
         " rejects_table = 'unread_errors', rejects_scan = 'unread_scans',"
-        f" rejects_limit = 0, compression = '{compression}', hive_partitioning = false)"
+        f" rejects_limit = 0, compression = {literal(compression)}, hive_partitioning = false)"
     )
 
 

@@ -1,0 +1,15 @@
+"""What every resource of the platform is: set where the code location is composed, and by nothing that starts a run."""
+
+import dagster as dg
+from dagster._core.definitions.definition_config_schema import (
+    DefinitionConfigSchema,
+    convert_user_facing_definition_config_schema,
+)
+
+
+class Fixed:
+    """Lets a resource take no run config: its values name files, servers and statements, which the operator alone chooses."""
+
+    @property
+    def _config_schema(self) -> DefinitionConfigSchema:
+        return convert_user_facing_definition_config_schema(dg.Field({}, is_required=False))

@@ -1,0 +1,63 @@
+"""A run's config can set nothing of what the code location was composed of; what it may say changes no file and no statement."""
+
+import dagster as dg
+import pytest
+
+from assets.definitions import defs
+
+JOB = defs.resolve_implicit_global_asset_job_def()
+FIELDS = [
+    (name, field)
+    for name, resource in (defs.resources or {}).items()
+    for field in sorted({*type(resource).model_fields, "anything_else"})
+]
+
+
+def refused(config: object) -> str:
+    """Return what the job says about the run config; raises AssertionError where it takes it."""
+    with pytest.raises(dg.DagsterInvalidConfigError) as told:
+        dg.validate_run_config(JOB, config)
+    return str(told.value)
+
+
+def test_every_resource_is_tried() -> None:
+    assert {"lake", "io_manager", "product_file", "registry", "drift_reports", "announcer"} == {
+        name for name, _ in FIELDS
+    }
+
+
+@pytest.mark.parametrize(("resource", "field"), FIELDS)
+@pytest.mark.parametrize("value", ["other", {"env": "HOME"}, 1, None])
+def test_no_field_of_a_resource_can_be_set_by_a_run(resource: str, field: str, value: object) -> None:
+    assert field in refused({"resources": {resource: {"config": {field: value}}}})
+
+
+@pytest.mark.parametrize("resource", sorted({name for name, _ in FIELDS}))
+@pytest.mark.parametrize("config", ["text", 1, ["catalog"], {"lake": {"config": {"scratch": "x"}}}])
+def test_a_resource_takes_no_config_of_another_shape(resource: str, config: object) -> None:
+    refused({"resources": {resource: {"config": config}}})
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"resources": {"lake": {"scratch": "'; COPY (SELECT 1) TO '/tmp/x'; --"}}},
+        {"execution": {"config": {"multiprocess": {}}}},
+        {"execution": {"config": {"start_method": {"spawn": {"preload_modules": ["os"]}}}}},
+        {"loggers": {"file": {"config": {"path": "/tmp/log"}}}},
+        {"io_manager": {"base_dir": "/tmp"}},
+        {"inputs": {"events": "anything"}},
+    ],
+)
+def test_nothing_else_that_reaches_files_can_be_set(config: object) -> None:
+    refused(config)
+
+
+def test_a_run_without_config_is_valid() -> None:
+    assert dg.validate_run_config(JOB, {})
+
+
+def test_what_was_composed_is_what_a_run_sees() -> None:
+    lake = (defs.resources or {})["lake"]
+    with dg.build_resources({"lake": lake}) as built:
+        assert (built.lake.catalog, built.lake.store, built.lake.scratch) == (lake.catalog, lake.store, lake.scratch)
