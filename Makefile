@@ -7,6 +7,10 @@ EXAMPLE ?= $(if $(filter flights,$(DATA)),flights,$(if $(SMALL),small,classroom)
 # Two processes, each of which takes whole files, those first that take longest (tests/conftest.py).
 TOGETHER := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
+# make up PORT=… MLFLOW_PORT=… REPORTS_PORT=… TWINS_PORT=…
+PORTS = $(if $(PORT),--port $(PORT)) $(if $(MLFLOW_PORT),--mlflow-port $(MLFLOW_PORT)) \
+	$(if $(REPORTS_PORT),--reports-port $(REPORTS_PORT)) $(if $(TWINS_PORT),--twins-port $(TWINS_PORT))
+
 .DEFAULT_GOAL := help
 .PHONY: help setup demo up test coverage check lock clean
 
@@ -17,6 +21,7 @@ help: ## List what can be done
 	@echo "  make demo DATA=flights   real telemetry: 336,776 flights of 2013"
 	@echo "  make demo DAYS=91        one more day"
 	@echo "  make demo MODE=auto      let the policy act, on local twins of Slack and the flags"
+	@echo "  make up PORT=3001        another port; also MLFLOW_PORT, REPORTS_PORT, TWINS_PORT, and MODE as above"
 
 setup: $(VENV)/.installed ## Create .venv from requirements.lock
 
@@ -33,7 +38,7 @@ demo: setup ## Run the main job from raw telemetry to feature health, and say wh
 	@$(if $(MODE),INTELLIGENCE_MODE=$(MODE)) $(BIN)/intelligence --example $(EXAMPLE) demo $(if $(DAYS),--days $(DAYS))
 
 up: setup ## Serve the Dagster and MLflow UIs and the Evidently pages on this machine until Ctrl-C
-	@$(BIN)/intelligence --example $(EXAMPLE) up
+	@$(if $(MODE),INTELLIGENCE_MODE=$(MODE)) $(BIN)/intelligence --example $(EXAMPLE) up $(PORTS)
 
 test: setup ## Run all tests
 	@$(BIN)/python -m pytest $(TOGETHER)

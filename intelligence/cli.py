@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 from collections.abc import Callable
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 EVERY_DAY, ACTIONS, MODELS = "Every day", "Decisions and actions", "Models"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
 ROOT = Path(__file__).resolve().parents[1]
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
 app = typer.Typer(
     help="Product intelligence: which features are degrading, why, what comes next and what to do.",
@@ -409,9 +411,13 @@ def up(
     """Serve the Dagster UI, its daemon, the MLflow UI and the Evidently pages on this machine until Ctrl-C."""
     from resources.servers import serve
 
-    raise typer.Exit(
-        serve(port=port, mlflow_port=mlflow_port, reports_port=reports_port, twins_port=twins_port, say=console.print)
-    )
+    ports = {"port": port, "mlflow_port": mlflow_port, "reports_port": reports_port, "twins_port": twins_port}
+    raise typer.Exit(serve(**ports, say=_say, tell=_tell_of_server))
+
+
+def _tell_of_server(name: str, line: str) -> None:
+    """Print a line that a server wrote, without its colours: what it quotes may come from anywhere."""
+    console.print(Text(f"{name:8} {COLOURS.sub('', line)}"), soft_wrap=True)
 
 
 @cache

@@ -59,6 +59,11 @@ def database_in(root: Path) -> Path:
     return root.resolve() / "mlflow.db"
 
 
+def store_uri(root: Path) -> str:
+    """Return the address of the database of the store under `root`, as MLflow takes it."""
+    return f"sqlite:///{database_in(root)}"
+
+
 def alias_in(database: Path, model_name: str, alias: str) -> tuple[str, str] | None:
     """Return the version that bears the alias and its run, read from the database itself; None without an answer.
 

@@ -13,7 +13,7 @@ from intelligence.errors import ModelError
 from intelligence.risk.versions import Move, VersionRow
 from resources.fixed import Fixed
 from resources.local_copies import Copy, LocalCopies
-from resources.mlflow_store import MlflowUnreachable, alias_in, answers, client_of, database_in, make_store
+from resources.mlflow_store import MlflowUnreachable, alias_in, answers, client_of, database_in, make_store, store_uri
 from resources.model_versions import CHAMPION, Champion, LoggedTraining, Registered, StoredModel
 from resources.settings import Settings
 
@@ -46,7 +46,7 @@ class Registry(Fixed, dg.ConfigurableResource):
     @property
     def uri(self) -> str:
         """Return the address under which MLflow is opened."""
-        return self.tracking_uri or f"sqlite:///{database_in(Path(self.root))}"
+        return self.tracking_uri or store_uri(Path(self.root))
 
     def exists(self) -> bool:
         """Return whether anything was ever registered here; for a server this is taken for granted."""

@@ -4,14 +4,20 @@ import logging
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
+import yaml
 from dagster._core.storage.tags import GRPC_INFO_TAG
+from filelock import FileLock
 
 from resources.process_identity import ProcessIdentity, this_machine, this_process
 from resources.settings import ROOT, Settings
 
 TERMINAL = "terminal"
+# Where dagster.yaml keeps state, as it is written there.
+STATE = ".dagster/"
+CREATION_PATIENCE_S = 600
 PROCESS_TAG = "intelligence/process"
 HOST_TAG = "intelligence/host"
 BIRTH_TAG = "intelligence/birth"
@@ -36,17 +42,35 @@ def dagster_home(settings: Settings) -> Path:
         return ROOT
     home = settings.data / "dagster"
     home.mkdir(parents=True, exist_ok=True)
-    text = (ROOT / "dagster.yaml").read_text().replace("base_dir: .dagster/", f"base_dir: {home}/")
-    (home / "dagster.yaml").write_text(text)
+    text = yaml.safe_dump(_moved(yaml.safe_load((ROOT / "dagster.yaml").read_text()), home), allow_unicode=True)
+    file = home / "dagster.yaml"
+    if not file.exists() or file.read_text() != text:
+        # Another process may be reading it.
+        unfinished = home / f".dagster.yaml.{os.getpid()}"
+        unfinished.write_text(text)
+        unfinished.replace(file)
     return home
 
 
+def _moved(configured: Any, home: Path) -> Any:
+    """Return what dagster.yaml says, with the folders under .dagster/ beside the data instead."""
+    if isinstance(configured, Mapping):
+        return {name: _moved(value, home) for name, value in configured.items()}
+    if isinstance(configured, str) and configured.startswith(STATE):
+        return str(home / configured.removeprefix(STATE))
+    return configured
+
+
 def instance_for(settings: Settings) -> dg.DagsterInstance:
-    """Return the Dagster instance that the UI of the same settings shows."""
+    """Return the Dagster instance that the UI of the same settings shows; its stores are made by one process at a time."""
     os.chdir(ROOT)
-    os.environ["DAGSTER_HOME"] = str(dagster_home(settings))
+    home = dagster_home(settings)
+    os.environ["DAGSTER_HOME"] = str(home)
     os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))
-    return dg.DagsterInstance.get()
+    stores = home / STATE if home == ROOT else home
+    stores.mkdir(exist_ok=True)
+    with FileLock(stores / "creation.lock", timeout=CREATION_PATIENCE_S):
+        return dg.DagsterInstance.get()
 
 
 @dg.logger(description="Hands the events of a run to the terminal that started it.")

@@ -1,81 +1,127 @@
 """The UIs of Dagster and MLflow, Dagster's daemon, the Evidently pages and the local twins, on loopback until told to stop."""
 
 import os
-import shlex
 import signal
 import socket
 import sys
-from collections.abc import Callable
-from pathlib import Path
-
-from honcho.manager import Manager
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from intelligence.errors import PlatformError
-from resources.mlflow_store import database_in, make_store, quiet_environment
+from resources.front.processes import Processes
+from resources.front.serving import LOOPBACK
+from resources.mlflow_store import make_store, quiet_environment, store_uri
 from resources.runs import close_stopped_runs, dagster_home, instance_for
-from resources.settings import ROOT, settings
+from resources.serving_lock import serving
+from resources.settings import ROOT, Settings, settings
 
-LOOPBACK = "127.0.0.1"
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports on loopback, each named after the option that sets it."""
+
+    port: int
+    mlflow_port: int
+    reports_port: int
+    twins_port: int
+
+    @property
+    def options(self) -> dict[str, tuple[str, int]]:
+        """Return the option and the number of each port by what is served there."""
+        return {
+            "Dagster UI": ("--port", self.port),
+            "MLflow UI": ("--mlflow-port", self.mlflow_port),
+            "Evidently pages": ("--reports-port", self.reports_port),
+            "Local twins": ("--twins-port", self.twins_port),
+        }
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Return the addresses by the name of the server."""
+        named = {"dagster": self.port, "mlflow": self.mlflow_port, "reports": self.reports_port}
+        return {name: f"http://{LOOPBACK}:{number}" for name, number in {**named, "twins": self.twins_port}.items()}
 
 
-def serve(*, port: int, mlflow_port: int, reports_port: int, twins_port: int, say: Callable[[str], None]) -> int:
-    """Serve until Ctrl-C or SIGTERM and return the exit code; raises PlatformError if a port is taken."""
-    ports = {"Dagster UI": port, "MLflow UI": mlflow_port, "Evidently pages": reports_port, "Local twins": twins_port}
-    for name, wanted in ports.items():
-        if _is_taken(wanted):
-            raise PlatformError(name, f"port {wanted} is in use.", hint="Stop what runs there or choose another port.")
-    # Two servers that make the same fresh database at once fail; made here first, they find it there.
-    with instance_for(settings()) as instance:
-        close_stopped_runs(instance)
-    home, binaries = dagster_home(settings()), Path(sys.executable).parent
-    quiet = {
-        "DAGSTER_HOME": str(home),
+def serve(
+    *,
+    port: int,
+    mlflow_port: int,
+    reports_port: int,
+    twins_port: int,
+    say: Callable[[str], None],
+    tell: Callable[[str, str], None],
+) -> int:
+    """Serve until Ctrl-C or SIGTERM and return the exit code; `tell` is given the name of a server and each of its lines.
+
+    Raises PlatformError if another process serves the same data, or if a port is taken.
+    """
+    now, ports = settings(), Ports(port, mlflow_port, reports_port, twins_port)
+    with serving(now.data, ports.addresses):
+        _require_free(ports)
+        # Two servers that make the same fresh database at once fail; made here first, they find it there.
+        with instance_for(now) as instance:
+            close_stopped_runs(instance)
+        make_store(now.mlruns)
+        now.reports.mkdir(parents=True, exist_ok=True)
+        processes = Processes(tell, _environment(now, ports), ROOT)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, processes.stop)
+        try:
+            for name, arguments in _programs(now, ports).items():
+                processes.start(name, [sys.executable, "-m", "resources.front.programs", name, *arguments])
+            say(_told(ports))
+        except BaseException:
+            processes.end()
+            raise
+        return processes.wait()
+
+
+def _programs(now: Settings, ports: Ports) -> Mapping[str, list[str]]:
+    return {
+        "dagster": [str(ports.port)],
+        "daemon": [],
+        "mlflow": [store_uri(now.mlruns), str(now.mlruns / "artifacts"), str(ports.mlflow_port)],
+        "reports": [str(now.reports), str(ports.reports_port)],
+        "twins": [str(now.data), str(ports.twins_port)],
+    }
+
+
+def _environment(now: Settings, ports: Ports) -> dict[str, str]:
+    own = {
+        "DAGSTER_HOME": str(dagster_home(now)),
         "PYTHONUNBUFFERED": "1",
         "PYTHONWARNINGS": "ignore",
-        # Links on asset pages lead to where the Evidently pages are served now.
-        "INTELLIGENCE_REPORTS_UI": os.environ.get("INTELLIGENCE_REPORTS_UI") or f"http://{LOOPBACK}:{reports_port}",
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
     }
-    environment = {**quiet_environment(), **quiet}
-    store, artifacts = database_in(settings().mlruns), settings().mlruns / "artifacts"
-    make_store(settings().mlruns)
-    manager = Manager()
-    manager.add_process(
-        "dagster",
-        f"exec {binaries}/dagster-webserver -h {LOOPBACK} -p {port} -w workspace.yaml",
-        env=environment,
-        cwd=str(ROOT),
+    # Links on asset pages lead to where MLflow and the pages are served now.
+    links = {"INTELLIGENCE_REPORTS_UI": ports.addresses["reports"]}
+    if not now.mlflow_uri:
+        links["INTELLIGENCE_MLFLOW_UI"] = ports.addresses["mlflow"]
+    return {**quiet_environment(), **own, **{name: os.environ.get(name) or url for name, url in links.items()}}
+
+
+def _told(ports: Ports) -> str:
+    at = ports.addresses
+    return (
+        f"Dagster    {at['dagster']}\nMLflow     {at['mlflow']}\nEvidently  {at['reports']}\n"
+        f"Messages   {at['twins']}  (those kept on this machine)\nCtrl-C stops all."
     )
-    manager.add_process(
-        "daemon", f"exec {binaries}/dagster-daemon run -w workspace.yaml", env=environment, cwd=str(ROOT)
-    )
-    manager.add_process(
-        "mlflow",
-        f"exec {binaries}/mlflow server --backend-store-uri sqlite:///{store} --artifacts-destination {artifacts}"
-        f" --host {LOOPBACK} --port {mlflow_port} --workers 1",
-        env=environment,
-        cwd=str(ROOT),
-    )
-    settings().reports.mkdir(parents=True, exist_ok=True)
-    manager.add_process(
-        "reports",
-        f"exec {shlex.quote(sys.executable)} -m http.server --bind {LOOPBACK}"
-        f" --directory {shlex.quote(str(settings().reports))} {reports_port}",
-        env=environment,
-        cwd=str(ROOT),
-    )
-    manager.add_process(
-        "twins",
-        f"exec {shlex.quote(sys.executable)} -m resources.twins.server {shlex.quote(str(settings().data))} {twins_port}",
-        env=environment,
-        cwd=str(ROOT),
-    )
-    say(
-        f"Dagster    http://{LOOPBACK}:{port}\nMLflow     http://{LOOPBACK}:{mlflow_port}\n"
-        f"Evidently  http://{LOOPBACK}:{reports_port}\nMessages   http://{LOOPBACK}:{twins_port}  (those kept on this machine)\n"
-        "Ctrl-C stops all."
-    )
-    manager.loop()
-    return 0 if manager.returncode in (0, None, -signal.SIGINT, -signal.SIGTERM, 130) else int(manager.returncode)
+
+
+def _require_free(ports: Ports) -> None:
+    given: dict[int, str] = {}
+    for name, (option, number) in ports.options.items():
+        if number in given:
+            raise PlatformError(
+                name, f"{option} {number} is the port of {given[number]} too.", hint=f"Choose another with {option}."
+            )
+        given[number] = name
+        if not 0 < number < 65_536:
+            raise PlatformError(name, f"{option} {number} is no port.", hint="Give a number from 1 to 65535.")
+        if _is_taken(number):
+            raise PlatformError(
+                name, f"port {number} is in use.", hint=f"Stop what runs there or choose another with {option}."
+            )
 
 
 def _is_taken(port: int) -> bool:

@@ -7,11 +7,15 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from intelligence.errors import PlatformError
+from intelligence.foreign import harmless
 from intelligence.sql import literal
+from resources.serving_lock import served_addresses
 
 LANDING = "landing"
 ROOT = Path(__file__).resolve().parents[1]
 
+# Signs of patterns of files, and of addresses, which stand for themselves in a path alone.
+UNUSABLE = "%?#*[]\\"
 MODES = ("shadow", "advise", "approve", "auto")
 
 
@@ -88,6 +92,11 @@ def settings() -> Settings:
             hint="Name a folder with INTELLIGENCE_DATA.",
         )
     house = ROOT if data == ROOT / "data" else data
+    mlruns = ROOT / os.environ.get("INTELLIGENCE_MLRUNS", house / "mlruns")
+    reports = ROOT / os.environ.get("INTELLIGENCE_REPORTS", house / "evidently_reports")
+    for variable, folder in (("DATA", data), ("MLRUNS", mlruns), ("REPORTS", reports)):
+        _require_usable(folder, f"INTELLIGENCE_{variable}")
+    served = served_addresses(data)
     mlflow_uri = os.environ.get("INTELLIGENCE_MLFLOW_URI") or None
     return Settings(
         product_file=product_file,
@@ -96,14 +105,28 @@ def settings() -> Settings:
         store=os.environ.get("INTELLIGENCE_LAKE_STORE", str(data / "lake" / "files")),
         memory_limit=os.environ.get("INTELLIGENCE_MEMORY_LIMIT", "4GB"),
         threads=lake_threads(),
-        mlruns=ROOT / os.environ.get("INTELLIGENCE_MLRUNS", house / "mlruns"),
-        reports=ROOT / os.environ.get("INTELLIGENCE_REPORTS", house / "evidently_reports"),
+        mlruns=mlruns,
+        reports=reports,
         mlflow_uri=mlflow_uri,
-        mlflow_ui=os.environ.get("INTELLIGENCE_MLFLOW_UI", mlflow_uri or "http://127.0.0.1:5000"),
-        reports_ui=os.environ.get("INTELLIGENCE_REPORTS_UI", "http://127.0.0.1:8090"),
+        mlflow_ui=os.environ.get(
+            "INTELLIGENCE_MLFLOW_UI", mlflow_uri or served.get("mlflow") or "http://127.0.0.1:5000"
+        ),
+        reports_ui=os.environ.get("INTELLIGENCE_REPORTS_UI", served.get("reports") or "http://127.0.0.1:8090"),
         state=os.environ.get("INTELLIGENCE_STATE", f"sqlite:///{data / 'state.db'}"),
         mode=_mode(),
         simulated_days=_positive("INTELLIGENCE_SIMULATED_DAYS"),
+    )
+
+
+def _require_usable(folder: Path, variable: str) -> None:
+    """Raise PlatformError for a folder whose name holds a character that means something else where paths are written."""
+    found = next((sign for sign in str(folder) if sign in UNUSABLE or not sign.isprintable()), None)
+    if found is None:
+        return
+    raise PlatformError(
+        harmless(str(folder)),
+        f"a folder whose path holds {found!a} cannot be used; DuckDB, SQLite's addresses or MLflow would read it as a sign.",
+        hint=f"Name another folder with {variable}. Spaces, quotes and letters of any language are fine.",
     )
 
 
@@ -174,6 +197,12 @@ def action_secrets() -> ActionSecrets:
 def _secret(name: str) -> SecretStr | None:
     value = os.environ.get(name, "").strip()
     return SecretStr(value) if value else None
+
+
+def allowed_hosts() -> tuple[str, ...]:
+    """Return INTELLIGENCE_ALLOWED_HOSTS: hosts, with commas between them, under which a reverse proxy is reached."""
+    named = os.environ.get("INTELLIGENCE_ALLOWED_HOSTS", "")
+    return tuple(host.strip() for host in named.split(",") if host.strip())
 
 
 def fault_point() -> str | None:

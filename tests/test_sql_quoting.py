@@ -23,6 +23,7 @@ RINGS = ("assets", "intelligence", "resources", "sensors", "benchmarks")
 QUOTING = {"identifier", "identifiers", "literal", "literals", "sql"}
 # These return a number, whatever they are given.
 NUMBERS = {"int", "float", "len", "round", "range"}
+TEXT_METHODS = {"join", "format", "lower", "upper", "replace", "strip", "removesuffix"}
 # Parameters and attributes of these types are numbers, days and answers to yes or no.
 PLAIN_TYPES = {"int", "float", "bool", "date", "int | None", "date | None"}
 # Definitions of tables and claims are constants of the repository (`intelligence/<layer>/tables.py`).
@@ -35,23 +36,24 @@ SQL = re.compile(
 )
 # Names, by file, whose value comes from a caller or from data, and why no text from outside is in them.
 A_TABLE = "a table's definition"
-CONSTANT_CALLS = "called with constants of the repository, where tables are defined or statements are made of them"
 AN_EXPRESSION = "SQL itself: an expression of product.yaml, whose owner may write any, or an identifier that was quoted"
+# Files whose functions make statements of SQL that they are given: what they are given is looked at where it is made.
+MAKERS = (
+    "intelligence/tables.py",
+    "intelligence/drift/tables.py",
+    "intelligence/risk/tables.py",
+    "intelligence/telemetry/contract.py",
+    "intelligence/telemetry/guesses.py",
+    "intelligence/telemetry/local_time.py",
+    "intelligence/telemetry/mapping.py",
+    "intelligence/telemetry/reading.py",
+    "intelligence/telemetry/values.py",
+)
 GIVEN: dict[str, dict[str, str]] = {
     "assets/pages.py": {"drift.path": A_TABLE},
     "assets/watching.py": {"drift.path": A_TABLE},
-    "intelligence/drift/tables.py": {"name": CONSTANT_CALLS},
-    "intelligence/risk/tables.py": dict.fromkeys(("table", "name", "low", "score", "high"), CONSTANT_CALLS),
-    "intelligence/tables.py": dict.fromkeys(("table", "key", "path", "day", "rates", "table.required"), CONSTANT_CALLS),
-    "intelligence/telemetry/contract.py": dict.fromkeys(("raw", "names"), AN_EXPRESSION)
-    | dict.fromkeys(("field.type", "field.lowest", "field.highest"), "the contract, a constant"),
-    "intelligence/telemetry/mapping.py": dict.fromkeys(("raw", "content_id", "payload"), AN_EXPRESSION)
-    | {"table": CONSTANT_CALLS}
-    | {
-        "re.sub('\\\\b(raw|typed)\\\\b', lambda word: raw if word.group() == 'raw' else typed, template)": "a rule, a constant"
-    },
-    "intelligence/telemetry/reading.py": dict.fromkeys(("file", "row", "table", "view"), CONSTANT_CALLS)
-    | {"first_rowids": "numbers", "type_": "as DuckDB itself spells the type of a column"},
+    "intelligence/telemetry/contract.py": dict.fromkeys(("field.lowest", "field.highest"), "the contract, a constant"),
+    "intelligence/telemetry/reading.py": {"type_": "as DuckDB itself spells the type of a column"},
     "resources/judging.py": {"raw": AN_EXPRESSION},
     "resources/replacement.py": {"query": "a statement of an asset, looked at where it is put together"},
     "resources/schema.py": {"path": A_TABLE},
@@ -157,6 +159,8 @@ class Search:
                 return self._attribute(node, scope)
             case ast.DictComp():
                 return each([node.key, node.value])
+            case ast.Lambda():
+                return self.unsafe(node.body, scope)
             case ast.Name():
                 return self._name(node.id, scope)
         return [text]
@@ -165,16 +169,11 @@ class Search:
         name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
         if isinstance(node.func, ast.Name) and (name in QUOTING or name in NUMBERS):
             return []
-        if isinstance(node.func, ast.Attribute) and name in (
-            "join",
-            "format",
-            "lower",
-            "upper",
-            "removesuffix",
-            "strip",
-        ):
+        if isinstance(node.func, ast.Attribute) and name in TEXT_METHODS:
             return [*self.unsafe(node.func.value, scope), *(c for arg in node.args for c in self.unsafe(arg, scope))]
-        if name in ("map", "sorted", "str", "next", "dict", "list", "tuple"):
+        if ast.unparse(node.func) == "re.sub":
+            return [culprit for arg in node.args[1:] for culprit in self.unsafe(arg, scope)]
+        if name in ("map", "sorted", "fromkeys", "str", "next", "dict", "list", "tuple"):
             first = node.args[0] if name != "map" else ast.Call(node.args[0], node.args[1:], [])
             return self.unsafe(first, scope)
         candidates = functions_of_the_repository().get(name, [])
@@ -193,6 +192,8 @@ class Search:
 
     def _attribute(self, node: ast.Attribute, scope: ast.AST) -> list[str]:
         base = ast.unparse(node.value)
+        if self.module.path in MAKERS and base in parameters(scope):
+            return []
         of_a_definition = base.split(".")[0].split("[")[0].isupper() or self._type(base, scope) in DEFINED
         return [] if node.attr in ATTRIBUTES and of_a_definition else [ast.unparse(node)]
 
@@ -202,7 +203,7 @@ class Search:
             for argument in (*scope.args.posonlyargs, *scope.args.args, *scope.args.kwonlyargs):
                 if argument.arg == name and argument.annotation:
                     return ast.unparse(argument.annotation)
-        for node in ast.walk(scope):
+        for node in nodes_of(scope):
             if isinstance(node, ast.For | ast.comprehension) and ast.unparse(node.target) == name:
                 over = ast.unparse(node.iter)
                 inside = re.fullmatch(
@@ -213,16 +214,10 @@ class Search:
                 )
         return ""
 
-    def _name(self, name: str, scope: ast.AST) -> list[str]:
+    def _name(self, name: str, scope: ast.AST) -> list[str]:  # noqa: PLR0911 - one case a kind of name
         if self._type(name, scope) in PLAIN_TYPES:
             return []
-        values = [
-            node.value
-            for node in ast.walk(scope)
-            if isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr)
-            and node.value is not None
-            and any(ast.unparse(target) == name for target in getattr(node, "targets", None) or [node.target])
-        ]
+        values = [each for node in nodes_of(scope) for each in given_to(name, node)]
         key = (f"{self.module.path}:{getattr(scope, 'name', '')}:{name}", 0)
         if key in self.followed:
             return []
@@ -231,9 +226,11 @@ class Search:
             found = [culprit for value in values for culprit in self.unsafe(value, scope)]
             self.followed.discard(key)
             return found
-        loops = [each for node in ast.walk(scope) if (each := looped_over(node, name)) is not None]
+        loops = [each for node in nodes_of(scope) if (each := looped_over(node, name)) is not None]
         if loops:
             return [culprit for each in loops for culprit in self.unsafe(each, scope)]
+        if self.module.path in MAKERS and name in parameters(scope):
+            return []
         if name.strip("_").isupper():  # a constant, of this module or of another
             value = self.module.constants.get(name)
             return self.unsafe(value, self.module.tree) if value is not None and scope is not None else []
@@ -241,6 +238,18 @@ class Search:
 
 
 USED: set[tuple[str, str]] = set()
+
+
+def given_to(name: str, node: ast.AST) -> Iterator[ast.expr]:
+    """Yield what an assignment gives to the name."""
+    if not isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign | ast.NamedExpr) or node.value is None:
+        return
+    for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+        names = [ast.unparse(each) for each in target.elts] if isinstance(target, ast.Tuple) else [ast.unparse(target)]
+        if name in names and isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple):
+            yield node.value.elts[names.index(name)]
+        elif name in names:
+            yield node.value
 
 
 def looped_over(node: ast.AST, name: str) -> ast.expr | None:  # noqa: PLR0911 - one case a kind of loop
@@ -261,6 +270,18 @@ def looped_over(node: ast.AST, name: str) -> ast.expr | None:  # noqa: PLR0911 -
         case ast.Call(func=ast.Attribute(attr="items", value=over)), _:
             return over
     return node.iter
+
+
+def parameters(scope: ast.AST) -> set[str]:
+    if not isinstance(scope, ast.FunctionDef):
+        return set()
+    arguments = scope.args
+    return {each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+
+
+def nodes_of(scope: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes in which a name of the scope may be given a value."""
+    return own_nodes(scope) if isinstance(scope, ast.Module) else ast.walk(scope)
 
 
 def own_nodes(scope: ast.AST) -> Iterator[ast.AST]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from intelligence.telemetry.reading import identifier
+from intelligence.sql import identifier
 
 DELIMITERS: Final = (",", ";", "\t", "|", ":")
 _NAMES: Final = {"\t": "a tab", ";": "a semicolon", ",": "a comma", "|": "a vertical bar", ":": "a colon"}

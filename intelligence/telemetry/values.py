@@ -8,7 +8,7 @@ The same meaning has the same fate in every format: text of CSV and JSON Lines, 
 from dataclasses import dataclass
 from typing import Final
 
-from intelligence.telemetry.reading import literal
+from intelligence.sql import literal
 
 # White space of Unicode, the blank of Braille, and the marks of byte order that exports leave at the ends of values.
 BLANK: Final = r"\x09-\x0d\x1c-\x20\x{85}\p{Z}\x{2800}\x{200B}\x{FEFF}"

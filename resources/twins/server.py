@@ -13,6 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from resources.front.guard import HEADERS
+from resources.front.rules import Request, refusal
+from resources.settings import allowed_hosts
 from resources.twins.faults import Fault, Misbehaviour, Misbehaviours
 from resources.twins.page import page_of
 from resources.twins.recorded import twin_store
@@ -50,13 +53,24 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     server: _Server
 
+    def parse_request(self) -> bool:
+        """Return whether the request is to be answered; one that the guard refuses is answered here."""
+        if not super().parse_request():
+            return False
+        headers = [(name.lower(), value) for name, value in self.headers.items()]
+        told = refusal(Request(self.command, self.path, headers), allowed_hosts=allowed_hosts())
+        if told is not None:
+            self.close_connection = True
+            self._say(403, "text/plain; charset=utf-8", f"{told}\n".encode())
+        return told is None
+
     def do_GET(self) -> None:
         """Show the page."""
         if self.path not in ("/", ""):
             self._say(404, "text/plain; charset=utf-8", b"The page is at /.\n")
             return
         page = page_of(self.server.twins.store.records()).encode()
-        policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+        policy = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"}
         self._say(200, "text/html; charset=utf-8", page, policy)
 
     def do_POST(self) -> None:
@@ -100,7 +114,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _say(self, status: int, kind: str, body: bytes, headers: Any = None) -> None:
         self.send_response(status)
-        for name, value in {"Content-Type": kind, "Content-Length": str(len(body)), **(headers or {})}.items():
+        own = {"Content-Type": kind, "Content-Length": str(len(body)), **(headers or {})}
+        for name, value in {**HEADERS, **own}.items():
             self.send_header(name, value)
         self.end_headers()
         with suppress(OSError):

@@ -3,12 +3,15 @@
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock
+
+PATIENCE_S = 60
 _TABLE = """
 CREATE TABLE IF NOT EXISTS records (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT, at TEXT NOT NULL, service TEXT NOT NULL, place TEXT NOT NULL,
@@ -85,17 +88,28 @@ class TwinStore:
             rows = connection.execute(query, (int(ending), service, place)).fetchall()
         return next((each for each in map(_record, rows) if each.reference == reference), None)
 
+    def _make(self) -> None:
+        """Make the file unless it is there; under another name until it is whole, by one process at a time."""
+        if self.file.exists():
+            return
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(self.file.with_suffix(".lock"), timeout=PATIENCE_S):
+            if self.file.exists():
+                return
+            unfinished = self.file.with_suffix(".unfinished")
+            unfinished.unlink(missing_ok=True)
+            with closing(sqlite3.connect(unfinished)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.executescript(_TABLE)
+            unfinished.rename(self.file)
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
-        is_new = not self.file.exists()
+        self._make()
         connection = sqlite3.connect(self.file, timeout=30)
         try:
             # What a twin took has to outlive its process, not the machine; a service would not wait for a disk either.
             connection.execute("PRAGMA synchronous = OFF")
-            if is_new:
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.executescript(_TABLE)
             connection.row_factory = sqlite3.Row
             with connection:
                 yield connection

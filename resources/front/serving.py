@@ -1,0 +1,37 @@
+"""How an application is served: on loopback, behind the guard, by uvicorn."""
+
+import logging
+
+import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from resources.front.guard import TARGET, App, Guard
+from resources.settings import allowed_hosts
+
+LOOPBACK = "127.0.0.1"
+# How long a connection that stays open may hold up the end of a server.
+PATIENCE_S = 2
+
+
+class WholeTarget(HttpToolsProtocol):
+    """Hands over the target as it stood in the request line; uvicorn itself forgets the host of an absolute one."""
+
+    def on_headers_complete(self) -> None:
+        """Note the target before the request begins."""
+        self.scope[TARGET] = self.url  # type: ignore[typeddict-unknown-key]
+        super().on_headers_complete()
+
+
+def served(app: App, *, port: int) -> None:
+    """Serve the application until the process is told to stop."""
+    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    uvicorn.run(
+        Guard(app, allowed_hosts=allowed_hosts()),
+        host=LOOPBACK,
+        port=port,
+        http=WholeTarget,
+        log_level="warning",
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=PATIENCE_S,
+    )
