@@ -27,6 +27,7 @@ PLANNER = "the policy"
 def sources_of(lake: Lake, registry: Registry, announcer: Announcer, day: date) -> tuple[int, Any]:
     """Return the lake's snapshot and all that may be looked at to decide on `day`, as of it."""
     from intelligence.decisions.evidence import Sources
+    from intelligence.decisions.releases import degraded_features
 
     week = "event_date > $day - 7 AND event_date <= $day"
     snapshot, frames = lake.read(
@@ -55,7 +56,10 @@ def sources_of(lake: Lake, registry: Registry, announcer: Announcer, day: date) 
         risk=frames["risk"] if frames["risk"].height else None,
         panel=frames["panel"],
         releases=frames["releases"],
-        release_days=lake.frame(sql("decisions/release_days.sql"), window),
+        release_days=lake.frame(
+            sql("decisions/release_days.sql"), {**window, "features": degraded_features(frames["health"])}
+        ),
+        known_harmed=lake.frame(sql("decisions/known_harmed.sql"), window),
         drift=drift if drift is not None and drift.height else None,
         flags=flag_states(announcer, frames["features"]),
         previous_actions=actions_carried_out(frames["decisions"], standings(announcer), settings=PRODUCT.decisions),

@@ -129,6 +129,7 @@ class Health(Section):
     """When a feature counts as degraded, and when as recovered."""
 
     minimum_events: int = Field(50, ge=1)
+    minimum_harmed_users: int = Field(3, ge=1)
     fast_burn: float = Field(2.0, gt=0)
     slow_burn: float = Field(1.0, gt=0)
     warning_share: Rate = 0.5

@@ -1,6 +1,6 @@
 """The evidence of one day: everything that a decision may look at in one frame, one row per feature."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Final
@@ -11,25 +11,28 @@ from intelligence.decisions.facts import COUNTED_FROM_ZERO, FACT_SCHEMA, SharedF
 from intelligence.decisions.history import with_previous_actions
 from intelligence.decisions.releases import failures_by_release
 from intelligence.decisions.settings import Decisions
+from intelligence.metrics.spread import OBJECTIVES, SUMS, Spread, spread_columns, spread_of
 
 RELEASE_WINDOW_DAYS: Final = 3
-_OBJECTIVES: Final = {
-    "errors": ("failed_events", "usage_count", "max_error_rate"),
-    "crashes": ("crashed_events", "usage_count", "max_crash_rate"),
-    "latency": ("slow_events", "timed_events", "max_slow_rate"),
-    "ratings": ("bad_ratings", "ratings", "max_bad_rating_rate"),
+FIGURE_DAYS: Final = 3
+_ALLOWED: Final = {
+    "errors": "max_error_rate",
+    "crashes": "max_crash_rate",
+    "latency": "max_slow_rate",
+    "ratings": "max_bad_rating_rate",
 }
-_COUNTS: Final = tuple(dict.fromkeys(name for bad, total, _ in _OBJECTIVES.values() for name in (bad, total)))
+_COUNTS: Final = tuple(dict.fromkeys(name for objective in OBJECTIVES for name in spread_columns(objective)[:2]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """The frames that evidence is read from; None where a layer has not run or was not asked.
 
-    `metrics` and `release_days` (the rows of release_days.sql) hold the day and the two before it, the others at least
-    the day. `drift` has `event_date` and `state`; `flags` has `feature`, `flag_key`, `exposure`, `is_locked` and `is_held`;
-    `previous_actions` has `feature`, `kind`, `episode`, `day` and `state`. The champion is named by `model_version` and
-    `trained_through`. `used` is what earlier decisions of the hour and of the day have used up.
+    `metrics`, `release_days` and `known_harmed` (the rows of release_days.sql and known_harmed.sql) hold the day and the two
+    before it, the others at least the day. `drift` has `event_date` and `state`; `flags` has `feature`, `flag_key`,
+    `exposure`, `is_locked` and `is_held`; `previous_actions` has `feature`, `kind`, `episode`, `day` and `state`. The
+    champion is named by `model_version` and `trained_through`. `used` is what earlier decisions of the hour and of the day
+    have used up.
     """
 
     health: pl.DataFrame
@@ -40,6 +43,7 @@ class Sources:
     panel: pl.DataFrame | None = None
     releases: pl.DataFrame | None = None
     release_days: pl.DataFrame | None = None
+    known_harmed: pl.DataFrame | None = None
     drift: pl.DataFrame | None = None
     flags: pl.DataFrame | None = None
     previous_actions: pl.DataFrame | None = None
@@ -55,7 +59,7 @@ def evidence(sources: Sources, *, day: date, settings: Decisions, hour_utc: int 
     actions only those of earlier days, so that the same day decided again is decided alike.
     """
     rows = _health(sources, day).join(_metadata(sources.features), on="feature", how="left", maintain_order="left")
-    rows = _with_figures(rows, sources.metrics, day)
+    rows = _with_known_harmed(_with_figures(rows, sources.metrics, day), sources.known_harmed, day)
     rows = _joined(rows, _on_day(sources.risk, day, _RISK))
     rows = _joined(rows, _on_day(sources.panel, day, ("users_7d", "error_rise_7d", "release_age_days")), also="_panel")
     rows = _joined(rows, None if sources.flags is None else sources.flags.drop("flag_key", strict=False))
@@ -74,39 +78,78 @@ def _health(sources: Sources, day: date) -> pl.DataFrame:
     names = ("state", "evidence", "since", "calm_days", "reason", "worst_objective", "burn_1d", "burn_3d", "burn_28d")
     return (
         sources.health.filter(pl.col("event_date") == day)
-        .select("feature", *names, "users", share_of_users="reach_28d")
+        .select("feature", *names, "most_bad_user", "most_bad_events", "users", share_of_users="reach_28d")
         .sort("feature")
     )
 
 
 def _metadata(features: pl.DataFrame) -> pl.DataFrame:
-    promises = [allowed for _, _, allowed in _OBJECTIVES.values()]
-    return features.select("feature", "owner", "tier", "lifecycle", "flag_key", *promises)
+    return features.select("feature", "owner", "tier", "lifecycle", "flag_key", *_ALLOWED.values())
 
 
 def _with_figures(rows: pl.DataFrame, metrics: pl.DataFrame | None, day: date) -> pl.DataFrame:
-    """Add the day's counts, and the bad and all events of the promise that burns fastest, over one day and three."""
+    """Add the day's counts, and what the worst promise's events and users tell, over one day and three."""
     if metrics is None:
         return rows
-    recent = metrics.filter(pl.col("event_date").is_between(day - timedelta(days=2), day))
-    today = recent.filter(pl.col("event_date") == day).select("feature", *_COUNTS, "mean_latency_ms")
-    three = recent.group_by("feature").agg(pl.col(name).sum().alias(f"{name}_3d") for name in _COUNTS)
-    rows = rows.join(today, on="feature", how="left").join(three, on="feature", how="left")
-
-    def of_worst(place: int, suffix: str) -> pl.Expr:
-        chosen = [
-            pl.when(pl.col("worst_objective") == name).then(pl.col(f"{terms[place]}{suffix}"))
-            for name, terms in _OBJECTIVES.items()
-        ]
-        return pl.coalesce(chosen)
-
-    return rows.with_columns(
-        allowed=of_worst(2, ""),
-        bad_1d=of_worst(0, ""),
-        total_1d=of_worst(1, ""),
-        bad_3d=of_worst(0, "_3d"),
-        total_3d=of_worst(1, "_3d"),
+    recent = _recent(metrics, day)
+    today = recent.filter(pl.col("event_date") == day)
+    worst = rows.select("feature", "worst_objective")
+    sums = [
+        _of_worst({name: spread_columns(name)[place] for name in OBJECTIVES}).alias(column)
+        for place, column in enumerate(SUMS)
+    ]
+    chosen = (
+        recent.sort("feature", "event_date")
+        .join(worst, on="feature", maintain_order="left")
+        .select("feature", "event_date", *sums)
+        .drop_nulls("total")
     )
+    chosen = chosen.with_columns(harmed_users=spread_of(chosen).harmed_users())
+    one = chosen.filter(pl.col("event_date") == day).select("feature", *SUMS)
+    three = chosen.group_by("feature", maintain_order=True).agg(pl.col(*SUMS).sum())
+    # The same users may come every day: of three days the one with the most harmed counts.
+    harmed = chosen.group_by("feature").agg(pl.col("harmed_users").max())
+    for frame in (
+        today.select("feature", *_COUNTS, "mean_latency_ms"),
+        _told(one, "1d", days=1),
+        _told(three, "3d", days=FIGURE_DAYS),
+        harmed,
+    ):
+        rows = rows.join(frame, on="feature", how="left", maintain_order="left")
+    return rows.with_columns(allowed=_of_worst(_ALLOWED))
+
+
+def _recent(frame: pl.DataFrame, day: date) -> pl.DataFrame:
+    return frame.filter(pl.col("event_date").is_between(day - timedelta(days=FIGURE_DAYS - 1), day))
+
+
+def _of_worst(columns: Mapping[str, str]) -> pl.Expr:
+    """Return the column that is named for the row's worst objective."""
+    return pl.coalesce([pl.when(pl.col("worst_objective") == name).then(pl.col(of)) for name, of in columns.items()])
+
+
+def _told(sums: pl.DataFrame, width: str, *, days: int) -> pl.DataFrame:
+    """Return what the sums of a window tell of events and of users."""
+    counts: Spread = spread_of(sums)
+    return sums.select(
+        "feature",
+        pl.col("bad").alias(f"bad_{width}"),
+        pl.col("total").alias(f"total_{width}"),
+        pl.Series(f"effective_{width}", counts.effective_events()),
+        pl.Series(f"user_share_{width}", counts.user_share()),
+        pl.Series(f"effective_users_{width}", counts.effective_users()),
+        pl.Series(f"is_dominated_{width}", counts.is_dominated(days)),
+    )
+
+
+def _with_known_harmed(rows: pl.DataFrame, known: pl.DataFrame | None, day: date) -> pl.DataFrame:
+    """Add how many users who are no newcomers met the worst promise's bad events, on the day of three with the most."""
+    if known is None:
+        return rows
+    columns = {name: f"known_{prefix}_users" for name, (_, _, prefix, _, _) in OBJECTIVES.items()}
+    most = _recent(known, day).group_by("feature").agg(pl.col(*columns.values()).max())
+    joined = rows.join(most, on="feature", how="left", maintain_order="left")
+    return joined.with_columns(known_harmed_users=_of_worst(columns))
 
 
 def _on_day(frame: pl.DataFrame | None, day: date, names: Sequence[str]) -> pl.DataFrame | None:
@@ -151,7 +194,7 @@ def _missing(rows: pl.DataFrame, sources: Sources) -> pl.Expr:
     lacks = {
         "health": pl.col("state").is_null() | (pl.col("state") == "unknown"),
         "metadata": absent("tier"),
-        "figures": absent("allowed") | absent("total_1d"),
+        "figures": absent("allowed") | absent("total_1d") | absent("user_share_1d"),
         "risk": ~degraded & absent("risk_score"),
         "model": absent("model_version") | absent("model_age_days"),
         "panel": absent("_panel"),

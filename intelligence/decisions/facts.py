@@ -11,9 +11,11 @@ import polars as pl
 class FeatureFacts:
     """One row of the evidence; `missing` names what could not be found, and nothing stands in for it.
 
-    `bad`, `total` and `allowed` belong to the promise that burns fastest; `release_*` to the release that fails most
-    above the rest in use, `other_*` to that rest. `*_this_hour` and `*_this_day` are what was done without a person before
-    this decision was made, in the hour before it and on decisions of the same day.
+    `bad`, `total`, `allowed` and what follows them belong to the worst promise: `effective` is how many independent events
+    tell as much, `user_share` the mean bad share of a user; where a day `is_dominated` by few users only that one counts.
+    `harmed_users` counts users alike, `known_harmed_users` those first seen a week or more before. `release_*` belong to
+    the release that fails most above the rest in use, `other_*` to that rest. `*_this_hour` and `*_this_day` are what was
+    done without a person before this decision was made, in the hour before it and on decisions of the same day.
     """
 
     event_date: date
@@ -39,6 +41,18 @@ class FeatureFacts:
     total_1d: int | None = None
     bad_3d: int | None = None
     total_3d: int | None = None
+    effective_1d: float | None = None
+    user_share_1d: float | None = None
+    effective_users_1d: float | None = None
+    is_dominated_1d: bool | None = None
+    effective_3d: float | None = None
+    user_share_3d: float | None = None
+    effective_users_3d: float | None = None
+    is_dominated_3d: bool | None = None
+    harmed_users: float | None = None
+    known_harmed_users: int | None = None
+    most_bad_user: str | None = None
+    most_bad_events: int | None = None
     usage_count: int | None = None
     users: int | None = None
     failed_events: int | None = None
@@ -65,6 +79,15 @@ class FeatureFacts:
     release_failed: int | None = None
     other_events: int | None = None
     other_failed: int | None = None
+    release_users: int | None = None
+    release_failed_users: int | None = None
+    release_harmed_users: float | None = None
+    release_effective: float | None = None
+    release_user_share: float | None = None
+    release_effective_users: float | None = None
+    other_effective: float | None = None
+    other_user_share: float | None = None
+    other_effective_users: float | None = None
     has_earlier_release: bool | None = None
     quality: str | None = None
     drift: str | None = None

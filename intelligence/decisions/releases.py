@@ -1,10 +1,23 @@
 """Failures by release: for each feature the recent release that fails most above all else in use."""
 
 from datetime import date, timedelta
+from typing import Final
 
 import polars as pl
 
 from intelligence.decisions.settings import Decisions
+from intelligence.metrics.spread import SUMS, spread_of
+
+_COLUMNS: Final = (
+    *("failed_events", "events", "users", "failed_users", "failed_square_sum", "failed_cross_sum", "events_square_sum"),
+    *("failed_share_sum", "failed_share_square_sum"),
+)
+_SUMS: Final = dict(zip(_COLUMNS, SUMS, strict=True))
+
+
+def degraded_features(health: pl.DataFrame) -> list[str]:
+    """Return the features that are degraded on any of these days, sorted: no release is blamed for the others."""
+    return sorted(health.filter(state="degraded")["feature"].unique())
 
 
 def failures_by_release(
@@ -23,10 +36,20 @@ def failures_by_release(
     if release_days is None or releases is None:
         return rows
     recent = release_days.filter(pl.col("event_date").is_between(day - timedelta(days=window_days - 1), day))
-    used = recent.group_by("feature", "platform", "app_version").agg(pl.col("events", "failed_events").sum())
-    everything = used.group_by("feature").agg(
-        all_events=pl.col("events").sum(), all_failed=pl.col("failed_events").sum()
+    # Of the days the one with the most harmed users counts: the same users may come every day.
+    recent = (
+        recent.sort("event_date", "feature", "platform", "app_version")
+        .rename(_SUMS)
+        .with_columns(pl.col(*SUMS).cast(pl.Float64))
     )
+    recent = recent.with_columns(harmed_users=spread_of(recent).harmed_users())
+    used = recent.group_by("feature", "platform", "app_version", maintain_order=True).agg(
+        pl.col(*SUMS).sum(),
+        pl.col("harmed_users").max(),
+        most_users=pl.col("users").max(),
+        most_harmed=pl.col("harmed").max(),
+    )
+    everything = used.group_by("feature", maintain_order=True).agg(pl.col(*SUMS).sum().name.prefix("all_"))
     young = _known_by(releases, day).filter(
         pl.col("first_day") > day - timedelta(days=settings.signs.blamed_release_days)
     )
@@ -34,23 +57,32 @@ def failures_by_release(
         used.join(young, on=["platform", "app_version"])
         .join(everything, on="feature")
         .with_columns(
-            other_events=pl.col("all_events") - pl.col("events"),
-            other_failed=pl.col("all_failed") - pl.col("failed_events"),
+            (pl.col(f"all_{name}") - pl.col(name)).clip(lower_bound=0).alias(f"other_{name}") for name in SUMS
         )
-        .with_columns(above=_rate("failed_events", "events") - _rate("other_failed", "other_events"))
+        .with_columns(above=_rate("bad", "total") - _rate("other_bad", "other_total"))
         .sort("feature", "above", "platform", "app_version", descending=[False, True, False, False], nulls_last=True)
         .group_by("feature", maintain_order=True)
         .first()
     )
+    mine, others = spread_of(worst), spread_of(worst.select(pl.col(f"other_{name}").alias(name) for name in SUMS))
     named = worst.select(
         "feature",
         "platform",
-        "other_events",
-        "other_failed",
         "has_earlier_release",
+        other_events="other_total",
+        other_failed="other_bad",
+        other_effective=others.effective_events(),
+        other_user_share=others.user_share(),
+        other_effective_users=others.effective_users(),
         release="app_version",
-        release_events="events",
-        release_failed="failed_events",
+        release_events="total",
+        release_failed="bad",
+        release_users="most_users",
+        release_failed_users="most_harmed",
+        release_harmed_users="harmed_users",
+        release_effective=mine.effective_events(),
+        release_user_share=mine.user_share(),
+        release_effective_users=mine.effective_users(),
     )
     return rows.join(named, on="feature", how="left", maintain_order="left")
 

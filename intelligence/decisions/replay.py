@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import polars as pl
 
 from intelligence.decisions.backtest import PolicyBacktest, backtest, decided_day_by_day
-from intelligence.decisions.evidence import Sources
+from intelligence.decisions.evidence import FIGURE_DAYS, Sources
+from intelligence.decisions.releases import degraded_features
 from intelligence.decisions.settings import Decisions
 from intelligence.sql import sql
 from intelligence.telemetry.planted_truths import PlantedTruth
@@ -21,12 +22,14 @@ class Frame(Protocol):
 
 
 def past_sources(frame: Frame, risk: pl.DataFrame, *, model_version: int | None = None) -> Sources:
-    """Return the evidence's sources for every day, with flags fully on, no drift and a young champion: nothing to doubt.
+    """Return the evidence's sources for every day that has a risk, with flags fully on, no drift and a young champion: nothing to doubt.
 
     `risk` has event_date, feature, risk_score, risk_low, risk_high, impact_score and reason_1.
     """
     health, features = frame("FROM metrics.feature_health"), frame("FROM warehouse.dim_feature_metadata")
     days = health.select("event_date").unique()
+    first: date = risk["event_date"].min() or health["event_date"].min()  # type: ignore[assignment]
+    window = {"start": first - timedelta(days=FIGURE_DAYS - 1), "end": date.max}
     return Sources(
         health=health,
         features=features,
@@ -35,7 +38,8 @@ def past_sources(frame: Frame, risk: pl.DataFrame, *, model_version: int | None 
         risk=risk,
         panel=frame("FROM risk.feature_panel"),
         releases=frame("FROM warehouse.dim_releases"),
-        release_days=frame(sql("decisions/release_days.sql"), {"start": days["event_date"].min(), "end": date.max}),
+        release_days=frame(sql("decisions/release_days.sql"), {**window, "features": degraded_features(health)}),
+        known_harmed=frame(sql("decisions/known_harmed.sql"), window),
         drift=days.with_columns(state=pl.lit("steady")),
         flags=features.select(
             "feature", "flag_key", exposure=pl.lit(1.0), is_locked=pl.lit(value=False), is_held=pl.lit(value=False)

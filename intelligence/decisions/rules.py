@@ -54,6 +54,18 @@ def _volume(facts: FeatureFacts, settings: Decisions) -> bool | None:
     return facts.users_7d is not None and facts.users_7d >= settings.limits.minimum_users
 
 
+def _many_are_harmed(facts: FeatureFacts, settings: Decisions) -> bool | None:
+    if facts.harmed_users is None or facts.known_harmed_users is None:
+        return None
+    return min(facts.harmed_users, facts.known_harmed_users) >= settings.limits.minimum_harmed_users
+
+
+def _release_harms_many(facts: FeatureFacts, settings: Decisions) -> bool | None:
+    if facts.release_harmed_users is None:
+        return None
+    return facts.release_harmed_users >= settings.limits.minimum_harmed_users
+
+
 def _person_decides(facts: FeatureFacts, settings: Decisions) -> bool | None:
     lowest = settings.limits.person_from_tier
     return lowest is None or (facts.tier is not None and facts.tier > lowest)
@@ -128,6 +140,20 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         lambda facts, _: facts.has_earlier_release,
     ),
     Rule("minimum_volume", "a feature with too few users is not touched", TOUCHING, "barred", _volume),
+    Rule(
+        "harmed_users",
+        "nothing is touched for what few users meet, or users who came only now",
+        TOUCHING,
+        "barred",
+        _many_are_harmed,
+    ),
+    Rule(
+        "release_harms_users",
+        "a release that harms few of its users is not rolled back",
+        ("rollback",),
+        "barred",
+        _release_harms_many,
+    ),
     Rule("cooldown", "some days pass between two touches of a feature", (*TOUCHING, "alert"), "barred", _is_calm),
     Rule(
         "touched_once_per_episode",

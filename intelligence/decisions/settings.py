@@ -12,7 +12,7 @@ from intelligence.decisions.ladder import ACTIVE, Kind, Level
 from intelligence.sections import Section
 
 # Raise it when the code of the policy decides otherwise on the same settings.
-REVISION: Final = 2
+REVISION: Final = 3
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Hour = Annotated[int, Field(ge=0, le=23)]
@@ -79,9 +79,13 @@ class Rollback(ActionKind):
 
 
 class Limits(Section):
-    """How much may be touched, how often and when; users are counted per day over the last week."""
+    """How much may be touched, how often and when.
+
+    `minimum_users` are those of a mean day of the last week, `minimum_harmed_users` those whom the trouble hits on one day.
+    """
 
     minimum_users: float = Field(30, ge=0)
+    minimum_harmed_users: float = Field(5, ge=0)
     cooldown_days: int = Field(3, ge=0)
     touches_before_person: int = Field(2, ge=1)
     touches_within_days: int = Field(28, ge=1)

@@ -1,7 +1,8 @@
 """How sure the evidence makes us of trouble now, trouble to come, and what is to blame; 0 where nothing speaks for it.
 
 A sureness here is 2Φ(z) - 1 for z above 0: what a normal approximation says above a coin's toss. It shrinks with the
-counts behind it and so cannot grow when evidence is lost.
+counts behind it and so cannot grow when evidence is lost. Events and users are both asked, and the less sure of them counts:
+what one client does over and over is many events and one user.
 """
 
 import math
@@ -22,15 +23,13 @@ def sureness(z: float) -> float:
     return max(0.0, math.erf(z / _ROOT_2))
 
 
-def above(bad: int, total: int, limit: float) -> float:
-    """Return how sure it is that a share of `bad` in `total` lies above the limit.
+def above(share: float, total: float, limit: float) -> float:
+    """Return how sure it is that a share seen in as much as `total` independent events lies above the limit.
 
-    >>> round(above(40, 1000, 0.02), 3), above(10, 1000, 0.02)
+    >>> round(above(0.04, 1000, 0.02), 3), above(0.01, 1000, 0.02)
     (0.999, 0.0)
     """
-    if total <= 0:
-        return 0.0
-    return sureness((bad / total - limit) / math.sqrt(_variance(bad, total)))
+    return sureness(_lead(share, total, limit))
 
 
 def broken_now(facts: FeatureFacts) -> float | None:
@@ -40,31 +39,83 @@ def broken_now(facts: FeatureFacts) -> float | None:
     """
     if facts.state != "degraded":
         return 0.0
-    if facts.allowed is None or facts.bad_1d is None or facts.total_1d is None:
-        return None
-    today = above(facts.bad_1d, facts.total_1d, facts.allowed)
-    if facts.calm_days or facts.bad_3d is None or facts.total_3d is None:
+    today = _above_allowed(
+        facts,
+        _share(facts.bad_1d, facts.total_1d),
+        facts.effective_1d,
+        facts.user_share_1d,
+        facts.effective_users_1d,
+        is_dominated=facts.is_dominated_1d,
+    )
+    if today is None or facts.calm_days:
         return today
-    return max(today, above(facts.bad_3d, facts.total_3d, facts.allowed))
+    three = _above_allowed(
+        facts,
+        _share(facts.bad_3d, facts.total_3d),
+        facts.effective_3d,
+        facts.user_share_3d,
+        facts.effective_users_3d,
+        is_dominated=facts.is_dominated_3d,
+    )
+    return today if three is None else max(today, three)
+
+
+def _above_allowed(
+    facts: FeatureFacts,
+    event_share: float | None,
+    events: float | None,
+    user_share: float | None,
+    users: float | None,
+    *,
+    is_dominated: bool | None,
+) -> float | None:
+    """Return how sure it is that the promise is broken, by events and by users; None where it is not known."""
+    known = (facts.allowed, event_share, events, user_share, users)
+    if any(each is None for each in known):
+        return None
+    allowed, of_events, n, of_users, m = (each or 0.0 for each in known)
+    by_users = above(of_users, m, allowed)
+    # Where few make most of the events their share says nothing about what the others meet.
+    return by_users if is_dominated else min(above(of_events, n, allowed), by_users)
 
 
 def release_to_blame(facts: FeatureFacts, settings: Decisions) -> float | None:
     """Return how sure it is that one release fails more often than all else in use, by the multiple that counts."""
-    counts = (facts.release_events, facts.release_failed, facts.other_events, facts.other_failed)
+    counts = (
+        *(_share(facts.release_failed, facts.release_events), facts.release_effective),
+        *(_share(facts.other_failed, facts.other_events), facts.other_effective),
+        *(facts.release_user_share, facts.release_effective_users),
+        *(facts.other_user_share, facts.other_effective_users),
+    )
     if any(count is None for count in counts):
         return None if "release_counts" in facts.missing else 0.0
-    n, x, m, y = (count or 0 for count in counts)
-    if n <= 0 or m <= 0:
-        return 0.0
+    p, n, q, m, p_users, n_users, q_users, m_users = (count or 0.0 for count in counts)
     multiple = settings.signs.blamed_multiple
-    error = math.sqrt(_variance(x, n) + multiple**2 * _variance(y, m))
-    return sureness((x / n - multiple * y / m) / error)
+    by_events, by_users = _blame(p, n, q, m, multiple), _blame(p_users, n_users, q_users, m_users, multiple)
+    return min(by_events, by_users)
 
 
-def _variance(bad: int, total: int) -> float:
+def _blame(share: float, total: float, other: float, others: float, multiple: float) -> float:
+    if total <= 0 or others <= 0:
+        return 0.0
+    error = math.sqrt(_variance(share, total) + multiple**2 * _variance(other, others))
+    return sureness((share - multiple * other) / error)
+
+
+def _lead(share: float, total: float, limit: float) -> float:
+    return (share - limit) / math.sqrt(_variance(share, total)) if total > 0 else 0.0
+
+
+def _share(bad: int | None, total: int | None) -> float | None:
+    if bad is None or total is None:
+        return None
+    return bad / total if total > 0 else 0.0
+
+
+def _variance(share: float, total: float) -> float:
     # One bad and one good are added, so that a share of 0 or 1 is not taken for certain.
-    share = (bad + 1) / (total + 2)
-    return share * (1 - share) / total
+    shrunk = (share * total + 1) / (total + 2)
+    return shrunk * (1 - shrunk) / total
 
 
 def lasting(facts: FeatureFacts, settings: Decisions) -> float:

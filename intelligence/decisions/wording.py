@@ -23,7 +23,12 @@ def reasons(made: Choice) -> str:
     because = _trouble(facts)
     if made.action == "rollback" and facts.release:
         rate, rest = _share(facts.release_failed, facts.release_events), _share(facts.other_failed, facts.other_events)
-        because += f"; release {facts.release} on {facts.platform} fails {rate} of its events, all else in use {rest}"
+        hit = (
+            f" ({facts.release_failed_users} of {facts.release_users} users on one day)" if facts.release_users else ""
+        )
+        because += (
+            f"; release {facts.release} on {facts.platform} fails {rate} of its events{hit}, all else in use {rest}"
+        )
     told = f"{_DOES[made.action]} {facts.feature}: {because}."
     barred = [_SAYS[name] for name in made.lowered_by if name in _SAYS]
     return f"{told} Not more: {'; '.join(barred)}." if barred else told

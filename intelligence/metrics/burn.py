@@ -40,8 +40,12 @@ def wilson_lower_bounds(bad: Floats, total: Floats, *, z: float = WILSON_Z) -> F
     >>> wilson_lower_bounds(np.array([5.0]), np.array([100.0])).round(3)
     array([0.019])
     """
-    n = np.maximum(total, 1.0)
-    share = bad / n
+    return share_lower_bounds(bad / np.maximum(total, 1.0), total, z=z)
+
+
+def share_lower_bounds(share: Floats, total: Floats, *, z: float = WILSON_Z) -> Floats:
+    """Return the same of a share that is known from as much as `total` independent events, which need be no whole number."""
+    n = np.maximum(total, 1e-9)
     centre = share + z**2 / (2 * n)
     half_width = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     bounds: Floats = np.where(total > 0, (centre - half_width) / (1 + z**2 / n), 0.0)

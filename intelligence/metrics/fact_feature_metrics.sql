@@ -1,6 +1,8 @@
 -- Sums are taken of decimals, not of floats: exact, and so the same bit for bit in whatever order threads add them.
 -- What a visit touches is a set of bits, 64 features in a block; visits and users are counted bit by bit, which is cheaper
 -- than count(DISTINCT …) and as exact.
+-- How bad events are spread over users is counted only for users who met one and for the few who do very much: all others
+-- add nothing to the sums of bad events, and to the sums of squared use as if they were all alike.
 WITH terms AS (
     SELECT
         feature,
@@ -35,17 +37,27 @@ counted AS (
         sum(CAST(rating AS DECIMAL(18, 6))) AS rating_sum,
         count(*) FILTER (rating <= 2) AS bad_ratings,
         coalesce(sum(CAST(duration_s AS DECIMAL(18, 3))), 0) AS duration_s,
-        coalesce(sum(CAST(value AS DECIMAL(38, 6))), 0) AS value
+        coalesce(sum(CAST(value AS DECIMAL(38, 6))), 0) AS value,
+        list(user_id) FILTER (error_count > 0 OR crashed OR latency_ms > slow_latency_ms OR rating IS NOT NULL) AS noted
     FROM events
     GROUP BY event_date, feature
 ),
 visits AS (
-    SELECT event_date, user_id, block, bit_or(mark) AS touched, bit_or(mark) FILTER (crashed) AS crashed
+    SELECT
+        event_date,
+        user_id,
+        block,
+        count(*) AS events,
+        bit_or(mark) AS touched,
+        bit_or(mark) FILTER (crashed) AS crashed,
+        bit_or(mark) FILTER (latency_ms IS NOT NULL) AS timed
     FROM events
     GROUP BY event_date, user_id, session_id, block
 ),
 visitors AS (
-    SELECT event_date, block, bit_or(touched) AS touched FROM visits GROUP BY event_date, user_id, block
+    SELECT event_date, user_id, block, sum(events) AS events, bit_or(touched) AS touched, bit_or(timed) AS timed
+    FROM visits
+    GROUP BY event_date, user_id, block
 ),
 bits AS (
     SELECT CAST(bit AS UBIGINT) AS bit FROM range(64) AS numbers (bit)
@@ -56,12 +68,83 @@ sessions AS (
     GROUP BY event_date, block, bit
 ),
 users AS (
-    SELECT event_date, block, bit, count(*) AS users
+    SELECT event_date, block, bit, count(*) AS users, count(*) FILTER ((timed >> bit) & 1 = 1) AS timed_users
     FROM visitors INNER JOIN bits ON (touched >> bit) & 1 = 1
     GROUP BY event_date, block, bit
 ),
+busy AS (
+    SELECT event_date, user_id
+    FROM visitors INNER JOIN (
+        SELECT event_date, sum(events) / count(DISTINCT user_id) AS usual FROM visitors GROUP BY event_date
+    ) USING (event_date)
+    GROUP BY event_date, user_id
+    HAVING sum(events) > 8 * any_value(usual)
+),
+counted_users AS (
+    SELECT event_date, feature, unnest(noted) AS user_id FROM counted
+    UNION
+    SELECT event_date, feature, user_id FROM warehouse.fact_events SEMI JOIN busy USING (event_date, user_id)
+    WHERE event_date >= $start AND event_date < $end
+),
+by_user AS (
+    SELECT
+        event_date,
+        feature,
+        user_id,
+        count(*) AS usage_count,
+        count(latency_ms) AS timed_events,
+        count(rating) AS ratings,
+        count(*) FILTER (error_count > 0 OR crashed) AS failed_events,
+        count(*) FILTER (crashed) AS crashed_events,
+        count(*) FILTER (latency_ms > slow_latency_ms) AS slow_events,
+        count(*) FILTER (rating <= 2) AS bad_ratings
+    FROM (
+        SELECT * FROM warehouse.fact_events SEMI JOIN counted_users USING (event_date, feature, user_id)
+        WHERE event_date >= $start AND event_date < $end
+    ) INNER JOIN terms USING (feature)
+    GROUP BY event_date, feature, user_id
+),
+spread AS (
+    SELECT
+        event_date,
+        feature,
+        count(*) AS counted_users,
+        count(*) FILTER (timed_events > 0) AS counted_timed_users,
+        count(*) FILTER (ratings > 0) AS rating_users,
+        sum(usage_count) AS counted_usage,
+        sum(timed_events) AS counted_timed,
+        sum(usage_count * usage_count) AS usage_square_sum,
+        sum(timed_events * timed_events) AS timed_square_sum,
+        sum(ratings * ratings) AS rating_square_sum,
+        count(*) FILTER (failed_events > 0) AS failed_users,
+        sum(failed_events * failed_events) AS failed_square_sum,
+        sum(failed_events * usage_count) AS failed_cross_sum,
+        sum(CAST(failed_events / nullif(usage_count, 0) AS DECIMAL(18, 9))) FILTER (failed_events > 0) AS failed_share_sum,
+        sum(CAST((failed_events / nullif(usage_count, 0)) ** 2 AS DECIMAL(18, 9))) FILTER (failed_events > 0) AS failed_share_square_sum,
+        max({'events': failed_events, 'user_id': user_id, 'total': usage_count}) FILTER (failed_events > 0) AS most_failed,
+        count(*) FILTER (crashed_events > 0) AS crashed_users,
+        sum(crashed_events * crashed_events) AS crashed_square_sum,
+        sum(crashed_events * usage_count) AS crashed_cross_sum,
+        sum(CAST(crashed_events / nullif(usage_count, 0) AS DECIMAL(18, 9))) FILTER (crashed_events > 0) AS crashed_share_sum,
+        sum(CAST((crashed_events / nullif(usage_count, 0)) ** 2 AS DECIMAL(18, 9))) FILTER (crashed_events > 0) AS crashed_share_square_sum,
+        max({'events': crashed_events, 'user_id': user_id, 'total': usage_count}) FILTER (crashed_events > 0) AS most_crashed,
+        count(*) FILTER (slow_events > 0) AS slow_users,
+        sum(slow_events * slow_events) AS slow_square_sum,
+        sum(slow_events * timed_events) AS slow_cross_sum,
+        sum(CAST(slow_events / nullif(timed_events, 0) AS DECIMAL(18, 9))) FILTER (slow_events > 0) AS slow_share_sum,
+        sum(CAST((slow_events / nullif(timed_events, 0)) ** 2 AS DECIMAL(18, 9))) FILTER (slow_events > 0) AS slow_share_square_sum,
+        max({'events': slow_events, 'user_id': user_id, 'total': timed_events}) FILTER (slow_events > 0) AS most_slow,
+        count(*) FILTER (bad_ratings > 0) AS disliked_users,
+        sum(bad_ratings * bad_ratings) AS disliked_square_sum,
+        sum(bad_ratings * ratings) AS disliked_cross_sum,
+        sum(CAST(bad_ratings / nullif(ratings, 0) AS DECIMAL(18, 9))) FILTER (bad_ratings > 0) AS disliked_share_sum,
+        sum(CAST((bad_ratings / nullif(ratings, 0)) ** 2 AS DECIMAL(18, 9))) FILTER (bad_ratings > 0) AS disliked_share_square_sum,
+        max({'events': bad_ratings, 'user_id': user_id, 'total': ratings}) FILTER (bad_ratings > 0) AS most_disliked
+    FROM by_user
+    GROUP BY event_date, feature
+),
 reached AS (
-    SELECT event_date, feature, users, sessions, crashed_sessions
+    SELECT event_date, feature, users, timed_users, sessions, crashed_sessions
     FROM sessions
     INNER JOIN users USING (event_date, block, bit)
     INNER JOIN terms USING (block, bit)
@@ -91,5 +174,44 @@ SELECT
     bad_ratings,
     bad_ratings / nullif(ratings, 0) AS bad_rating_rate,
     CAST(duration_s AS DOUBLE) AS duration_s,
-    CAST(value AS DOUBLE) AS value
-FROM counted INNER JOIN reached USING (event_date, feature)
+    CAST(value AS DOUBLE) AS value,
+    coalesce(failed_users, 0) AS failed_users,
+    CAST(coalesce(failed_square_sum, 0) AS BIGINT) AS failed_square_sum,
+    CAST(coalesce(failed_cross_sum, 0) AS BIGINT) AS failed_cross_sum,
+    CAST(coalesce(failed_share_sum, 0) AS DOUBLE) AS failed_share_sum,
+    CAST(coalesce(failed_share_square_sum, 0) AS DOUBLE) AS failed_share_square_sum,
+    most_failed.user_id AS most_failed_user,
+    most_failed.events AS most_failed_events,
+    most_failed.total AS most_failed_total,
+    coalesce(crashed_users, 0) AS crashed_users,
+    CAST(coalesce(crashed_square_sum, 0) AS BIGINT) AS crashed_square_sum,
+    CAST(coalesce(crashed_cross_sum, 0) AS BIGINT) AS crashed_cross_sum,
+    CAST(coalesce(crashed_share_sum, 0) AS DOUBLE) AS crashed_share_sum,
+    CAST(coalesce(crashed_share_square_sum, 0) AS DOUBLE) AS crashed_share_square_sum,
+    most_crashed.user_id AS most_crashed_user,
+    most_crashed.events AS most_crashed_events,
+    most_crashed.total AS most_crashed_total,
+    coalesce(slow_users, 0) AS slow_users,
+    CAST(coalesce(slow_square_sum, 0) AS BIGINT) AS slow_square_sum,
+    CAST(coalesce(slow_cross_sum, 0) AS BIGINT) AS slow_cross_sum,
+    CAST(coalesce(slow_share_sum, 0) AS DOUBLE) AS slow_share_sum,
+    CAST(coalesce(slow_share_square_sum, 0) AS DOUBLE) AS slow_share_square_sum,
+    most_slow.user_id AS most_slow_user,
+    most_slow.events AS most_slow_events,
+    most_slow.total AS most_slow_total,
+    coalesce(disliked_users, 0) AS disliked_users,
+    CAST(coalesce(disliked_square_sum, 0) AS BIGINT) AS disliked_square_sum,
+    CAST(coalesce(disliked_cross_sum, 0) AS BIGINT) AS disliked_cross_sum,
+    CAST(coalesce(disliked_share_sum, 0) AS DOUBLE) AS disliked_share_sum,
+    CAST(coalesce(disliked_share_square_sum, 0) AS DOUBLE) AS disliked_share_square_sum,
+    most_disliked.user_id AS most_disliked_user,
+    most_disliked.events AS most_disliked_events,
+    most_disliked.total AS most_disliked_total,
+    coalesce(usage_square_sum, 0) + coalesce((usage_count - coalesce(counted_usage, 0)) ** 2 / nullif(users - coalesce(counted_users, 0), 0), 0) AS usage_square_sum,
+    timed_users,
+    coalesce(timed_square_sum, 0) + coalesce((timed_events - coalesce(counted_timed, 0)) ** 2 / nullif(timed_users - coalesce(counted_timed_users, 0), 0), 0) AS timed_square_sum,
+    coalesce(rating_users, 0) AS rating_users,
+    CAST(coalesce(rating_square_sum, 0) AS DOUBLE) AS rating_square_sum
+FROM counted
+INNER JOIN reached USING (event_date, feature)
+LEFT JOIN spread USING (event_date, feature)

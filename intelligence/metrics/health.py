@@ -2,23 +2,26 @@
 
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final
+from typing import Final, Literal
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from intelligence.metrics.burn import burn_rates, trailing_sums, wilson_lower_bounds
+from intelligence.metrics.burn import burn_rates, share_lower_bounds, trailing_sums
+from intelligence.metrics.spread import OBJECTIVES as TERMS
+from intelligence.metrics.spread import SUMS, Spread, spread_columns
 from intelligence.metrics.tables import FEATURE_HEALTH
 from intelligence.product import Health
 from intelligence.tables import Days
 
 WINDOW_DAYS: Final = 28
-OBJECTIVES: Final = ("errors", "crashes", "latency", "ratings")
-_BAD: Final = ("failed_events", "crashed_events", "slow_events", "bad_ratings")
-_TOTAL: Final = ("usage_count", "usage_count", "timed_events", "ratings")
+OBJECTIVES: Final = tuple(TERMS)
 _ALLOWED: Final = ("max_error_rate", "max_crash_rate", "max_slow_rate", "max_bad_rating_rate")
 _NOUNS: Final = ("events", "events", "timed events", "ratings")
+LOUD_SHARE: Final = 0.5
+LOUD_EVENTS: Final = 5
+_FIRST: Final = 1e9
 STATES: Final = ("unknown", "healthy", "at_risk", "degraded")
 UNKNOWN, HEALTHY, AT_RISK, DEGRADED = range(4)
 _COLUMNS: Final = tuple(column.name for column in FEATURE_HEALTH.columns)
@@ -33,9 +36,10 @@ class _Window:
     features: list[str]
     first_seen: NDArray[np.datetime64]
     days: list[date]
-    bad: Floats
-    total: Floats
+    counts: Spread
     allowed: Floats
+    most_user: NDArray[np.object_]
+    most_bad: Floats
     usage: Floats
     users: Floats
     faulty: NDArray[np.bool_]
@@ -65,7 +69,10 @@ def feature_health(
     """Return one row per day of `days` and feature known by then, in the shape of metrics.feature_health.
 
     A feature becomes degraded when one promise burns at `rules.fast_burn` on the day, or at `rules.slow_burn` over
-    three days with the day agreeing, and Wilson's lower bound of the bad share lies above what is allowed. It
+    three days with the day agreeing, Wilson's lower bound of the bad share, clustered by user, lies above what is
+    allowed, and users agree: so does the bound of the mean bad share of its users, of whom as many as
+    `rules.minimum_harmed_users` alike are harmed. What burns in events alone, as by one client, is at risk. Where a few
+    users make most of the events the users' share stands for that of the events, so that nobody hides what others meet. It
     recovers after `rules.recovery_days` judged days in a row within all promises. A day with fewer than
     `rules.minimum_events` events, or with faulty telemetry, changes no state; after `rules.stale_after_days` of
     them the state is unknown.
@@ -102,6 +109,7 @@ class _Burn:
     rate_3d: Floats
     rate_28d: Floats
     enough: NDArray[np.bool_]
+    over: NDArray[np.bool_]
     broken: NDArray[np.bool_]
     warned: NDArray[np.bool_]
 
@@ -114,18 +122,30 @@ def _window(metrics: pl.DataFrame, known: pl.DataFrame, quality: pl.DataFrame, d
     )
     faulty_days = quality.filter(pl.col("verdict").is_in(["partial", "empty"]))["event_date"].to_list()
     faulty = np.array([day in faulty_days for day in calendar])
-    columns = sorted({*_BAD, *_TOTAL, "users"})
-    cube = grid.join(metrics.select("feature", "event_date", *columns), on=["feature", "event_date"], how="left")
-    cube = cube.sort("feature", "event_date").fill_null(0)
+    columns = sorted({name for objective in OBJECTIVES for name in spread_columns(objective)})
+    most = [f"most_{prefix}" for _, _, prefix, _, _ in TERMS.values()]
+    named = [f"{prefix}_{name}" for prefix in most for name in ("user", "events")]
+    cube = grid.join(
+        metrics.select("feature", "event_date", *columns, *named), on=["feature", "event_date"], how="left"
+    )
+    cube = cube.sort("feature", "event_date").with_columns(pl.col(*columns).fill_null(0))
     by_name = {name: cube[name].to_numpy().astype(float).reshape(known.height, length) for name in columns}
     counted = np.where(faulty, 0.0, 1.0)
+    sums = [
+        np.stack([by_name[spread_columns(objective)[place]] for objective in OBJECTIVES]) * counted
+        for place in range(len(SUMS))
+    ]
+    shape = (len(OBJECTIVES), known.height, length)
     return _Window(
         features=known["feature"].to_list(),
         first_seen=known["first_seen_date"].to_numpy().astype("datetime64[D]"),
         days=calendar,
-        bad=np.stack([by_name[name] for name in _BAD]) * counted,
-        total=np.stack([by_name[name] for name in _TOTAL]) * counted,
+        counts=Spread(*sums),
         allowed=known.select(_ALLOWED).to_numpy().T[:, :, None].astype(float),
+        most_user=np.stack([cube[f"{name}_user"].to_numpy() for name in most]).reshape(shape),
+        most_bad=np.stack([cube[f"{name}_events"].fill_null(0).to_numpy().astype(float) for name in most]).reshape(
+            shape
+        ),
         usage=by_name["usage_count"],
         users=by_name["users"],
         faulty=faulty,
@@ -151,15 +171,44 @@ def _standing(previous: pl.DataFrame, features: list[str], first_day: date) -> _
 
 
 def _burn(window: _Window, rules: Health) -> _Burn:
-    bad = {width: trailing_sums(window.bad, width) for width in (1, 3, WINDOW_DAYS)}
-    total = {width: trailing_sums(window.total, width) for width in (1, 3, WINDOW_DAYS)}
-    rate = {width: burn_rates(bad[width], total[width], window.allowed) for width in bad}
-    enough = {width: total[width] >= rules.minimum_events for width in (1, 3)}
-    lower = {width: wilson_lower_bounds(bad[width], total[width]) for width in (1, 3)}
-    fast = enough[1] & (rate[1] >= rules.fast_burn) & (lower[1] > window.allowed)
-    slow = enough[3] & (rate[3] >= rules.slow_burn) & (lower[3] > window.allowed) & ~(rate[1] < rules.slow_burn)
-    warned = enough[3] & (lower[3] > rules.warning_share * window.allowed)
-    return _Burn(rate[1], rate[3], rate[WINDOW_DAYS], enough[1], fast | slow, warned)
+    counts = {width: _summed(window.counts, width) for width in (1, 3, WINDOW_DAYS)}
+    rate = {width: burn_rates(sums.bad, sums.total, window.allowed) for width, sums in counts.items()}
+    enough = {width: counts[width].total >= rules.minimum_events for width in (1, 3)}
+    share = {width: counts[width].user_share() / window.allowed for width in (1, 3)}
+    # Where few users make most of the events, what the others meet is seen in the users' share alone.
+    veiled = {width: counts[width].is_dominated(width) for width in (1, 3)}
+    burn = {width: np.where(veiled[width], share[width], rate[width]) for width in (1, 3)}
+    by_events = {width: veiled[width] | (_lower(counts[width], "event") > window.allowed) for width in (1, 3)}
+    by_users = {width: _lower(counts[width], "user") for width in (1, 3)}
+    # Of three days the one with the most counts: the same users may come every day.
+    harmed = {1: counts[1].harmed_users()}
+    harmed[3] = np.maximum.reduce([_before(harmed[1], back) for back in range(3)])
+    agreed = {
+        width: (by_users[width] > window.allowed) & (harmed[width] >= rules.minimum_harmed_users) for width in (1, 3)
+    }
+    fast = enough[1] & (burn[1] >= rules.fast_burn) & by_events[1]
+    slow = enough[3] & (burn[3] >= rules.slow_burn) & by_events[3] & ~(burn[1] < rules.slow_burn)
+    broken = (fast & agreed[1]) | (slow & agreed[3])
+    near = rules.warning_share * window.allowed
+    warned = enough[3] & (veiled[3] | (_lower(counts[3], "event") > near)) & (by_users[3] > near)
+    over = enough[1] & (burn[1] > 1) & (share[1] > 1)
+    return _Burn(rate[1], rate[3], rate[WINDOW_DAYS], enough[1], over, broken, warned | fast | slow)
+
+
+def _summed(counts: Spread, width: int) -> Spread:
+    return Spread(*(trailing_sums(getattr(counts, name), width) for name in SUMS))
+
+
+def _lower(counts: Spread, of: Literal["event", "user"]) -> Floats:
+    if of == "event":
+        return share_lower_bounds(counts.event_share(), counts.effective_events())
+    return share_lower_bounds(counts.user_share(), counts.effective_users())
+
+
+def _before(values: Floats, days: int) -> Floats:
+    shifted = np.zeros_like(values)
+    shifted[..., days:] = values[..., : values.shape[-1] - days]
+    return shifted
 
 
 def _usage_share(window: _Window) -> Floats:
@@ -188,7 +237,7 @@ def _judged_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules
     usage = window.usage[:, t]
     judged = (usage >= rules.minimum_events) & ~window.faulty[t]
     broken = judged & burn.broken[:, :, t].any(axis=0)
-    within = ~(burn.enough[:, :, t] & (burn.rate_1d[:, :, t] > 1)).any(axis=0) & ~broken
+    within = ~burn.over[:, :, t].any(axis=0) & ~broken
     standing.calm_days = np.where(judged, np.where(within, standing.calm_days + 1, 0), standing.calm_days)
     # A feature's memory begins on the day it is first seen, whichever day the run begins on.
     standing.unjudged_days = np.where(judged | (day < window.first_seen), 0, standing.unjudged_days + 1)
@@ -198,8 +247,9 @@ def _judged_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules
     state = np.where(standing.unjudged_days > rules.stale_after_days, UNKNOWN, state)
     standing.since = np.where((state == standing.state) & (day > window.first_seen), standing.since, day)
     standing.state = state
-    rates = np.where(burn.enough[:, :, t], burn.rate_1d[:, :, t], -1.0)
-    worst = rates.argmax(axis=0)
+    # A promise that is broken for many goes before one that burns faster for one.
+    rates = np.where(burn.enough[:, :, t], np.nan_to_num(burn.rate_1d[:, :, t]), -1.0)
+    worst = (rates + np.where(burn.broken[:, :, t] & burn.enough[:, :, t], _FIRST, 0.0)).argmax(axis=0)
     told = judged & (rates.max(axis=0) >= 0)
     evidence = np.select(
         [np.full(len(usage), window.faulty[t]), usage == 0, ~judged],
@@ -207,11 +257,22 @@ def _judged_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules
         "enough",
     )
 
+    def of_worst_of(values: Floats) -> Floats:
+        picked: Floats = values[worst, np.arange(len(worst)), min(t, values.shape[2] - 1)]
+        return picked
+
     def of_worst(values: Floats) -> pl.Series:
-        picked = values[worst, np.arange(len(worst)), min(t, values.shape[2] - 1)]
+        picked = of_worst_of(values)
         return pl.Series(np.where(told, picked, np.nan), dtype=pl.Float64).fill_nan(None)
 
-    excess = np.maximum(window.bad - window.allowed * window.total, 0.0)[:, :, t].sum(axis=0)
+    counts = window.counts
+    users = window.most_user[worst, np.arange(len(worst)), t]
+    is_loud = (
+        told
+        & (of_worst_of(window.most_bad) >= LOUD_SHARE * of_worst_of(counts.bad))
+        & (of_worst_of(window.most_bad) >= LOUD_EVENTS)
+    )
+    excess = np.maximum(counts.bad - window.allowed * counts.total, 0.0)[:, :, t].sum(axis=0)
     return pl.DataFrame(
         {
             "event_date": [window.days[t]] * len(usage),
@@ -226,16 +287,25 @@ def _judged_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules
             "burn_3d": of_worst(burn.rate_3d),
             "burn_28d": of_worst(burn.rate_28d),
             "excess_bad_events": excess,
+            "harmed_users": of_worst(counts.harmed).cast(pl.Int64),
+            "judged_users": of_worst(counts.users).cast(pl.Int64),
+            "user_rate_1d": of_worst(counts.user_share()),
+            "most_bad_user": [user if loud else None for user, loud in zip(users, is_loud, strict=True)],
+            "most_bad_events": [
+                int(n) if loud else None
+                for n, loud in zip(of_worst(window.most_bad).fill_null(0), is_loud, strict=True)
+            ],
             "usage_count": usage.astype(np.int64),
             "users": window.users[:, t].astype(np.int64),
-            "bad": of_worst(window.bad),
-            "total": of_worst(window.total),
+            "bad": of_worst(counts.bad),
+            "total": of_worst(counts.total),
             "allowed": of_worst(window.allowed),
         },
         schema_overrides={
             "event_date": pl.Date,
             "since": pl.Date,
-            **dict.fromkeys(("feature", "state", "evidence", "worst_objective"), pl.String),
+            **dict.fromkeys(("feature", "state", "evidence", "worst_objective", "most_bad_user"), pl.String),
+            "most_bad_events": pl.Int64,
         },
     )
 
@@ -248,14 +318,34 @@ def _worded(judged: pl.DataFrame, rules: Health) -> pl.DataFrame:
         "no_events": pl.lit("no event on the day; the state before it stands"),
         "low_volume": pl.format("{} events are too few to judge by; the state before them stands", "usage_count"),
     }
+    one_user = (
+        pl.when(pl.col("most_bad_user").is_not_null())
+        .then(
+            pl.format(
+                "; {} of the {} are of one user, `{}`", "most_bad_events", pl.col("bad").cast(pl.Int64), "most_bad_user"
+            )
+        )
+        .otherwise(pl.lit(""))
+    )
+    veiled = (
+        pl.when(
+            (pl.col("user_rate_1d") > pl.col("allowed"))
+            & (pl.col("user_rate_1d") > 2 * pl.col("bad") / pl.col("total"))
+        )
+        .then(pl.format("; {}% of what the mean user did", (pl.col("user_rate_1d") * 100).round(1)))
+        .otherwise(pl.lit(""))
+    )
     reason = pl.format(
-        "{}: {} of {} {} were bad, {}x what is allowed ({}%)",
+        "{}: {} of {} {} were bad ({} of {} users), {}x what is allowed ({}%){}",
         "worst_objective",
         pl.col("bad").cast(pl.Int64),
         pl.col("total").cast(pl.Int64),
         pl.col("worst_objective").replace_strict(dict(zip(OBJECTIVES, _NOUNS, strict=True)), default="events"),
+        "harmed_users",
+        "judged_users",
         pl.col("burn_1d").round(1),
         (pl.col("allowed") * 100).round(2),
+        veiled + one_user,
     )
     for evidence, words in unjudged.items():
         reason = pl.when(pl.col("evidence") == evidence).then(words).otherwise(reason)

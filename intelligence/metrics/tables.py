@@ -6,6 +6,21 @@ from intelligence.tables import Claim, Column, Table, rate_claim
 
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
 
+
+def _spread_columns(prefix: str, bad: str, total: str, words: str) -> tuple[Column, ...]:
+    """Return the columns that tell how the bad events of one promise are spread over users."""
+    return (
+        Column(f"{prefix}_users", "BIGINT", f"Users with {words}.", True),
+        Column(f"{prefix}_square_sum", "BIGINT", f"Sum over users of {bad} squared.", True),
+        Column(f"{prefix}_cross_sum", "BIGINT", f"Sum over users of {bad} x {total}.", True),
+        Column(f"{prefix}_share_sum", "DOUBLE", f"Sum over users of {bad} / {total}.", True),
+        Column(f"{prefix}_share_square_sum", "DOUBLE", f"Sum over users of ({bad} / {total}) squared.", True),
+        Column(f"most_{prefix}_user", "VARCHAR", f"The user with the most of {bad}."),
+        Column(f"most_{prefix}_events", "BIGINT", f"That user's {bad}."),
+        Column(f"most_{prefix}_total", "BIGINT", f"That user's {total}."),
+    )
+
+
 FACT_FEATURE_METRICS: Final = Table(
     layer="metrics",
     name="fact_feature_metrics",
@@ -36,12 +51,22 @@ FACT_FEATURE_METRICS: Final = Table(
         Column("bad_rating_rate", "DOUBLE", "bad_ratings / ratings."),
         Column("duration_s", "DOUBLE", "Time spent in all events.", True),
         Column("value", "DOUBLE", "Worth of all events.", True),
+        *_spread_columns("failed", "failed_events", "usage_count", "a failed event"),
+        *_spread_columns("crashed", "crashed_events", "usage_count", "a crashed event"),
+        *_spread_columns("slow", "slow_events", "timed_events", "a slow event"),
+        *_spread_columns("disliked", "bad_ratings", "ratings", "a rating of 2 or less"),
+        Column("usage_square_sum", "DOUBLE", "Sum over users of usage_count squared.", True),
+        Column("timed_users", "BIGINT", "Users with a timed event.", True),
+        Column("timed_square_sum", "DOUBLE", "Sum over users of timed_events squared.", True),
+        Column("rating_users", "BIGINT", "Users who rated.", True),
+        Column("rating_square_sum", "DOUBLE", "Sum over users of ratings squared.", True),
     ),
     key=("event_date", "feature"),
     day="event_date",
     page="""
         SELECT feature, list(usage_count ORDER BY event_date) AS usage_14d, list(error_rate ORDER BY event_date) AS errors_14d,
-               round(sum(failed_events) / sum(usage_count), 4) AS error_rate
+               round(sum(failed_events) / sum(usage_count), 4) AS error_rate,
+               round(sum(failed_users) / sum(users), 4) AS users_hit
         FROM metrics.fact_feature_metrics WHERE event_date >= $end - INTERVAL 14 DAY AND event_date < $end
         GROUP BY feature ORDER BY error_rate DESC LIMIT 12""",
     numbers=f"""
@@ -175,6 +200,11 @@ FEATURE_HEALTH: Final = Table(
         Column(
             "excess_bad_events", "DOUBLE", "Events of the day beyond what the promises allow, summed over them.", True
         ),
+        Column("harmed_users", "BIGINT", "Users who met a bad event of the worst objective on the day."),
+        Column("judged_users", "BIGINT", "Users who met any event of the worst objective on the day."),
+        Column("user_rate_1d", "DOUBLE", "Mean over those users of the bad share of each."),
+        Column("most_bad_user", "VARCHAR", "The user with the most bad events, where these are half of all or more."),
+        Column("most_bad_events", "BIGINT", "The bad events of that user."),
         Column("usage_count", "BIGINT", "Events of the day.", True),
         Column("users", "BIGINT", "Users of the day.", True),
         Column("usage_share_7d", "DOUBLE", "Its share of the product's events, last 7 days."),

@@ -1,6 +1,6 @@
 """An installation in which one release is bad, for tests of what is decided about it and what becomes of that."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +61,20 @@ class Site:
                 connection.unregister("rows_to_insert")
             for row in known.release_days.iter_rows(named=True):  # type: ignore[union-attr]
                 connection.execute(
-                    "INSERT INTO telemetry.raw_events BY NAME SELECT $event_date AS event_date, $feature AS feature, 's' AS session_id,"
+                    "INSERT INTO telemetry.raw_events BY NAME SELECT $event_date AS event_date, $feature AS feature,"
+                    " 'u' || n AS user_id, 's' AS session_id,"
                     " $platform AS platform, $app_version AS app_version, n < $failed_events AS crashed, false AS is_duplicate"
                     " FROM range($events) AS rows(n)",
-                    row,
+                    {
+                        name: row[name]
+                        for name in ("event_date", "feature", "platform", "app_version", "failed_events", "events")
+                    },
                 )
+            connection.execute(
+                "INSERT INTO warehouse.dim_users BY NAME SELECT 'u' || n AS user_id, $seen AS first_seen_at, $seen AS last_seen_at"
+                " FROM range(200) AS users(n)",
+                {"seen": datetime.combine(DAY - timedelta(days=60), time())},
+            )
 
         self.lake.commit(insert)
 

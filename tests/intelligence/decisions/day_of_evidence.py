@@ -6,6 +6,7 @@ from typing import Any
 import polars as pl
 
 from intelligence.decisions.evidence import Sources
+from tests.spread_of_users import alike
 
 DAY = date(2026, 7, 20)
 NO_ACTIONS = pl.DataFrame(
@@ -21,15 +22,17 @@ def health(feature: str, state: str = "degraded", since: date | None = None, **o
     return {
         "event_date": DAY, "feature": feature, "state": state, "evidence": "enough", "since": since or back(1),
         "calm_days": 0, "reason": "errors: 60 of 800 events were bad", "worst_objective": "errors", "burn_1d": 3.0,
-        "burn_3d": 2.5, "burn_28d": 0.5, "users": 400, "reach_28d": 0.15, **other,
+        "burn_3d": 2.5, "burn_28d": 0.5, "users": 400, "reach_28d": 0.15, "most_bad_user": None,
+        "most_bad_events": None, **other,
     }  # fmt: skip
 
 
-def used(feature: str, day: date, failed: int) -> dict[str, Any]:
-    return {
+def used(feature: str, day: date, failed: int, users: int = 400) -> dict[str, Any]:
+    counts = {
         "event_date": day, "feature": feature, "usage_count": 800, "failed_events": failed, "crashed_events": 1,
         "timed_events": 700, "slow_events": 4, "ratings": 20, "bad_ratings": 2, "mean_latency_ms": 200.0,
     }  # fmt: skip
+    return {**counts, **alike({name: n for name, n in counts.items() if isinstance(n, int)}, users), "users": users}
 
 
 def described(feature: str, **other: Any) -> dict[str, Any]:
@@ -42,7 +45,16 @@ def described(feature: str, **other: Any) -> dict[str, Any]:
 def by_release(feature: str, platform: str, version: str, day: date, events: int, failed: int) -> dict[str, Any]:
     return {
         "event_date": day, "feature": feature, "platform": platform, "app_version": version, "events": events,
-        "failed_events": failed,
+        "failed_events": failed, "users": events, "failed_users": failed, "failed_square_sum": failed,
+        "failed_cross_sum": failed, "events_square_sum": events, "failed_share_sum": float(failed),
+        "failed_share_square_sum": float(failed),
+    }  # fmt: skip
+
+
+def known_harmed(feature: str, day: date, failed: int = 40) -> dict[str, Any]:
+    return {
+        "event_date": day, "feature": feature, "known_failed_users": failed, "known_crashed_users": 1,
+        "known_slow_users": 2, "known_disliked_users": 1,
     }  # fmt: skip
 
 
@@ -81,6 +93,7 @@ def sources(**other: Any) -> Sources:
         "release_days": pl.DataFrame(
             [by_release("quiz", *name, back(n), 200, failed) for name, failed in failures.items() for n in range(2)]
         ),
+        "known_harmed": pl.DataFrame([known_harmed(name, back(n)) for name in ("quiz", "chat") for n in range(3)]),
         "drift": pl.DataFrame({"event_date": [DAY], "state": ["steady"]}),
         "flags": pl.DataFrame(
             [

@@ -22,6 +22,12 @@ from tests.intelligence.decisions.facts_of_a_day import (
     SOUND,
 )  # fmt: skip
 
+# Three failures in forty events, each of another user, do not make sure that the release is to blame.
+OF_A_SMALL_RELEASE = replace(
+    BROKEN_BY_A_RELEASE, release_failed=3, release_events=40, release_effective=40.0, release_user_share=3 / 40,
+    release_effective_users=40.0,
+)  # fmt: skip
+
 
 def policy(**changes: Any) -> Decisions:
     merged = AUTO.model_dump()
@@ -159,7 +165,7 @@ def test_what_no_data_does_is_stated_for_each_kind(kind: str, says: str) -> None
 @pytest.mark.parametrize(
     ("kind", "facts", "next_one"),
     [
-        ("rollback", replace(BROKEN_BY_A_RELEASE, release_failed=3, release_events=40), "throttle"),
+        ("rollback", OF_A_SMALL_RELEASE, "throttle"),
         ("throttle", replace(SLOWLY_DECAYING, bad_1d=24, bad_3d=56), "alert"),
         ("hold", replace(RAMPING, risk_low=0.55), "alert"),
         ("alert", replace(ABOUT_TO_BREAK, risk_low=0.3), "ticket"),
@@ -176,7 +182,7 @@ def test_what_inconclusive_does_is_stated_for_each_kind(
 
 
 def test_an_uncertain_rollback_waits_for_the_next_day_rather_than_throttling() -> None:
-    found = made(replace(BROKEN_BY_A_RELEASE, release_failed=3, release_events=40))
+    found = made(OF_A_SMALL_RELEASE)
     assert found.action == "alert"
     assert "inconclusive" in found.why_not["throttle"]
 

@@ -61,7 +61,9 @@ def ids(warehouse: Warehouse, **edited: Any) -> dict[str, str]:
         health=health,
         features=features,
         metrics=metrics,
-        release_days=lake.frame(sql("decisions/release_days.sql"), {"start": DAYS.start, "end": DAYS.end}),
+        release_days=lake.frame(
+            sql("decisions/release_days.sql"), {"start": DAYS.start, "end": DAYS.end, "features": ["quiz", "chat"]}
+        ),
         releases=lake.frame("""
             SELECT app_version, platform, min(event_time) AS first_seen_at FROM telemetry.events GROUP BY ALL"""),
     )

@@ -7,9 +7,11 @@ from datetime import date, timedelta
 import polars as pl
 
 from intelligence.metrics.health import WINDOW_DAYS, feature_health
+from intelligence.metrics.spread import OBJECTIVES, spread_columns
 from intelligence.metrics.tables import FEATURE_HEALTH
 from intelligence.product import Health, Promises
 from intelligence.tables import Days
+from tests.spread_of_users import alike
 
 START = date(2026, 1, 5)
 RULES = Health()
@@ -28,6 +30,13 @@ class Used:
     ratings: int = 0
     bad_ratings: int = 0
     users: int = 40
+
+    def counts(self) -> dict[str, int]:
+        return {
+            "usage_count": self.usage, "failed_events": self.failed, "crashed_events": self.crashed,
+            "timed_events": self.timed, "slow_events": self.slow, "ratings": self.ratings,
+            "bad_ratings": self.bad_ratings,
+        }  # fmt: skip
 
 
 CALM = Used()
@@ -77,20 +86,19 @@ class Case:
 
     def metrics(self) -> pl.DataFrame:
         rows = [
-            (
-                name, day(number), used.usage, used.failed, used.crashed, used.timed, used.slow, used.ratings,
-                used.bad_ratings, used.users,
-            )
+            {"feature": name, "event_date": day(number), **counts, **alike(counts, used.users)}
             for name, history in self.histories.items()
             for number, used in enumerate(history)
             if used
-        ]  # fmt: skip
-        names = [
-            "usage_count", "failed_events", "crashed_events", "timed_events", "slow_events", "ratings", "bad_ratings",
-            "users",
-        ]  # fmt: skip
-        schema = {"feature": pl.String, "event_date": pl.Date, **dict.fromkeys(names, pl.Int64)}
-        return pl.DataFrame(rows, schema=schema, orient="row")
+            for counts in [used.counts()]
+        ]
+        names = {name for objective in OBJECTIVES for name in spread_columns(objective)}
+        most = {f"most_{prefix}_{of}" for _, _, prefix, _, _ in OBJECTIVES.values() for of in ("user", "events")}
+        schema = {
+            "feature": pl.String, "event_date": pl.Date, **dict.fromkeys(sorted(names), pl.Float64),
+            **{name: pl.String if name.endswith("user") else pl.Int64 for name in sorted(most)},
+        }  # fmt: skip
+        return pl.DataFrame([{name: row[name] for name in schema} for row in rows], schema=schema, orient="row")
 
     def features(self) -> pl.DataFrame:
         rows = []

@@ -84,7 +84,7 @@ def test_a_release_that_breaks_a_promise_threefold_is_found_even_by_a_small_feat
 
 def test_the_reason_says_what_was_counted_and_what_is_allowed() -> None:
     row = judged(*[CALM] * 3, BAD).row(-1, named=True)
-    assert row["reason"] == "errors: 48 of 400 events were bad, 6.0x what is allowed (2.0%)"
+    assert row["reason"] == "errors: 48 of 400 events were bad (40 of 40 users), 6.0x what is allowed (2.0%)"
     assert row["burn_1d"] == pytest.approx(6.0)
     assert row["burn_3d"] == pytest.approx((48 + 2 + 2) / 1200 / 0.02)
     assert row["excess_bad_events"] == pytest.approx(48 - 0.02 * 400)

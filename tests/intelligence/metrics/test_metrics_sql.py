@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from intelligence.metrics.spread import OBJECTIVES
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY, USER_DAY
 from intelligence.tables import Days
 from intelligence.warehouse.tables import FACT_EVENTS, FACT_SESSIONS, FACT_VISIT_EVENTS
@@ -20,6 +21,7 @@ from tests.intelligence.hand_made_lake import (
     event,
     random_events,
 )
+from tests.spread_of_users import of_users
 
 
 def facts_of(warehouse: Warehouse) -> list[dict[str, Any]]:
@@ -47,6 +49,46 @@ def mean(values: list[float]) -> float | None:
 
 def quantile(values: list[float], q: float) -> float | None:
     return float(np.quantile(values, q)) if values else None
+
+
+# Users who met nothing bad and do not do very much count as alike.
+ROUGH = ("usage_square_sum", "timed_square_sum")
+
+
+def spread_of(rows: list[dict[str, Any]], slow_limit: float) -> dict[str, Any]:
+    """Return the columns that tell how bad events are spread over users, counted user by user."""
+    by_user = {
+        user: {
+            "errors": (sum(row["error_count"] > 0 or row["crashed"] for row in mine), len(mine)),
+            "crashes": (sum(row["crashed"] for row in mine), len(mine)),
+            "latency": (sum(ms > slow_limit for ms in filled(mine, "latency_ms")), len(filled(mine, "latency_ms"))),
+            "ratings": (sum(stars <= 2 for stars in filled(mine, "rating")), len(filled(mine, "rating"))),
+        }
+        for (user,), mine in grouped(rows, "user_id").items()
+    }
+    found = of_users({name: [counts[name] for counts in by_user.values()] for name in OBJECTIVES})
+    for objective, (bad, _, prefix, _, _) in OBJECTIVES.items():
+        most = max((counts[objective][0], user, counts[objective][1]) for user, counts in by_user.items())
+        found |= {
+            f"most_{prefix}_user": most[1] if found[bad] else None,
+            f"most_{prefix}_events": most[0] or None,
+            f"most_{prefix}_total": most[2] if found[bad] else None,
+        }
+    return {name: value for name, value in found.items() if name not in ROUGH}
+
+
+def test_who_does_very_much_counts_in_the_squares_and_all_others_as_alike(warehouse: Warehouse) -> None:
+    loud = [event(NOON + timedelta(seconds=n), "script", latency_ms=50.0) for n in range(200)]
+    people = [
+        event(NOON + timedelta(seconds=n), f"u{n % 20}", latency_ms=50.0, error_count=int(n == 0)) for n in range(40)
+    ]
+    warehouse.put(*loud, *people)
+    warehouse.declare(TWO_DAYS)
+    warehouse.build(FACT_VISIT_EVENTS, FACT_FEATURE_METRICS, days=TWO_DAYS)
+    (row,) = warehouse.dicts(FACT_FEATURE_METRICS)
+    assert (row["users"], row["usage_count"]) == (21, 240)
+    assert row["usage_square_sum"] == row["timed_square_sum"] == 200**2 + 20 * 2**2
+    assert (row["failed_users"], row["most_failed_user"], row["most_failed_total"]) == (1, "u0", 2)
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -91,9 +133,13 @@ def test_feature_metrics_are_those_counted_plainly(warehouse: Warehouse, seed: i
                 "bad_rating_rate": share(bad_ratings, len(ratings)),
                 "duration_s": sum(filled(rows, "duration_s")),
                 "value": sum(filled(rows, "value")),
+                **spread_of(rows, slow_limit),
             }
         )
-    found = warehouse.dicts(FACT_FEATURE_METRICS)
+    found = [
+        {name: value for name, value in row.items() if name not in ROUGH}
+        for row in warehouse.dicts(FACT_FEATURE_METRICS)
+    ]
     assert len(found) == len(expected) == 9
     for one, other in zip(found, expected, strict=True):
         assert one == pytest.approx(other)
@@ -108,7 +154,8 @@ def test_a_feature_without_latencies_or_ratings_has_counts_of_zero_and_rates_of_
     assert (row["timed_events"], row["slow_events"], row["ratings"], row["bad_ratings"]) == (0, 0, 0, 0)
     assert [name for name, value in row.items() if value is None] == [
         "mean_latency_ms", "p50_latency_ms", "p95_latency_ms", "p99_latency_ms", "slow_rate", "mean_rating",
-        "bad_rating_rate",
+        "bad_rating_rate", *(f"most_{prefix}_{of}" for prefix in ("failed", "crashed", "slow", "disliked")
+                             for of in ("user", "events", "total")),
     ]  # fmt: skip
 
 

@@ -1,0 +1,37 @@
+-- Of each feature on the days [$start, $end): how many users met a bad event of each promise and are no newcomers, having been
+-- seen a week or more before. Whoever sends events may call them by as many new names as they like.
+WITH events AS (
+    SELECT
+        event_date,
+        feature,
+        user_id,
+        error_count > 0 OR crashed AS is_failed,
+        crashed AS is_crashed,
+        latency_ms > slow_latency_ms AS is_slow,
+        rating <= 2 AS is_disliked
+    FROM warehouse.fact_events INNER JOIN warehouse.dim_feature_metadata USING (feature)
+    WHERE event_date >= $start AND event_date < $end
+),
+harmed AS (
+    SELECT
+        event_date,
+        feature,
+        user_id,
+        bool_or(is_failed) AS is_failed,
+        bool_or(is_crashed) AS is_crashed,
+        bool_or(is_slow) AS is_slow,
+        bool_or(is_disliked) AS is_disliked
+    FROM events
+    WHERE is_failed OR is_slow OR is_disliked
+    GROUP BY ALL
+)
+SELECT
+    event_date,
+    feature,
+    count(*) FILTER (is_failed) AS known_failed_users,
+    count(*) FILTER (is_crashed) AS known_crashed_users,
+    count(*) FILTER (is_slow) AS known_slow_users,
+    count(*) FILTER (is_disliked) AS known_disliked_users
+FROM harmed INNER JOIN warehouse.dim_users USING (user_id)
+WHERE first_seen_at < event_date - INTERVAL 7 DAY
+GROUP BY ALL
