@@ -310,5 +310,6 @@ def parameters(**chosen: Any) -> Mapping[str, Any]:
     return {
         "session_gap_minutes": PRODUCT.session_gap_minutes,
         "conversion_events": list(PRODUCT.conversion_events),
+        "bots": list(PRODUCT.bots),
         **chosen,
     }

@@ -21,10 +21,11 @@ from resources.lake import Lake
 def dim_users(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
     """One row per user: when first and last seen, and the attributes of the latest event.
 
-    Each day folds its events into the users known so far; folding a day twice changes nothing.
+    Each day folds its events into the users known so far; folding a day twice changes nothing. Users whom `bots` in
+    product.yaml names are marked.
     """
     days = days_of(context)
-    written = lake.replace(DIM_USERS, days, sql("warehouse/dim_users.sql"))
+    written = lake.replace(DIM_USERS, days, sql("warehouse/dim_users.sql"), parameters())
     return materialized(lake, DIM_USERS, days, written=written)
 
 
@@ -66,7 +67,7 @@ def fact_visit_events(context: dg.AssetExecutionContext, lake: Lake) -> dg.Mater
 def fact_events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
     """One row per event, each within a session: a view over `events` and, where they bring none, `fact_visit_events`.
 
-    Nothing is copied; materializing a day checks it.
+    Nothing is copied; materializing a day checks it. Events of bots are left out; they stay in `events`.
     """
     days = days_of(context)
     return materialized(lake, FACT_EVENTS, days, written=lake.counted(FACT_EVENTS, days))

@@ -16,7 +16,7 @@ def listed_files(features: Path) -> dict[str, object]:
     The events are the lake's own files; the features are written to `features`.
     """
     from intelligence.telemetry.tables import RAW_EVENTS
-    from intelligence.warehouse.tables import DIM_FEATURE_METADATA, FACT_VISIT_EVENTS
+    from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_USERS, FACT_VISIT_EVENTS
     from resources.lake import Lake
     from resources.settings import settings
 
@@ -35,7 +35,7 @@ def listed_files(features: Path) -> dict[str, object]:
         "events": lake.frame("SELECT count(*) FROM warehouse.fact_events").item(),
         "start": span.start.isoformat(),
         "end": span.end.isoformat(),
-        "tables": {**files, DIM_FEATURE_METADATA.path: [str(features)]},
+        "tables": {**files, DIM_FEATURE_METADATA.path: [str(features)], DIM_USERS.path: []},
     }
 
 

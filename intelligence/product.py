@@ -182,6 +182,7 @@ class Product(Section):
     start: date | None = None
     end: date | None = None
     session_gap_minutes: int = Field(30, ge=1)
+    bots: tuple[str, ...] = ()
     conversion_events: tuple[str, ...] = ("complete", "subscribe")
     max_lag_hours: float | None = Field(None, gt=0)
     sources: tuple[Source, ...] = Field(min_length=1)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import polars as pl
 
+from intelligence.metrics.tables import LIKE_A_BOT
 from intelligence.product import Product
 from intelligence.telemetry.day_quality import OPTIONAL_COLUMNS
 from intelligence.telemetry.gaps import (
@@ -52,6 +53,11 @@ WORST_FEATURE_DAYS: Final = """
 SELECT event_date, feature, excess_bad_events, worst_objective, burn_1d, state, reason
 FROM metrics.feature_health WHERE evidence = 'enough' AND excess_bad_events >= 1
 ORDER BY excess_bad_events DESC, event_date, feature LIMIT $most
+"""
+
+LEFT_OUT: Final = """
+SELECT count(*) AS events, count(DISTINCT user_id) AS bots
+FROM telemetry.events SEMI JOIN (SELECT user_id FROM warehouse.dim_users WHERE is_bot) USING (user_id)
 """
 
 FAULTY_DAYS: Final = """
@@ -201,10 +207,13 @@ class DecisionSummary:
 class Summary:
     """What a lake holds; `last_day` is the last complete day, without which there is no health to tell.
 
-    `evidence` counts the features of that day by whether they could be judged, in the words of feature_health.
+    `left_out` counts the events of bots, `like_bots` names users who look like one on that day. `evidence` counts the
+    features of that day by whether they could be judged, in the words of feature_health.
     """
 
     totals: pl.DataFrame
+    left_out: pl.DataFrame
+    like_bots: pl.DataFrame
     waiting: pl.DataFrame
     faults: pl.DataFrame
     last_day: date | None
@@ -230,6 +239,8 @@ def summary(frame: Frame, product: Product) -> Summary:
     last_day, faults = frame(LAST_DAY)["day"].item(), frame(FAULTY_DAYS)
     return Summary(
         totals=frame(TOTALS),
+        left_out=frame(LEFT_OUT),
+        like_bots=frame(LIKE_A_BOT, {"start": last_day or date.min, "end": date.max}),
         waiting=frame(WAITING),
         faults=faults,
         last_day=last_day,

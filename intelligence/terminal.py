@@ -84,10 +84,12 @@ def _attention(summary: Summary, most: int | None) -> Iterator[RenderableType]:
         yield from _rest(summary.waiting.height, most)
     if summary.waiting["is_readable"].any():
         yield "`intelligence redrive` takes these rows again once their mapping is mended."
+    yield from like_bots_parts(summary.like_bots)
 
 
 def _history(summary: Summary, most: int | None) -> Iterator[RenderableType]:
     yield totals_table(summary.totals)
+    yield from left_out_parts(summary.left_out)
     columns = [gap for gap in summary.gaps if gap.kind == "column"]
     if columns:
         yield Text(" ".join(gap.says for gap in columns))
@@ -153,6 +155,24 @@ def totals_table(totals: pl.DataFrame) -> RenderableType:
     shown = table("Telemetry", "files", "rows in", "accepted", "duplicates", "rejected")
     add(shown, *(f"{row[name]:,}" for name in ("files", "rows_in", "accepted", "duplicates", "rejected")))
     return shown
+
+
+def left_out_parts(left_out: pl.DataFrame) -> Iterator[RenderableType]:
+    """Yield how many events of bots are left out; nothing where none are."""
+    events, bots = left_out.row(0)
+    if events:
+        who = "1 bot" if bots == 1 else f"{bots:,} bots"
+        yield Text(f"{events:,} events of {who} count in nothing but this table; they stay in telemetry.events.")
+
+
+def like_bots_parts(like_bots: pl.DataFrame) -> Iterator[RenderableType]:
+    """Yield a sentence for each user who looks like a bot, with the setting that leaves it out."""
+    for day, user, count, share in like_bots.iter_rows():
+        yield Text(
+            f"{user} made {count:,} events on {day}, {share:.0%} of all. If it is a script, write `bots: [{user}]` in the"
+            " product's file: its events stay in telemetry and count nowhere else.",
+            style="yellow",
+        )
 
 
 def trouble_table(trouble: pl.DataFrame, day: date, evidence: Mapping[str, int]) -> RenderableType:

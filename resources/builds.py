@@ -17,6 +17,7 @@ MADE_BY = (
     "start",
     "end",
     "session_gap_minutes",
+    "bots",
     "conversion_events",
     "max_lag_hours",
     "feature_defaults",

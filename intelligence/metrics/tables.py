@@ -92,6 +92,15 @@ FACT_FEATURE_METRICS: Final = Table(
     ),
 )
 
+# A user who looks like a script: a quarter of a day's events or more, of twenty users or more.
+LIKE_A_BOT: Final = """
+SELECT event_date, user_id, events, events / events_of_day AS share
+FROM (SELECT event_date, user_id, events, sum(events) OVER day AS events_of_day, count(*) OVER day AS users
+      FROM metrics.user_day WHERE event_date >= $start AND event_date < $end WINDOW day AS (PARTITION BY event_date))
+WHERE users >= 20 AND events >= 0.25 * events_of_day
+ORDER BY event_date, user_id
+"""
+
 USER_DAY: Final = Table(
     layer="metrics",
     name="user_day",
@@ -127,6 +136,13 @@ USER_DAY: Final = Table(
                 FULL JOIN (SELECT event_date, CAST(sum(events) AS BIGINT) AS n FROM metrics.user_day WHERE {_WINDOW}
                            GROUP BY event_date) AS users USING (event_date)
                 WHERE facts.n IS DISTINCT FROM users.n""",
+        ),
+        Claim(
+            name="nobody_makes_the_day",
+            description="No user makes a quarter of a day's events; a script that does belongs into `bots` of product.yaml.",
+            contradictions=LIKE_A_BOT,
+            severity="WARN",
+            blocking=False,
         ),
     ),
 )

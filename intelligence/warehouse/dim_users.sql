@@ -44,5 +44,6 @@ SELECT
     latest.segment,
     latest.region,
     latest.platform,
-    latest.app_version
+    latest.app_version,
+    len(list_filter(CAST($bots AS VARCHAR[]), lambda bot: user_id = bot OR user_id GLOB bot)) > 0 AS is_bot
 FROM folded

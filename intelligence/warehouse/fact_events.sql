@@ -24,3 +24,5 @@ FROM (
     UNION ALL BY NAME
     FROM warehouse.fact_visit_events
 )
+-- Without bots nothing is looked up.
+ANTI JOIN (SELECT user_id FROM warehouse.dim_users WHERE is_bot) AS bots USING (user_id)

@@ -42,6 +42,7 @@ DIM_USERS: Final = Table(
         Column("region", "VARCHAR", "Region in the latest event."),
         Column("platform", "VARCHAR", "Platform in the latest event."),
         Column("app_version", "VARCHAR", "Release in the latest event."),
+        Column("is_bot", "BOOLEAN", "Whether `bots` in product.yaml names the user; its events are no facts.", True),
     ),
     key=("user_id",),
     page="""
@@ -128,7 +129,7 @@ FACT_VISIT_EVENTS: Final = Table(
 FACT_EVENTS: Final = Table(
     layer="warehouse",
     name="fact_events",
-    description="One row per event, each within a session. A view over events and fact_visit_events.",
+    description="One row per event of a person, each within a session. A view over events and fact_visit_events.",
     columns=_FACT_COLUMNS,
     key=("event_date", "event_id"),
     day="event_date",
@@ -141,10 +142,12 @@ FACT_EVENTS: Final = Table(
     claims=(
         Claim(
             name="every_event_became_a_fact",
-            description="As many facts as events on each day.",
+            description="As many facts as events on each day, those of bots left out.",
             contradictions=f"""
                 SELECT event_date, events.n AS events, facts.n AS facts
-                FROM (SELECT event_date, count(*) AS n FROM telemetry.events WHERE {_WINDOW} GROUP BY event_date) AS events
+                FROM (SELECT event_date, count(*) AS n
+                      FROM telemetry.events ANTI JOIN (SELECT user_id FROM warehouse.dim_users WHERE is_bot) USING (user_id)
+                      WHERE {_WINDOW} GROUP BY event_date) AS events
                 FULL JOIN (SELECT event_date, count(*) AS n FROM warehouse.fact_events WHERE {_WINDOW} GROUP BY event_date)
                     AS facts USING (event_date)
                 WHERE events.n IS DISTINCT FROM facts.n""",

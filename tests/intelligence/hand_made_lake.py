@@ -34,7 +34,7 @@ TYPES = {
     "BOOLEAN": pl.Boolean,
 }  # fmt: skip
 SCHEMA = {column.name: TYPES[column.type] for column in RAW_EVENTS.columns}
-PARAMETERS = {"session_gap_minutes": 30, "conversion_events": list(CONVERSIONS)}
+PARAMETERS = {"session_gap_minutes": 30, "conversion_events": list(CONVERSIONS), "bots": []}
 QUERIES = {
     DIM_USERS: "warehouse/dim_users.sql",
     FACT_VISIT_EVENTS: "warehouse/fact_visit_events.sql",
@@ -92,9 +92,9 @@ class Warehouse:
 
         self.lake.commit(written)
 
-    def build(self, *tables: Table, days: Days, first_day: date = DAY_1) -> None:
+    def build(self, *tables: Table, days: Days, first_day: date = DAY_1, **changed: Any) -> None:
         for table in tables:
-            self.lake.replace(table, days, sql(QUERIES[table]), {**PARAMETERS, "first_day": first_day})
+            self.lake.replace(table, days, sql(QUERIES[table]), {**PARAMETERS, "first_day": first_day, **changed})
 
     def declare(self, days: Days, product: Product = PRODUCT) -> None:
         frames = {"declared": declared_features(product), "defaults": default_feature(product)}

@@ -129,6 +129,8 @@ def whole_summary(features: int = 2) -> Summary:
     )
     return Summary(
         totals=pl.DataFrame({"files": [1], "rows_in": [9], "accepted": [8], "duplicates": [0], "rejected": [1]}),
+        left_out=pl.DataFrame({"events": [0], "bots": [0]}),
+        like_bots=pl.DataFrame(schema=["event_date", "user_id", "events", "share"]),
         waiting=odd_waiting().with_columns(is_readable=True),
         faults=pl.DataFrame([(DAY, "partial", "silent hours")] * features, orient="row"),
         last_day=DAY,

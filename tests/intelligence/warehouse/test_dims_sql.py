@@ -24,9 +24,9 @@ FOLDED = [
 
 
 KNOWN_USERS = [
-    ("u1", datetime(2026, 5, 4, 9), datetime(2026, 5, 5, 9), "guest", None, "android", None),
-    ("u2", datetime(2026, 5, 4, 9), datetime(2026, 5, 6, 9), "teacher", "south", None, None),
-    ("u3", datetime(2026, 5, 6, 9), datetime(2026, 5, 7, 23), "student", None, None, None),
+    ("u1", datetime(2026, 5, 4, 9), datetime(2026, 5, 5, 9), "guest", None, "android", None, False),
+    ("u2", datetime(2026, 5, 4, 9), datetime(2026, 5, 6, 9), "teacher", "south", None, None, False),
+    ("u3", datetime(2026, 5, 6, 9), datetime(2026, 5, 7, 23), "student", None, None, None, False),
 ]
 
 
