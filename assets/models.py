@@ -52,8 +52,9 @@ def _unseen_rows(training: Any, registered: Registered, snapshot: int) -> pl.Dat
     chosen = training.model.kind
     return training.unseen.with_columns(
         chosen=pl.lit(chosen),
+        choice=pl.lit(training.selection.words),
         score=pl.col(chosen),
-        is_flagged=pl.Series(training.flagged),
+        is_flagged=pl.lit(None, dtype=pl.Boolean) if training.flagged is None else pl.Series(training.flagged),
         model_version=pl.lit(int(registered.version), dtype=pl.Int64),
         lake_snapshot=pl.lit(snapshot, dtype=pl.Int64),
     )
@@ -78,6 +79,7 @@ def _logged(training: Any, subject: Any, panel: Panel) -> LoggedTraining:
         tables=subject.tables,
         params={
             "kind": training.model.kind,
+            "chosen_by": training.selection.by,
             "horizon": subject.question.horizon,
             "predictors": len(training.model.predictors),
         },
@@ -113,7 +115,8 @@ def _training_page(training: Any, registered: Registered, logged: LoggedTraining
     return {
         "model_version": dg.MetadataValue.url(registered.version_url),
         "mlflow_run": dg.MetadataValue.url(registered.run_url),
-        "winner": training.model.kind,
+        "chosen": training.model.kind,
+        "choice": training.selection.words,
         "rivals_and_floors": table_value(pl.DataFrame(measured(training))),
         "plots": markdown_picture("training", logged.files["plots/training.png"]),
         "contributions": markdown_picture("contributions", logged.files["plots/contributions.png"]),
@@ -127,7 +130,7 @@ def verdict_check(table: Table) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         "challenger_passed_the_gate",
         asset=key_of(table),
-        description="The newest version is no worse than the champion, or beats the floors where there is none.",
+        description="The newest version may take the champion's place, or the first one ranks above the floors.",
     )
 
 

@@ -60,10 +60,10 @@ def panel(
     deps=[key_of(FEATURE_PANEL), key_of(FEATURE_HEALTH)],
 )
 def feature_training(context: dg.AssetExecutionContext, lake: Lake, registry: Registry) -> dg.MaterializeResult:
-    """Trains boosted trees, a random forest and a logistic regression to foresee degradation, and registers the best.
+    """Trains boosted trees, a random forest and a logistic regression to foresee degradation, and registers one.
 
-    All are judged on time that they had not seen, beside persistence and a smoothed error rate as floors; the winner
-    becomes a new version in the MLflow registry with its model card, plots and every number.
+    All are judged on time that they had not seen, beside persistence and a smoothed error rate as floors; the one with the
+    best probabilities becomes a new version in the MLflow registry with its model card, plots and every number.
     """
     return trained_from(context, lake, registry, FEATURE_TRAINING)
 

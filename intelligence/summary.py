@@ -180,7 +180,7 @@ class PlantedAndFound:
 class RiskSummary:
     """What comes next: the riskiest features, users about to leave, and what the model is worth.
 
-    `verdict` is why there are no scores, where there are none.
+    `verdict` is why there are no scores, where there are none; `choice` by what the model was chosen among its rivals.
     """
 
     day: date | None
@@ -190,6 +190,7 @@ class RiskSummary:
     backtest: tuple["BacktestLine", ...]
     decays: tuple["CaughtDecay", ...]
     judged_days: tuple[date, date] | None
+    choice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +311,7 @@ def _risk(frame: Frame, product: Product) -> RiskSummary | None:
         judged_days=unseen.select(first=pl.col("event_date").min(), last=pl.col("event_date").max()).row(0)
         if judged
         else None,
+        choice=unseen["choice"][0] if judged else None,
     )
 
 

@@ -7,10 +7,10 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from intelligence.risk.versions import Move, VersionRow
-from intelligence.terminal_risk import NAMES
+from intelligence.risk.wording import MEASURES, NAMES
 from intelligence.terminal_table import add, table
 
-SHOWN: Final = {"pr_auc": "PR-AUC", "lift": "lift", "calibration_error": "calibration error"}
+SHOWN: Final = {name: MEASURES.get(name, name) for name in ("pr_auc", "lift", "calibration_error")}
 
 
 def models_parts(model: str, versions: Sequence[VersionRow], history: Sequence[Move]) -> Iterator[RenderableType]:

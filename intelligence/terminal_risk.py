@@ -1,24 +1,16 @@
 """What the risk models say, at a terminal: what comes next, and what the model is worth."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 import polars as pl
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from intelligence.risk.backtest import BacktestLine
+from intelligence.risk.wording import NAMES
 from intelligence.summary import RiskSummary
 from intelligence.terminal_table import add, table
 
-NAMES: Final = {
-    "xgboost": "boosted trees",
-    "random_forest": "random forest",
-    "logistic_regression": "logistic regression",
-    "ewma": "smoothed errors (floor)",
-    "persistence": "past degraded days (floor)",
-    "random": "random ranking",
-}
 BUCKET_STYLES: Final = {"high": "red", "medium": "yellow", "low": "green"}
 
 
@@ -70,7 +62,7 @@ def leaving_table(leaving: pl.DataFrame) -> RenderableType:
 
 
 def backtest_table(risk: RiskSummary) -> RenderableType:
-    """Return how the model, its rivals and its floors did on unseen time, and in a sentence whom it does not beat."""
+    """Return how the model, its rivals and its floors did on unseen time, and in a sentence by what it was chosen."""
     first, last = risk.judged_days or (None, None)
     shown = table(
         f"On unseen time, {first} to {last}, looking at the same share of features each day",
@@ -81,18 +73,9 @@ def backtest_table(risk: RiskSummary) -> RenderableType:
         name = Text(NAMES[line.name], "bold" if line.is_chosen else "")
         caught = "" if line.recall is None else f"{line.recall:.0%}"
         lead = "" if line.lead_days is None else f"{line.lead_days:.1f}"
-        add(shown, name, f"{line.pr_auc:.3f}", caught, lead, f"{line.false_alarms_a_day:.1f}")
-    return Group(shown, Text(_winner(risk.backtest), "bold"))
-
-
-def _winner(lines: Sequence[BacktestLine]) -> str:
-    """Return which rival became the challenger, and how it stands beside the logistic regression."""
-    chosen = next(line for line in lines if line.is_chosen)
-    simple = next(line for line in lines if line.name == "logistic_regression")
-    won = f"The {NAMES[chosen.name]} won" if chosen.name != "xgboost" else "The boosted trees won"
-    if chosen is simple:
-        return f"{won}: the trees rank no better here."
-    return f"{won}, by {chosen.pr_auc - simple.pr_auc:.3f} over the logistic regression."
+        false_alarms = "" if line.false_alarms_a_day is None else f"{line.false_alarms_a_day:.1f}"
+        add(shown, name, f"{line.pr_auc:.3f}", caught, lead, false_alarms)
+    return Group(shown, Text(risk.choice, "bold")) if risk.choice else shown
 
 
 def decays_table(risk: RiskSummary) -> RenderableType:

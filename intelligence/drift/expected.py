@@ -10,7 +10,8 @@ from typing import Final
 
 import numpy as np
 
-from intelligence.risk.evaluation import Estimate, Ints, flagged_at_capacity
+from intelligence.risk.capacity import flagged_at_capacity
+from intelligence.risk.evaluation import Estimate, Ints
 from intelligence.risk.model import Floats
 
 DRAWS: Final = 200
@@ -38,7 +39,7 @@ def expected_performance(probabilities: Floats, low: Floats, high: Floats, times
         nothing = Estimate(None)
         return Expected(0, nothing, nothing, nothing)
     order = np.argsort(-probabilities, kind="stable")
-    sorted_, flagged = probabilities[order], flagged_at_capacity(probabilities, times, capacity)[order]
+    sorted_, flagged = probabilities[order], flagged_at_capacity(probabilities, times, capacity)
     rng = np.random.default_rng(SEED)
     shift = np.clip(rng.standard_normal((DRAWS, 1)) / 1.645, -2, 2)
     span = np.where(shift > 0, (high - probabilities)[order], (probabilities - low)[order])
@@ -46,7 +47,9 @@ def expected_performance(probabilities: Floats, low: Floats, high: Floats, times
     return Expected(
         len(probabilities),
         _estimate(average_precision(sorted_), average_precision(drawn.astype(np.float64))),
-        _estimate(sorted_[flagged].mean(), drawn[:, flagged].mean(axis=1)),
+        Estimate(None)
+        if flagged is None
+        else _estimate(sorted_[flagged[order]].mean(), drawn[:, flagged[order]].mean(axis=1)),
         _estimate(sorted_.mean(), drawn.mean(axis=1)),
     )
 

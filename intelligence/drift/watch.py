@@ -112,7 +112,7 @@ def _realised(known: pl.DataFrame, *, unit: str, capacity: float, threshold: flo
         return row
     sample = Sample(known[unit].rank("dense").to_numpy().astype(np.int64) - 1, _times(known), labels)
     scores = known[SCORE].to_numpy()
-    weights = np.vstack([np.ones(int(sample.units.max()) + 1), sample.draws(DRAWS, seed=SEED)])
+    weights = sample.weights(DRAWS, seed=SEED)
     found = estimates(measures(scores, scores, sample, capacity=capacity, threshold=threshold, weights=weights))
     return {
         **row,

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from intelligence.risk.evaluation import Sample, flagged_at_capacity, lead_time, measures, random_lead_time
+from intelligence.risk.capacity import flagged_at_capacity
+from intelligence.risk.evaluation import Sample, lead_time, measures, random_lead_time
 from intelligence.telemetry.planted_truths import PlantedTruth
 
 RIVALS_AND_FLOORS: Final = ("xgboost", "random_forest", "logistic_regression", "ewma", "persistence")
@@ -18,14 +19,17 @@ SEED: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class BacktestLine:
-    """One ranking, looked at from its top at the same capacity; `lead_days` is the mean of the onsets caught."""
+    """One ranking, looked at from its top at the same capacity; `lead_days` is the mean of the onsets caught.
+
+    What rests on the capacity is None where the rows are too few for it.
+    """
 
     name: str
     is_chosen: bool
     pr_auc: float
     recall: float | None
     lead_days: float | None
-    false_alarms_a_day: float
+    false_alarms_a_day: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +53,22 @@ def backtest(unseen: pl.DataFrame, *, unit: str, capacity: float) -> list[Backte
         times=unseen["event_date"].to_physical().cast(pl.Int64).to_numpy(),
         labels=unseen["label"].to_numpy().astype(bool),
     )
-    days, once = len(np.unique(sample.times)), np.ones((1, int(sample.units.max()) + 1))
+    days, once = len(np.unique(sample.times)), np.ones((1, int(sample.clusters.max()) + 1))
     lines = []
     for name in RIVALS_AND_FLOORS:
         scores = unseen[name].fill_null(-1e300).to_numpy()
         flagged = flagged_at_capacity(scores, sample.times, capacity)
         lead = lead_time(flagged, sample)
         found = measures(scores, None, sample, capacity=capacity, threshold=1.0, weights=once)
-        false_alarms = float((flagged & ~sample.labels).sum()) / days
+        false_alarms = None if flagged is None else float((flagged & ~sample.labels).sum()) / days
         is_chosen = name == unseen["chosen"][0]
         lines.append(
             BacktestLine(name, is_chosen, float(found["pr_auc"][0]), lead.recall, lead.mean_lead, false_alarms)
         )
     recall, lead_days = random_lead_time(sample, capacity=capacity, draws=RANDOM_DRAWS, seed=SEED)
-    base_rate, flagged_a_day = float(sample.labels.mean()), float(flagged.sum()) / days
-    chance = BacktestLine("random", False, base_rate, recall, lead_days, flagged_a_day * (1 - base_rate))
+    base_rate = float(sample.labels.mean())
+    by_chance = None if flagged is None else float(flagged.sum()) / days * (1 - base_rate)
+    chance = BacktestLine("random", False, base_rate, recall, lead_days, by_chance)
     return [*sorted(lines, key=lambda line: -line.pr_auc), chance]
 
 

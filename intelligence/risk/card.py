@@ -9,16 +9,12 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from intelligence.risk.evaluation import Estimate
-from intelligence.risk.training import Training
+from intelligence.risk.training import Judgement, Training
+from intelligence.risk.wording import NAMES, compared, named
 
-NAMES: Final = {
-    "xgboost": "boosted trees",
-    "random_forest": "random forest",
-    "logistic_regression": "logistic regression",
-}
 SHOWN: Final = (
     *("pr_auc", "lift", "roc_auc", "precision_at_capacity", "recall_at_capacity"),
-    *("precision", "recall", "f1", "brier", "calibration_error"),
+    *("precision", "recall", "f1", "log_loss", "brier", "calibration_error"),
 )
 
 
@@ -38,21 +34,28 @@ def told(estimate: Estimate | None, *, digits: int = 3) -> str:
 
 
 def measured(training: Training) -> list[dict[str, str]]:
-    """Return one record per measure with a column per rival and floor, the winner first."""
+    """Return one record per measure with a column per rival and floor, the chosen one first."""
     ranked = sorted(
         training.judgements, key=lambda each: (each.name != training.model.kind, -(each.measures["pr_auc"].value or 0))
     )
     lines = {name: [told(each.measures.get(name)) for each in ranked] for name in SHOWN}
-    lines["onsets caught"] = [f"{each.caught} of {each.onsets}" for each in ranked]
+    lines["onsets caught"] = [_caught(each) for each in ranked]
     lines["mean lead"] = ["n/a" if each.mean_lead is None else f"{each.mean_lead:.1f}" for each in ranked]
-    names = [NAMES.get(each.name, f"{each.name} (floor)") for each in ranked]
+    names = [named(each.name) for each in ranked]
     return [{"measure": name, **dict(zip(names, cells, strict=True))} for name, cells in lines.items()]
+
+
+def _caught(judgement: Judgement) -> str:
+    return "n/a" if judgement.caught is None else f"{judgement.caught} of {judgement.onsets}"
 
 
 def report(training: Training) -> dict[str, Any]:
     """Return every number of the training, for a JSON file."""
     return {
         "chosen": training.model.kind,
+        "chosen_by": training.selection.by,
+        "choice": training.selection.words,
+        "looks_at": training.looks_at,
         "known_rows": training.known_rows,
         "positives": training.positives,
         "first_time": str(training.first_time),
@@ -80,15 +83,20 @@ def report(training: Training) -> dict[str, Any]:
 
 
 def comparison(training: Training) -> list[str]:
-    """Return one sentence per rival and floor: whether the winner is better, and whether the interval says so."""
-    sentences = []
-    for name, estimate in sorted(training.advantage.items(), key=lambda pair: pair[1].value or 0):
-        who = NAMES.get(name, name)
-        if estimate.low is not None and estimate.low > 0:
-            sentences.append(f"Better than {who}: PR-AUC {told(estimate)} higher.")
-        else:
-            sentences.append(f"No better than {who} as far as the data can tell: PR-AUC differs by {told(estimate)}.")
-    return sentences
+    """Return one sentence per rival and floor: what the interval lets say of the chosen one against it."""
+    ranked = sorted(training.advantage.items(), key=lambda pair: pair[1].value or 0)
+    return [f"It {compared(difference, named(name))}." for name, difference in ranked]
+
+
+def at_capacity(training: Training) -> str:
+    """Return in a sentence what looking at the highest scores catches, or why that is not given."""
+    best, looks_at = training.best, training.looks_at
+    if best.caught is None:
+        return f"What it catches at capacity is not given. It could look at {looks_at}."
+    lead = "" if best.mean_lead is None else f", {best.mean_lead:.1f} ahead on average"
+    chance = "" if training.random_recall is None else f"; a random ranking catches {training.random_recall:.0%}"
+    by_chance = "" if training.random_lead is None else f", {training.random_lead:.1f} ahead"
+    return f"Looking at {looks_at} it caught {_caught(best)} onsets{lead}{chance}{by_chance}."
 
 
 def summary(training: Training, *, what: str) -> str:
@@ -98,6 +106,7 @@ def summary(training: Training, *, what: str) -> str:
         f"{NAMES[training.model.kind].capitalize()} for {what}, trained on {training.known_rows:,} rows"
         f" ({training.positives:,} came true) through {training.last_time}: PR-AUC {told(best.measures['pr_auc'])},"
         f" lift {told(best.measures['lift'], digits=1)}, calibration error {told(best.measures['calibration_error'])}."
+        f" {training.selection.words}"
     )
 
 
@@ -107,8 +116,6 @@ def card(
     """Return the model card; `origin` are lines such as the lake's snapshot."""
     table = measured(training)
     columns = list(table[0])
-    best = training.best
-    caught = "n/a" if not best.onsets else f"{best.caught} of {best.onsets}"
     return "\n".join(
         [
             f"# {title}",
@@ -116,8 +123,10 @@ def card(
             f"**Question.** {asks}",
             "",
             f"**Model.** {NAMES[training.model.kind].capitalize()} on {len(training.model.predictors)} predictors, with Platt"
-            " calibration on unseen scores. It won by PR-AUC on unseen time among boosted trees, a random forest and a"
-            " logistic regression.",
+            " calibration on unseen scores.",
+            "",
+            f"**Choice.** {training.selection.words} In ranking:",
+            "",
             *(f"- {sentence}" for sentence in comparison(training)),
             "",
             f"**Data.** {training.known_rows:,} rows with a known outcome from {training.first_time} to"
@@ -125,16 +134,14 @@ def card(
             *(f"- {name}: {value}" for name, value in origin.items()),
             "",
             "**How it was judged.** Rolling origin: each fold trains on the past and is judged on the time after an embargo of"
-            f" {training.question.horizon} days. Intervals are 95 %, by resampling whole units.",
+            f" {training.question.horizon} days. Intervals are 95 %, by resampling whole units, or stretches of time where units"
+            " hardly come twice.",
             "",
             "| " + " | ".join(columns) + " |",
             "|" + "---|" * len(columns),
             *("| " + " | ".join(str(row[name]) for name in columns) + " |" for row in table),
             "",
-            f"Looking at {training.rules.capacity:.0%} of the units each day it caught {caught} onsets,"
-            f" {'n/a' if best.mean_lead is None else f'{best.mean_lead:.1f}'} days ahead on average; a random ranking of the"
-            f" same size catches {'n/a' if training.random_recall is None else f'{training.random_recall:.0%}'},"
-            f" {'n/a' if training.random_lead is None else f'{training.random_lead:.1f}'} days ahead.",
+            at_capacity(training),
             "",
             f"**Looks at.** {', '.join(training.model.predictors)}.",
             "",

@@ -1,23 +1,29 @@
-"""How good a ranking and its probabilities are, with intervals that resample whole units.
+"""How good a ranking and its probabilities are, with intervals that resample what belongs together.
 
 Rows of one unit follow one another and are far from independent: an interval over single rows finds differences that are
-not there. So every draw takes units with replacement (cluster bootstrap, Field and Welsh 2007), the same units for each
-model that is compared (paired).
+not there. So every draw takes units with replacement (cluster bootstrap, Field and Welsh 2007). Where units hardly come
+twice, as commits or orders, it is rows of like time that are alike: every draw then takes stretches of time (circular block
+bootstrap, Politis and Romano 1992). The draws are the same for each model that is compared (paired).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from intelligence.risk.capacity import flagged_at_capacity
 from intelligence.risk.model import Floats
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 BINS: Final = 10
 LEVEL: Final = 0.95
+SMALLEST_CHANCE: Final = 1e-9  # a certainty that was wrong would cost without end
+UNITS_COME_AGAIN: Final = 2.0
+FEWEST_TIMES_TO_DRAW: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,32 +37,64 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Sample:
-    """The rows that everybody is judged on: `units` are codes from 0, `times` whole numbers, one label each."""
+    """The rows that everybody is judged on: `units` are codes from 0, `times` whole numbers, one label each.
+
+    `picked_clusters` is for rows that were picked from another sample.
+    """
 
     units: Ints
     times: Ints
     labels: Bools
+    picked_clusters: Ints | None = field(default=None, repr=False)
+
+    @cached_property
+    def clusters(self) -> Ints:
+        """Return the code from 0 of what each row is drawn with: its unit, or its time where units hardly come twice."""
+        if self.picked_clusters is not None:
+            return self.picked_clusters
+        return self._places_of_times if self._draws_times else self.units
+
+    @cached_property
+    def _places_of_times(self) -> Ints:
+        places: Ints = np.unique(self.times, return_inverse=True)[1]
+        return places
+
+    @cached_property
+    def _draws_times(self) -> bool:
+        units = len(np.unique(self.units))
+        comes_again = len(self.units) >= UNITS_COME_AGAIN * units
+        return not comes_again and len(np.unique(self.times)) >= FEWEST_TIMES_TO_DRAW
 
     def draws(self, count: int, *, seed: int) -> Floats:
-        """Return how often each unit was drawn, shape (count, units)."""
-        units = int(self.units.max()) + 1 if len(self.units) else 0
+        """Return how often each cluster was drawn, shape (count, clusters)."""
+        clusters = int(self.clusters.max()) + 1 if len(self.clusters) else 0
         rng = np.random.default_rng(seed)
-        drawn: Floats = rng.multinomial(units, np.full(units, 1 / units), size=count).astype(np.float64)
+        if self._draws_times:
+            return _drawn_in_blocks(clusters, count, rng)
+        drawn: Floats = rng.multinomial(clusters, np.full(clusters, 1 / clusters), size=count).astype(np.float64)
         return drawn
 
+    def weights(self, draws: int, *, seed: int) -> Floats:
+        """Return a line that counts every cluster once, and below it the draws."""
+        found = self.draws(draws, seed=seed)
+        return np.vstack([np.ones((1, found.shape[1])), found])
+
     def picked(self, chosen: Bools | Ints) -> "Sample":
-        """Return the chosen rows; the codes of units stay."""
-        return Sample(self.units[chosen], self.times[chosen], self.labels[chosen])
+        """Return the chosen rows; the codes of units and clusters stay."""
+        return Sample(self.units[chosen], self.times[chosen], self.labels[chosen], self.clusters[chosen])
 
 
-def flagged_at_capacity(scores: Floats, times: Ints, capacity: float) -> Bools:
-    """Return which rows are among the highest of their time, `capacity` of them, rounded up; ties go to the first."""
-    order = np.lexsort((np.arange(len(scores)), -scores, times))
-    _, starts, sizes = np.unique(times[order], return_index=True, return_counts=True)
-    rank = np.arange(len(scores)) - np.repeat(starts, sizes)
-    flagged = np.zeros(len(scores), dtype=bool)
-    flagged[order] = rank < np.repeat(np.ceil(capacity * sizes - 1e-9), sizes)
-    return flagged
+def _drawn_in_blocks(times: int, count: int, rng: np.random.Generator) -> Floats:
+    """Return how often each time was drawn in blocks as long as the cube root of their number (Bühlmann and Künsch 1999)."""
+    length = int(np.ceil(np.cbrt(times)))
+    starts = rng.integers(0, times, size=(count, int(np.ceil(times / length))))
+    change = np.zeros((count, times + length + 1))
+    np.add.at(change, (np.arange(count)[:, None], starts), 1.0)
+    np.add.at(change, (np.arange(count)[:, None], starts + length), -1.0)
+    covered = np.cumsum(change, axis=1)
+    drawn: Floats = covered[:, :times]
+    drawn[:, :length] += covered[:, times : times + length]
+    return drawn
 
 
 @dataclass(frozen=True)
@@ -94,32 +132,26 @@ def _share(part: float, whole: float) -> float:
 def measures(
     scores: Floats, probabilities: Floats | None, sample: Sample, *, capacity: float, threshold: float, weights: Floats
 ) -> dict[str, Floats]:
-    """Return each measure for each line of `weights`, shape (lines, units); NaN where it is not defined.
+    """Return each measure for each line of `weights`, shape (lines, clusters); NaN where it is not defined.
 
     `scores` rank; `probabilities` are judged for calibration and at `threshold`, and may be None for a bare ranking.
-    Calibration error is the expected one over ten bins of equal size (Naeini et al. 2015).
+    Calibration error is the expected one over ten bins of equal size (Naeini et al. 2015). Log loss is in nats a row.
     """
     ranking = _Ranking.of(scores)
     flagged = flagged_at_capacity(scores, sample.times, capacity)
     labels = sample.labels
     names = ["pr_auc", "lift", "roc_auc", "precision_at_capacity", "recall_at_capacity"]
     if probabilities is not None:
-        names += ["precision", "recall", "f1", "brier", "calibration_error"]
+        names += ["precision", "recall", "f1", "log_loss", "brier", "calibration_error"]
         high, squared = probabilities >= threshold, (probabilities - labels) ** 2
+        surprise = -np.log(np.maximum(np.where(labels, probabilities, 1 - probabilities), SMALLEST_CHANCE))
         bins = _bins(probabilities)
     found = np.full((len(weights), len(names)), np.nan)
-    for line, by_unit in enumerate(weights):
-        weight = by_unit[sample.units]
+    for line, by_cluster in enumerate(weights):
+        weight = by_cluster[sample.clusters]
         total, yes = weight.sum(), (weight * labels).sum()
         average_precision, roc = ranking.areas(labels, weight)
-        caught = (weight * (flagged & labels)).sum()
-        row = [
-            average_precision,
-            _share(average_precision * total, yes),
-            roc,
-            _share(caught, (weight * flagged).sum()),
-            _share(caught, yes),
-        ]
+        row = [average_precision, _share(average_precision * total, yes), roc, *_at_capacity(flagged, labels, weight)]
         if probabilities is not None:
             right = (weight * (high & labels)).sum()
             precision, recall = _share(right, (weight * high).sum()), _share(right, yes)
@@ -127,11 +159,20 @@ def measures(
                 precision,
                 recall,
                 _share(2 * right, (weight * high).sum() + yes),
+                _share((weight * surprise).sum(), total),
                 _share((weight * squared).sum(), total),
                 _calibration_error(bins, probabilities, labels, weight),
             ]
         found[line] = row
     return dict(zip(names, found.T, strict=True))
+
+
+def _at_capacity(flagged: Bools | None, labels: Bools, weight: Floats) -> tuple[float, float]:
+    """Return precision and recall of the flagged rows; NaN where none may be flagged."""
+    if flagged is None:
+        return np.nan, np.nan
+    caught = (weight * (flagged & labels)).sum()
+    return _share(caught, (weight * flagged).sum()), _share(caught, (weight * labels).sum())
 
 
 def _bins(probabilities: Floats) -> Ints:
@@ -190,17 +231,17 @@ class LeadTime:
     """How many onsets were seen coming: flagged at least once in their horizon, and how long before on average."""
 
     onsets: int
-    caught: int
+    caught: int | None
     mean_lead: float | None
 
     @property
     def recall(self) -> float | None:
-        """Return the share of onsets that were caught."""
-        return self.caught / self.onsets if self.onsets else None
+        """Return the share of onsets that were caught; None where there was none, or nothing could be flagged."""
+        return self.caught / self.onsets if self.onsets and self.caught is not None else None
 
 
-def lead_time(flagged: Bools, sample: Sample) -> LeadTime:
-    """Return how long before its onset each was first flagged, in units of time.
+def lead_time(flagged: Bools | None, sample: Sample) -> LeadTime:
+    """Return how long before its onset each was first flagged, in units of time; `flagged` is None where nothing may be.
 
     Rows of one unit with a positive label that follow one another lead to the same onset, one step after the last.
     """
@@ -208,10 +249,13 @@ def lead_time(flagged: Bools, sample: Sample) -> LeadTime:
     step = int(steps.min()) if len(steps) else 1
     order = np.lexsort((sample.times, sample.units))
     unit, time = sample.units[order], sample.times[order]
-    label, flag = sample.labels[order], flagged[order]
+    label = sample.labels[order]
     starts = label & np.append(True, (unit[1:] != unit[:-1]) | (time[1:] != time[:-1] + step) | ~label[:-1])
     onset = np.cumsum(starts)[label] - 1
     count = int(starts.sum())
+    if flagged is None:
+        return LeadTime(count, None, None)
+    flag = flagged[order]
     last = np.full(count, np.iinfo(np.int64).min)
     np.maximum.at(last, onset, time[label])
     first = np.full(count, np.iinfo(np.int64).max)

@@ -8,6 +8,7 @@ import numpy as np
 
 from intelligence.risk.evaluation import Estimate, Sample, calibration_error_by_chance, estimate, measures
 from intelligence.risk.model import Floats
+from intelligence.risk.wording import compared, difference_in_words, standing
 
 Decision = Literal["promote", "hold", "reject", "not_enough_evidence"]
 
@@ -82,7 +83,7 @@ def verdict(
             onsets=int(sample.labels.sum()),
             against=against,
         )
-    weights = np.vstack([np.ones((1, sample.units.max() + 1)), sample.draws(draws, seed=seed)])
+    weights = sample.weights(draws, seed=seed)
 
     def judged(scores: Floats, chance: Floats | None) -> dict[str, Floats]:
         return measures(scores, chance, sample, capacity=capacity, threshold=threshold, weights=weights)
@@ -97,16 +98,19 @@ def verdict(
     allowed = calibration_error_by_chance(challenger, sample.units, draws=CHANCE_DRAWS, seed=seed)
     if champion is not None:
         allowed = max(allowed, float(theirs["calibration_error"][0]))
-    if champion is None or not _is_above_0(estimate(mine["calibration_error"] - theirs["calibration_error"])):
+    worse = (
+        estimate(mine["calibration_error"] - theirs["calibration_error"]) if champion is not None else Estimate(None)
+    )
+    if standing(worse, "calibration_error") != "worse":
         allowed = max(allowed, most_calibration_error)
     decision, reason = _decided(strongest, advantage, precision_change, error, allowed, margin=margin)
     above_floor = estimate(mine["pr_auc"] - floors[floor]["pr_auc"])
     if champion is None and decision == "hold" and (advantage.value or 0.0) > 0:
-        decision, reason = "not_enough_evidence", f"Its lead may be chance: {_told(advantage, strongest)}."
+        decision, reason = "not_enough_evidence", f"Its lead may be chance: it {compared(advantage, strongest)}."
     if champion is not None and decision == "promote" and (above_floor.value or 0.0) <= 0:
         decision, reason = (
             "hold",
-            f"It ranks above the champion, but not above every floor: {_told(above_floor, floor)}.",
+            f"Its ranking is not above every floor: {difference_in_words(above_floor, floor)}.",
         )
     return Verdict(
         decision,
@@ -124,29 +128,18 @@ def verdict(
 def _decided(
     against: str, advantage: Estimate, precision_change: Estimate, error: float, allowed: float, *, margin: float
 ) -> tuple[Decision, str]:
-    value, low, high = _numbers(advantage)
-    told = _told(advantage, against)
-    if high < 0:
-        return "reject", f"It ranks worse: {told}."
+    value, low, high = advantage.value or 0.0, advantage.low or 0.0, advantage.high or 0.0
+    ranks = compared(advantage, against)
+    if standing(advantage) == "worse":
+        return "reject", f"It {ranks}."
     if error > allowed:
-        return "reject", f"Its probabilities are off: calibration error {error:.3f}, allowed {allowed:.3f}; {told}."
-    if precision_change.high is not None and precision_change.high < 0:
-        return "reject", f"At capacity it is worse by {-(precision_change.value or 0):.3f} precision; {told}."
+        return "reject", f"Its probabilities are off: calibration error {error:.3f}, allowed {allowed:.3f}. It {ranks}."
+    if standing(precision_change, "precision_at_capacity") == "worse":
+        at_capacity = difference_in_words(precision_change, against, "precision_at_capacity")
+        return "reject", f"At capacity it is worse: {at_capacity}. It {ranks}."
     if value > 0 and low > -margin:
-        return "promote", f"It ranks better: {told}; calibration error {error:.3f}."
+        at_most = "" if low > 0 else f", and would be worse by at most {-low:.3f}, where {margin:.3f} is allowed"
+        return "promote", f"It {ranks}{at_most}; calibration error {error:.3f}."
     if value == low == high == 0:
-        return "hold", f"It says the same as {against}: {told}."
-    return "hold", f"No difference that counts: {told}."
-
-
-def _is_above_0(difference: Estimate) -> bool:
-    return difference.low is not None and difference.low > 0
-
-
-def _told(advantage: Estimate, against: str) -> str:
-    value, low, high = _numbers(advantage)
-    return f"PR-AUC {value:+.3f} against {against} (95 % interval {low:+.3f} to {high:+.3f})"
-
-
-def _numbers(advantage: Estimate) -> tuple[float, float, float]:
-    return advantage.value or 0.0, advantage.low or 0.0, advantage.high or 0.0
+        return "hold", f"It says the same as {against}: {difference_in_words(advantage, against)}."
+    return "hold", f"It {ranks}."

@@ -104,6 +104,7 @@ def verdict_row(
         "challenger": unseen["model_version"][0] if trained else 0,
         "champion": champion,
         "kind": unseen["chosen"][0] if trained else None,
+        "choice": unseen["choice"][0] if trained else None,
         "predictors": ", ".join(subject.question.predictors),
         "decision": found.decision,
         "reason": found.reason,

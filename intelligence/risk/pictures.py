@@ -5,11 +5,11 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from intelligence.plots import png
-from intelligence.risk.card import NAMES
 from intelligence.risk.evaluation import calibration_curve
 from intelligence.risk.model import RiskModel
 from intelligence.risk.rivals import RIVALS
 from intelligence.risk.training import Training
+from intelligence.risk.wording import NAMES
 
 COLOURS = {"xgboost": "#1f4e8c", "random_forest": "#2f9e73", "logistic_regression": "#c9792b"}
 MOST_PREDICTORS = 15

@@ -154,9 +154,15 @@ def _training(name: str, unit: Column, what: str) -> Table:
             Column("logistic_regression", "DOUBLE", "The same by a logistic regression.", True),
             Column("persistence", "DOUBLE", "Floor: what it was lately."),
             Column("ewma", "DOUBLE", "Floor: a smoothed measure of the present."),
-            Column("chosen", "VARCHAR", "The rival that won.", True),
+            Column("chosen", "VARCHAR", "The rival that was chosen.", True),
+            Column("choice", "VARCHAR", "By what it was chosen, in words; NULL in trainings before that was told."),
             Column("score", "DOUBLE", "Its probability.", True),
-            Column("is_flagged", "BOOLEAN", "Among the highest of its day, as many as can be looked at.", True),
+            Column(
+                "is_flagged",
+                "BOOLEAN",
+                "Among the highest of its day, or of days with too few rows taken together, as many as can be looked at; NULL"
+                " where all rows are too few.",
+            ),
             Column("model_version", "BIGINT", "Version in the MLflow registry.", True),
             Column("lake_snapshot", "BIGINT", "Snapshot of the lake that was trained on.", True),
         ),
@@ -192,6 +198,7 @@ def _verdict(name: str, model: str) -> Table:
             Column("challenger", "BIGINT", "Version that was judged; 0 where none could be trained.", True),
             Column("champion", "BIGINT", "Version that it was compared with; NULL where there was none."),
             Column("kind", "VARCHAR", "Kind of the challenger."),
+            Column("choice", "VARCHAR", "By what it was chosen among its rivals, in words."),
             Column("predictors", "VARCHAR", "What it was asked to look at.", True),
             Column("decision", "VARCHAR", "promote, hold, reject or not_enough_evidence.", True),
             Column("reason", "VARCHAR", "Why, in words.", True),
@@ -208,7 +215,7 @@ def _verdict(name: str, model: str) -> Table:
         ),
         key=("as_of", "challenger"),
         page=f"""
-            SELECT decision, challenger, reason AS why, champion, as_of
+            SELECT decision, challenger, reason AS why, choice, champion, as_of
             FROM risk.{name} ORDER BY as_of DESC, lake_snapshot DESC LIMIT 10""",
     )
 

@@ -14,12 +14,12 @@ import polars as pl
 
 from intelligence.errors import NotEnoughEvidence
 from intelligence.risk.calibration import at_level, platt, with_draws
+from intelligence.risk.capacity import capacity_in_words, flagged_at_capacity
 from intelligence.risk.evaluation import (
     Estimate,
     Sample,
     estimate,
     estimates,
-    flagged_at_capacity,
     lead_time,
     measures,
     random_lead_time,
@@ -28,6 +28,7 @@ from intelligence.risk.folds import Fold, Ints, rolling_origin
 from intelligence.risk.model import Floats, Kind, RiskModel, values_of
 from intelligence.risk.question import Question, known_rows
 from intelligence.risk.rivals import RIVALS, Bools
+from intelligence.risk.selection import Selection, selected
 
 FEWEST_POSITIVE_UNITS: Final = 5
 FEWEST_POSITIVES_TO_LEARN: Final = 8
@@ -56,21 +57,23 @@ class Judgement:
     measures: Mapping[str, Estimate]
     by_fold: tuple[Mapping[str, float], ...]
     onsets: int
-    caught: int
+    caught: int | None
     mean_lead: float | None
 
 
 @dataclass(frozen=True)
 class Training:
-    """The result: every rival judged, the best of them fitted on all known rows, and its scores on unseen time.
+    """The result: every rival judged, the chosen one fitted on all known rows, and its scores on unseen time.
 
     `unseen` has one row per unit and time of the folds that judge: fold, label, the floors, and for each rival its
-    probability by what was known then. `advantage` is the paired difference in PR-AUC of the best over each rival and floor.
+    probability by what was known then. `selection` says by what it was chosen, `advantage` is the paired difference in
+    PR-AUC of the chosen one over each rival and floor.
     """
 
     question: Question
     rules: Rules
     model: RiskModel
+    selection: Selection
     judgements: tuple[Judgement, ...]
     advantage: Mapping[str, Estimate]
     unseen: pl.DataFrame
@@ -86,15 +89,24 @@ class Training:
         """Return the judgement of one rival or floor."""
         return next(each for each in self.judgements if each.name == name)
 
+    @property
+    def _times(self) -> Ints:
+        return self.unseen[self.question.time].to_physical().cast(pl.Int64).to_numpy()
+
     @cached_property
-    def flagged(self) -> Bools:
-        """Return which rows of `unseen` are among the highest of their time by the winner, `capacity` of them."""
-        times = self.unseen[self.question.time].to_physical().cast(pl.Int64).to_numpy()
-        return flagged_at_capacity(self.unseen[self.model.kind].to_numpy(), times, self.rules.capacity)
+    def flagged(self) -> Bools | None:
+        """Return which rows of `unseen` could be looked at by the chosen one's scores; None where they are too few."""
+        return flagged_at_capacity(self.unseen[self.model.kind].to_numpy(), self._times, self.rules.capacity)
+
+    @property
+    def looks_at(self) -> str:
+        """Return in words what is looked at of the rows at capacity, or why nothing is."""
+        a_time = "day" if self.unseen.schema[self.question.time] == pl.Date else "time"
+        return capacity_in_words(self._times, self.rules.capacity, a_time=a_time)
 
     @property
     def best(self) -> Judgement:
-        """Return the judgement of the rival that won."""
+        """Return the judgement of the rival that was chosen."""
         return self.of(self.model.kind)
 
 
@@ -103,8 +115,8 @@ def trained(panel: pl.DataFrame, question: Question, *, rules: Rules = Rules()) 
 
     Each fold trains on the past and scores the future behind an embargo of the horizon; its probabilities are
     calibrated on the scores of earlier folds whose outcome was known by then, so that the first ones only calibrate. The
-    rival with the highest PR-AUC is fitted again on all known rows and calibrated on all unseen scores. Predictors that
-    never vary are left out.
+    rival that `selection.selected` chooses by log loss is fitted again on all known rows and calibrated on all unseen
+    scores. Predictors that never vary are left out.
 
     Raises NotEnoughEvidence, with what is missing, where there are too few points in time, one class only, or too few
     units with a positive label; PanelError where a column is missing or cannot be what it is meant to be.
@@ -115,19 +127,20 @@ def trained(panel: pl.DataFrame, question: Question, *, rules: Rules = Rules()) 
     logits = {kind: _unseen_logits(kind, data, layout.folds, rules) for kind in RIVALS}
     probabilities = {kind: _known_then(raw, data, layout) for kind, raw in logits.items()}
     sample = data.sample.picked(rows)
-    weights = np.vstack([np.ones((1, data.sample.units.max() + 1)), data.sample.draws(rules.draws, seed=rules.seed)])
+    weights = data.sample.weights(rules.draws, seed=rules.seed)
     found, judgements = {}, []
     for name, ranking, chance in _competitors(data, rows, {k: p[judged] for k, p in probabilities.items()}):
         found[name] = measures(
             ranking, chance, sample, capacity=rules.capacity, threshold=rules.threshold, weights=weights
         )
         judgements.append(_judgement(name, ranking, chance, sample, found[name], fold_of[judged], rules))
-    best = max(RIVALS, key=lambda kind: found[kind]["pr_auc"][0])
+    selection = selected({kind: found[kind] for kind in RIVALS})
+    best = selection.kind
     advantage = {
         name: estimate(found[best]["pr_auc"] - values["pr_auc"]) for name, values in found.items() if name != best
     }
     model = _fitted(
-        best, data, logits[best][places], data.labels[places], weights[1:, data.sample.units[places]], rules
+        best, data, logits[best][places], data.labels[places], weights[1:, data.sample.clusters[places]], rules
     )
     random_recall, random_lead = random_lead_time(sample, capacity=rules.capacity, draws=RANDOM_DRAWS, seed=rules.seed)
     unseen = (
@@ -144,6 +157,7 @@ def trained(panel: pl.DataFrame, question: Question, *, rules: Rules = Rules()) 
         question=question,
         rules=rules,
         model=model,
+        selection=selection,
         judgements=tuple(judgements),
         advantage=advantage,
         unseen=unseen,
@@ -334,7 +348,7 @@ def _judgement(
             sample.picked(chosen),
             capacity=rules.capacity,
             threshold=rules.threshold,
-            weights=np.ones((1, sample.units.max() + 1)),
+            weights=np.ones((1, sample.clusters.max() + 1)),
         )
         by_fold.append({"fold": int(fold), **{key: float(values[0]) for key, values in part.items()}})
     return Judgement(name, estimates(found), tuple(by_fold), lead.onsets, lead.caught, lead.mean_lead)

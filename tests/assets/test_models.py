@@ -265,6 +265,13 @@ def test_scores_follow_the_alias_and_a_revert_brings_the_old_ones_back_exactly(i
     installation.train()
     installation.fill()
     installation.train("more days")
+    newest = max((row.version for row in installation.registry.versions(MODEL)), key=int)
+    if installation.registry.champion(MODEL).version != newest:
+        # Fourteen more days are too few for the gate to find it ahead.
+        installation.registry.promoted(MODEL, newest, actor="ada", cause="promoted by hand", reason="newer")
+        rescored(
+            installation.defs, installation.lake, installation.registry, installation.instance, listener=lambda *_: None
+        )
     champion = installation.registry.champion(MODEL)
     assert installation.instance.get_run_by_id(champion.tags["dagster.run_id"]).tags[CAUSE_TAG] == "more days"
     first = champion.version

@@ -11,7 +11,7 @@ from intelligence.risk.versions import Move, VersionRow
 from intelligence.summary import RiskSummary
 from intelligence.telemetry.planted_truths import PlantedTruth
 from intelligence.terminal_models import models_parts
-from intelligence.terminal_risk import risk_parts
+from intelligence.terminal_risk import backtest_parts, risk_parts
 
 DAY = date(2026, 8, 1)
 TOP = pl.DataFrame(
@@ -58,10 +58,15 @@ def test_the_riskiest_features_are_told_with_interval_impact_and_reason() -> Non
     assert "1,207" in text
 
 
-def test_the_winner_is_told_beside_the_logistic_regression() -> None:
-    assert "The boosted trees won, by 0.120 over the logistic regression." in printed(*risk_parts(risk()))
-    simple = (BacktestLine("logistic_regression", True, 0.6, 0.8, 5.1, 4.6), *LINES[2:])
-    assert "The logistic regression won: the trees rank no better here." in printed(*risk_parts(risk(backtest=simple)))
+def test_what_the_model_was_chosen_by_is_told_as_the_training_told_it() -> None:
+    words = "Boosted trees chosen by log loss on unseen time (log loss 0.100, calibration error 0.010): nothing else is near."
+    assert words in " ".join(printed(*backtest_parts(risk(choice=words))).split())
+    assert "chosen" not in printed(*backtest_parts(risk()))
+
+
+def test_what_rests_on_a_capacity_that_is_not_given_is_left_empty() -> None:
+    bare = BacktestLine("xgboost", True, 0.6, None, None, None)
+    assert "0.600" in printed(*backtest_parts(risk(backtest=(bare,))))
 
 
 def test_without_scores_the_verdict_says_why() -> None:
@@ -74,7 +79,7 @@ def test_without_scores_the_verdict_says_why() -> None:
 def test_decays_flagged_in_time_are_counted() -> None:
     truth = PlantedTruth("slow_decay", "quiz", DAY, DAY, DAY - timedelta(days=9), "decays", 2.0)
     decays = (CaughtDecay(truth, DAY - timedelta(days=6), 1), CaughtDecay(truth, None, 9), CaughtDecay(truth, DAY, 2))
-    text = printed(*risk_parts(risk(decays=decays)))
+    text = printed(*backtest_parts(risk(decays=decays)))
     assert "1 of 3 were flagged before the breach, 6.0 days ahead on average." in text
     assert "never" in text
 

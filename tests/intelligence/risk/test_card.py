@@ -17,7 +17,7 @@ from intelligence.risk.rivals import RIVALS, logistic_regression
 from intelligence.risk.training import Rules, Training, trained
 
 HEADINGS = (
-    *("**Question.**", "**Model.**", "**Data.**", "**How it was judged.**"),
+    *("**Question.**", "**Model.**", "**Choice.**", "**Data.**", "**How it was judged.**"),
     *("**What moves it most.**", "**Meant for.**", "**Limits.**"),
 )
 
@@ -55,11 +55,11 @@ def test_the_cards_table_has_one_column_per_rival_and_floor_and_one_line_per_mea
     assert list(by_measure["brier"].values()).count("n/a") == 2
 
 
-def test_the_card_says_where_the_winner_is_no_better(training: Training) -> None:
+def test_the_card_says_better_only_where_the_interval_does(training: Training) -> None:
     unsure = replace(training, advantage={"xgboost": Estimate(0.01, -0.02, 0.04), "ewma": Estimate(0.2, 0.1, 0.3)})
     assert comparison(unsure) == [
-        "No better than boosted trees as far as the data can tell: PR-AUC differs by 0.010 (-0.020 to 0.040).",
-        "Better than ewma: PR-AUC 0.200 (0.100 to 0.300) higher.",
+        "It ranks no differently beyond chance: PR-AUC +0.010 against boosted trees (95 % interval -0.020 to +0.040).",
+        "It ranks better: PR-AUC +0.200 against smoothed errors (floor) (95 % interval +0.100 to +0.300).",
     ]
     for sentence in comparison(unsure):
         assert sentence in text_of(unsure)

@@ -11,7 +11,6 @@ from intelligence.risk.evaluation import (
     calibration_curve,
     calibration_error_by_chance,
     estimate,
-    flagged_at_capacity,
     lead_time,
     measures,
     random_lead_time,
@@ -88,26 +87,6 @@ def test_calibration_error_is_the_mean_gap_over_ten_bins_of_equal_size() -> None
     curve = calibration_curve(chance, labels)
     assert [point["rows"] for point in curve] == [10.0] * 10
     assert all(point["expected"] - point["observed"] == pytest.approx(0.05) for point in curve)
-
-
-@given(
-    rows=st.lists(st.tuples(st.integers(0, 5), st.integers(0, 3)), min_size=1, max_size=60),
-    capacity=st.sampled_from([0.05, 0.1, 0.3, 0.5, 1.0]),
-)
-def test_at_capacity_the_highest_of_each_time_are_flagged_rounded_up(
-    rows: list[tuple[int, int]], capacity: float
-) -> None:
-    scores, times = (np.array(column) for column in zip(*rows, strict=True))
-    flagged = flagged_at_capacity(scores.astype(float), times, capacity)
-    for time in set(times.tolist()):
-        here = times == time
-        assert flagged[here].sum() == int(np.ceil(capacity * here.sum() - 1e-9))
-        if flagged[here].any() and not flagged[here].all():
-            assert scores[here & flagged].min() >= scores[here & ~flagged].max()
-
-
-def test_of_equal_scores_the_first_is_flagged() -> None:
-    assert flagged_at_capacity(np.zeros(4), np.zeros(4, dtype=int), 0.3).tolist() == [True, True, False, False]
 
 
 def lead(flags: str, labels: str, *, step: int = 1) -> tuple[int, int, float | None]:

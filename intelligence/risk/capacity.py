@@ -1,0 +1,103 @@
+"""What can be looked at: a share of the rows of each time, or of several times together where each has too few of them.
+
+Of seven rows five per cent are a third of a row. Rounded up for each time that would be one of seven, and of a single row
+all. So consecutive times are taken together until a row of theirs may be looked at, and what is left of the share over
+one stretch is carried to the next: up to any of them no more rows are flagged than the share allows.
+"""
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+ROUNDING: Final = 1e-9
+TIES_SEED: Final = 41
+
+
+def fewest_rows(capacity: float) -> int:
+    """Return of how many rows the share is one.
+
+    >>> fewest_rows(0.05), fewest_rows(1.0)
+    (20, 1)
+    """
+    return math.ceil(1 / capacity - ROUNDING)
+
+
+def stretches(times: Ints, capacity: float) -> Ints | None:
+    """Return the number of each row's stretch of times, from 0; None where all rows together are too few for one.
+
+    A stretch is a time with at least `fewest_rows(capacity)` rows, or as many consecutive times as hold them; what
+    remains at the end belongs to the last.
+
+    >>> stretches(np.array([5, 5, 7, 8, 9]), 0.5).tolist()
+    [0, 0, 1, 1, 1]
+    """
+    needed = fewest_rows(capacity)
+    if len(times) < needed:
+        return None
+    _, place, sizes = np.unique(times, return_inverse=True, return_counts=True)
+    first_of = np.zeros(len(sizes), dtype=np.int64)
+    first_of[list(_starts(np.cumsum(sizes), needed))] = 1
+    numbers: Ints = (np.cumsum(first_of) - 1)[place]
+    return numbers
+
+
+def _starts(until: Ints, needed: int) -> Iterator[int]:
+    """Yield the places of the times at which a stretch begins; `until` counts the rows up to and with each time."""
+    start, before, total = 0, 0, int(until[-1])
+    while start < len(until) and total - before >= needed:
+        yield start
+        start = int(np.searchsorted(until, before + needed)) + 1
+        before = int(until[start - 1])
+
+
+def flagged_at_capacity(scores: Floats, times: Ints, capacity: float) -> Bools | None:
+    """Return which rows have the highest scores of their stretch, `capacity` of them; None where the rows are too few.
+
+    Of equal scores some are flagged as if drawn by lot, always the same ones.
+    """
+    numbers = stretches(times, capacity)
+    if numbers is None:
+        return None
+    lot = np.random.default_rng(TIES_SEED).permutation(len(scores))
+    order = np.lexsort((lot, -scores, numbers))
+    sizes = np.bincount(numbers)
+    until = np.cumsum(sizes)
+    allowed = np.diff(np.floor(capacity * until + ROUNDING), prepend=0.0)
+    rank = np.arange(len(scores)) - np.repeat(until - sizes, sizes)
+    flagged = np.zeros(len(scores), dtype=bool)
+    flagged[order] = rank < np.repeat(allowed, sizes)
+    return flagged
+
+
+def capacity_in_words(times: Ints, capacity: float, *, a_time: str) -> str:
+    """Return what is looked at, in words that follow "Looking at"; why nothing is, where the rows are too few.
+
+    >>> capacity_in_words(np.repeat(np.arange(3), 40), 0.05, a_time="day")
+    '5% of the rows of each day'
+    >>> capacity_in_words(np.arange(60), 0.05, a_time="day")
+    '5% of the rows of every 20 days, since a single one has too few'
+    >>> capacity_in_words(np.arange(6), 0.05, a_time="day")
+    'nothing: 6 rows are fewer than the 20 of which one is 5%'
+    """
+    numbers = stretches(times, capacity)
+    if numbers is None:
+        return f"nothing: {len(times)} rows are fewer than the {fewest_rows(capacity)} of which one is {_percent(capacity)}"
+    distinct = np.unique(times)
+    count = int(numbers.max()) + 1
+    if count == len(distinct):
+        return f"{_percent(capacity)} of the rows of each {a_time}"
+    together = round(len(distinct) / count)
+    if together == 1:
+        return f"{_percent(capacity)} of the rows of each {a_time}, those with too few taken with the next"
+    return f"{_percent(capacity)} of the rows of every {together} {a_time}s, since a single one has too few"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"
