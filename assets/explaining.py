@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from assets.house import PRODUCT
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.errors import ActionError
 from intelligence.risk.tables import FEATURE_RISK
@@ -22,6 +23,8 @@ def story_of(lake: Lake, announcer: Announcer, named: str) -> dict[str, Any]:
     `earlier` is the feature's newest decision before it that was more than watching, None where there is none. Raises
     ActionError where there is no such decision, or several begin so.
     """
+    from intelligence.decisions.record import rules_in_words
+
     decision = _decision(lake, named)
     outbox = announcer.outbox()
     entries = (
@@ -44,7 +47,7 @@ def story_of(lake: Lake, announcer: Announcer, named: str) -> dict[str, Any]:
         "earlier": next(
             lake.frame(_EARLIER, {name: decision[name] for name in _OF_EARLIER}).iter_rows(named=True), None
         ),
-        "rules": _rules(),
+        "rules": rules_in_words(decision["evidence"], settings=PRODUCT.decisions),
         "origin": _origin(lake, announcer, decision),
         "actions": done,
         "history": history,
@@ -72,12 +75,6 @@ def _decision(lake: Lake, named: str) -> dict[str, Any]:
         problem = "several decisions begin so." if found.height else "there is no such decision or feature."
         raise ActionError(named, problem, hint="`intelligence status` lists the newest.")
     return found.row(0, named=True)
-
-
-def _rules() -> dict[str, str]:
-    from intelligence.decisions.rules import FEATURE_RULES, SHARED_RULES
-
-    return {rule.name: rule.says for rule in (*FEATURE_RULES, *SHARED_RULES)}
 
 
 def _origin(lake: Lake, announcer: Announcer, decision: dict[str, Any]) -> list[tuple[str, str]]:

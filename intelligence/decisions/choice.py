@@ -1,12 +1,13 @@
 """The choice for one feature: the best candidate, and then down from it, rule by rule, to what may be done."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from intelligence.decisions.candidates import Candidate, candidates
 from intelligence.decisions.facts import FeatureFacts
 from intelligence.decisions.ladder import STRENGTH, TOUCHING, Kind, Level, lower_level
-from intelligence.decisions.rules import FEATURE_RULES, Rule, broken, level_under
+from intelligence.decisions.rules import FEATURE_RULES, Rule, broken, decisive, level_under
 from intelligence.decisions.settings import Decisions, InDoubt
 
 _SAYS_AT_MOST: Final[dict[InDoubt, int]] = {
@@ -31,7 +32,8 @@ _LACKS: Final = {
 class Choice:
     """What was chosen for a feature, at which level (None for `monitor`), and why nothing stronger and nothing else.
 
-    `lowered_by` names the rules that barred a better candidate or lowered its level, in the order in which they did.
+    `lowered_by` names the rules that barred a better candidate or lowered its level, in the order in which they did, and
+    `because` has what to say of those that speak of the feature.
     """
 
     facts: FeatureFacts
@@ -41,6 +43,7 @@ class Choice:
     candidates: tuple[Candidate, ...]
     lowered_by: tuple[str, ...]
     why_not: dict[Kind, str] = field(default_factory=dict)
+    because: tuple[str, ...] = ()
 
 
 def choice(facts: FeatureFacts, settings: Decisions) -> Choice:
@@ -56,7 +59,7 @@ def choice(facts: FeatureFacts, settings: Decisions) -> Choice:
     highest = _highest_in_doubt(scored, facts, settings, why_not)
     rivals = [each for each in scored if each.confidence is not None and each.score > 0]
     touching: Level = "auto"
-    trace: list[str] = []
+    trace: dict[str, str | None] = {}
     while rivals:
         best = max(rivals, key=lambda each: (each.score, -STRENGTH[each.kind]))
         rivals = [each for each in rivals if STRENGTH[each.kind] < STRENGTH[best.kind]]
@@ -65,16 +68,20 @@ def choice(facts: FeatureFacts, settings: Decisions) -> Choice:
         failed = broken(FEATURE_RULES, best.kind, facts, settings)
         level = touching if best.kind in TOUCHING else settings.of(best.kind).level
         allowed = level_under(level, failed)
-        refusal = _refusal(best, highest, failed, settings)
-        trace += [rule.name for rule in failed if rule.name not in trace]
+        refusal = _refusal(best, highest, failed, facts, settings)
+        trace |= {rule.name: rule.in_words(facts, settings) for rule in decisive(failed, facts, settings)}
         if refusal is None and allowed is not None:
             _tell_the_rest(why_not, scored, best, facts)
-            return Choice(facts, best.kind, allowed, best, scored, tuple(trace), why_not)
+            return Choice(facts, best.kind, allowed, best, scored, tuple(trace), why_not, _said(trace))
         why_not[best.kind] = refusal or "a rule bars it"
         if refusal and not any(rule.otherwise == "barred" for rule in failed):
-            trace.append("stronger_than_doubt_allows" if highest[1] < STRENGTH[best.kind] else "sure_enough")
+            trace["stronger_than_doubt_allows" if highest[1] < STRENGTH[best.kind] else "sure_enough"] = None
     _tell_the_rest(why_not, scored, None, facts)
-    return Choice(facts, "monitor", None, None, scored, tuple(dict.fromkeys(trace)), why_not)
+    return Choice(facts, "monitor", None, None, scored, tuple(trace), why_not, _said(trace))
+
+
+def _said(trace: Mapping[str, str | None]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words for words in trace.values() if words))
 
 
 def _highest_in_doubt(
@@ -102,10 +109,15 @@ def _highest_in_doubt(
 
 
 def _refusal(
-    best: Candidate, highest: tuple[str, int], failed: list[Rule[FeatureFacts]], settings: Decisions
+    best: Candidate,
+    highest: tuple[str, int],
+    failed: list[Rule[FeatureFacts]],
+    facts: FeatureFacts,
+    settings: Decisions,
 ) -> str | None:
     """Return in words why this candidate is not taken, None where it may be."""
-    bars = [rule.says for rule in failed if rule.otherwise == "barred"]
+    told = decisive(failed, facts, settings)
+    bars = [rule.in_words(facts, settings) for rule in told if rule.otherwise == "barred"]
     if bars:
         return "; ".join(bars)
     if STRENGTH[best.kind] > highest[1]:

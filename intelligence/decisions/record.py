@@ -12,6 +12,7 @@ import polars as pl
 from intelligence.decisions.choice import Choice, choice
 from intelligence.decisions.facts import FACT_NAMES, FACT_SCHEMA, FeatureFacts
 from intelligence.decisions.limits import within_limits
+from intelligence.decisions.rules import FEATURE_RULES, SHARED_RULES
 from intelligence.decisions.settings import Decisions
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.decisions.wording import reasons
@@ -77,6 +78,22 @@ def replayed(decisions: pl.DataFrame, *, settings: Decisions) -> pl.DataFrame:
         for row in rows
     ]
     return decided(pl.DataFrame(facts, schema=FACT_SCHEMA, orient="row"), settings=settings)
+
+
+def rules_in_words(evidence: str, *, settings: Decisions) -> dict[str, str]:
+    """Return what each rule says of a decision on this evidence, as its record keeps it; of all, where it keeps no facts."""
+    says = {rule.name: rule.says for rule in FEATURE_RULES} | {rule.name: rule.says for rule in SHARED_RULES}
+    known = {name: value for name, value in json.loads(evidence).items() if name in FACT_NAMES}
+    if "feature" not in known:
+        return says
+    facts = facts_of({"missing": (), **known})
+    return says | {
+        rule.name: rule.in_words(facts, settings) for rule in FEATURE_RULES if rule.name not in _NEED_THE_CALENDAR
+    }
+
+
+# The record keeps days as text, and these compare them; they are never unknown.
+_NEED_THE_CALENDAR: Final = ("freeze",)
 
 
 def _canonical(content: object) -> str:

@@ -16,7 +16,9 @@ Otherwise = Literal["barred", "approve", "advise", "one step lower"]
 class Rule(Generic[Facts]):
     """A demand on a kind of action; where it does not hold, that kind is barred or its level is lowered.
 
-    `holds` returns True, False or None for unknown; what is unknown does not hold.
+    `holds` returns True, False or None for unknown; what is unknown does not hold, and is never told as if it had been
+    seen: `unknown` is what is said of it then, `told` what is said where it is seen not to hold (`says` by default). Where
+    one that `settles` is seen not to hold, no other bears on the decision.
     """
 
     name: str
@@ -24,11 +26,32 @@ class Rule(Generic[Facts]):
     applies_to: tuple[str, ...]
     otherwise: Otherwise
     holds: Callable[[Facts, Decisions], bool | None]
+    unknown: str = ""
+    told: str = ""
+    settles: bool = False
+
+    def in_words(self, facts: Facts, settings: Decisions) -> str:
+        """Return what to say of the rule where it does not hold."""
+        if self.holds(facts, settings) is None:
+            return self.unknown or f"it is not known whether this holds: {self.says}"
+        return self.told or self.says
 
 
 def broken(rules: Sequence[Rule[Facts]], kind: str, facts: Facts, settings: Decisions) -> list[Rule[Facts]]:
     """Return the rules for that kind of action that do not hold."""
     return [rule for rule in rules if kind in rule.applies_to and rule.holds(facts, settings) is not True]
+
+
+def decisive(failed: Sequence[Rule[Facts]], facts: Facts, settings: Decisions) -> list[Rule[Facts]]:
+    """Return those of the broken rules that a person has to know of; the others are moot.
+
+    Where the action is barred, what would lower its level is moot; where it is barred by what is known, so is what is
+    not known.
+    """
+    seen = [rule for rule in failed if rule.holds(facts, settings) is False]
+    settled = [rule for rule in seen if rule.settles][:1]
+    bars = [rule for rule in failed if rule.otherwise == "barred"]
+    return settled or [rule for rule in bars if rule in seen] or bars or list(failed)
 
 
 def level_under(level: Level, rules: Sequence[Rule[Facts]]) -> Level | None:
@@ -51,7 +74,7 @@ def _is_calm(facts: FeatureFacts, settings: Decisions) -> bool | None:
 
 
 def _volume(facts: FeatureFacts, settings: Decisions) -> bool | None:
-    return facts.users_7d is not None and facts.users_7d >= settings.limits.minimum_users
+    return None if facts.users_7d is None else facts.users_7d >= settings.limits.minimum_users
 
 
 def _many_are_harmed(facts: FeatureFacts, settings: Decisions) -> bool | None:
@@ -68,13 +91,30 @@ def _release_harms_many(facts: FeatureFacts, settings: Decisions) -> bool | None
 
 def _person_decides(facts: FeatureFacts, settings: Decisions) -> bool | None:
     lowest = settings.limits.person_from_tier
-    return lowest is None or (facts.tier is not None and facts.tier > lowest)
+    if lowest is None:
+        return True
+    return None if facts.tier is None else facts.tier > lowest
 
 
 def _hour_is_loud(facts: FeatureFacts, settings: Decisions) -> bool | None:
+    hour = facts.hour_utc
     if not settings.quiet_hours:
         return True
-    return facts.hour_utc is not None and not any(each.has(facts.hour_utc) for each in settings.quiet_hours)
+    return None if hour is None else not any(each.has(hour) for each in settings.quiet_hours)
+
+
+def _has_flag(facts: FeatureFacts, _: Decisions) -> bool | None:
+    if facts.flag_key is not None:
+        return True
+    return None if "metadata" in facts.missing else False
+
+
+def _is_steady(facts: FeatureFacts, _: Decisions) -> bool | None:
+    return {"steady": True, "moved": False}.get(facts.drift or "")
+
+
+def _is_known(value: object, holds: bool) -> bool | None:
+    return None if value is None else holds
 
 
 def _model_is_young(facts: FeatureFacts, settings: Decisions) -> bool | None:
@@ -95,42 +135,51 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         "nothing is done about a feature on a day whose telemetry is at fault or was not looked at",
         ALL,
         "barred",
-        lambda facts, _: facts.quality in ("whole", "unknown"),
+        lambda facts, _: _is_known(facts.quality, facts.quality in ("whole", "unknown")),
+        unknown="whether the telemetry of the day is whole is not known",
+        settles=True,
     ),
     Rule(
         "day_was_judged",
         "nobody is alarmed and nothing is touched on a state that the day could not confirm",
         ("alert", *TOUCHING),
         "barred",
-        lambda facts, _: facts.evidence == "enough",
+        lambda facts, _: _is_known(facts.evidence, facts.evidence == "enough"),
+        unknown="whether the day could be judged is not known",
     ),
     Rule(
         "has_a_flag",
         "only a feature behind a flag can be touched",
         TOUCHING,
         "barred",
-        lambda f, _: f.flag_key is not None,
+        _has_flag,
+        unknown="whether a flag steers it is not known",
+        told="no flag steers it",
+        settles=True,
     ),
     Rule(
         "somebody_sees_it",
         "a feature that its flag shows to nobody cannot be hidden further",
         TOUCHING,
         "barred",
-        lambda facts, _: facts.exposure is not None and facts.exposure > 0,
+        lambda facts, _: None if facts.exposure is None else facts.exposure > 0,
+        unknown="to how many its flag shows it is not known",
     ),
     Rule(
         "no_human_lock",
         "a flag that a person has locked is not touched",
         TOUCHING,
         "barred",
-        lambda f, _: f.is_locked is False,
+        lambda f, _: _is_known(f.is_locked, f.is_locked is False),
+        unknown="whether a person has locked its flag is not known",
     ),
     Rule(
         "is_not_held_yet",
         "a ramp that is held already is not held again",
         ("hold",),
         "barred",
-        lambda f, _: f.is_held is False,
+        lambda f, _: _is_known(f.is_held, f.is_held is False),
+        unknown="whether its ramp is held already is not known",
     ),
     Rule(
         "a_release_to_go_back_to",
@@ -138,14 +187,23 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         ("rollback",),
         "barred",
         lambda facts, _: facts.has_earlier_release,
+        unknown="whether there is an earlier release to go back to is not known",
     ),
-    Rule("minimum_volume", "a feature with too few users is not touched", TOUCHING, "barred", _volume),
+    Rule(
+        "minimum_volume",
+        "a feature with too few users is not touched",
+        TOUCHING,
+        "barred",
+        _volume,
+        unknown="how many users it has is not known",
+    ),
     Rule(
         "harmed_users",
         "nothing is touched for what few users meet, or users who came only now",
         TOUCHING,
         "barred",
         _many_are_harmed,
+        unknown="how many users are harmed is not known",
     ),
     Rule(
         "release_harms_users",
@@ -153,6 +211,7 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         ("rollback",),
         "barred",
         _release_harms_many,
+        unknown="how many users the release harms is not known",
     ),
     Rule("cooldown", "some days pass between two touches of a feature", (*TOUCHING, "alert"), "barred", _is_calm),
     Rule(
@@ -160,7 +219,8 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         "a trouble is answered by touching the product once",
         TOUCHING,
         "barred",
-        lambda facts, _: facts.touched_in_episode is False,
+        lambda facts, _: _is_known(facts.touched_in_episode, facts.touched_in_episode is False),
+        unknown="whether it was touched already in this trouble is not known",
     ),
     Rule(
         "told_once_per_episode",
@@ -183,7 +243,14 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         "advise",
         lambda facts, settings: not any(each.first <= facts.event_date <= each.last for each in settings.freeze),
     ),
-    Rule("vital_needs_a_person", "a person decides about vital features", TOUCHING, "approve", _person_decides),
+    Rule(
+        "vital_needs_a_person",
+        "a person decides about vital features",
+        TOUCHING,
+        "approve",
+        _person_decides,
+        unknown="how vital it is is not known",
+    ),
     Rule(
         "anti_flap",
         "a feature that was touched again and again needs a person",
@@ -191,27 +258,37 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         "approve",
         lambda facts, settings: facts.touches_lately < settings.limits.touches_before_person,
     ),
-    Rule("quiet_hours", "nothing is touched without a person in quiet hours", TOUCHING, "approve", _hour_is_loud),
+    Rule(
+        "quiet_hours",
+        "nothing is touched without a person in quiet hours",
+        TOUCHING,
+        "approve",
+        _hour_is_loud,
+        unknown="whether these are quiet hours is not known",
+    ),
     Rule(
         "day_is_known_whole",
         "telemetry that could not be judged is doubted",
         TOUCHING,
         "one step lower",
-        lambda facts, _: facts.quality == "whole",
+        lambda facts, _: _is_known(facts.quality, facts.quality == "whole"),
+        unknown="whether the telemetry of the day is whole is not known",
     ),
     Rule(
         "drift_is_steady",
         "a product that drifts is doubted",
         TOUCHING,
         "one step lower",
-        lambda f, _: f.drift == "steady",
+        _is_steady,
+        unknown="whether the product has drifted is not known",
     ),
     Rule(
         "champion_is_there",
         "without a champion nothing says what comes next",
         TOUCHING,
         "one step lower",
-        lambda facts, _: facts.model_version is not None and facts.model_age_days is not None,
+        lambda facts, _: True if facts.model_version is not None and facts.model_age_days is not None else None,
+        unknown="no champion is known that would say what comes next",
     ),
     Rule("model_is_young", "an old model is doubted", TOUCHING, "one step lower", _model_is_young),
     Rule(

@@ -4,9 +4,7 @@ from typing import Final
 
 from intelligence.decisions.choice import Choice
 from intelligence.decisions.facts import FeatureFacts
-from intelligence.decisions.rules import FEATURE_RULES
 
-_SAYS: Final = {rule.name: rule.says for rule in FEATURE_RULES}
 _DOES: Final = {
     "rollback": "Roll back",
     "throttle": "Throttle",
@@ -30,8 +28,7 @@ def reasons(made: Choice) -> str:
             f"; release {facts.release} on {facts.platform} fails {rate} of its events{hit}, all else in use {rest}"
         )
     told = f"{_DOES[made.action]} {facts.feature}: {because}."
-    barred = [_SAYS[name] for name in made.lowered_by if name in _SAYS]
-    return f"{told} Not more: {'; '.join(barred)}." if barred else told
+    return f"{told} Not more: {'; '.join(made.because)}." if made.because else told
 
 
 def _trouble(facts: FeatureFacts) -> str:
