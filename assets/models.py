@@ -130,7 +130,7 @@ def verdict_check(table: Table) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(
         "challenger_passed_the_gate",
         asset=key_of(table),
-        description="The newest version may take the champion's place, or the first one ranks above the floors.",
+        description="The gate had evidence to judge the newest version by, and did not reject it.",
     )
 
 

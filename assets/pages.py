@@ -65,7 +65,7 @@ def _made(
     version, parts = verdict["model_version"], ("-drift.html", "-quality.html", ".json")
     names = {part: page_name(day, model, version, part) for part in parts}
     title = f"{subject.title}, week to {day}: {verdict['state']}"
-    _drift_page(lake, reports, watch, windows, moved, name=names["-drift.html"], title=title)
+    _drift_page(lake, reports, watch, windows, moved, name=names["-drift.html"], title=title, reason=verdict["reason"])
     known = windows.known
     quality = known.height > 0 and known["label"].n_unique() > 1
     if quality:
@@ -87,12 +87,23 @@ def _made(
 
 
 def _drift_page(
-    lake: Lake, reports: DriftReports, watch: Watch, windows: Any, moved: pl.DataFrame, *, name: str, title: str
+    lake: Lake,
+    reports: DriftReports,
+    watch: Watch,
+    windows: Any,
+    moved: pl.DataFrame,
+    *,
+    name: str,
+    title: str,
+    reason: str,
 ) -> None:
     from intelligence.drift.baseline import with_scores
-    from intelligence.drift.pages import drawn_in, shown_predictors
+    from intelligence.drift.pages import drawn_in, page_without_evidence, shown_predictors
 
     shown = shown_predictors(moved)
+    if not shown:
+        reports.text(name, page_without_evidence(title, reason=reason))
+        return
     drift = WATCHED_BY_MODEL[watch.champion.name]
     first, last = watch.baseline["first_day"][0], watch.baseline["last_day"][0]
     past = past_panel(lake, drift, Days(first, last + timedelta(days=1))).rows

@@ -65,7 +65,11 @@ OUTCOMES: Final = Table(
             "Rate of the days after, at most a week; of a rollback, bad events per event usual before.",
         ),
         Column("control_change", "DOUBLE", "Mean change of features on which nobody acted."),
-        Column("effect", "DOUBLE", "Change of the feature less that of the controls; below 0 is better."),
+        Column(
+            "effect",
+            "DOUBLE",
+            "Change of the feature less that of the controls; below 0 where bad events became fewer.",
+        ),
         Column("effect_low", "DOUBLE", "Lower bound of its 95 % interval, from how far the controls stray."),
         Column("effect_high", "DOUBLE", "Upper bound."),
         Column("days_after", "BIGINT", "Days after the action that are counted.", True),

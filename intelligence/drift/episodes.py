@@ -181,7 +181,7 @@ def notices(watch: pl.DataFrame, trainings: Sequence[Training], *, rules: Drift)
 
 def _outcome(episode: Episode, training: Training) -> Notice:
     result = {
-        "promote": "retrained, and the new version is better",
+        "promote": "retrained, and the gate lets the new version take its place",
         "hold": "retrained, and the champion stays",
         "reject": "retrained, and the new version was rejected",
     }.get(training.decision, "retrained, without enough evidence to judge")

@@ -46,6 +46,23 @@ def shown_predictors(drift: pl.DataFrame) -> list[str]:
     return list(dict.fromkeys([*important[:SHOWN_PREDICTORS], *moved[:SHOWN_PREDICTORS]]))
 
 
+def page_without_evidence(title: str, *, reason: str) -> str:
+    """Return the HTML page of a week in which no predictor and no score could be compared; `reason` is the day's verdict."""
+    from intelligence.drift.verdict import LEAST_ROWS
+
+    return _WITHOUT_EVIDENCE.format(title=escape(title), reason=escape(reason), least=LEAST_ROWS)
+
+
+_WITHOUT_EVIDENCE: Final = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head><body>
+<h1>{title}</h1>
+<p>{reason}</p>
+<p>No predictor and no score is drawn here: each is compared with the training where it varied there and the week has {least}
+values of it or more.</p>
+</body></html>
+"""
+
+
 def index_page(pages: Sequence[Mapping[str, Any]], *, product: str) -> str:
     """Return the HTML page that lists all pages with their verdicts, newest first; its links are relative to it."""
     rows = "".join(

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from intelligence.drift.baseline import EXPECTATION, OUTCOME
-from intelligence.drift.distance import Scale
+from intelligence.drift.distance import ROUNDING, Scale
 from intelligence.drift.null import WINDOW_DAYS
 from intelligence.risk.model import Floats, values_of
 
@@ -166,7 +166,9 @@ def standing(
         return Standing("suspended", f"The pipeline is at fault, so nothing is judged: {'; '.join(faults[:3])}.")
     judged = rows.filter(pl.col("distance").is_not_null())
     if judged.is_empty():
-        return Standing("unknown", "Too few rows to judge.")
+        return Standing(
+            "unknown", f"Not enough evidence: no column has the {LEAST_ROWS} values that a comparison needs."
+        )
     own = rows.filter("is_moved", "is_own_doing")["predictor"].to_list()
     moved = rows.filter(pl.col("is_moved") & ~pl.col("is_own_doing")).sort(
         "importance", descending=True, nulls_last=False
@@ -174,7 +176,7 @@ def standing(
     matter = moved.filter((pl.col("role") != "predictor") | (pl.col("importance") >= matters_from))[
         "predictor"
     ].to_list()
-    if expected is not None and bound is not None and expected < bound:
+    if expected is not None and bound is not None and expected < bound * (1 - ROUNDING):
         matter = [*matter, EXPECTATION]
     every = [*moved["predictor"].to_list(), *([EXPECTATION] if EXPECTATION in matter else [])]
     if not every:

@@ -206,7 +206,11 @@ def _verdict(name: str, model: str) -> Table:
             Column("onsets", "BIGINT", "Rows of them that came true.", True),
             Column("pr_auc", "DOUBLE", "PR-AUC of the challenger on them."),
             Column("champion_pr_auc", "DOUBLE", "PR-AUC of the champion on the same rows."),
-            Column("advantage", "DOUBLE", "Paired difference in PR-AUC over what it had to beat."),
+            Column(
+                "advantage",
+                "DOUBLE",
+                "Paired difference in PR-AUC to the champion, or to the strongest floor where there was none.",
+            ),
             Column("advantage_low", "DOUBLE", "Lower bound of its 95 % interval, clustered by unit."),
             Column("advantage_high", "DOUBLE", "Upper bound."),
             Column("calibration_error", "DOUBLE", "Expected calibration error of the challenger."),

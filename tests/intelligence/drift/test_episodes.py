@@ -216,7 +216,7 @@ def test_people_are_told_once_of_an_episode_and_once_of_what_its_training_came_t
 @pytest.mark.parametrize(
     ("decision", "words"),
     [
-        ("promote", "the new version is better"),
+        ("promote", "the gate lets the new version take its place"),
         ("hold", "the champion stays"),
         ("reject", "was rejected"),
         ("not_enough_evidence", "without enough evidence"),
