@@ -114,8 +114,10 @@ def _formats(texts: Sequence[str]) -> list[str]:
         if not american
         else sorted(_DATES, key=lambda each: not each.startswith("%m/"))
     )
-    clocks = [f"{between}{clock}{zone}" for zone in _ZONES for clock in _CLOCKS for between in _BETWEEN]
-    return [f"{date}{clock}" for date in dates for clock in clocks] + list(dates)
+    clocks = [(between, f"{between}{clock}{zone}") for zone in _ZONES for clock in _CLOCKS for between in _BETWEEN]
+    # Without a sign between them a year of two digits and a clock cannot be told from a year of four.
+    timed = [f"{date}{clock}" for date in dates for between, clock in clocks if between or not date.endswith("%y")]
+    return [*dates, *timed]
 
 
 def _reads(text: str, format_: str) -> bool:
