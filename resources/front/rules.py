@@ -104,7 +104,8 @@ def _site(request: Request, _: Collection[str]) -> str | None:
 
 
 def _looked_at(request: Request, _: Collection[str]) -> str | None:
-    if request.path.rstrip("/").rpartition("/")[2] != "graphql" or request.method not in ("GET", "HEAD"):
+    # By whatever method: Dagster reads a query from the address of a POST as well.
+    if request.path.rstrip("/").rpartition("/")[2] != "graphql":
         return None
     queries = [value for name, value in request.query if name == "query"]
     if all(map(only_reads, queries)) and not any(name == "extensions" for name, _ in request.query):
@@ -113,13 +114,14 @@ def _looked_at(request: Request, _: Collection[str]) -> str | None:
 
 
 def _form(request: Request, allowed: Collection[str]) -> str | None:
-    kinds = request.all("content-type")
-    kind = kinds[0].partition(";")[0].strip().lower() if len(kinds) == 1 else ""
+    kinds = [value.partition(";")[0].strip().lower() for value in request.all("content-type")]
+    # What has no type at all is of no form, and of a script it bears an origin.
+    is_of_a_form = len(kinds) > 1 or any(kind in SENT_BY_FORMS for kind in kinds)
     # No browser adds a bearer's token by itself, and a script that adds one has to ask first.
     is_signed = any(value.startswith("Bearer ") for value in request.all("authorization"))
-    if request.method != "POST" or kind not in SENT_BY_FORMS or is_signed or is_same_origin(request, allowed):
+    if request.method != "POST" or not is_of_a_form or is_signed or is_same_origin(request, allowed):
         return None
-    return f"A POST as {kind or 'no stated type'} is refused, which any web page can send. Send it as application/json."
+    return f"A POST as {', '.join(kinds) or 'no type'} is refused, which any web page can send. Send it as application/json."
 
 
 def is_same_origin(request: Request, allowed: Collection[str]) -> bool:

@@ -61,6 +61,9 @@ class _Handler(BaseHTTPRequestHandler):
         told = refusal(Request(self.command, self.path, headers), allowed_hosts=allowed_hosts())
         if told is not None:
             self.close_connection = True
+            # What is left unread when a connection closes would take the answer with it.
+            length = self.headers.get("content-length", "0")
+            self.rfile.read(min(int(length), MOST_BYTES) if length.isascii() and length.isdigit() else 0)
             self._say(403, "text/plain; charset=utf-8", f"{told}\n".encode())
         return told is None
 
