@@ -7,6 +7,9 @@ A throttle leaves events behind, and their rate says what became of them. A roll
 no events are no rate. After a rollback bad events are therefore counted per event *that was usual before*, for the feature
 and for the untreated ones alike, so that harm which ended together with its feature counts as ended. Whether those who
 missed the feature meanwhile lost more than that is another question, which this does not answer.
+
+Events of one user are not independent: that a client which failed a thousand times went away is no achievement. The same is
+therefore asked of the mean bad share of a user, and where users show no difference, or a few of them made it, none is shown.
 """
 
 from collections.abc import Collection
@@ -18,6 +21,7 @@ import numpy as np
 import polars as pl
 
 from intelligence.actions.action import Kind
+from intelligence.metrics.spread import OBJECTIVES, SUMS, spread_columns
 
 Verdict = Literal["helped", "harmed", "no difference shown", "not enough evidence"]
 
@@ -26,14 +30,9 @@ LEAST_DAYS: Final = 3
 LEAST_EVENTS: Final = 50
 LEAST_CONTROLS: Final = 10
 INTERVAL: Final = (0.025, 0.975)
-
-# Which counts make the rate that an action on this objective is to bring down.
-RATES: Final = {
-    "errors": ("failed_events", "usage_count"),
-    "crashes": ("crashed_events", "usage_count"),
-    "latency": ("slow_events", "timed_events"),
-    "ratings": ("bad_ratings", "ratings"),
-}
+# A difference that is made by fewer users a day, each wholly in trouble or wholly out of it, is none of the product's.
+LEAST_USERS: Final = 4
+_SUMMED: Final = ("bad", "total", "share", "users")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,22 +71,28 @@ def outcome(
         acted_on: All features on which something was done within two weeks of the day; they are no controls.
         kind: What was done; after a rollback bad events are held against the events of as many days before.
     """
-    name = objective if objective in RATES else "errors"
-    bad, total = RATES[name]
+    name = objective if objective in OBJECTIVES else "errors"
+    columns = dict(zip(SUMS, spread_columns(name), strict=True))
     span = metrics.filter(
         pl.col("event_date").is_between(day - timedelta(days=WINDOW_DAYS - 1), day + timedelta(days=WINDOW_DAYS))
     ).with_columns(is_after=pl.col("event_date") > day)
     days_after = span.filter("is_after")["event_date"].n_unique()
     if days_after < LEAST_DAYS:
         return _unknown(name, f"{days_after} days have passed since; {LEAST_DAYS} are needed.", days_after=days_after)
-    sums = span.group_by("feature", "is_after").agg(pl.col(bad).sum().alias("bad"), pl.col(total).sum().alias("total"))
+    summed = [pl.col(columns[of]).sum().alias(of) for of in _SUMMED]
+    sums = span.sort("event_date").group_by("feature", "is_after", maintain_order=True).agg(summed)
     sides = sums.filter(~pl.col("is_after")).join(sums.filter("is_after"), on="feature", how="left", suffix="_after")
-    sides = sides.with_columns(pl.col("bad_after", "total_after").fill_null(0))
+    sides = sides.with_columns(pl.col(*(f"{of}_after" for of in _SUMMED)).fill_null(0))
+    days_before = span.filter(~pl.col("is_after"))["event_date"].n_unique()
     if kind == Kind.ROLLBACK:
-        days_before = span.filter(~pl.col("is_after"))["event_date"].n_unique()
-        sides = sides.with_columns(total_after=pl.col("total") * days_after / days_before)
+        sides = sides.with_columns(
+            (pl.col(of) * days_after / days_before).alias(f"{of}_after") for of in ("total", "users")
+        )
     rates = sides.filter(pl.col("total") >= LEAST_EVENTS, pl.col("total_after") >= LEAST_EVENTS).with_columns(
-        before=pl.col("bad") / pl.col("total"), after=pl.col("bad_after") / pl.col("total_after")
+        before=pl.col("bad") / pl.col("total"),
+        after=pl.col("bad_after") / pl.col("total_after"),
+        before_users=_per_user("share", "users"),
+        after_users=_per_user("share_after", "users_after"),
     )
     treated = rates.filter(feature=feature)
     others = rates.filter(pl.col("feature") != feature, ~pl.col("feature").is_in(list(acted_on)))
@@ -98,23 +103,34 @@ def outcome(
             name, f"{others.height} untreated features; {LEAST_CONTROLS} are needed.", days_after=days_after
         )
     rate = f"bad events ({name}) per event that was usual before" if kind == Kind.ROLLBACK else f"rate of {name}"
-    return _compared(name, rate, treated.row(0, named=True), others, days_after)
+    return _compared(name, rate, treated.row(0, named=True), others, days_before, days_after)
+
+
+def _per_user(share: str, users: str) -> pl.Expr:
+    return pl.when(pl.col(users) > 0).then(pl.col(share) / pl.col(users)).otherwise(0.0)
 
 
 def _unknown(metric: str, reason: str, *, days_after: int) -> Outcome:
     return Outcome("not enough evidence", reason, metric, days_after=days_after)
 
 
-def _compared(name: str, rate: str, treated: dict[str, float], others: pl.DataFrame, days_after: int) -> Outcome:
-    changes = (others["after"] - others["before"]).to_numpy()
-    drift = float(changes.mean())
-    effect = treated["after"] - treated["before"] - drift
-    low, high = (effect - np.quantile(changes - drift, INTERVAL[::-1])).tolist()
-    verdict: Verdict = "helped" if high < 0 else "harmed" if low > 0 else "no difference shown"
+def _compared(
+    name: str, rate: str, treated: dict[str, float], others: pl.DataFrame, days_before: int, days_after: int
+) -> Outcome:
+    drift, effect, low, high = _effect(treated, others, "")
+    _, of_users, low_of_users, high_of_users = _effect(treated, others, "_users")
+    is_of_few = abs(of_users) * treated["users"] / days_before < LEAST_USERS
+    verdict = _verdict(low, high)
     reason = (
         f"The {rate} went from {treated['before']:.2%} to {treated['after']:.2%};"
         f" {others.height} untreated features changed by {drift:+.2%} on average."
     )
+    if verdict != "no difference shown" and (is_of_few or verdict != _verdict(low_of_users, high_of_users)):
+        verdict = "no difference shown"
+        reason += (
+            f" Of a mean user it went from {treated['before_users']:.2%} to {treated['after_users']:.2%}:"
+            " few users made the difference."
+        )
     return Outcome(
         verdict,
         reason,
@@ -128,3 +144,16 @@ def _compared(name: str, rate: str, treated: dict[str, float], others: pl.DataFr
         days_after,
         others.height,
     )
+
+
+def _effect(treated: dict[str, float], others: pl.DataFrame, of: str) -> tuple[float, float, float, float]:
+    """Return the mean change of the untreated features, and the effect beyond it with its interval."""
+    changes = (others[f"after{of}"] - others[f"before{of}"]).to_numpy()
+    drift = float(changes.mean())
+    effect = treated[f"after{of}"] - treated[f"before{of}"] - drift
+    low, high = (effect - np.quantile(changes - drift, INTERVAL[::-1])).tolist()
+    return drift, effect, low, high
+
+
+def _verdict(low: float, high: float) -> Verdict:
+    return "helped" if high < 0 else "harmed" if low > 0 else "no difference shown"

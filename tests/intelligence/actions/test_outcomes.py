@@ -32,7 +32,32 @@ def metrics(
             rate = (after if is_after else before) if feature == 0 else others
             bad = rng.binomial(400, min(1.0, rate + (drift if is_after else 0)))
             rows.append((DAY + timedelta(days=number), f"f{feature}", bad, 400))
-    return pl.DataFrame(rows, schema=["event_date", "feature", "failed_events", "usage_count"], orient="row")
+    return with_users(
+        pl.DataFrame(rows, schema=["event_date", "feature", "failed_events", "usage_count"], orient="row")
+    )
+
+
+def with_users(frame: pl.DataFrame) -> pl.DataFrame:
+    """Let every event be of another user."""
+    return frame.with_columns(failed_share_sum=pl.col("failed_events").cast(pl.Float64), users="usage_count")
+
+
+@pytest.mark.parametrize("clients", [1, 2, 3])
+@pytest.mark.parametrize(("side", "verdict"), [("before", "helped"), ("after", "harmed")])
+def test_a_few_clients_that_go_or_come_are_no_achievement(clients: int, side: str, verdict: str) -> None:
+    sound = metrics(before=0.02, after=0.02)
+    day = pl.col("event_date") <= DAY if side == "before" else pl.col("event_date") > DAY
+    loud = (pl.col("feature") == "f0") & day
+    flooded = sound.with_columns(
+        pl.col("failed_events") + 300 * loud,
+        pl.col("usage_count") + 300 * loud,
+        pl.col("failed_share_sum") + clients * loud,
+        pl.col("users") + clients * loud,
+    )
+    assert told(with_users(flooded)) == verdict, "as if each event were another user's"
+    found = outcome(flooded, feature="f0", day=DAY, objective="errors", acted_on=["f0"])
+    assert found.verdict == "no difference shown"
+    assert "few users made the difference" in found.reason
 
 
 def told(frame: pl.DataFrame, feature: str = "f0") -> str:
