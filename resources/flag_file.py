@@ -16,7 +16,6 @@ from intelligence.actions.flags import VERSION, Document, first_document, flag_i
 from intelligence.actions.lost_flags import loss
 from intelligence.errors import ActionError
 from resources.faults import reach
-from resources.flag_record import FlagRecord
 
 TURN_PATIENCE_S = 10.0
 PROBES = 2_000
@@ -32,7 +31,8 @@ class FlagFile:
     """
 
     path: Path
-    record: FlagRecord | None = None
+    # A FlagRecord; its store is not loaded where a file is only read, as when the code location loads.
+    record: Any = None
 
     @contextmanager
     def turn(self) -> Iterator[None]:
@@ -212,7 +212,7 @@ class FlagFile:
         if self.record:
             self.record.keep(text, str(self.path))
 
-    def _demand_record(self) -> FlagRecord:
+    def _demand_record(self) -> Any:
         if self.record is None:
             raise ActionError(str(self.path), "nothing is on record of it.", hint=_MEND)
         return self.record
