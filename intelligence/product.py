@@ -13,8 +13,9 @@ from intelligence.errors import PlatformError, ProductFileError
 from intelligence.mistakes import in_plain_words, nearest, told_once
 from intelligence.sections import Rate, Section
 from intelligence.telemetry.contract import CONTRACT_COLUMNS
+from intelligence.telemetry.names import NOBODY, Naming, normalised_name
 from intelligence.telemetry.planned_changes import PlannedDrift, PlannedFault
-from intelligence.telemetry.values import Numerals
+from intelligence.telemetry.values import UNKNOWN_WORDS, Numerals
 from intelligence.yaml_text import settings_in
 
 if TYPE_CHECKING:
@@ -125,6 +126,19 @@ class Promises(Section):
         return self.flag_key.replace("{feature}", feature.replace("_", "-")) if self.flag_key else None
 
 
+class Names(Section):
+    """How names in events are written down, and which words name nothing."""
+
+    case: Literal["keep", "fold"] = "keep"
+    placeholders: tuple[str, ...] = UNKNOWN_WORDS
+    nobody: tuple[str, ...] = NOBODY
+
+    @property
+    def naming(self) -> Naming:
+        """Return the same as the rules of names."""
+        return Naming(self.case == "fold", self.placeholders, self.nobody)
+
+
 class Health(Section):
     """When a feature counts as degraded, and when as recovered."""
 
@@ -188,6 +202,7 @@ class Product(Section):
     sources: tuple[Source, ...] = Field(min_length=1)
     feature_defaults: Promises = Promises()
     features: Mapping[str, Promises] = Field(default_factory=dict)
+    names: Names = Names()
     health: Health = Health()
     risk: Risk = Risk()
     drift: Drift = Drift()
@@ -207,6 +222,26 @@ class Product(Section):
             for name, own in data["features"].items()
         }
         return {**data, "features": features}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_are_written_as_in_events(cls, data: Any) -> Any:
+        """Write the names of features and kinds of events as `names` writes those of events."""
+        if not isinstance(data, dict):
+            return data
+        section = data.get("names")
+        fold = isinstance(section, dict) and section.get("case") == "fold"
+        found = dict(data)
+        features, kinds = data.get("features"), data.get("conversion_events")
+        if isinstance(features, dict) and all(isinstance(name, str) for name in features):
+            written = {name: normalised_name(name, fold=fold) for name in features}
+            twice = sorted(name for name, alike in written.items() if list(written.values()).count(alike) > 1)
+            if twice:
+                raise ValueError(f"has features that are the same one when written down: {', '.join(map(repr, twice))}")
+            found["features"] = {written[name]: promises for name, promises in features.items()}
+        if isinstance(kinds, list | tuple) and all(isinstance(kind, str) for kind in kinds):
+            found["conversion_events"] = tuple(normalised_name(kind, fold=fold) for kind in kinds)
+        return found
 
     @model_validator(mode="after")
     def _ends_after_it_starts(self) -> "Product":
@@ -279,6 +314,7 @@ def _settings_beside(location: Sequence[object]) -> Sequence[str]:
         *Simulate.model_fields,
         *PlannedDrift.model_fields,
         *PlannedFault.model_fields,
+        *Names.model_fields,
         *Health.model_fields,
         *Risk.model_fields,
         *Drift.model_fields,

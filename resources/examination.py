@@ -12,12 +12,14 @@ import duckdb
 from intelligence.product import Product, Simulate, Source
 from intelligence.sql import literal
 from intelligence.telemetry.examined import ExaminedSource
+from intelligence.telemetry.lookalikes import lookalike_warnings, nobody_warnings
 from intelligence.telemetry.reading import first_rows
 from resources.delivery import BROKEN_FILE, Delivery, delivered_file, display_name, matched_files, opened
 from resources.ingest import ingested
 from resources.lake import Lake
 
 ROWS_LOOKED_AT = 10_000
+_COMPARED = ("feature", "event_type", "platform", "region", "segment")
 BYTES_LOOKED_AT = 32_000_000
 
 
@@ -71,10 +73,11 @@ def _examined(product: Product, source: Source, now: datetime) -> ExaminedSource
                 "SELECT reason, count(*)::BIGINT AS rows, any_value(left(value, 60)) AS example FROM telemetry.rejected_events"
                 " GROUP BY reason ORDER BY rows DESC LIMIT 5"
             )
+            alike = _names_in_question(lake, product)
         finally:
             lake.close()
     names = " and ".join(file.name for file in sample)
-    warnings = tuple(f"No file matches {glob}." for glob in unmatched_globs(source))
+    warnings = (*(f"No file matches {glob}." for glob in unmatched_globs(source)), *alike)
     if report.refused:
         problem = " ".join(dict.fromkeys(str(error) for _, error in report.refused))
         return ExaminedSource(
@@ -88,6 +91,18 @@ def _examined(product: Product, source: Source, now: datetime) -> ExaminedSource
         else None
     )
     return ExaminedSource(source.name, found, problem=problem, warnings=warnings, rejections=tuple(reasons.rows()))
+
+
+def _names_in_question(lake: Lake, product: Product) -> tuple[str, ...]:
+    """Return which names of the sample look alike, those of declared features among them, and which users may be nobody."""
+    distinct = ", ".join(f"list(DISTINCT {column}) AS {column}" for column in _COMPARED)
+    held = lake.frame(f"SELECT count(*) AS rows, {distinct} FROM telemetry.events").row(0, named=True)
+    held["feature"] = [*(held["feature"] or ()), *product.features]
+    alike = (lookalike_warnings(column, held[column] or ()) for column in _COMPARED)
+    users = lake.frame(
+        "SELECT user_id, count(*)::BIGINT FROM telemetry.events GROUP BY ALL ORDER BY 2 DESC, 1 LIMIT 100"
+    )
+    return (*(warning for told in alike for warning in told), *nobody_warnings(users.iter_rows(), held["rows"]))
 
 
 def _ends(files: list[Path]) -> list[Path]:

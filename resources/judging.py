@@ -240,7 +240,13 @@ def judge_rows(
         latest = min(latest, datetime.combine(last_day, time.max))
     bounds = {"earliest": datetime.combine(earliest, time.min), "latest": latest}
     statement = judged_statement(
-        raw, types, table=table, content_id=content_id, payload=payload, numerals=source.numerals
+        raw,
+        types,
+        table=table,
+        content_id=content_id,
+        payload=payload,
+        numerals=source.numerals,
+        naming=product.names.naming,
     )
     connection.execute(statement, bounds)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from intelligence.sql import literal
 from intelligence.telemetry.values import (
     PLAIN_NUMERALS,
     Numerals,
@@ -21,9 +22,12 @@ from intelligence.telemetry.values import (
 
 IDENTIFIER_LIMIT: Final = 256
 PROPERTIES_LIMIT: Final = 65_536
-FORBIDDEN_IN_NAMES: Final = "'[<>\"''`;\\\\\\x00-\\x1f\\x7f]'"
-# Those of them that a JSON text may hold.
-_SIGNS_OF_TEXT: Final = ("'<'", "'>'", "''''", "'`'", "';'", "'\\'", "chr(127)")
+# Control characters, and what begins and ends markup. Any other sign may stand in a name; it is made harmless where it is shown.
+FORBIDDEN_IN_NAMES: Final = r"'[<>\x00-\x1f\x7f-\x{9f}]'"
+# Of the signs that call for a closer look at a row's names, those that a JSON text may hold.
+_SIGNS_OF_TEXT: Final = ("' '", "'+'", "'<'", "'>'", "'['", "'{'", "chr(127)")
+# What a spreadsheet or a data frame makes of a long number: the last digits, by which ids differ, are gone.
+_ROUNDED_ID: Final = r"'[+-]?\d(\.\d+)?[eE]\+\d+'"
 WEEK_MS: Final = 604_800_000
 DAY_S: Final = 86_400
 EARLIEST_EVENT: Final = "2000-01-01"
@@ -47,8 +51,8 @@ class EventField:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A reason to reject a row: `broken_when` is SQL over the typed value `typed` and over `unknown`, whether the raw
-    value means that nothing is known.
+    """A reason to reject a row: `broken_when` is SQL over the typed value `typed`, over `unknown`, whether the raw value
+    means that nothing is known, and over `placeholder`, whether a name stands for none.
 
     In the SQL of a name's rules, `odd_names` tells whether any name of the row can break one: one look at all names
     together spares ten.
@@ -164,6 +168,13 @@ def rules(field: EventField) -> tuple[Rule, ...]:
     if field.name_like:
         forbidden = f"odd_names AND regexp_matches(typed, {FORBIDDEN_IN_NAMES})"
         found.append(Rule(field.name, "has characters that a name may not have", forbidden))
+        nested = "CASE WHEN odd_names AND regexp_matches(typed, '^[{\\[]') THEN json_valid(typed) ELSE false END"
+        found.append(Rule(field.name, "is a JSON object or list", nested))
+        if field.required:
+            found.append(Rule(field.name, "is a placeholder and names nothing", "placeholder"))
+    if field.name in IDS:
+        rounded = f"odd_names AND regexp_full_match(typed, {_ROUNDED_ID})"
+        found.append(Rule(field.name, "is a rounded number that has lost digits", rounded))
     if field.name == "properties":
         found.append(
             Rule(field.name, "is not a JSON object", "NOT starts_with(ltrim(typed), '{') OR NOT json_valid(typed)")
@@ -172,15 +183,21 @@ def rules(field: EventField) -> tuple[Rule, ...]:
 
 
 def odd_names_sql(names: Sequence[str]) -> str:
-    """Return SQL that tells whether any of the name-like columns may be too long or hold a forbidden character.
+    """Return SQL that tells whether any of the name-like columns may need a closer look: to be written another way, or refused.
 
     It looks for each sign by itself, which is faster than one look for their class; that no JSON text may hold a quote,
     a backslash or a control character as it stands serves for the rest.
     """
     together = f"""concat('"', {", ".join(names)}, '"')"""
     signs = " OR ".join(f"contains({together}, {sign})" for sign in _SIGNS_OF_TEXT)
-    # Bytes are no fewer than characters, and are counted faster.
-    return f"(strlen({together}) > {IDENTIFIER_LIMIT} OR NOT json_valid({together}) OR {signs})"
+    # Bytes are no fewer than characters, and are counted faster; where they are more, not all signs are plain.
+    beyond_plain = f"strlen({together}) > {IDENTIFIER_LIMIT} OR strlen({together}) <> length({together})"
+    return f"({beyond_plain} OR NOT json_valid({together}) OR {signs})"
+
+
+def placeholder_sql(name: str, placeholders: Sequence[str]) -> str:
+    """Return SQL that tells whether `name` is one of `placeholders`, which are in lower case."""
+    return f"lower({name}) IN ({', '.join(literal(word) for word in placeholders)})" if placeholders else "false"
 
 
 RULES: Final[tuple[Rule, ...]] = tuple(rule for field in CONTRACT for rule in rules(field))

@@ -6,7 +6,17 @@ from collections.abc import Mapping, Sequence
 
 from intelligence.errors import SourceFileError
 from intelligence.sql import identifier, literal
-from intelligence.telemetry.contract import CONTRACT, REQUIRED_COLUMNS, RULES, EventField, odd_names_sql, typed_sql
+from intelligence.telemetry.contract import (
+    CONTRACT,
+    IDS,
+    REQUIRED_COLUMNS,
+    RULES,
+    EventField,
+    odd_names_sql,
+    placeholder_sql,
+    typed_sql,
+)
+from intelligence.telemetry.names import DEFAULT_NAMING, Naming, normalised_name_sql
 from intelligence.telemetry.reading import WHOLE_ROW
 from intelligence.telemetry.values import PLAIN_NUMERALS, Numerals, unknown_sql
 
@@ -107,8 +117,15 @@ def types_query(raw: Mapping[str, str]) -> str:
     return "SELECT " + ", ".join(f"{raw[field.name]} AS {field.name}" for field in CONTRACT) + " FROM delivered"
 
 
-def _rule_sql(template: str, unknown: str, typed: str) -> str:
-    return re.sub(r"\b(unknown|typed)\b", lambda word: unknown if word.group() == "unknown" else typed, template)
+def _rule_sql(template: str, **meanings: str) -> str:
+    return re.sub(r"\b(unknown|typed|placeholder)\b", lambda word: meanings[word.group()], template)
+
+
+def _named_sql(field: EventField, naming: Naming) -> str:
+    """Return SQL for the typed name as it is written down."""
+    written = f"CASE WHEN odd_names THEN {normalised_name_sql(field.name)} ELSE {field.name} END"
+    folded = naming.fold and field.name not in IDS
+    return f"{f'lower({written})' if folded else written} AS {field.name}"
 
 
 def judged_statement(
@@ -119,6 +136,7 @@ def judged_statement(
     content_id: str,
     payload: str,
     numerals: Numerals = PLAIN_NUMERALS,
+    naming: Naming = DEFAULT_NAMING,
 ) -> str:
     """Return the statement that makes the temporary `table` from `delivered`, which it reads once.
 
@@ -134,19 +152,29 @@ def judged_statement(
     )
     names = {field.name for field in mapped}
     # Of text that is no name nothing remains but blanks.
-    unknown = {
-        field.name: "true"
-        if field.name_like and types[field.name] == "VARCHAR"
-        else unknown_sql(_raw(field.name), types[field.name])
+    meanings = {
+        field.name: {
+            "unknown": "true"
+            if field.name_like and types[field.name] == "VARCHAR"
+            else unknown_sql(_raw(field.name), types[field.name]),
+            "placeholder": placeholder_sql(field.name, naming.placeholders_of(field.name)),
+        }
         for field in mapped
     }
     mapped_rules = [(number, rule) for number, rule in enumerate(RULES) if rule.field in names]
     cases = " ".join(
-        f"WHEN {_rule_sql(rule.broken_when, unknown[rule.field], rule.field)} THEN {number}"
+        f"WHEN {_rule_sql(rule.broken_when, typed=rule.field, **meanings[rule.field])} THEN {number}"
         for number, rule in mapped_rules
     )
     values = " ".join(f"WHEN {number} THEN CAST({_raw(rule.field)} AS VARCHAR)" for number, rule in mapped_rules)
     name_like = [field.name for field in mapped if field.name_like]
+    named = ", ".join(_named_sql(field, naming) for field in mapped if field.name_like)
+    # An optional name that is a placeholder is unknown.
+    known = "".join(
+        f", CASE WHEN {meanings[name]['placeholder']} THEN NULL ELSE {name} END AS {name}"
+        for name in name_like
+        if name not in REQUIRED_COLUMNS
+    )
     # The hash of the content is the identity only of rows that bring none.
     has_id = "event_id IS NOT NULL" if "event_id" in names else "false"
     columns = ", ".join(
@@ -159,8 +187,9 @@ def judged_statement(
         f" CASE WHEN broken IS NOT NULL THEN {payload} END AS payload,"
         f" CASE WHEN broken IS NOT NULL THEN left(CASE broken {values} END, 1000) END AS broken_value, {columns} FROM ("
         f"SELECT *, CASE {cases} END AS broken FROM ("
+        f"SELECT *{f' REPLACE ({known[2:]})' if known else ''} FROM (SELECT * REPLACE ({named}) FROM ("
         f"SELECT *, {odd_names_sql(name_like)} AS odd_names FROM (SELECT *, {typed} FROM ("
-        f"SELECT __file AS file_key, __row AS source_row, {WHOLE_ROW}{raws} FROM delivered AS {WHOLE_ROW}))))"
+        f"SELECT __file AS file_key, __row AS source_row, {WHOLE_ROW}{raws} FROM delivered AS {WHOLE_ROW}))))))"
     )
 
 

@@ -22,7 +22,17 @@ _REMEDIES: Final = (
     (r"(\w+) is not a JSON object", _MAP + "json_object('name', column)."),
     (r"(\w+) is outside", _MAP + "column * 1000 or column / 1000 where the unit differs from the contract's."),
     (r"(\w+) is longer than (\d+)", _MAP + r"left(column, \2)."),
-    (r"(\w+) has characters", _MAP + "regexp_replace(column, '[^A-Za-z0-9_.:-]', '', 'g')."),
+    (r"(\w+) has characters", _MAP + "regexp_replace(column, '[<>[:cntrl:]]', '', 'g')."),
+    (r"(\w+) is a JSON object or list", _MAP + "a key of it: column->>'id'."),
+    (
+        r"(\w+) is a placeholder",
+        _MAP + "another column or to coalesce(NULLIF(column, 'null'), 'unknown'), or take the word out of"
+        " `names.placeholders` (of `names.nobody` for users) where it is a real one.",
+    ),
+    (
+        r"(\w+) is a rounded number",
+        _MAP + "a column of text or whole numbers; a spreadsheet or a data frame rounded this one.",
+    ),
     (r"(\w+) lies before", "Set an earlier `start`, or mend the time's unit or format in the mapping."),
     (r"(\w+) lies in the future", "Set a later `end`, or mend the time's zone, unit or format in the mapping."),
 )

@@ -24,7 +24,7 @@ WAYS = [
     ("user_id", "", "user_id is missing"),
     ("user_id", HTML, "user_id has characters that a name may not have"),
     ("feature", "", "feature is missing"),
-    ("feature", SQL, "feature has characters that a name may not have"),
+    ("feature", HTML, "feature has characters that a name may not have"),
     ("feature", "f" * 257, "feature is longer than 256 characters"),
     ("event_type", "a\x00b", "event_type has characters that a name may not have"),
     ("latency_ms", "fast", "latency_ms is not a DOUBLE"),
@@ -105,8 +105,8 @@ def test_json_lines_broken_in_many_ways_are_all_in_quarantine(bench: Any) -> Non
         (json.dumps({**good, "user_id": None}).encode(), "user_id is missing"),
         (json.dumps({key: value for key, value in good.items() if key != "feature"}).encode(), "feature is missing"),
         (json.dumps({**good, "latency_ms": [1]}).encode(), "latency_ms is not a DOUBLE"),
-        (json.dumps({**good, "user_id": {"$gt": ""}}).encode(), "user_id has characters that a name may not have"),
-        (json.dumps({**good, "feature": SQL}).encode(), "feature has characters that a name may not have"),
+        (json.dumps({**good, "user_id": {"$gt": ""}}).encode(), "user_id is a JSON object or list"),
+        (json.dumps({**good, "feature": HTML}).encode(), "feature has characters that a name may not have"),
         (b"{}", "event_time is missing"),
         (json.dumps({**good, "event_time": 1777888800}).encode(), "event_time is not a TIMESTAMP"),
         (json.dumps({**good, "crashed": True}).encode(), None),
@@ -198,8 +198,10 @@ def test_nothing_in_a_row_or_a_name_is_executed(bench: Any) -> None:
     names = [SQL, f'"; {SQL}', HTML, "{{7*7}}", "$(touch x)", "%s%n", "=cmd|' /C calc'!A0"]
     header = ",".join(quoted(name) for name in names)
     bench.deliver(f"{SQL.replace('/', '')}.csv", f"{HEADER},{header}\n".encode() + csv_line() + b"," + header.encode() + b"\n"
+                  + csv_line(feature=HTML) + b"," + header.encode() + b"\n"
                   + csv_line(feature=SQL) + b"," + header.encode() + b"\n")  # fmt: skip
     assert bench.ingest().refused == []
-    assert bench.counts() == [(2, 1, 0, 1)]
+    assert bench.counts() == [(3, 2, 0, 1)]
+    assert (SQL,) in bench.events("feature")
     ((payload,),) = bench.rejected("payload")
     assert {name: json.loads(payload)[name] for name in names} == dict(zip(names, names, strict=True))
