@@ -5,12 +5,13 @@ import glob
 import gzip
 import hashlib
 import io
+import json
 import os
 import re
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -21,7 +22,8 @@ from filelock import FileLock
 
 from intelligence.errors import SourceFileError
 from intelligence.product import Product, Simulate, Source
-from intelligence.telemetry.reading import RESERVED, compression_of
+from intelligence.telemetry.contract import CONTRACT_COLUMNS
+from intelligence.telemetry.reading import RESERVED, Compression, compression_of, folder_values
 from intelligence.telemetry.withheld import shown_events
 from resources.digests import Digests, sha256
 from resources.faults import reach
@@ -37,7 +39,7 @@ BROKEN_FILE = (OSError, EOFError, zlib.error)
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A file of a source; `batch_id` is the SHA-256 of its bytes, `name` how the lake calls it.
+    """A file of a source; `batch_id` is the SHA-256 of its bytes and of what its folders say, `name` how the lake calls it.
 
     `fault` is what is wrong with a file that cannot even be opened.
     """
@@ -73,7 +75,8 @@ def deliveries(
                 else matched_files(source)
             )
             for delivery in threads.map(partial(delivered_file, source.name, digest_of=digests.sha256), paths):
-                found.setdefault(delivery.batch_id, delivery)
+                told = _with_folders(delivery, source)
+                found.setdefault(told.batch_id, told)
     digests.remember()
     return list(found.values())
 
@@ -85,10 +88,19 @@ def delivered_file(source: str, path: Path, *, digest_of: Callable[[Path], str] 
         str(path).encode()
         return Delivery(source, path, name, digest_of(path), path.stat().st_size)
     except OSError as error:
-        fault = _unopened(name, error)
+        fault = unopened(name, error)
     except UnicodeEncodeError:
         fault = SourceFileError(name, "its name is not UTF-8.", hint="Rename the file.")
     return Delivery(source, path, name, f"unopened:{name}", 0, fault)
+
+
+def _with_folders(delivery: Delivery, source: Source) -> Delivery:
+    """Return the delivery, told from others of the same bytes by what its folders say of the source's columns."""
+    values = folder_values(delivery.name, named=CONTRACT_COLUMNS, mapping=source.mapping)
+    if not values or delivery.fault:
+        return delivery
+    said = json.dumps([delivery.batch_id, *sorted(values.items())])
+    return replace(delivery, batch_id=hashlib.sha256(said.encode()).hexdigest())
 
 
 def matched_files(source: Source) -> list[Path]:
@@ -177,7 +189,7 @@ def header(path: Path, *, delimiter: str) -> list[str]:
             text = file.read(HEADER_BYTES).decode("utf-8-sig", errors="replace")
         columns = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
     except BROKEN_FILE as error:
-        raise _unopened(name, error) from error
+        raise unopened(name, error) from error
     except csv.Error as error:
         raise SourceFileError(
             name, f"its first line holds no column names ({error}).", hint="Deliver it with a header."
@@ -209,12 +221,12 @@ def content_bytes(path: Path) -> int:
     """
     try:
         with opened(path) as file:
-            if compression_of(path.name) == "none":
+            if compression_at(path) == "none":
                 size = path.stat().st_size
             else:
                 size = sum(len(part) for part in iter(lambda: file.read(BYTES_AT_ONCE), b""))
     except BROKEN_FILE as error:
-        raise _unopened(display_name(path), error) from error
+        raise unopened(display_name(path), error) from error
     if not size:
         raise SourceFileError(display_name(path), "it is empty.", hint="Deliver it again, or remove it.")
     return size
@@ -249,10 +261,18 @@ def blank_lines(path: Path, end: int) -> list[int]:
 
 def opened(path: Path, mode: Literal["rb", "wb"] = "rb") -> IO[bytes]:
     """Return the file opened, unpacked where it is a gzip."""
-    return gzip.open(path, mode) if compression_of(path.name) == "gzip" else path.open(mode)
+    packed = compression_at(path) if mode == "rb" else compression_of(path.name)
+    return gzip.open(path, mode) if packed == "gzip" else path.open(mode)
 
 
-def _unopened(name: str, error: Exception) -> SourceFileError:
+def compression_at(path: Path) -> Compression:
+    """Return how the file is packed, by its first bytes: a suffix may say otherwise."""
+    with path.open("rb") as file:
+        return "gzip" if file.read(2) == b"\x1f\x8b" else "none"
+
+
+def unopened(name: str, error: Exception) -> SourceFileError:
+    """Return the error for a file that cannot be read to its end."""
     why = getattr(error, "strerror", None) or error
     return SourceFileError(
         name, f"it cannot be read to its end: {why}.", hint="Deliver the file again; nothing of it was written."

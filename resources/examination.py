@@ -1,5 +1,6 @@
 """A look at each source before anything is ingested: which files it finds and what a sample of them holds."""
 
+import json
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -9,14 +10,19 @@ from typing import IO
 
 import duckdb
 
+from intelligence.errors import SourceFileError
 from intelligence.product import Product, Simulate, Source
 from intelligence.sql import literal
+from intelligence.telemetry.contract import CONTRACT_COLUMNS
 from intelligence.telemetry.examined import ExaminedSource
 from intelligence.telemetry.lookalikes import lookalike_warnings, nobody_warnings
+from intelligence.telemetry.mapping import near_fields
 from intelligence.telemetry.reading import first_rows
 from resources.delivery import BROKEN_FILE, Delivery, delivered_file, display_name, matched_files, opened
 from resources.ingest import ingested
+from resources.judging import named_columns
 from resources.lake import Lake
+from resources.shapes import is_cut_by_lines
 
 ROWS_LOOKED_AT = 10_000
 _COMPARED = ("feature", "event_type", "platform", "region", "segment")
@@ -74,10 +80,15 @@ def _examined(product: Product, source: Source, now: datetime) -> ExaminedSource
                 " GROUP BY reason ORDER BY rows DESC LIMIT 5"
             )
             alike = _names_in_question(lake, product)
+            unmapped, near = _unmapped_columns(lake, source)
         finally:
             lake.close()
+    warnings = (
+        *(f"No file matches {glob}." for glob in unmatched_globs(source)),
+        *near,
+        *alike,
+    )
     names = " and ".join(file.name for file in sample)
-    warnings = (*(f"No file matches {glob}." for glob in unmatched_globs(source)), *alike)
     if report.refused:
         problem = " ".join(dict.fromkeys(str(error) for _, error in report.refused))
         return ExaminedSource(
@@ -90,7 +101,25 @@ def _examined(product: Product, source: Source, now: datetime) -> ExaminedSource
         if rows and not accepted
         else None
     )
-    return ExaminedSource(source.name, found, problem=problem, warnings=warnings, rejections=tuple(reasons.rows()))
+    return ExaminedSource(
+        source.name, found, problem=problem, warnings=warnings, rejections=tuple(reasons.rows()), unmapped=unmapped
+    )
+
+
+def _unmapped_columns(lake: Lake, source: Source) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the columns of the sample's files that nothing is made from, and a question on each that is near a free one."""
+    shapes = lake.frame("SELECT DISTINCT columns FROM telemetry.batches")["columns"]
+    columns = {name.lower(): name for shape in shapes for name in json.loads(shape)}
+    with lake.staging() as connection:
+        named = {name.lower() for name in named_columns(connection, source.mapping)}
+    by_name = set(CONTRACT_COLUMNS) - set(source.mapping)
+    unmapped = tuple(sorted(name for lower, name in columns.items() if lower not in named | by_name))
+    near = near_fields(unmapped, served={*source.mapping, *(by_name & set(columns))})
+    questions = (
+        f"Its column `{column}` is not mapped; if it is `{field}`, write `{field}: {column}` in the mapping."
+        for column, field in near.items()
+    )
+    return unmapped, tuple(questions)
 
 
 def _names_in_question(lake: Lake, product: Product) -> tuple[str, ...]:
@@ -98,7 +127,7 @@ def _names_in_question(lake: Lake, product: Product) -> tuple[str, ...]:
     distinct = ", ".join(f"list(DISTINCT {column}) AS {column}" for column in _COMPARED)
     held = lake.frame(f"SELECT count(*) AS rows, {distinct} FROM telemetry.events").row(0, named=True)
     held["feature"] = [*(held["feature"] or ()), *product.features]
-    alike = (lookalike_warnings(column, held[column] or ()) for column in _COMPARED)
+    alike = (lookalike_warnings(column, filter(None, held[column] or ())) for column in _COMPARED)
     users = lake.frame(
         "SELECT user_id, count(*)::BIGINT FROM telemetry.events GROUP BY ALL ORDER BY 2 DESC, 1 LIMIT 100"
     )
@@ -119,10 +148,12 @@ def _head(lake: Lake, source: str, path: Path, folder: Path) -> Delivery:
                 connection.execute(
                     f"COPY ({first_rows(str(path), ROWS_LOOKED_AT)}) TO {literal(str(head))} (FORMAT parquet)"
                 )
+        elif not is_cut_by_lines(path):
+            return delivered_file(source, path)
         else:
             with opened(path) as whole, opened(head, "wb") as cut:
                 cut.writelines(_first_lines(whole))
-    except (*BROKEN_FILE, UnicodeEncodeError, duckdb.Error):
+    except (*BROKEN_FILE, UnicodeEncodeError, SourceFileError, duckdb.Error):
         return delivered_file(source, path)
     return replace(delivered_file(source, head), name=display_name(path))
 

@@ -1,10 +1,12 @@
 """The intake: delivered files into the lake, with events, quarantine and ledger written in one transaction."""
 
 import json
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
+from pathlib import Path
 
 import duckdb
 
@@ -16,6 +18,7 @@ from resources.delivery import Delivery, check_names, content_bytes, header, unr
 from resources.faults import reach
 from resources.judging import Group, judge_files
 from resources.lake import Lake
+from resources.shapes import as_read, delimiter_of
 
 FILES_AT_ONCE = 90
 BYTES_AT_ONCE = 450_000_000
@@ -72,11 +75,13 @@ def ingested(
     new = _unknown(lake, files)
     report.known = len(files) - len(new)
     taken = 0
-    for group in _groups(lake, product, new, report):
-        taken += len(group.files)
-        names = group.files[0].name if len(group.files) == 1 else f"{group.files[0].name} … {group.files[-1].name}"
-        progress(f"{group.source.name}: {names} ({taken} of {len(new)})")
-        _take(lake, product, group, report, now=now)
+    # What no reader takes as it is lies there as a plain copy while it is read.
+    with tempfile.TemporaryDirectory() as folder:
+        for group in _groups(lake, product, new, report, Path(folder)):
+            taken += len(group.files)
+            names = group.files[0].name if len(group.files) == 1 else f"{group.files[0].name} … {group.files[-1].name}"
+            progress(f"{group.source.name}: {names} ({taken} of {len(new)})")
+            _take(lake, product, group, report, now=now)
     return report
 
 
@@ -85,7 +90,9 @@ def _unknown(lake: Lake, files: Sequence[Delivery]) -> list[Delivery]:
     return list({file.batch_id: file for file in reversed(files) if file.batch_id not in known}.values())[::-1]
 
 
-def _groups(lake: Lake, product: Product, files: Sequence[Delivery], report: IngestReport) -> Iterator[Group]:
+def _groups(
+    lake: Lake, product: Product, files: Sequence[Delivery], report: IngestReport, folder: Path
+) -> Iterator[Group]:
     sources = {source.name: source for source in product.sources}
     shaped = []
     with lake.staging() as connection:
@@ -93,25 +100,26 @@ def _groups(lake: Lake, product: Product, files: Sequence[Delivery], report: Ing
             try:
                 if file.fault:
                     raise file.fault
-                format_ = reading.format_of(file.name)
                 content_bytes(file.path)
-                columns = _columns(connection, file, format_, sources[file.source])
+                read, format_, compression = as_read(file, folder)
+                columns = _columns(connection, read, format_, sources[file.source])
+                delimiter = delimiter_of(sources[file.source], file.name)
             except SourceFileError as error:
                 report.refused.append(_refusal(file, error))
             else:
-                shaped.append((file.source, format_, reading.compression_of(file.name), columns, file))
-    for (source, format_, compression, columns), members in groupby(shaped, key=lambda item: item[:4]):
+                shaped.append((file.source, format_, compression, columns, delimiter, read))
+    for (source, format_, compression, columns, delimiter), members in groupby(shaped, key=lambda item: item[:5]):
         is_packed = format_ == "parquet" or compression != "none"
         most = PACKED_BYTES_AT_ONCE if is_packed else BYTES_AT_ONCE
-        for chunk in _chunks([member[4] for member in members], most_bytes=most):
-            yield Group(sources[source], format_, compression, columns, chunk)
+        for chunk in _chunks([member[5] for member in members], most_bytes=most):
+            yield Group(sources[source], format_, compression, columns, chunk, delimiter)
 
 
 def _columns(
     connection: duckdb.DuckDBPyConnection, file: Delivery, format_: reading.Format, source: Source
 ) -> tuple[tuple[str, str], ...]:
     if format_ == "csv":
-        return tuple((name, "VARCHAR") for name in header(file.path, delimiter=source.delimiter))
+        return tuple((name, "VARCHAR") for name in header(file.path, delimiter=delimiter_of(source, file.name)))
     if format_ == "jsonl":
         return ()
     try:

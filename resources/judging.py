@@ -15,7 +15,13 @@ from intelligence.errors import LakeError, PlatformError, SourceFileError
 from intelligence.product import Product, Source
 from intelligence.sql import sql
 from intelligence.telemetry import reading
-from intelligence.telemetry.contract import EARLIEST_EVENT, FUTURE_TOLERANCE_HOURS, REQUIRED_COLUMNS, RULES
+from intelligence.telemetry.contract import (
+    CONTRACT_COLUMNS,
+    EARLIEST_EVENT,
+    FUTURE_TOLERANCE_HOURS,
+    REQUIRED_COLUMNS,
+    RULES,
+)
 from intelligence.telemetry.mapping import (
     is_name,
     judged_statement,
@@ -39,6 +45,7 @@ class Group:
     compression: reading.Compression
     columns: tuple[tuple[str, str], ...]
     files: tuple[Delivery, ...]
+    delimiter: str = ","
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -134,24 +141,42 @@ def _declare(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
 
 def _deliver(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
     """Make `delivered`, the rows as they stand in the files, and `unread` as far as it is known before they are judged."""
+    values = _folder_values(group)
+    view = "delivered_rows" if values else "delivered"
     if group.format == "csv":
         connection.execute(
             reading.csv_delivered(
                 group.paths,
                 group.names,
-                delimiter=group.source.delimiter,
+                delimiter=group.delimiter,
                 null_values=group.source.null_values,
                 compression=group.compression,
+                view=view,
             )
         )
     elif group.format == "parquet":
         connection.execute(_EMPTY_UNREAD)
-        connection.execute(reading.parquet_delivered(group.paths, group.columns, null_values=group.source.null_values))
+        null_values = group.source.null_values
+        connection.execute(reading.parquet_delivered(group.paths, group.columns, null_values=null_values, view=view))
     else:
-        _deliver_json_lines(connection, group)
+        _deliver_json_lines(connection, group, view=view)
+    if values:
+        connection.execute(reading.with_folder_values(values, is_json=group.format == "jsonl"))
 
 
-def _deliver_json_lines(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
+def _folder_values(group: Group) -> dict[str, list[str | None]]:
+    """Return, by name, what the folders of each file say of a column that the contract or the mapping names and no file has."""
+    said = [_said_by_folders(group, file) for file in group.files]
+    present = {name.lower() for name in group.names}
+    used = sorted({key for values in said for key in values if key.lower() not in present})
+    return {key: [values.get(key) for values in said] for key in used}
+
+
+def _said_by_folders(group: Group, file: Delivery) -> Mapping[str, str | None]:
+    return reading.folder_values(file.name, named=CONTRACT_COLUMNS, mapping=group.source.mapping)
+
+
+def _deliver_json_lines(connection: duckdb.DuckDBPyConnection, group: Group, *, view: str) -> None:
     connection.execute(reading.jsonl_text(group.paths, compression=group.compression))
     make_unread(connection, reading.JSONL_UNREAD, group.paths, blank_lines_are_rows=True)
     number_rows(connection, "positioned", "read_text", len(group.files), file="__file", row="__row")
@@ -160,20 +185,28 @@ def _deliver_json_lines(connection: duckdb.DuckDBPyConnection, group: Group) -> 
         raise SourceFileError(
             group.files[0].name, "none of its lines is a row (not a JSON object).", hint="Deliver one object a line."
         )
-    keys += absent_keys(connection, group.source, keys)
-    connection.execute(reading.jsonl_delivered(keys, null_values=group.source.null_values))
+    said = {key.lower() for file in group.files for key in _said_by_folders(group, file)}
+    keys = [key for key in keys if view == "delivered" or key.lower() not in said]
+    keys += [key for key in absent_keys(connection, group.source, keys) if key.lower() not in said]
+    connection.execute(reading.jsonl_delivered(keys, null_values=group.source.null_values, view=view))
     connection.execute(reading.JSONL_BROKEN)
 
 
 def absent_keys(connection: duckdb.DuckDBPyConnection, source: Source, keys: Sequence[str]) -> list[str]:
     """Return the keys that the mapping of optional columns names and no line has: each line may leave them out."""
-    named: set[str] = set()
-    for column, expression in source.mapping.items():
-        if column not in REQUIRED_COLUMNS:
-            rows = connection.execute(reading.NAMED_COLUMNS, {"expression": expression}).fetchall()
-            named |= {expression} if is_name(expression) else {row[0] for row in rows}
+    optional = {column: wanted for column, wanted in source.mapping.items() if column not in REQUIRED_COLUMNS}
+    named = named_columns(connection, optional)
     present = {key.lower() for key in keys}
     return sorted(name for name in named if name.lower() not in present)
+
+
+def named_columns(connection: duckdb.DuckDBPyConnection, mapping: Mapping[str, str]) -> set[str]:
+    """Return the columns that a mapping names, in its expressions too."""
+    named: set[str] = set()
+    for expression in mapping.values():
+        rows = connection.execute(reading.NAMED_COLUMNS, {"expression": expression}).fetchall()
+        named |= {expression} if is_name(expression) else {row[0] for row in rows}
+    return named
 
 
 def _types(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:

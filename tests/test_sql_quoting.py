@@ -46,6 +46,7 @@ MAKERS = (
     "intelligence/telemetry/guesses.py",
     "intelligence/telemetry/local_time.py",
     "intelligence/telemetry/mapping.py",
+    "intelligence/telemetry/names.py",
     "intelligence/telemetry/reading.py",
     "intelligence/telemetry/values.py",
 )

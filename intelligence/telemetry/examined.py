@@ -7,7 +7,8 @@ from dataclasses import dataclass
 class ExaminedSource:
     """A source, what was found in words, the problem that stops it if there is one, and why rows would be rejected.
 
-    `warnings` are what may be meant, or not: it stops nothing. `rejections` holds (reason, rows, example value), the most frequent first.
+    `warnings` are what may be meant, or not: it stops nothing. `rejections` holds (reason, rows, example value), the most frequent first;
+    `unmapped` the columns of its files that nothing is made from.
     """
 
     name: str
@@ -15,6 +16,7 @@ class ExaminedSource:
     problem: str | None = None
     warnings: tuple[str, ...] = ()
     rejections: tuple[tuple[str, int, str | None], ...] = ()
+    unmapped: tuple[str, ...] = ()
 
     @property
     def is_wrong(self) -> bool:

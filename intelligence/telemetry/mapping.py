@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from intelligence.errors import SourceFileError
 from intelligence.sql import identifier, literal
@@ -42,12 +42,16 @@ def raw_expressions(mapping: Mapping[str, str], columns: Sequence[str], *, origi
     '"uid"'
     """
     found: dict[str, str] = {}
+    # Case does not matter in SQL; a file has no two columns that differ in it alone.
+    spelled = {column.lower(): column for column in columns}
     for field in CONTRACT:
-        wanted = mapping.get(field.name, field.name if field.name in columns else None)
+        wanted = mapping.get(field.name, spelled.get(field.name))
         if wanted is None or wanted.strip("() \n").upper() == "NULL":
             found[field.name] = "NULL"
         elif wanted in columns:
             found[field.name] = identifier(wanted)
+        elif wanted.lower() in spelled:
+            found[field.name] = identifier(spelled[wanted.lower()])
         elif is_name(wanted):
             raise missing_column(wanted, field.name, columns, origin=origin)
         else:
@@ -60,6 +64,22 @@ def raw_expressions(mapping: Mapping[str, str], columns: Sequence[str], *, origi
             hint=f"Add it to the source's mapping in product.yaml, for example `{unserved[0]}: some_column`.",
         )
     return found
+
+
+def near_fields(unmapped: Iterable[str], *, served: Iterable[str]) -> dict[str, str]:
+    """Return, of columns that are not mapped, the contract column that each may be meant for and that no column serves.
+
+    >>> near_fields(["latencyMs", "note"], served=["user_id"])
+    {'latencyMs': 'latency_ms'}
+    """
+    served = set(served)
+    free = {_bare(field.name): field.name for field in CONTRACT if field.name not in served}
+    near = {column: difflib.get_close_matches(_bare(column), free, n=1, cutoff=0.85) for column in unmapped}
+    return {column: free[found[0]] for column, found in near.items() if found}
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).lower()
 
 
 def missing_column(name: str, wanted_for: str, columns: Sequence[str], *, origin: str) -> SourceFileError:
@@ -117,7 +137,8 @@ def types_query(raw: Mapping[str, str]) -> str:
     return "SELECT " + ", ".join(f"{raw[field.name]} AS {field.name}" for field in CONTRACT) + " FROM delivered"
 
 
-def _rule_sql(template: str, **meanings: str) -> str:
+def _rule_sql(template: str, typed: str, unknown: str, placeholder: str) -> str:
+    meanings = {"typed": typed, "unknown": unknown, "placeholder": placeholder}
     return re.sub(r"\b(unknown|typed|placeholder)\b", lambda word: meanings[word.group()], template)
 
 
@@ -152,18 +173,16 @@ def judged_statement(
     )
     names = {field.name for field in mapped}
     # Of text that is no name nothing remains but blanks.
-    meanings = {
-        field.name: {
-            "unknown": "true"
-            if field.name_like and types[field.name] == "VARCHAR"
-            else unknown_sql(_raw(field.name), types[field.name]),
-            "placeholder": placeholder_sql(field.name, naming.placeholders_of(field.name)),
-        }
+    unknown = {
+        field.name: "true"
+        if field.name_like and types[field.name] == "VARCHAR"
+        else unknown_sql(_raw(field.name), types[field.name])
         for field in mapped
     }
+    placeholder = {field.name: placeholder_sql(field.name, naming.placeholders_of(field.name)) for field in mapped}
     mapped_rules = [(number, rule) for number, rule in enumerate(RULES) if rule.field in names]
     cases = " ".join(
-        f"WHEN {_rule_sql(rule.broken_when, typed=rule.field, **meanings[rule.field])} THEN {number}"
+        f"WHEN {_rule_sql(rule.broken_when, rule.field, unknown[rule.field], placeholder[rule.field])} THEN {number}"
         for number, rule in mapped_rules
     )
     values = " ".join(f"WHEN {number} THEN CAST({_raw(rule.field)} AS VARCHAR)" for number, rule in mapped_rules)
@@ -171,7 +190,7 @@ def judged_statement(
     named = ", ".join(_named_sql(field, naming) for field in mapped if field.name_like)
     # An optional name that is a placeholder is unknown.
     known = "".join(
-        f", CASE WHEN {meanings[name]['placeholder']} THEN NULL ELSE {name} END AS {name}"
+        f", CASE WHEN {placeholder_sql(name, naming.placeholders_of(name))} THEN NULL ELSE {name} END AS {name}"
         for name in name_like
         if name not in REQUIRED_COLUMNS
     )

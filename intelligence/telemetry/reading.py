@@ -7,7 +7,7 @@ are numbered once they are read). Lines that are no rows at all end in the tempo
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
 from intelligence.errors import SourceFileError
@@ -29,28 +29,38 @@ LONGEST_LINE_TOLD: Final = 9_990  # DuckDB cuts the text of an unreadable line a
 RESERVED: Final = ("__file", "__row", "__content_id", "__payload", "__line", WHOLE_ROW, "file_row_number")
 FORMATS: Final[dict[str, Format]] = {
     ".csv": "csv",
+    ".tsv": "csv",
+    ".txt": "csv",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
+    ".json": "jsonl",
     ".parquet": "parquet",
+}
+_OTHER_SUFFIXES: Final = {
+    "Save the sheet as CSV in UTF-8 and deliver that.": (".xlsx", ".xls", ".ods"),
+    "Unpack it, or pack each file by itself with gzip or zstd.": (".zip", ".tar", ".tgz", ".bz2", ".xz", ".7z"),
+    "Write it as Parquet.": (".avro", ".orc", ".arrow", ".feather"),
 }
 
 
 def format_of(file_name: str) -> Format:
-    """Return how the file is written, by its suffix; `.gz` may follow for text.
+    """Return how the file is written, by its suffix; `.gz` or `.zst` may follow for text.
 
     Raises SourceFileError for a suffix that is not known.
 
     >>> format_of("events/2026-05-04.jsonl.gz")
     'jsonl'
     """
-    plain = file_name.lower().removesuffix(".gz")
+    plain = file_name.lower().removesuffix(".gz").removesuffix(".zst")
     for suffix, format_ in FORMATS.items():
         if plain.endswith(suffix):
             return format_
     known = ", ".join(FORMATS)
-    raise SourceFileError(
-        file_name, "its suffix says no known format.", hint=f"Known are {known}, the text ones also with .gz."
-    )
+    hint = f"Known are {known}, the text ones also with .gz or .zst."
+    for advice, suffixes in _OTHER_SUFFIXES.items():
+        if plain.endswith(suffixes):
+            hint = advice
+    raise SourceFileError(file_name, "its suffix says no known format.", hint=hint)
 
 
 def compression_of(file_name: str) -> Compression:
@@ -196,6 +206,7 @@ def csv_delivered(
     delimiter: str,
     null_values: Sequence[str],
     compression: Compression,
+    view: str = "delivered",
 ) -> str:
     """Return the statement that makes `delivered` from CSV files with these header columns, every value as text.
 
@@ -211,7 +222,7 @@ def csv_delivered(
         null_values=null_values,
         compression=compression,
     )
-    return f"CREATE TEMP VIEW delivered AS {read}"
+    return f"CREATE TEMP VIEW {view} AS {read}"
 
 
 CSV_UNREAD: Final = _unread(header_lines=1)
@@ -262,24 +273,65 @@ def _replacing_nulls(columns: Sequence[str], null_values: Sequence[str]) -> str:
     return f" REPLACE ({', '.join(replaced)})"
 
 
-def jsonl_delivered(keys: Sequence[str], *, null_values: Sequence[str] = ()) -> str:
+def folder_values(name: str, *, named: Iterable[str], mapping: Mapping[str, str]) -> Mapping[str, str | None]:
+    """Return what the folders of a file's name say in the way of Hive of the columns in `named` or in an expression of the mapping.
+
+    The innermost folder of a column counts.
+
+    >>> folder_values("day=2025-05-05/x=1/os=i%20os/a.csv", named=["platform"], mapping={"event_time": "day || clock", "platform": "os"})
+    {'day': '2025-05-05', 'os': 'i os'}
+    """
+    words = {word.lower() for text in (*named, *mapping.values()) for word in re.findall(r"\w+", text)}
+    found: dict[str, str | None] = {}
+    for folder in re.split(r"[/\\]", name)[:-1]:
+        key, equals, value = folder.partition("=")
+        if equals and key.lower() in words:
+            found[key] = None if value == "__HIVE_DEFAULT_PARTITION__" else _unquoted(value)
+    return found
+
+
+def _unquoted(value: str) -> str:
+    plain = re.sub(rb"%([0-9A-Fa-f]{2})", lambda sign: bytes([int(sign[1], 16)]), value.encode())
+    return plain.decode(errors="replace")
+
+
+def with_folder_values(values: Mapping[str, Sequence[str | None]], *, is_json: bool) -> str:
+    """Return the statement that gives `delivered` the columns that its files' folders say, each a value per file.
+
+    The payload of a JSON line, from which a row may be judged again, gains them too.
+    """
+    columns = {
+        name: f"[{', '.join('NULL' if value is None else literal(value) for value in said)}][__file + 1]"
+        for name, said in values.items()
+    }
+    added = ", ".join(f"{value} AS {identifier(name)}" for name, value in columns.items())
+    pairs = ", ".join(f"{literal(name)}, {value}" for name, value in columns.items())
+    payload = f" REPLACE (CAST(json_merge_patch(__payload, json_object({pairs})) AS VARCHAR) AS __payload)"
+    return f"CREATE TEMP VIEW delivered AS SELECT *{payload if is_json else ''}, {added} FROM delivered_rows"
+
+
+def jsonl_delivered(keys: Sequence[str], *, null_values: Sequence[str] = (), view: str = "delivered") -> str:
     """Return the statement that makes `delivered` from JSON lines: one text column per top-level key."""
     shape = literal(json.dumps(dict.fromkeys(keys, "VARCHAR"), ensure_ascii=False))
     return (
-        f"CREATE TEMP VIEW delivered AS SELECT *{_replacing_nulls(keys, null_values)} FROM ("
+        f"CREATE TEMP VIEW {view} AS SELECT *{_replacing_nulls(keys, null_values)} FROM ("
         f"SELECT unnest(json_transform(__line, {shape})), __file, __row, __line AS __payload"
         f" FROM positioned WHERE {_IS_OBJECT})"
     )
 
 
 def parquet_delivered(
-    files: Sequence[str], columns: Sequence[tuple[str, str]], *, null_values: Sequence[str] = ()
+    files: Sequence[str],
+    columns: Sequence[tuple[str, str]],
+    *,
+    null_values: Sequence[str] = (),
+    view: str = "delivered",
 ) -> str:
     """Return the statement that makes `delivered` from Parquet files with these columns, names with types."""
     texts = [name for name, type_ in columns if type_ == "VARCHAR"]
     names = ", ".join(f"rows.{identifier(column)}" for column, _ in columns)
     return (
-        f"CREATE TEMP VIEW delivered AS SELECT *{_replacing_nulls(texts, null_values)} FROM ("
+        f"CREATE TEMP VIEW {view} AS SELECT *{_replacing_nulls(texts, null_values)} FROM ("
         f"SELECT {names}, deliveries.file_key AS __file, file_row_number + 1 AS __row"
         f" FROM read_parquet({_paths(files)}, filename = '__file', file_row_number = true,"
         " hive_partitioning = false) AS rows INNER JOIN deliveries ON deliveries.path = rows.__file)"

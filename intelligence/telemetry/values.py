@@ -26,6 +26,7 @@ UNKNOWN_WORDS: Final = (
     "nat",
     "<na>",
     "\\n",
+    "[object object]",
 )
 _UNKNOWN_NUMBERS: Final = r"(?i)[+-]?(nan|inf|infinity)"
 _TRUE: Final = "('true', 't', 'yes', 'y', 'on', '1')"

@@ -38,6 +38,18 @@ def test_rows_that_would_be_rejected_are_told_with_an_example(bench: Any) -> Non
     assert ("latency_ms is outside 0 to 6.048e+08", 1, "-3") in found.rejections
 
 
+def test_columns_that_nothing_is_made_from_are_known_and_asked_about_where_a_name_is_near(bench: Any) -> None:
+    header = "event_time,user_id,feature,event_type,took,errorCount,Rating,note,sessionid"
+    bench.deliver("a.csv", f"{header}\n{ROW},1,0,5,x,s1\n")
+    bench.declare(mapping={"latency_ms": "TRY_CAST(took AS DOUBLE)"})
+    found = examined(bench)
+    assert found.unmapped == ("errorCount", "note", "sessionid")
+    assert found.warnings == (
+        "Its column `errorCount` is not mapped; if it is `error_count`, write `error_count: errorCount` in the mapping.",
+        "Its column `sessionid` is not mapped; if it is `session_id`, write `session_id: sessionid` in the mapping.",
+    )
+
+
 @pytest.mark.parametrize("rows", [f"{ROW},1\n", ""])
 def test_a_required_column_mapped_to_null_is_told(bench: Any, rows: str) -> None:
     bench.deliver("a.csv", f"{HEADER}\n{rows}")
@@ -76,7 +88,7 @@ def test_a_simulation_that_reaches_into_the_future_is_a_warning(bench: Any, days
         ("a.csv", "", "empty"),
         ("a.jsonl", "<html>", "not a JSON object"),
         ("a.parquet", "PAR1", "cannot be read"),
-        ("a.txt", "x", "suffix"),
+        ("a.dat", "x", "suffix"),
     ],
 )
 def test_a_broken_source_is_told_with_culprit_and_next_step(bench: Any, name: str, content: str, told: str) -> None:

@@ -85,7 +85,17 @@ def test_every_rule_is_of_a_field_and_tried_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "form"), [("a.csv.gz", "csv"), ("A.NDJSON", "jsonl"), ("b/c.parquet", "parquet"), ("x.JSONL.GZ", "jsonl")]
+    ("name", "form"),
+    [
+        ("a.csv.gz", "csv"),
+        ("A.NDJSON", "jsonl"),
+        ("b/c.parquet", "parquet"),
+        ("x.JSONL.GZ", "jsonl"),
+        ("a.json.gz", "jsonl"),
+        ("a.json", "jsonl"),
+        ("a.tsv", "csv"),
+        ("a.TXT.zst", "csv"),
+    ],
 )
 def test_the_suffix_says_the_format(name: str, form: str) -> None:
     assert format_of(name) == form
