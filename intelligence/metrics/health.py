@@ -300,14 +300,36 @@ def _judged_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules
             "bad": of_worst(counts.bad),
             "total": of_worst(counts.total),
             "allowed": of_worst(window.allowed),
+            "of_three_days": _of_three_days(window, burn, state, judged, t),
         },
         schema_overrides={
             "event_date": pl.Date,
             "since": pl.Date,
-            **dict.fromkeys(("feature", "state", "evidence", "worst_objective", "most_bad_user"), pl.String),
+            **dict.fromkeys(
+                ("feature", "state", "evidence", "worst_objective", "most_bad_user", "of_three_days"), pl.String
+            ),
             "most_bad_events": pl.Int64,
         },
     )
+
+
+def _of_three_days(
+    window: _Window, burn: _Burn, state: NDArray[np.int64], judged: NDArray[np.bool_], t: int
+) -> list[str | None]:
+    """Return in words the figure of three days where it made the state, since the day's own is lower; else None."""
+    alarms = np.where(state == DEGRADED, burn.broken[:, :, t], burn.warned[:, :, t])
+    rates = np.where(alarms, np.nan_to_num(burn.rate_3d[:, :, t]), -1.0)
+    picked, every = rates.argmax(axis=0), np.arange(len(state))
+    lower = np.nan_to_num(burn.rate_1d[picked, every, t]) < rates[picked, every]
+    shown = judged & np.isin(state, (AT_RISK, DEGRADED)) & alarms.any(axis=0) & lower
+    span = slice(max(0, t - 2), t + 1)
+    bad, total = (part[:, :, span].sum(axis=2) for part in (window.counts.bad, window.counts.total))
+    return [
+        f"; {OBJECTIVES[o]} of three days: {bad[o, i]:.0f} of {total[o, i]:.0f}, {rates[o, i]:.1f}x"
+        if is_shown
+        else None
+        for i, (o, is_shown) in enumerate(zip(picked, shown, strict=True))
+    ]
 
 
 def _worded(judged: pl.DataFrame, rules: Health) -> pl.DataFrame:
@@ -345,7 +367,7 @@ def _worded(judged: pl.DataFrame, rules: Health) -> pl.DataFrame:
         "judged_users",
         pl.col("burn_1d").round(1),
         (pl.col("allowed") * 100).round(2),
-        veiled + one_user,
+        veiled + one_user + pl.col("of_three_days").fill_null(""),
     )
     for evidence, words in unjudged.items():
         reason = pl.when(pl.col("evidence") == evidence).then(words).otherwise(reason)

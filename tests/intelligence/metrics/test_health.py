@@ -1,5 +1,6 @@
 """Health has memory and asks for evidence."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -207,3 +208,16 @@ def test_a_feature_that_lost_its_share_is_replaced() -> None:
 def test_the_rows_have_the_columns_of_their_table() -> None:
     rows = Case({"a": [CALM, None]}).whole()
     assert rows.schema == NO_ROWS.schema
+
+
+@pytest.mark.parametrize("failed", [9, 10, 12, 14, 15, 16])
+@pytest.mark.parametrize("last", [0, 1, 2, 4, 6])
+def test_who_is_at_risk_is_told_with_the_figure_that_made_it_so(failed: int, last: int) -> None:
+    quiet = replace(CALM, failed=0)
+    row = judged(*[quiet] * 10, *[replace(CALM, failed=failed)] * 2, replace(CALM, failed=last)).row(-1, named=True)
+    shown = [float(number) for number in re.findall(r"([\d.]+)x", row["reason"])]
+    if row["state"] == "at_risk":
+        assert max(shown) == pytest.approx((2 * failed + last) / 1200 / 0.02, abs=0.051)
+        assert f"errors of three days: {2 * failed + last} of 1200, " in row["reason"]
+    else:
+        assert len(shown) == 1
