@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from intelligence.metrics.burn import burn_rates, share_lower_bounds, trailing_sums
+from intelligence.metrics.burn import burn_rates, share_lower_bounds, trailing_sums, wilson_lower_bounds
 from intelligence.metrics.spread import OBJECTIVES as TERMS
 from intelligence.metrics.spread import SUMS, Spread, spread_columns
 from intelligence.metrics.tables import FEATURE_HEALTH
@@ -192,7 +192,10 @@ def _burn(window: _Window, rules: Health) -> _Burn:
     near = rules.warning_share * window.allowed
     warned = enough[3] & (veiled[3] | (_lower(counts[3], "event") > near)) & (by_users[3] > near)
     over = enough[1] & (burn[1] > 1) & (share[1] > 1)
-    return _Burn(rate[1], rate[3], rate[WINDOW_DAYS], enough[1], over, broken, warned | fast | slow)
+    # As if each event were another user's: what one client meets is worth a look, and no more.
+    plain = wilson_lower_bounds(counts[1].bad, counts[1].total)
+    loud = enough[1] & (rate[1] >= rules.fast_burn) & (plain > window.allowed)
+    return _Burn(rate[1], rate[3], rate[WINDOW_DAYS], enough[1], over, broken, warned | fast | slow | loud)
 
 
 def _summed(counts: Spread, width: int) -> Spread:

@@ -131,6 +131,14 @@ def test_what_many_users_meet_degrades_it(objective: str, days: Sequence[Mapping
     assert (row["state"], row["worst_objective"]) == ("degraded", objective), row["reason"]
 
 
+def test_one_client_alone_among_the_rest_is_at_risk() -> None:
+    row = judged({"errors": [*hit(1, 86, 86), *hit(74, 0, 2), *sound(24, 1)]})
+    assert row["state"] == "at_risk"
+    assert str(row["reason"]).startswith(
+        "errors: 86 of 258 events were bad (1 of 99 users), 16.7x what is allowed (2.0%)"
+    )
+
+
 def test_what_one_client_meets_is_at_risk_and_the_client_is_named() -> None:
     row = judged(OF_FEW["one tab that tries again 86 times"][0])
     assert row["state"] == "at_risk"
