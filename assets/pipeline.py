@@ -14,6 +14,7 @@ from assets.panels import scores_of
 from assets.retraining import retrainings, told_of_drift
 from assets.steps import Step, model_steps, steps_to_build
 from intelligence.drift.episodes import Retraining
+from intelligence.errors import PlatformError
 from intelligence.layers import ACT, DELIVERED, NEWEST_DAY_TABLES, TRAINED, WATCH
 from intelligence.progress import PHASES, Listener, weight
 from intelligence.tables import Days
@@ -176,10 +177,23 @@ def _was_interrupted(failure: dg.DagsterEvent) -> bool:
 
 
 def _cause(failure: dg.DagsterEvent) -> str:
+    """Return what stopped a step: the platform's own words where it has some, else the first cause."""
     error = failure.step_failure_data.error
-    while error and error.cause:
+    while error and error.cause and error.cls_name not in _OWN:
         error = error.cause
-    return f"{failure.step_key}: {error.message.strip() if error else 'unknown error'}"
+    said = error.message.strip() if error else "unknown error"
+    if error and error.cls_name in _OWN:
+        return f"{failure.step_key}: {said.partition(': ')[2]}"
+    return f"{failure.step_key}: {said}"
+
+
+def _errors_of(kind: type[PlatformError]) -> Iterator[str]:
+    yield kind.__name__
+    for each in kind.__subclasses__():
+        yield from _errors_of(each)
+
+
+_OWN = frozenset(_errors_of(PlatformError))
 
 
 @contextmanager

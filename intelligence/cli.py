@@ -550,12 +550,12 @@ def _done(work: "Work") -> "Outcome":
     try:
         with errors.status("loading the asset graph"):
             from assets.definitions import SETTINGS, defs
-            from resources.runs import instance_for
+            from resources.runs import instance_for, run_store_failures_told
 
             instance = instance_for(SETTINGS)
         lake = _lake()
         before = contents(lake.frame) if lake.exists() else None
-        with progress_on(errors) as listener:
+        with run_store_failures_told(SETTINGS), progress_on(errors) as listener:
             outcome = work(defs, lake, instance, listener)
     except KeyboardInterrupt:
         _stopped()
@@ -622,7 +622,7 @@ def _demand_whole_flags() -> None:
     """Leave with an error where the file of flags was lost, or cannot be read: it is told before it is needed."""
     trouble = _announcer().flag_trouble()
     if trouble:
-        _say(trouble)
+        errors.print(_spelled(trouble), soft_wrap=True)
         raise typer.Exit(1)
 
 
@@ -650,10 +650,13 @@ def main() -> None:
     sys.excepthook = show_crash
     try:
         app()
-    except PlatformError as error:
-        if os.environ.get("INTELLIGENCE_TRACEBACK"):
+    except Exception as error:
+        from resources.store_failures import store_failure
+
+        failure = store_failure(error)
+        if failure is None or os.environ.get("INTELLIGENCE_TRACEBACK"):
             raise
-        _tell(error, errors)
+        _tell(failure, errors)
         sys.exit(1)
 
 

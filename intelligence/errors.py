@@ -23,6 +23,10 @@ class LakeError(PlatformError):
     """The lake cannot be opened, or a table in it does not have the shape that this version expects."""
 
 
+class StoreError(PlatformError):
+    """A file or database of the platform cannot be read or written; what was not finished is taken up later."""
+
+
 class ModelError(PlatformError):
     """A model cannot be found, read or used on the rows at hand; nothing is scored with something else."""
 

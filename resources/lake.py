@@ -7,16 +7,17 @@ machine a file lock lets one writer in at a time, which the operating system rel
 import importlib.util
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import closing, contextmanager, nullcontext, suppress
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import dagster as dg
 import duckdb
 import polars as pl
 from dagster_duckdb import DuckDBResource
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import Field, PrivateAttr
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
@@ -32,6 +33,7 @@ from resources.inspection import Inspection, asked, inspected
 from resources.replacement import rows_replaced
 from resources.schema import define, differing
 from resources.settings import Settings, lake_threads, object_store_secret
+from resources.store_failures import BACKUP, advice, database_failure, lake_failure, store_failures_told
 
 WRITER_PATIENCE_S = 600
 ADVISORY_LOCK = 7_306_582
@@ -109,8 +111,44 @@ class Lake(Fixed, DuckDBResource):
         return Path(self.catalog.removeprefix("sqlite:")) if self.catalog.startswith("sqlite:") else None
 
     def exists(self) -> bool:
-        """Return whether anything was ever written; for a catalogue on a server this is taken for granted."""
-        return self._catalog_file is None or self._catalog_file.exists()
+        """Return whether anything was ever written; for a catalogue on a server this is taken for granted.
+
+        Raises LakeError where the catalogue is gone and its files are still there: that is no empty lake.
+        """
+        file = self._catalog_file
+        if file is None:
+            return True
+        is_there = file.exists() and file.stat().st_size > 0
+        if not is_there:
+            self._demand_no_files(file, "it is empty" if file.exists() else "it is gone")
+        return is_there
+
+    def _demand_no_files(self, catalogue: Path, problem: str) -> None:
+        held = next(Path(self.store).rglob("*.parquet"), None) if not self.store.startswith("s3://") else None
+        if held:
+            raise LakeError(
+                str(catalogue),
+                f"{problem}, and {self.store} holds files of the lake that it was the catalogue of.",
+                hint=f"Bring it back from a backup ({BACKUP}). Without one, move {self.store} away and run"
+                " `intelligence ingest`: it takes in anew what the sources hold.",
+            )
+
+    def _demand_catalogue(self) -> None:
+        """Raise LakeError where the catalogue's file is none, or is a new one beside the files of a former one."""
+        file = self._catalog_file
+        if file is None:
+            return
+        problem = "it is a folder" if file.is_dir() else database_failure(file)
+        if problem:
+            raise LakeError(str(file), f"{problem}.", hint=advice(problem))
+        tables = "SELECT count(*) FROM sqlite_master WHERE name = 'ducklake_metadata'"
+        if not file.exists():
+            self._demand_no_files(file, "it is gone")
+            return
+        with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=60)) as catalogue:
+            is_one = catalogue.execute(tables).fetchone()[0]
+        if not is_one:
+            self._demand_no_files(file, "it is empty")
 
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -128,11 +166,25 @@ class Lake(Fixed, DuckDBResource):
         root = _roots.get((self.catalog, self.store)) or self._root()
         connection = root.cursor()
         try:
-            yield connection
+            with self._failures_told():
+                yield connection
         finally:
             with suppress(duckdb.Error):
                 connection.rollback()
             connection.close()
+
+    @contextmanager
+    def _failures_told(self) -> Iterator[None]:
+        """Turn what DuckDB says of a broken file, catalogue or disk into one LakeError that names it."""
+        try:
+            yield
+        except duckdb.Error as error:
+            store = self.store if self.store.startswith("s3://") else str(Path(self.store).resolve())
+            kind = self.catalog.split(":", 1)[0]
+            failure = lake_failure(error, catalogue=kind, store=store, file=self._catalog_file)
+            if failure is None:
+                raise
+            raise failure from error
 
     @contextmanager
     def _snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -167,13 +219,18 @@ class Lake(Fixed, DuckDBResource):
         secret = object_store_secret() if remote else None
         if secret:
             root.execute(secret)
-        with self._one_writer():
-            self._attach(root, remote=remote)
+        try:
+            with store_failures_told(Path(self.store)), self._one_writer():
+                self._attach(root, remote=remote)
+        except BaseException:
+            root.close()
+            raise
         _roots[self.catalog, self.store] = root
         self._prepare()
         return root
 
     def _attach(self, root: duckdb.DuckDBPyConnection, *, remote: bool) -> None:
+        self._demand_catalogue()
         store = self.store if remote else str(Path(self.store).resolve())
         if not remote:
             Path(store).mkdir(parents=True, exist_ok=True)
@@ -183,7 +240,8 @@ class Lake(Fixed, DuckDBResource):
             f" (DATA_PATH {literal(f'{store}/')}, OVERRIDE_DATA_PATH true)"
         )
         try:
-            root.execute(attach)
+            with self._failures_told() if self._catalog_file else nullcontext():
+                root.execute(attach)
         except duckdb.Error as error:
             raise LakeError(
                 f"catalogue {self.catalog.split(':', 1)[0]}",
@@ -198,9 +256,14 @@ class Lake(Fixed, DuckDBResource):
     @contextmanager
     def _one_writer(self) -> Iterator[None]:
         if self._catalog_file:
-            self._catalog_file.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._catalog_file.with_suffix(".lock"), timeout=WRITER_PATIENCE_S):
+            with store_failures_told(self._catalog_file.parent):
+                self._catalog_file.parent.mkdir(parents=True, exist_ok=True)
+                lock = FileLock(self._catalog_file.with_suffix(".lock"), timeout=WRITER_PATIENCE_S)
+                _acquired(lock)
+            try:
                 yield
+            finally:
+                lock.release()
             return
         root = _roots.get((self.catalog, self.store))
         if root is None:
@@ -307,7 +370,7 @@ class Lake(Fixed, DuckDBResource):
             merged = self.commit(merged_files)
             if merged:
                 self.commit(forget_statistics)
-        except duckdb.Error as error:
+        except (duckdb.Error, LakeError) as error:
             # An internal error would make every later statement of this process fail.
             self.close()
             raise LakeError(
@@ -346,6 +409,14 @@ class Lake(Fixed, DuckDBResource):
         written = self.commit(work)
         reach("table.committed", table.path)
         return written
+
+
+def _acquired(lock: FileLock) -> None:
+    try:
+        lock.acquire()
+    except Timeout as error:
+        problem = f"another process has been writing for {WRITER_PATIENCE_S} s."
+        raise LakeError(lock.lock_file, problem, hint="Look for one that hangs, and end it.") from error
 
 
 def _begin(connection: duckdb.DuckDBPyConnection) -> None:

@@ -2,7 +2,8 @@
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ import yaml
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from filelock import FileLock
 
+from intelligence.errors import StoreError
 from resources.process_identity import ProcessIdentity, this_machine, this_process
 from resources.settings import ROOT, Settings
+from resources.store_failures import BACKUP, ROOM, database_failure, store_failures_told
 
 TERMINAL = "terminal"
 # Where dagster.yaml keeps state, as it is written there.
@@ -62,15 +65,58 @@ def _moved(configured: Any, home: Path) -> Any:
 
 
 def instance_for(settings: Settings) -> dg.DagsterInstance:
-    """Return the Dagster instance that the UI of the same settings shows; its stores are made by one process at a time."""
+    """Return the Dagster instance that the UI of the same settings shows; its stores are made by one process at a time.
+
+    Raises StoreError where one of its databases is broken, or its folder cannot be written.
+    """
     os.chdir(ROOT)
-    home = dagster_home(settings)
-    os.environ["DAGSTER_HOME"] = str(home)
-    os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))
-    stores = home / STATE if home == ROOT else home
-    stores.mkdir(exist_ok=True)
-    with FileLock(stores / "creation.lock", timeout=CREATION_PATIENCE_S):
-        return dg.DagsterInstance.get()
+    with run_store_failures_told(settings):
+        home = dagster_home(settings)
+        os.environ["DAGSTER_HOME"] = str(home)
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))
+        stores = home / STATE if home == ROOT else home
+        stores.mkdir(exist_ok=True)
+        _demand_whole(settings)
+        with FileLock(stores / "creation.lock", timeout=CREATION_PATIENCE_S):
+            instance = dg.DagsterInstance.get()
+        # Databases that were cut open well, and fail when asked.
+        instance.get_runs_count()
+        instance.has_asset_key(dg.AssetKey("none"))
+        return instance
+
+
+def storage_of(settings: Settings) -> Path:
+    """Return the folder of Dagster's databases."""
+    home = ROOT / ".dagster" if settings.data == ROOT / "data" else settings.data / "dagster"
+    return home / "storage"
+
+
+def _demand_whole(settings: Settings) -> None:
+    databases = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+    for file in (storage_of(settings) / name for name in databases):
+        problem = "it is a folder" if file.is_dir() else database_failure(file)
+        if problem:
+            raise StoreError(str(file), f"{problem}.", hint=_WITHOUT_RUNS)
+
+
+@contextmanager
+def run_store_failures_told(settings: Settings) -> Iterator[None]:
+    """Turn what Dagster's databases raise into one StoreError that names the broken one, else their folder."""
+    try:
+        with store_failures_told(storage_of(settings)):
+            yield
+    except StoreError as error:
+        if error.culprit == str(storage_of(settings)):
+            _demand_whole(settings)
+            hint = error.hint if error.hint == ROOM else _WITHOUT_RUNS
+            raise StoreError(error.culprit, error.problem, hint=hint) from error
+        raise
+
+
+_WITHOUT_RUNS = (
+    f"Bring it back from a backup ({BACKUP}), or move the folder `storage` away: what Dagster shows of past runs is then"
+    " lost, and nothing else."
+)
 
 
 @dg.logger(description="Hands the events of a run to the terminal that started it.")

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from intelligence.errors import StateError
 from resources.state_tables import METADATA
+from resources.store_failures import advice, in_words, store_failures_told
 
 PATIENCE_S = 30
 TURN_PATIENCE_S = 300
@@ -45,13 +46,18 @@ class State:
     def turn(self, name: str) -> Iterator[None]:
         """Let one process at a time do what `name` stands for; the turn of a killed process ends with it."""
         if self.file:
+            lock = FileLock(self.file.with_name(f"{self.file.stem}.{name}.lock"), timeout=TURN_PATIENCE_S)
             try:
-                with FileLock(self.file.with_name(f"{self.file.stem}.{name}.lock"), timeout=TURN_PATIENCE_S):
-                    yield
+                with store_failures_told(self.file.parent):
+                    lock.acquire()
             except Timeout as error:
                 raise StateError(
                     name, f"another process has been at it for {TURN_PATIENCE_S} s.", hint="Look for one that hangs."
                 ) from error
+            try:
+                yield
+            finally:
+                lock.release()
             return
         with _refusals(self.engine), self.engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": crc32(name.encode())})
@@ -108,8 +114,11 @@ def _refusals(engine: Engine) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
+        problem = in_words(cause) if engine.dialect.name == "sqlite" else None
         raise StateError(
             f"state store {engine.url.render_as_string(hide_password=True)}",
-            f"it cannot be used ({str(cause).splitlines()[0]}).",
-            hint="Check INTELLIGENCE_STATE, the rights to the file or that the server answers.",
+            f"it cannot be used ({problem or str(cause).splitlines()[0]}).",
+            hint=advice(problem)
+            if problem
+            else "Check INTELLIGENCE_STATE, the rights to the file or that the server answers.",
         ) from error
