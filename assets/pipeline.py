@@ -8,7 +8,7 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from assets.house import DAY, key_of
+from assets.house import DAY, PRODUCT, key_of
 from assets.models import CAUSE_TAG, rescorings
 from assets.panels import scores_of
 from assets.retraining import retrainings, told_of_drift
@@ -20,6 +20,7 @@ from intelligence.progress import PHASES, Listener, weight
 from intelligence.tables import Days
 from resources.lake import Lake
 from resources.registry import Registry
+from resources.retention import forgotten_runs
 from resources.runs import TERMINAL, close_orphaned_runs, process_tags
 
 
@@ -63,6 +64,7 @@ def brought_up_to_date(
                 defs, instance, model_steps(lake, today=today), outcome, listener
             ):
                 _follow_drift(defs, lake, instance, outcome, listener, today=today)
+        forgotten_runs(instance, keep_days=PRODUCT.keep_runs_days)
     return outcome
 
 

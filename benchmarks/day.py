@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MOST_RATIO = 1.1
 MOST_S = 10.0
+KEPT_DAYS = 30
+MOST_STATE_MB_PER_DAY = 0.25
 EVENTS_PER_DAY = 50_000
 # A Saturday has half the events of a Friday; of this many times as many a day, each day has enough to draw from.
 SIMULATED_TIMES = 3
@@ -127,6 +129,38 @@ def build_past(each: Site, day: int, *, singly: bool) -> None:
     wall_s, cpu_s = (sum(run[of] for run in runs) for of in (0, 1))
     how = "one by one" if singly else "in one go"
     print(f"  the {day - 1} days before day {day}, {how}: {wall_s:.1f} s wall, {cpu_s:.1f} s CPU", flush=True)
+    if singly:
+        tell_state(each, lived=day - 1)
+
+
+def tell_state(each: Site, *, lived: int) -> None:
+    """Print how large Dagster's state is, and demand that it does not grow by more than MOST_STATE_MB_PER_DAY for good.
+
+    The days of the past are lived within minutes: they are taken for as old as they would be, so that the runs of all but
+    KEPT_DAYS of them are deleted.
+    """
+    from resources.retention import forgotten_runs
+
+    before = state_mb(each.folder)
+    records = each.instance.get_run_records()
+    runs_per_day = len(records) / max(lived, 1)
+    kept = round(runs_per_day * KEPT_DAYS)
+    if len(records) > kept:
+        forgotten_runs(each.instance, keep_days=0, now=records[kept].update_timestamp)
+    after = state_mb(each.folder)
+    for_good = max(0.0, after - before / max(lived, 1) * min(lived, KEPT_DAYS)) / max(lived, 1)
+    print(
+        f"  Dagster's state after {lived} days: {before:.1f} MB, {before / max(lived, 1):.2f} MB a day; with {KEPT_DAYS} days"
+        f" of runs kept {after:.1f} MB, of which {for_good:.3f} MB a day stay for good: {for_good * 365:.0f} MB a year",
+        flush=True,
+    )
+    if lived > KEPT_DAYS:
+        demand(for_good <= MOST_STATE_MB_PER_DAY, f"{for_good:.2f} MB a day is more than {MOST_STATE_MB_PER_DAY}")
+
+
+def state_mb(folder: Path) -> float:
+    """Return the size of Dagster's files of the site."""
+    return sum(file.stat().st_size for file in folder.rglob("dagster/**/*") if file.is_file()) / 1e6
 
 
 def measure(sites: Mapping[int, Site], repeats: int) -> None:

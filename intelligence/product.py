@@ -199,6 +199,7 @@ class Product(Section):
     bots: tuple[str, ...] = ()
     conversion_events: tuple[str, ...] = ("complete", "subscribe")
     max_lag_hours: float | None = Field(None, gt=0)
+    keep_runs_days: int = Field(30, ge=1)
     sources: tuple[Source, ...] = Field(min_length=1)
     feature_defaults: Promises = Promises()
     features: Mapping[str, Promises] = Field(default_factory=dict)

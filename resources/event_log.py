@@ -8,17 +8,22 @@ docs/decisions/0006-batched-event-log.md.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
-from dagster import EventLogEntry
+from dagster import EventLogEntry, FloatMetadataValue, IntMetadataValue, TextMetadataValue
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
-from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
+    INDEX_SHARD_NAME,
+    SqliteEventLogStorage,
+)
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._serdes import ConfigurableClassData, serialize_value
-from sqlalchemy import Connection, Engine, create_engine, event
+from dagster._serdes import ConfigurableClassData, deserialize_value, serialize_value
+from sqlalchemy import Connection, Engine, create_engine, event, text
 
 # The index and the runs that were used last.
 MOST_OPEN = 4
@@ -75,6 +80,40 @@ class BatchedSqliteEventLog(SqliteEventLogStorage):
             while self._engines:
                 self._engines.popitem()[1].dispose(close=True)
 
+    def forget_runs(self, run_ids: Sequence[str], *, before: datetime) -> None:
+        """Delete the events of these runs, but for what is known of assets: the newest of each day and each check.
+
+        What stays and is older than `before` loses its tables, texts and pictures.
+        """
+        moment = before.astimezone(UTC).replace(tzinfo=None)
+        runs = {f"run_{place}": run_id for place, run_id in enumerate(run_ids)}
+        listed = ", ".join(f":{name}" for name in runs)
+        with self.index_transaction() as connection:
+            for statement in _FORGET:
+                connection.execute(text(statement.format(runs=listed)), runs)
+            for event_id, stored in connection.execute(text(_TO_SLIM.format(runs=listed)), runs).fetchall():
+                slim = {"event": _slim(stored), "id": event_id}
+                connection.execute(text("UPDATE event_logs SET event = :event WHERE id = :id"), slim)
+            connection.execute(text(_OLD_CHECKS), {"moment": moment})
+        for run_id in run_ids:
+            with self._db_lock:
+                engine = self._engines.pop((os.getpid(), run_id), None)
+                if engine:
+                    engine.dispose(close=True)
+                self._initialized_dbs.discard(run_id)
+            for suffix in ("", "-wal", "-shm"):
+                Path(self._base_dir, f"{run_id}.db{suffix}").unlink(missing_ok=True)
+
+    def shrink(self) -> None:
+        """Give room of the index back to the disk where more than half of it is empty; without that it is used again."""
+        with self._db_lock, self._engine(INDEX_SHARD_NAME).connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            pages, empty = (driver.execute(f"PRAGMA {of}").fetchone()[0] for of in ("page_count", "freelist_count"))
+            if empty * 2 > pages:
+                connection.rollback()
+                driver.execute("VACUUM")
+            driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store the asset events of one run together and any others one by one, as inherited."""
         for (run_id, is_of_asset), together in groupby(events, key=lambda event: (event.run_id, _is_of_asset(event))):
@@ -113,6 +152,41 @@ class BatchedSqliteEventLog(SqliteEventLogStorage):
         partitions = subset.get_partition_keys() if subset else [None]
         with self.index_connection() as connection:
             connection.execute(AssetCheckExecutionsTable.insert(), [{**row, "partition": each} for each in partitions])
+
+
+# Of each asset and day the newest materialization stays, and so does what tells that a day was observed.
+_NEWEST = (
+    "SELECT max(id) FROM event_logs WHERE dagster_event_type = 'ASSET_MATERIALIZATION' GROUP BY asset_key, partition"
+)
+_FORGET = (
+    "DELETE FROM asset_event_tags WHERE event_id IN (SELECT id FROM event_logs WHERE run_id IN ({runs}))"
+    f" AND event_id NOT IN ({_NEWEST})",
+    f"DELETE FROM event_logs WHERE run_id IN ({{runs}}) AND id NOT IN ({_NEWEST})",
+)
+_TO_SLIM = "SELECT id, event FROM event_logs WHERE run_id IN ({runs})"
+_OLD_CHECKS = """
+DELETE FROM asset_check_executions WHERE evaluation_event_timestamp < :moment AND id NOT IN (
+    SELECT max(id) FROM asset_check_executions GROUP BY asset_key, check_name, "partition"
+)
+"""
+LONGEST_TEXT = 200
+
+
+def _slim(stored: str) -> str:
+    """Return a stored materialization without what is large in its metadata."""
+    entry = deserialize_value(stored, EventLogEntry)
+    found = entry.asset_materialization
+    if found is None:
+        return stored
+    small = {
+        name: value
+        for name, value in found.metadata.items()
+        if isinstance(value, FloatMetadataValue | IntMetadataValue)
+        or (isinstance(value, TextMetadataValue) and len(value.text or "") <= LONGEST_TEXT)
+    }
+    happened: Any = entry.get_dagster_event()
+    data = happened.event_specific_data._replace(materialization=found.with_metadata(small))
+    return serialize_value(entry._replace(dagster_event=happened._replace(event_specific_data=data)))
 
 
 def _overwritten(event: EventLogEntry) -> tuple[Any, Any]:

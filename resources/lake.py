@@ -140,7 +140,8 @@ class Lake(Fixed, DuckDBResource):
             return
         problem = "it is a folder" if file.is_dir() else database_failure(file)
         if problem:
-            raise LakeError(str(file), f"{problem}.", hint=advice(problem))
+            check = "Check INTELLIGENCE_LAKE_CATALOG as well, where it is set."
+            raise LakeError(str(file), f"{problem}.", hint=f"{advice(problem)} {check}")
         tables = "SELECT count(*) FROM sqlite_master WHERE name = 'ducklake_metadata'"
         if not file.exists():
             self._demand_no_files(file, "it is gone")

@@ -4,13 +4,14 @@ from datetime import timedelta
 
 import dagster as dg
 
-from assets.house import DAY, key_of
+from assets.house import DAY, PRODUCT, key_of
 from assets.requests import run_request
 from assets.steps import Step, today_utc
 from intelligence.tables import Days
 from intelligence.telemetry.open_nights import first_open_night
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
 from resources.lake import Lake
+from resources.retention import forgotten_runs
 
 
 @dg.schedule(
@@ -25,7 +26,9 @@ def close_the_night(context: dg.ScheduleEvaluationContext, lake: Lake) -> dg.Run
     """Judge whether yesterday's telemetry is whole: a day without one event is a fault that no file announces.
 
     Nights of the week before that nobody closed, while the daemon stood still or runs failed, are closed with it.
+    Runs that Dagster has kept for long enough are deleted first.
     """
+    forgotten_runs(context.instance, keep_days=PRODUCT.keep_runs_days)
     today = today_utc()
     yesterday = today - timedelta(days=1)
     span = lake.span() if lake.exists() else None
