@@ -279,12 +279,12 @@ def actions(
     shown = shown_actions(_announcer(), limit=limit)
     if as_json:
         _print_json(shown)
-        return
+        raise typer.Exit(int(shown.trouble is not None))
     console.print(actions_table(shown.rows) if shown.rows else "No action was ever asked for.")
     for note in shown.notes:
         _say(note)
     if shown.trouble:
-        _say(shown.trouble)
+        errors.print(_spelled(shown.trouble), soft_wrap=True)
         raise typer.Exit(1)
 
 
