@@ -367,6 +367,35 @@ def release(
     _say(f"The platform may change {flag} again." if was else f"{flag} was not locked.")
 
 
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence backup /mnt/backups/2026-11-29")
+def backup(
+    folder: Annotated[Path, typer.Argument(help="New folder for the copy, best on another disk.")],
+) -> None:
+    """Copy everything that the platform wrote, while it runs: lake, actions, flags, models, runs, product.yaml."""
+    from resources.backup import backed_up
+    from resources.settings import settings
+
+    made = backed_up(settings(), _announcer().flag_target().file, folder.resolve(), at=datetime.now(UTC))
+    _say(
+        f"{made.files:,} files, {made.bytes / 1e6:,.1f} MB, are in {folder}. `intelligence restore {folder}` puts them back."
+    )
+    if made.elsewhere:
+        _say(f"What {', '.join(made.elsewhere)} names lies elsewhere and needs a backup of its own.")
+
+
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence restore /mnt/backups/2026-11-29")
+def restore(
+    folder: Annotated[Path, typer.Argument(help="Folder that `intelligence backup` made.")],
+) -> None:
+    """Put a backup back where nothing stands, and pause every action until a person lets it go on."""
+    from resources.backup import restored
+    from resources.settings import settings
+
+    at = restored(settings(), folder.resolve(), actor=_person())
+    _say(f"Everything is as it was on {at:%Y-%m-%d %H:%M} UTC, and paused: what was sent since is not known.")
+    _say("`intelligence actions` lists what was sent until then; `intelligence resume everything` lets it go on.")
+
+
 flags_app = typer.Typer(help="The file of feature flags: what is known of it, and a person's word after it was lost.")
 app.add_typer(flags_app, name="flags", rich_help_panel=ACTIONS)
 

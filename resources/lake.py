@@ -255,6 +255,12 @@ class Lake(Fixed, DuckDBResource):
             catalogue.close()
 
     @contextmanager
+    def no_writer(self) -> Iterator[None]:
+        """Let nobody write meanwhile."""
+        with self._one_writer():
+            yield
+
+    @contextmanager
     def _one_writer(self) -> Iterator[None]:
         if self._catalog_file:
             with store_failures_told(self._catalog_file.parent):

@@ -118,7 +118,7 @@ def _refusals(engine: Engine) -> Iterator[None]:
         raise StateError(
             f"state store {engine.url.render_as_string(hide_password=True)}",
             f"it cannot be used ({problem or str(cause).splitlines()[0]}).",
-            hint=advice(problem)
+            hint=f"{advice(problem)} Check INTELLIGENCE_STATE as well, where it is set."
             if problem
             else "Check INTELLIGENCE_STATE, the rights to the file or that the server answers.",
         ) from error

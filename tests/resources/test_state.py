@@ -148,7 +148,7 @@ def test_an_outbox_plans_once_and_moves_on_under_one_lease_at_a_time(state: Stat
 
 def test_a_file_that_is_no_database_is_an_error_that_names_the_setting(tmp_path: Path) -> None:
     (tmp_path / "state.db").write_text("this is no database, and it is long enough to be seen as none")
-    with pytest.raises(StateError, match=r"file is not a database.*INTELLIGENCE_STATE"):
+    with pytest.raises(StateError, match=r"it is no database.*INTELLIGENCE_STATE"):
         state_at(f"sqlite:///{tmp_path}/state.db")
 
 
