@@ -7,11 +7,6 @@ import logging
 from datetime import UTC, datetime, timedelta
 
 import dagster as dg
-from dagster._core.storage.runs.schema import RunTagsTable
-from sqlalchemy import delete
-from sqlalchemy.exc import OperationalError
-
-from resources.event_log import BatchedSqliteEventLog
 
 FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 AT_ONCE = 500
@@ -24,6 +19,12 @@ def forgotten_runs(instance: dg.DagsterInstance, *, keep_days: int, now: datetim
     result: the UI shows the days of the past as built, and automations see what they saw. Another event log than the
     project's own has ways of its own and is left alone.
     """
+    from dagster._core.storage.runs.schema import RunTagsTable
+    from sqlalchemy import delete
+    from sqlalchemy.exc import OperationalError
+
+    from resources.event_log import BatchedSqliteEventLog
+
     log = instance.event_log_storage
     if not isinstance(log, BatchedSqliteEventLog):
         return 0
