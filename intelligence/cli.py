@@ -18,6 +18,7 @@ from rich.text import Text
 
 from intelligence import terminal
 from intelligence.errors import ModelError, PlatformError
+from intelligence.foreign import harmless
 from intelligence.invocation import Invocation
 from intelligence.machine_readable import plain
 from intelligence.terminal_console import TerminalConsole, show_crash, terminal_console
@@ -141,27 +142,38 @@ def status(
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence --product shop/product.yaml check")
-def check(as_json: AsJson = False) -> None:
+def check(
+    propose: Annotated[
+        bool, typer.Option("--propose", help="Propose promises from the data, for product.yaml.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Validate product.yaml and a sample of each source, and say in plain words what is wrong and how to fix it."""
-    from resources.examination import examined_sources
+    from resources.examination import examined_product, examined_sources
     from resources.product_file import product_at
     from resources.settings import settings
 
     now = settings()
-    product = product_at(now.product_file)
-    if as_json:
-        found = list(examined_sources(product))
-        _print_json({"product": product.name, "sources": found})
-        raise typer.Exit(int(any(each.is_wrong for each in found)))
+    product, lake = product_at(now.product_file), _lake()
+    if as_json or propose:
+        sources = list(examined_sources(product))
+        whole = examined_product(product, sources, lake)
+        if propose:
+            print(harmless(whole.proposal, lines=True))
+        else:
+            _print_json({"product": product.name, "sources": sources, "product_warnings": whole.warnings})
+        raise typer.Exit(int(any(each.is_wrong for each in sources)))
     console.print(
         f"[green]✓[/] {escape(now.product_file.name)}: {escape(product.name)}, {len(product.sources)} source(s), "
         f"{len(product.features)} feature(s) declared"
     )
-    problems = 0
+    sources = []
     for examined in examined_sources(product):
-        problems += examined.is_wrong
+        sources.append(examined)
         console.print(terminal.examined_text(examined, _invocation()), soft_wrap=True)
-    if problems:
+    for warning in examined_product(product, sources, lake).warnings:
+        console.print(Text(f"! {_invocation().spelled_out(warning)}", "yellow"), soft_wrap=True)
+    if any(each.is_wrong for each in sources):
         raise typer.Exit(1)
 
 

@@ -11,8 +11,9 @@ from rich.text import Text
 from intelligence.errors import PlatformError
 from intelligence.invocation import Invocation
 from intelligence.summary import PlantedAndFound, Summary
-from intelligence.telemetry.examined import ExaminedSource
+from intelligence.telemetry.examined import ExaminedSource, SampleFindings
 from intelligence.telemetry.gaps import Gap
+from intelligence.telemetry.mapped import mapped_text
 from intelligence.telemetry.remedies import remedy
 from intelligence.terminal_decisions import backtest_text, decision_parts
 from intelligence.terminal_risk import backtest_parts, risk_parts
@@ -20,6 +21,7 @@ from intelligence.terminal_table import add, table
 
 # About a screen; `status --all` lists everything.
 SHOWN_AT_MOST: Final = 15
+NAMES_SHOWN: Final = 12
 UNJUDGED: Final = {
     "pipeline_fault": "because the telemetry of the day is at fault, not the product",
     "low_volume": "with too few events",
@@ -267,12 +269,22 @@ def examined_text(examined: ExaminedSource, invocation: Invocation) -> Renderabl
     ]
     if examined.problem:
         lines.append(Text(f"  {invocation.spelled_out(examined.problem)}", "red"))
+    findings = examined.found_in or SampleFindings()
+    if findings.fields:
+        lines.append(Text(f"  Filled: {mapped_text(findings.fields)}."))
+    if examined.unmapped:
+        lines.append(Text(f"  Not mapped: {', '.join(examined.unmapped[:NAMES_SHOWN])}{_more(examined.unmapped)}."))
     lines += [Text(f"  {warning}", "yellow") for warning in examined.warnings]
     for reason, rows, example in examined.rejections:
         shown = "" if example is None else f", for example {example!r}"
         lines.append(Text(f"  {rows:,} rows would go to quarantine: {reason}{shown}", "yellow"))
-        lines.append(Text(f"    {remedy(reason)}", "bold"))
+        lines.append(Text(f"    {findings.next_steps.get(reason) or remedy(reason)}", "bold"))
+    lines += [Text(f"  {gap.says}", "yellow") for gap in findings.lost]
     return Group(*lines)
+
+
+def _more(names: Sequence[str]) -> str:
+    return f" and {len(names) - NAMES_SHOWN:,} more" if len(names) > NAMES_SHOWN else ""
 
 
 def failed_checks_table(failed: Sequence[tuple[str, str, str]]) -> RenderableType | None:

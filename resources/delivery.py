@@ -201,6 +201,15 @@ def header(path: Path, *, delimiter: str) -> list[str]:
     return columns
 
 
+def first_lines(path: Path, most: int) -> list[str]:
+    """Return the file's first lines, at most so many, without their ends; none where it cannot be read."""
+    try:
+        with opened(path) as file:
+            return file.read(HEADER_BYTES).decode("utf-8-sig", errors="replace").splitlines()[:most]
+    except BROKEN_FILE:
+        return []
+
+
 def check_names(file: str, columns: Sequence[str]) -> None:
     """Raise SourceFileError where two columns differ in case at most, or one has a name that the platform uses itself."""
     lower = [column.lower() for column in columns]

@@ -2,16 +2,19 @@
 
 import json
 import tempfile
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import IO
 
 import duckdb
+import polars as pl
 
 from intelligence.errors import SourceFileError
+from intelligence.metrics.promises import COUNTS, FEATURE_DAYS
 from intelligence.product import Product, Simulate, Source
+from intelligence.product_check import product_warnings, proposed_promises
 from intelligence.sql import literal
 from intelligence.telemetry.contract import CONTRACT_COLUMNS
 from intelligence.telemetry.examined import ExaminedSource
@@ -22,6 +25,7 @@ from resources.delivery import BROKEN_FILE, Delivery, delivered_file, display_na
 from resources.ingest import ingested
 from resources.judging import named_columns
 from resources.lake import Lake
+from resources.sample import sample_findings
 from resources.shapes import is_cut_by_lines
 
 ROWS_LOOKED_AT = 10_000
@@ -40,6 +44,36 @@ def examined_sources(product: Product) -> Iterator[ExaminedSource]:
             yield _simulated(source.name, source.simulate, now.date())
         else:
             yield _examined(product, source, now)
+
+
+@dataclass(frozen=True, slots=True)
+class ExaminedProduct:
+    """What is odd about a product as a whole, and the promises that its history suggests, as lines of product.yaml."""
+
+    warnings: list[str]
+    proposal: str
+
+
+def examined_product(product: Product, sources: Sequence[ExaminedSource], lake: Lake) -> ExaminedProduct:
+    """Return what the looks at all sources say together; history is the product's own lake, else the rows looked at."""
+    found = [each.found_in for each in sources if each.found_in]
+    built = lake.frame(FEATURE_DAYS) if lake.exists() else pl.DataFrame()
+    sampled = [each.feature_days for each in found if each.feature_days.height]
+    history = built if built.height else pl.concat(sampled) if sampled else pl.DataFrame(schema=_FEATURE_DAYS)
+    features = {feature for each in found for feature in each.features} | set(history["feature"])
+    types = {event_type: None for each in found for event_type in each.event_types}
+    warnings = product_warnings(
+        product,
+        features=sorted(features),
+        lost=[gap.name for each in found for gap in each.lost],
+        event_types=list(types),
+        history=history,
+        looked_at="the lake or the rows looked at" if built.height else "the rows looked at",
+    )
+    return ExaminedProduct(warnings if found else [], proposed_promises(product, history))
+
+
+_FEATURE_DAYS = pl.Schema({"event_date": pl.Date, "feature": pl.String, **dict.fromkeys(COUNTS, pl.Int64)})
 
 
 def unmatched_globs(source: Source) -> list[str]:
@@ -81,12 +115,14 @@ def _examined(product: Product, source: Source, now: datetime) -> ExaminedSource
             )
             alike = _names_in_question(lake, product)
             unmapped, near = _unmapped_columns(lake, source)
+            findings = sample_findings(lake, product, source)
         finally:
             lake.close()
     warnings = (
         *(f"No file matches {glob}." for glob in unmatched_globs(source)),
         *near,
         *alike,
+        *findings.warnings,
     )
     names = " and ".join(file.name for file in sample)
     if report.refused:
@@ -102,7 +138,13 @@ def _examined(product: Product, source: Source, now: datetime) -> ExaminedSource
         else None
     )
     return ExaminedSource(
-        source.name, found, problem=problem, warnings=warnings, rejections=tuple(reasons.rows()), unmapped=unmapped
+        source.name,
+        found,
+        problem=problem,
+        warnings=warnings,
+        rejections=tuple(reasons.rows()),
+        unmapped=unmapped,
+        found_in=findings,
     )
 
 

@@ -22,6 +22,7 @@ from intelligence.telemetry.contract import (
     REQUIRED_COLUMNS,
     RULES,
 )
+from intelligence.telemetry.guesses import delimiter_advice, delimiter_guess
 from intelligence.telemetry.mapping import (
     is_name,
     judged_statement,
@@ -30,10 +31,12 @@ from intelligence.telemetry.mapping import (
     type_mistakes,
     types_query,
 )
-from resources.delivery import Delivery, unreadable
+from resources.delivery import Delivery, first_lines, unreadable
+from resources.time_step import time_step
 from resources.unread import make_unread, number_rows
 
 ENOUGH_TO_BLAME_A_COLUMN = 10
+LINES_TO_GUESS_BY = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ def judge_files(
         _declare(connection, group)
         _deliver(connection, group)
         columns = _types(connection)
-        raw = raw_expressions(group.source.mapping, list(columns), origin=group.origin)
+        raw = _raw_expressions(group, list(columns))
         is_csv = group.format == "csv"
         if group.format == "jsonl":
             content_id, payload = reading.JSONL_CONTENT_ID, reading.PAYLOAD_AT_HAND
@@ -101,7 +104,7 @@ def judge_files(
         connection.execute(
             "CREATE TEMP TABLE readable AS SELECT file_key, count(*) AS readable_rows FROM judged GROUP BY file_key"
         )
-        _blame_columns(connection)
+        _blame_columns(connection, group.source)
         _blame_lines(connection)
     except duckdb.Error as error:
         raise mapping_error(group.origin, error) from error
@@ -116,6 +119,19 @@ _EMPTY_UNREAD = (
     "CREATE TEMP TABLE unread (__file SMALLINT, __row BIGINT, problem VARCHAR, is_encoding BOOLEAN,"
     " byte_position BIGINT, line VARCHAR)"
 )
+
+
+def _raw_expressions(group: Group, columns: list[str]) -> dict[str, str]:
+    """Return what fills the fields; where a CSV file of one column lacks others, the error names the delimiter that it has."""
+    try:
+        return raw_expressions(group.source.mapping, columns, origin=group.origin)
+    except SourceFileError as error:
+        if group.format != "csv" or len(group.names) != 1:
+            raise
+        guess = delimiter_guess(first_lines(group.files[0].path, LINES_TO_GUESS_BY), group.delimiter)
+        raise SourceFileError(
+            error.culprit, error.problem, hint=delimiter_advice(guess) if guess else error.hint
+        ) from error
 
 
 def _declare(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
@@ -290,7 +306,7 @@ def identify(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute(sql("telemetry/identified.sql"))
 
 
-def _blame_columns(connection: duckdb.DuckDBPyConnection) -> None:
+def _blame_columns(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
     """Raise SourceFileError for a file none of whose rows gives one column its type: that column is the wrong one."""
     casts = [number for number, rule in enumerate(RULES) if rule.reason.startswith("is not a ")]
     blamed = connection.execute(
@@ -302,10 +318,15 @@ def _blame_columns(connection: duckdb.DuckDBPyConnection) -> None:
     ).fetchone()
     if blamed:
         rule = RULES[blamed[1]]
+        query = "SELECT DISTINCT broken_value FROM judged WHERE broken = $rule AND broken_value IS NOT NULL LIMIT 50"
+        samples = [row[0] for row in connection.execute(query, {"rule": blamed[1]}).fetchall()]
+        step = time_step(connection, source.mapping, samples) if rule.field == "event_time" else None
+        shown = f", for example {samples[0]!r}" if samples else ""
         raise SourceFileError(
             blamed[0],
-            f"the column mapped to `{rule.field}` {rule.reason} in any of its {blamed[2]:,} rows.",
-            hint=f"Map `{rule.field}` to another column in product.yaml, or write an SQL expression that converts it.",
+            f"the column mapped to `{rule.field}` {rule.reason} in any of its {blamed[2]:,} rows{shown}.",
+            hint=step
+            or f"Map `{rule.field}` to another column in product.yaml, or write an SQL expression that converts it.",
         )
 
 

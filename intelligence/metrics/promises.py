@@ -15,7 +15,7 @@ _OBJECTIVES: Final = (
     ("max_slow_rate", "slow_events", "timed_events", "timed events are slow"),
     ("max_bad_rating_rate", "bad_ratings", "ratings", "ratings are bad"),
 )
-_COUNTS: Final = tuple(dict.fromkeys(name for _, bad, total, _ in _OBJECTIVES for name in (bad, total)))
+COUNTS: Final = tuple(dict.fromkeys(name for _, bad, total, _ in _OBJECTIVES for name in (bad, total)))
 # A promise that more than this share of history breaks was never kept; a proposal is broken by about so much.
 BROKEN_TOO_OFTEN: Final = 0.05
 LEAST_EVENTS: Final = 10
@@ -23,7 +23,7 @@ LEAST_FEATURE_DAYS: Final = 5
 NAMED_AT_MOST: Final = 20
 _STEPS: Final = (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10)
 
-FEATURE_DAYS: Final = f"SELECT event_date, feature, {', '.join(_COUNTS)} FROM metrics.fact_feature_metrics"
+FEATURE_DAYS: Final = f"SELECT event_date, feature, {', '.join(COUNTS)} FROM metrics.fact_feature_metrics"
 FEATURE_DAYS_OF_EVENTS: Final = """
 SELECT
     event_date,
@@ -35,7 +35,7 @@ SELECT
     count(*) FILTER (latency_ms > coalesce(limits.slow_latency_ms, $slow_latency_ms)) AS slow_events,
     count(rating) AS ratings,
     count(*) FILTER (rating <= 2) AS bad_ratings
-FROM telemetry.events LEFT JOIN limits USING (feature)
+FROM telemetry.events LEFT JOIN (SELECT unnest($limits, recursive := true)) AS limits USING (feature)
 GROUP BY event_date, feature
 """
 

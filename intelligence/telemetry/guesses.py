@@ -4,6 +4,7 @@ A guess is never acted on: it is said to a person, who writes it into product.ya
 """
 
 import csv
+import math
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,6 +12,7 @@ from typing import Final
 
 from intelligence.sql import identifier
 
+READ_SHARE: Final = 0.8
 DELIMITERS: Final = (",", ";", "\t", "|", ":")
 _NAMES: Final = {"\t": "a tab", ";": "a semicolon", ",": "a comma", "|": "a vertical bar", ":": "a colon"}
 _WRITTEN: Final = {"\t": r'"\t"'}
@@ -69,7 +71,7 @@ def _width(line: str, delimiter: str) -> int:
 
 
 def time_expression(column: str, samples: Sequence[str]) -> str | None:
-    """Return the SQL expression that reads every one of the `samples` of `column` as a time; None where none does.
+    """Return the SQL expression that reads at least four of five `samples` of `column` as a time; None where none does.
 
     Where the samples leave open which number is the day and which the month, the day stands first, except in a text
     with slashes and AM or PM.
@@ -86,7 +88,9 @@ def time_expression(column: str, samples: Sequence[str]) -> str | None:
     number = _number_expression(name, texts)
     if number:
         return number
-    format_ = next((each for each in _formats(texts) if all(_reads(text, each) for text in texts)), None)
+    # A few broken values among many do not hide what the others mean.
+    enough = max(1, math.ceil(READ_SHARE * len(texts)))
+    format_ = next((each for each in _formats(texts) if sum(_reads(text, each) for text in texts) >= enough), None)
     return f"TRY_STRPTIME({name}, '{format_}')" if format_ else None
 
 
