@@ -9,6 +9,7 @@ import polars as pl
 from assets.house import PRODUCT
 from assets.panels import MODELS, horizon_days
 from assets.steps import Step
+from intelligence.actions.action import Kind
 from intelligence.drift.episodes import Retraining, Training, Waiting, notices, retraining
 from intelligence.drift.pages import page_name
 from intelligence.drift.tables import DRIFT_PAGES, MODEL_WATCH
@@ -83,10 +84,21 @@ FROM moved
 
 def told_of_drift(lake: Lake, announcer: Announcer, reports: DriftReports) -> list[str]:
     """Return the titles of what was told now and had not been before."""
+    from intelligence.drift.faults_told import FAULTY, telemetry_notices
+
     notifier, told = announcer.notifier(), []
+    quality = lake.frame("FROM telemetry.day_quality")
+    faulty = quality.filter(pl.col("verdict").is_in(FAULTY))["event_date"].to_list()
+    alarmed = {entry.action.episode for entry in notifier.outbox.entries() if entry.action.kind is Kind.ALERT}
+    for notice in telemetry_notices(quality):
+        # The policy's own alert of the same fault is message enough.
+        if notice.key not in alarmed and notifier.told(
+            notice.episode, notice.title, notice.text, _channel(), topic=notice.key
+        ):
+            told.append(notice.title)
     for scores, tables in TRAINED.items():
         model = MODELS[scores.path]
-        for notice in notices(_watch(lake, model), _trainings(lake, tables[1]), rules=PRODUCT.drift):
+        for notice in notices(_watch(lake, model), _trainings(lake, tables[1]), rules=PRODUCT.drift, faulty=faulty):
             # A message's addresses are made inert on the way; without its scheme one can be copied whole.
             link = re.sub(r"https?://", "", f"\n{_link(lake, reports, model)}") if notice.has_page else ""
             if notifier.told(notice.episode, notice.title, notice.text + link, _channel(), topic=notice.key):

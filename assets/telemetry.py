@@ -8,6 +8,7 @@ import dagster as dg
 import polars as pl
 
 from assets.house import (
+    PRODUCT,
     check_specs,
     days_of,
     earlier_self,
@@ -87,13 +88,20 @@ def events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResul
 def day_quality(context: dg.AssetExecutionContext, lake: Lake, history: pl.DataFrame) -> dg.MaterializeResult:
     """Whether each day's telemetry is whole, so that a fault of the pipeline is not read as a fault of the product.
 
-    Silent hours, a column gone empty, a measurement stuck at one value and a day that repeats the one before are faults;
-    a weekday on which nobody ever comes and hours that move when clocks are changed are none.
+    Silent hours, a column gone empty, a measurement stuck at one value and a day that repeats the one before are faults, and so
+    is what changes in nearly all features at once: another unit, a flag that is always set, a platform gone silent. A weekday
+    on which nobody ever comes and hours that move when clocks are changed are none.
     """
     from intelligence.telemetry.day_quality import day_quality_frame
+    from intelligence.telemetry.doubts import with_doubts
+    from intelligence.telemetry.measured import measured_from
+    from intelligence.telemetry.measurement_base import LOOK_BACK_DAYS
 
     days = days_of(context)
     hours = lake.frame(sql("telemetry/day_quality_hours.sql"), days.parameters)
-    judged = day_quality_frame(hours, history, days, since=lake.first_day(days))
+    arrived = day_quality_frame(hours, history, days, since=lake.first_day(days))
+    seen = Days(days.start - timedelta(days=LOOK_BACK_DAYS), days.end)
+    measured = measured_from(lake.frame, seen, conversions=PRODUCT.conversion_events)
+    judged = with_doubts(arrived, history, measured, rules=PRODUCT.telemetry)
     written = lake.replace(DAY_QUALITY, days, "FROM judged", frames={"judged": judged})
     return materialized(lake, DAY_QUALITY, days, written=written)

@@ -15,6 +15,7 @@ from intelligence.sections import Rate, Section
 from intelligence.telemetry.contract import CONTRACT_COLUMNS
 from intelligence.telemetry.names import NOBODY, Naming, normalised_name
 from intelligence.telemetry.planned_changes import PlannedDrift, PlannedFault
+from intelligence.telemetry.settings import AcceptedChange, Telemetry
 from intelligence.telemetry.values import UNKNOWN_WORDS, Numerals
 from intelligence.yaml_text import settings_in
 
@@ -204,6 +205,7 @@ class Product(Section):
     feature_defaults: Promises = Promises()
     features: Mapping[str, Promises] = Field(default_factory=dict)
     names: Names = Names()
+    telemetry: Telemetry = Telemetry()
     health: Health = Health()
     risk: Risk = Risk()
     drift: Drift = Drift()
@@ -316,6 +318,8 @@ def _settings_beside(location: Sequence[object]) -> Sequence[str]:
         *PlannedDrift.model_fields,
         *PlannedFault.model_fields,
         *Names.model_fields,
+        *Telemetry.model_fields,
+        *AcceptedChange.model_fields,
         *Health.model_fields,
         *Risk.model_fields,
         *Drift.model_fields,

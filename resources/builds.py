@@ -22,10 +22,13 @@ MADE_BY = (
     "max_lag_hours",
     "feature_defaults",
     "features",
+    "telemetry",
     "health",
 )
 BUILT_FROM = (
     "telemetry/day_quality*",
+    "telemetry/doubts.py",
+    "telemetry/measure*",
     "warehouse/*.*",
     "metrics/*.*",
     "risk/feature_panel.py",

@@ -174,7 +174,7 @@ def _whole_day(sources: Sources, day: date, hour_utc: int | None) -> list[pl.Exp
     age = (day - sources.trained_through).days if sources.trained_through else None
     return [
         pl.lit(day).alias("event_date"),
-        said(sources.quality, "verdict").alias("quality"),
+        *_quality(sources.quality, day),
         said(sources.drift, "state").alias("drift"),
         pl.lit(sources.model_version, dtype=pl.Int64).alias("model_version"),
         pl.lit(age, dtype=pl.Int64).alias("model_age_days"),
@@ -183,6 +183,18 @@ def _whole_day(sources: Sources, day: date, hour_utc: int | None) -> list[pl.Exp
         pl.lit(sources.used.share_today).alias("share_this_day"),
         pl.lit(sources.used.touches_today).alias("touches_this_day"),
         pl.lit(sources.used.messages_today).alias("messages_this_day"),
+    ]
+
+
+def _quality(quality: pl.DataFrame | None, day: date) -> list[pl.Expr]:
+    """Return telemetry's verdict on the day with its reason and since when; doubtful where only some columns are at fault."""
+    found = [] if quality is None else list(quality.filter(pl.col("event_date") == day).iter_rows(named=True))
+    row = found[0] if len(found) == 1 else {}
+    is_doubtful = row.get("verdict") == "partial" and bool(row.get("doubted_columns"))
+    return [
+        pl.lit("doubtful" if is_doubtful else row.get("verdict"), dtype=pl.String).alias("quality"),
+        pl.lit(row.get("reason"), dtype=pl.String).alias("quality_reason"),
+        pl.lit(row.get("since"), dtype=pl.Date).alias("quality_since"),
     ]
 
 

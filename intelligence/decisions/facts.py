@@ -15,7 +15,8 @@ class FeatureFacts:
     tell as much, `user_share` the mean bad share of a user; where a day `is_dominated` by few users only that one counts.
     `harmed_users` counts users alike, `known_harmed_users` those first seen a week or more before. `release_*` belong to
     the release that fails most above the rest in use, `other_*` to that rest. `*_this_hour` and `*_this_day` are what was
-    done without a person before this decision was made, in the hour before it and on decisions of the same day.
+    done without a person before this decision was made, in the hour before it and on decisions of the same day. `quality` is
+    telemetry's verdict, doubtful where it is partial by some columns alone.
     """
 
     event_date: date
@@ -90,6 +91,8 @@ class FeatureFacts:
     other_effective_users: float | None = None
     has_earlier_release: bool | None = None
     quality: str | None = None
+    quality_reason: str | None = None
+    quality_since: date | None = None
     drift: str | None = None
     episode: str | None = None
     last_touch_days: int | None = None

@@ -17,8 +17,9 @@ from intelligence.decisions.settings import Decisions
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.decisions.wording import reasons
 from intelligence.errors import PlatformError
+from intelligence.telemetry.doubts import in_words
 
-FAULTY: Final = ("partial", "empty")
+FAULTY: Final = ("partial", "empty", "doubtful")
 _TYPES: Final[dict[str, Any]] = {
     "VARCHAR": pl.String,
     "DATE": pl.Date,
@@ -72,7 +73,7 @@ def facts_of(row: dict[str, Any]) -> FeatureFacts:
 def replayed(decisions: pl.DataFrame, *, settings: Decisions) -> pl.DataFrame:
     """Return the same days decided from the evidence that the records keep, under these settings."""
     rows = [json.loads(text) for text in decisions.filter(pl.col("scope") == "feature")["evidence"]]
-    days = {"event_date", "since"}
+    days = {"event_date", "since", "quality_since"}
     facts = [
         {name: date.fromisoformat(value) if name in days and value else value for name, value in row.items()}
         for row in rows
@@ -149,13 +150,19 @@ def _row(made: Choice, policy_version: str) -> dict[str, Any]:
 def _about_the_pipeline(
     facts: Sequence[FeatureFacts], settings: Decisions, policy_version: str
 ) -> Iterable[dict[str, Any]]:
-    """Return the one alert of a day whose telemetry is at fault; no row on any other."""
+    """Return the one alert of a day whose telemetry is at fault; no row on any other.
+
+    Its episode is named by the day on which the newest of the faults began: while it lasts nobody is alarmed again.
+    """
     verdicts = sorted({each.quality for each in facts if each.quality in FAULTY})
     if not verdicts:
         return
     day, verdict = facts[0].event_date, str(verdicts[0])
+    since, why = facts[0].quality_since or day, facts[0].quality_reason
     told: dict[str, Any] = {
         "quality": verdict,
+        "reason": why,
+        "since": since,
         "features": len(facts),
         "events": sum(each.usage_count or 0 for each in facts),
         "event_date": day,
@@ -176,8 +183,8 @@ def _about_the_pipeline(
         "propensity": 1.0,
         "lowered_by": [],
         "why_not": _canonical({"monitor": "nothing can be judged until the telemetry is whole"}),
-        "reasons": f"The telemetry of {day} is {verdict}: no feature is acted on, and somebody should look at the pipeline.",
-        "episode": f"telemetry@{day}",
+        "reasons": in_words({"event_date": day, "verdict": verdict, "reason": why}),
+        "episode": f"telemetry@{since}",
         "evidence": known,
         "missing": [],
         "policy_version": policy_version,

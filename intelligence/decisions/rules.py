@@ -135,9 +135,16 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         "nothing is done about a feature on a day whose telemetry is at fault or was not looked at",
         ALL,
         "barred",
-        lambda facts, _: _is_known(facts.quality, facts.quality in ("whole", "unknown")),
+        lambda facts, _: _is_known(facts.quality, facts.quality in ("whole", "unknown", "doubtful")),
         unknown="whether the telemetry of the day is whole is not known",
         settles=True,
+    ),
+    Rule(
+        "telemetry_is_not_in_doubt",
+        "nothing is touched on a day on which some column of the telemetry is in doubt",
+        TOUCHING,
+        "barred",
+        lambda facts, _: facts.quality != "doubtful",
     ),
     Rule(
         "day_was_judged",

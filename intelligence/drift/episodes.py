@@ -1,6 +1,6 @@
 """From verdicts to what has to be done: episodes of drift, the one retraining of each, and what people are told."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
@@ -159,9 +159,12 @@ def _too_soon(trainings: Sequence[Training], newest_day: date, new_days: int, ru
     return None
 
 
-def notices(watch: pl.DataFrame, trainings: Sequence[Training], *, rules: Drift) -> list[Notice]:
+def notices(
+    watch: pl.DataFrame, trainings: Sequence[Training], *, rules: Drift, faulty: Collection[date] = ()
+) -> list[Notice]:
     """Return what has to be told of the newest days: each episode once, what its training came to, each stretch of faults.
 
+    Of verdicts that are suspended for the telemetry of the days `faulty` people are told as of these days themselves.
     The same verdicts give the same notices, whose keys say what was told already.
     """
     if watch.is_empty():
@@ -176,7 +179,7 @@ def notices(watch: pl.DataFrame, trainings: Sequence[Training], *, rules: Drift)
         title = f"{_named(episode.model)}: the world has moved since {episode.first_day}"
         told.append(Notice(f"{episode.key}: seen", episode.key, title, episode.reason))
         told += [_outcome(episode, each) for each in _since_ripe(episode, trainings)][:1]
-    return told + _faults(watch, oldest)
+    return told + _faults(watch, oldest, faulty)
 
 
 def _outcome(episode: Episode, training: Training) -> Notice:
@@ -189,7 +192,7 @@ def _outcome(episode: Episode, training: Training) -> Notice:
     return Notice(f"{episode.key}: trained", episode.key, title, training.reason)
 
 
-def _faults(watch: pl.DataFrame, oldest: date) -> list[Notice]:
+def _faults(watch: pl.DataFrame, oldest: date, faulty: Collection[date]) -> list[Notice]:
     """Return one notice for each stretch of suspended days; its first reason stands for all, and for every model."""
     told: dict[str, Notice] = {}
     key, first_reason = "", None
@@ -199,7 +202,8 @@ def _faults(watch: pl.DataFrame, oldest: date) -> list[Notice]:
             continue
         if first_reason is None:
             key, first_reason = f"telemetry at fault since {row['event_date']}", row["reason"]
-        if row["event_date"] >= oldest:
+        week = {row["event_date"] - timedelta(days=back) for back in range(DAYS_PER_WEEK)}
+        if row["event_date"] >= oldest and not week & {*faulty}:
             title = "Telemetry is not whole: nothing is judged, trained or decided"
             told[key] = Notice(key, key, title, first_reason, has_page=False)
     return list(told.values())

@@ -18,6 +18,8 @@ from intelligence.tables import Days
 WINDOW_DAYS: Final = 28
 OBJECTIVES: Final = tuple(TERMS)
 _ALLOWED: Final = ("max_error_rate", "max_crash_rate", "max_slow_rate", "max_bad_rating_rate")
+# The columns on which each objective rests: on a day on which one of them is in doubt it is not assessed.
+RESTS_ON: Final = (("error_count", "crashed"), ("crashed",), ("latency_ms",), ("rating",))
 _NOUNS: Final = ("events", "events", "timed events", "ratings")
 LOUD_SHARE: Final = 0.5
 LOUD_EVENTS: Final = 5
@@ -31,7 +33,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Counts by objective, feature and day; days on which telemetry was at fault count nothing."""
+    """Counts by objective, feature and day; what telemetry was at fault for on a day counts nothing.
+
+    `doubtful` marks days on which an objective is set aside and the others are assessed.
+    """
 
     features: list[str]
     first_seen: NDArray[np.datetime64]
@@ -43,6 +48,7 @@ class _Window:
     usage: Floats
     users: Floats
     faulty: NDArray[np.bool_]
+    doubtful: NDArray[np.bool_]
 
 
 @dataclass(slots=True)
@@ -75,7 +81,8 @@ def feature_health(
     users make most of the events the users' share stands for that of the events, so that nobody hides what others meet. It
     recovers after `rules.recovery_days` judged days in a row within all promises. A day with fewer than
     `rules.minimum_events` events, or with faulty telemetry, changes no state; after `rules.stale_after_days` of
-    them the state is unknown.
+    them the state is unknown. Where only some columns are in doubt, a feature can become degraded by the promises that
+    do not rest on them; otherwise its state stands.
 
     Args:
         metrics: metrics.fact_feature_metrics of `days` and the 27 days before.
@@ -120,8 +127,9 @@ def _window(metrics: pl.DataFrame, known: pl.DataFrame, quality: pl.DataFrame, d
     grid = known.select("feature").join(
         pl.DataFrame({"event_date": calendar}, schema={"event_date": pl.Date}), how="cross"
     )
-    faulty_days = quality.filter(pl.col("verdict").is_in(["partial", "empty"]))["event_date"].to_list()
-    faulty = np.array([day in faulty_days for day in calendar])
+    doubts = _doubts(quality)
+    faulty = np.array([doubts.get(day, ()) is None for day in calendar])
+    set_aside = np.array([[bool({*columns} & {*(doubts.get(day) or ())}) for day in calendar] for columns in RESTS_ON])
     columns = sorted({name for objective in OBJECTIVES for name in spread_columns(objective)})
     most = [f"most_{prefix}" for _, _, prefix, _, _ in TERMS.values()]
     named = [f"{prefix}_{name}" for prefix in most for name in ("user", "events")]
@@ -130,7 +138,7 @@ def _window(metrics: pl.DataFrame, known: pl.DataFrame, quality: pl.DataFrame, d
     )
     cube = cube.sort("feature", "event_date").with_columns(pl.col(*columns).fill_null(0))
     by_name = {name: cube[name].to_numpy().astype(float).reshape(known.height, length) for name in columns}
-    counted = np.where(faulty, 0.0, 1.0)
+    counted = np.where(faulty | set_aside, 0.0, 1.0)[:, None, :]
     sums = [
         np.stack([by_name[spread_columns(objective)[place]] for objective in OBJECTIVES]) * counted
         for place in range(len(SUMS))
@@ -149,7 +157,15 @@ def _window(metrics: pl.DataFrame, known: pl.DataFrame, quality: pl.DataFrame, d
         usage=by_name["usage_count"],
         users=by_name["users"],
         faulty=faulty,
+        doubtful=set_aside.any(axis=0) & ~faulty,
     )
+
+
+def _doubts(quality: pl.DataFrame) -> dict[date, tuple[str, ...] | None]:
+    """Return of each faulty day the columns that alone are in doubt; None where nothing of the day can be relied on."""
+    known = "doubted_columns" in quality.columns
+    rows = quality.filter(pl.col("verdict").is_in(["partial", "empty"])).iter_rows(named=True)
+    return {row["event_date"]: tuple((row["doubted_columns"] if known else None) or ()) or None for row in rows}
 
 
 def _standing(previous: pl.DataFrame, features: list[str], first_day: date) -> _Standing:
@@ -241,12 +257,14 @@ def _judged_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules
     judged = (usage >= rules.minimum_events) & ~window.faulty[t]
     broken = judged & burn.broken[:, :, t].any(axis=0)
     within = ~burn.over[:, :, t].any(axis=0) & ~broken
-    standing.calm_days = np.where(judged, np.where(within, standing.calm_days + 1, 0), standing.calm_days)
+    # On a doubtful day a promise can be seen to be broken, and none to be kept.
+    stands = judged & ~broken & window.doubtful[t]
+    standing.calm_days = np.where(judged & ~stands, np.where(within, standing.calm_days + 1, 0), standing.calm_days)
     # A feature's memory begins on the day it is first seen, whichever day the run begins on.
     standing.unjudged_days = np.where(judged | (day < window.first_seen), 0, standing.unjudged_days + 1)
     recovering = (standing.state == DEGRADED) & (standing.calm_days < rules.recovery_days)
     calm = np.where(burn.warned[:, :, t].any(axis=0), AT_RISK, HEALTHY)
-    state = np.where(judged, np.where(broken | recovering, DEGRADED, calm), standing.state)
+    state = np.where(judged & ~stands, np.where(broken | recovering, DEGRADED, calm), standing.state)
     state = np.where(standing.unjudged_days > rules.stale_after_days, UNKNOWN, state)
     standing.since = np.where((state == standing.state) & (day > window.first_seen), standing.since, day)
     standing.state = state
@@ -255,8 +273,8 @@ def _judged_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules
     worst = (rates + np.where(burn.broken[:, :, t] & burn.enough[:, :, t], _FIRST, 0.0)).argmax(axis=0)
     told = judged & (rates.max(axis=0) >= 0)
     evidence = np.select(
-        [np.full(len(usage), window.faulty[t]), usage == 0, ~judged],
-        ["pipeline_fault", "no_events", "low_volume"],
+        [np.full(len(usage), window.faulty[t]), usage == 0, ~judged, stands],
+        ["pipeline_fault", "no_events", "low_volume", "pipeline_fault"],
         "enough",
     )
 

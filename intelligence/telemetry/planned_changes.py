@@ -39,10 +39,31 @@ class PlannedDrift(Section):
 class PlannedFault(Section):
     """What a pipeline does to the events on the way, on `days` days from `from_day` on, counted from 0.
 
-    `lost_hours` never delivers half of the day, `emptied_column` no latency, and `flat_line` always the same one.
+    `lost_hours` never delivers half of the day, `emptied_column` no latency, and `flat_line` always the same one. The
+    others are named for what they do; an `outage` is no fault of the pipeline: for six hours nearly everything fails for real,
+    and people leave.
     """
 
-    kind: Literal["lost_hours", "emptied_column", "flat_line"]
+    kind: Literal[
+        "lost_hours",
+        "emptied_column",
+        "flat_line",
+        "unit",
+        "unit_of_one_release",
+        "unit_of_one_platform",
+        "stuck_errors",
+        "stuck_crashes",
+        "one_rating",
+        "one_platform",
+        "silent_platform",
+        "replayed",
+        "sent_twice",
+        "one_user",
+        "capped",
+        "mixed_up_names",
+        "emptied_for_one_platform",
+        "outage",
+    ]
     from_day: int = Field(ge=0)
     days: int = Field(1, ge=1)
 

@@ -1,5 +1,6 @@
 """What planned drift and faults do to the simulated people, visits and events."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Final
@@ -10,11 +11,11 @@ import polars as pl
 from intelligence.telemetry.planned_changes import PlannedDrift, PlannedFault
 from intelligence.telemetry.planted_truths import FAULT_HOURS
 from intelligence.telemetry.simulated_draws import Bools, generator
+from intelligence.telemetry.simulated_faults import CHANGES, FLAT_LATENCY_MS
 from intelligence.telemetry.simulated_people import DAILY_CHURN, People, people
 from intelligence.telemetry.simulation_plan import SimulationPlan
 
 NEW_PLATFORM: Final = "tv"
-FLAT_LATENCY_MS: Final = 250.0
 
 # Users of the new platform for each one whom as many events would bring elsewhere: each of them comes seldom.
 _USERS_FOR_ONE: Final = 3
@@ -53,10 +54,12 @@ def newcomers(events_per_day: int, seed: int, cycle: int) -> People:
     return people(events_per_day * _USERS_FOR_ONE, seed, cycle)
 
 
-def faulty(events: pl.DataFrame, fault: PlannedFault) -> pl.DataFrame:
-    """Return the events of a day as the fault delivers them."""
+def faulty(events: pl.DataFrame, fault: PlannedFault, yesterday: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+    """Return the events of a day as the fault delivers them; `yesterday` gives those of the day before, as they were."""
     if fault.kind == "lost_hours":
         return events.filter(~lost_hours())
+    if fault.kind in CHANGES:
+        return CHANGES[fault.kind](events, yesterday() if fault.kind == "replayed" else events)
     latency = pl.lit(None, dtype=pl.Float64)
     if fault.kind == "flat_line":
         latency = pl.when(pl.col("latency_ms").is_not_null()).then(pl.lit(FLAT_LATENCY_MS))

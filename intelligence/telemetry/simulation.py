@@ -190,7 +190,15 @@ def simulated_day(plan: SimulationPlan, day: date) -> pl.DataFrame:
         )
     if index in today.scripts[-1].fault_days:
         whole = whole.filter(~lost_hours())
-    return faulty(whole, plan.fault) if plan.fault and plan.fault.touches(index) else whole
+    if plan.fault is None or not plan.fault.touches(index):
+        return whole
+    return faulty(whole, plan.fault, lambda: _as_it_was(plan, index - 1))
+
+
+def _as_it_was(plan: SimulationPlan, index: int) -> pl.DataFrame:
+    """Return the events of the day `index` without the fault; none before the first day."""
+    empty = pl.DataFrame(schema=EVENT_SCHEMA)
+    return simulated_day(replace(plan, fault=None), plan.date_of(index)) if index >= 0 else empty
 
 
 def _newcomers_events(today: _Today) -> Iterator[pl.DataFrame]:

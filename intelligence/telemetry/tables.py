@@ -190,6 +190,14 @@ DAY_QUALITY: Final = Table(
             True,
         ),
         Column("stuck_columns", "VARCHAR[]", "Those of them that used to vary.", True),
+        Column("faults", "VARCHAR[]", "What is at fault or in doubt: columns, parts of the product, or arrival."),
+        Column("faults_since", "DATE[]", "The day on which each of these faults began."),
+        Column(
+            "doubted_columns",
+            "VARCHAR[]",
+            "Columns that alone are in doubt on a partial day: what does not rest on them is assessed. Empty: nothing is.",
+        ),
+        Column("since", "DATE", "The day on which the newest of the faults began."),
         Column("verdict", "VARCHAR", "whole, partial, empty or unknown (not enough history to judge).", True),
         Column("reason", "VARCHAR", "The verdict in words.", True),
     ),
@@ -203,7 +211,8 @@ DAY_QUALITY: Final = Table(
     claims=(
         Claim(
             name="telemetry_is_whole",
-            description="No stretch of silent hours, no column gone empty and no measurement stuck: otherwise the pipeline is at fault.",
+            description="No silent hours, no column gone empty, stuck or in another unit, no event sent twice, nothing that changed"
+            " in nearly all features at once: otherwise the pipeline is at fault, or everything is.",
             contradictions="""
                 SELECT event_date, verdict, reason FROM telemetry.day_quality
                 WHERE event_date >= $start AND event_date < $end AND verdict IN ('partial', 'empty')""",

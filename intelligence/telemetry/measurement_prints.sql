@@ -1,0 +1,12 @@
+-- Fingerprints of the days [$start, $end), by which events show that were sent twice or that came on another day already:
+-- the 256 least hashes of what identifies an event but for its id, once with the time of day and once with what was measured.
+-- The share of users whose hash is 0 among four is counted exactly.
+SELECT
+    event_date,
+    min(hash(user_id, feature, event_type, epoch_us(event_time) % 86400000000), 256) AS timed,
+    min(hash(user_id, feature, event_type, latency_ms, duration_s, rating, value), 256) AS measured,
+    count(*) AS events,
+    count(DISTINCT user_id) AS users
+FROM telemetry.events
+WHERE event_date >= $start AND event_date < $end AND hash(user_id) % 4 = 0
+GROUP BY ALL

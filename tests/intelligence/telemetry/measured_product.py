@@ -1,0 +1,44 @@
+"""A small sound product, day by day, with a last day that a test may change; read as the lake would give it."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import duckdb
+import polars as pl
+
+from intelligence.tables import Days
+from intelligence.telemetry.measured import DayMeasured, measured_from
+from intelligence.telemetry.simulation import SimulationPlan, simulated_day
+
+PLAN = SimulationPlan(features=12, events_per_day=3_000, seed=9, planted=False)
+SOUND_DAYS = 21
+LAST = PLAN.first_day + timedelta(days=SOUND_DAYS + 3)
+
+Change = Callable[[pl.DataFrame], pl.DataFrame]
+
+
+def measured(events: pl.DataFrame) -> dict[date, DayMeasured]:
+    """Return what the queries measure of these events."""
+    connection = duckdb.connect()
+    connection.execute("SET threads = 1")
+    connection.execute("CREATE SCHEMA telemetry")
+    source = pl.lit("app") if "source" not in events.columns else pl.col("source")
+    rows = events.with_columns(event_date=pl.col("event_time").dt.date(), source=source)
+    connection.register("rows", rows)
+    connection.execute("CREATE VIEW telemetry.events AS FROM rows")
+    span = Days(date(2020, 1, 1), date(2040, 1, 1))
+    return measured_from(
+        lambda query, parameters=None: connection.execute(query, parameters).pl(),
+        span,
+        conversions=("complete", "subscribe"),
+    )
+
+
+def day(number: int) -> pl.DataFrame:
+    """Return the events of a sound day, counted back from the last."""
+    return simulated_day(PLAN, LAST - timedelta(days=number))
+
+
+def sound_days() -> dict[date, DayMeasured]:
+    """Return what was measured on the days before the last."""
+    return measured(pl.concat([day(number) for number in range(SOUND_DAYS, 0, -1)]))
