@@ -22,6 +22,7 @@ from intelligence.errors import LakeError
 from intelligence.layers import DELIVERED
 from intelligence.sql import sql
 from intelligence.tables import Days
+from intelligence.telemetry.beginnings import told_set_aside
 from intelligence.telemetry.tables import BATCHES, DAY_QUALITY, EVENTS, RAW_EVENTS
 from resources.delivery import deliveries
 from resources.ingest import ingested
@@ -50,8 +51,10 @@ def delivered(
     if report.batches:
         _merge_small_files(context, lake)
     span = Days(report.days[0], report.days[-1] + timedelta(days=1)) if report.days else lake.newest_day()
+    told = told_set_aside(lake.set_aside())
+    aside = {"set_aside": " ".join(told)} if told else {}
     for table in DELIVERED:
-        yield materialized(lake, table, span, new_batches=len(report.batches), known_files=report.known)
+        yield materialized(lake, table, span, new_batches=len(report.batches), known_files=report.known, **aside)
     yield dg.AssetCheckResult(
         check_name=READABLE.name,
         asset_key=READABLE.asset_key,

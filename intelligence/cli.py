@@ -681,6 +681,11 @@ def _print_json(value: object) -> None:
 
 
 def _print_summary(lake: "Lake", *, most: int | None = terminal.SHOWN_AT_MOST) -> None:
+    from intelligence.telemetry.beginnings import told_set_aside
+
+    for sentence in told_set_aside(lake.set_aside()):
+        console.print(Text(sentence, style="yellow"), soft_wrap=True)
+        console.print()
     for part in terminal.summary_parts(_summary(lake), most=most):
         console.print(_spelled(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
         console.print()

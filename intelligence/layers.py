@@ -38,5 +38,7 @@ WATCH: Final = (BASELINE_STATS, *WATCHED.values(), MODEL_WATCH, DRIFT_PAGES)
 ACT: Final = (FEATURE_DECISIONS, ACTION_LOG, OUTCOMES)
 _WHOLE: Final = (BASELINE_STATS, DRIFT_PAGES, ACTION_LOG, OUTCOMES)
 _NOT_DAILY: Final = (*DELIVERED, *(table for pair in TRAINED.values() for table in pair), *_WHOLE)
+# What was decided stays as it was decided, whatever becomes of its day.
+DECISIONS_MADE: Final = DECISIONS
 DAILY_TABLES: Final = tuple(table for table in TABLES if table not in _NOT_DAILY)
 NEWEST_DAY_TABLES: Final = tuple(table for table in DAILY_TABLES if table.newest_day_only)

@@ -47,6 +47,11 @@ DAY_BUILDS = Table(
     key=("table_name", "day", "token"),
 )
 ANY_SNAPSHOT = 2**62
+# The days with events that are not set aside.
+PRODUCT_DAYS = (
+    "SELECT day FROM (SELECT unnest(days) AS day FROM telemetry.batches)"
+    " ANTI JOIN bookkeeping.days_set_aside USING (day)"
+)
 # Nothing is deleted: to look for what may have to be would cost more with every day that was ever built.
 LAST_BUILDS = (
     "SELECT table_name, day, arg_max(token, snapshot_id) AS token FROM bookkeeping.day_builds GROUP BY table_name, day"
@@ -79,7 +84,7 @@ def stale_days(
     rows = connection.execute(
         f"SELECT table_name, day FROM ({sql('telemetry/day_tokens.sql')}) AS wanted"
         " JOIN (SELECT unnest($tables, recursive := true)) AS asked ON table_name = asked.name"
-        " CROSS JOIN (SELECT max(day) AS newest_day FROM (SELECT unnest(days) AS day FROM telemetry.batches) WHERE day < $before)"
+        f" CROSS JOIN (SELECT max(day) AS newest_day FROM ({PRODUCT_DAYS}) WHERE day < $before)"
         f" ANTI JOIN ({LAST_BUILDS}) AS built USING (table_name, day, token)"
         " WHERE day < $before AND (NOT newest_day_only OR day = newest_day) ORDER BY table_name, day",
         {"tables": _looking_back(tables), "version": version, "before": before, "as_of": ANY_SNAPSHOT},

@@ -16,6 +16,7 @@ from intelligence.metrics.promises import COUNTS, FEATURE_DAYS
 from intelligence.product import Product, Simulate, Source
 from intelligence.product_check import product_warnings, proposed_promises
 from intelligence.sql import literal
+from intelligence.telemetry.beginnings import DayCount, DaySetAside, days_set_aside, told_set_aside
 from intelligence.telemetry.contract import CONTRACT_COLUMNS
 from intelligence.telemetry.examined import ExaminedSource
 from intelligence.telemetry.lookalikes import lookalike_warnings, nobody_warnings
@@ -116,6 +117,7 @@ def _examined(product: Product, source: Source, now: datetime) -> ExaminedSource
             alike = _names_in_question(lake, product)
             unmapped, near = _unmapped_columns(lake, source)
             findings = sample_findings(lake, product, source)
+            aside = told_set_aside(_set_aside_in_its_file(lake, product))
         finally:
             lake.close()
     warnings = (
@@ -123,6 +125,7 @@ def _examined(product: Product, source: Source, now: datetime) -> ExaminedSource
         *near,
         *alike,
         *findings.warnings,
+        *aside,
     )
     names = " and ".join(file.name for file in sample)
     if report.refused:
@@ -174,6 +177,19 @@ def _names_in_question(lake: Lake, product: Product) -> tuple[str, ...]:
         "SELECT user_id, count(*)::BIGINT FROM telemetry.events GROUP BY ALL ORDER BY 2 DESC, 1 LIMIT 100"
     )
     return (*(warning for told in alike for warning in told), *nobody_warnings(users.iter_rows(), held["rows"]))
+
+
+def _set_aside_in_its_file(lake: Lake, product: Product) -> list[DaySetAside]:
+    """Return the days that lie far from all others of their file; between two files there may be many that were not looked at."""
+    counts = lake.frame(
+        "SELECT source_file, event_date AS day, count(*) AS events, count(DISTINCT user_id) AS users"
+        " FROM telemetry.raw_events WHERE NOT is_duplicate GROUP BY ALL ORDER BY ALL"
+    )
+    found: list[DaySetAside] = []
+    for _, rows in counts.group_by("source_file", maintain_order=True):
+        known = {day: DayCount(events, users) for _, day, events, users in rows.iter_rows()}
+        found += days_set_aside(list(known), known, start=product.start, end=product.end)
+    return found
 
 
 def _ends(files: list[Path]) -> list[Path]:

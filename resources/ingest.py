@@ -15,6 +15,7 @@ from intelligence.product import Product, Source
 from intelligence.sql import literal, sql
 from intelligence.telemetry import reading
 from resources.delivery import Delivery, check_names, content_bytes, header, unreadable
+from resources.extent import renew, set_aside_now, set_aside_of
 from resources.faults import reach
 from resources.judging import Group, judge_files
 from resources.lake import Lake
@@ -72,6 +73,7 @@ def ingested(
     A file that its source does not describe is refused before anything of it is written, and the others go on.
     """
     report = IngestReport()
+    _renew_extent(lake, product)
     new = _unknown(lake, files)
     report.known = len(files) - len(new)
     taken = 0
@@ -83,6 +85,14 @@ def ingested(
             progress(f"{group.source.name}: {names} ({taken} of {len(new)})")
             _take(lake, product, group, report, now=now)
     return report
+
+
+def _renew_extent(lake: Lake, product: Product) -> None:
+    """Set aside what `start` and `end`, which may have changed, now leave out, and take in what they no longer do."""
+    with lake.get_connection() as connection:
+        is_as_wanted = set_aside_now(connection) == set_aside_of(connection, product)
+    if not is_as_wanted:
+        lake.commit(lambda connection: renew(connection, product))
 
 
 def _unknown(lake: Lake, files: Sequence[Delivery]) -> list[Delivery]:
@@ -165,7 +175,7 @@ def _taken(
     columns = judge_files(connection, group, product, now=now)
     reach("ingest.staged")
     batches = lake.commit(
-        lambda connection: _written(connection, columns, source=group.source.name, now=now), on=connection
+        lambda connection: _written(connection, columns, product, source=group.source.name, now=now), on=connection
     )
     reach("ingest.committed")
     return batches
@@ -174,6 +184,7 @@ def _taken(
 def _written(
     connection: duckdb.DuckDBPyConnection,
     columns: Mapping[str, str],
+    product: Product,
     *,
     source: str,
     now: datetime,
@@ -192,6 +203,7 @@ def _written(
     )
     reach("ingest.rejects_written")
     connection.execute(sql("telemetry/ledger.sql"), {**facts, "columns": json.dumps(dict(columns))})
+    renew(connection, product)
     reach("ingest.ledger_written")
     return batches_of(connection)
 

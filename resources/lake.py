@@ -25,8 +25,10 @@ from intelligence.errors import LakeError
 from intelligence.layers import DAILY_TABLES
 from intelligence.sql import literal
 from intelligence.tables import Claim, Days, Table
-from resources.builds import ANY_SNAPSHOT, record_builds, stale_days
+from intelligence.telemetry.beginnings import DaySetAside
+from resources.builds import ANY_SNAPSHOT, PRODUCT_DAYS, record_builds, stale_days
 from resources.compaction import forget_statistics, merged_files
+from resources.extent import set_aside_now
 from resources.faults import reach
 from resources.fixed import Fixed
 from resources.inspection import Inspection, asked, inspected
@@ -340,11 +342,14 @@ class Lake(Fixed, DuckDBResource):
             return stale_days(connection, DAILY_TABLES, version=self.version, before=before)
 
     def span(self) -> Days | None:
-        """Return the range of days that hold events; None in an empty lake."""
-        first, last = self.frame(
-            "SELECT min(day), max(day) FROM (SELECT unnest(days) AS day FROM telemetry.batches)"
-        ).row(0)
+        """Return the range of the product's days with events, without those set aside; None in an empty lake."""
+        first, last = self.frame(f"SELECT min(day), max(day) FROM ({PRODUCT_DAYS})").row(0)
         return Days(first, last + timedelta(days=1)) if first else None
+
+    def set_aside(self) -> list[DaySetAside]:
+        """Return the days with events that are none of the product's days, and why."""
+        with self._snapshot() as connection:
+            return set_aside_now(connection)
 
     def first_day(self, days: Days) -> date:
         """Return the first day that holds events; in an empty lake the first of `days`."""
@@ -358,7 +363,7 @@ class Lake(Fixed, DuckDBResource):
 
     def newest_complete_day(self, *, before: date) -> Days | None:
         """Return the newest day before `before` that holds events; None where there is none."""
-        query = "SELECT max(day) AS day FROM (SELECT unnest(days) AS day FROM telemetry.batches) WHERE day < $before"
+        query = f"SELECT max(day) AS day FROM ({PRODUCT_DAYS}) WHERE day < $before"
         day = self.frame(query, {"before": before}).item()
         return Days(day, day + timedelta(days=1)) if day else None
 

@@ -12,6 +12,7 @@ from intelligence.product import Product, Source
 from intelligence.sql import sql
 from intelligence.telemetry.mapping import raw_expressions, rejected_query
 from intelligence.telemetry.reading import REDRIVEN_CONTENT_ID, Format, format_of, redriven_delivered
+from resources.extent import renew
 from resources.ingest import batches_of, write_events
 from resources.judging import absent_keys, judge, mapping_error
 from resources.lake import Lake
@@ -95,7 +96,7 @@ def _redriven(
         if not _count(connection, _PASSED) and not _count(connection, sql("telemetry/reasons_changed.sql")):
             return RedriveReport(_count(connection, "SELECT count(*) FROM judged"))
         facts = {"source": source.name, "ingested_at": now}
-        return lake.commit(lambda connection: _written(connection, facts, shape), on=connection)
+        return lake.commit(lambda connection: _written(connection, product, facts, shape), on=connection)
 
 
 _PASSED = "SELECT count(*) FROM judged WHERE broken IS NULL"
@@ -126,7 +127,9 @@ WHERE rejected_events.batch_id || ':' || rejected_events.source_file = judged.fi
 """
 
 
-def _written(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, object], shape: str) -> RedriveReport:
+def _written(
+    connection: duckdb.DuckDBPyConnection, product: Product, facts: Mapping[str, object], shape: str
+) -> RedriveReport:
     """Return what became of the rows after writing events, marks, reasons and ledger; runs inside one transaction."""
     # Another process may have redriven the same rows since this one looked.
     connection.execute(_WAITING_NO_LONGER)
@@ -139,6 +142,7 @@ def _written(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, object],
     write_events(connection, facts)
     connection.execute(_MARK)
     connection.execute(sql("telemetry/redriven.sql"), {**facts, "columns": shape})
+    renew(connection, product)
     batches = batches_of(connection)
     return RedriveReport(taken, sum(batch.accepted for batch in batches), sum(batch.duplicates for batch in batches))
 

@@ -2,7 +2,8 @@
 -- from, of those in the lake as of snapshot $as_of. `$tables` lists each table with the days that it looks back (NULL: all of
 -- them).
 WITH touched AS (
-    SELECT unnest(days) AS day, batch_id FROM telemetry.batches WHERE snapshot_id <= $as_of
+    SELECT * FROM (SELECT unnest(days) AS day, batch_id FROM telemetry.batches WHERE snapshot_id <= $as_of)
+    ANTI JOIN bookkeeping.days_set_aside USING (day)
 ),
 calendar AS (
     SELECT CAST(day AS DATE) AS day
