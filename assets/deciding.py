@@ -16,6 +16,8 @@ from intelligence.decisions.wanted import WantedAction, actions_carried_out
 from intelligence.drift.tables import MODEL_WATCH
 from intelligence.risk.tables import FEATURE_RISK
 from intelligence.sql import sql
+from intelligence.telemetry.local_time import local_time
+from intelligence.warehouse.tables import RELEASES
 from resources.announcer import Announcer
 from resources.lake import Lake
 from resources.registry import Registry
@@ -38,7 +40,7 @@ def sources_of(lake: Lake, registry: Registry, announcer: Announcer, day: date) 
             "quality": f"FROM telemetry.day_quality WHERE {week}",
             "risk": "FROM risk.feature_risk WHERE event_date = $day",
             "panel": "FROM risk.feature_panel WHERE event_date = $day",
-            "releases": "FROM warehouse.dim_releases",
+            "releases": RELEASES,
             "drift": f"SELECT event_date, state, model_version FROM {MODEL_WATCH.path} WHERE model = $model AND event_date = $day",
             "decisions": f"FROM {FEATURE_DECISIONS.path} WHERE event_date < $day",
         },
@@ -122,7 +124,7 @@ def decisions_of(lake: Lake, registry: Registry, announcer: Announcer, day: date
 
     snapshot, sources = sources_of(lake, registry, announcer, day)
     # Where no hour is quiet the hour bears on nothing, and the same day decided again has the same ids.
-    hour = datetime.now(UTC).hour if PRODUCT.decisions.quiet_hours else None
+    hour = local_time(datetime.now(UTC), PRODUCT.timezone).hour if PRODUCT.decisions.quiet_hours else None
     begun, used = _begun(lake, announcer, day)
     known = evidence(replace(sources, used=used), day=day, settings=PRODUCT.decisions, hour_utc=hour)
     # A decision that came to an action stays as it was made: the flag that it moved is no reason to rewrite it.

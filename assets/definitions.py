@@ -83,7 +83,7 @@ def definitions(
 quiet_environment()
 SETTINGS = settings()
 defs = definitions(
-    Lake.of(SETTINGS, version=definition_version(PRODUCT)),
+    Lake.of(SETTINGS, version=definition_version(PRODUCT), timezone=PRODUCT.timezone),
     ProductFile(path=str(SETTINGS.product_file), landing=str(SETTINGS.landing)),
     Registry.of(SETTINGS),
     DriftReports.of(SETTINGS),

@@ -11,6 +11,7 @@ import polars as pl
 from intelligence.product import Product
 from intelligence.sparkline import sparkline
 from intelligence.tables import Claim, Days, Table, schema_contradictions, standard_claims
+from intelligence.telemetry.local_time import UTC_NAME
 from intelligence.telemetry.tables import EVENTS, freshness_claim
 from resources.delivery import days_made
 from resources.inspection import Inspection
@@ -28,13 +29,17 @@ LARGE = (dg.TableMetadataValue, dg.MarkdownMetadataValue)
 
 
 def first_day() -> date:
-    """Return the first UTC day of the product: `start` in product.yaml, the simulator's, or the first day in the lake."""
-    declared = PRODUCT.first_declared_day()
-    if declared:
-        return declared
+    """Return the first day of the product: `start` in product.yaml, or the first of the simulator's and those in the lake."""
+    if PRODUCT.start:
+        return PRODUCT.start
+    span = _span()
+    known = [PRODUCT.first_declared_day(), span.start if span else None]
+    return min((day for day in known if day), default=date(2000, 1, 1))
+
+
+def _span() -> Days | None:
     lake = Lake.of(settings())
-    span = lake.span() if lake.exists() else None
-    return span.start if span else date(2000, 1, 1)
+    return lake.span() if lake.exists() else None
 
 
 def end_of_days() -> date | None:
@@ -46,7 +51,8 @@ def end_of_days() -> date | None:
     if last is None:
         return None
     made = [] if PRODUCT.end else list(days_made(PRODUCT, settings().landing))
-    return max([last, *made]) + timedelta(days=1)
+    span = None if PRODUCT.end or PRODUCT.timezone == UTC_NAME else _span()
+    return max([last, *made, *([span.end - timedelta(days=1)] if span else [])]) + timedelta(days=1)
 
 
 # A product whose data goes on is expected to have yesterday in these by the next noon; one that ended is never late.
@@ -57,7 +63,9 @@ FRESH = (
     else dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
 )
 DAY = dg.DailyPartitionsDefinition(
-    start_date=first_day().isoformat(), end_date=end.isoformat() if (end := end_of_days()) else None, timezone="UTC"
+    start_date=first_day().isoformat(),
+    end_date=end.isoformat() if (end := end_of_days()) else None,
+    timezone=PRODUCT.timezone,
 )
 
 

@@ -162,6 +162,9 @@ def _ran(defs: dg.Definitions, instance: dg.DagsterInstance, step: Step, outcome
     for check in result.get_asset_check_evaluations():
         if not check.passed:
             outcome.failed_checks.append((check.asset_key.to_user_string(), check.check_name, check.severity.value))
+        if "changed" in check.metadata:
+            change = str(check.metadata["changed"].value)
+            outcome.changed.append(f"{change[0].upper()}{change[1:]}.")
         if "refused" in check.metadata:
             records = check.metadata["refused"].records
             outcome.refused += [(row.data["file"], row.data["problem"], row.data["next_step"]) for row in records]

@@ -3,7 +3,7 @@
 import dagster as dg
 import polars as pl
 
-from assets.house import days_of, key_of, looking_back, materialized, table_asset
+from assets.house import PRODUCT, days_of, key_of, looking_back, materialized, table_asset
 from assets.models import judged, registry_check, scored_days, trained_from, verdict_check
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import (
@@ -15,6 +15,7 @@ from intelligence.risk.tables import (
     USER_TRAINING,
     USER_VERDICT,
 )
+from intelligence.telemetry.local_time import local_times
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS
 from resources.lake import Lake
@@ -50,7 +51,7 @@ def panel(
     from intelligence.risk.feature_panel import feature_panel
 
     days = days_of(context)
-    rows = feature_panel(metrics, features, health, quality, releases, days=days)
+    rows = feature_panel(metrics, features, health, quality, local_times(releases, PRODUCT.timezone), days=days)
     written = lake.replace(FEATURE_PANEL, days, "FROM panel", frames={"panel": rows})
     return materialized(lake, FEATURE_PANEL, days, written=written)
 

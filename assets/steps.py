@@ -13,6 +13,7 @@ from intelligence.risk.due import training_due
 from intelligence.risk.predictors import FEATURE_PREDICTORS, USER_PREDICTORS, names_of
 from intelligence.risk.tables import FEATURE_VERDICT, USER_VERDICT
 from intelligence.tables import Days, Table
+from intelligence.telemetry.local_time import local_date
 from resources.lake import Lake
 
 PREDICTORS = {FEATURE_VERDICT.path: FEATURE_PREDICTORS, USER_VERDICT.path: USER_PREDICTORS}
@@ -102,6 +103,6 @@ def _training_cause(lake: Lake, verdicts: Table, newest: Days) -> str | None:
     )
 
 
-def today_utc() -> date:
-    """Return today's UTC date: only days before it are over and may be built."""
-    return datetime.now(UTC).date()
+def today_of_product() -> date:
+    """Return today's date on the product's clock: only days before it are over and may be built."""
+    return local_date(datetime.now(UTC), PRODUCT.timezone)

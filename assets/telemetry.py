@@ -59,7 +59,10 @@ def delivered(
         check_name=READABLE.name,
         asset_key=READABLE.asset_key,
         passed=not report.refused,
-        metadata={"refused": table_value(pl.DataFrame(report.refusals))} if report.refused else {},
+        metadata={
+            **({"refused": table_value(pl.DataFrame(report.refusals))} if report.refused else {}),
+            **({"changed": report.change} if report.change else {}),
+        },
     )
 
 
@@ -102,7 +105,7 @@ def day_quality(context: dg.AssetExecutionContext, lake: Lake, history: pl.DataF
 
     days = days_of(context)
     hours = lake.frame(sql("telemetry/day_quality_hours.sql"), days.parameters)
-    arrived = day_quality_frame(hours, history, days, since=lake.first_day(days))
+    arrived = day_quality_frame(hours, history, days, since=lake.first_day(days), timezone=lake.timezone)
     seen = Days(days.start - timedelta(days=LOOK_BACK_DAYS), days.end)
     measured = measured_from(lake.frame, seen, conversions=PRODUCT.conversion_events)
     judged = with_doubts(arrived, history, measured, rules=PRODUCT.telemetry)

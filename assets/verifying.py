@@ -26,7 +26,9 @@ def doubted(lake: Lake, announcer: Announcer) -> list[str]:
     outbox, found = announcer.outbox(), []
     for entry, promised in _claims(lake, announcer):
         moment = _confirmed_at(outbox.history(entry.id))
-        since = first_day_after(moment, _made(lake, announcer) if PRODUCT.is_simulated() else None)
+        since = first_day_after(
+            moment, _made(lake, announcer) if PRODUCT.is_simulated() else None, timezone=PRODUCT.timezone
+        )
         span = {"feature": entry.action.feature, "first": entry.action.day - timedelta(days=BASELINE_DAYS - 1)}
         seen = seen_exposure(lake.frame(_DAYS, span), decided_on=entry.action.day, since=since, promised=promised)
         if seen.verdict == "not seen" and _is_doubted(outbox, entry.id, seen.reason):

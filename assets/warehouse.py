@@ -75,7 +75,7 @@ def fact_events(context: dg.AssetExecutionContext, lake: Lake) -> dg.Materialize
 
 @dg.asset(**table_asset(FACT_SESSIONS, kinds={"duckdb", "parquet"}), deps=[key_of(FACT_EVENTS)])
 def fact_sessions(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
-    """One row per visit of a user on a UTC day: length, depth, crashes, conversion."""
+    """One row per visit of a user on a day: length, depth, crashes, conversion."""
     days = days_of(context)
     written = lake.replace(FACT_SESSIONS, days, sql("warehouse/fact_sessions.sql"), parameters())
     return materialized(lake, FACT_SESSIONS, days, written=written)

@@ -85,7 +85,7 @@ def site(folder: Path, events: int) -> Site:
     from resources.runs import instance_for
     from resources.settings import settings
 
-    lake = Lake.of(settings(), version=definition_version(LOADED))
+    lake = Lake.of(settings(), version=definition_version(LOADED), timezone=LOADED.timezone)
     product_file = ProductFile(path=environment["INTELLIGENCE_PRODUCT"], landing=str(folder / "landing"))
     here = settings()
     defs = definitions(lake, product_file, Registry.of(here), DriftReports.of(here), Announcer.of(here))

@@ -252,11 +252,11 @@ def revert(
 def train(why: Annotated[str, typer.Option(help="Reason, for the registry.")] = "asked for by a person") -> None:
     """Train and judge all models now, and score the newest day."""
     from assets.pipeline import trained_anew
-    from assets.steps import today_utc
+    from assets.steps import today_of_product
 
     _report_of(
         lambda defs, lake, instance, listener: trained_anew(
-            defs, lake, instance, today=today_utc(), cause=why, listener=listener
+            defs, lake, instance, today=today_of_product(), cause=why, listener=listener
         )
     )
 
@@ -521,7 +521,8 @@ def _lake() -> "Lake":
     from resources.settings import settings
 
     now = settings()
-    return Lake.of(now, version=definition_version(product_at(now.product_file)))
+    product = product_at(now.product_file)
+    return Lake.of(now, version=definition_version(product), timezone=product.timezone)
 
 
 def _registry() -> "Registry":
@@ -602,7 +603,7 @@ def _done(work: "Work") -> "Outcome":
         _stopped()
     if outcome.interrupted:
         _stopped()
-    outcome.changed = changes(before, contents(lake.frame), days=outcome.days)
+    outcome.changed = [*outcome.changed, *changes(before, contents(lake.frame), days=outcome.days)]
     return outcome
 
 
@@ -614,17 +615,19 @@ def _stopped() -> NoReturn:
 
 def _brought_up_to_date() -> "Outcome":
     from assets.pipeline import brought_up_to_date
-    from assets.steps import today_utc
+    from assets.steps import today_of_product
 
     outcome = _done(
         lambda defs, lake, instance, listener: brought_up_to_date(
-            defs, lake, instance, today=today_utc(), listener=listener
+            defs, lake, instance, today=today_of_product(), listener=listener
         )
     )
     if outcome.calendar_grew:
         for name in [name for name in sys.modules if name.split(".")[0] == "assets"]:
             del sys.modules[name]
-        return _brought_up_to_date()
+        later = _brought_up_to_date()
+        later.changed = [*outcome.changed, *later.changed]
+        return later
     return outcome
 
 

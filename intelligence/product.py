@@ -13,6 +13,7 @@ from intelligence.errors import PlatformError, ProductFileError
 from intelligence.mistakes import in_plain_words, nearest, told_once
 from intelligence.sections import Rate, Section
 from intelligence.telemetry.contract import CONTRACT_COLUMNS
+from intelligence.telemetry.local_time import UTC_NAME, known_zone
 from intelligence.telemetry.names import NOBODY, Naming, normalised_name
 from intelligence.telemetry.planned_changes import PlannedDrift, PlannedFault
 from intelligence.telemetry.settings import AcceptedChange, Telemetry
@@ -61,8 +62,14 @@ class Source(Section):
     mapping: Mapping[str, str] = Field(default_factory=dict)
     delimiter: str = Field(",", min_length=1, max_length=1)
     null_values: tuple[str, ...] = ("",)
+    timezone: str | None = None
     decimal: Literal[".", ","] = "."
     thousands: str = Field("", max_length=1)
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_time_zone(cls, name: str | None) -> str | None:
+        return name if name is None else known_zone(name)
 
     @property
     def numerals(self) -> Numerals:
@@ -194,6 +201,7 @@ class Product(Section):
 
     name: str = Field(min_length=1)
     owner: str = Field("team:product-intelligence", pattern=r"^(team:[\w-]+|[^@\s]+@[^@\s]+)$")
+    timezone: str = "UTC"
     start: date | None = None
     end: date | None = None
     session_gap_minutes: int = Field(30, ge=1)
@@ -266,6 +274,15 @@ class Product(Section):
         if repeated:
             raise ValueError(f"names the source {', '.join(repeated)} more than once")
         return self
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_time_zone(cls, name: str) -> str:
+        return known_zone(name)
+
+    def clock_of(self, source: Source) -> str:
+        """Return the time zone of the source's times without one: its own, or UTC; a simulator lives by the product's."""
+        return source.timezone or (self.timezone if source.simulate else UTC_NAME)
 
     def flag_of(self, feature: str) -> str | None:
         """Return the key of the feature's flag; None where it has none."""

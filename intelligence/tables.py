@@ -36,7 +36,7 @@ class Claim:
 class Table:
     """A table of the lake.
 
-    `day` names the column that holds the UTC day, for tables that are replaced day by day; `lookback_days`
+    `day` names the column that holds the day, for tables that are replaced day by day; `lookback_days`
     says how many earlier days a day's rows are made from (None: all of them), and so how far a late event
     reaches. `page` is SQL for the small table that people see on the asset's page; a list of numbers in it is drawn
     as a sparkline.
@@ -73,7 +73,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Days:
-    """A half-open range of UTC days, `start` included and `end` not."""
+    """A half-open range of days, `start` included and `end` not."""
 
     start: date
     end: date

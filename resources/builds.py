@@ -41,7 +41,7 @@ DAY_BUILDS = Table(
     description="For which telemetry each day of each table was built; of a day that was built again the last row counts.",
     columns=(
         Column("table_name", "VARCHAR", "Table, with its layer.", True),
-        Column("day", "DATE", "UTC day.", True),
+        Column("day", "DATE", "Day on the product's clock.", True),
         Column("token", "VARCHAR", "Stands for the batches and definitions that the day was made from.", True),
     ),
     key=("table_name", "day", "token"),

@@ -27,6 +27,13 @@ DAYS_SET_ASIDE = Table(
     ),
     key=("day",),
 )
+LAKE_CLOCK = Table(
+    layer="bookkeeping",
+    name="lake_clock",
+    description="The time zone by whose clock the days of all events were told; no row: UTC.",
+    columns=(Column("timezone", "VARCHAR", "IANA name.", True),),
+    key=("timezone",),
+)
 # Tables into which each day is folded: what a day no longer holds is not folded out again.
 FOLDED = (DIM_USERS, DIM_FEATURE_METADATA, DIM_RELEASES)
 _HELD = "SELECT day, events, reason FROM bookkeeping.days_set_aside ORDER BY day"

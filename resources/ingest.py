@@ -19,6 +19,7 @@ from resources.extent import renew, set_aside_now, set_aside_of
 from resources.faults import reach
 from resources.judging import Group, judge_files
 from resources.lake import Lake
+from resources.redating import redated
 from resources.shapes import as_read, delimiter_of
 
 FILES_AT_ONCE = 90
@@ -43,15 +44,16 @@ class Batch:
 
 @dataclass(slots=True)
 class IngestReport:
-    """What one ingest did: new batches, files already known, files refused with the reason."""
+    """What one ingest did: new batches, files already known, files refused with the reason, and what a changed setting moved."""
 
     batches: list[Batch] = field(default_factory=list)
     known: int = 0
     refused: list[tuple[str, SourceFileError]] = field(default_factory=list)
+    change: str | None = None
 
     @property
     def days(self) -> tuple[date, ...]:
-        """Return the UTC days that gained events."""
+        """Return the days that gained events."""
         return tuple(sorted({day for batch in self.batches for day in batch.days}))
 
     @property
@@ -73,6 +75,7 @@ def ingested(
     A file that its source does not describe is refused before anything of it is written, and the others go on.
     """
     report = IngestReport()
+    report.change = redated(lake, product)
     _renew_extent(lake, product)
     new = _unknown(lake, files)
     report.known = len(files) - len(new)

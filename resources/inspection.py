@@ -7,6 +7,7 @@ import duckdb
 import polars as pl
 
 from intelligence.tables import Claim, Days, Table
+from intelligence.telemetry.local_time import UTC_NAME, in_zone
 from intelligence.telemetry.tables import EVENTS
 
 MOST_CONTRADICTIONS = 1_000
@@ -29,11 +30,18 @@ class Inspection:
     contradictions: Mapping[str, pl.DataFrame]
 
 
-def inspected(connection: duckdb.DuckDBPyConnection, table: Table, claims: Sequence[Claim], days: Days) -> Inspection:
+def inspected(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    claims: Sequence[Claim],
+    days: Days,
+    *,
+    timezone: str = UTC_NAME,
+) -> Inspection:
     """Return what the connection's open transaction sees; its queries share what the catalogue says, which costs most."""
 
     def frame(query: str) -> pl.DataFrame:
-        return connection.execute(query, asked(query, days.parameters)).pl()
+        return connection.execute(in_zone(query, timezone), asked(query, days.parameters)).pl()
 
     return Inspection(
         int(frame("SELECT id FROM ducklake_current_snapshot('lake')").item()),

@@ -6,7 +6,7 @@ They are `deliveries` (the files), `judged` (every row that was read, typed, wit
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 import duckdb
 import polars as pl
@@ -23,6 +23,7 @@ from intelligence.telemetry.contract import (
     RULES,
 )
 from intelligence.telemetry.guesses import delimiter_advice, delimiter_guess
+from intelligence.telemetry.local_time import in_zone, start_of_day
 from intelligence.telemetry.mapping import (
     is_name,
     judged_statement,
@@ -99,7 +100,7 @@ def judge_files(
         if is_csv:
             make_unread(connection, reading.CSV_UNREAD, group.paths, blank_lines_are_rows=len(group.names) == 1)
             number_rows(connection, "judged", "read_rows", len(group.files), file="file_key", row="source_row")
-        identify(connection)
+        identify(connection, product)
         connection.execute(f"CREATE TEMP TABLE rejected AS {rejected_query()} UNION ALL BY NAME {_UNREAD_ROWS}")
         connection.execute(
             "CREATE TEMP TABLE readable AS SELECT file_key, count(*) AS readable_rows FROM judged GROUP BY file_key"
@@ -265,7 +266,7 @@ def judge(
         origin=origin,
         now=now,
     )
-    identify(connection)
+    identify(connection, product)
 
 
 def judge_rows(
@@ -286,8 +287,9 @@ def judge_rows(
     earliest = product.first_declared_day() or date.fromisoformat(EARLIEST_EVENT)
     latest, last_day = now + timedelta(hours=FUTURE_TOLERANCE_HOURS), product.last_declared_day()
     if last_day:
-        latest = min(latest, datetime.combine(last_day, time.max))
-    bounds = {"earliest": datetime.combine(earliest, time.min), "latest": latest}
+        after = start_of_day(last_day + timedelta(days=1), product.timezone)
+        latest = min(latest, after - timedelta(microseconds=1))
+    bounds = {"earliest": start_of_day(earliest, product.timezone), "latest": latest}
     statement = judged_statement(
         raw,
         types,
@@ -296,14 +298,15 @@ def judge_rows(
         payload=payload,
         numerals=source.numerals,
         naming=product.names.naming,
+        clock=product.clock_of(source),
     )
     connection.execute(statement, bounds)
 
 
-def identify(connection: duckdb.DuckDBPyConnection) -> None:
-    """Make the temporary view `identified` from `judged`."""
+def identify(connection: duckdb.DuckDBPyConnection, product: Product) -> None:
+    """Make the temporary view `identified` from `judged`; an event's day is its date on the product's clock."""
     connection.execute(sql("telemetry/occurrences.sql"))
-    connection.execute(sql("telemetry/identified.sql"))
+    connection.execute(in_zone(sql("telemetry/identified.sql"), product.timezone))
 
 
 def _blame_columns(connection: duckdb.DuckDBPyConnection, source: Source) -> None:

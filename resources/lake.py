@@ -26,6 +26,7 @@ from intelligence.layers import DAILY_TABLES
 from intelligence.sql import literal
 from intelligence.tables import Claim, Days, Table
 from intelligence.telemetry.beginnings import DaySetAside
+from intelligence.telemetry.local_time import UTC_NAME, in_zone
 from resources.builds import ANY_SNAPSHOT, PRODUCT_DAYS, record_builds, stale_days
 from resources.compaction import forget_statistics, merged_files
 from resources.extent import set_aside_now
@@ -66,6 +67,7 @@ class Lake(Fixed, DuckDBResource):
 
     `catalog` is `sqlite:<path>` or `postgres:<libpq settings>`; `store` is a folder or an `s3://` prefix;
     `version` stands for the definitions that its tables are built by: another version makes every day stale.
+    `timezone` is the zone whose clock `local_time(column)` shows in the queries given to it.
     """
 
     database: str = ":memory:"
@@ -75,11 +77,12 @@ class Lake(Fixed, DuckDBResource):
     threads: int | None = Field(default_factory=lake_threads)
     scratch: str | None = None
     version: str = "0"
+    timezone: str = UTC_NAME
     _is_of_a_run: bool = PrivateAttr(default=False)
     _telemetry_of_the_run: int | None = PrivateAttr(default=None)
 
     @classmethod
-    def of(cls, settings: Settings, *, version: str = "0") -> "Lake":
+    def of(cls, settings: Settings, *, version: str = "0", timezone: str = UTC_NAME) -> "Lake":
         """Return the lake that the settings name."""
         return cls(
             catalog=settings.catalog,
@@ -88,6 +91,7 @@ class Lake(Fixed, DuckDBResource):
             threads=settings.threads,
             scratch=str(settings.data / "scratch"),
             version=version,
+            timezone=timezone,
         )
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
@@ -314,7 +318,7 @@ class Lake(Fixed, DuckDBResource):
     def frame(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
         """Return the result of a query that only reads; what it would write is not kept."""
         with self._snapshot() as connection:
-            return connection.execute(query, dict(parameters or {})).pl()
+            return connection.execute(in_zone(query, self.timezone), dict(parameters or {})).pl()
 
     def read(
         self, queries: Mapping[str, str], parameters: Mapping[str, Any] | None = None
@@ -322,13 +326,16 @@ class Lake(Fixed, DuckDBResource):
         """Return the id of one snapshot and the queries' results by name, all of them as of that snapshot."""
         with self._snapshot() as connection:
             row = connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
-            frames = {name: connection.execute(q, asked(q, parameters or {})).pl() for name, q in queries.items()}
+            frames = {
+                name: connection.execute(in_zone(q, self.timezone), asked(q, parameters or {})).pl()
+                for name, q in queries.items()
+            }
         return int(row[0]) if row else 0, frames
 
     def inspected(self, table: Table, claims: Sequence[Claim], days: Days) -> Inspection:
         """Return what the newest snapshot says of the table and of what is claimed of it in `days`."""
         with self._snapshot() as connection:
-            return inspected(connection, table, claims, days)
+            return inspected(connection, table, claims, days, timezone=self.timezone)
 
     def counted(self, view: Table, days: Days) -> int:
         """Return how many rows the view has in `days`, and record that these days were looked at."""
@@ -412,7 +419,7 @@ class Lake(Fixed, DuckDBResource):
         def work(connection: duckdb.DuckDBPyConnection) -> int:
             for name, frame in (frames or {}).items():
                 connection.register(name, frame)
-            written = rows_replaced(connection, table, days, query, parameters or {})
+            written = rows_replaced(connection, table, days, in_zone(query, self.timezone), parameters or {})
             if table in DAILY_TABLES:
                 self._record_builds(connection, table, days)
             reach("table.build_recorded", table.path)

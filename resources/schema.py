@@ -11,7 +11,7 @@ from intelligence.sql import identifier, literal
 from intelligence.tables import Table, schema_contradictions
 from intelligence.telemetry.tables import RAW_EVENTS
 from resources.builds import DAY_BUILDS
-from resources.extent import DAYS_SET_ASIDE
+from resources.extent import DAYS_SET_ASIDE, LAKE_CLOCK
 from resources.inspection import columns_by_table
 
 
@@ -20,7 +20,7 @@ def differing(connection: duckdb.DuckDBPyConnection) -> list[Table]:
     found, views = columns_by_table(connection), _digests(connection)
     return [
         table
-        for table in (*TABLES, DAY_BUILDS, DAYS_SET_ASIDE)
+        for table in (*TABLES, DAY_BUILDS, DAYS_SET_ASIDE, LAKE_CLOCK)
         if (views.get(table.path) != _digest(VIEWS[table.path]) if table.is_view else _lacks(table, found))
     ]
 

@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.house import DAY, key_of
 from assets.requests import broken_ground, run_request, run_under_way
-from assets.steps import steps_to_build, today_utc
+from assets.steps import steps_to_build, today_of_product
 from intelligence.layers import DAILY_TABLES, NEWEST_DAY_TABLES
 from resources.lake import Lake
 
@@ -26,7 +26,7 @@ def build_stale_days(context: dg.SensorEvaluationContext, lake: Lake) -> dg.RunR
     busy = run_under_way(context.instance)
     if busy or not lake.exists():
         return dg.SkipReason(busy or "Nothing was taken in yet.")
-    steps = steps_to_build(lake, today=today_utc())
+    steps = steps_to_build(lake, today=today_of_product())
     if not steps:
         return dg.SkipReason("Every day is built from the present telemetry.")
     step = steps[0]

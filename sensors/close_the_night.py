@@ -6,7 +6,7 @@ import dagster as dg
 
 from assets.house import DAY, PRODUCT, key_of
 from assets.requests import run_request
-from assets.steps import Step, today_utc
+from assets.steps import Step, today_of_product
 from intelligence.tables import Days
 from intelligence.telemetry.open_nights import first_open_night
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
@@ -17,7 +17,7 @@ from resources.retention import forgotten_runs
 @dg.schedule(
     # The later ones find nothing to do unless the run of the first has failed.
     cron_schedule=["30 1 * * *", "30 2 * * *", "30 3 * * *"],
-    execution_timezone="UTC",
+    execution_timezone=PRODUCT.timezone,
     target=[key_of(EVENTS), key_of(DAY_QUALITY)],
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Assesses whether yesterday's telemetry is whole: a day without one event is a fault that no file announces.",
@@ -29,7 +29,7 @@ def close_the_night(context: dg.ScheduleEvaluationContext, lake: Lake) -> dg.Run
     Runs that Dagster has kept for long enough are deleted first.
     """
     forgotten_runs(context.instance, keep_days=PRODUCT.keep_runs_days)
-    today = today_utc()
+    today = today_of_product()
     yesterday = today - timedelta(days=1)
     span = lake.span() if lake.exists() else None
     if span is None:

@@ -33,7 +33,8 @@ def take_in_new_files(
     if busy:
         return dg.SkipReason(busy)
     waiting = arrivals(lake, product_file.product, Path(product_file.landing), flags=product_file.flags)
-    if not waiting.names:
+    if not waiting.names and not waiting.is_of_another_clock:
         return dg.SkipReason("No file waits.")
-    step = Step(DELIVERED, cause=f"{len(waiting.names)} new files")
+    cause = f"{len(waiting.names)} new files" if waiting.names else "another time zone"
+    step = Step(DELIVERED, cause=cause)
     return run_request(context.instance, step, because=waiting.key)

@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.house import key_of
 from assets.requests import broken_ground, run_request, run_under_way
-from assets.steps import scoring_and_training_steps, steps_to_build, today_utc
+from assets.steps import scoring_and_training_steps, steps_to_build, today_of_product
 from intelligence.layers import SCORED, TRAINED
 from resources.lake import Lake
 
@@ -22,7 +22,7 @@ def train_when_due(context: dg.SensorEvaluationContext, lake: Lake) -> dg.RunReq
     busy = run_under_way(context.instance)
     if busy or not lake.exists():
         return dg.SkipReason(busy or "Nothing was taken in yet.")
-    today = today_utc()
+    today = today_of_product()
     if steps_to_build(lake, today=today):
         return dg.SkipReason("Days wait to be built first.")
     steps = scoring_and_training_steps(lake, today=today)

@@ -93,7 +93,7 @@ class Night(House):
 def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
     made = Night(tmp_path / "product")
     for module in (sensors.build_stale_days, sensors.train_when_due):
-        monkeypatch.setattr(module, "today_utc", lambda: made.today)
+        monkeypatch.setattr(module, "today_of_product", lambda: made.today)
     yield made
     made.lake.close()
 

@@ -14,6 +14,7 @@ import polars as pl
 
 from intelligence.actions.action import Kind
 from intelligence.actions.flags import Document, exposure, off_variant, restored_document
+from intelligence.telemetry.local_time import UTC_NAME, local_date
 
 Verdict = Literal["seen", "not seen", "too early", "not enough evidence"]
 
@@ -75,8 +76,8 @@ def still_served(document: Document, flag: str, *, kind: Kind, step: float, form
     return None if before is None else max(0.0, 1 - step / before)
 
 
-def first_day_after(moment: datetime, made: Mapping[date, datetime] | None = None) -> date:
-    """Return the first UTC day that lies wholly after the moment.
+def first_day_after(moment: datetime, made: Mapping[date, datetime] | None = None, *, timezone: str = UTC_NAME) -> date:
+    """Return the first day in the zone that lies wholly after the moment.
 
     With `made` days happen when they are made, whatever their dates: the first one after all that were made by then.
 
@@ -87,7 +88,7 @@ def first_day_after(moment: datetime, made: Mapping[date, datetime] | None = Non
     """
     if made is not None:
         return max((day for day, at in made.items() if at <= moment), default=date.min) + _A_DAY
-    return moment.date() + _A_DAY
+    return local_date(moment, timezone) + _A_DAY
 
 
 def seen_exposure(

@@ -11,7 +11,7 @@ ACTION_LOG: Final = Table(
     columns=(
         Column("action_id", "VARCHAR", "Idempotency key: decision, action and target.", True),
         Column("decision_id", "VARCHAR", "Decision that asked for it.", True),
-        Column("day", "DATE", "UTC day whose evidence was decided on.", True),
+        Column("day", "DATE", "day whose evidence was decided on.", True),
         Column("kind", "VARCHAR", "rollback, throttle, hold, alert or ticket.", True),
         Column("target", "VARCHAR", "slack, flags, pagerduty, jira or webhook.", True),
         Column("feature", "VARCHAR", "Product feature; NULL where it is about the pipeline or a model."),
@@ -54,7 +54,7 @@ OUTCOMES: Final = Table(
         Column("decision_id", "VARCHAR", "Decision that asked for it.", True),
         Column("feature", "VARCHAR", "Product feature.", True),
         Column("kind", "VARCHAR", "What was done.", True),
-        Column("day", "DATE", "UTC day whose evidence was acted on.", True),
+        Column("day", "DATE", "day whose evidence was acted on.", True),
         Column("metric", "VARCHAR", "Rate that it was to bring down.", True),
         Column("verdict", "VARCHAR", "helped, harmed, no difference shown or not enough evidence.", True),
         Column("reason", "VARCHAR", "The verdict in words.", True),

@@ -12,6 +12,7 @@ from intelligence.decisions.releases import degraded_features
 from intelligence.decisions.settings import Decisions
 from intelligence.sql import sql
 from intelligence.telemetry.planted_truths import PlantedTruth
+from intelligence.warehouse.tables import RELEASES
 
 
 class Frame(Protocol):
@@ -37,7 +38,7 @@ def past_sources(frame: Frame, risk: pl.DataFrame, *, model_version: int | None 
         quality=frame("FROM telemetry.day_quality"),
         risk=risk,
         panel=frame("FROM risk.feature_panel"),
-        releases=frame("FROM warehouse.dim_releases"),
+        releases=frame(RELEASES),
         release_days=frame(sql("decisions/release_days.sql"), {**window, "features": degraded_features(health)}),
         known_harmed=frame(sql("decisions/known_harmed.sql"), window),
         drift=days.with_columns(state=pl.lit("steady")),

@@ -118,7 +118,7 @@ class Signs(Section):
 
 
 class QuietHours(Section):
-    """Hours of the UTC day in which nothing is touched without a person; `until` is the first hour after them."""
+    """Hours on the product's clock in which nothing is touched without a person; `until` is the first hour after them."""
 
     since: Hour
     until: Hour

@@ -17,7 +17,7 @@ FEATURE_DECISIONS: Final = Table(
             "SHA-256 of the evidence, the day and the policy: the same content, the same id.",
             True,
         ),
-        Column("event_date", "DATE", "UTC day whose evidence was decided on.", True),
+        Column("event_date", "DATE", "day whose evidence was decided on.", True),
         Column("scope", "VARCHAR", "feature, or pipeline for the one row about a day of faulty telemetry.", True),
         Column("feature", "VARCHAR", "Product feature; telemetry in the scope pipeline.", True),
         Column("action", "VARCHAR", "rollback, throttle, hold, alert, ticket or monitor.", True),

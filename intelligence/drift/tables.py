@@ -96,7 +96,7 @@ MODEL_WATCH: Final = Table(
     name="model_watch",
     description="One row per champion and day: the verdict on drift, what the champion expects of itself, and what came true.",
     columns=(
-        Column("event_date", "DATE", "UTC day.", True),
+        Column("event_date", "DATE", "Day on the product's clock.", True),
         Column("model", "VARCHAR", "Model in the registry.", True),
         Column("model_version", "BIGINT", "Version of the champion; 0 where there is none.", True),
         Column("state", "VARCHAR", "steady, moved, suspended (the telemetry is at fault) or unknown.", True),

@@ -24,9 +24,9 @@ def _spread_columns(prefix: str, bad: str, total: str, words: str) -> tuple[Colu
 FACT_FEATURE_METRICS: Final = Table(
     layer="metrics",
     name="fact_feature_metrics",
-    description="One row per feature and UTC day on which it was used: usage, latency, errors, crashes, ratings.",
+    description="One row per feature and day on which it was used: usage, latency, errors, crashes, ratings.",
     columns=(
-        Column("event_date", "DATE", "UTC day.", True),
+        Column("event_date", "DATE", "Day on the product's clock.", True),
         Column("feature", "VARCHAR", "Product feature.", True),
         Column("usage_count", "BIGINT", "Events.", True),
         Column("users", "BIGINT", "Different users.", True),
@@ -104,9 +104,9 @@ ORDER BY event_date, user_id
 USER_DAY: Final = Table(
     layer="metrics",
     name="user_day",
-    description="One row per user and UTC day with activity.",
+    description="One row per user and day with activity.",
     columns=(
-        Column("event_date", "DATE", "UTC day.", True),
+        Column("event_date", "DATE", "Day on the product's clock.", True),
         Column("user_id", "VARCHAR", "Key of dim_users.", True),
         Column("segment", "VARCHAR", "Kind of user on that day.", True),
         Column("events", "BIGINT", "Events.", True),
@@ -150,9 +150,9 @@ USER_DAY: Final = Table(
 KPI_DAY: Final = Table(
     layer="metrics",
     name="kpi_day",
-    description="One row per UTC day and segment ('all' is everybody): active users, stickiness, sessions, conversion.",
+    description="One row per day and segment ('all' is everybody): active users, stickiness, sessions, conversion.",
     columns=(
-        Column("event_date", "DATE", "UTC day.", True),
+        Column("event_date", "DATE", "Day on the product's clock.", True),
         Column("segment", "VARCHAR", "Kind of user, or 'all'.", True),
         Column("dau", "BIGINT", "Users active on the day.", True),
         Column("wau", "BIGINT", "Users active in the 7 days up to it; NULL until 7 days of data exist."),
@@ -194,9 +194,9 @@ KPI_DAY: Final = Table(
 FEATURE_HEALTH: Final = Table(
     layer="metrics",
     name="feature_health",
-    description="One row per known feature and UTC day: does it keep its promises, how fast does it spend its error budget.",
+    description="One row per known feature and day: does it keep its promises, how fast does it spend its error budget.",
     columns=(
-        Column("event_date", "DATE", "UTC day.", True),
+        Column("event_date", "DATE", "Day on the product's clock.", True),
         Column("feature", "VARCHAR", "Product feature.", True),
         Column("state", "VARCHAR", "healthy, at_risk, degraded, or unknown while there was never evidence.", True),
         Column(

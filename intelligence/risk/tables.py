@@ -15,9 +15,9 @@ def _said(predictor: Predictor) -> str:
 FEATURE_PANEL: Final = Table(
     layer="risk",
     name="feature_panel",
-    description="One row per known feature and UTC day: what a model may look at, all of it known by the end of that day.",
+    description="One row per known feature and day: what a model may look at, all of it known by the end of that day.",
     columns=(
-        Column("event_date", "DATE", "UTC day.", True),
+        Column("event_date", "DATE", "Day on the product's clock.", True),
         Column("feature", "VARCHAR", "Product feature.", True),
         Column("state", "VARCHAR", "Its state in metrics.feature_health on that day.", True),
         Column("users_7d", "DOUBLE", "Mean users a day over the last 7 days."),
@@ -81,7 +81,7 @@ FEATURE_RISK: Final = Table(
     name="feature_risk",
     description="One row per feature that is not degraded: the probability that it will be within the horizon, and why.",
     columns=(
-        Column("event_date", "DATE", "UTC day at whose end the score holds.", True),
+        Column("event_date", "DATE", "day at whose end the score holds.", True),
         Column("feature", "VARCHAR", "Product feature.", True),
         Column("risk_score", "DOUBLE", "Calibrated probability of becoming degraded within the horizon.", True),
         Column("risk_low", "DOUBLE", "Lower bound of its 90 % interval.", True),
@@ -119,7 +119,7 @@ USER_CHURN: Final = Table(
     name="user_churn",
     description="One row per user who was active lately: the probability of not coming back within the horizon, and why.",
     columns=(
-        Column("event_date", "DATE", "UTC day at whose end the score holds.", True),
+        Column("event_date", "DATE", "day at whose end the score holds.", True),
         Column("user_id", "VARCHAR", "Key of dim_users.", True),
         Column("churn_score", "DOUBLE", "Calibrated probability of staying away for the horizon.", True),
         Column("churn_low", "DOUBLE", "Lower bound of its 90 % interval.", True),
@@ -145,7 +145,7 @@ def _training(name: str, unit: Column, what: str) -> Table:
         name=name,
         description=f"The last training for {what}: what each rival said on time that it had not seen, and what came true.",
         columns=(
-            Column("event_date", "DATE", "UTC day at whose end the scores hold.", True),
+            Column("event_date", "DATE", "day at whose end the scores hold.", True),
             unit,
             Column("fold", "BIGINT", "Fold of the rolling origin that judged the row.", True),
             Column("label", "BOOLEAN", "Whether it came true within the horizon.", True),

@@ -60,7 +60,7 @@ SELECT
     CAST(conversions_28d AS BIGINT) AS conversions_28d,
     CAST(rating_sum_28d AS DOUBLE) / nullif(ratings_28d, 0) AS mean_rating_28d,
     CAST(value_28d AS DOUBLE) AS value_28d,
-    least(counted.event_date - CAST(users.first_seen_at AS DATE), 90) AS tenure_days,
+    least(counted.event_date - CAST(local_time(users.first_seen_at) AS DATE), 90) AS tenure_days,
     CASE WHEN counted.event_date + $horizon_days <= $last_day THEN returned.user_id IS NULL END AS label
 FROM counted
 LEFT JOIN returned USING (event_date, user_id)

@@ -8,9 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
+from statistics import median
 from typing import Final
-
-import numpy as np
 
 # No window of the platform reaches over a longer gap.
 LONGEST_GAP: Final = 28
@@ -120,8 +119,8 @@ def _measured(days: Sequence[date], counts: Mapping[date, DayCount]) -> _Stretch
         return _Stretch(tuple(days))
     return _Stretch(
         tuple(days),
-        float(np.median([each.events for each in known])),
-        float(np.median([each.users for each in known])),
+        float(median([each.events for each in known])),
+        float(median([each.users for each in known])),
         max(each.users for each in known),
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from intelligence.sql import literal
+from intelligence.telemetry.local_time import UTC_NAME
 from intelligence.telemetry.values import (
     PLAIN_NUMERALS,
     Numerals,
@@ -116,13 +117,15 @@ CONTRACT_COLUMNS: Final = tuple(field.name for field in CONTRACT)
 REQUIRED_COLUMNS: Final = tuple(field.name for field in CONTRACT if field.required)
 
 
-def typed_sql(field: EventField, raw: str, raw_type: str, numerals: Numerals = PLAIN_NUMERALS) -> str:
+def typed_sql(
+    field: EventField, raw: str, raw_type: str, numerals: Numerals = PLAIN_NUMERALS, *, clock: str = UTC_NAME
+) -> str:
     """Return SQL that casts `raw`, an expression of DuckDB type `raw_type`, to the field's type; NULL where it cannot.
 
-    Times with a zone are moved to UTC, whatever the session's zone; times without one are taken as UTC.
+    Times with a zone are moved to UTC, whatever the session's zone; times without one are of the zone `clock`.
     """
     if field.type == "TIMESTAMP":
-        return time_sql(raw, raw_type)
+        return time_sql(raw, raw_type, clock)
     if field.type == "BOOLEAN":
         return truth_sql(raw, raw_type, numerals)
     if field.whole:

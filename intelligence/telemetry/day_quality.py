@@ -121,13 +121,15 @@ def day_quality(
     today = counts.get(day, _NOTHING)
     minutes = uneven_hours(timezone, Days(day - timedelta(days=HISTORY_DAYS), day + timedelta(days=1)))
     past = _past_of(day, counts, min(counts, default=day) if since is None else since, minutes)
+    if not sum(minutes.get(day, FULL_HOURS)):
+        return DayQuality(None, (), 0.0, (), "whole", f"a day that {timezone} never had")
     active, weekday = past.active, weekday_of(past, day)
     of_weekday = len(weekday.observed) >= 2
     basis = weekday.observed if of_weekday else active if len(active) >= 3 else ()
-    if past.hours and not active:
-        return _unknown(f"no event in the {len(past.hours)} days before: nothing is usual any more")
     if not basis:
-        return _unknown(f"{len(active)} earlier days are too few to judge by")
+        nothing = f"no event in the {len(past.hours)} days before: nothing is usual any more"
+        few = f"{len(active)} earlier days are too few to judge by"
+        return _unknown(nothing if past.hours and not active else few)
     busy = float(np.median([past.per_day(other) for other in active]))
     usual = float(np.median([past.per_day(other) for other in basis])) * sum(minutes.get(day, FULL_HOURS)) / 1440
     expected = usual if of_weekday else None

@@ -2,7 +2,7 @@
 -- of measurements also the least and the most, by which a flat line shows.
 SELECT
     event_date,
-    hour(event_time) AS hour,
+    hour(local_time(event_time)) AS hour,
     count(*) AS events,
     count(session_id) AS session_id,
     count(latency_ms) AS latency_ms,

@@ -1,4 +1,4 @@
--- One token per table and day of the calendar: it changes exactly when a batch arrives that the day's rows are made
+-- One token per table and day of the calendar: it changes exactly when days are told by another clock or a batch arrives that the day's rows are made
 -- from, of those in the lake as of snapshot $as_of. `$tables` lists each table with the days that it looks back (NULL: all of
 -- them).
 WITH touched AS (
@@ -14,7 +14,11 @@ calendar AS (
 day_marks AS (
     SELECT
         calendar.day,
-        md5_number_lower(concat(calendar.day, string_agg(batch_id, ',' ORDER BY batch_id))) AS mark
+        md5_number_lower(concat(
+            calendar.day,
+            string_agg(batch_id, ',' ORDER BY batch_id),
+            (SELECT any_value(timezone) FROM bookkeeping.lake_clock WHERE snapshot_id <= $as_of)
+        )) AS mark
     FROM calendar LEFT JOIN touched USING (day)
     GROUP BY calendar.day
 )

@@ -9,7 +9,7 @@ SELECT
             ELSE content_id
         END AS event_id
     ),
-    CAST(event_time AS DATE) AS event_date
+    CAST(local_time(event_time) AS DATE) AS event_date
 FROM judged
 LEFT JOIN occurrences USING (file_key, source_row)
 WHERE broken IS NULL

@@ -12,6 +12,8 @@ from functools import cache
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
+import polars as pl
+
 from intelligence.tables import Days
 
 UTC_NAME: Final = "UTC"
@@ -61,6 +63,18 @@ def local_time(moment: datetime, timezone: str) -> datetime:
     """
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
     return moment.astimezone(zone(timezone)).replace(tzinfo=None)
+
+
+def local_times(frame: pl.DataFrame, timezone: str) -> pl.DataFrame:
+    """Return the frame with all its times, which are UTC, as the clock of the zone shows them."""
+    if timezone == UTC_NAME:
+        return frame
+    shown = [
+        pl.Series(name, [None if at is None else local_time(at, timezone) for at in frame[name]], frame.schema[name])
+        for name, dtype in frame.schema.items()
+        if isinstance(dtype, pl.Datetime)
+    ]
+    return frame.with_columns(shown)
 
 
 def local_date(moment: datetime, timezone: str) -> date:
@@ -174,20 +188,24 @@ def local_time_sql(column: str, timezone: str) -> str:
 def utc_time_sql(value: str, timezone: str) -> str:
     """Return SQL for the UTC time at which the zone's clock shows `value`.
 
-    A time that the clock shows twice is taken for the first; one that it leaves out, as if it had not been put forward.
+    A time that the clock shows twice is taken for the later one; one that it leaves out is none, and NULL.
     """
     spans = _steps(timezone)
     if {offset for _, offset in spans} == {timedelta()}:
         return value
-    # Until the clock has passed the change on its old reading, the old offset holds: so the first of two is taken.
-    until = [spans[0]]
-    until += [(begins + before, after) for begins, before, after in _changes(timezone)]
-    return _branch(value, [(begins, -offset) for begins, offset in until])
+    shown: list[tuple[datetime, timedelta | None]] = [(datetime.min, -spans[0][1])]
+    for begins, before, after in _changes(timezone):
+        if after > before:
+            shown.append((begins + before, None))
+        shown.append((begins + after, -after))
+    return _branch(value, shown)
 
 
-def _branch(column: str, steps: Sequence[tuple[datetime, timedelta]]) -> str:
-    """Return SQL that adds the offset of the step in which `column` lies, found by halves."""
+def _branch(column: str, steps: Sequence[tuple[datetime, timedelta | None]]) -> str:
+    """Return SQL that adds the offset of the step in which `column` lies, found by halves; NULL where it has none."""
     if len({offset for _, offset in steps}) == 1:
+        if steps[0][1] is None:
+            return "NULL"
         return f"({column} + INTERVAL ({round(steps[0][1].total_seconds())}) SECOND)"
     middle = len(steps) // 2
     before, after = _branch(column, steps[:middle]), _branch(column, steps[middle:])

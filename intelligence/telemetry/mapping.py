@@ -16,6 +16,7 @@ from intelligence.telemetry.contract import (
     placeholder_sql,
     typed_sql,
 )
+from intelligence.telemetry.local_time import UTC_NAME
 from intelligence.telemetry.names import DEFAULT_NAMING, Naming, normalised_name_sql
 from intelligence.telemetry.reading import WHOLE_ROW
 from intelligence.telemetry.values import PLAIN_NUMERALS, Numerals, unknown_sql
@@ -158,6 +159,7 @@ def judged_statement(
     payload: str,
     numerals: Numerals = PLAIN_NUMERALS,
     naming: Naming = DEFAULT_NAMING,
+    clock: str = UTC_NAME,
 ) -> str:
     """Return the statement that makes the temporary `table` from `delivered`, which it reads once.
 
@@ -169,7 +171,8 @@ def judged_statement(
     mapped = [field for field in CONTRACT if raw[field.name] != "NULL"]
     raws = "".join(f", {raw[field.name]} AS {_raw(field.name)}" for field in mapped)
     typed = ", ".join(
-        f"{typed_sql(field, _raw(field.name), types[field.name], numerals)} AS {field.name}" for field in mapped
+        f"{typed_sql(field, _raw(field.name), types[field.name], numerals, clock=clock)} AS {field.name}"
+        for field in mapped
     )
     names = {field.name for field in mapped}
     # Of text that is no name nothing remains but blanks.

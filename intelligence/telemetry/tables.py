@@ -9,7 +9,7 @@ _EVENT_COLUMNS: Final = tuple(
     Column(field.name, field.type, field.description, field.required or field.name == "event_id") for field in CONTRACT
 )
 _ORIGIN_COLUMNS: Final = (
-    Column("event_date", "DATE", "UTC day of event_time.", True),
+    Column("event_date", "DATE", "day of event_time.", True),
     Column("ingested_at", "TIMESTAMP", "When the row was taken in, UTC.", True),
     Column("source", "VARCHAR", "Source in product.yaml that delivered it.", True),
     Column("source_file", "VARCHAR", "File that it stood in.", True),
@@ -45,7 +45,7 @@ EVENTS: Final = Table(
     is_view=True,
     page="""
         WITH hours AS (
-            SELECT event_type, hour(event_time) AS hour, count(*) AS events
+            SELECT event_type, hour(local_time(event_time)) AS hour, count(*) AS events
             FROM telemetry.events WHERE event_date >= $start AND event_date < $end GROUP BY ALL
         )
         SELECT event_type, sum(events) AS events, list(events ORDER BY hour) AS by_hour
@@ -63,7 +63,7 @@ EVENTS: Final = Table(
             contradictions="""
                 SELECT source_file, source_row, event_time, event_date, ingested_at FROM telemetry.events
                 WHERE event_date >= $start AND event_date < $end
-                  AND (CAST(event_time AS DATE) <> event_date OR event_time > ingested_at + INTERVAL 1 DAY)""",
+                  AND (CAST(local_time(event_time) AS DATE) <> event_date OR event_time > ingested_at + INTERVAL 1 DAY)""",
         ),
     ),
 )
@@ -127,7 +127,7 @@ BATCHES: Final = Table(
         Column("accepted", "BIGINT", "Rows that became events.", True),
         Column("duplicates", "BIGINT", "Rows whose event had been delivered before.", True),
         Column("rejected", "BIGINT", "Rows in quarantine.", True),
-        Column("days", "DATE[]", "UTC days to which accepted rows belong.", True),
+        Column("days", "DATE[]", "days to which accepted rows belong.", True),
         Column("ingested_at", "TIMESTAMP", "When it was taken in, UTC.", True),
     ),
     key=("batch_id",),
@@ -170,13 +170,13 @@ DAY_QUALITY: Final = Table(
     name="day_quality",
     description="Whether a day's telemetry is whole, so that a fault of the pipeline is not read as one of the product.",
     columns=(
-        Column("event_date", "DATE", "UTC day.", True),
+        Column("event_date", "DATE", "Day on the product's clock.", True),
         Column("events", "BIGINT", "Events of the day.", True),
         Column(
             "expected_events", "DOUBLE", "Median of the same weekday in the four weeks before; NULL without history."
         ),
         Column("volume_ratio", "DOUBLE", "events / expected_events."),
-        Column("events_by_hour", "BIGINT[]", "Events in each of the 24 UTC hours.", True),
+        Column("events_by_hour", "BIGINT[]", "Events in each of the 24 hours of the product's clock.", True),
         Column("silent_hours", "INTEGER[]", "Hours without one event in which events were expected.", True),
         Column("missing_rate", "DOUBLE", "Share of the day's expected events that those hours should have had."),
         Column(

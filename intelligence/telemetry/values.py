@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from intelligence.sql import literal
+from intelligence.telemetry.local_time import UTC_NAME, utc_time_sql
 
 # White space of Unicode, the blank of Braille, and the marks of byte order that exports leave at the ends of values.
 BLANK: Final = r"\x09-\x0d\x1c-\x20\x{85}\p{Z}\x{2800}\x{200B}\x{FEFF}"
@@ -92,12 +93,15 @@ def _is_timely(raw_type: str) -> bool:
     return raw_type.startswith("TIMESTAMP") or raw_type == "DATE"
 
 
-def time_sql(raw: str, raw_type: str) -> str:
-    """Return SQL for the time `raw` in UTC; a time without a zone is taken as UTC.
+def time_sql(raw: str, raw_type: str, clock: str = UTC_NAME) -> str:
+    """Return SQL for the time `raw` in UTC; a time without a zone is one of the zone `clock`.
 
     Text is read as `2025-05-05`, `2025-05-05T10:15`, with seconds and decimals of them, and behind the clock `Z`, `UTC`,
     an offset (`+02`, `+0200`, `+02:00`, `+02:00:00`) or the name of a zone (`Europe/Berlin`).
     """
+    if clock != UTC_NAME and raw_type != "TIMESTAMP WITH TIME ZONE":
+        moved = f"CASE WHEN {_has_no_zone(raw, raw_type)} THEN {utc_time_sql('shown', clock)} ELSE shown END"
+        return f"list_transform([{time_sql(raw, raw_type)}], lambda shown: {moved})[1]"
     if raw_type == "TIMESTAMP WITH TIME ZONE":
         return f"CASE WHEN isfinite({raw}) THEN timezone('UTC', {raw}) END"
     if _is_timely(raw_type):
@@ -110,6 +114,13 @@ def time_sql(raw: str, raw_type: str) -> str:
         f" WHEN regexp_full_match({raw}, {literal(ZONED_TIME)}) THEN timezone('UTC', TRY_CAST({raw} AS TIMESTAMPTZ))"
         f" ELSE {time_by_parts_sql(raw)} END"
     )
+
+
+def _has_no_zone(raw: str, raw_type: str) -> str:
+    if raw_type != "VARCHAR":
+        return "true"
+    part = f"regexp_extract({stripped_sql(raw)}, {literal(_PARTS)}, ['day', 'clock', 'seconds', 'zone'])['zone']"
+    return f"(regexp_full_match({raw}, {literal(PLAIN_TIME)}) OR {part} = '')"
 
 
 def time_by_parts_sql(raw: str) -> str:

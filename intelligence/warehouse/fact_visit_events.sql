@@ -1,5 +1,5 @@
 -- The events of the days [$start, $end) that bring no session id, each with one: a visit of a user ends after
--- $session_gap_minutes of silence and at midnight UTC.
+-- $session_gap_minutes of silence and at midnight.
 SELECT
     * EXCLUDE (opens_visit, properties, ingested_at, source, source_file, source_row, batch_id) REPLACE (
         concat(user_id, '@', event_date, '#', count(*) FILTER (opens_visit) OVER (

@@ -8,7 +8,7 @@ _WINDOW: Final = "event_date >= $start AND event_date < $end"
 
 _FACT_COLUMNS: Final = (
     Column("event_id", "VARCHAR", "Identity of the event.", True),
-    Column("event_date", "DATE", "UTC day.", True),
+    Column("event_date", "DATE", "Day on the product's clock.", True),
     Column("event_time", "TIMESTAMP", "When it happened, UTC.", True),
     Column("user_id", "VARCHAR", "Key of dim_users.", True),
     Column("session_id", "VARCHAR", "Key of fact_sessions, with the day and the user.", True),
@@ -69,7 +69,7 @@ DIM_FEATURE_METADATA: Final = Table(
         Column("tier", "BIGINT", "0 is vital, 3 is minor.", True),
         Column("flag_key", "VARCHAR", "Feature flag that steers it."),
         Column("is_declared", "BOOLEAN", "Whether product.yaml names it; else these are the defaults.", True),
-        Column("first_seen_date", "DATE", "First UTC day with an event; NULL before any."),
+        Column("first_seen_date", "DATE", "First day with an event; NULL before any."),
         Column("max_error_rate", "DOUBLE", "Share of events that may fail.", True),
         Column("max_crash_rate", "DOUBLE", "Share of events that may crash.", True),
         Column("slow_latency_ms", "DOUBLE", "An event slower than this is slow.", True),
@@ -106,9 +106,15 @@ DIM_RELEASES: Final = Table(
     ),
     key=("app_version", "platform"),
     page="""
-        SELECT app_version, platform, CAST(first_seen_at AS DATE) AS first_seen, CAST(last_seen_at AS DATE) AS last_seen
+        SELECT app_version, platform, CAST(local_time(first_seen_at) AS DATE) AS first_seen,
+               CAST(local_time(last_seen_at) AS DATE) AS last_seen
         FROM warehouse.dim_releases ORDER BY first_seen_at DESC LIMIT 12""",
 )
+
+# The releases with the times at which the product's clock showed them.
+RELEASES: Final = """
+    SELECT * REPLACE (local_time(first_seen_at) AS first_seen_at, local_time(last_seen_at) AS last_seen_at)
+    FROM warehouse.dim_releases"""
 
 FACT_VISIT_EVENTS: Final = Table(
     layer="warehouse",
@@ -176,9 +182,9 @@ FACT_EVENTS: Final = Table(
 FACT_SESSIONS: Final = Table(
     layer="warehouse",
     name="fact_sessions",
-    description="One row per visit of a user on a UTC day; a visit over midnight is two.",
+    description="One row per visit of a user on a day; a visit over midnight is two.",
     columns=(
-        Column("event_date", "DATE", "UTC day.", True),
+        Column("event_date", "DATE", "Day on the product's clock.", True),
         Column("user_id", "VARCHAR", "Key of dim_users.", True),
         Column("session_id", "VARCHAR", "Visit.", True),
         Column("started_at", "TIMESTAMP", "First event, UTC.", True),

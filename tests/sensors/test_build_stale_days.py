@@ -28,7 +28,7 @@ TODAY = FIRST + timedelta(days=DAYS)
 @pytest.fixture
 def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     for module in (sensors.build_stale_days, sensors.train_when_due, sensors.close_the_night):
-        monkeypatch.setattr(module, "today_utc", lambda: TODAY)
+        monkeypatch.setattr(module, "today_of_product", lambda: TODAY)
     made = House(tmp_path / "product")
     made.deliver(range(DAYS))
     made.carry_out(made.tick(take_in_new_files)[0])
@@ -150,7 +150,7 @@ def test_from_files_to_scores_by_ticks_alone_and_the_night_is_closed(house: Hous
     assert "Every day is built" in house.tick(build_stale_days), "the day is not over"
     tomorrow = TODAY + timedelta(days=1)
     for module in (sensors.build_stale_days, sensors.close_the_night):
-        monkeypatch.setattr(module, "today_utc", lambda: tomorrow)
+        monkeypatch.setattr(module, "today_of_product", lambda: tomorrow)
     assert {request.partition_key for request in house.tick(build_stale_days)} == {str(TODAY)}
 
     request = night(house)
@@ -164,12 +164,12 @@ def test_from_files_to_scores_by_ticks_alone_and_the_night_is_closed(house: Hous
     assert isinstance(night(house), dg.SkipReason)
     judged = house.lake.frame("SELECT events FROM telemetry.day_quality WHERE event_date = $day", {"day": TODAY})
     assert judged.item() > 0
-    monkeypatch.setattr(sensors.close_the_night, "today_utc", lambda: tomorrow + timedelta(days=3))
+    monkeypatch.setattr(sensors.close_the_night, "today_of_product", lambda: tomorrow + timedelta(days=3))
     missed = night(house)
     assert (missed.tags["dagster/asset_partition_range_start"], missed.partition_key) == (str(tomorrow), None)
 
 
 def test_a_product_whose_data_has_ended_has_no_night_to_close(house: House, monkeypatch: object) -> None:
     after = date.fromisoformat(DAY.get_partition_keys()[-1]) + timedelta(days=40)
-    monkeypatch.setattr(sensors.close_the_night, "today_utc", lambda: after)
+    monkeypatch.setattr(sensors.close_the_night, "today_of_product", lambda: after)
     assert isinstance(night(house), dg.SkipReason)

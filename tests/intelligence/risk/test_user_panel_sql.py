@@ -11,6 +11,7 @@ import pytest
 
 from intelligence.risk.predictors import USER_PREDICTORS, names_of
 from intelligence.sql import sql
+from intelligence.telemetry.local_time import in_zone
 
 START = date(2026, 1, 1)
 PREDICTORS = names_of(USER_PREDICTORS)
@@ -48,7 +49,7 @@ def panel(
             "days": [day(number) for number in days], "last_day": day(last), "window_days": window,
             "horizon_days": horizon, "users_per_thousand": per_thousand,
         }  # fmt: skip
-        return connection.execute(sql("risk/user_panel.sql"), asked).pl()
+        return connection.execute(in_zone(sql("risk/user_panel.sql"), "UTC"), asked).pl()
 
 
 def crowd(*, users: int = 60, length: int = 60, seed: int = 4) -> pl.DataFrame:

@@ -211,6 +211,7 @@ def test_a_day_that_never_was_is_no_day_of_silence() -> None:
     known = {date(2011, 12, 1) + timedelta(days=n): counts(OFFICE) for n in range(50) if n != 29}
     after = {d: day_quality(d, known, timezone="Pacific/Apia").verdict for d in known if d > date(2011, 12, 20)}
     assert "empty" not in after.values()
+    assert day_quality(date(2011, 12, 30), known, timezone="Pacific/Apia").verdict == "whole"
 
 
 def counted(moments: list[datetime]) -> pl.DataFrame:
