@@ -57,7 +57,7 @@ class Workbench:
         return report
 
     def assert_conserved(self) -> None:
-        for claim in BATCHES.claims:
+        for claim in (claim for claim in BATCHES.claims if claim.name == "events_are_conserved"):
             assert self.lake.frame(claim.contradictions).is_empty()
         positions = "SELECT batch_id, source_file, source_row FROM {} GROUP BY ALL HAVING count(*) > 1"
         assert self.lake.frame(positions.format(RAW_EVENTS.path)).is_empty()
