@@ -36,6 +36,7 @@ class Outcome:
     days: set[date] = field(default_factory=set)
     failed_checks: list[tuple[str, str, str]] = field(default_factory=list)
     refused: list[tuple[str, str, str]] = field(default_factory=list)
+    left: list[tuple[str, str]] = field(default_factory=list)
     told: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     error: str | None = None
@@ -165,6 +166,8 @@ def _ran(defs: dg.Definitions, instance: dg.DagsterInstance, step: Step, outcome
         if "changed" in check.metadata:
             change = str(check.metadata["changed"].value)
             outcome.changed.append(f"{change[0].upper()}{change[1:]}.")
+        if "left" in check.metadata:
+            outcome.left += [(row.data["file"], row.data["why"]) for row in check.metadata["left"].records]
         if "refused" in check.metadata:
             records = check.metadata["refused"].records
             outcome.refused += [(row.data["file"], row.data["problem"], row.data["next_step"]) for row in records]

@@ -62,6 +62,7 @@ def delivered(
         metadata={
             **({"refused": table_value(pl.DataFrame(report.refusals))} if report.refused else {}),
             **({"changed": report.change} if report.change else {}),
+            **({"left": table_value(pl.DataFrame(report.left, ["file", "why"], orient="row"))} if report.left else {}),
         },
     )
 

@@ -102,6 +102,8 @@ def simulated_file(day: date, events: int, folder: Path) -> Path:
         plan = SimulationPlan(events_per_day=SIMULATED_TIMES * events, first_day=FIRST_DAY, planted=False)
         half = file.with_suffix(".half")
         simulated_day(plan, day).sample(events, seed=7).sort("event_time").write_parquet(half)
+        # A file that was written just now would be left.
+        os.utime(half, (0, 0))
         os.replace(half, file)
     return file
 

@@ -616,7 +616,11 @@ def _stopped() -> NoReturn:
 def _brought_up_to_date() -> "Outcome":
     from assets.pipeline import brought_up_to_date
     from assets.steps import today_of_product
+    from resources.arrivals import let_settle
+    from resources.product_file import product_at
+    from resources.settings import settings
 
+    let_settle(product_at(settings().product_file), say=errors.print)
     outcome = _done(
         lambda defs, lake, instance, listener: brought_up_to_date(
             defs, lake, instance, today=today_of_product(), listener=listener
@@ -638,6 +642,8 @@ def _say_what_came_of_it(outcome: "Outcome") -> None:
     _warn_of_unmatched_globs()
     for error in terminal.refusals(outcome.refused):
         _tell(error)
+    for name, why in outcome.left:
+        _say(f"{name} was left: {why}. Run `intelligence ingest` again when it is whole.")
     if outcome.failed_checks:
         console.print(terminal.failed_checks_table(outcome.failed_checks))
         console.print()

@@ -63,6 +63,7 @@ class Source(Section):
     delimiter: str = Field(",", min_length=1, max_length=1)
     null_values: tuple[str, ...] = ("",)
     timezone: str | None = None
+    ids_with: str | None = None
     decimal: Literal[".", ","] = "."
     thousands: str = Field("", max_length=1)
 
@@ -283,6 +284,28 @@ class Product(Section):
     def clock_of(self, source: Source) -> str:
         """Return the time zone of the source's times without one: its own, or UTC; a simulator lives by the product's."""
         return source.timezone or (self.timezone if source.simulate else UTC_NAME)
+
+    @model_validator(mode="after")
+    def _ids_are_shared_with_sources(self) -> "Product":
+        names = [source.name for source in self.sources]
+        for source in self.sources:
+            if source.ids_with is not None and (source.ids_with not in names or source.ids_with == source.name):
+                others = [name for name in names if name != source.name]
+                raise ValueError(
+                    f"shares the ids of `{source.name}` with `{source.ids_with}`, which is no other"
+                    f" source{nearest(source.ids_with, others)}"
+                )
+        return self
+
+    def sources_of_one_id(self, name: str) -> tuple[str, ...]:
+        """Return the sources in which an id of this one means the same event: itself, and all that `ids_with` links to it."""
+        linked = {name}
+        while True:
+            links = {s.name for s in self.sources if s.ids_with in linked}
+            links |= {s.ids_with for s in self.sources if s.name in linked and s.ids_with}
+            if links <= linked:
+                return tuple(sorted(linked))
+            linked |= links
 
     def flag_of(self, feature: str) -> str | None:
         """Return the key of the feature's flag; None where it has none."""

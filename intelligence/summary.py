@@ -1,7 +1,7 @@
 """What a person wants to know at the end of a run: counts, features in trouble, faulty days, planted against found."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -33,6 +33,13 @@ SELECT count(*) FILTER (delivered) AS files, coalesce(sum(rows_in) FILTER (deliv
        coalesce(sum(accepted), 0)::BIGINT AS accepted, coalesce(sum(duplicates), 0)::BIGINT AS duplicates,
        (SELECT count(*) FROM telemetry.rejected_events WHERE redriven_in IS NULL) AS rejected
 FROM (SELECT *, NOT starts_with(batch_id, 'redrive-') AS delivered FROM telemetry.batches)
+"""
+
+CONFLICTS: Final = """
+SELECT source, count(*) AS rows, count(DISTINCT event_id) AS ids, min(event_date) AS first_day, max(event_date) AS last_day,
+       arg_min(event_id, (event_time, source_file, source_row)) AS example,
+       arg_min(parse_filename(source_file) || ':' || source_row, (event_time, source_file, source_row)) AS found_at
+FROM telemetry.raw_events WHERE is_conflict GROUP BY source ORDER BY rows DESC, source
 """
 
 LAST_DAY: Final = "SELECT max(event_date) AS day, min(event_date) AS first_day FROM metrics.feature_health"
@@ -226,6 +233,7 @@ class Summary:
     decisions: DecisionSummary | None
     gaps: tuple[Gap, ...] = ()
     pulse: Mapping[str, Any] | None = None
+    conflicts: pl.DataFrame = field(default_factory=pl.DataFrame)
 
 
 class Frame(Protocol):
@@ -242,6 +250,7 @@ def summary(frame: Frame, product: Product) -> Summary:
         totals=frame(TOTALS),
         left_out=frame(LEFT_OUT),
         like_bots=frame(LIKE_A_BOT, {"start": last_day or date.min, "end": date.max}),
+        conflicts=frame(CONFLICTS),
         waiting=frame(WAITING),
         faults=faults,
         last_day=last_day,

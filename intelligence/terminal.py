@@ -80,6 +80,7 @@ def _attention(summary: Summary, most: int | None) -> Iterator[RenderableType]:
     if weighty:
         yield gaps_text(weighty[:most])
         yield from _rest(len(weighty), most)
+    yield from map(conflict_text, summary.conflicts.iter_rows(named=True))
     waiting = waiting_table(summary.waiting.head(most) if most else summary.waiting)
     if waiting:
         yield waiting
@@ -175,6 +176,17 @@ def like_bots_parts(like_bots: pl.DataFrame) -> Iterator[RenderableType]:
             " product's file: its events stay in telemetry and count nowhere else.",
             style="yellow",
         )
+
+
+def conflict_text(conflict: Mapping[str, Any]) -> str:
+    """Return how many rows of a source bear the id of an event with other content, the first of them, and what to do."""
+    rows, ids, source = conflict["rows"], conflict["ids"], conflict["source"]
+    return (
+        f"{source}: {rows:,} {'row bears' if rows == 1 else 'rows bear'} the id of an event with other content and"
+        f" {'does' if rows == 1 else 'do'} not count ({ids:,} {'id' if ids == 1 else 'ids'}; the first is"
+        f" {conflict['example']} in {conflict['found_at']}). An id must belong to one event: map `event_id` to a"
+        " column that is unique, or to NULL where none is."
+    )
 
 
 def trouble_table(trouble: pl.DataFrame, day: date, evidence: Mapping[str, int]) -> RenderableType:

@@ -2,17 +2,17 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from intelligence.product import Product
-from resources.delivery import deliveries
+from resources import settling
+from resources.delivery import deliveries, display_name, matched_files
 from resources.flag_file import FlagFile
+from resources.ingest import new_files
 from resources.lake import Lake
 from resources.redating import is_of_another_clock
-
-SETTLED_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +28,28 @@ class Arrivals:
 
 
 def arrivals(lake: Lake, product: Product, landing: Path, *, flags: FlagFile | None = None) -> Arrivals:
-    """Return the files that wait. A simulated source delivers what is missing of it first."""
-    known = set(lake.frame("SELECT batch_id FROM telemetry.batches")["batch_id"]) if lake.exists() else set()
-    files = deliveries(product, landing, flags=flags)
-    waiting = [file for file in files if file.batch_id not in known and _is_settled(file.path)]
+    """Return the files that wait, which are those that an intake takes. A simulated source delivers what is missing of it first."""
+    waiting = new_files(lake, product, deliveries(product, landing, flags=flags))
     digest = hashlib.sha256(product.model_dump_json(include={"sources", "timezone"}).encode())
     for batch in sorted(file.batch_id for file in waiting):
         digest.update(batch.encode())
     return Arrivals([file.name for file in waiting], digest.hexdigest()[:20], is_of_another_clock(lake, product))
 
 
-def _is_settled(path: Path) -> bool:
+def let_settle(product: Product, *, say: Callable[[str], None]) -> None:
+    """Wait once, for as long as files that were written just now need to count as settled, and say so.
+
+    For a person who has just put a file there: what wakes by itself comes again instead.
+    """
+    fresh = {path: wait for source in product.sources for path in matched_files(source) if (wait := _wait_s(path)) > 0}
+    if fresh:
+        first, others = display_name(next(iter(fresh))), f" and {len(fresh) - 1} more" if len(fresh) > 1 else ""
+        say(f"{first}{others} was written just now; waiting until nobody writes any more.")
+        time.sleep(min(max(fresh.values()) + 0.1, settling.SETTLED_S + 0.1))
+
+
+def _wait_s(path: Path) -> float:
     try:
-        return time.time() - path.stat().st_mtime >= SETTLED_S
+        return 0.0 if settling.has_unfinished_name(path.name) else settling.SETTLED_S - settling.quiet_s(path.stat())
     except OSError:
-        return False
+        return 0.0

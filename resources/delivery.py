@@ -30,6 +30,7 @@ from resources.faults import reach
 from resources.flag_file import FlagFile
 from resources.honoured_flags import hidden_from
 from resources.settings import ROOT
+from resources.settling import STILL_WRITTEN, marks, why_left
 
 HEADER_BYTES = 1_048_576
 BYTES_AT_ONCE = 4_194_304
@@ -41,7 +42,8 @@ BROKEN_FILE = (OSError, EOFError, zlib.error)
 class Delivery:
     """A file of a source; `batch_id` is the SHA-256 of its bytes and of what its folders say, `name` how the lake calls it.
 
-    `fault` is what is wrong with a file that cannot even be opened.
+    `fault` is what is wrong with a file that cannot even be opened; `left` is why it is not to be read now. `marks` are what
+    would change with the file that was found at `original`, which may be read from a copy; empty where nobody else can write it.
     """
 
     source: str
@@ -50,6 +52,16 @@ class Delivery:
     batch_id: str
     bytes: int
     fault: SourceFileError | None = None
+    left: str | None = None
+    marks: tuple[int, ...] = ()
+    original: Path | None = None
+
+    def has_changed(self) -> bool:
+        """Return whether the file is not the one any more that was found."""
+        try:
+            return self.original is not None and marks(self.original) != self.marks
+        except OSError:
+            return True
 
 
 def deliveries(
@@ -59,12 +71,14 @@ def deliveries(
     flags: FlagFile | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Delivery]:
-    """Return every file that the product's sources deliver, each content once, in the order of sources and names.
+    """Return every file that the product's sources deliver, each content once a source, in the order of sources and names.
 
-    A simulated source first writes what is missing of its files under `landing`, where digests are remembered too; what
-    the flags hide by then is not in them.
+    A file that two sources name is delivered by the first of them. Files that somebody still writes are among them, marked as
+    left: they are not read. A simulated source first writes what is missing of its files under `landing`, where digests are
+    remembered too; what the flags hide by then is not in them.
     """
-    found: dict[str, Delivery] = {}
+    found: dict[tuple[str, str], Delivery] = {}
+    taken: set[Path] = set()
     digests = Digests(landing / REMEMBERED_DIGESTS)
     shown = partial(_shown, product, flags) if flags else None
     with ThreadPoolExecutor() as threads:
@@ -74,9 +88,12 @@ def deliveries(
                 if source.simulate
                 else matched_files(source)
             )
-            for delivery in threads.map(partial(delivered_file, source.name, digest_of=digests.sha256), paths):
+            own = [path for path in paths if path not in taken]
+            taken.update(own)
+            look = _found_file if source.files else delivered_file
+            for delivery in threads.map(partial(look, source.name, digest_of=digests.sha256), own):
                 told = _with_folders(delivery, source)
-                found.setdefault(told.batch_id, told)
+                found.setdefault((source.name, told.batch_id), told)
     digests.remember()
     return list(found.values())
 
@@ -97,10 +114,25 @@ def delivered_file(source: str, path: Path, *, digest_of: Callable[[Path], str] 
 def _with_folders(delivery: Delivery, source: Source) -> Delivery:
     """Return the delivery, told from others of the same bytes by what its folders say of the source's columns."""
     values = folder_values(delivery.name, named=CONTRACT_COLUMNS, mapping=source.mapping)
-    if not values or delivery.fault:
+    if not values or delivery.fault or delivery.left:
         return delivery
     said = json.dumps([delivery.batch_id, *sorted(values.items())])
     return replace(delivery, batch_id=hashlib.sha256(said.encode()).hexdigest())
+
+
+def _found_file(source: str, path: Path, *, digest_of: Callable[[Path], str]) -> Delivery:
+    """Return the same of a file that others write: left where they are not done, or where it changes while it is read."""
+    name = display_name(path)
+    try:
+        left, before = why_left(path), marks(path)
+    except OSError:
+        return delivered_file(source, path)
+    found = None if left else delivered_file(source, path, digest_of=digest_of)
+    if found:
+        found = replace(found, marks=before, original=path)
+        if not found.has_changed():
+            return found
+    return Delivery(source, path, name, f"left:{name}", before[0], left=left or STILL_WRITTEN)
 
 
 def matched_files(source: Source) -> list[Path]:

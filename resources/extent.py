@@ -80,6 +80,23 @@ def renew(connection: duckdb.DuckDBPyConnection, product: Product) -> None:
         _take_back(connection, lost)
 
 
+def take_back(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -> None:
+    """Let what was built forget, in the open transaction, that these days held events which are none any more.
+
+    A day that lies before or after all that still hold events leaves the daily tables; the others are built anew as they are stale.
+    """
+    if not _were_built(connection, days):
+        return
+    first, last = connection.execute(
+        "SELECT min(day), max(day) FROM (SELECT unnest(days) AS day FROM telemetry.batches)"
+    ).fetchone() or (None, None)
+    beyond = [day for day in days if first is None or not first <= day <= last]
+    if beyond:
+        _take_back(connection, beyond)
+    else:
+        forget_folded(connection)
+
+
 def _were_built(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -> bool:
     query = "SELECT 1 FROM bookkeeping.day_builds WHERE list_contains($days::DATE[], day) LIMIT 1"
     return connection.execute(query, {"days": list(days)}).fetchone() is not None

@@ -4,7 +4,7 @@ import json
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import groupby
 from pathlib import Path
 
@@ -12,14 +12,16 @@ import duckdb
 
 from intelligence.errors import SourceFileError
 from intelligence.product import Product, Source
-from intelligence.sql import literal, sql
+from intelligence.sql import sql
 from intelligence.telemetry import reading
 from resources.delivery import Delivery, check_names, content_bytes, header, unreadable
 from resources.extent import renew, set_aside_now, set_aside_of
 from resources.faults import reach
+from resources.identity import settle, write_events
 from resources.judging import Group, judge_files
 from resources.lake import Lake
 from resources.redating import redated
+from resources.settling import STILL_WRITTEN
 from resources.shapes import as_read, delimiter_of
 
 FILES_AT_ONCE = 90
@@ -30,7 +32,7 @@ PACKED_BYTES_AT_ONCE = 100_000_000
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What became of one delivery: rows_in = accepted + duplicates + rejected."""
+    """What became of one delivery: rows_in = accepted + duplicates + rejected; `conflicts` are some of the duplicates."""
 
     batch_id: str
     source: str
@@ -38,18 +40,20 @@ class Batch:
     rows_in: int
     accepted: int
     duplicates: int
+    conflicts: int
     rejected: int
     days: tuple[date, ...]
 
 
 @dataclass(slots=True)
 class IngestReport:
-    """What one ingest did: new batches, files already known, files refused with the reason, and what a changed setting moved."""
+    """What one ingest did: new batches, files known, files refused or left with the reason, and what a changed setting moved."""
 
     batches: list[Batch] = field(default_factory=list)
     known: int = 0
     refused: list[tuple[str, SourceFileError]] = field(default_factory=list)
     change: str | None = None
+    left: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def days(self) -> tuple[date, ...]:
@@ -72,13 +76,14 @@ def ingested(
 ) -> IngestReport:
     """Return what became of the files; those whose bytes the lake already holds are passed over.
 
-    A file that its source does not describe is refused before anything of it is written, and the others go on.
+    A file that its source does not describe is refused before anything of it is written, and the others go on; one that
+    somebody still writes is left for later.
     """
-    report = IngestReport()
+    report = IngestReport(left=[(file.name, file.left) for file in files if file.left])
     report.change = redated(lake, product)
     _renew_extent(lake, product)
-    new = _unknown(lake, files)
-    report.known = len(files) - len(new)
+    new = new_files(lake, product, files)
+    report.known = len(files) - len(new) - len(report.left)
     taken = 0
     # What no reader takes as it is lies there as a plain copy while it is read.
     with tempfile.TemporaryDirectory() as folder:
@@ -98,9 +103,28 @@ def _renew_extent(lake: Lake, product: Product) -> None:
         lake.commit(lambda connection: renew(connection, product))
 
 
-def _unknown(lake: Lake, files: Sequence[Delivery]) -> list[Delivery]:
-    known = set(lake.frame("SELECT batch_id FROM telemetry.batches")["batch_id"])
-    return list({file.batch_id: file for file in reversed(files) if file.batch_id not in known}.values())[::-1]
+def new_files(lake: Lake, product: Product, files: Sequence[Delivery]) -> list[Delivery]:
+    """Return those of the files that are to be taken in: their bytes are not in the lake from their source, each content once.
+
+    `batch_id` of what is returned is the one for the ledger: bytes that it holds from another source get a number behind
+    their digest. What came from a source that product.yaml names no more is known to all of them.
+    """
+    held = lake.frame("SELECT batch_id, source FROM telemetry.batches").rows() if lake.exists() else []
+    declared = {source.name for source in product.sources}
+    known: dict[str, list[str]] = {}
+    for batch_id, source in held:
+        known.setdefault(batch_id[:64], []).append(source)
+    new = []
+    for file in _each_once(files):
+        holders = known.setdefault(file.batch_id, [])
+        if file.source not in holders and declared.issuperset(holders):
+            holders.append(file.source)
+            new.append(replace(file, batch_id=f"{file.batch_id}-{len(holders)}" if len(holders) > 1 else file.batch_id))
+    return new
+
+
+def _each_once(files: Sequence[Delivery]) -> list[Delivery]:
+    return list({(file.source, file.batch_id): file for file in reversed(files) if not file.left}.values())[::-1]
 
 
 def _groups(
@@ -118,7 +142,7 @@ def _groups(
                 columns = _columns(connection, read, format_, sources[file.source])
                 delimiter = delimiter_of(sources[file.source], file.name)
             except SourceFileError as error:
-                report.refused.append(_refusal(file, error))
+                _refuse(report, file, error)
             else:
                 shaped.append((file.source, format_, compression, columns, delimiter, read))
     for (source, format_, compression, columns, delimiter), members in groupby(shaped, key=lambda item: item[:5]):
@@ -155,9 +179,12 @@ def _chunks(files: Sequence[Delivery], *, most_bytes: int) -> Iterator[tuple[Del
         yield tuple(chunk)
 
 
-def _refusal(file: Delivery, error: SourceFileError) -> tuple[str, SourceFileError]:
-    """Return the file's name with the error, which names it the same way."""
-    return file.name, SourceFileError(file.name, error.problem, hint=error.hint)
+def _refuse(report: IngestReport, file: Delivery, error: SourceFileError) -> None:
+    """Note the file's error under the name of the file, or that it is left where it changed since it was found."""
+    if file.has_changed():
+        report.left.append((file.name, STILL_WRITTEN))
+    else:
+        report.refused.append((file.name, SourceFileError(file.name, error.problem, hint=error.hint)))
 
 
 def _take(lake: Lake, product: Product, group: Group, report: IngestReport, *, now: datetime) -> None:
@@ -166,7 +193,7 @@ def _take(lake: Lake, product: Product, group: Group, report: IngestReport, *, n
             report.batches += _taken(lake, connection, product, group, now=now)
     except SourceFileError as error:
         if len(group.files) == 1:
-            report.refused.append(_refusal(group.files[0], error))
+            _refuse(report, group.files[0], error)
             return
         for file in group.files:
             _take(lake, product, replace(group, files=(file,)), report, now=now)
@@ -176,6 +203,9 @@ def _taken(
     lake: Lake, connection: duckdb.DuckDBPyConnection, product: Product, group: Group, *, now: datetime
 ) -> list[Batch]:
     columns = judge_files(connection, group, product, now=now)
+    for file in group.files:
+        if file.has_changed():
+            raise SourceFileError(file.name, f"{STILL_WRITTEN}.", hint="Run `intelligence ingest` again.")
     reach("ingest.staged")
     batches = lake.commit(
         lambda connection: _written(connection, columns, product, source=group.source.name, now=now), on=connection
@@ -196,7 +226,7 @@ def _written(
     facts = {"source": source, "ingested_at": now}
     # Another process may have taken the same bytes since this one looked.
     connection.execute("DELETE FROM deliveries WHERE batch_id IN (SELECT batch_id FROM telemetry.batches)")
-    write_events(connection, facts)
+    write_events(connection, facts, product.sources_of_one_id(source))
     reach("ingest.events_written")
     connection.execute(
         "INSERT INTO telemetry.rejected_events BY NAME SELECT rejected.* EXCLUDE (file_key), batch_id, source_file,"
@@ -206,31 +236,17 @@ def _written(
     )
     reach("ingest.rejects_written")
     connection.execute(sql("telemetry/ledger.sql"), {**facts, "columns": json.dumps(dict(columns))})
+    settle(connection)
     renew(connection, product)
     reach("ingest.ledger_written")
     return batches_of(connection)
 
 
-def write_events(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, object]) -> None:
-    """Insert the rows of `identified` into raw_events, marking those whose event the lake already holds.
-
-    Leaves the temporary table `stored`, what became of each delivery, for the ledger.
-    """
-    days = [row[0] for row in connection.execute("SELECT DISTINCT event_date FROM identified").fetchall()]
-    around = sorted({day + timedelta(days=offset) for day in days for offset in (-1, 0, 1)})
-    literal_days = ", ".join(f"DATE {literal(str(day))}" for day in around) or "NULL"
-    connection.execute(
-        "CREATE OR REPLACE TEMP TABLE known AS SELECT DISTINCT event_id, event_date FROM telemetry.raw_events"
-        f" SEMI JOIN identified USING (event_id) WHERE NOT is_duplicate AND raw_events.event_date IN ({literal_days})"
-    )
-    connection.execute(f"INSERT INTO telemetry.raw_events BY NAME {sql('telemetry/accepted.sql')}", dict(facts))
-    connection.execute(sql("telemetry/stored.sql"), {"first": min(days, default=None), "last": max(days, default=None)})
-
-
 def batches_of(connection: duckdb.DuckDBPyConnection) -> list[Batch]:
     """Return the ledger's rows of the present deliveries."""
     rows = connection.execute(
-        "SELECT batch_id, source, source_file, rows_in, accepted, duplicates, rejected, days FROM telemetry.batches"
+        "SELECT batch_id, source, source_file, rows_in, accepted, duplicates, conflicts, rejected, days"
+        " FROM telemetry.batches"
         " SEMI JOIN deliveries USING (batch_id) ORDER BY source_file"
     ).fetchall()
-    return [Batch(*row[:7], days=tuple(row[7])) for row in rows]
+    return [Batch(*row[:8], days=tuple(row[8])) for row in rows]

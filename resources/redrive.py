@@ -13,7 +13,8 @@ from intelligence.sql import sql
 from intelligence.telemetry.mapping import raw_expressions, rejected_query
 from intelligence.telemetry.reading import REDRIVEN_CONTENT_ID, Format, format_of, redriven_delivered
 from resources.extent import renew
-from resources.ingest import batches_of, write_events
+from resources.identity import settle, write_events
+from resources.ingest import batches_of
 from resources.judging import absent_keys, judge, mapping_error
 from resources.lake import Lake
 
@@ -139,9 +140,10 @@ def _written(
     if not _count(connection, _PASSED):
         return RedriveReport(taken)
     connection.execute(_DELIVERIES)
-    write_events(connection, facts)
+    write_events(connection, facts, product.sources_of_one_id(str(facts["source"])))
     connection.execute(_MARK)
     connection.execute(sql("telemetry/redriven.sql"), {**facts, "columns": shape})
+    settle(connection)
     renew(connection, product)
     batches = batches_of(connection)
     return RedriveReport(taken, sum(batch.accepted for batch in batches), sum(batch.duplicates for batch in batches))

@@ -5,6 +5,7 @@ import os
 
 import pytest
 
+from resources import settling
 from resources.mlflow_store import quiet_environment
 
 quiet_environment()
@@ -35,3 +36,9 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
+
+
+@pytest.fixture(autouse=True)
+def settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files count as settled when they are written; what is about settling sets the time back."""
+    monkeypatch.setattr(settling, "SETTLED_S", 0.0)

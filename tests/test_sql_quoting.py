@@ -44,6 +44,7 @@ MAKERS = (
     "intelligence/risk/tables.py",
     "intelligence/telemetry/contract.py",
     "intelligence/telemetry/guesses.py",
+    "intelligence/telemetry/identity.py",
     "intelligence/telemetry/local_time.py",
     "intelligence/telemetry/mapping.py",
     "intelligence/telemetry/names.py",

@@ -1,14 +1,19 @@
--- One token per table and day of the calendar: it changes exactly when days are told by another clock or a batch arrives that the day's rows are made
--- from, of those in the lake as of snapshot $as_of. `$tables` lists each table with the days that it looks back (NULL: all of
--- them).
-WITH touched AS (
+-- One token per table and day of the calendar: it changes exactly when days are told by another clock, or a batch arrives that
+-- the day's rows are made from, or that changes which of them count, of those in the lake as of snapshot $as_of. `$tables` lists
+-- each table with the days that it looks back (NULL: all of them).
+WITH held AS (
     SELECT * FROM (SELECT unnest(days) AS day, batch_id FROM telemetry.batches WHERE snapshot_id <= $as_of)
     ANTI JOIN bookkeeping.days_set_aside USING (day)
+),
+touched AS (
+    FROM held
+    UNION ALL
+    SELECT unnest(changed_days), batch_id || ' changed' FROM telemetry.batches WHERE snapshot_id <= $as_of
 ),
 calendar AS (
     SELECT CAST(day AS DATE) AS day
     FROM generate_series(
-        (SELECT min(day) FROM touched), (SELECT max(day) FROM touched), INTERVAL 1 DAY
+        (SELECT min(day) FROM held), (SELECT max(day) FROM held), INTERVAL 1 DAY
     ) AS series (day)
 ),
 day_marks AS (

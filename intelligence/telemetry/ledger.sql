@@ -16,6 +16,7 @@ SELECT
     coalesce(readable_rows, 0) + coalesce(unreadable_rows, 0) AS rows_in,
     coalesce(accepted, 0) AS accepted,
     coalesce(duplicates, 0) AS duplicates,
+    coalesce(conflicts, 0) AS conflicts,
     coalesce(rejected, 0) AS rejected,
     coalesce(days, []) AS days,
     $ingested_at AS ingested_at

@@ -10,6 +10,7 @@ SELECT
     rows_in,
     coalesce(accepted, 0) AS accepted,
     coalesce(duplicates, 0) AS duplicates,
+    coalesce(conflicts, 0) AS conflicts,
     0 AS rejected,
     coalesce(days, []) AS days,
     $ingested_at AS ingested_at

@@ -4,12 +4,13 @@ SELECT
     batch_id,
     CAST(sum(rows) FILTER (NOT is_duplicate) AS BIGINT) AS accepted,
     CAST(sum(rows) FILTER (is_duplicate) AS BIGINT) AS duplicates,
-    list(event_date ORDER BY event_date) FILTER (NOT is_duplicate) AS days
+    CAST(sum(rows) FILTER (is_conflict) AS BIGINT) AS conflicts,
+    list(DISTINCT event_date ORDER BY event_date) FILTER (NOT is_duplicate) AS days
 FROM (
-    SELECT batch_id, event_date, is_duplicate, count(*) AS rows
+    SELECT batch_id, event_date, is_duplicate, is_conflict, count(*) AS rows
     FROM telemetry.raw_events
     WHERE event_date BETWEEN $first AND $last
-    GROUP BY batch_id, event_date, is_duplicate
+    GROUP BY batch_id, event_date, is_duplicate, is_conflict
 )
 SEMI JOIN deliveries USING (batch_id)
 GROUP BY batch_id

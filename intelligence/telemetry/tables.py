@@ -24,15 +24,37 @@ RAW_EVENTS: Final = Table(
     columns=(
         *_EVENT_COLUMNS,
         *_ORIGIN_COLUMNS,
-        Column("is_duplicate", "BOOLEAN", "Whether the event had been delivered before.", True),
+        Column(
+            "is_duplicate",
+            "BOOLEAN",
+            "Whether another row stands for the event, so that this one does not count.",
+            True,
+        ),
+        Column(
+            "is_conflict", "BOOLEAN", "Whether that row has the same id but other content; NULL where never looked at."
+        ),
     ),
     key=("batch_id", "source_row"),
     position_key=True,
     day="event_date",
     page="""
-        SELECT event_date, count(*) AS rows, count(*) FILTER (is_duplicate) AS repeated
+        SELECT event_date, count(*) AS rows, count(*) FILTER (is_duplicate) AS repeated,
+               count(*) FILTER (is_conflict) AS conflicting
         FROM telemetry.raw_events WHERE event_date >= $start AND event_date < $end
         GROUP BY event_date ORDER BY event_date DESC LIMIT 12""",
+    claims=(
+        Claim(
+            name="an_id_has_one_content",
+            description="Rows with the same id are the same event, delivered again; one with other content does not count.",
+            contradictions="""
+                SELECT event_date, source, event_id, count(*) AS rows,
+                       min(parse_filename(source_file) || ':' || source_row) AS found_at
+                FROM telemetry.raw_events WHERE is_conflict AND event_date >= $start AND event_date < $end
+                GROUP BY ALL ORDER BY rows DESC, event_date, source, event_id""",
+            severity="WARN",
+            blocking=False,
+        ),
+    ),
 )
 
 EVENTS: Final = Table(
@@ -40,7 +62,7 @@ EVENTS: Final = Table(
     name="events",
     description="What counts: each event once. A view over raw_events.",
     columns=(*_EVENT_COLUMNS, *_ORIGIN_COLUMNS),
-    key=("event_date", "event_id"),
+    key=("event_date", "source", "event_id"),
     day="event_date",
     is_view=True,
     page="""
@@ -53,7 +75,7 @@ EVENTS: Final = Table(
     claims=(
         unique_claim(
             "telemetry.events",
-            ("event_date", "event_id"),
+            ("event_date", "source", "event_id"),
             where="event_date >= $start AND event_date < $end",
             by="hash",
         ),
@@ -125,10 +147,12 @@ BATCHES: Final = Table(
         Column("columns", "VARCHAR", "Names and types of the file's own columns, as JSON.", True),
         Column("rows_in", "BIGINT", "Rows found in the file, unreadable ones included.", True),
         Column("accepted", "BIGINT", "Rows that became events.", True),
-        Column("duplicates", "BIGINT", "Rows whose event had been delivered before.", True),
+        Column("duplicates", "BIGINT", "Rows for whose event another row stands.", True),
         Column("rejected", "BIGINT", "Rows in quarantine.", True),
         Column("days", "DATE[]", "days to which accepted rows belong.", True),
         Column("ingested_at", "TIMESTAMP", "When it was taken in, UTC.", True),
+        Column("conflicts", "BIGINT", "Those of the duplicates whose content is not that of the event."),
+        Column("changed_days", "DATE[]", "Days on which it changed which rows of other batches count."),
     ),
     key=("batch_id",),
     page="""

@@ -12,7 +12,7 @@ seen AS (
         first_seen_at,
         last_seen_at,
         arg_max(
-            {'segment': segment, 'region': region, 'platform': platform, 'app_version': app_version}, event_id
+            {'segment': segment, 'region': region, 'platform': platform, 'app_version': app_version}, (event_id, source)
         ) AS latest
     FROM telemetry.events INNER JOIN spans USING (user_id)
     WHERE event_date >= $start AND event_date < $end AND event_time = last_seen_at

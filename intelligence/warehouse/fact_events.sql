@@ -18,7 +18,8 @@ SELECT
     -- 'all' names everybody in kpi_day.
     CASE WHEN segment = 'all' THEN 'segment all' ELSE coalesce(segment, 'unknown') END AS segment,
     experiment,
-    variant
+    variant,
+    source
 FROM (
     SELECT * FROM telemetry.events WHERE session_id IS NOT NULL
     UNION ALL BY NAME

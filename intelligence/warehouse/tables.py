@@ -26,6 +26,7 @@ _FACT_COLUMNS: Final = (
     Column("segment", "VARCHAR", "Kind of user, 'unknown' where not given.", True),
     Column("experiment", "VARCHAR", "Experiment exposed to."),
     Column("variant", "VARCHAR", "Arm of it."),
+    Column("source", "VARCHAR", "Source in product.yaml, within which event_id is an identity.", True),
 )
 # Empty where the source says nothing, until fact_events says what that means.
 _MAY_BE_UNSAID: Final = ("error_count", "crashed", "segment")
@@ -124,7 +125,7 @@ FACT_VISIT_EVENTS: Final = Table(
         Column(column.name, column.type, "As delivered.") if column.name in _MAY_BE_UNSAID else column
         for column in _FACT_COLUMNS
     ),
-    key=("event_date", "event_id"),
+    key=("event_date", "source", "event_id"),
     day="event_date",
     page="""
         SELECT event_date, count(*) AS events, count(DISTINCT user_id) AS users, count(DISTINCT session_id) AS visits
@@ -137,7 +138,7 @@ FACT_EVENTS: Final = Table(
     name="fact_events",
     description="One row per event of a person, each within a session. A view over events and fact_visit_events.",
     columns=_FACT_COLUMNS,
-    key=("event_date", "event_id"),
+    key=("event_date", "source", "event_id"),
     day="event_date",
     is_view=True,
     page="""

@@ -1,7 +1,9 @@
 """A workbench: a real lake, a folder of deliveries and a product that names it, all under tmp_path."""
 
 import gzip
+import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,14 +38,17 @@ class Workbench:
         declared = Source(**{"name": "app", "files": [f"{self.folder}/**/*"], **source})
         self.product = self.product.model_copy(update={"sources": (declared,)})
 
-    def deliver(self, name: str, content: str | bytes | pl.DataFrame) -> Path:
+    def deliver(self, name: str, content: str | bytes | pl.DataFrame, *, settled: bool = True) -> Path:
+        """Write the file as if it had been a while ago, or just now."""
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         if isinstance(content, pl.DataFrame):
             content.write_parquet(path)
-            return path
-        data = content.encode() if isinstance(content, str) else content
-        path.write_bytes(gzip.compress(data) if name.lower().endswith(".gz") else data)
+        else:
+            data = content.encode() if isinstance(content, str) else content
+            path.write_bytes(gzip.compress(data) if name.lower().endswith(".gz") else data)
+        if settled:
+            os.utime(path, (time.time() - 90,) * 2)
         return path
 
     def ingest(self) -> IngestReport:

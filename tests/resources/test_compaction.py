@@ -109,7 +109,8 @@ def test_what_days_were_built_from_is_merged_too_and_the_last_build_counts(own_l
 
     own_lake.commit(
         lambda connection: connection.execute(
-            "INSERT INTO telemetry.batches SELECT 'b', 's', 'f', 1, '{}', 10, 10, 0, 0,"
+            "INSERT INTO telemetry.batches (batch_id, source, source_file, bytes, columns, rows_in, accepted, duplicates, rejected,"
+            " days, ingested_at) SELECT 'b', 's', 'f', 1, '{}', 10, 10, 0, 0,"
             " [CAST($first + CAST(i AS INTEGER) AS DATE) FOR i IN range(12)], TIMESTAMP '2026-02-01'",
             {"first": FIRST},
         )

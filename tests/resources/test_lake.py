@@ -263,7 +263,8 @@ def test_a_catalogue_that_cannot_be_opened_says_what_to_check(tmp_path: Path) ->
 def deliver_two_days(lake: Lake) -> None:
     lake.commit(
         lambda connection: connection.execute(
-            "INSERT INTO telemetry.batches SELECT 'b', 's', 'f', 1, '{}', 10, 10, 0, 0,"
+            "INSERT INTO telemetry.batches (batch_id, source, source_file, bytes, columns, rows_in, accepted, duplicates, rejected,"
+            " days, ingested_at) SELECT 'b', 's', 'f', 1, '{}', 10, 10, 0, 0,"
             " [DATE '2026-01-01', DATE '2026-01-02'], TIMESTAMP '2026-02-01'"
         )
     )

@@ -55,7 +55,7 @@ class House:
         return path
 
     def settle(self, path: Path) -> None:
-        os.utime(path, (time.time() - 60,) * 2)
+        os.utime(path, (time.time() - 90,) * 2)
 
     def tick(self, sensor: dg.SensorDefinition, *, cursor: str | None = None) -> Tick:
         """Return what the sensor asks for, or why for nothing."""

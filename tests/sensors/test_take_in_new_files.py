@@ -8,9 +8,15 @@ import polars as pl
 import pytest
 
 from intelligence.layers import DELIVERED
+from resources import settling
 from resources.product_file import product_at
 from sensors.take_in_new_files import take_in_new_files
 from tests.sensors.house import House
+
+
+@pytest.fixture(autouse=True)
+def settling_takes_time(monkeypatch: pytest.MonkeyPatch, settled_at_once: None) -> None:
+    monkeypatch.setattr(settling, "SETTLED_S", 60.0)
 
 
 @pytest.fixture
@@ -51,6 +57,20 @@ def test_a_file_that_somebody_still_writes_is_left_alone(house: House) -> None:
     (path,) = house.landing.glob("*.parquet")
     house.settle(path)
     assert isinstance(house.tick(take_in_new_files), list)
+
+
+def test_what_a_run_takes_is_what_woke_it_and_nothing_that_grows(house: House) -> None:
+    house.deliver([0])
+    house.deliver([1], settled=False)
+    (request,) = house.tick(take_in_new_files)
+    result = house.carry_out(request)
+    assert house.lake.frame("SELECT parse_filename(source_file) AS name FROM telemetry.batches")["name"].to_list() == [
+        "2026-05-04.parquet"
+    ]
+    (readable,) = (each for each in result.get_asset_check_evaluations() if each.check_name == "every_file_is_readable")
+    assert readable.passed
+    assert [Path(str(row.data["file"])).name for row in readable.metadata["left"].records] == ["2026-05-05.parquet"]
+    assert house.tick(take_in_new_files) == "No file waits."
 
 
 def test_a_refused_file_is_not_tried_again_until_something_changes(house: House) -> None:

@@ -1,0 +1,83 @@
+"""Delivered rows written as events: which of them count, and what that changes for rows that were written before.
+
+All of it happens inside one open transaction, so that no reader sees an event twice, or not at all.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+import duckdb
+
+from intelligence.sql import sql
+from intelligence.telemetry.identity import (
+    day_literals,
+    days_around,
+    rivals_statement,
+    stored_rivals_statement,
+)
+from resources.extent import take_back
+
+
+def write_events(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, object], scope: Sequence[str]) -> None:
+    """Insert the rows of `identified` into raw_events, marking those that repeat an event, and mark stored rows anew.
+
+    `facts` are the `source` and the time `ingested_at` of the rows; `scope` names the sources whose ids are of one kind. An
+    event of the lake that the new rows show to repeat another one is no event any more. Leaves the temporary table `stored`,
+    what became of each delivery, for the ledger, and `changed`, for `settle`.
+    """
+    days = [row[0] for row in connection.execute("SELECT DISTINCT event_date FROM identified").fetchall()]
+    connection.execute("CREATE OR REPLACE TEMP VIEW touched AS SELECT event_id, event_date FROM identified")
+    _decide(connection, days, facts, scope)
+    connection.execute(f"INSERT INTO telemetry.raw_events BY NAME {sql('telemetry/accepted.sql')}", dict(facts))
+    connection.execute(sql("telemetry/stored.sql"), {"first": min(days, default=None), "last": max(days, default=None)})
+
+
+def _decide(
+    connection: duckdb.DuckDBPyConnection, days: Sequence[date], facts: Mapping[str, object], scope: Sequence[str]
+) -> None:
+    """Make the temporary tables `decided` and, of the lake's rows that it marks otherwise than they are, `changed`."""
+    around = days_around(days)
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE known AS SELECT DISTINCT event_id FROM telemetry.raw_events"
+        f" SEMI JOIN touched USING (event_id) WHERE event_date IN ({day_literals(around)})"
+        " AND list_contains($scope, source)",
+        {"scope": list(scope)},
+    )
+    # A few others with the same hash do no harm; hashes are grouped faster than ids.
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE disputed AS FROM known UNION SELECT event_id FROM identified SEMI JOIN ("
+        "SELECT hash(event_id) AS id_hash FROM identified GROUP BY id_hash HAVING count(*) > 1"
+        ") AS suspects ON hash(identified.event_id) = id_hash"
+    )
+    stored_days = around if connection.execute("FROM known LIMIT 1").fetchone() else []
+    connection.execute(stored_rivals_statement(stored_days), {"scope": list(scope)})
+    connection.execute(rivals_statement(), {"source": facts["source"]})
+    connection.execute(sql("telemetry/decided.sql"))
+    connection.execute(
+        "CREATE OR REPLACE TEMP TABLE changed AS FROM decided WHERE NOT is_new"
+        " AND (is_duplicate, is_conflict) <> (was_duplicate, was_conflict)"
+    )
+
+
+def settle(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bring the lake's other rows in line with `changed`: marks, ledger, the days to build anew and what days were folded into.
+
+    Runs after the present deliveries stand in the ledger, which then says on which days they changed what others had brought.
+    """
+    days = [row[0] for row in connection.execute("SELECT DISTINCT event_date FROM changed ORDER BY ALL").fetchall()]
+    if not days:
+        return
+    literals = day_literals(days)
+    connection.execute(
+        "UPDATE telemetry.raw_events SET is_duplicate = changed.is_duplicate, is_conflict = changed.is_conflict FROM changed"
+        f" WHERE raw_events.event_date IN ({literals}) AND raw_events.event_date = changed.event_date"
+        " AND raw_events.batch_id = changed.batch_id AND raw_events.source_row = changed.source_row"
+    )
+    connection.execute(sql("telemetry/recounted.sql").replace("$days", literals))
+    connection.execute(
+        "UPDATE telemetry.batches SET changed_days = list_sort(list_distinct(coalesce(changed_days, []) || $days::DATE[]))"
+        " WHERE batch_id = (SELECT batch_id FROM deliveries ORDER BY delivery_number LIMIT 1)",
+        {"days": days},
+    )
+    if connection.execute("FROM changed WHERE is_duplicate AND NOT was_duplicate LIMIT 1").fetchone():
+        take_back(connection, days)
