@@ -23,7 +23,7 @@ from sensors.deliver_actions import deliver_actions
 from sensors.follow_champion import follow_champion
 from sensors.retrain_on_drift import retrain_on_drift
 from sensors.take_in_new_files import take_in_new_files
-from sensors.tell import tell_of_drift, tell_of_failed_runs
+from sensors.tell import tell_of_drift, tell_of_failed_runs, tell_of_overruled_verdicts
 from sensors.train_when_due import train_when_due
 
 LAYERS = {
@@ -52,6 +52,7 @@ SENSORS = (
     WATCH_BY_ITSELF,
     retrain_on_drift,
     tell_of_drift,
+    tell_of_overruled_verdicts,
     tell_of_failed_runs,
     deliver_actions,
 )

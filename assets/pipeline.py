@@ -11,7 +11,7 @@ import dagster as dg
 from assets.house import DAY, PRODUCT, key_of
 from assets.models import CAUSE_TAG, rescorings
 from assets.panels import scores_of
-from assets.retraining import retrainings, told_of_drift
+from assets.retraining import retrainings, told_of_drift, told_of_overruled
 from assets.steps import Step, model_steps, steps_to_build
 from intelligence.drift.episodes import Retraining
 from intelligence.errors import PlatformError
@@ -86,6 +86,7 @@ def _follow_drift(
             steps = [step, Step((scores_of(step.tables[0]),), newest, step.cause)]
             _all_ran(defs, instance, [*steps, *_after_scores(newest, step.cause)], outcome, listener)
     outcome.told += told_of_drift(lake, named["announcer"], named["drift_reports"])
+    outcome.told += told_of_overruled(named["registry"], named["announcer"])
 
 
 def _after_scores(days: Days | None, cause: str | None) -> list[Step]:

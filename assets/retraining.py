@@ -14,6 +14,7 @@ from intelligence.drift.episodes import Retraining, Training, Waiting, notices, 
 from intelligence.drift.pages import page_name
 from intelligence.drift.tables import DRIFT_PAGES, MODEL_WATCH
 from intelligence.layers import TRAINED
+from intelligence.risk.versions import overruling
 from intelligence.tables import Table
 from resources.announcer import Announcer
 from resources.drift_reports import INDEX, DriftReports
@@ -103,6 +104,20 @@ def told_of_drift(lake: Lake, announcer: Announcer, reports: DriftReports) -> li
             link = re.sub(r"https?://", "", f"\n{_link(lake, reports, model)}") if notice.has_page else ""
             if notifier.told(notice.episode, notice.title, notice.text + link, _channel(), topic=notice.key):
                 told.append(notice.title)
+    return told
+
+
+def told_of_overruled(registry: Registry, announcer: Announcer) -> list[str]:
+    """Return the titles of what was told now: champions that a person chose although the gate had not let them pass.
+
+    A move that was made in MLflow is recorded on the way.
+    """
+    told: list[str] = []
+    for model in MODELS.values() if registry.exists() else ():
+        registry.noticed(model)
+        for found in filter(None, map(overruling, registry.history(model))):
+            if announcer.notifier().told(found.key, found.title, found.text, _channel(), topic=found.key):
+                told.append(found.title)
     return told
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from assets.pipeline import Outcome
     from intelligence.progress import Listener
+    from intelligence.risk.versions import Move
     from intelligence.summary import Summary
     from resources.announcer import Announcer
     from resources.lake import Lake
@@ -233,6 +234,7 @@ def promote(
     _known(model)
     move = _registry().promoted(model, version, actor=_person(), cause="promoted by hand", reason=why)
     _say(f"Version {move.to_version} is the champion of {model}; before it was {move.from_version or 'none'}.")
+    _tell_of_overruled(move)
     _score_anew()
 
 
@@ -245,6 +247,7 @@ def revert(
     _known(model)
     move = _registry().reverted(model, actor=_person(), reason=why)
     _say(f"Version {move.to_version} is the champion of {model} again; version {move.from_version} was.")
+    _tell_of_overruled(move)
     _score_anew()
 
 
@@ -564,6 +567,17 @@ def _person() -> str:
     import getpass
 
     return getpass.getuser()
+
+
+def _tell_of_overruled(move: "Move") -> None:
+    """Say that the champion is one that the gate did not let pass, and tell the others once."""
+    from assets.retraining import told_of_overruled
+    from intelligence.risk.versions import verdict_overruled
+
+    said = verdict_overruled(move)
+    if said:
+        _say(said)
+        told_of_overruled(_registry(), _announcer())
 
 
 def _score_anew() -> None:

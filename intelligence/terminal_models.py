@@ -33,7 +33,7 @@ def versions_table(model: str, versions: Sequence[VersionRow]) -> RenderableType
     for row in versions:
         measured = [f"{row.metrics[name]:.3f}" if name in row.metrics else "" for name in SHOWN]
         aliases = Text(", ".join(row.aliases), "bold green")
-        verdict = (row.verdict or "").replace("_", " ")
+        verdict = named_verdict(row.verdict or "")
         add(shown, row.version, aliases, NAMES.get(row.kind, row.kind), *measured, row.trained_through, verdict)
     return shown
 
@@ -48,7 +48,20 @@ def history_table(model: str, history: Sequence[Move]) -> RenderableType:
             move.from_version or "none",
             move.to_version or "none",
             move.actor,
-            move.cause,
+            f"{move.cause}, {overruled}" if (overruled := _overruled(move)) else move.cause,
             move.reason,
         )
     return shown
+
+
+def _overruled(move: Move) -> str:
+    if move.overruled is None:
+        return ""
+    return (
+        "without a verdict" if move.overruled == "unjudged" else f"against the verdict {named_verdict(move.overruled)}"
+    )
+
+
+def named_verdict(verdict: str) -> str:
+    """Return the gate's decision as people read it."""
+    return verdict.replace("_", " ")

@@ -6,20 +6,20 @@ process killed after the first or the second leaves its intention; the next look
 and knows which it was. A move of the alias without intention was made by a person in MLflow.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
 
 from intelligence.errors import ModelError
-from intelligence.risk.versions import Move
+from intelligence.risk.versions import Move, overruled_by
 from resources.faults import reach
 from resources.model_versions import REVERT
 from resources.state import State
-from resources.state_tables import INTENDED_PROMOTIONS, PROMOTIONS
+from resources.state_tables import INTENDED_PROMOTIONS, OVERRULED_VERDICTS, PROMOTIONS
 
 A_PERSON = "a person in MLflow"
 ALIAS_MOVED = "alias moved"
@@ -27,12 +27,16 @@ ALIAS_MOVED = "alias moved"
 
 @dataclass(frozen=True, slots=True)
 class Promotions:
-    """The history of one model's champions; `standing` returns where the alias stands, `stand` moves it."""
+    """The history of one model's champions.
+
+    `standing` returns where the alias stands, `stand` moves it; `verdict` returns what the gate said of a version, and why.
+    """
 
     state: State
     model: str
     standing: Callable[[], str | None]
     stand: Callable[[str], None]
+    verdict: Callable[[str], tuple[str | None, str]]
 
     def history(self) -> list[Move]:
         """Return every move, the oldest first."""
@@ -109,27 +113,46 @@ class Promotions:
             return self._appended(connection, {**seen, "actor": A_PERSON, "cause": ALIAS_MOVED, "reason": reason})
 
     def _appended(self, connection: Connection, values: dict[str, Any]) -> Move:
-        key = connection.execute(insert(PROMOTIONS).values(**values)).inserted_primary_key
+        said, why = self.verdict(values["to_version"]) if values["to_version"] else (None, "")
+        sequence = connection.execute(insert(PROMOTIONS).values(**values)).inserted_primary_key[0]
+        move, overruled = Move(sequence=sequence, **values), overruled_by(said, values["to_version"])
+        if overruled:
+            move = replace(move, overruled=overruled, gate_reason=why)
+            against = {"promotion": sequence, "overruled": overruled, "gate_reason": why}
+            connection.execute(insert(OVERRULED_VERDICTS).values(**against))
         self._forget_intentions(connection)
-        return Move(sequence=key[0], **values)
+        return move
 
     def _forget_intentions(self, connection: Connection) -> None:
         connection.execute(delete(INTENDED_PROMOTIONS).where(INTENDED_PROMOTIONS.c.model == self.model))
 
     def _history(self, connection: Connection) -> list[Move]:
-        query = select(PROMOTIONS).where(PROMOTIONS.c.model == self.model).order_by(PROMOTIONS.c.sequence)
-        return [Move(**row) for row in connection.execute(query).mappings()]
+        query = self._moves().order_by(PROMOTIONS.c.sequence)
+        return [_move(row) for row in connection.execute(query).mappings()]
 
     def _last(self, connection: Connection) -> Move | None:
-        query = select(PROMOTIONS).where(PROMOTIONS.c.model == self.model).order_by(PROMOTIONS.c.sequence.desc())
+        query = self._moves().order_by(PROMOTIONS.c.sequence.desc())
         row = connection.execute(query.limit(1)).mappings().first()
-        return Move(**row) if row else None
+        return _move(row) if row else None
+
+    def _moves(self) -> Any:
+        verdicts = OVERRULED_VERDICTS.c
+        both = PROMOTIONS.outerjoin(OVERRULED_VERDICTS, verdicts.promotion == PROMOTIONS.c.sequence)
+        return (
+            select(PROMOTIONS, verdicts.overruled, verdicts.gate_reason)
+            .select_from(both)
+            .where(PROMOTIONS.c.model == self.model)
+        )
 
     def _intention(self, connection: Connection) -> dict[str, Any] | None:
         table = INTENDED_PROMOTIONS
         query = select(table).where(table.c.model == self.model).order_by(table.c.id.desc()).limit(1)
         row = connection.execute(query).mappings().first()
         return {name: value for name, value in row.items() if name != "id"} if row else None
+
+
+def _move(row: Mapping[Any, Any]) -> Move:
+    return Move(**{**row, "gate_reason": row["gate_reason"] or ""})
 
 
 def former_champion(history: list[Move]) -> str | None:

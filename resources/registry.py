@@ -88,7 +88,7 @@ class Registry(Fixed, dg.ConfigurableResource):
         Where MLflow cannot be reached it is the last champion on this machine, with a note that says so.
         """
         copies = self._copies(model_name)
-        named = None if self.tracking_uri else alias_in(database_in(Path(self.root)), model_name, CHAMPION)
+        named = self._named(model_name)
         held = copies.held(*named) if named and named[0] else None
         if held:
             copies.confirm(held.version, datetime.now(UTC))
@@ -213,6 +213,9 @@ class Registry(Fixed, dg.ConfigurableResource):
         from resources.state import state_at
 
         def standing() -> str | None:
+            named = self._named(model_name)
+            if named:
+                return named[0] or None
             with self._mlflow() as client:
                 found = _none_where_missing(lambda: client.get_model_version_by_alias(model_name, CHAMPION))
             return str(found.version) if found else None
@@ -222,7 +225,17 @@ class Registry(Fixed, dg.ConfigurableResource):
                 self._require(client, model_name, version)
                 client.set_registered_model_alias(model_name, CHAMPION, version)
 
-        return Promotions(state_at(self.state), model_name, standing, stand)
+        def verdict(version: str) -> tuple[str | None, str]:
+            with self._mlflow() as client:
+                found = _none_where_missing(lambda: client.get_model_version(model_name, version))
+            tags = found.tags if found else {}
+            return tags.get("verdict"), tags.get("verdict_reason", "")
+
+        return Promotions(state_at(self.state), model_name, standing, stand, verdict)
+
+    def _named(self, model_name: str) -> tuple[str, str] | None:
+        """Return the champion's version and run without asking MLflow, "" where there is none; None where that fails."""
+        return None if self.tracking_uri else alias_in(database_in(Path(self.root)), model_name, CHAMPION)
 
     def _require(self, client: Any, model_name: str, version: str) -> None:
         if _none_where_missing(lambda: client.get_model_version(model_name, version)) is None:

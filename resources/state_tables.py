@@ -59,6 +59,14 @@ def _move_columns() -> list[Column[Any]]:
 PROMOTIONS = Table(
     "promotions", METADATA, Column("sequence", Integer, primary_key=True), *_move_columns(), sqlite_autoincrement=True
 )
+# What the gate had said of a champion that it did not let pass: a row for each such line of the history.
+OVERRULED_VERDICTS = Table(
+    "overruled_verdicts",
+    METADATA,
+    Column("promotion", Integer, primary_key=True, autoincrement=False),
+    Column("overruled", Text, nullable=False),
+    Column("gate_reason", Text, nullable=False),
+)
 # A promotion that is under way, so that one that is killed half-way is finished, or forgotten, by the next look.
 INTENDED_PROMOTIONS = Table("intended_promotions", METADATA, Column("id", Integer, primary_key=True), *_move_columns())
 
@@ -169,7 +177,7 @@ TARGET_RESTS = Table(
     Column("reason", Text, nullable=False),
 )
 
-APPEND_ONLY = (PROMOTIONS, OUTBOX_EVENTS, PAUSES, FLAG_LOCKS, FLAG_CHANGES, FLAG_LOSSES)
+APPEND_ONLY = (PROMOTIONS, OVERRULED_VERDICTS, OUTBOX_EVENTS, PAUSES, FLAG_LOCKS, FLAG_CHANGES, FLAG_LOSSES)
 
 
 def _guards(table: str) -> Iterator[tuple[str, str]]:

@@ -3,10 +3,11 @@
 import dagster as dg
 
 from assets.house import PRODUCT
-from assets.retraining import told_of_drift
+from assets.retraining import told_of_drift, told_of_overruled
 from resources.announcer import Announcer
 from resources.drift_reports import DriftReports
 from resources.lake import Lake
+from resources.registry import Registry
 from resources.runs import STOPPED_TAG
 
 EVERY_S = 30
@@ -23,6 +24,17 @@ def tell_of_drift(lake: Lake, announcer: Announcer, drift_reports: DriftReports)
         return dg.SkipReason("Nothing was taken in yet.")
     told = told_of_drift(lake, announcer, drift_reports)
     return dg.SkipReason(f"Told: {'; '.join(told)}." if told else "There is nothing new to tell.")
+
+
+@dg.sensor(
+    minimum_interval_seconds=EVERY_S,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Sends one message when a person makes a version champion that the gate did not let pass.",
+)
+def tell_of_overruled_verdicts(registry: Registry, announcer: Announcer) -> dg.SkipReason:
+    """Tell of a champion against its verdict, once, whether it was made so in MLflow or with `intelligence promote`."""
+    told = told_of_overruled(registry, announcer)
+    return dg.SkipReason(f"Told: {'; '.join(told)}." if told else "No verdict was overruled since the last look.")
 
 
 @dg.run_failure_sensor(

@@ -89,7 +89,10 @@ def test_versions_and_the_history_of_champions_are_listed_the_latest_first() -> 
     row = VersionRow("2", ("champion",), at, "xgboost", {"pr_auc": 0.61}, "2026-07-25", "not_enough_evidence", "run")
     moves = [
         Move(1, at, "feature_risk", None, "1", "the gate", "no model was trained yet", "It ranks better."),
-        Move(2, at + timedelta(hours=1), "feature_risk", "1", "2", "ada", "promoted by hand", "clearer [reasons]"),
+        Move(
+            *(2, at + timedelta(hours=1), "feature_risk", "1", "2", "ada", "promoted by hand", "clearer [reasons]"),
+            overruled="not_enough_evidence",
+        ),
     ]
     text = printed(*models_parts("feature_risk", [row], moves))
     assert "boosted trees" in text
@@ -97,6 +100,7 @@ def test_versions_and_the_history_of_champions_are_listed_the_latest_first() -> 
     assert "not enough evidence" in text
     assert text.index("ada") < text.index("the gate")
     assert "clearer [reasons]" in text
+    assert "against the verdict not enough evidence" in " ".join(text.replace("│", " ").split())
 
 
 def test_a_model_without_versions_says_so() -> None:

@@ -11,14 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from assets.retraining import told_of_overruled
 from intelligence.errors import ModelError
 from intelligence.risk.versions import Move
+from resources.announcer import Announcer
 from resources.faults import PROMOTION_FAULT_POINTS
 from resources.mlflow_store import client_of
 from resources.model_versions import REVERT
 from resources.promotions import former_champion
 from resources.registry import Registry
 from resources.settings import ROOT
+from resources.state import state_at
+from resources.twins.recorded import recorded_messages
 from tests.programs.models import registered
 
 NAME = "feature_risk"
@@ -161,6 +165,56 @@ def test_a_store_that_vanished_is_no_removed_alias(three: Registry) -> None:
     with pytest.raises(ModelError, match="cannot be reached"):
         three.noticed(NAME)
     assert len(three.history(NAME)) == 1
+
+
+def announcer_in(registry: Registry) -> Announcer:
+    folder = Path(registry.root).parent
+    return Announcer(product_file=str(ROOT / "product.yaml"), state=registry.state, data=str(folder))
+
+
+@pytest.mark.parametrize("in_mlflow", [False, True], ids=["by promote", "in MLflow"])
+def test_a_champion_against_its_verdict_is_told_once_and_stays_in_the_history(three: Registry, in_mlflow: bool) -> None:
+    three.tagged(NAME, "1", {"verdict": "promote", "verdict_reason": "It ranks better."})
+    three.tagged(NAME, "2", {"verdict": "reject", "verdict_reason": "It ranks worse beyond chance."})
+    announcer = announcer_in(three)
+    assert told_of_overruled(three, announcer) == []
+    promote(three, "1")
+    assert told_of_overruled(three, announcer) == [], "the gate let it pass"
+    if in_mlflow:
+        moved_by_hand(three, "2")
+    else:
+        promote(three, "2", reason="I know better")
+    assert told_of_overruled(three, announcer) == ["Feature risk: version 2 was made champion against its verdict"]
+    three.tagged(NAME, "2", {"verdict": "promote", "verdict_reason": "Judged anew."})
+    assert told_of_overruled(three, announcer) == []
+    last = three.history(NAME)[-1]
+    assert (last.overruled, last.gate_reason) == ("reject", "It ranks worse beyond chance."), "as it was said then"
+    (message,) = recorded_messages(Path(announcer.data))
+    assert "the gate rejected version 2. It ranks worse beyond chance." in message.text
+    assert "Back to version 1: intelligence revert feature_risk" in message.text
+
+
+def test_each_move_against_a_verdict_is_told_and_none_without(three: Registry) -> None:
+    announcer = announcer_in(three)
+    for version, verdict in (("1", "promote"), ("2", "hold")):
+        three.tagged(NAME, version, {"verdict": verdict})
+    for version in "1213":
+        promote(three, version)
+    client_of(three.uri).delete_registered_model_alias(NAME, "champion")
+    titles = told_of_overruled(three, announcer)
+    assert [title.split("was made champion ")[1] for title in titles] == ["against its verdict", "without a verdict"]
+    assert [move.overruled for move in three.history(NAME)] == [None, "hold", None, "unjudged", None]
+
+
+def test_a_history_that_a_former_version_wrote_opens_and_overrules_nothing(three: Registry) -> None:
+    promote(three, "1")
+    state = state_at(three.state)
+    with state.writing() as connection:
+        connection.exec_driver_sql("DROP TABLE overruled_verdicts")
+    state.close()
+    (move,) = three.history(NAME)
+    assert (move.to_version, move.overruled, move.gate_reason) == ("1", None, "")
+    assert told_of_overruled(three, announcer_in(three)) == []
 
 
 def moves(actions: list[str | None]) -> list[Move]:
