@@ -9,6 +9,7 @@ import polars as pl
 from assets.house import PRODUCT
 from assets.panels import past_panel, subject_of
 from assets.watching import WATCHED_BY_MODEL, Watch, watch_of, windows_of
+from intelligence.drift.page_head import PageHead, judged_columns
 from intelligence.drift.tables import DRIFT_PAGES, MODEL_WATCH
 from intelligence.tables import Days
 from resources.drift_reports import INDEX, DriftReports
@@ -28,7 +29,7 @@ def made_pages(
     pages = lake.frame(f"FROM {DRIFT_PAGES.path}")
     for verdict in newest.filter(pl.col("rows") > 0).iter_rows(named=True):
         say(f"page of {verdict['model']} for {verdict['event_date']}")
-        made = _made(lake, registry, reports, verdict, pages)
+        made = _made(lake, registry, reports, verdict, pages, product=product)
         if made:
             same = pl.all_horizontal(pl.col(name) == made[name] for name in DRIFT_PAGES.key)
             pages = pl.concat([pages.filter(~same), pl.DataFrame([made], schema=pages.schema)])
@@ -48,10 +49,16 @@ def _there(pages: pl.DataFrame, reports: DriftReports) -> pl.DataFrame:
 
 
 def _made(
-    lake: Lake, registry: Registry, reports: DriftReports, verdict: dict[str, Any], pages: pl.DataFrame
+    lake: Lake,
+    registry: Registry,
+    reports: DriftReports,
+    verdict: dict[str, Any],
+    pages: pl.DataFrame,
+    *,
+    product: str,
 ) -> dict[str, Any] | None:
     from intelligence.drift.baseline import SCORE
-    from intelligence.drift.pages import page_kind, page_name
+    from intelligence.drift.pages import page_kind, page_name, shown_predictors
     from intelligence.drift.watch import run_report
 
     model, day = verdict["model"], verdict["event_date"]
@@ -64,12 +71,18 @@ def _made(
     moved = lake.frame(query, {"day": day, "version": verdict["model_version"]})
     version, parts = verdict["model_version"], ("-drift.html", "-quality.html", ".json")
     names = {part: page_name(day, model, version, part) for part in parts}
-    title = f"{subject.title}, week to {day}: {verdict['state']}"
-    _drift_page(lake, reports, watch, windows, moved, name=names["-drift.html"], title=title, reason=verdict["reason"])
     known = windows.known
     quality = known.height > 0 and known["label"].n_unique() > 1
+    beside = (
+        [("Drift", names["-drift.html"])] + [("Quality", names["-quality.html"])] * quality + [("JSON", names[".json"])]
+    )
+    told = {"product": product, "model": subject.title, "version": version, "day": day, "beside": beside}
+    told |= {"state": verdict["state"], "reason": verdict["reason"]}
+    head = PageHead(about="Drift", judged=judged_columns(moved, shown_predictors(moved)), **told)
+    _drift_page(lake, reports, watch, windows, moved, name=names["-drift.html"], head=head)
     if quality:
-        reports.quality_page(names["-quality.html"], known, score=SCORE, threshold=subject.rules.threshold, title=title)
+        head = PageHead(about="Quality of the scores", **told)
+        reports.quality_page(names["-quality.html"], known, score=SCORE, threshold=subject.rules.threshold, head=head)
     reports.report(names[".json"], run_report(verdict, moved, watch.baseline))
     files = [names["-drift.html"], names[".json"], *([names["-quality.html"]] if quality else [])]
     return {
@@ -94,15 +107,14 @@ def _drift_page(
     moved: pl.DataFrame,
     *,
     name: str,
-    title: str,
-    reason: str,
+    head: PageHead,
 ) -> None:
     from intelligence.drift.baseline import with_scores
     from intelligence.drift.pages import drawn_in, page_without_evidence, shown_predictors
 
     shown = shown_predictors(moved)
     if not shown:
-        reports.text(name, page_without_evidence(title, reason=reason))
+        reports.text(name, page_without_evidence(head))
         return
     drift = WATCHED_BY_MODEL[watch.champion.name]
     first, last = watch.baseline["first_day"][0], watch.baseline["last_day"][0]
@@ -115,7 +127,7 @@ def _drift_page(
         if row["grid"]
     }
     now, past = (drawn_in(rows, {column: ranges[column] for column in shown}) for rows in (windows.now, past))
-    reports.drift_page(name, now, past, {column: limits[column] for column in shown}, title=title)
+    reports.drift_page(name, now, past, {column: limits[column] for column in shown}, head=head)
 
 
 def _is_shown(lake: Lake, verdict: dict[str, Any], pages: pl.DataFrame) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 import polars as pl
 
+from intelligence.drift.page_head import PageHead, headed
 from resources.fixed import Fixed
 from resources.settings import Settings
 
@@ -34,11 +35,13 @@ class DriftReports(Fixed, dg.ConfigurableResource):
         return f"{self.ui}/{name}"
 
     def drift_page(
-        self, name: str, now: pl.DataFrame, baseline: pl.DataFrame, limits: Mapping[str, float], *, title: str
+        self, name: str, now: pl.DataFrame, baseline: pl.DataFrame, limits: Mapping[str, float], *, head: PageHead
     ) -> Path:
         """Return the page of distances with our limits, and a summary of the first columns of `limits`.
 
-        The columns are drawn in to the range of the baseline's grid, as the verdict has them.
+        The columns are drawn in to the range of the baseline's grid, as the verdict has them. Evidently's own tests
+        are left out: they ask whether a week has as many rows as the training, and fail on a steady day; the head has the
+        distances and limits.
         """
         evidently = _evidently()
         from evidently.presets import DataDriftPreset, DataSummaryPreset
@@ -50,12 +53,12 @@ class DriftReports(Fixed, dg.ConfigurableResource):
         )
         # Evidently draws each column of a summary seven times and shows one of them.
         summary = DataSummaryPreset(columns=columns[:SUMMED_UP])
-        report = evidently.Report([drift, summary], include_tests=True)
+        report = evidently.Report([drift, summary], include_tests=False)
         return self._written(
-            name, report, _dataset(now, columns, definition), _dataset(baseline, columns, definition), title
+            name, report, _dataset(now, columns, definition), _dataset(baseline, columns, definition), head
         )
 
-    def quality_page(self, name: str, known: pl.DataFrame, *, score: str, threshold: float, title: str) -> Path:
+    def quality_page(self, name: str, known: pl.DataFrame, *, score: str, threshold: float, head: PageHead) -> Path:
         """Return the page on how the scores fared where `label` is known."""
         evidently = _evidently()
         from evidently.presets import ClassificationPreset
@@ -66,18 +69,14 @@ class DriftReports(Fixed, dg.ConfigurableResource):
             classification=[evidently.BinaryClassification(target="label", prediction_probas="score", pos_label=1)],
         )
         report = evidently.Report([ClassificationPreset(probas_threshold=threshold)], include_tests=False)
-        return self._written(name, report, _dataset(rows, rows.columns, definition), None, title)
+        return self._written(name, report, _dataset(rows, rows.columns, definition), None, head)
 
-    def _written(self, name: str, report: Any, now: Any, baseline: Any, title: str) -> Path:
+    def _written(self, name: str, report: Any, now: Any, baseline: Any, head: PageHead) -> Path:
         with warnings.catch_warnings():
             # Evidently 0.7.23 divides by the size of bins that may be empty, and uses names that numpy 2 has renamed.
             warnings.simplefilter("ignore")
-            snapshot = report.run(now, baseline, name=title)
-            path = self._path(name)
-            partial = path.with_suffix(".partial")
-            snapshot.save_html(str(partial))
-        os.replace(partial, path)
-        return path
+            page = report.run(now, baseline, name=head.title).get_html_str(as_iframe=False)
+        return self.text(name, headed(page, head, index=INDEX))
 
     def report(self, name: str, content: Mapping[str, Any]) -> Path:
         """Return the file that holds the content as JSON."""

@@ -7,6 +7,8 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
+from intelligence.drift.page_head import PageHead, plain_page
+
 PageKind = Literal["alarm", "week", "newest"]
 SHOWN_PREDICTORS: Final = 8
 _SUNDAY: Final = 7
@@ -46,20 +48,15 @@ def shown_predictors(drift: pl.DataFrame) -> list[str]:
     return list(dict.fromkeys([*important[:SHOWN_PREDICTORS], *moved[:SHOWN_PREDICTORS]]))
 
 
-def page_without_evidence(title: str, *, reason: str) -> str:
-    """Return the HTML page of a week in which no predictor and no score could be compared; `reason` is the day's verdict."""
+def page_without_evidence(head: PageHead) -> str:
+    """Return the HTML page of a week in which no predictor and no score could be compared."""
     from intelligence.drift.verdict import LEAST_ROWS
 
-    return _WITHOUT_EVIDENCE.format(title=escape(title), reason=escape(reason), least=LEAST_ROWS)
+    return plain_page(head, _WITHOUT_EVIDENCE.format(least=LEAST_ROWS))
 
 
-_WITHOUT_EVIDENCE: Final = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title></head><body>
-<h1>{title}</h1>
-<p>{reason}</p>
-<p>No predictor and no score is drawn here: each is compared with the training where it varied there and the week has {least}
-values of it or more.</p>
-</body></html>
+_WITHOUT_EVIDENCE: Final = """<p class="pi-body">No predictor and no score is drawn here: each is compared with the training where it
+varied there and the week has {least} values of it or more.</p>
 """
 
 

@@ -173,6 +173,7 @@ class Outward(HTMLParser):
         super().__init__()
         self.fetched: list[str] = []
         self.tags = 0
+        self.title = html.split("<title>")[1].split("</title>", maxsplit=1)[0]
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -190,6 +191,7 @@ def test_the_alarms_page_needs_no_network_and_is_kept_although_a_newer_one_came(
     page = Outward((Path(story.reports.root) / alarm["drift_page"]).read_text())
     assert page.tags > 10
     assert page.fetched == []
+    assert f"week to {alarm['event_date']}: moved · " in page.title
     index = (Path(story.reports.root) / INDEX).read_text()
     for row in story.pages().iter_rows(named=True):
         assert row["drift_page"] in index

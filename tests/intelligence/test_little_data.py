@@ -9,6 +9,7 @@ import pytest
 
 from intelligence.actions.outcomes import outcome
 from intelligence.drift.baseline import OUTCOME, Window, baseline, training_window
+from intelligence.drift.page_head import judged_columns, plain_page
 from intelligence.drift.pages import drawn_in, page_without_evidence, shown_predictors
 from intelligence.drift.pictures import watch_picture
 from intelligence.drift.verdict import LEAST_ROWS
@@ -23,6 +24,7 @@ from intelligence.risk.question import Question
 from intelligence.risk.rivals import RIVALS
 from intelligence.risk.scores import scored, with_impact
 from intelligence.risk.training import Rules, Training, trained, what_is_missing
+from tests.intelligence.drift.test_page_head import head
 
 FIRST = date(2026, 3, 2)
 PREDICTORS = ("x0", "x1")
@@ -169,9 +171,11 @@ def test_a_day_of_a_small_product_is_watched_or_says_that_evidence_is_lacking(
     assert watch["state"] in ("steady", "moved", "suspended", "unknown")
     assert run_report(watch, drift, found)["data_drift"]
     shown = shown_predictors(drift)
+    told = head(state=watch["state"], reason=watch["reason"], judged=judged_columns(drift, shown))
+    assert plain_page(told, "").count("within chance") + plain_page(told, "").count("<td>moved</td>") == len(shown)
     if not shown:
         assert set(watch["moved"]) <= {OUTCOME}
-        assert "<p>" in page_without_evidence("Risk", reason=watch["reason"])
+        assert "<p>" in page_without_evidence(told)
     ranges = {row["predictor"]: (row["grid"][0], row["grid"][-1]) for row in found.iter_rows(named=True) if row["grid"]}
     assert drawn_in(windows.now, {name: ranges[name] for name in shown}).columns == shown
     if units * 7 < LEAST_ROWS:
