@@ -15,7 +15,7 @@ from intelligence.risk.following import Rescoring, rescoring
 from intelligence.risk.tables import FEATURE_RISK
 from intelligence.tables import Table
 from resources.lake import Lake
-from resources.model_versions import CHAMPION, Champion, LoggedTraining, Registered
+from resources.model_versions import CHAMPION, Candidate, Champion, LoggedTraining, Registered
 from resources.registry import Registry
 
 CAUSE_TAG = "intelligence/cause"
@@ -92,6 +92,21 @@ def _logged(training: Any, subject: Any, panel: Panel) -> LoggedTraining:
             "plots/contributions.png": contributions_picture(training.model, shown),
             "plots/folds.png": folds_picture(training),
         },
+        candidates=_candidates(training),
+    )
+
+
+def _candidates(training: Any) -> tuple[Candidate, ...]:
+    from intelligence.risk.card import standings
+
+    words = standings(training)
+    return tuple(
+        Candidate(
+            each.name,
+            words[each.name],
+            {name: found.value for name, found in each.measures.items() if found.value is not None},
+        )
+        for each in training.judgements
     )
 
 

@@ -31,6 +31,15 @@ class StoredModel(Protocol):
         """Return what each predictor adds to each row's raw logit."""
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A candidate of a training or a floor that it was held against: its name, what is said of it, and its measures."""
+
+    name: str
+    description: str
+    metrics: Mapping[str, float]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedTraining:
     """What a training leaves for people in MLflow.
@@ -45,6 +54,7 @@ class LoggedTraining:
         metrics: One number each for the whole training.
         steps: Numbers by step, such as a fold: each metric's values in order.
         files: Artifacts by path, such as `plots/calibration.png`.
+        candidates: The models among which this one was chosen, and the floors; each becomes a child of the run.
     """
 
     question: str
@@ -56,6 +66,7 @@ class LoggedTraining:
     metrics: Mapping[str, float] = field(default_factory=dict)
     steps: Mapping[str, Sequence[float]] = field(default_factory=dict)
     files: Mapping[str, bytes] = field(default_factory=dict)
+    candidates: Sequence[Candidate] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from resources.model_versions import LoggedTraining, StoredModel
+from resources.model_versions import Candidate, LoggedTraining, StoredModel
 
 DESCRIPTION = """{question}
 
@@ -20,6 +20,17 @@ The platform trains this model, registers each version and scores with the one t
 written into the platform's own history (`intelligence models` shows it) and the scores are computed anew with that version.
 `intelligence revert` brings the former champion back.
 """
+EXPERIMENT = """{question}
+
+Each run is one training. Its children are the candidates among which the model was chosen, and the floors, with their measures on
+time that none had seen; select them and *Compare*. The model of a run is a version under *Models*, where the alias `champion` says
+which one scores.
+"""
+# What MLflow shows as the description of a run or an experiment.
+NOTE = "mlflow.note.content"
+PARENT = "mlflow.parentRunId"
+# Tells MLflow's UI to show what belongs to trained models, and nothing about prompts and traces.
+KIND = {"mlflow.experimentKind": "custom_model_development"}
 PYFUNC = Path(__file__).with_name("risk_pyfunc.py")
 CHECKSUM = "sha256."
 CONTENT = "content"
@@ -34,16 +45,16 @@ def registered_version(
     if known:
         _mend(client, known[0], model)
         return known[0], False
-    every_tag, experiment = version_tags(model, logged, tags), _experiment(client, name, artifacts)
+    experiment = _experiment(client, name, artifacts, EXPERIMENT.format(question=logged.question))
     _end_abandoned(client, experiment, content)
-    run_id, model_id = logged_run(client, experiment, name, model, logged, every_tag)
+    run_id, model_id = logged_run(client, experiment, name, model, logged, {**tags, CONTENT: content})
     _describe(client, name, DESCRIPTION.format(question=logged.question))
     made = client.create_model_version(
         name,
         source=f"models:/{model_id}",
         model_id=model_id,
         run_id=run_id,
-        tags=every_tag,
+        tags=version_tags(model, logged, tags),
         description=logged.summary,
         await_creation_for=0,
     )
@@ -71,15 +82,19 @@ def _mend(client: Any, found: Any, model: StoredModel) -> None:
         _write_model(client, entry, found.run_id, model, Path(scratch) / "anew")
 
 
-def _experiment(client: Any, name: str, artifacts: Path) -> str:
+def _experiment(client: Any, name: str, artifacts: Path, description: str) -> str:
     """Return the experiment's id; its artifacts lie where both a server and a bare client find them."""
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
     if found:
+        if NOTE not in found.tags:
+            client.set_experiment_tag(found.experiment_id, NOTE, description)
         return str(found.experiment_id)
     try:
-        return str(client.create_experiment(name, artifact_location=artifacts.as_uri()))
+        return str(
+            client.create_experiment(name, artifact_location=artifacts.as_uri(), tags={NOTE: description, **KIND})
+        )
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
@@ -114,8 +129,7 @@ def version_tags(model: StoredModel, logged: LoggedTraining, tags: Mapping[str, 
         **tags,
         CONTENT: content_of(model),
         "kind": str(model.kind),
-        "lake_snapshot": str(logged.snapshot),
-        "trained_through": logged.trained_through,
+        **_origin(logged),
         **{f"{CHECKSUM}{name}": checksum for name, checksum in checksums(model.files()).items()},
     }
 
@@ -142,8 +156,12 @@ def _installed(*distributions: str) -> str:
 def logged_run(
     client: Any, experiment_id: str, name: str, model: StoredModel, logged: LoggedTraining, tags: Mapping[str, str]
 ) -> tuple[str, str]:
-    """Return the ids of a new, finished run and of the model in it."""
-    run = client.create_run(experiment_id, run_name=f"{name} through {logged.trained_through}", tags=dict(tags))
+    """Return the ids of a new, finished run and of the model in it.
+
+    The run has few tags: checksums and the like belong to the version.
+    """
+    run_name = f"{name} through {logged.trained_through}"
+    run = client.create_run(experiment_id, run_name=run_name, tags={**tags, NOTE: logged.summary})
     run_id = run.info.run_id
     with _ended(client, run_id), tempfile.TemporaryDirectory() as scratch:
         model_id = _logged_model(client, experiment_id, run_id, name, model, logged, Path(scratch))
@@ -151,7 +169,20 @@ def logged_run(
         _log_numbers(client, run_id, model_id, logged)
         folder = _written(Path(scratch) / "files", logged.files)
         client.log_artifacts(run_id, str(folder))
+        for candidate in logged.candidates:
+            _log_candidate(client, experiment_id, run_id, candidate, {CONTENT: tags[CONTENT]})
     return run_id, model_id
+
+
+def _log_candidate(client: Any, experiment_id: str, parent: str, candidate: Candidate, tags: Mapping[str, str]) -> None:
+    from mlflow.entities import Metric
+
+    noted = {**tags, PARENT: parent, NOTE: candidate.description}
+    run_id = client.create_run(experiment_id, run_name=candidate.name, tags=noted).info.run_id
+    with _ended(client, run_id):
+        now = int(time.time() * 1000)
+        numbers = [Metric(name, float(value), now, 0) for name, value in candidate.metrics.items()]
+        client.log_batch(run_id, metrics=numbers)
 
 
 @contextmanager
@@ -233,9 +264,13 @@ def _log_numbers(client: Any, run_id: str, model_id: str, logged: LoggedTraining
     # MLflow takes at most 1,000 metrics and 100 parameters at once.
     for start in range(0, len(numbers), 1000):
         client.log_batch(run_id, metrics=numbers[start : start + 1000])
-    params = [Param(name, str(value)) for name, value in logged.params.items()]
+    params = [Param(name, str(value)) for name, value in {**logged.params, **_origin(logged)}.items()]
     for start in range(0, len(params), 100):
         client.log_batch(run_id, params=params[start : start + 100])
+
+
+def _origin(logged: LoggedTraining) -> dict[str, str]:
+    return {"trained_through": logged.trained_through, "lake_snapshot": str(logged.snapshot)}
 
 
 def _written(folder: Path, files: Mapping[str, bytes]) -> Path:

@@ -15,6 +15,9 @@ from resources.runs import close_stopped_runs, dagster_home, instance_for
 from resources.serving_lock import serving
 from resources.settings import ROOT, Settings, settings
 
+# MLflow's start page is about other uses of it. Here it lists the experiments, with the models beside them.
+MLFLOW_PAGE = "/#/experiments?workflowType=machine_learning"
+
 
 @dataclass(frozen=True, slots=True)
 class Ports:
@@ -103,7 +106,7 @@ def _environment(now: Settings, ports: Ports) -> dict[str, str]:
 def _told(ports: Ports) -> str:
     at = ports.addresses
     return (
-        f"Dagster    {at['dagster']}\nMLflow     {at['mlflow']}\nEvidently  {at['reports']}\n"
+        f"Dagster    {at['dagster']}\nMLflow     {at['mlflow']}{MLFLOW_PAGE}\nEvidently  {at['reports']}\n"
         f"Messages   {at['twins']}  (those kept on this machine)\nCtrl-C stops all."
     )
 

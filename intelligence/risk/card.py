@@ -88,6 +88,15 @@ def comparison(training: Training) -> list[str]:
     return [f"It {compared(difference, named(name))}." for name, difference in ranked]
 
 
+def standings(training: Training) -> dict[str, str]:
+    """Return what is said of each rival and floor by name: that it was chosen and why, or how the chosen one stands to it."""
+    chosen = {training.model.kind: f"{named(training.model.kind).capitalize()}: chosen. {training.selection.words}"}
+    return chosen | {
+        name: f"{named(name).capitalize()}: the chosen one {compared(difference, named(name))}."
+        for name, difference in training.advantage.items()
+    }
+
+
 def at_capacity(training: Training) -> str:
     """Return in a sentence what looking at the highest scores catches, or why that is not given."""
     best, looks_at = training.best, training.looks_at

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,6 +21,7 @@ import pytest
 from intelligence.errors import ModelError
 from intelligence.risk.model import RiskModel
 from resources.mlflow_store import client_of
+from resources.model_versions import Candidate
 from resources.registry import Registry
 from resources.settings import ROOT, settings
 from tests.programs.models import (
@@ -93,6 +95,12 @@ def test_a_version_says_what_it_is_and_where_it_comes_from(registry: Registry) -
     run = client.get_run(made.run_id)
     assert run.info.status == "FINISHED"
     assert run.data.params["horizon_days"] == "7"
+    assert (run.data.params["trained_through"], run.data.params["lake_snapshot"]) == ("2026-06-30", "12")
+    own = {key for key in run.data.tags if not key.startswith("mlflow.")}
+    assert own == {"dagster.run_id", "content"}, "checksums belong to the version"
+    assert run.data.tags["mlflow.note.content"] == LOGGED.summary
+    experiment = client.get_experiment_by_name("feature_risk")
+    assert LOGGED.question in experiment.tags["mlflow.note.content"]
     assert run.data.metrics["pr_auc"] == 0.41
     assert [each.value for each in client.get_metric_history(made.run_id, "fold_pr_auc")] == [0.4, 0.42]
     inputs = {each.dataset.name: json.loads(each.dataset.source) for each in run.inputs.dataset_inputs}
@@ -102,6 +110,35 @@ def test_a_version_says_what_it_is_and_where_it_comes_from(registry: Registry) -
         re.search(r"inputs: '(.*?)'\n  outputs", _mlmodel(registry), re.DOTALL)[1].replace("\n    ", " ")
     )
     assert [(column["name"], column["type"]) for column in signature] == [(name, "double") for name in PREDICTORS]
+
+
+def test_the_candidates_of_a_training_are_finished_children_of_its_run_with_their_measures(registry: Registry) -> None:
+    candidates = (
+        Candidate("xgboost", "Boosted trees: chosen.", {"pr_auc": 0.41, "brier": 0.02}),
+        Candidate("persistence", "A floor.", {"pr_auc": 0.2}),
+        Candidate("unmeasured", "Nothing came true.", {}),
+    )
+    logged = replace(LOGGED, candidates=candidates)
+    made = registry.registered("feature_risk", linear_model(), logged=logged, tags={})
+    registry.registered("feature_risk", linear_model(), logged=logged, tags={})
+    client = client_of(registry.uri)
+    experiment = client.get_experiment_by_name("feature_risk").experiment_id
+    children = client.search_runs([experiment], f"tags.`mlflow.parentRunId` = '{made.run_id}'")
+    found = {run.info.run_name: (run.data.tags["mlflow.note.content"], run.data.metrics) for run in children}
+    assert found == {each.name: (each.description, each.metrics) for each in candidates}
+    assert {run.info.status for run in children} == {"FINISHED"}
+    assert len(client.search_runs([experiment])) == 1 + len(candidates), "the very same model is not logged twice"
+    assert [row.metrics["pr_auc"] for row in registry.versions("feature_risk")] == [0.41]
+
+
+def test_an_experiment_of_a_former_version_gets_its_description_and_keeps_a_persons_own(registry: Registry) -> None:
+    client = client_of(registry.uri)
+    made = client.create_experiment("feature_risk")
+    registered(registry)
+    assert LOGGED.question in client.get_experiment(made).tags["mlflow.note.content"]
+    client.set_experiment_tag(made, "mlflow.note.content", "Ours.")
+    registered(registry, weight=0.8)
+    assert client.get_experiment(made).tags["mlflow.note.content"] == "Ours."
 
 
 def _mlmodel(registry: Registry) -> str:

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from intelligence.risk.card import SHOWN, card, comparison, measured, report, summary
+from intelligence.risk.card import SHOWN, card, comparison, measured, report, standings, summary
 from intelligence.risk.evaluation import Estimate
 from intelligence.risk.pictures import contributions_picture, folds_picture, training_picture
 from intelligence.risk.question import Question
@@ -68,6 +68,16 @@ def test_the_card_says_better_only_where_the_interval_does(training: Training) -
 
 def strict(training: Training) -> dict[str, object]:
     return json.loads(json.dumps(report(training), allow_nan=False))
+
+
+def test_each_candidate_and_floor_has_a_sentence_for_its_own_run(training: Training) -> None:
+    words = standings(training)
+    assert set(words) == {each.name for each in training.judgements}
+    assert words[training.model.kind].endswith(f"chosen. {training.selection.words}")
+    sentences = comparison(training)
+    for name in training.advantage:
+        said = words[name].split("the chosen one ")[1]
+        assert f"It {said}" in sentences, "as the card has it"
 
 
 def test_the_report_is_plain_json_with_every_number(training: Training) -> None:
