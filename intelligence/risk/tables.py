@@ -219,7 +219,7 @@ def _verdict(name: str, model: str) -> Table:
         ),
         key=("as_of", "challenger"),
         page=f"""
-            SELECT decision, challenger, reason AS why, choice, champion, as_of
+            SELECT decision, challenger, reason AS why, choice, as_of
             FROM risk.{name} ORDER BY as_of DESC, lake_snapshot DESC LIMIT 10""",
     )
 
