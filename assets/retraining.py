@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date, timedelta
 
 import polars as pl
@@ -19,6 +20,7 @@ from intelligence.tables import Table
 from resources.announcer import Announcer
 from resources.drift_reports import INDEX, DriftReports
 from resources.lake import Lake
+from resources.mlflow_store import MlflowUnreachable
 from resources.registry import Registry
 
 
@@ -110,11 +112,12 @@ def told_of_drift(lake: Lake, announcer: Announcer, reports: DriftReports) -> li
 def told_of_overruled(registry: Registry, announcer: Announcer) -> list[str]:
     """Return the titles of what was told now: champions that a person chose although the gate had not let them pass.
 
-    A move that was made in MLflow is recorded on the way.
+    A move that was made in MLflow is recorded on the way; while MLflow is silent, what is recorded already is told.
     """
     told: list[str] = []
     for model in MODELS.values() if registry.exists() else ():
-        registry.noticed(model)
+        with suppress(MlflowUnreachable):
+            registry.noticed(model)
         for found in filter(None, map(overruling, registry.history(model))):
             if announcer.notifier().told(found.key, found.title, found.text, _channel(), topic=found.key):
                 told.append(found.title)

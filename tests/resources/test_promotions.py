@@ -206,6 +206,13 @@ def test_each_move_against_a_verdict_is_told_and_none_without(three: Registry) -
     assert [move.overruled for move in three.history(NAME)] == [None, "hold", None, "unjudged", None]
 
 
+def test_a_silent_mlflow_keeps_nobody_from_hearing_of_what_was_recorded(three: Registry) -> None:
+    promote(three, "1")
+    Path(three.root, "mlflow.db").write_bytes(b"no database")
+    told = told_of_overruled(three, announcer_in(three))
+    assert told == ["Feature risk: version 1 was made champion without a verdict"]
+
+
 def test_a_history_that_a_former_version_wrote_opens_and_overrules_nothing(three: Registry) -> None:
     promote(three, "1")
     state = state_at(three.state)
