@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assets.retraining import told_of_overruled
+from intelligence import cli
 from intelligence.errors import ModelError
 from intelligence.risk.versions import Move
 from resources.announcer import Announcer
@@ -192,6 +193,24 @@ def test_a_champion_against_its_verdict_is_told_once_and_stays_in_the_history(th
     (message,) = recorded_messages(Path(announcer.data))
     assert "the gate rejected version 2. It ranks worse beyond chance." in message.text
     assert "Back to version 1: intelligence revert feature_risk" in message.text
+
+
+def test_the_answer_of_promote_and_revert_says_what_the_gate_had_said(
+    three: Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for version, verdict in (("1", "promote"), ("2", "hold")):
+        three.tagged(NAME, version, {"verdict": verdict, "verdict_reason": f"So it is with {version}."})
+    monkeypatch.setattr(cli, "_registry", lambda: three)
+    monkeypatch.setattr(cli, "_announcer", lambda: announcer_in(three))
+    monkeypatch.setattr(cli, "_score_anew", lambda: None)
+    cli.promote(NAME, "1")
+    assert "gate" not in capsys.readouterr().out
+    cli.promote(NAME, "2", why="I know better")
+    assert "Against its verdict: the gate held back version 2. So it is with 2." in capsys.readouterr().out
+    cli.revert(NAME)
+    assert "gate" not in capsys.readouterr().out
+    assert told_of_overruled(three, announcer_in(three)) == [], "it was told at once"
+    assert len(recorded_messages(Path(three.root).parent)) == 1
 
 
 def test_each_move_against_a_verdict_is_told_and_none_without(three: Registry) -> None:
