@@ -62,7 +62,7 @@ def changes(before: Contents | None, after: Contents, *, days: Collection[date])
 
 
 def _verdict(row: Mapping[str, Any]) -> str:
-    return f"Trained {row['model']} through {row['as_of']}: {row['decision'].replace('_', ' ')}; {row['reason']}."
+    return f"Trained {row['model']} through {row['as_of']}: {row['decision'].replace('_', ' ')}; {row['reason'].rstrip('.')}."
 
 
 def _number(count: int, one: str, more: str) -> str:

@@ -233,7 +233,7 @@ def faults_table(faults: pl.DataFrame) -> RenderableType | None:
     """Return the days whose telemetry is at fault; None where there is none."""
     if faults.is_empty():
         return None
-    shown = table("Days on which the pipeline, not the product, was at fault", "day", "verdict", "why", texts=("why",))
+    shown = table("Days whose telemetry is in doubt", "day", "verdict", "why", texts=("why",))
     for row in faults.iter_rows():
         add(shown, *(str(cell) for cell in row))
     return shown

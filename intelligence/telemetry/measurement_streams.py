@@ -224,6 +224,10 @@ def _usual_share(base: Base, part: Part, count: str) -> float | None:
     return own if own is not None else share(lambda other: other[:2] == part[:2]) or share(lambda _: True)
 
 
+# Share of an ordinary day's events that have a time of their own, where clocks are fine enough to conclude from it.
+FINE_CLOCK: Final = 0.9
+
+
 def moments(look: Look) -> Iterator[Fault]:
     """Yield times that fell together, as when events are stamped at the hour at which they were loaded."""
     base = look.base("event_time")
@@ -233,12 +237,19 @@ def moments(look: Look) -> Iterator[Fault]:
     usual = {part: _usual_share(base, part, "moments") or 0.0 for part in parts}
     now = {part: look.today.identities[part] for part in parts}
     expected = {part: usual[part] * now[part].events for part in parts}
-    hit = [part for part in parts if expected[part] >= 30 and now[part].moments < 0.5 * expected[part]]
-    # Moments are counted roughly; together they are counted better.
+    hit = [
+        part
+        for part in parts
+        if expected[part] >= 30 and usual[part] >= 0.5 and now[part].moments < 0.5 * expected[part]
+    ]
+    # Moments are counted roughly; together they are counted better. Where clocks are coarse, so that events often share a
+    # moment, the share of different ones falls with the volume alone.
+    together = sum(expected.values())
     if (
         not hit
-        and sum(expected.values()) >= 300
-        and sum(each.moments for each in now.values()) < 0.75 * sum(expected.values())
+        and together >= 300
+        and together >= FINE_CLOCK * sum(each.events for each in now.values())
+        and sum(each.moments for each in now.values()) < 0.75 * together
     ):
         hit = parts
     if hit:
