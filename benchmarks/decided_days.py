@@ -1,12 +1,14 @@
 """One simulated product through the asset graph and then through the policy, day by day; a process of its own.
 
 Writes to a JSON file what the policy would have done. A planted product also trains a risk model and keeps it, so that a
-clean one, which has nothing to learn from, can be scored by a model that knows trouble.
+clean one, which has nothing to learn from, can be scored by a model that knows trouble. Where none was kept there are no
+scores.
 """
 
 import argparse
 import json
 import pickle
+from collections.abc import Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,20 +50,47 @@ def main() -> None:
     tell(f"deciding {len(days)} days")
     decisions = decided_day_by_day(lambda _: sources, days, settings=PRODUCT.decisions.at_level("auto"))
     result = backtest(decisions, planted_truths(plan))
-    acts = decisions.filter(pl.col("action") != "monitor").select(
-        "event_date", "feature", "action", "level", "confidence", "score", "reasons"
-    )
+    acts = once(decisions.filter(pl.col("action") != "monitor"))
     told: dict[str, Any] = {
         "acts": json.loads(acts.with_columns(pl.col("event_date").cast(pl.String)).write_json()),
+        "messages": messages(acts, lake.frame("FROM telemetry.day_quality"), days),
+        "fault_from": str(plan.date_of(plan.fault.from_day)) if plan.fault else None,
         "truths": [
             [each.truth.kind, each.truth.feature, str(each.truth.starts_on), each.answer, each.delay_days]
             for each in result.truths
         ],
+        "actions": result.actions,
+        "false_actions": result.false_actions.height,
         "precision": result.precision,
         "recall": result.recall,
         "false_touches": result.false_touches,
     }
     chosen.told.write_text(json.dumps(told), encoding="utf-8")
+
+
+def once(acts: pl.DataFrame) -> pl.DataFrame:
+    """Return the acts without repetition: the alert of a fault is written on each of its days and sent on the first."""
+    is_sent = (pl.col("scope") != "pipeline") | pl.col("episode").is_first_distinct()
+    columns = ("event_date", "scope", "feature", "action", "level", "confidence", "score", "episode", "reasons")
+    return acts.sort("event_date", maintain_order=True).filter(is_sent).select(columns)
+
+
+def messages(acts: pl.DataFrame, quality: pl.DataFrame, days: Sequence[date]) -> list[tuple[str, str, str]]:
+    """Return what people would be told, each once: the day, what tells it from others, and the text.
+
+    The policy's alert of a fault and the notice of it share an identity, so that one of the two is sent.
+    """
+    from intelligence.drift.faults_told import telemetry_notices
+
+    told: dict[str, tuple[str, str, str]] = {}
+    for day in days:
+        for act in acts.filter(event_date=day).rows(named=True):
+            of_feature = f"{act['action']} for {act['feature']} on {day}"
+            key = act["episode"] if act["scope"] == "pipeline" else of_feature
+            told.setdefault(key, (str(day), key, act["reasons"]))
+        for notice in telemetry_notices(quality.filter(pl.col("event_date") <= day)):
+            told.setdefault(notice.key, (str(day), notice.key, notice.text))
+    return list(told.values())
 
 
 def build(days: tuple[date, date]) -> None:
@@ -106,17 +135,22 @@ def trained_scores(lake: "Lake", file: Path) -> pl.DataFrame:
 
 
 def scores(lake: "Lake", file: Path) -> pl.DataFrame:
-    """Return what the model that is kept in the file says of every day."""
+    """Return what the model that is kept in the file says of every day; no row where none is kept."""
     from intelligence.product import Risk
     from intelligence.risk.scores import scored, with_impact
     from intelligence.risk.subjects import feature_subject
 
+    names = ("event_date", "feature", "risk_score", "risk_low", "risk_high", "impact_score", "reason_1")
+    if not file.exists():
+        numbers = dict.fromkeys(names[2:6], pl.Float64())
+        return pl.DataFrame(
+            schema={"event_date": pl.Date(), "feature": pl.String(), **numbers, "reason_1": pl.String()}
+        )
     subject = feature_subject(Risk())
     model = pickle.loads(file.read_bytes())
     found = scored(
         _panel(lake), model, subject.predictors, name="risk", medium=subject.medium, high=subject.high, reasons_from=0.1
     )
-    names = ("event_date", "feature", "risk_score", "risk_low", "risk_high", "impact_score", "reason_1")
     return with_impact(found, users="users_7d").select(names)
 
 
