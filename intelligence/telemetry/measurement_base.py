@@ -36,6 +36,11 @@ class Base:
     days: Sequence[DayMeasured]
     dates: Sequence[date]
 
+    def like(self, day: date) -> Sequence[DayMeasured]:
+        """Return those of the days that have the weekday of `day`, or else, where they are fewer than two, all."""
+        same = [each for when, each in zip(self.dates, self.days, strict=True) if when.weekday() == day.weekday()]
+        return same if len(same) >= 2 else self.days
+
     def of(self, part: Part, name: str) -> Sums:
         """Return the part's own sums of those days, or else its platform's, or else everybody's."""
         own = [day.sums[part] for day in self.days if part in day.sums]

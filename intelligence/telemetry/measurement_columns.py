@@ -238,7 +238,7 @@ def collapsed(look: Look) -> Iterator[Fault]:
         now, before = _shares(look.today, place), [_shares(day, place) for day in base.days]
         top = max(now, key=lambda value: now[value], default=None)
         several = round(float(np.median([sum(share >= 0.05 for share in day.values()) for day in before])))
-        enough = look.today.events >= 0.7 * float(np.median([day.events for day in base.days]))
+        enough = look.today.events >= 0.7 * float(np.median([day.events for day in base.like(look.day)]))
         if top is None or now[top] < 0.995 or several < 2 or not enough:
             continue
         is_newest = place == 2 and _number(top) > max((_number(each) for day in before for each in day), default=())

@@ -107,9 +107,7 @@ def _echo(look: Look, base: Base, hit: list[Part], first: int, last: int) -> lis
     expected = usual * now["events"]
     if expected >= 20 and now["conversions"] < 0.8 * expected:
         found.append(f"{1 - now['conversions'] / expected:.0%} fewer conversions came of the events")
-    same = [day for when, day in zip(base.dates, base.days, strict=True) if when.weekday() == look.day.weekday()]
-    alike = same if len(same) >= 2 else base.days
-    profile = np.median([day.by_hour(day.sums)[_EVENTS] for day in alike], axis=0)
+    profile = np.median([day.by_hour(day.sums)[_EVENTS] for day in base.like(look.day)], axis=0)
     hours = look.today.by_hour(look.today.sums)[_EVENTS]
     outside = np.ones(24, dtype=bool)
     outside[first : last + 1] = False

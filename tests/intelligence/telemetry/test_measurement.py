@@ -276,3 +276,10 @@ def test_a_working_day_that_lies_hours_beside_is_a_clock_that_is_off(today: pl.D
     off = now.with_columns(pl.col("event_time") - timedelta(hours=5))
     (fault,) = faults(before, off)
     assert (fault.subject, fault.words) == ("event_time", "the whole day lies 5 hours ahead of what is usual")
+
+
+@pytest.mark.parametrize("quiet_day", [2, 3])
+def test_one_name_for_all_is_seen_at_the_weekend_too(quiet_day: int, before: dict[date, DayMeasured]) -> None:
+    events = changed(True, platform="unknown")(day(-quiet_day))
+    found = measurement_faults(LAST + timedelta(days=quiet_day), {**before, **measured(events)}, sound=lambda *_: True)
+    assert [fault.subject for fault in found] == ["platform"]
