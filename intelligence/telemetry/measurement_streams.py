@@ -319,10 +319,8 @@ def names(look: Look) -> Iterator[Fault]:
     for day in week:
         for name, events in day.features.items():
             then[name] = then.get(name, 0.0) + events / total
-    moved = _distance(now, then)
-    if min(len(now), len(then)) < 3 or moved < 0.25:
-        return
-    if moved < 1.4 * max(_distance(_shares_of_features(day), then) for day in week):
+    moved, strayed = _distance(now, then), max(_distance(_shares_of_features(day), then) for day in week)
+    if min(len(now), len(then)) < 3 or moved < 1.4 * strayed:
         return
     new = sum(share for name, share in now.items() if name not in then)
     if new >= 0.7:
@@ -332,7 +330,10 @@ def names(look: Look) -> Iterator[Fault]:
     same = _distance(_by_rank(now), _by_rank(then)) if max(new, gone) <= 0.02 else 1.0
     large = {name: share for name, share in then.items() if share >= 0.02}
     changed = sum(not 0.75 <= now.get(name, 0.0) / share <= 1.33 for name, share in large.items())
-    if same <= min(0.6 * moved, 0.15) and changed >= 0.6 * len(large):
+    is_large = moved >= 0.25 and same <= min(0.6 * moved, 0.15) and changed >= 0.6 * len(large)
+    # Features of much the same use move little; a product whose shares hardly stray shows it all the same.
+    is_clear = moved >= max(0.1, 4 * strayed) and same <= 0.25 * moved and changed >= max(3, 0.5 * len(large))
+    if is_large or is_clear:
         yield Fault("feature", f"{changed} of {len(large)} features have the use of others: names mixed up?")
 
 

@@ -283,3 +283,25 @@ def test_one_name_for_all_is_seen_at_the_weekend_too(quiet_day: int, before: dic
     events = changed(True, platform="unknown")(day(-quiet_day))
     found = measurement_faults(LAST + timedelta(days=quiet_day), {**before, **measured(events)}, sound=lambda *_: True)
     assert [fault.subject for fault in found] == ["platform"]
+
+
+def with_uses(usual: list[int]) -> pl.DataFrame:
+    """Return a sound day on which the features have so many events each."""
+    names = [f"f{number}" for number, count in enumerate(usual) for _ in range(count)]
+    return day(0).head(len(names)).with_columns(feature=pl.Series(names).sample(fraction=1, shuffle=True, seed=1))
+
+
+@pytest.mark.parametrize(
+    ("uses", "is_found"),
+    [
+        ([314, 574, 698, 405, 250, 349, 267, 418], True),
+        ([314, 418, 267, 349, 250, 405, 698, 574], True),
+        ([250, 698, 405, 574, 349, 267, 418, 314], False),  # one feature takes another's place
+        ([600, 720, 390, 250, 340, 262, 412, 300], False),
+    ],
+)
+def test_names_that_changed_places_are_told_from_a_change_of_use(uses: list[int], *, is_found: bool) -> None:
+    usual = [574, 698, 405, 250, 349, 267, 418, 314]
+    events = [with_uses(usual).with_columns(pl.col("event_time") - timedelta(days=back)) for back in range(1, 8)]
+    found = faults(measured(pl.concat(events)), with_uses(uses))
+    assert ("feature" in [fault.subject for fault in found]) is is_found
