@@ -180,8 +180,11 @@ def _chunks(files: Sequence[Delivery], *, most_bytes: int) -> Iterator[tuple[Del
 
 
 def _refuse(report: IngestReport, file: Delivery, error: SourceFileError) -> None:
-    """Note the file's error under the name of the file, or that it is left where it changed since it was found."""
-    if file.has_changed():
+    """Note the file's error under the name of the file, or that it is left where it changed since it was found.
+
+    One that is not there any more is refused: nobody writes it.
+    """
+    if file.has_changed() and (file.original or file.path).exists():
         report.left.append((file.name, STILL_WRITTEN))
     else:
         report.refused.append((file.name, SourceFileError(file.name, error.problem, hint=error.hint)))
