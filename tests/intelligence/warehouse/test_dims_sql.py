@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from intelligence.product import Promises
-from intelligence.tables import Days
+from intelligence.tables import Days, standard_claims
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_USERS
 from tests.intelligence.hand_made_lake import NOON, PRODUCT, TWO_DAYS, Warehouse, day, event, random_events
 
@@ -86,7 +86,10 @@ def test_features_are_those_declared_and_those_seen(warehouse: Warehouse) -> Non
         "never_used": ("house", 2, None, True, None, 1_000.0),
         "chat": ("house", 2, None, False, day(1), 1_000.0),
     }
-    warehouse.assert_claims(TWO_DAYS, DIM_FEATURE_METADATA)
+    claims = (*standard_claims(DIM_FEATURE_METADATA), *DIM_FEATURE_METADATA.claims)
+    contradictions = warehouse.lake.inspected(DIM_FEATURE_METADATA, claims, TWO_DAYS).contradictions
+    broken = {name: rows["feature"].to_list() for name, rows in contradictions.items() if rows.height}
+    assert broken == {"declared_features_are_seen": ["never_used"]}
 
 
 def test_a_flag_key_may_be_made_from_the_name_of_its_feature(warehouse: Warehouse) -> None:
