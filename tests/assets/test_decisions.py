@@ -156,6 +156,11 @@ def test_a_day_that_is_decided_again_counts_what_was_touched_before(site: Site) 
             f"INSERT INTO metrics.{table} BY NAME SELECT * REPLACE ('chat' AS feature{reach}) FROM metrics.{table}",
         )
         site.lake.commit(lambda connection, queries=break_chat: [connection.execute(query) for query in queries])
+    same_users = (
+        "INSERT INTO telemetry.raw_events BY NAME SELECT * REPLACE ('chat' AS feature, NULL AS app_version)"
+        " FROM telemetry.raw_events WHERE feature = 'quiz'"
+    )
+    site.lake.commit(lambda connection: connection.execute(same_users))
     chat = site.decide().filter(feature="chat").row(0, named=True)
     assert chat["action"] == "throttle", "late telemetry tells that chat, which more people use, is broken as well"
     assert (chat["level"], chat["lowered_by"]) == ("approve", ["blast_radius_per_hour"])
