@@ -2,6 +2,7 @@
 
 import gc
 import os
+from collections.abc import Iterator
 
 import pytest
 
@@ -38,7 +39,9 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-@pytest.fixture(autouse=True)
-def settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let files count as settled when they are written; what is about settling sets the time back."""
-    monkeypatch.setattr(settling, "SETTLED_S", 0.0)
+@pytest.fixture(autouse=True, scope="session")
+def settled_at_once() -> Iterator[None]:
+    """Let files count as settled when they are written, for fixtures of modules too; tests of settling set the time back."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(settling, "SETTLED_S", 0.0)
+        yield
