@@ -35,22 +35,28 @@ def test_no_field_of_a_resource_can_be_set_by_a_run(resource: str, field: str, v
 @pytest.mark.parametrize("resource", sorted({name for name, _ in FIELDS}))
 @pytest.mark.parametrize("config", ["text", 1, ["catalog"], {"lake": {"config": {"scratch": "x"}}}])
 def test_a_resource_takes_no_config_of_another_shape(resource: str, config: object) -> None:
-    refused({"resources": {resource: {"config": config}}})
+    assert f"root:resources:{resource}:config" in refused({"resources": {resource: {"config": config}}})
 
 
 @pytest.mark.parametrize(
-    "config",
+    ("config", "entry"),
     [
-        {"resources": {"lake": {"scratch": "'; COPY (SELECT 1) TO '/tmp/x'; --"}}},
-        {"execution": {"config": {"multiprocess": {}}}},
-        {"execution": {"config": {"start_method": {"spawn": {"preload_modules": ["os"]}}}}},
-        {"loggers": {"file": {"config": {"path": "/tmp/log"}}}},
-        {"io_manager": {"base_dir": "/tmp"}},
-        {"inputs": {"events": "anything"}},
+        (
+            {"resources": {"lake": {"scratch": "'; COPY (SELECT 1) TO '/tmp/x'; --"}}},
+            '"scratch" at path root:resources:lake',
+        ),
+        ({"execution": {"config": {"multiprocess": {}}}}, '"multiprocess" at path root:execution:config'),
+        (
+            {"execution": {"config": {"start_method": {"spawn": {"preload_modules": ["os"]}}}}},
+            '"start_method" at path root:execution:config',
+        ),
+        ({"loggers": {"file": {"config": {"path": "/tmp/log"}}}}, '"file" at path root:loggers'),
+        ({"io_manager": {"base_dir": "/tmp"}}, '"io_manager" at the root'),
+        ({"inputs": {"events": "anything"}}, '"inputs" at the root'),
     ],
 )
-def test_nothing_else_that_reaches_files_can_be_set(config: object) -> None:
-    refused(config)
+def test_nothing_else_that_reaches_files_can_be_set(config: object, entry: str) -> None:
+    assert f"unexpected config entry {entry}" in refused(config)
 
 
 def test_a_run_without_config_is_valid() -> None:

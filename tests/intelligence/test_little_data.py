@@ -113,11 +113,6 @@ def test_predictors_that_say_nothing_make_no_model_or_one_that_can_be_told(kind:
 
 
 def test_a_training_of_little_data_is_told_with_its_pictures(training: Training) -> None:
-    told(training)
-
-
-def told(training: Training) -> None:
-    """Demand that everything that people read of the training can be made."""
     text = card(training, title="Risk", asks="Will it?", use="Looking.", limits=(), origin={})
     assert "nan" not in text
     assert report(training)["chosen"] in RIVALS
