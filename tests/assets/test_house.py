@@ -13,7 +13,7 @@ from resources.lake import Lake
 DAYS = [date(2026, 5, day) for day in (4, 5, 6)]
 ONE_EVENT_A_DAY = """
     SELECT CAST(event_date AS VARCHAR) AS event_id, CAST(event_date AS DATE) AS event_date, event_date AS event_time,
-           'u' AS user_id, 's' AS session_id, 'quiz' AS feature, 'use' AS event_type
+           'u' AS user_id, 's' AS session_id, 'quiz' AS feature, 'use' AS event_type, 'app' AS source
     FROM generate_series(CAST($start AS TIMESTAMP), $end - INTERVAL 1 DAY, INTERVAL 1 DAY) AS series (event_date)
 """
 

@@ -81,10 +81,6 @@ def another(path: Path) -> None:
     other.replace(path)
 
 
-def gone(path: Path) -> None:
-    path.unlink()
-
-
 def linked_elsewhere(path: Path) -> None:
     elsewhere = path.parent.parent / "elsewhere"
     elsewhere.write_text(TEXT.replace("e1", "e7"))
@@ -98,7 +94,7 @@ def as_long_at_the_same_time(path: Path) -> None:
     os.utime(path, ns=(state.st_atime_ns, state.st_mtime_ns))
 
 
-CHANGES = (longer, shorter, another, gone, linked_elsewhere, as_long_at_the_same_time)
+CHANGES = (longer, shorter, another, linked_elsewhere, as_long_at_the_same_time)
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
@@ -118,6 +114,18 @@ def test_of_a_file_that_changes_while_it_is_read_nothing_is_written(
     monkeypatch.setattr(ingest, "judge_files", judge_and_be_written_to)
     report = ingested(bench.lake, bench.product, deliveries(bench.product, bench.folder), now=NOW)
     assert ([Path(name).name for name, _ in report.left], report.refused) == (["a.csv"], [])
+    assert bench.events() == [("e9",)]
+
+
+def test_a_file_that_vanishes_is_refused_and_the_others_are_read(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = aged(bench.deliver("a.csv", TEXT), 90)
+    aged(bench.deliver("b.csv", f"{HEADER}\ne9,{ROW}\n"), 90)
+    found = deliveries(bench.product, bench.folder)
+    path.unlink()
+    report = ingested(bench.lake, bench.product, found, now=NOW)
+    ((name, error),) = report.refused
+    assert (Path(name).name, report.left) == ("a.csv", [])
+    assert "Deliver the file again; nothing of it was written." in str(error)
     assert bench.events() == [("e9",)]
 
 

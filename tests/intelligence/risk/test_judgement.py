@@ -36,6 +36,7 @@ def rows(subject: Subject) -> pl.DataFrame:
             "label": (rng.random(shape) < chance).ravel(),
             "score": chance.ravel(),
             "chosen": "xgboost",
+            "choice": "the lowest Brier score",
             "model_version": 4,
             "lake_snapshot": 77,
         }
@@ -49,7 +50,7 @@ def rows(subject: Subject) -> pl.DataFrame:
 
 
 def halves(rows: pl.DataFrame, subject: Subject) -> tuple[pl.DataFrame, pl.DataFrame]:
-    unseen = rows.select("event_date", "feature", "label", "score", "chosen", "model_version", "lake_snapshot")
+    unseen = rows.select("event_date", "feature", "label", "score", "chosen", "choice", "model_version", "lake_snapshot")
     return unseen, rows.select("event_date", "feature", "label", *subject.question.predictors)
 
 
@@ -122,3 +123,4 @@ def test_a_verdict_is_a_row_of_its_table(rows: pl.DataFrame, subject: Subject) -
     empty = verdict_row(nothing, unseen.clear(), subject, champion=2, as_of=START, snapshot=5, is_promoted=False)
     assert empty.schema == promoted.schema
     assert empty.row(0, named=True)["lake_snapshot"] == 5
+    assert (row["choice"], empty.row(0, named=True)["choice"]) == ("the lowest Brier score", None)
