@@ -180,12 +180,16 @@ def _has_no_successor(look: Look, base: Base, release: str, usual: float) -> boo
     """Return whether its platforms lost what the release had, so that no other release took its place."""
     platforms = {part[:2] for day in base.days[:LATELY_DAYS] for part in day.sums if part.release == release}
 
+    def everything(day: DayMeasured) -> float:
+        return sum(sums["events"] for part, sums in day.sums.items() if part[:2] in platforms)
+
     def others(day: DayMeasured) -> float:
-        mine = (sums["events"] for part, sums in day.sums.items() if part[:2] in platforms and part.release != release)
-        return sum(mine)
+        return everything(day) - _events_of(day, RELEASE, release)
 
     rest = _counts(look, base, others, lately=True)
-    return usual >= 0.2 * (usual + rest.usual) and rest.now < rest.usual + 0.4 * usual
+    # What came lately came on other weekdays.
+    weekday = _counts(look, base, everything).usual / max(_counts(look, base, everything, lately=True).usual, 1)
+    return usual >= 0.2 * (usual + rest.usual) and rest.now < min(weekday, 1) * (rest.usual + 0.4 * usual)
 
 
 def identities(look: Look) -> Iterator[Fault]:
@@ -261,7 +265,7 @@ def repeated(look: Look) -> Iterator[Fault]:
         return
     twice = now.repeats - max(day.prints.repeats for day in base.days)
     if twice >= 0.1:
-        yield Fault("repeated events", f"about {2 * twice:.0%} of the events came twice under different ids")
+        yield Fault("repeated events", f"about {twice:.0%} of the events repeat others under different ids")
         return
     for name in ("timed", "measured"):
         overlap, when = _overlap(look, look.day, name)
@@ -297,9 +301,14 @@ def volume(look: Look) -> Iterator[Fault]:
     is_changed = max(ratios) <= LEAST_LESS or min(ratios) >= LEAST_MORE
     if not is_changed or not 0.75 <= users.now / max(users.usual, 1) <= 1.33:
         return
-    features, then = by_feature([look.today], lambda _: True), by_feature(base.days, lambda _: True)
-    known = [name for name in then if then[name]["events"] / len(base.days) >= 20]
-    factors = [(features[name]["events"] if name in features else 0.0) / then[name]["events"] for name in known]
+    daily = {id(day): by_feature([day], lambda _: True) for day in (look.today, *base.days)}
+
+    def of(name: str) -> Callable[[DayMeasured], float]:
+        return lambda day: daily[id(day)][name]["events"] if name in daily[id(day)] else 0.0
+
+    counts = [_counts(look, base, of(name)) for name in sorted({name for day in base.days for name in daily[id(day)]})]
+    known = [each for each in counts if each.usual >= 20]
+    factors = [each.now / each.usual for each in known]
     middle = float(np.median(factors)) if factors else 0.0
     alike = sum(0.6 * middle <= factor <= 1.6 * middle for factor in factors)
     if len(known) >= LEAST_FEATURES and alike >= NEARLY_ALL * len(known):

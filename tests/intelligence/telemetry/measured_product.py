@@ -34,6 +34,15 @@ def measured(events: pl.DataFrame) -> dict[date, DayMeasured]:
     )
 
 
+def used_again(events: pl.DataFrame, time: int) -> pl.DataFrame:
+    """Return the events as they are when the same people come another time on the same day."""
+    return events.with_columns(
+        *(pl.format(f"{{}}-{time}", name).alias(name) for name in ("event_id", "session_id")),
+        *(pl.col(name) * (1 + 0.013 * time) for name in ("latency_ms", "duration_s")),
+        event_time=pl.col("event_time") + timedelta(seconds=611 * time),
+    ).filter(pl.col("event_time").dt.date() == events["event_time"].dt.date().min())
+
+
 def day(number: int) -> pl.DataFrame:
     """Return the events of a sound day, counted back from the last."""
     return simulated_day(PLAN, LAST - timedelta(days=number))

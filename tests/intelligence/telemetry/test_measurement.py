@@ -10,7 +10,8 @@ from intelligence.telemetry.measured import DayMeasured
 from intelligence.telemetry.measurement import measurement_faults
 from intelligence.telemetry.measurement_base import Fault
 from intelligence.telemetry.simulated_faults import CHANGES
-from tests.intelligence.telemetry.measured_product import LAST, day, measured, sound_days
+from intelligence.telemetry.simulation import SimulationPlan, simulated_day
+from tests.intelligence.telemetry.measured_product import LAST, day, measured, sound_days, used_again
 
 Change = Callable[[pl.DataFrame], pl.DataFrame]
 IOS = pl.col("platform") == "ios"
@@ -305,3 +306,23 @@ def test_names_that_changed_places_are_told_from_a_change_of_use(uses: list[int]
     events = [with_uses(usual).with_columns(pl.col("event_time") - timedelta(days=back)) for back in range(1, 8)]
     found = faults(measured(pl.concat(events)), with_uses(uses))
     assert ("feature" in [fault.subject for fault in found]) is is_found
+
+
+# A clean product of which one release gives way to another on a Saturday, which is much quieter than the days before.
+QUIET = SimulationPlan(features=4, events_per_day=1_200, seed=11, first_day=date(2026, 5, 4), planted=False)
+SATURDAY = 75
+
+
+@pytest.mark.parametrize("loved", [1, 4, 6])
+def test_half_of_the_features_loved_and_a_release_that_ends_on_a_saturday_are_no_fault(loved: int) -> None:
+    days = []
+    for number in range(SATURDAY - 20, SATURDAY + 8):
+        events = simulated_day(QUIET, QUIET.date_of(number))
+        half = events.filter(pl.col("feature").is_in(("essay_feedback", "tutor_answer")))
+        times = loved if number >= SATURDAY - 7 else 1
+        days += [events, *(used_again(half, time) for time in range(1, times))]
+    found = measured(pl.concat(days))
+    for number in range(SATURDAY - 7, SATURDAY + 8):
+        day = QUIET.date_of(number)
+        known = {each: found[each] for each in found if each <= day}
+        assert measurement_faults(day, known, sound=lambda *_: True) == (), day
