@@ -12,7 +12,7 @@ PORTS = $(if $(PORT),--port $(PORT)) $(if $(MLFLOW_PORT),--mlflow-port $(MLFLOW_
 	$(if $(REPORTS_PORT),--reports-port $(REPORTS_PORT)) $(if $(TWINS_PORT),--twins-port $(TWINS_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test coverage check lock clean
+.PHONY: help setup demo up test proof coverage check lock clean
 
 help: ## List what can be done
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -40,17 +40,21 @@ demo: setup ## Run the main job from raw telemetry to feature health, and say wh
 up: setup ## Serve the Dagster and MLflow UIs and the Evidently pages on this machine until Ctrl-C
 	@$(if $(MODE),INTELLIGENCE_MODE=$(MODE)) $(BIN)/intelligence --example $(EXAMPLE) up $(PORTS)
 
-test: setup ## Run all tests
-	@$(BIN)/python -m pytest $(TOGETHER)
+test: setup ## Run the tests but for the proofs
+	@$(BIN)/python -m pytest $(TOGETHER) -m "not proof"
+
+proof: setup ## Run the proofs: weeks by ticks alone, runs killed half-way, the output shown in the README
+	@$(BIN)/python -m pytest $(TOGETHER) -m proof
 
 coverage: setup ## Run all tests and report which lines and branches they miss
 	@$(BIN)/python -m pytest $(TOGETHER) --cov --cov-report=term:skip-covered
 
-check: setup ## Everything that CI runs: lint, format, types, tests, doc examples, README
+check: setup ## Everything that CI runs: lint, format, types, tests, doc examples, proofs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory proof
 
 lock: setup ## Compile requirements.lock anew from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --all-extras \

@@ -16,6 +16,8 @@ from resources.builds import LAST_BUILDS
 from resources.faults import FAULT_POINTS
 from resources.lake import Lake
 
+pytestmark = pytest.mark.proof
+
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = ROOT / "tests" / "programs" / "bring_up_to_date.py"
 PRODUCT = """

@@ -22,6 +22,9 @@ from resources.drift_reports import DriftReports
 from resources.lake import Lake
 from resources.product_file import ProductFile, product_at
 from resources.registry import Registry
+from tests.new_lakes import new_lake
+
+pytestmark = pytest.mark.proof
 
 FIRST = date(2026, 5, 4)
 DAYS = 32
@@ -40,7 +43,7 @@ class Installation:
         (folder / "product.yaml").write_text(
             f"name: Late\nstart: {FIRST}\nsources: [{{name: app, files: '{self.landing}/*.parquet'}}]\n"
         )
-        self.lake = Lake(catalog=f"sqlite:{folder}/catalog.sqlite", store=f"{folder}/files")
+        self.lake = new_lake(folder)
         product_file = ProductFile(path=str(folder / "product.yaml"), landing=str(self.landing))
         self.registry = Registry(
             root=str(folder / "mlruns"), cache=str(folder / "models"), state=f"sqlite:///{folder}/state.db"

@@ -80,6 +80,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
     assert not missing
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("command", "text"), blocks("text", ROOT / "README.md"), ids=lambda value: value if value in EXAMPLE_OF else ""
 )

@@ -18,10 +18,10 @@ from intelligence.decisions.ladder import Level
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.tables import Days
 from resources.announcer import Announcer
-from resources.lake import Lake
 from resources.registry import Registry
 from resources.settings import ROOT
 from tests.intelligence.decisions.day_of_evidence import DAY, sources
+from tests.new_lakes import new_lake
 
 FLAG = "quiz"
 
@@ -31,7 +31,7 @@ class Site:
 
     def __init__(self, folder: Path, registry: Registry) -> None:
         self.folder, self.registry = folder, registry
-        self.lake = Lake(catalog=f"sqlite:{folder}/catalog.sqlite", store=f"{folder}/files")
+        self.lake = new_lake(folder)
         self.announcer = Announcer(
             product_file=str(ROOT / "product.yaml"), state=f"sqlite:///{folder}/state.db", data=str(folder)
         )

@@ -22,6 +22,7 @@ from resources.lake import Lake
 from resources.mlflow_store import make_store
 from resources.redrive import RedriveReport, redriven
 from resources.registry import Registry
+from tests.new_lakes import new_lake
 from tests.programs.models import registry_in, trees_model
 
 NOW = datetime(2026, 7, 1, 12)
@@ -86,7 +87,7 @@ class Workbench:
 
 
 def workbench(folder: Path) -> Iterator[Workbench]:
-    lake = Lake(catalog=f"sqlite:{folder}/catalog.sqlite", store=f"{folder}/files")
+    lake = new_lake(folder)
     product = Product(name="test", sources=(Source(name="app", files=(f"{folder}/in/**/*",)),))
     yield Workbench(folder / "in", lake, product)
     lake.close()
@@ -94,7 +95,7 @@ def workbench(folder: Path) -> Iterator[Workbench]:
 
 @pytest.fixture
 def own_lake(tmp_path: Path) -> Iterator[Lake]:
-    lake = Lake(catalog=f"sqlite:{tmp_path}/catalog.sqlite", store=f"{tmp_path}/files")
+    lake = new_lake(tmp_path)
     yield lake
     lake.close()
 

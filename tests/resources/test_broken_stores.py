@@ -247,7 +247,9 @@ def test_a_sound_database_or_none_is_no_failure(tmp_path: Path) -> None:
     assert database_failure(tmp_path / "some.db") is None
 
 
-def test_a_new_folder_is_an_empty_lake(own_lake: Lake) -> None:
-    assert not own_lake.exists()
-    assert own_lake.span() is None
-    assert own_lake.exists()
+def test_a_new_folder_is_an_empty_lake(tmp_path: Path) -> None:
+    lake = Lake(catalog=f"sqlite:{tmp_path}/catalog.sqlite", store=f"{tmp_path}/files")
+    assert not lake.exists()
+    assert lake.span() is None
+    assert lake.exists()
+    lake.close()

@@ -22,8 +22,8 @@ from resources.builds import DAY_BUILDS
 from resources.delivery import deliveries
 from resources.identity import settle, write_events
 from resources.ingest import ingested
-from resources.lake import Lake
 from resources.redrive import redriven
+from tests.new_lakes import new_lake
 from tests.resources.conftest import Workbench, workbench
 from tests.resources.delivered_rows import HEADER, NOW, ROW
 
@@ -160,7 +160,7 @@ class Two:
 
     def __init__(self, folder: Path, *, shared: bool) -> None:
         self.folder = folder
-        self.lake = Lake(catalog=f"sqlite:{folder}/catalog.sqlite", store=f"{folder}/files")
+        self.lake = new_lake(folder)
         web = Source(name="web", files=(f"{folder}/in/web/*",))
         backend = Source(name="backend", files=(f"{folder}/in/backend/*",), ids_with="web" if shared else None)
         self.product = Product(name="two", sources=(web, backend))

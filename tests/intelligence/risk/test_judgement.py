@@ -50,7 +50,9 @@ def rows(subject: Subject) -> pl.DataFrame:
 
 
 def halves(rows: pl.DataFrame, subject: Subject) -> tuple[pl.DataFrame, pl.DataFrame]:
-    unseen = rows.select("event_date", "feature", "label", "score", "chosen", "choice", "model_version", "lake_snapshot")
+    unseen = rows.select(
+        "event_date", "feature", "label", "score", "chosen", "choice", "model_version", "lake_snapshot"
+    )
     return unseen, rows.select("event_date", "feature", "label", *subject.question.predictors)
 
 
