@@ -165,8 +165,7 @@ def _ran(defs: dg.Definitions, instance: dg.DagsterInstance, step: Step, outcome
         if not check.passed:
             outcome.failed_checks.append((check.asset_key.to_user_string(), check.check_name, check.severity.value))
         if "changed" in check.metadata:
-            change = str(check.metadata["changed"].value)
-            outcome.changed.append(f"{change[0].upper()}{change[1:]}.")
+            outcome.changed += str(check.metadata["changed"].value).splitlines()
         if "left" in check.metadata:
             outcome.left += [(row.data["file"], row.data["why"]) for row in check.metadata["left"].records]
         if "refused" in check.metadata:

@@ -52,16 +52,17 @@ def delivered(
         _merge_small_files(context, lake)
     span = Days(report.days[0], report.days[-1] + timedelta(days=1)) if report.days else lake.newest_day()
     told = told_set_aside(lake.set_aside())
-    aside = {"set_aside": " ".join(told)} if told else {}
+    more = {"set_aside": " ".join(told)} if told else {}
+    more |= {"replaced": " ".join(report.replaced.said)} if report.replaced.said else {}
     for table in DELIVERED:
-        yield materialized(lake, table, span, new_batches=len(report.batches), known_files=report.known, **aside)
+        yield materialized(lake, table, span, new_batches=len(report.batches), known_files=report.known, **more)
     yield dg.AssetCheckResult(
         check_name=READABLE.name,
         asset_key=READABLE.asset_key,
         passed=not report.refused,
         metadata={
             **({"refused": table_value(pl.DataFrame(report.refusals))} if report.refused else {}),
-            **({"changed": report.change} if report.change else {}),
+            **({"changed": "\n".join(report.changes)} if report.changes else {}),
             **({"left": table_value(pl.DataFrame(report.left, ["file", "why"], orient="row"))} if report.left else {}),
         },
     )

@@ -7,11 +7,19 @@ from typing import Any, Final, Protocol
 
 import polars as pl
 
+# What was taken back counts as what it was: otherwise a corrected file would seem to have brought nothing.
 _BATCHES: Final = """
-SELECT count(*) AS files, CAST(coalesce(sum(rows_in), 0) AS BIGINT) AS rows_in,
+WITH fates AS (
+    SELECT sum(accepted) AS accepted, sum(duplicates) AS duplicates, sum(rejected) AS rejected FROM telemetry.batches
+    UNION ALL
+    SELECT count(*) FILTER (NOT is_rejected AND NOT is_duplicate), count(*) FILTER (is_duplicate), count(*) FILTER (is_rejected)
+    FROM telemetry.withdrawn_rows
+)
+SELECT (SELECT count(*) FROM telemetry.batches) AS files,
+       (SELECT CAST(coalesce(sum(rows_in), 0) AS BIGINT) FROM telemetry.batches) AS rows_in,
        CAST(coalesce(sum(accepted), 0) AS BIGINT) AS accepted, CAST(coalesce(sum(duplicates), 0) AS BIGINT) AS duplicates,
        CAST(coalesce(sum(rejected), 0) AS BIGINT) AS rejected
-FROM telemetry.batches
+FROM fates
 """
 _VERDICTS: Final = """
 SELECT model, decision, reason, as_of, lake_snapshot FROM (

@@ -158,7 +158,7 @@ def check(
     product, lake = product_at(now.product_file), _lake()
     if as_json or propose:
         sources = list(examined_sources(product))
-        whole = examined_product(product, sources, lake)
+        whole = examined_product(product, sources, lake, now.landing)
         if propose:
             print(harmless(whole.proposal, lines=True))
         else:
@@ -172,7 +172,7 @@ def check(
     for examined in examined_sources(product):
         sources.append(examined)
         console.print(terminal.examined_text(examined, _invocation()), soft_wrap=True)
-    for warning in examined_product(product, sources, lake).warnings:
+    for warning in examined_product(product, sources, lake, now.landing).warnings:
         console.print(Text(f"! {_invocation().spelled_out(warning)}", "yellow"), soft_wrap=True)
     if any(each.is_wrong for each in sources):
         raise typer.Exit(1)

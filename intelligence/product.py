@@ -64,6 +64,7 @@ class Source(Section):
     null_values: tuple[str, ...] = ("",)
     timezone: str | None = None
     ids_with: str | None = None
+    replaces: bool = False
     decimal: Literal[".", ","] = "."
     thousands: str = Field("", max_length=1)
 

@@ -153,11 +153,14 @@ def unmatched_text(source: str, glob: str, product_file: str) -> Text:
 
 
 def totals_table(totals: pl.DataFrame) -> RenderableType:
-    """Return rows in, accepted, duplicates and rejected."""
+    """Return rows in, accepted, duplicates and rejected; and rows of former contents of files, where some were taken back."""
     row = totals.row(0, named=True)
-    shown = table("Telemetry", "files", "rows in", "accepted", "duplicates", "rejected")
-    add(shown, *(f"{row[name]:,}" for name in ("files", "rows_in", "accepted", "duplicates", "rejected")))
-    return shown
+    names = ("files", "rows_in", "accepted", "duplicates", "rejected")
+    shown = {name: name.replace("_", " ") for name in names}
+    shown |= {"withdrawn": "taken back"} if row.get("withdrawn") else {}
+    drawn = table("Telemetry", *shown.values())
+    add(drawn, *(f"{row[name]:,}" for name in shown))
+    return drawn
 
 
 def left_out_parts(left_out: pl.DataFrame) -> Iterator[RenderableType]:

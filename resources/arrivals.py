@@ -13,11 +13,12 @@ from resources.flag_file import FlagFile
 from resources.ingest import new_files
 from resources.lake import Lake
 from resources.redating import is_of_another_clock
+from resources.withdrawal import names_to_move
 
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Names of files that the lake does not hold, and whether its days are of another clock.
+    """Names of files that the lake does not hold, or holds as what another name said, and whether its days are of another clock.
 
     `key` is the same for the same files and the same product.yaml.
     """
@@ -29,11 +30,15 @@ class Arrivals:
 
 def arrivals(lake: Lake, product: Product, landing: Path, *, flags: FlagFile | None = None) -> Arrivals:
     """Return the files that wait, which are those that an intake takes. A simulated source delivers what is missing of it first."""
-    waiting = new_files(lake, product, deliveries(product, landing, flags=flags))
+    files = deliveries(product, landing, flags=flags)
+    waiting, moving = new_files(lake, product, files), names_to_move(lake, product, files)
     digest = hashlib.sha256(product.model_dump_json(include={"sources", "timezone"}).encode())
     for batch in sorted(file.batch_id for file in waiting):
         digest.update(batch.encode())
-    return Arrivals([file.name for file in waiting], digest.hexdigest()[:20], is_of_another_clock(lake, product))
+    for name, batch in moving:
+        digest.update(f"{name}={batch}".encode())
+    names = [*(file.name for file in waiting), *(name for name, _ in moving)]
+    return Arrivals(names, digest.hexdigest()[:20], is_of_another_clock(lake, product))
 
 
 def let_settle(product: Product, *, say: Callable[[str], None]) -> None:

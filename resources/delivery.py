@@ -44,6 +44,7 @@ class Delivery:
 
     `fault` is what is wrong with a file that cannot even be opened; `left` is why it is not to be read now. `marks` are what
     would change with the file that was found at `original`, which may be read from a copy; empty where nobody else can write it.
+    `also` are the names of other files of the source with the same content.
     """
 
     source: str
@@ -55,6 +56,7 @@ class Delivery:
     left: str | None = None
     marks: tuple[int, ...] = ()
     original: Path | None = None
+    also: tuple[str, ...] = ()
 
     def has_changed(self) -> bool:
         """Return whether the file is not the one any more that was found."""
@@ -90,10 +92,10 @@ def deliveries(
             )
             own = [path for path in paths if path not in taken]
             taken.update(own)
-            look = _found_file if source.files else delivered_file
-            for delivery in threads.map(partial(look, source.name, digest_of=digests.sha256), own):
-                told = _with_folders(delivery, source)
-                found.setdefault((source.name, told.batch_id), told)
+            for told in threads.map(partial(found_file, source, digest_of=digests.sha256), own):
+                same = found.setdefault((source.name, told.batch_id), told)
+                if same is not told:
+                    found[source.name, told.batch_id] = replace(same, also=(*same.also, told.name))
     digests.remember()
     return list(found.values())
 
@@ -118,6 +120,12 @@ def _with_folders(delivery: Delivery, source: Source) -> Delivery:
         return delivery
     said = json.dumps([delivery.batch_id, *sorted(values.items())])
     return replace(delivery, batch_id=hashlib.sha256(said.encode()).hexdigest())
+
+
+def found_file(source: Source, path: Path, *, digest_of: Callable[[Path], str]) -> Delivery:
+    """Return the file as a delivery of the source, told from others of the same bytes by what its folders say."""
+    look = _found_file if source.files else delivered_file
+    return _with_folders(look(source.name, path, digest_of=digest_of), source)
 
 
 def _found_file(source: str, path: Path, *, digest_of: Callable[[Path], str]) -> Delivery:

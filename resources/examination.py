@@ -28,6 +28,7 @@ from resources.judging import named_columns
 from resources.lake import Lake
 from resources.sample import sample_findings
 from resources.shapes import is_cut_by_lines
+from resources.withdrawal import other_content
 
 ROWS_LOOKED_AT = 10_000
 _COMPARED = ("feature", "event_type", "platform", "region", "segment")
@@ -55,8 +56,13 @@ class ExaminedProduct:
     proposal: str
 
 
-def examined_product(product: Product, sources: Sequence[ExaminedSource], lake: Lake) -> ExaminedProduct:
-    """Return what the looks at all sources say together; history is the product's own lake, else the rows looked at."""
+def examined_product(
+    product: Product, sources: Sequence[ExaminedSource], lake: Lake, landing: Path | None = None
+) -> ExaminedProduct:
+    """Return what the looks at all sources say together; history is the product's own lake, else the rows looked at.
+
+    What `landing` remembers of files spares reading them.
+    """
     found = [each.found_in for each in sources if each.found_in]
     built = lake.frame(FEATURE_DAYS) if lake.exists() else pl.DataFrame()
     sampled = [each.feature_days for each in found if each.feature_days.height]
@@ -71,7 +77,9 @@ def examined_product(product: Product, sources: Sequence[ExaminedSource], lake: 
         history=history,
         looked_at="the lake or the rows looked at" if built.height else "the rows looked at",
     )
-    return ExaminedProduct(warnings if found else [], proposed_promises(product, history))
+    return ExaminedProduct(
+        [*(warnings if found else []), *other_content(lake, product, landing)], proposed_promises(product, history)
+    )
 
 
 _FEATURE_DAYS = pl.Schema({"event_date": pl.Date, "feature": pl.String, **dict.fromkeys(COUNTS, pl.Int64)})

@@ -17,6 +17,7 @@ FAULT_POINTS = (
     "table.build_recorded",
     "table.committed",
 )
+WITHDRAWAL_FAULT_POINTS = ("withdrawal.statement_done",)
 PROMOTION_FAULT_POINTS = ("promotion.intended", "promotion.alias_moved")
 ACTION_FAULT_POINTS = (
     "action.planned",

@@ -8,7 +8,8 @@ from datetime import date
 
 import duckdb
 
-from intelligence.sql import sql
+from intelligence.sql import identifiers, sql
+from intelligence.telemetry.contract import CONTRACT_COLUMNS
 from intelligence.telemetry.identity import (
     day_literals,
     days_around,
@@ -17,19 +18,45 @@ from intelligence.telemetry.identity import (
 )
 from resources.extent import take_back
 
+_NOTHING_NEW = f"""
+CREATE OR REPLACE TEMP TABLE identified AS
+SELECT {identifiers(CONTRACT_COLUMNS)}, event_date, source_row, 0 AS file_key FROM telemetry.raw_events LIMIT 0
+"""
+_NO_DELIVERIES = "CREATE OR REPLACE TEMP TABLE deliveries (file_key INTEGER, batch_id VARCHAR, delivery_number BIGINT)"
 
-def write_events(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, object], scope: Sequence[str]) -> None:
+
+def write_events(
+    connection: duckdb.DuckDBPyConnection,
+    facts: Mapping[str, object],
+    scope: Sequence[str],
+    *,
+    gone: Sequence[date] = (),
+) -> None:
     """Insert the rows of `identified` into raw_events, marking those that repeat an event, and mark stored rows anew.
 
     `facts` are the `source` and the time `ingested_at` of the rows; `scope` names the sources whose ids are of one kind. An
     event of the lake that the new rows show to repeat another one is no event any more. Leaves the temporary table `stored`,
-    what became of each delivery, for the ledger, and `changed`, for `settle`.
+    what became of each delivery, for the ledger, and `changed`, for `settle`. `gone` are the days of rows that were taken
+    back before, in the same transaction: those for whose ids in the temporary table `gone` they stood may count again.
     """
     days = [row[0] for row in connection.execute("SELECT DISTINCT event_date FROM identified").fetchall()]
-    connection.execute("CREATE OR REPLACE TEMP VIEW touched AS SELECT event_id, event_date FROM identified")
-    _decide(connection, days, facts, scope)
+    also = " UNION ALL SELECT event_id, event_date FROM gone" if gone else ""
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW touched AS SELECT event_id, event_date FROM identified{also}")
+    _decide(connection, sorted({*days, *gone}), facts, scope)
     connection.execute(f"INSERT INTO telemetry.raw_events BY NAME {sql('telemetry/accepted.sql')}", dict(facts))
     connection.execute(sql("telemetry/stored.sql"), {"first": min(days, default=None), "last": max(days, default=None)})
+
+
+def let_count_again(
+    connection: duckdb.DuckDBPyConnection, source: str, scope: Sequence[str], *, gone: Sequence[date]
+) -> list[date]:
+    """Return the days on which rows count again, or others than before, since those in `gone` were taken back and nothing came."""
+    connection.execute(_NOTHING_NEW)
+    connection.execute(_NO_DELIVERIES)
+    connection.execute("CREATE OR REPLACE TEMP VIEW touched AS SELECT event_id, event_date FROM gone")
+    _decide(connection, gone, {"source": source}, scope)
+    settle(connection)
+    return [row[0] for row in connection.execute("SELECT DISTINCT event_date FROM changed ORDER BY ALL").fetchall()]
 
 
 def _decide(

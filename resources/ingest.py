@@ -23,6 +23,7 @@ from resources.lake import Lake
 from resources.redating import redated
 from resources.settling import STILL_WRITTEN
 from resources.shapes import as_read, delimiter_of
+from resources.withdrawal import Replaced, forget_gone, former_withdrawn, move_names
 
 FILES_AT_ONCE = 90
 BYTES_AT_ONCE = 450_000_000
@@ -54,11 +55,18 @@ class IngestReport:
     refused: list[tuple[str, SourceFileError]] = field(default_factory=list)
     change: str | None = None
     left: list[tuple[str, str]] = field(default_factory=list)
+    replaced: Replaced = field(default_factory=Replaced)
 
     @property
     def days(self) -> tuple[date, ...]:
-        """Return the days that gained events."""
-        return tuple(sorted({day for batch in self.batches for day in batch.days}))
+        """Return the days that gained or lost events."""
+        return tuple(sorted({*self.replaced.gone_days, *(day for batch in self.batches for day in batch.days)}))
+
+    @property
+    def changes(self) -> list[str]:
+        """Return in sentences what a changed setting moved and what files with other content than before came to."""
+        moved = [f"{self.change[0].upper()}{self.change[1:]}."] if self.change else []
+        return [*moved, *self.replaced.said]
 
     @property
     def refusals(self) -> list[dict[str, str]]:
@@ -82,6 +90,7 @@ def ingested(
     report = IngestReport(left=[(file.name, file.left) for file in files if file.left])
     report.change = redated(lake, product)
     _renew_extent(lake, product)
+    report.replaced = move_names(lake, product, files, now=now)
     new = new_files(lake, product, files)
     report.known = len(files) - len(new) - len(report.left)
     taken = 0
@@ -106,20 +115,25 @@ def _renew_extent(lake: Lake, product: Product) -> None:
 def new_files(lake: Lake, product: Product, files: Sequence[Delivery]) -> list[Delivery]:
     """Return those of the files that are to be taken in: their bytes are not in the lake from their source, each content once.
 
-    `batch_id` of what is returned is the one for the ledger: bytes that it holds from another source get a number behind
-    their digest. What came from a source that product.yaml names no more is known to all of them.
+    `batch_id` of what is returned is the one for the ledger: bytes that it holds from another source, or that were taken back
+    once, get a number behind their digest. What came from a source that product.yaml names no more is known to all of them.
     """
-    held = lake.frame("SELECT batch_id, source FROM telemetry.batches").rows() if lake.exists() else []
+    query = "SELECT batch_id, source, withdrawn_at IS NULL FROM telemetry.batches"
+    held = lake.frame(query).rows() if lake.exists() else []
     declared = {source.name for source in product.sources}
     known: dict[str, list[str]] = {}
-    for batch_id, source in held:
-        known.setdefault(batch_id[:64], []).append(source)
+    numbers: dict[str, int] = {}
+    for batch_id, source, counts in held:
+        digest = batch_id[:64]
+        numbers[digest] = numbers.get(digest, 0) + 1
+        known.setdefault(digest, []).extend([source] if counts else [])
     new = []
     for file in _each_once(files):
         holders = known.setdefault(file.batch_id, [])
         if file.source not in holders and declared.issuperset(holders):
             holders.append(file.source)
-            new.append(replace(file, batch_id=f"{file.batch_id}-{len(holders)}" if len(holders) > 1 else file.batch_id))
+            number = numbers[file.batch_id] = numbers.get(file.batch_id, 0) + 1
+            new.append(replace(file, batch_id=f"{file.batch_id}-{number}" if number > 1 else file.batch_id))
     return new
 
 
@@ -193,7 +207,9 @@ def _refuse(report: IngestReport, file: Delivery, error: SourceFileError) -> Non
 def _take(lake: Lake, product: Product, group: Group, report: IngestReport, *, now: datetime) -> None:
     try:
         with lake.staging() as connection:
-            report.batches += _taken(lake, connection, product, group, now=now)
+            batches, replaced = _taken(lake, connection, product, group, now=now)
+            report.batches += batches
+            report.replaced += replaced
     except SourceFileError as error:
         if len(group.files) == 1:
             _refuse(report, group.files[0], error)
@@ -204,32 +220,33 @@ def _take(lake: Lake, product: Product, group: Group, report: IngestReport, *, n
 
 def _taken(
     lake: Lake, connection: duckdb.DuckDBPyConnection, product: Product, group: Group, *, now: datetime
-) -> list[Batch]:
+) -> tuple[list[Batch], Replaced]:
     columns = judge_files(connection, group, product, now=now)
     for file in group.files:
         if file.has_changed():
             raise SourceFileError(file.name, f"{STILL_WRITTEN}.", hint="Run `intelligence ingest` again.")
     reach("ingest.staged")
-    batches = lake.commit(
-        lambda connection: _written(connection, columns, product, source=group.source.name, now=now), on=connection
+    written = lake.commit(
+        lambda connection: _written(connection, columns, product, group.source, now=now), on=connection
     )
     reach("ingest.committed")
-    return batches
+    return written
 
 
 def _written(
     connection: duckdb.DuckDBPyConnection,
     columns: Mapping[str, str],
     product: Product,
+    source: Source,
     *,
-    source: str,
     now: datetime,
-) -> list[Batch]:
-    """Return the batches after writing events, quarantine and ledger; runs inside one transaction."""
-    facts = {"source": source, "ingested_at": now}
+) -> tuple[list[Batch], Replaced]:
+    """Return the batches after writing events, quarantine and ledger, and what they replace; runs inside one transaction."""
+    facts = {"source": source.name, "ingested_at": now}
     # Another process may have taken the same bytes since this one looked.
     connection.execute("DELETE FROM deliveries WHERE batch_id IN (SELECT batch_id FROM telemetry.batches)")
-    write_events(connection, facts, product.sources_of_one_id(source))
+    replaced = former_withdrawn(connection, source, now=now)
+    write_events(connection, facts, product.sources_of_one_id(source.name), gone=replaced.touched_days)
     reach("ingest.events_written")
     connection.execute(
         "INSERT INTO telemetry.rejected_events BY NAME SELECT rejected.* EXCLUDE (file_key), batch_id, source_file,"
@@ -240,9 +257,10 @@ def _written(
     reach("ingest.rejects_written")
     connection.execute(sql("telemetry/ledger.sql"), {**facts, "columns": json.dumps(dict(columns))})
     settle(connection)
+    forget_gone(connection, replaced)
     renew(connection, product)
     reach("ingest.ledger_written")
-    return batches_of(connection)
+    return batches_of(connection), replaced
 
 
 def batches_of(connection: duckdb.DuckDBPyConnection) -> list[Batch]:

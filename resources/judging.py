@@ -138,7 +138,7 @@ def _raw_expressions(group: Group, columns: list[str]) -> dict[str, str]:
 def _declare(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
     declared = pl.DataFrame(
         [
-            (number, str(file.path), file.name, file.batch_id, number, file.bytes)
+            (number, str(file.path), file.name, file.batch_id, number, file.bytes, _names_of(file, group.source))
             for number, file in enumerate(group.files)
         ],
         {
@@ -148,12 +148,18 @@ def _declare(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
             "batch_id": pl.String,
             "delivery_number": pl.Int64,
             "bytes": pl.Int64,
+            "names": pl.List(pl.String),
         },
         orient="row",
     )
     connection.register("declared", declared)
     connection.execute("CREATE TEMP TABLE deliveries AS FROM declared")
     connection.unregister("declared")
+
+
+def _names_of(file: Delivery, source: Source) -> list[str] | None:
+    """Return all names of the file, where they are more than its own and the source replaces."""
+    return [file.name, *file.also] if source.replaces and file.also else None
 
 
 def _deliver(connection: duckdb.DuckDBPyConnection, group: Group) -> None:

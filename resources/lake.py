@@ -375,8 +375,9 @@ class Lake(Fixed, DuckDBResource):
         return Days(day, day + timedelta(days=1)) if day else None
 
     def telemetry_version(self) -> str:
-        """Return what changes with each batch that is taken in, and with the definitions of the tables."""
-        batches, newest = self.frame("SELECT count(*), max(ingested_at) FROM telemetry.batches").row(0)
+        """Return what changes with each batch that is taken in or back, and with the definitions of the tables."""
+        query = "SELECT count(*), greatest(max(ingested_at), max(withdrawn_at)) FROM telemetry.batches"
+        batches, newest = self.frame(query).row(0)
         return f"{batches} batches up to {newest}, definitions {self.version}"
 
     def merged_files(self) -> int:

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from intelligence.layers import ACT, SCORED, TABLES, TRAINED, WATCH
-from intelligence.telemetry.tables import REJECTED_EVENTS
+from intelligence.telemetry.tables import REJECTED_EVENTS, WITHDRAWN_ROWS
 from intelligence.warehouse.tables import FACT_VISIT_EVENTS
 from resources.builds import LAST_BUILDS
 from resources.faults import FAULT_POINTS
@@ -31,6 +31,7 @@ MOMENTS = ("ingested_at", "lake_snapshot")
 # Nine days are too few to train a model, which the verdicts say.
 MAY_BE_EMPTY = (
     REJECTED_EVENTS,
+    WITHDRAWN_ROWS,
     FACT_VISIT_EVENTS,
     *SCORED,
     *(training for training, _ in TRAINED.values()),

@@ -1,14 +1,19 @@
 -- One token per table and day of the calendar: it changes exactly when days are told by another clock, or a batch arrives that
--- the day's rows are made from, or that changes which of them count, of those in the lake as of snapshot $as_of. `$tables` lists
+-- the day's rows are made from, that changes which of them count or that is taken back, of those in the lake as of snapshot $as_of. `$tables` lists
 -- each table with the days that it looks back (NULL: all of them).
-WITH held AS (
-    SELECT * FROM (SELECT unnest(days) AS day, batch_id FROM telemetry.batches WHERE snapshot_id <= $as_of)
+WITH ledger AS MATERIALIZED (
+    SELECT batch_id, days, changed_days, withdrawn_days FROM telemetry.batches WHERE snapshot_id <= $as_of
+),
+held AS (
+    SELECT * FROM (SELECT unnest(days) AS day, batch_id FROM ledger)
     ANTI JOIN bookkeeping.days_set_aside USING (day)
 ),
 touched AS (
     FROM held
     UNION ALL
-    SELECT unnest(changed_days), batch_id || ' changed' FROM telemetry.batches WHERE snapshot_id <= $as_of
+    SELECT unnest(changed_days), batch_id || ' changed' FROM ledger
+    UNION ALL
+    SELECT unnest(withdrawn_days), batch_id || ' withdrawn' FROM ledger
 ),
 calendar AS (
     SELECT CAST(day AS DATE) AS day

@@ -40,7 +40,7 @@ ORDER BY rows DESC, feature
 """
 DELIVERED_SOURCES: Final = """
 SELECT source, CAST(sum(rows_in) AS BIGINT) AS rows, CAST(sum(accepted + duplicates) AS BIGINT) AS events
-FROM telemetry.batches GROUP BY source
+FROM telemetry.batches WHERE withdrawn_at IS NULL GROUP BY source
 """
 EVENT_TYPES: Final = (
     "SELECT event_type, count(*) AS events FROM telemetry.events GROUP BY event_type ORDER BY events DESC"

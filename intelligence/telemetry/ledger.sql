@@ -19,7 +19,8 @@ SELECT
     coalesce(conflicts, 0) AS conflicts,
     coalesce(rejected, 0) AS rejected,
     coalesce(days, []) AS days,
-    $ingested_at AS ingested_at
+    $ingested_at AS ingested_at,
+    names
 FROM deliveries
 LEFT JOIN readable USING (file_key)
 LEFT JOIN unreadable USING (file_key)

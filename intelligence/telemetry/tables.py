@@ -1,5 +1,6 @@
 """The tables of the telemetry layer."""
 
+from dataclasses import replace
 from typing import Final
 
 from intelligence.tables import Claim, Column, Table, unique_claim
@@ -133,6 +134,8 @@ REJECTED_EVENTS: Final = Table(
     ),
 )
 
+_KEPT_OF_ALL: Final = ("batch_id", "source", "source_file", "source_row", "ingested_at")
+
 BATCHES: Final = Table(
     layer="telemetry",
     name="batches",
@@ -153,6 +156,13 @@ BATCHES: Final = Table(
         Column("ingested_at", "TIMESTAMP", "When it was taken in, UTC.", True),
         Column("conflicts", "BIGINT", "Those of the duplicates whose content is not that of the event."),
         Column("changed_days", "DATE[]", "Days on which it changed which rows of other batches count."),
+        Column(
+            "names", "VARCHAR[]", "Names of files whose latest content it is, where the source replaces; NULL: its own."
+        ),
+        Column("withdrawn", "BIGINT", "Rows that were taken back since, all that it had; NULL where none was."),
+        Column("withdrawn_at", "TIMESTAMP", "When it was taken back, UTC; NULL while it counts."),
+        Column("withdrawn_by", "VARCHAR", "Batch that its file came with instead."),
+        Column("withdrawn_days", "DATE[]", "Days that lost events of it, or on which rows of others count since."),
     ),
     key=("batch_id",),
     page="""
@@ -161,18 +171,24 @@ BATCHES: Final = Table(
     claims=(
         Claim(
             name="events_are_conserved",
-            description="In every batch, rows in = accepted + duplicates + rejected, counted again in the tables.",
+            description="In every batch, rows in = accepted + duplicates + rejected + withdrawn, counted again in the tables.",
             contradictions="""
-                WITH stored AS (
+                WITH archived AS (
+                    SELECT batch_id, count(*) AS withdrawn FROM telemetry.withdrawn_rows GROUP BY batch_id
+                ), stored AS (
                     SELECT batch_id, count(*) FILTER (NOT is_duplicate) AS accepted, count(*) FILTER (is_duplicate) AS duplicates
                     FROM telemetry.raw_events GROUP BY batch_id
                 ), refused AS (
                     SELECT batch_id, count(*) AS rejected FROM telemetry.rejected_events GROUP BY batch_id
                 )
                 SELECT batch_id, source_file, rows_in, coalesce(stored.accepted, 0) AS stored_accepted,
-                       coalesce(stored.duplicates, 0) AS stored_duplicates, coalesce(refused.rejected, 0) AS stored_rejected
+                       coalesce(stored.duplicates, 0) AS stored_duplicates, coalesce(refused.rejected, 0) AS stored_rejected,
+                       coalesce(archived.withdrawn, 0) AS stored_withdrawn
                 FROM telemetry.batches LEFT JOIN stored USING (batch_id) LEFT JOIN refused USING (batch_id)
+                LEFT JOIN archived USING (batch_id)
                 WHERE rows_in <> coalesce(stored.accepted, 0) + coalesce(stored.duplicates, 0) + coalesce(refused.rejected, 0)
+                    + coalesce(archived.withdrawn, 0)
+                   OR coalesce(batches.withdrawn, 0) <> coalesce(archived.withdrawn, 0)
                    OR batches.accepted <> coalesce(stored.accepted, 0)
                    OR batches.duplicates <> coalesce(stored.duplicates, 0)
                    OR batches.rejected <> coalesce(refused.rejected, 0)""",
@@ -182,11 +198,33 @@ BATCHES: Final = Table(
             description="Of each source that delivered rows some were accepted.",
             contradictions="""
                 SELECT source, sum(rows_in) AS rows FROM telemetry.batches
-                GROUP BY source HAVING sum(rows_in) > 0 AND sum(accepted + duplicates) = 0""",
+                WHERE withdrawn_at IS NULL GROUP BY source HAVING sum(rows_in) > 0 AND sum(accepted + duplicates) = 0""",
             severity="WARN",
             blocking=False,
         ),
     ),
+)
+
+WITHDRAWN_ROWS: Final = Table(
+    layer="telemetry",
+    name="withdrawn_rows",
+    description="Rows that count no more, since their file came with other content: kept for tracing, as they were.",
+    columns=(
+        *(replace(column, required=column.name in _KEPT_OF_ALL) for column in RAW_EVENTS.columns),
+        *(
+            replace(column, required=False)
+            for column in REJECTED_EVENTS.columns
+            if column.name not in {each.name for each in RAW_EVENTS.columns}
+        ),
+        Column("is_rejected", "BOOLEAN", "Whether it stood in quarantine, and not among the events.", True),
+        Column("withdrawn_at", "TIMESTAMP", "When it was taken back, UTC.", True),
+        Column("withdrawn_by", "VARCHAR", "Batch that its file came with instead.", True),
+    ),
+    key=("batch_id", "source_row"),
+    page="""
+        SELECT parse_filename(source_file) AS file, withdrawn_at, count(*) AS rows,
+               count(*) FILTER (NOT is_rejected AND NOT is_duplicate) AS events
+        FROM telemetry.withdrawn_rows GROUP BY ALL ORDER BY withdrawn_at DESC, file LIMIT 12""",
 )
 
 DAY_QUALITY: Final = Table(
@@ -269,4 +307,4 @@ def freshness_claim(max_lag_hours: float) -> Claim:
     )
 
 
-TABLES: Final = (RAW_EVENTS, EVENTS, REJECTED_EVENTS, BATCHES, DAY_QUALITY)
+TABLES: Final = (RAW_EVENTS, EVENTS, REJECTED_EVENTS, BATCHES, WITHDRAWN_ROWS, DAY_QUALITY)

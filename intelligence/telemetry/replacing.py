@@ -1,0 +1,122 @@
+"""Which content a file's name stands for: a source that `replaces` takes back what a name said before, once it says other.
+
+A name holds one content, the last that was seen under it; one content may be held by several names. What no name holds any more
+is withdrawn. All of it is a function of what the names hold, whatever the order in which that became known.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Final
+
+from intelligence.foreign import harmless
+
+NAMED_AT_MOST: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class NamesMoved:
+    """What becomes of a ledger when names move.
+
+    Attributes:
+        names: Of each batch whose names change, those that it has then.
+        moved: Each name that held another batch so far, with the one that it holds now.
+        withdrawn: Each batch that no name holds any more, with the first of the names that it had and the batch which that
+            name holds now.
+        staying: Each name that moved while others still hold what it held: with that batch and the other names.
+    """
+
+    names: Mapping[str, tuple[str, ...]]
+    moved: Mapping[str, str]
+    withdrawn: tuple[tuple[str, str, str], ...]
+    staying: tuple[tuple[str, str, tuple[str, ...]], ...]
+
+
+def names_moved(held: Iterable[tuple[str, Sequence[str]]], now: Mapping[str, str]) -> NamesMoved:
+    """Return what becomes of the batches when each name in `now` holds the batch that it is mapped to.
+
+    Args:
+        held: Each batch with its names, in the order in which they were taken in. Of several batches of one name the last counts.
+        now: Batches by name; a batch that is not held yet is about to be.
+
+    >>> names_moved([("old", ["a.csv"])], {"a.csv": "new"}).withdrawn
+    (('old', 'a.csv', 'new'),)
+    """
+    before = {batch: tuple(names) for batch, names in held}
+    holder = {name: batch for batch, names in before.items() for name in names} | dict(now)
+    after: dict[str, list[str]] = {batch: [] for batch in before}
+    for name, batch in sorted(holder.items()):
+        after.setdefault(batch, []).append(name)
+    lost = {batch: sorted(name for name in names if holder[name] != batch) for batch, names in before.items()}
+    return NamesMoved(
+        {batch: tuple(names) for batch, names in after.items() if set(names) != set(before.get(batch, ()))},
+        {name: holder[name] for names in lost.values() for name in names},
+        tuple((batch, names[0], holder[names[0]]) for batch, names in lost.items() if names and not after[batch]),
+        tuple((name, batch, tuple(after[batch])) for batch, names in lost.items() for name in names if after[batch]),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A delivery that was taken back: its batch, the name that has other content now, its rows, and the days that lost events."""
+
+    batch_id: str
+    name: str
+    rows: int
+    days: tuple[date, ...]
+
+
+def said_of_withdrawn(withdrawn: Sequence[Withdrawn]) -> str:
+    """Return in one sentence what was taken back.
+
+    >>> said_of_withdrawn([Withdrawn("1fcd", "web/a.csv", 12, (date(2026, 5, 4),))])
+    'web/a.csv came with other content: 12 rows of the former were taken back, with events of 2026-05-04.'
+    """
+    rows, days = sum(each.rows for each in withdrawn), [day for each in withdrawn for day in each.days]
+    span = f"{min(days)}" if days and min(days) == max(days) else f"{min(days)} to {max(days)}" if days else ""
+    return (
+        f"{_some([each.name for each in withdrawn])} came with other content: {rows:,} row{'s' if rows != 1 else ''} of the"
+        f" former {'were' if rows != 1 else 'was'} taken back{f', with events of {span}' if span else ''}."
+    )
+
+
+def said_of_staying(names: Sequence[str], others: Sequence[str]) -> str:
+    """Return what to say of names that have other content now, while what they had stays, since other names hold it.
+
+    >>> said_of_staying(["a.csv"], ["b.csv"])
+    'a.csv came with other content; what it said before still counts, since b.csv says the same.'
+    """
+    it, says = ("it" if len(names) == 1 else "they"), ("says" if len(others) == 1 else "say")
+    return f"{_some(names)} came with other content; what {it} said before still counts, since {_some(others)} {says} the same."
+
+
+def said_of_known_names(source: str, names: Sequence[str]) -> str:
+    """Return what to say of files that came with other content under a known name, in a source that does not replace.
+
+    >>> said_of_known_names("web", ["a.csv"])[:87]
+    'web: a.csv came with other content than before, and what it said first counts beside it'
+    """
+    said = "it said first counts beside it" if len(names) == 1 else "they said first counts beside it"
+    return f"{source}: {_some(names)} came with other content than before, and what {said}. {_HOW_TO_REPLACE}"
+
+
+def said_of_other_content(source: str, names: Sequence[str], *, replaces: bool) -> str:
+    """Return what to say of files that have other content by now than the lake took in under their names.
+
+    >>> said_of_other_content("web", ["a.csv"], replaces=True)
+    'web: a.csv has other content than was taken in; `ingest` takes the former back.'
+    """
+    has = "has" if len(names) == 1 else "have"
+    what = "takes the former back." if replaces else f"counts it beside the former. {_HOW_TO_REPLACE}"
+    return f"{source}: {_some(names)} {has} other content than was taken in; `ingest` {what}"
+
+
+_HOW_TO_REPLACE: Final = (
+    "If a new file is to stand in the place of the former one, write `replaces: true` in the source; that takes the former"
+    " back."
+)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED_AT_MOST:,} more" if len(names) > NAMED_AT_MOST else ""
+    return ", ".join(map(harmless, names[:NAMED_AT_MOST])) + more
