@@ -17,10 +17,9 @@ from intelligence.product import Product, Simulate, Source
 from intelligence.product_check import product_warnings, proposed_promises
 from intelligence.sql import literal
 from intelligence.telemetry.beginnings import DayCount, DaySetAside, days_set_aside, told_set_aside
-from intelligence.telemetry.contract import CONTRACT_COLUMNS
 from intelligence.telemetry.examined import ExaminedSource
 from intelligence.telemetry.lookalikes import lookalike_warnings, nobody_warnings
-from intelligence.telemetry.mapping import near_fields
+from intelligence.telemetry.mapping import unmapped_columns
 from intelligence.telemetry.reading import first_rows
 from resources.delivery import BROKEN_FILE, Delivery, delivered_file, display_name, matched_files, opened
 from resources.ingest import ingested
@@ -161,18 +160,10 @@ def _examined(product: Product, source: Source, now: datetime) -> ExaminedSource
 
 def _unmapped_columns(lake: Lake, source: Source) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the columns of the sample's files that nothing is made from, and a question on each that is near a free one."""
-    shapes = lake.frame("SELECT DISTINCT columns FROM telemetry.batches")["columns"]
-    columns = {name.lower(): name for shape in shapes for name in json.loads(shape)}
+    shapes = lake.frame("SELECT DISTINCT columns FROM telemetry.batches ORDER BY columns")["columns"]
     with lake.staging() as connection:
-        named = {name.lower() for name in named_columns(connection, source.mapping)}
-    by_name = set(CONTRACT_COLUMNS) - set(source.mapping)
-    unmapped = tuple(sorted(name for lower, name in columns.items() if lower not in named | by_name))
-    near = near_fields(unmapped, served={*source.mapping, *(by_name & set(columns))})
-    questions = (
-        f"Its column `{column}` is not mapped; if it is `{field}`, write `{field}: {column}` in the mapping."
-        for column, field in near.items()
-    )
-    return unmapped, tuple(questions)
+        named = named_columns(connection, source.mapping)
+    return unmapped_columns([list(json.loads(shape)) for shape in shapes], mapped=source.mapping, named=named)
 
 
 def _names_in_question(lake: Lake, product: Product) -> tuple[str, ...]:

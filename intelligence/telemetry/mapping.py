@@ -79,6 +79,40 @@ def near_fields(unmapped: Iterable[str], *, served: Iterable[str]) -> dict[str, 
     return {column: free[found[0]] for column, found in near.items() if found}
 
 
+def unmapped_columns(
+    files: Sequence[Sequence[str]], *, mapped: Iterable[str], named: Iterable[str]
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the columns that nothing is made from, and a question on each that is near a field which its file lacks.
+
+    Args:
+        files: The columns of each file.
+        mapped: The contract columns that the mapping fills.
+        named: The columns that its expressions use.
+    """
+    by_name = {field.name for field in CONTRACT} - set(mapped)
+    used = {name.lower() for name in named} | by_name
+    elsewhere = {name.lower(): name for columns in files for name in columns}
+    unmapped: dict[str, str] = {}
+    near: dict[str, tuple[str, str]] = {}
+    for columns in files:
+        own = [column for column in columns if column.lower() not in used]
+        unmapped |= {column.lower(): column for column in own}
+        served = {*mapped, *(by_name & {column.lower() for column in columns})}
+        near |= {column.lower(): (column, field) for column, field in near_fields(own, served=served).items()}
+    questions = (
+        f"Its column `{column}` is not mapped; if it is `{field}`, {_what_to_write(column, field, elsewhere.get(field))}"
+        for column, field in sorted(near.values())
+    )
+    return tuple(sorted(unmapped.values())), tuple(questions)
+
+
+def _what_to_write(column: str, field: str, elsewhere: str | None) -> str:
+    line = f"`{field}: {column}`"
+    if elsewhere is None:
+        return f"write {line} in the mapping."
+    return f"which other files have as `{elsewhere}`, make its files a source of their own and write {line} in the mapping."
+
+
 def _bare(name: str) -> str:
     return re.sub(r"[\W_]", "", name).lower()
 

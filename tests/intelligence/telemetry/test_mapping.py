@@ -4,7 +4,7 @@ import pytest
 
 from intelligence.errors import SourceFileError
 from intelligence.telemetry.contract import CONTRACT, REQUIRED_COLUMNS, RULES, rules
-from intelligence.telemetry.mapping import impossible_type, raw_expressions, type_mistakes
+from intelligence.telemetry.mapping import impossible_type, raw_expressions, type_mistakes, unmapped_columns
 from intelligence.telemetry.reading import format_of
 
 COLUMNS = ["event_time", "user_id", "feature", "event_type"]
@@ -105,3 +105,42 @@ def test_the_suffix_says_the_format(name: str, form: str) -> None:
 def test_an_unknown_suffix_is_refused(name: str) -> None:
     with pytest.raises(SourceFileError, match="suffix"):
         format_of(name)
+
+
+OWN = "make its files a source of their own and write"
+NEAR: dict[str, tuple[list[list[str]], list[str]]] = {
+    "no file has the field": ([["errorCount"]], ["`error_count`, write `error_count: errorCount` in the mapping."]),
+    "another file has it": (
+        [["latency_ms"], ["latencyMs"]],
+        [f"`latency_ms`, which other files have as `latency_ms`, {OWN} `latency_ms: latencyMs` in the mapping."],
+    ),
+    "another file has it in capitals": (
+        [["latencyMs"], ["Latency_MS"]],
+        [f"`latency_ms`, which other files have as `Latency_MS`, {OWN} `latency_ms: latencyMs` in the mapping."],
+    ),
+    "the same file has it": ([["latency_ms", "latencyMs"]], []),
+    "each file has it beside the other": ([["latency_ms", "latencyMs"], ["latencyMs", "latency_ms"]], []),
+    "in two spellings that are one": (
+        [["latencyMs"], ["LatencyMs"]],
+        ["`latency_ms`, write `latency_ms: LatencyMs` in the mapping."],
+    ),
+    "nothing near": ([["note"], ["comment", "latency_ms"]], []),
+    "it is used": ([["took"], ["Took", "latency_ms"]], []),
+    "its field is mapped": ([["Stars"], ["ratings"]], []),
+    "a dash": ([["session-id"]], ["`session_id`, write `session_id: session-id` in the mapping."]),
+    "two of them in one of three files": (
+        [["platform"], ["platform", "app_version"], ["Plat_form", "appVersion"]],
+        [
+            f"`platform`, which other files have as `platform`, {OWN} `platform: Plat_form` in the mapping.",
+            f"`app_version`, which other files have as `app_version`, {OWN} `app_version: appVersion` in the mapping.",
+        ],
+    ),
+    "no file at all": ([], []),
+}
+
+
+@pytest.mark.parametrize(("files", "asked"), NEAR.values(), ids=NEAR)
+def test_a_column_near_a_field_that_its_own_file_lacks_is_asked_about(files: list[list[str]], asked: list[str]) -> None:
+    unmapped, questions = unmapped_columns(files, mapped=["rating"], named=["took"])
+    assert [question.split("; if it is ")[1] for question in questions] == asked
+    assert all(question.split("`")[1] in unmapped for question in questions)
