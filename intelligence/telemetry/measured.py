@@ -29,6 +29,10 @@ SUMS: Final = (
 )
 _PLACE: Final = {name: place for place, name in enumerate(SUMS)}
 LEAST_FOR_A_TOP: Final = 30
+_EVENTS: Final = "FROM telemetry.events"
+_EVENTS_OF_OTHERS: Final = (
+    f"{_EVENTS} ANTI JOIN (SELECT unnest($outsize, recursive := true)) AS outsize USING (event_date, user_id)"
+)
 _PART: Final = ("source", "platform", "app_version")
 
 
@@ -116,14 +120,23 @@ class Frame(Protocol):
 
 
 def measured_from(frame: Frame, days: Days, *, conversions: Sequence[str]) -> dict[date, DayMeasured]:
-    """Return what was measured on each of the days, from the lake that `frame` reads."""
+    """Return what was measured on each of the days, from the lake that `frame` reads.
+
+    A client that sends outsize numbers of events speaks for no other: it is left out, but where identities are counted.
+    """
     span = dict(days.parameters)
+    outsize = frame(sql("telemetry/outsize_users.sql"), span).to_dicts()
+    more = {"outsize": outsize} if outsize else {}
+
+    def of_the_others(name: str) -> str:
+        query = sql(f"telemetry/measurement_{name}.sql")
+        return query.replace(_EVENTS, _EVENTS_OF_OTHERS) if outsize else query
+
     return measured_days(
-        frame(sql("telemetry/measurement_cells.sql"), {**span, "conversions": list(conversions)}),
-        *(
-            frame(sql(f"telemetry/measurement_{name}.sql"), span)
-            for name in ("hours", "identities", "regions", "prints")
-        ),
+        frame(of_the_others("cells"), {**span, **more, "conversions": list(conversions)}),
+        frame(of_the_others("hours"), {**span, **more}),
+        frame(sql("telemetry/measurement_identities.sql"), span),
+        *(frame(of_the_others(name), {**span, **more}) for name in ("regions", "prints")),
     )
 
 
