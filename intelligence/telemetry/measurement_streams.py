@@ -22,6 +22,7 @@ from intelligence.telemetry.measurement_base import (
 LEAST_BESIDE: Final = 0.2
 LEAST_OWN_DAYS: Final = 3
 STUCK: Final = 0.995
+SILENT: Final = 0.01
 LEAST_RISE: Final = 0.02
 LEAST_HOURLY_RISE: Final = 0.15
 LEAST_EXPECTED: Final = 40.0
@@ -131,7 +132,10 @@ def silent(look: Look) -> Iterator[Fault]:
             if base is None:
                 continue
             mine = _counts(look, base, partial(_events_of, place=place, name=name), lately=place == RELEASE)
-            if _is_silent(look, base, mine) and (place < RELEASE or _has_no_successor(look, base, name, mine.usual)):
+            # Of outsize users, too, who are measured nowhere else.
+            sent = sum(each.events for part, each in look.today.identities.items() if part[place] == name)
+            is_silent = sent <= SILENT * mine.usual and _is_silent(look, base, mine)
+            if is_silent and (place < RELEASE or _has_no_successor(look, base, name, mine.usual)):
                 yield Fault(f"{kind} {name}", f"no event of {kind} {name}, where {mine.usual:,.0f} are usual")
     for name in sorted({region for day in known.days for region in day.regions} if known else ()):
         base = look.base(f"region {name}")
@@ -173,7 +177,7 @@ def _is_silent(look: Look, base: Base, mine: _Counts) -> bool:
     everybody = _counts(look, base, lambda day: day.events)
     others, usual = everybody.now - mine.now, everybody.usual - mine.usual
     came_daily = min(mine.before) >= 10 and mine.usual >= LEAST_EXPECTED
-    return came_daily and mine.now <= 0.01 * mine.usual and others >= 0.5 * usual and others >= LEAST_EVENTS
+    return came_daily and mine.now <= SILENT * mine.usual and others >= 0.5 * usual and others >= LEAST_EVENTS
 
 
 def _has_no_successor(look: Look, base: Base, release: str, usual: float) -> bool:
@@ -228,6 +232,13 @@ def _usual_share(base: Base, part: Part, count: str) -> float | None:
 
 # Share of an ordinary day's events that have a time of their own, where clocks are fine enough to conclude from it.
 FINE_CLOCK: Final = 0.9
+# So many standard errors of the count of moments are no fault: a product has thousands of days and parts.
+STRAYS: Final = 4.0
+
+
+def _least_moments(expected: float, share: float) -> float:
+    """Return how many moments are too few: less than the share, and less than counting every fourth of them can miss."""
+    return expected * min(share, 1 - STRAYS * float(np.sqrt(3 / max(expected, 1))))
 
 
 def moments(look: Look) -> Iterator[Fault]:
@@ -242,16 +253,16 @@ def moments(look: Look) -> Iterator[Fault]:
     hit = [
         part
         for part in parts
-        if expected[part] >= 30 and usual[part] >= 0.5 and now[part].moments < 0.5 * expected[part]
+        if expected[part] >= 30 and usual[part] >= 0.5 and now[part].moments < _least_moments(expected[part], 0.5)
     ]
-    # Moments are counted roughly; together they are counted better. Where clocks are coarse, so that events often share a
-    # moment, the share of different ones falls with the volume alone.
+    # Together they are counted better. Where clocks are coarse, so that events often share a moment, the share of different
+    # ones falls with the volume alone.
     together = sum(expected.values())
     if (
         not hit
         and together >= 300
         and together >= FINE_CLOCK * sum(each.events for each in now.values())
-        and sum(each.moments for each in now.values()) < 0.75 * together
+        and sum(each.moments for each in now.values()) < _least_moments(together, 0.75)
     ):
         hit = parts
     if hit:
@@ -311,8 +322,10 @@ def volume(look: Look) -> Iterator[Fault]:
     factors = [each.now / each.usual for each in known]
     middle = float(np.median(factors)) if factors else 0.0
     alike = sum(0.6 * middle <= factor <= 1.6 * middle for factor in factors)
-    if len(known) >= LEAST_FEATURES and alike >= NEARLY_ALL * len(known):
-        words = f"{every.now / every.usual:.1f} times the usual events of as many users, in {alike} of {len(known)} features"
+    # What one feature has more of, as by one client, is no sampling of all.
+    is_everywhere = middle <= LEAST_LESS if max(ratios) <= LEAST_LESS else middle >= LEAST_MORE
+    if is_everywhere and len(known) >= LEAST_FEATURES and alike >= NEARLY_ALL * len(known):
+        words = f"{middle:.1f} times the usual events of as many users, in {alike} of {len(known)} features"
         yield Fault("volume", f"{words}: sampled otherwise?")
 
 

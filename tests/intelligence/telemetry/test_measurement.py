@@ -1,7 +1,8 @@
 """Trouble in nearly everything at once is a fault of measurement; what a feature or a release really does is none."""
 
+import random
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import polars as pl
 import pytest
@@ -14,6 +15,7 @@ from intelligence.telemetry.simulation import SimulationPlan, simulated_day
 from tests.intelligence.telemetry.measured_product import LAST, day, measured, sound_days, used_again
 
 Change = Callable[[pl.DataFrame], pl.DataFrame]
+LAST_NIGHT = datetime(2026, 3, 2)
 IOS = pl.col("platform") == "ios"
 LATE = pl.col("event_time").dt.hour() >= 15
 RATED = pl.col("rating").is_not_null()
@@ -213,6 +215,40 @@ def twice_the_users(events: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([events, others])
 
 
+def flood(count: int, *, everywhere: bool = False, users: int = 1, **values: object) -> Change:
+    """Return the change by which a few clients send so many events more, of one feature or of all, with these values."""
+
+    def change(events: pl.DataFrame) -> pl.DataFrame:
+        drawn = events if everywhere else events.filter(main_feature(events, 3))
+        number = pl.int_range(pl.len())
+        sent = drawn.sample(count, with_replacement=True, seed=count).with_columns(
+            event_id=pl.format("bot{}", number),
+            user_id=pl.format("client{}", number % users),
+            session_id=pl.format("visit{}", number % users),
+            event_time=pl.col("event_time").dt.truncate("1d")
+            + pl.duration(microseconds=number * (86_000_000_000 // count)),
+        )
+        return pl.concat([events, changed(True, **values)(sent)])
+
+    return change
+
+
+FLOODS: dict[str, Change] = {
+    "3,000 failures of one client": flood(3_000, error_count=ONE),
+    "3,000 failures of one client, all alike": flood(3_000, error_count=ONE, latency_ms=80.0, duration_s=1.0),
+    "3,000 sound events of one client": flood(3_000),
+    "3,000 sound events of one client on everything": flood(3_000, everywhere=True),
+    "8,000 sound events of one client on everything": flood(8_000, everywhere=True),
+    "3,000 events of one client on everything, all alike": flood(
+        3_000, everywhere=True, latency_ms=80.0, duration_s=1.0
+    ),
+    "1,500 crashes of one client": flood(1_500, crashed=True, error_count=ONE),
+    "400 failures of one client": flood(400, error_count=ONE),
+    "3,000 failures of two clients": flood(3_000, users=2, error_count=ONE),
+    "3,000 failures of three clients, all alike": flood(3_000, users=3, error_count=ONE, latency_ms=80.0),
+    "3,000 failures of one client on everything": flood(3_000, everywhere=True, error_count=ONE),
+    "600 failures of one client on everything": flood(600, everywhere=True, error_count=ONE),
+}
 SOUND: dict[str, Change] = {
     "nothing at all": lambda events: events,
     "one feature slower by a thousand": in_main_feature(latency_ms=LATENCY * 1_000),
@@ -235,6 +271,7 @@ SOUND: dict[str, Change] = {
     "a feature is gone": lambda events: events.filter(~main_feature(events)),
     "a new release for everybody at once": changed(True, app_version="4.0.0"),
     "a client that tries again and again": retries_of_one_user,
+    **FLOODS,
 }
 
 
@@ -243,6 +280,45 @@ def test_what_the_product_really_does_is_no_fault_of_measurement(
     kind: str, before: dict[date, DayMeasured], today: pl.DataFrame
 ) -> None:
     assert faults(before, SOUND[kind](today)) == ()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_clean_days_of_a_product_of_a_single_part_are_sound(seed: int) -> None:
+    """A rough count of one part's moments strays by an eighth, which is no fault."""
+    draw = random.Random(seed)
+    days = [
+        pl.DataFrame(
+            {
+                "event_time": sorted(
+                    LAST_NIGHT + timedelta(days=number, seconds=draw.randrange(86_400)) for _ in range(600)
+                ),
+                "event_id": [f"e{number}-{place}" for place in range(600)],
+                "user_id": [f"u{draw.randrange(150)}" for _ in range(600)],
+                "feature": [draw.choice(("orders", "search", "export", "inbox")) for _ in range(600)],
+                "latency_ms": [float(draw.randrange(50, 900)) for _ in range(600)],
+            }
+        )
+        for number in range(40)
+    ]
+    columns = day(0).select("event_type", "platform", "app_version", "region").head(1)
+    rest = day(0).drop(*days[0].columns, *columns.columns).clear(1)
+    found = measured(
+        pl.concat(
+            [
+                pl.concat(
+                    [
+                        each,
+                        columns.sample(600, with_replacement=True, seed=1),
+                        rest.sample(600, with_replacement=True, seed=1),
+                    ],
+                    how="horizontal",
+                )
+                for each in days
+            ]
+        )
+    )
+    told = {when: measurement_faults(when, found, sound=lambda *_: True) for when in found}
+    assert {when: each for when, each in told.items() if each} == {}
 
 
 def test_too_little_history_or_too_few_features_are_not_enough_evidence(
