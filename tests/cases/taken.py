@@ -34,9 +34,9 @@ from intelligence.warehouse.tables import (
     FACT_VISIT_EVENTS,
     RELEASES,
 )
-from resources.lake import Lake
 from resources.product_file import product_at
 from tests.intelligence.decisions.day_of_evidence import sources
+from tests.new_lakes import new_lake
 from tests.resources.conftest import Workbench
 
 CASES = Path(__file__).parent
@@ -63,8 +63,7 @@ def product_of(case: str, folder: Path) -> Product:
 
 def bench_of(case: str, folder: Path) -> Workbench:
     """Return a workbench with the case's product and a lake of its own under `folder`, into which nothing was taken yet."""
-    lake = Lake(catalog=f"sqlite:{folder}/catalog.sqlite", store=f"{folder}/files")
-    return Workbench(folder, lake, product_of(case, folder / "made"))
+    return Workbench(folder, new_lake(folder), product_of(case, folder / "made"))
 
 
 @dataclass(frozen=True, slots=True)

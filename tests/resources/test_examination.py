@@ -23,11 +23,12 @@ def examined(bench: Any) -> Any:
 def test_a_good_source_is_good(bench: Any) -> None:
     bench.deliver("a.csv", f"{HEADER}\n{ROW},1\n{ROW},2\n")
     bench.deliver("b.csv.gz", f"{HEADER}\n{ROW},3\n")
+    before = bench.snapshot()
     found = examined(bench)
     assert (found.is_wrong, found.rejections) == (False, ())
     assert found.found.startswith("2 file(s); of 3 rows looked at in ")
     assert found.found.endswith("b.csv.gz, 3 are events")
-    assert not bench.lake.exists()
+    assert (bench.snapshot(), bench.counts()) == (before, [])
 
 
 def test_rows_that_would_be_rejected_are_told_with_an_example(bench: Any) -> None:
