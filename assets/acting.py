@@ -27,6 +27,7 @@ def acted(lake: Lake, announcer: Announcer) -> tuple[pl.DataFrame, str]:
     """
     query = f"FROM {FEATURE_DECISIONS.path} WHERE event_date = (SELECT max(event_date) FROM metrics.feature_health)"
     newest = lake.frame(query)
+    pause_where_actions_were_lost(lake, announcer)
     wanted = actions_wanted(newest, settings=PRODUCT.decisions, is_newest_day=True)
     new = planned(announcer, wanted)
     report = brought(announcer)
@@ -36,6 +37,20 @@ def acted(lake: Lake, announcer: Announcer) -> tuple[pl.DataFrame, str]:
     counts = ", ".join(f"{count} {name}" for name, count in standing.iter_rows())
     said = f"{len(wanted)} wanted, {len(new)} new; delivered: {counts or 'nothing'}; {len(unseen)} not seen in telemetry; {told} messages"
     return log_rows(announcer), f"{said}. {report.held_up}." if report.held_up else f"{said}."
+
+
+def pause_where_actions_were_lost(lake: Lake, announcer: Announcer) -> None:
+    """Stop everything until a person lets it go on, where the lake lists actions that the store of actions does not have.
+
+    The store was lost, or is an older one: what it lacks may have been sent, and would be sent again.
+    """
+    outbox = announcer.outbox()
+    lost = set(lake.frame(f"SELECT action_id FROM {ACTION_LOG.path}")["action_id"]) - outbox.ids()
+    if lost:
+        reason = (
+            f"{len(lost)} actions that the lake lists are not in the store of actions: it was lost, or is an older one"
+        )
+        outbox.paused("everything", actor=PLANNER, reason=reason)
 
 
 def brought(announcer: Announcer) -> Any:

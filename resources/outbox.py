@@ -143,6 +143,11 @@ class Outbox:
         with self.state.reading() as connection:
             return current(connection, action_id)
 
+    def ids(self) -> set[str]:
+        """Return the id of every action."""
+        with self.state.reading() as connection:
+            return set(connection.execute(select(OUTBOX.c.id)).scalars())
+
     def entries(
         self,
         *,

@@ -92,6 +92,23 @@ def test_what_waits_to_be_sent_is_taken_up_by_the_next_run(site: Site) -> None:
     assert not is_left_behind(site.lake, DAY)
 
 
+def test_a_store_of_actions_that_was_lost_beside_the_lake_sends_nothing_again(site: Site) -> None:
+    site.decide()
+    kept(site, site.act())
+    sent = len(recorded_messages(site.folder))
+    assert sent
+    site.announcer.outbox().state.close()
+    for file in site.folder.glob("state.db*"):
+        file.unlink()
+    kept(site, site.act())
+    assert len(recorded_messages(site.folder)) == sent
+    (pause,) = site.announcer.outbox().pauses()
+    assert "not in the store of actions: it was lost" in pause.reason
+    site.announcer.outbox().resumed("everything", actor="ada", reason="looked at")
+    site.act()
+    assert site.announcer.outbox().pauses() == [], "it is asked once"
+
+
 def kept(site: Site, log: pl.DataFrame) -> None:
     site.lake.replace(ACTION_LOG, ALWAYS, "FROM log", frames={"log": log})
 
