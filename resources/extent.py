@@ -15,6 +15,7 @@ from intelligence.sql import literal
 from intelligence.tables import Column, Table
 from intelligence.telemetry.beginnings import DayCount, DaySetAside, days_set_aside, days_to_count, has_gaps
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS
+from resources.builds import PRODUCT_DAYS
 
 DAYS_SET_ASIDE = Table(
     layer="bookkeeping",
@@ -83,18 +84,22 @@ def renew(connection: duckdb.DuckDBPyConnection, product: Product) -> None:
 def take_back(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -> None:
     """Let what was built forget, in the open transaction, that these days held events which are none any more.
 
-    A day that lies before or after all that still hold events leaves the daily tables; the others are built anew as they are stale.
+    Where one of them lies before or after all of the product's days, what was built outside of these goes; the others are built
+    anew as they are stale.
     """
     if not _were_built(connection, days):
         return
-    first, last = connection.execute(
-        "SELECT min(day), max(day) FROM (SELECT unnest(days) AS day FROM telemetry.batches)"
-    ).fetchone() or (None, None)
-    beyond = [day for day in days if first is None or not first <= day <= last]
-    if beyond:
-        _take_back(connection, beyond)
-    else:
+    first, last = _span(connection)
+    if all(first <= day <= last for day in days):
         forget_folded(connection)
+    else:
+        _take_back(connection, days=())
+
+
+def _span(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:
+    """Return the first and the last of the product's days; of none, an empty range."""
+    first, last = connection.execute(f"SELECT min(day), max(day) FROM ({PRODUCT_DAYS})").fetchone() or (None, None)
+    return (first, last) if first and last else (date.max, date.min)
 
 
 def _were_built(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -> bool:
@@ -103,12 +108,17 @@ def _were_built(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -> 
 
 
 def _take_back(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -> None:
-    """Take the days out of the daily tables; what was decided on them stays as it was decided."""
+    """Take the days, and all outside of the product's, out of the daily tables; what was decided on them stays as it was decided.
+
+    Days without an event that lie between go as well, and all of them are stale should they ever belong again.
+    """
+    first, last = _span(connection)
+    facts = {"days": list(days), "first": first, "last": last}
+    gone = "list_contains($days::DATE[], {day}) OR {day} NOT BETWEEN $first AND $last"
     for table in DAILY_TABLES:
         if table.day and not table.is_view and table not in DECISIONS_MADE:
-            connection.execute(
-                f"DELETE FROM {table.path} WHERE list_contains($days::DATE[], {table.day})", {"days": list(days)}
-            )
+            connection.execute(f"DELETE FROM {table.path} WHERE {gone.format(day=table.day)}", facts)
+    connection.execute(f"DELETE FROM bookkeeping.day_builds WHERE {gone.format(day='day')}", facts)
     forget_folded(connection)
 
 

@@ -11,12 +11,13 @@ import pytest
 
 import assets.pipeline
 from assets.definitions import definitions
-from assets.house import ALWAYS
+from assets.house import ALWAYS, key_of
 from assets.pipeline import brought_up_to_date
 from assets.steps import Step, steps_to_build
 from intelligence.layers import DAILY_TABLES, DELIVERED, NEWEST_DAY_TABLES
 from intelligence.tables import Days
 from intelligence.telemetry.simulation import SimulationPlan, simulated_day
+from intelligence.telemetry.tables import BATCHES
 from resources.announcer import Announcer
 from resources.drift_reports import DriftReports
 from resources.lake import Lake
@@ -36,12 +37,12 @@ LATE_DAY = FIRST + timedelta(days=2)
 class Installation:
     """A product fed from a folder of files, with a lake and a code location of its own."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, of_source: str = "") -> None:
         folder.mkdir()
         self.landing = folder / "landing"
         self.landing.mkdir()
         (folder / "product.yaml").write_text(
-            f"name: Late\nstart: {FIRST}\nsources: [{{name: app, files: '{self.landing}/*.parquet'}}]\n"
+            f"name: Late\nstart: {FIRST}\nsources: [{{name: app, files: '{self.landing}/*.parquet'{of_source}}}]\n"
         )
         self.lake = new_lake(folder)
         product_file = ProductFile(path=str(folder / "product.yaml"), landing=str(self.landing))
@@ -62,9 +63,8 @@ class Installation:
 
     def run(self) -> None:
         """Bring everything up to date."""
-        outcome = brought_up_to_date(
-            self.defs, self.lake, dg.DagsterInstance.ephemeral(), today=TODAY, listener=lambda *_: None
-        )
+        self.instance = dg.DagsterInstance.ephemeral()
+        outcome = brought_up_to_date(self.defs, self.lake, self.instance, today=TODAY, listener=lambda *_: None)
         assert outcome.error is None
         assert not [check for check in outcome.failed_checks if check[2] == "ERROR"]
 
@@ -135,6 +135,30 @@ def test_late_and_repeated_deliveries_end_where_an_orderly_run_ends(
     )
     assert ledger.rows() == [(late.height, 50)]
     assert_same(installation, orderly)
+
+
+def test_a_corrected_file_ends_where_an_orderly_run_ends(
+    orderly: Installation, days: dict[date, pl.DataFrame], tmp_path: Path
+) -> None:
+    """What it said before is in no table any more: people and a feature whom only the former knew, a day that it alone had."""
+    corrected = Installation(tmp_path / "product", of_source=", replaces: true")
+    strange = days[LATE_DAY].with_columns(
+        pl.format("nobody-{}", "user_id").alias("user_id"), pl.lit("never_there").alias("feature")
+    )
+    beyond = strange.head(9).with_columns(
+        pl.col("event_time") + timedelta(days=DAYS + 2), pl.lit(None).alias("event_id")
+    )
+    for day, events in days.items():
+        corrected.deliver(str(day), pl.concat([events.head(50), strange, beyond]) if day == LATE_DAY else events)
+    corrected.build()
+    assert corrected.lake.span() != orderly.lake.span()
+    corrected.deliver(str(LATE_DAY), days[LATE_DAY])
+    corrected.run()
+    assert corrected.lake.frame("SELECT count(*) FROM telemetry.withdrawn_rows").item() > 100
+    pages = corrected.instance.fetch_materializations(key_of(BATCHES), limit=1).records
+    assert "rows of the former were taken back" in str(pages[0].asset_materialization.metadata["replaced"].value)
+    assert_same(corrected, orderly)
+    corrected.lake.close()
 
 
 def test_days_in_any_order_end_where_an_orderly_run_ends(
