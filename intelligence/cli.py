@@ -671,7 +671,7 @@ def _warn_of_unmatched_globs() -> None:
     from resources.product_file import product_at
     from resources.settings import settings
 
-    for source in product_at(settings().product_file).sources:
+    for source in product_at(settings().product_file).all_sources:
         for glob in unmatched_globs(source):
             console.print(terminal.unmatched_text(source.name, glob, _product_file()), soft_wrap=True)
 

@@ -20,7 +20,7 @@ from intelligence.risk.tables import (
 from intelligence.risk.tables import TABLES as RISK
 from intelligence.sql import sql
 from intelligence.tables import Table
-from intelligence.telemetry.tables import BATCHES, EVENTS, RAW_EVENTS, REJECTED_EVENTS, WITHDRAWN_ROWS
+from intelligence.telemetry.tables import ALIASES, BATCHES, EVENTS, RAW_EVENTS, REJECTED_EVENTS, WITHDRAWN_ROWS
 from intelligence.telemetry.tables import TABLES as TELEMETRY
 from intelligence.warehouse.tables import FACT_EVENTS
 from intelligence.warehouse.tables import TABLES as WAREHOUSE
@@ -30,7 +30,7 @@ VIEWS: Final = {EVENTS.path: sql("telemetry/events.sql"), FACT_EVENTS.path: sql(
 
 # What is filled when files are taken in, when a model is trained, when the newest day is scored by the champion, and when
 # it is held against the champion's training; all else is built day by day from telemetry.
-DELIVERED: Final = (RAW_EVENTS, REJECTED_EVENTS, BATCHES, WITHDRAWN_ROWS)
+DELIVERED: Final = (RAW_EVENTS, REJECTED_EVENTS, BATCHES, WITHDRAWN_ROWS, ALIASES)
 TRAINED: Final = {FEATURE_RISK: (FEATURE_TRAINING, FEATURE_VERDICT), USER_CHURN: (USER_TRAINING, USER_VERDICT)}
 SCORED: Final = tuple(TRAINED)
 WATCHED: Final = {FEATURE_RISK: FEATURE_DRIFT, USER_CHURN: USER_DRIFT}

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeVar
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -12,12 +12,12 @@ from intelligence.drift.settings import Drift
 from intelligence.errors import PlatformError, ProductFileError
 from intelligence.mistakes import in_plain_words, nearest, told_once
 from intelligence.sections import Rate, Section
-from intelligence.telemetry.contract import CONTRACT_COLUMNS
+from intelligence.telemetry.contract import CONTRACT, PAIR, EventField
 from intelligence.telemetry.local_time import UTC_NAME, known_zone
 from intelligence.telemetry.names import NOBODY, Naming, normalised_name
 from intelligence.telemetry.planned_changes import PlannedDrift, PlannedFault
 from intelligence.telemetry.settings import AcceptedChange, Telemetry
-from intelligence.telemetry.values import UNKNOWN_WORDS, Numerals
+from intelligence.telemetry.values import PLAIN_NUMERALS, UNKNOWN_WORDS, Numerals
 from intelligence.yaml_text import settings_in
 
 if TYPE_CHECKING:
@@ -53,15 +53,57 @@ class Simulate(Section):
         return SimulationPlan(**dict(self))
 
 
-class Source(Section):
-    """One stream of events: file globs with a mapping from their columns to the contract, or the simulator."""
+class FileSource(Section):
+    """Files of one kind: their globs, and a mapping from their columns to `fields`."""
+
+    fields: ClassVar[tuple[EventField, ...]]
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
     files: tuple[str, ...] = ()
-    simulate: Simulate | None = None
     mapping: Mapping[str, str] = Field(default_factory=dict)
     delimiter: str = Field(",", min_length=1, max_length=1)
     null_values: tuple[str, ...] = ("",)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns that may be mapped."""
+        return tuple(field.name for field in self.fields)
+
+    @property
+    def numerals(self) -> Numerals:
+        """Return how its text writes numbers."""
+        return PLAIN_NUMERALS
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_glob_is_a_list_of_one(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("files"), str):
+            return {**data, "files": [data["files"]]}
+        return data
+
+    @model_validator(mode="after")
+    def _maps_to_its_columns(self) -> Self:
+        for column in self.mapping if self.files else ():
+            if column not in self.columns:
+                raise ValueError(f"maps to `{column}`, which is no contract column{nearest(column, self.columns)}")
+        return self
+
+
+class AliasSource(FileSource):
+    """Files of pairs that say who is who: an alias, and the user that it is."""
+
+    fields: ClassVar[tuple[EventField, ...]] = PAIR
+
+    name: str = Field("aliases", pattern=r"^[a-z][a-z0-9_]*$")
+    files: tuple[str, ...] = Field(min_length=1)
+
+
+class Source(FileSource):
+    """One stream of events: file globs with a mapping from their columns to the contract, or the simulator."""
+
+    fields: ClassVar[tuple[EventField, ...]] = CONTRACT
+
+    simulate: Simulate | None = None
     timezone: str | None = None
     ids_with: str | None = None
     replaces: bool = False
@@ -89,13 +131,6 @@ class Source(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _one_glob_is_a_list_of_one(cls, data: Any) -> Any:
-        if isinstance(data, dict) and isinstance(data.get("files"), str):
-            return {**data, "files": [data["files"]]}
-        return data
-
-    @model_validator(mode="before")
-    @classmethod
     def _is_not_left_empty(cls, data: Any) -> Any:
         if isinstance(data, dict) and "simulate" in data and data["simulate"] is None and not data.get("files"):
             raise ValueError("has an empty `simulate`: write `simulate: {}` for the default size, or `files`")
@@ -105,12 +140,6 @@ class Source(Section):
     def _is_complete(self) -> "Source":
         if bool(self.files) == bool(self.simulate):
             raise ValueError("needs either `files` or `simulate`, and not both")
-        if self.files:
-            for column in self.mapping:
-                if column not in CONTRACT_COLUMNS:
-                    raise ValueError(
-                        f"maps to `{column}`, which is no contract column{nearest(column, CONTRACT_COLUMNS)}"
-                    )
         return self
 
 
@@ -212,6 +241,7 @@ class Product(Section):
     max_lag_hours: float | None = Field(None, gt=0)
     keep_runs_days: int = Field(30, ge=1)
     sources: tuple[Source, ...] = Field(min_length=1)
+    aliases: tuple[AliasSource, ...] = ()
     feature_defaults: Promises = Promises()
     features: Mapping[str, Promises] = Field(default_factory=dict)
     names: Names = Names()
@@ -271,7 +301,7 @@ class Product(Section):
 
     @model_validator(mode="after")
     def _source_names_differ(self) -> "Product":
-        names = [source.name for source in self.sources]
+        names = [source.name for source in self.all_sources]
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"names the source {', '.join(repeated)} more than once")
@@ -282,8 +312,22 @@ class Product(Section):
     def _is_a_time_zone(cls, name: str) -> str:
         return known_zone(name)
 
-    def clock_of(self, source: Source) -> str:
+    @model_validator(mode="before")
+    @classmethod
+    def _aliases_of_one_source_are_a_list_of_one(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("aliases"), dict):
+            return {**data, "aliases": [data["aliases"]]}
+        return data
+
+    @property
+    def all_sources(self) -> tuple[FileSource, ...]:
+        """Return all that deliver: those of aliases first, so that a file which also a wide glob of events matches is theirs."""
+        return (*self.aliases, *self.sources)
+
+    def clock_of(self, source: FileSource) -> str:
         """Return the time zone of the source's times without one: its own, or UTC; a simulator lives by the product's."""
+        if not isinstance(source, Source):
+            return UTC_NAME
         return source.timezone or (self.timezone if source.simulate else UTC_NAME)
 
     @model_validator(mode="after")

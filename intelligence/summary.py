@@ -272,7 +272,7 @@ def missing(frame: Frame, product: Product) -> list[Gap]:
     sums = {name: sum(day[place] for day in filled if place < len(day)) for place, name in enumerate(OPTIONAL_COLUMNS)}
     return [
         *gaps(
-            sources=[source.name for source in product.sources],
+            sources=[source.name for source in (*product.sources, *product.aliases)],
             declared=tuple(product.features),
             conversion_events=product.conversion_events,
             delivered=frame(DELIVERED_SOURCES),

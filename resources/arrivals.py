@@ -32,7 +32,7 @@ def arrivals(lake: Lake, product: Product, landing: Path, *, flags: FlagFile | N
     """Return the files that wait, which are those that an intake takes. A simulated source delivers what is missing of it first."""
     files = deliveries(product, landing, flags=flags)
     waiting, moving = new_files(lake, product, files), names_to_move(lake, product, files)
-    digest = hashlib.sha256(product.model_dump_json(include={"sources", "timezone"}).encode())
+    digest = hashlib.sha256(product.model_dump_json(include={"sources", "aliases", "timezone"}).encode())
     for batch in sorted(file.batch_id for file in waiting):
         digest.update(batch.encode())
     for name, batch in moving:
@@ -46,7 +46,9 @@ def let_settle(product: Product, *, say: Callable[[str], None]) -> None:
 
     For a person who has just put a file there: what wakes by itself comes again instead.
     """
-    fresh = {path: wait for source in product.sources for path in matched_files(source) if (wait := _wait_s(path)) > 0}
+    fresh = {
+        path: wait for source in product.all_sources for path in matched_files(source) if (wait := _wait_s(path)) > 0
+    }
     if fresh:
         first, others = display_name(next(iter(fresh))), f" and {len(fresh) - 1} more" if len(fresh) > 1 else ""
         say(f"{first}{others} was written just now; waiting until nobody writes any more.")

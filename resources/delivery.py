@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from itertools import takewhile
 from pathlib import Path
 from typing import IO, Literal
 
@@ -21,8 +22,7 @@ import polars as pl
 from filelock import FileLock
 
 from intelligence.errors import SourceFileError
-from intelligence.product import Product, Simulate, Source
-from intelligence.telemetry.contract import CONTRACT_COLUMNS
+from intelligence.product import FileSource, Product, Simulate, Source
 from intelligence.telemetry.reading import RESERVED, Compression, compression_of, folder_values
 from intelligence.telemetry.withheld import shown_events
 from resources.digests import Digests, sha256
@@ -84,10 +84,10 @@ def deliveries(
     digests = Digests(landing / REMEMBERED_DIGESTS)
     shown = partial(_shown, product, flags) if flags else None
     with ThreadPoolExecutor() as threads:
-        for source in product.sources:
+        for source in product.all_sources:
             paths = (
                 simulated_files(source.name, source.simulate, landing, progress, shown=shown)
-                if source.simulate
+                if isinstance(source, Source) and source.simulate
                 else matched_files(source)
             )
             own = [path for path in paths if path not in taken]
@@ -113,9 +113,9 @@ def delivered_file(source: str, path: Path, *, digest_of: Callable[[Path], str] 
     return Delivery(source, path, name, f"unopened:{name}", 0, fault)
 
 
-def _with_folders(delivery: Delivery, source: Source) -> Delivery:
+def _with_folders(delivery: Delivery, source: FileSource) -> Delivery:
     """Return the delivery, told from others of the same bytes by what its folders say of the source's columns."""
-    values = folder_values(delivery.name, named=CONTRACT_COLUMNS, mapping=source.mapping)
+    values = folder_values(delivery.name, named=source.columns, mapping=source.mapping)
     if not values or delivery.fault or delivery.left:
         return delivery
     said = json.dumps([delivery.batch_id, *sorted(values.items())])
@@ -143,13 +143,20 @@ def _found_file(source: str, path: Path, *, digest_of: Callable[[Path], str]) ->
     return Delivery(source, path, name, f"left:{name}", before[0], left=left or STILL_WRITTEN)
 
 
-def matched_files(source: Source) -> list[Path]:
+def matched_files(source: FileSource) -> list[Path]:
     """Return the files that the source's globs match, sorted.
 
     Those of a product.yaml begin beside it (`product_at` makes them whole); any other relative one at the project's root.
     """
     matched = {Path(name) for pattern in source.files for name in glob.glob(str(ROOT / pattern), recursive=True)}
     return sorted(path for path in matched if path.is_file())
+
+
+def own_files(product: Product, source: FileSource) -> list[Path]:
+    """Return those of the files that no source before it takes."""
+    earlier = takewhile(lambda each: each.name != source.name, product.all_sources)
+    taken = {path for each in earlier for path in matched_files(each)}
+    return [path for path in matched_files(source) if path not in taken]
 
 
 def display_name(path: Path) -> str:

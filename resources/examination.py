@@ -13,15 +13,15 @@ import polars as pl
 
 from intelligence.errors import SourceFileError
 from intelligence.metrics.promises import COUNTS, FEATURE_DAYS
-from intelligence.product import Product, Simulate, Source
+from intelligence.product import AliasSource, FileSource, Product, Simulate, Source
 from intelligence.product_check import product_warnings, proposed_promises
 from intelligence.sql import literal
 from intelligence.telemetry.beginnings import DayCount, DaySetAside, days_set_aside, told_set_aside
 from intelligence.telemetry.examined import ExaminedSource
 from intelligence.telemetry.lookalikes import lookalike_warnings, nobody_warnings
-from intelligence.telemetry.mapping import unmapped_columns
+from intelligence.telemetry.mapping import two_users_question, unmapped_columns
 from intelligence.telemetry.reading import first_rows
-from resources.delivery import BROKEN_FILE, Delivery, delivered_file, display_name, matched_files, opened
+from resources.delivery import BROKEN_FILE, Delivery, delivered_file, display_name, matched_files, opened, own_files
 from resources.ingest import ingested
 from resources.judging import named_columns
 from resources.lake import Lake
@@ -32,6 +32,10 @@ from resources.withdrawal import other_content
 ROWS_LOOKED_AT = 10_000
 _COMPARED = ("feature", "event_type", "platform", "region", "segment")
 BYTES_LOOKED_AT = 32_000_000
+_NONE_ACCEPTED = {
+    "events": "None of these rows is an event; mend the mapping or `start` for the reasons below.",
+    "pairs": "None of these rows is a pair; mend the mapping for the reasons below.",
+}
 
 
 def examined_sources(product: Product) -> Iterator[ExaminedSource]:
@@ -40,8 +44,8 @@ def examined_sources(product: Product) -> Iterator[ExaminedSource]:
     A lake of its own is used and removed.
     """
     now = datetime.now(UTC).replace(tzinfo=None)
-    for source in product.sources:
-        if source.simulate:
+    for source in (*product.sources, *product.aliases):
+        if isinstance(source, Source) and source.simulate:
             yield _simulated(source.name, source.simulate, now.date())
         else:
             yield _examined(product, source, now)
@@ -62,7 +66,8 @@ def examined_product(
 
     What `landing` remembers of files spares reading them.
     """
-    found = [each.found_in for each in sources if each.found_in]
+    of_aliases = {source.name for source in product.aliases}
+    found = [each.found_in for each in sources if each.found_in and each.name not in of_aliases]
     built = lake.frame(FEATURE_DAYS) if lake.exists() else pl.DataFrame()
     sampled = [each.feature_days for each in found if each.feature_days.height]
     history = built if built.height else pl.concat(sampled) if sampled else pl.DataFrame(schema=_FEATURE_DAYS)
@@ -84,7 +89,7 @@ def examined_product(
 _FEATURE_DAYS = pl.Schema({"event_date": pl.Date, "feature": pl.String, **dict.fromkeys(COUNTS, pl.Int64)})
 
 
-def unmatched_globs(source: Source) -> list[str]:
+def unmatched_globs(source: FileSource) -> list[str]:
     """Return the source's globs that match no file."""
     return [glob for glob in source.files if not matched_files(source.model_copy(update={"files": (glob,)}))]
 
@@ -103,12 +108,12 @@ def _simulated(name: str, simulate: Simulate, today: date) -> ExaminedSource:
     return ExaminedSource(name, f"simulates {size}", warnings=warnings)
 
 
-def _examined(product: Product, source: Source, now: datetime) -> ExaminedSource:
-    files = matched_files(source)
+def _examined(product: Product, source: FileSource, now: datetime) -> ExaminedSource:
+    files = own_files(product, source)
     if not files:
-        patterns = ", ".join(source.files)
+        matching = "none but files of another source" if matched_files(source) else "no file"
         return ExaminedSource(
-            source.name, f"no file matches {patterns}", problem="Put files there or mend the pattern."
+            source.name, f"{matching} matches {', '.join(source.files)}", problem="Put files there or mend the pattern."
         )
     with tempfile.TemporaryDirectory() as folder:
         lake = Lake(catalog=f"sqlite:{folder}/catalog.sqlite", store=f"{folder}/files")
@@ -121,7 +126,7 @@ def _examined(product: Product, source: Source, now: datetime) -> ExaminedSource
                 "SELECT reason, count(*)::BIGINT AS rows, any_value(left(value, 60)) AS example FROM telemetry.rejected_events"
                 " GROUP BY reason ORDER BY rows DESC LIMIT 5"
             )
-            alike = _names_in_question(lake, product)
+            alike = _names_in_question(lake, product) if isinstance(source, Source) else ()
             unmapped, near = _unmapped_columns(lake, source)
             findings = sample_findings(lake, product, source)
             aside = told_set_aside(_set_aside_in_its_file(lake, product))
@@ -141,12 +146,9 @@ def _examined(product: Product, source: Source, now: datetime) -> ExaminedSource
             source.name, f"{len(files)} file(s); looked at {names}", problem=problem, warnings=warnings
         )
     rows, accepted = sum(batch.rows_in for batch in report.batches), sum(batch.accepted for batch in report.batches)
-    found = f"{len(files)} file(s); of {rows:,} rows looked at in {names}, {accepted:,} are events"
-    problem = (
-        "None of these rows is an event; mend the mapping or `start` for the reasons below."
-        if rows and not accepted
-        else None
-    )
+    wanted = "pairs" if isinstance(source, AliasSource) else "events"
+    found = f"{len(files)} file(s); of {rows:,} rows looked at in {names}, {accepted:,} are {wanted}"
+    problem = _NONE_ACCEPTED[wanted] if rows and not accepted else None
     return ExaminedSource(
         source.name,
         found,
@@ -158,12 +160,19 @@ def _examined(product: Product, source: Source, now: datetime) -> ExaminedSource
     )
 
 
-def _unmapped_columns(lake: Lake, source: Source) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _unmapped_columns(lake: Lake, source: FileSource) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the columns of the sample's files that nothing is made from, and a question on each that is near a free one."""
     shapes = lake.frame("SELECT DISTINCT columns FROM telemetry.batches ORDER BY columns")["columns"]
     with lake.staging() as connection:
         named = named_columns(connection, source.mapping)
-    return unmapped_columns([list(json.loads(shape)) for shape in shapes], mapped=source.mapping, named=named)
+        users = named_columns(connection, {"user_id": source.mapping.get("user_id", "user_id")})
+    files = [list(json.loads(shape)) for shape in shapes]
+    unmapped, questions = unmapped_columns(files, mapped=source.mapping, named=named, fields=source.fields)
+    if not isinstance(source, Source):
+        return unmapped, questions
+    served = {*source.mapping, *(column.lower() for columns in files for column in columns)}
+    two_users = two_users_question(source.mapping, users, served=served)
+    return unmapped, (*questions, *filter(None, [two_users]))
 
 
 def _names_in_question(lake: Lake, product: Product) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from datetime import date
 
 import duckdb
 
+from intelligence.product import AliasSource, FileSource, Product
 from intelligence.sql import identifiers, sql
 from intelligence.telemetry.contract import CONTRACT_COLUMNS
 from intelligence.telemetry.identity import (
@@ -16,6 +17,7 @@ from intelligence.telemetry.identity import (
     rivals_statement,
     stored_rivals_statement,
 )
+from resources.aliases import know_persons, note_changed_days, rename_rows, write_pairs
 from resources.extent import take_back
 
 _NOTHING_NEW = f"""
@@ -23,6 +25,25 @@ CREATE OR REPLACE TEMP TABLE identified AS
 SELECT {identifiers(CONTRACT_COLUMNS)}, event_date, source_row, 0 AS file_key FROM telemetry.raw_events LIMIT 0
 """
 _NO_DELIVERIES = "CREATE OR REPLACE TEMP TABLE deliveries (file_key INTEGER, batch_id VARCHAR, delivery_number BIGINT)"
+
+
+def write_rows(
+    connection: duckdb.DuckDBPyConnection,
+    product: Product,
+    source: FileSource,
+    facts: Mapping[str, object],
+    *,
+    gone: Sequence[date] = (),
+) -> None:
+    """Write the accepted rows of the present deliveries as what their source delivers, events or pairs.
+
+    Leaves the temporary tables `stored`, what became of each delivery, for the ledger, and `changed`, for `settle`. `gone` is that
+    of `write_events`.
+    """
+    if isinstance(source, AliasSource):
+        write_pairs(connection, facts)
+    else:
+        write_events(connection, facts, product.sources_of_one_id(source.name), gone=gone)
 
 
 def write_events(
@@ -38,25 +59,27 @@ def write_events(
     event of the lake that the new rows show to repeat another one is no event any more. Leaves the temporary table `stored`,
     what became of each delivery, for the ledger, and `changed`, for `settle`. `gone` are the days of rows that were taken
     back before, in the same transaction: those for whose ids in the temporary table `gone` they stood may count again.
+    Rows of an alias become those of its person.
     """
     days = [row[0] for row in connection.execute("SELECT DISTINCT event_date FROM identified").fetchall()]
     also = " UNION ALL SELECT event_id, event_date FROM gone" if gone else ""
     connection.execute(f"CREATE OR REPLACE TEMP VIEW touched AS SELECT event_id, event_date FROM identified{also}")
     _decide(connection, sorted({*days, *gone}), facts, scope)
+    know_persons(connection, facts)
     connection.execute(f"INSERT INTO telemetry.raw_events BY NAME {sql('telemetry/accepted.sql')}", dict(facts))
     connection.execute(sql("telemetry/stored.sql"), {"first": min(days, default=None), "last": max(days, default=None)})
 
 
 def let_count_again(
-    connection: duckdb.DuckDBPyConnection, source: str, scope: Sequence[str], *, gone: Sequence[date]
+    connection: duckdb.DuckDBPyConnection, source: str, scope: Sequence[str], *, gone: Sequence[date], lost_pairs: bool
 ) -> list[date]:
-    """Return the days on which rows count again, or others than before, since those in `gone` were taken back and nothing came."""
+    """Return the days on which other rows count than before, or are another's, since those in `gone` were taken back and nothing came."""
     connection.execute(_NOTHING_NEW)
     connection.execute(_NO_DELIVERIES)
     connection.execute("CREATE OR REPLACE TEMP VIEW touched AS SELECT event_id, event_date FROM gone")
     _decide(connection, gone, {"source": source}, scope)
-    settle(connection)
-    return [row[0] for row in connection.execute("SELECT DISTINCT event_date FROM changed ORDER BY ALL").fetchall()]
+    know_persons(connection, {"source": source})
+    return settle(connection, lost_pairs=lost_pairs)
 
 
 def _decide(
@@ -86,14 +109,19 @@ def _decide(
     )
 
 
-def settle(connection: duckdb.DuckDBPyConnection) -> None:
-    """Bring the lake's other rows in line with `changed`: marks, ledger, the days to build anew and what days were folded into.
+def settle(connection: duckdb.DuckDBPyConnection, *, lost_pairs: bool = False) -> list[date]:
+    """Return the days on which the lake's other rows were brought in line with `changed` and with new or lost pairs of aliases.
 
-    Runs after the present deliveries stand in the ledger, which then says on which days they changed what others had brought.
+    That is: their marks and users, the ledger, the days to build and the folded tables. Runs after the present deliveries
+    stand in the ledger, which then says on which days they changed what others had brought.
     """
     days = [row[0] for row in connection.execute("SELECT DISTINCT event_date FROM changed ORDER BY ALL").fetchall()]
-    if not days:
-        return
+    if days:
+        _mark_anew(connection, days)
+    return sorted({*days, *rename_rows(connection, lost_pairs=lost_pairs)})
+
+
+def _mark_anew(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -> None:
     literals = day_literals(days)
     connection.execute(
         "UPDATE telemetry.raw_events SET is_duplicate = changed.is_duplicate, is_conflict = changed.is_conflict FROM changed"
@@ -101,10 +129,6 @@ def settle(connection: duckdb.DuckDBPyConnection) -> None:
         " AND raw_events.batch_id = changed.batch_id AND raw_events.source_row = changed.source_row"
     )
     connection.execute(sql("telemetry/recounted.sql").replace("$days", literals))
-    connection.execute(
-        "UPDATE telemetry.batches SET changed_days = list_sort(list_distinct(coalesce(changed_days, []) || $days::DATE[]))"
-        " WHERE batch_id = (SELECT batch_id FROM deliveries ORDER BY delivery_number LIMIT 1)",
-        {"days": days},
-    )
+    note_changed_days(connection, days)
     if connection.execute("FROM changed WHERE is_duplicate AND NOT was_duplicate LIMIT 1").fetchone():
         take_back(connection, days)

@@ -11,13 +11,13 @@ from pathlib import Path
 import duckdb
 
 from intelligence.errors import SourceFileError
-from intelligence.product import Product, Source
+from intelligence.product import AliasSource, FileSource, Product, Source
 from intelligence.sql import sql
 from intelligence.telemetry import reading
 from resources.delivery import Delivery, check_names, content_bytes, header, unreadable
 from resources.extent import renew, set_aside_now, set_aside_of
 from resources.faults import reach
-from resources.identity import settle, write_events
+from resources.identity import settle, write_rows
 from resources.judging import Group, judge_files
 from resources.lake import Lake
 from resources.redating import redated
@@ -120,7 +120,7 @@ def new_files(lake: Lake, product: Product, files: Sequence[Delivery]) -> list[D
     """
     query = "SELECT batch_id, source, withdrawn_at IS NULL FROM telemetry.batches"
     held = lake.frame(query).rows() if lake.exists() else []
-    declared = {source.name for source in product.sources}
+    declared = {source.name for source in product.all_sources}
     known: dict[str, list[str]] = {}
     numbers: dict[str, int] = {}
     for batch_id, source, counts in held:
@@ -144,7 +144,7 @@ def _each_once(files: Sequence[Delivery]) -> list[Delivery]:
 def _groups(
     lake: Lake, product: Product, files: Sequence[Delivery], report: IngestReport, folder: Path
 ) -> Iterator[Group]:
-    sources = {source.name: source for source in product.sources}
+    sources = {source.name: source for source in product.all_sources}
     shaped = []
     with lake.staging() as connection:
         for file in files:
@@ -167,7 +167,7 @@ def _groups(
 
 
 def _columns(
-    connection: duckdb.DuckDBPyConnection, file: Delivery, format_: reading.Format, source: Source
+    connection: duckdb.DuckDBPyConnection, file: Delivery, format_: reading.Format, source: FileSource
 ) -> tuple[tuple[str, str], ...]:
     if format_ == "csv":
         return tuple((name, "VARCHAR") for name in header(file.path, delimiter=delimiter_of(source, file.name)))
@@ -237,7 +237,7 @@ def _written(
     connection: duckdb.DuckDBPyConnection,
     columns: Mapping[str, str],
     product: Product,
-    source: Source,
+    source: FileSource,
     *,
     now: datetime,
 ) -> tuple[list[Batch], Replaced]:
@@ -245,8 +245,8 @@ def _written(
     facts = {"source": source.name, "ingested_at": now}
     # Another process may have taken the same bytes since this one looked.
     connection.execute("DELETE FROM deliveries WHERE batch_id IN (SELECT batch_id FROM telemetry.batches)")
-    replaced = former_withdrawn(connection, source, now=now)
-    write_events(connection, facts, product.sources_of_one_id(source.name), gone=replaced.touched_days)
+    replaced = former_withdrawn(connection, source, now=now) if isinstance(source, Source) else Replaced()
+    write_rows(connection, product, source, facts, gone=replaced.touched_days)
     reach("ingest.events_written")
     connection.execute(
         "INSERT INTO telemetry.rejected_events BY NAME SELECT rejected.* EXCLUDE (file_key), batch_id, source_file,"
@@ -255,8 +255,11 @@ def _written(
         facts,
     )
     reach("ingest.rejects_written")
-    connection.execute(sql("telemetry/ledger.sql"), {**facts, "columns": json.dumps(dict(columns))})
-    settle(connection)
+    of_aliases = isinstance(source, AliasSource)
+    connection.execute(
+        sql("telemetry/ledger.sql"), {**facts, "columns": json.dumps(dict(columns)), "of_aliases": of_aliases}
+    )
+    settle(connection, lost_pairs=replaced.lost_pairs)
     forget_gone(connection, replaced)
     renew(connection, product)
     reach("ingest.ledger_written")

@@ -12,7 +12,7 @@ from intelligence.telemetry.tables import EVENTS
 
 MOST_CONTRADICTIONS = 1_000
 # The ledger knows without a look at every file.
-ROWS_OF_EVENTS = "SELECT coalesce(sum(accepted), 0) FROM telemetry.batches"
+ROWS_OF_EVENTS = "SELECT coalesce(sum(accepted), 0) FROM telemetry.batches WHERE of_aliases IS NOT TRUE"
 
 
 @dataclass(frozen=True, slots=True)

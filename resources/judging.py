@@ -12,15 +12,14 @@ import duckdb
 import polars as pl
 
 from intelligence.errors import LakeError, PlatformError, SourceFileError
-from intelligence.product import Product, Source
+from intelligence.product import AliasSource, FileSource, Product, Source
 from intelligence.sql import sql
 from intelligence.telemetry import reading
 from intelligence.telemetry.contract import (
-    CONTRACT_COLUMNS,
     EARLIEST_EVENT,
     FUTURE_TOLERANCE_HOURS,
     REQUIRED_COLUMNS,
-    RULES,
+    rules_of,
 )
 from intelligence.telemetry.guesses import delimiter_advice, delimiter_guess
 from intelligence.telemetry.local_time import in_zone, start_of_day
@@ -44,7 +43,7 @@ LINES_TO_GUESS_BY = 20
 class Group:
     """Files of one source that are read in one go, since they have the same form and columns."""
 
-    source: Source
+    source: FileSource
     format: reading.Format
     compression: reading.Compression
     columns: tuple[tuple[str, str], ...]
@@ -100,8 +99,9 @@ def judge_files(
         if is_csv:
             make_unread(connection, reading.CSV_UNREAD, group.paths, blank_lines_are_rows=len(group.names) == 1)
             number_rows(connection, "judged", "read_rows", len(group.files), file="file_key", row="source_row")
-        identify(connection, product)
-        connection.execute(f"CREATE TEMP TABLE rejected AS {rejected_query()} UNION ALL BY NAME {_UNREAD_ROWS}")
+        identify(connection, product, group.source)
+        refused = rejected_query(group.source.fields)
+        connection.execute(f"CREATE TEMP TABLE rejected AS {refused} UNION ALL BY NAME {_UNREAD_ROWS}")
         connection.execute(
             "CREATE TEMP TABLE readable AS SELECT file_key, count(*) AS readable_rows FROM judged GROUP BY file_key"
         )
@@ -125,7 +125,7 @@ _EMPTY_UNREAD = (
 def _raw_expressions(group: Group, columns: list[str]) -> dict[str, str]:
     """Return what fills the fields; where a CSV file of one column lacks others, the error names the delimiter that it has."""
     try:
-        return raw_expressions(group.source.mapping, columns, origin=group.origin)
+        return raw_expressions(group.source.mapping, columns, origin=group.origin, fields=group.source.fields)
     except SourceFileError as error:
         if group.format != "csv" or len(group.names) != 1:
             raise
@@ -157,9 +157,9 @@ def _declare(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
     connection.unregister("declared")
 
 
-def _names_of(file: Delivery, source: Source) -> list[str] | None:
+def _names_of(file: Delivery, source: FileSource) -> list[str] | None:
     """Return all names of the file, where they are more than its own and the source replaces."""
-    return [file.name, *file.also] if source.replaces and file.also else None
+    return [file.name, *file.also] if isinstance(source, Source) and source.replaces and file.also else None
 
 
 def _deliver(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
@@ -196,7 +196,7 @@ def _folder_values(group: Group) -> dict[str, list[str | None]]:
 
 
 def _said_by_folders(group: Group, file: Delivery) -> Mapping[str, str | None]:
-    return reading.folder_values(file.name, named=CONTRACT_COLUMNS, mapping=group.source.mapping)
+    return reading.folder_values(file.name, named=group.source.columns, mapping=group.source.mapping)
 
 
 def _deliver_json_lines(connection: duckdb.DuckDBPyConnection, group: Group, *, view: str) -> None:
@@ -215,11 +215,18 @@ def _deliver_json_lines(connection: duckdb.DuckDBPyConnection, group: Group, *, 
     connection.execute(reading.JSONL_BROKEN)
 
 
-def absent_keys(connection: duckdb.DuckDBPyConnection, source: Source, keys: Sequence[str]) -> list[str]:
-    """Return the keys that the mapping of optional columns names and no line has: each line may leave them out."""
+def absent_keys(connection: duckdb.DuckDBPyConnection, source: FileSource, keys: Sequence[str]) -> list[str]:
+    """Return the keys that the mapping of optional columns names and no line has: each line may leave them out.
+
+    So may it the user, where it has another id for somebody who is not logged in.
+    """
     optional = {column: wanted for column, wanted in source.mapping.items() if column not in REQUIRED_COLUMNS}
     named = named_columns(connection, optional)
     present = {key.lower() for key in keys}
+    if "user_id" in source.mapping:
+        users = named_columns(connection, {"user_id": source.mapping["user_id"]})
+        if "anonymous_id" in {*present, *source.mapping} or present & {user.lower() for user in users}:
+            named |= users
     return sorted(name for name in named if name.lower() not in present)
 
 
@@ -254,7 +261,7 @@ def judge(
     connection: duckdb.DuckDBPyConnection,
     raw: Mapping[str, str],
     product: Product,
-    source: Source,
+    source: FileSource,
     *,
     content_id: str,
     origin: str,
@@ -272,14 +279,14 @@ def judge(
         origin=origin,
         now=now,
     )
-    identify(connection, product)
+    identify(connection, product, source)
 
 
 def judge_rows(
     connection: duckdb.DuckDBPyConnection,
     raw: Mapping[str, str],
     product: Product,
-    source: Source,
+    source: FileSource,
     *,
     table: str,
     content_id: str,
@@ -289,7 +296,7 @@ def judge_rows(
 ) -> None:
     """Make the temporary `table` of judged rows from `delivered`; raises SourceFileError for a wrong column."""
     types = _mapped_types(connection, raw, origin)
-    type_mistakes(types, raw, origin=origin)
+    type_mistakes(types, raw, origin=origin, fields=source.fields)
     earliest = product.first_declared_day() or date.fromisoformat(EARLIEST_EVENT)
     latest, last_day = now + timedelta(hours=FUTURE_TOLERANCE_HOURS), product.last_declared_day()
     if last_day:
@@ -305,19 +312,23 @@ def judge_rows(
         numerals=source.numerals,
         naming=product.names.naming,
         clock=product.clock_of(source),
+        fields=source.fields,
     )
-    connection.execute(statement, bounds)
+    connection.execute(statement, bounds if "$earliest" in statement else {})
 
 
-def identify(connection: duckdb.DuckDBPyConnection, product: Product) -> None:
-    """Make the temporary view `identified` from `judged`; an event's day is its date on the product's clock."""
+def identify(connection: duckdb.DuckDBPyConnection, product: Product, source: FileSource) -> None:
+    """Make the temporary view `identified` from `judged`; an event's day is its date on the product's clock. Pairs have none."""
+    if isinstance(source, AliasSource):
+        return
     connection.execute(sql("telemetry/occurrences.sql"))
     connection.execute(in_zone(sql("telemetry/identified.sql"), product.timezone))
 
 
-def _blame_columns(connection: duckdb.DuckDBPyConnection, source: Source) -> None:
+def _blame_columns(connection: duckdb.DuckDBPyConnection, source: FileSource) -> None:
     """Raise SourceFileError for a file none of whose rows gives one column its type: that column is the wrong one."""
-    casts = [number for number, rule in enumerate(RULES) if rule.reason.startswith("is not a ")]
+    rules = rules_of(source.fields)
+    casts = [number for number, rule in enumerate(rules) if rule.reason.startswith("is not a ")]
     blamed = connection.execute(
         "SELECT source_file, any_value(broken), count(*) FROM judged JOIN deliveries USING (file_key)"
         " JOIN readable USING (file_key) WHERE broken IS NOT NULL GROUP BY source_file"
@@ -326,7 +337,7 @@ def _blame_columns(connection: duckdb.DuckDBPyConnection, source: Source) -> Non
         {"enough": ENOUGH_TO_BLAME_A_COLUMN, "casts": casts},
     ).fetchone()
     if blamed:
-        rule = RULES[blamed[1]]
+        rule = rules[blamed[1]]
         query = "SELECT DISTINCT broken_value FROM judged WHERE broken = $rule AND broken_value IS NOT NULL LIMIT 50"
         samples = [row[0] for row in connection.execute(query, {"rule": blamed[1]}).fetchall()]
         step = time_step(connection, source.mapping, samples) if rule.field == "event_time" else None

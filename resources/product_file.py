@@ -3,17 +3,19 @@
 import glob
 from functools import cache
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 import dagster as dg
 
 from intelligence.decisions.ladder import Level
 from intelligence.errors import ProductFileError
-from intelligence.product import Product, Source, product_from, with_simulated_days
+from intelligence.product import FileSource, Product, product_from, with_simulated_days
 from resources.delivery import display_name
 from resources.fixed import Fixed
 from resources.flag_file import FlagFile
 from resources.settings import ROOT, settings
+
+Files = TypeVar("Files", bound=FileSource)
 
 
 @cache
@@ -26,13 +28,17 @@ def product_at(path: Path) -> Product:
             str(path), f"it cannot be read: {error}.", hint="Name a product file with INTELLIGENCE_PRODUCT."
         ) from error
     product, days, mode = product_from(text, origin=display_name(path)), settings().simulated_days, settings().mode
-    product = product.model_copy(update={"sources": tuple(_anchored(each, path.parent) for each in product.sources)})
+    anchored = {
+        "sources": tuple(_anchored(each, path.parent) for each in product.sources),
+        "aliases": tuple(_anchored(each, path.parent) for each in product.aliases),
+    }
+    product = product.model_copy(update=anchored)
     if mode:
         product = product.model_copy(update={"decisions": product.decisions.at_level(cast(Level, mode))})
     return product if days is None else with_simulated_days(product, days)
 
 
-def _anchored(source: Source, folder: Path) -> Source:
+def _anchored(source: Files, folder: Path) -> Files:
     """Return the source with relative globs beginning beside product.yaml.
 
     A glob that matches nothing there but something at the project's root, where earlier versions looked, begins there.

@@ -8,12 +8,12 @@ from datetime import datetime
 import duckdb
 
 from intelligence.errors import SourceFileError
-from intelligence.product import Product, Source
+from intelligence.product import AliasSource, FileSource, Product
 from intelligence.sql import sql
 from intelligence.telemetry.mapping import raw_expressions, rejected_query
 from intelligence.telemetry.reading import REDRIVEN_CONTENT_ID, Format, format_of, redriven_delivered
 from resources.extent import renew
-from resources.identity import settle, write_events
+from resources.identity import settle, write_rows
 from resources.ingest import batches_of
 from resources.judging import absent_keys, judge, mapping_error
 from resources.lake import Lake
@@ -53,9 +53,9 @@ def redriven(lake: Lake, product: Product, *, source: str | None, now: datetime)
     rejections name the new batch. Raises SourceFileError where the mapping fits the columns of none of the files.
     """
     report = RedriveReport()
-    sources = {known.name: known for known in product.sources if source in (None, known.name)}
+    sources = {known.name: known for known in product.all_sources if source in (None, known.name)}
     if source and not sources:
-        known = ", ".join(each.name for each in product.sources)
+        known = ", ".join(each.name for each in product.all_sources)
         raise SourceFileError(source, "product.yaml has no such source.", hint=f"It has {known}.")
     shapes = lake.frame(
         "SELECT source, columns, any_value(source_file) FROM telemetry.rejected_events"
@@ -74,7 +74,7 @@ def redriven(lake: Lake, product: Product, *, source: str | None, now: datetime)
 
 
 def _redriven(
-    lake: Lake, product: Product, source: Source, shape: str, format_: Format, *, now: datetime
+    lake: Lake, product: Product, source: FileSource, shape: str, format_: Format, *, now: datetime
 ) -> RedriveReport:
     columns: dict[str, str] = json.loads(shape)
     with lake.staging() as connection:
@@ -89,15 +89,15 @@ def _redriven(
             columns |= dict.fromkeys(absent_keys(connection, source, list(columns)), "VARCHAR")
         connection.execute(redriven_delivered(columns))
         try:
-            raw = raw_expressions(source.mapping, list(columns), origin=source.name)
+            raw = raw_expressions(source.mapping, list(columns), origin=source.name, fields=source.fields)
             judge(connection, raw, product, source, content_id=REDRIVEN_CONTENT_ID, origin=source.name, now=now)
-            connection.execute(f"CREATE TEMP TABLE refused AS {rejected_query()}")
+            connection.execute(f"CREATE TEMP TABLE refused AS {rejected_query(source.fields)}")
         except duckdb.Error as error:
             raise mapping_error(source.name, error) from error
         if not _count(connection, _PASSED) and not _count(connection, sql("telemetry/reasons_changed.sql")):
             return RedriveReport(_count(connection, "SELECT count(*) FROM judged"))
         facts = {"source": source.name, "ingested_at": now}
-        return lake.commit(lambda connection: _written(connection, product, facts, shape), on=connection)
+        return lake.commit(lambda connection: _written(connection, product, source, facts, shape), on=connection)
 
 
 _PASSED = "SELECT count(*) FROM judged WHERE broken IS NULL"
@@ -129,7 +129,11 @@ WHERE rejected_events.batch_id || ':' || rejected_events.source_file = judged.fi
 
 
 def _written(
-    connection: duckdb.DuckDBPyConnection, product: Product, facts: Mapping[str, object], shape: str
+    connection: duckdb.DuckDBPyConnection,
+    product: Product,
+    source: FileSource,
+    facts: Mapping[str, object],
+    shape: str,
 ) -> RedriveReport:
     """Return what became of the rows after writing events, marks, reasons and ledger; runs inside one transaction."""
     # Another process may have redriven the same rows since this one looked.
@@ -140,9 +144,10 @@ def _written(
     if not _count(connection, _PASSED):
         return RedriveReport(taken)
     connection.execute(_DELIVERIES)
-    write_events(connection, facts, product.sources_of_one_id(str(facts["source"])))
+    write_rows(connection, product, source, facts)
     connection.execute(_MARK)
-    connection.execute(sql("telemetry/redriven.sql"), {**facts, "columns": shape})
+    of_aliases = isinstance(source, AliasSource)
+    connection.execute(sql("telemetry/redriven.sql"), {**facts, "columns": shape, "of_aliases": of_aliases})
     settle(connection)
     renew(connection, product)
     batches = batches_of(connection)

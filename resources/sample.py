@@ -6,18 +6,23 @@ import polars as pl
 
 from intelligence.errors import SourceFileError
 from intelligence.metrics.promises import FEATURE_DAYS_OF_EVENTS
-from intelligence.product import Product, Source
+from intelligence.product import AliasSource, FileSource, Product
+from intelligence.telemetry.aliases import pair_warnings, persons
 from intelligence.telemetry.examined import SampleFindings
 from intelligence.telemetry.gaps import EVENT_TYPES, FEATURES_OF_EVENTS, REJECTED_FEATURES, gaps
 from intelligence.telemetry.mapped import RATES_BY_FEATURE, MappedField, mapped_fields, odd_rates
 from intelligence.telemetry.mapping import raw_expressions
+from intelligence.telemetry.remedies import PAIR_REMEDIES
 from resources.lake import Lake
 from resources.time_step import time_step
 
 
-def sample_findings(lake: Lake, product: Product, source: Source) -> SampleFindings:
+def sample_findings(lake: Lake, product: Product, source: FileSource) -> SampleFindings:
     """Return what the lake, which holds a sample of the source and nothing else, says of it."""
     fields = _fields(lake, source)
+    if isinstance(source, AliasSource):
+        pairs = lake.frame("SELECT DISTINCT alias, user_id FROM telemetry.aliases").rows()
+        return SampleFindings(tuple(fields), warnings=pair_warnings(persons(pairs)), next_steps=PAIR_REMEDIES)
     seen = frozenset(lake.frame(FEATURES_OF_EVENTS)["feature"])
     lost = gaps(
         sources=(),
@@ -39,17 +44,22 @@ def sample_findings(lake: Lake, product: Product, source: Source) -> SampleFindi
     )
 
 
-def _fields(lake: Lake, source: Source) -> list[MappedField]:
+def _fields(lake: Lake, source: FileSource) -> list[MappedField]:
     """Return what fills what, by the columns of the newest file; nothing where none was taken in."""
     shapes = lake.frame("SELECT columns FROM telemetry.batches ORDER BY source_file DESC LIMIT 1")["columns"]
     try:
-        raw = raw_expressions(source.mapping, list(json.loads(shapes[0])), origin=source.name) if len(shapes) else {}
+        columns = json.loads(shapes[0]) if len(shapes) else None
+        raw = (
+            {}
+            if columns is None
+            else raw_expressions(source.mapping, list(columns), origin=source.name, fields=source.fields)
+        )
     except SourceFileError:
         return []
     return mapped_fields(raw, source.mapping)
 
 
-def _next_steps(lake: Lake, source: Source) -> dict[str, str]:
+def _next_steps(lake: Lake, source: FileSource) -> dict[str, str]:
     """Return what to write for times that could not be read, where one expression reads every sample of them."""
     refused = lake.frame(
         "SELECT reason, list(DISTINCT value) AS samples FROM telemetry.rejected_events"

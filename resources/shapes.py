@@ -15,7 +15,7 @@ from typing import Final, Literal
 import duckdb
 
 from intelligence.errors import SourceFileError
-from intelligence.product import Source
+from intelligence.product import FileSource
 from intelligence.telemetry import reading
 from resources.delivery import BROKEN_FILE, BYTES_AT_ONCE, Delivery, compression_at, opened, unopened, unreadable
 
@@ -156,7 +156,7 @@ def _in_lines(file: Delivery, lines: Path, shape: str) -> Path:
     return lines
 
 
-def delimiter_of(source: Source, name: str) -> str:
+def delimiter_of(source: FileSource, name: str) -> str:
     """Return what stands between the values of the file: a tab in `.tsv` where the source says nothing else."""
     bare = name.lower().removesuffix(".gz").removesuffix(".zst")
     return "\t" if bare.endswith(".tsv") and "delimiter" not in source.model_fields_set else source.delimiter

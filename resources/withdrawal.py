@@ -84,6 +84,7 @@ class Replaced:
         touched_days: Days on which they had rows, whether those counted or not.
         staying: Names whose former content still counts, with its batch and the names that hold it too.
         known: By source that does not replace, the names that were known with other content.
+        lost_pairs: Whether they had said who is who.
     """
 
     withdrawn: tuple[Withdrawn, ...] = ()
@@ -91,6 +92,7 @@ class Replaced:
     touched_days: tuple[date, ...] = ()
     staying: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
     known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lost_pairs: bool = False
 
     def __add__(self, other: "Replaced") -> "Replaced":
         return Replaced(
@@ -99,6 +101,7 @@ class Replaced:
             tuple(sorted({*self.touched_days, *other.touched_days})),
             self.staying + other.staying,
             {name: self.known.get(name, ()) + other.known.get(name, ()) for name in {**self.known, **other.known}},
+            self.lost_pairs or other.lost_pairs,
         )
 
     @property
@@ -159,7 +162,7 @@ def _names_moved(
     replaced = _archived(connection, _moved(connection, source, wanted), now=now)
     if replaced.withdrawn:
         scope = product.sources_of_one_id(source)
-        days = let_count_again(connection, source, scope, gone=replaced.touched_days)
+        days = let_count_again(connection, source, scope, gone=replaced.touched_days, lost_pairs=replaced.lost_pairs)
         connection.execute(_DAYS_OF_OTHERS, {"days": days})
         forget_gone(connection, replaced)
         renew(connection, product)
@@ -227,11 +230,12 @@ def _archived(connection: duckdb.DuckDBPyConnection, moved: NamesMoved, *, now: 
     found = connection.execute(_WITHDRAWN).fetchall()
     withdrawn = tuple(Withdrawn(batch, name, rows, tuple(days)) for batch, name, rows, days in found)
     touched = [day for (day,) in connection.execute("SELECT DISTINCT event_date FROM gone ORDER BY ALL").fetchall()]
+    lost_pairs = connection.execute("FROM telemetry.aliases SEMI JOIN withdrawing USING (batch_id) LIMIT 1").fetchone()
     for statement in sql("telemetry/withdrawn.sql").replace("$days", day_literals(touched)).split(";"):
         connection.execute(statement, {"withdrawn_at": now} if "$withdrawn_at" in statement else {})
         reach("withdrawal.statement_done")
     days = tuple(sorted({day for each in withdrawn for day in each.days}))
-    return Replaced(withdrawn, days, tuple(touched), moved.staying)
+    return Replaced(withdrawn, days, tuple(touched), moved.staying, lost_pairs=lost_pairs is not None)
 
 
 def _made(

@@ -55,6 +55,9 @@ GIVEN: dict[str, dict[str, str]] = {
     "assets/pages.py": {"drift.path": A_TABLE},
     "assets/watching.py": {"drift.path": A_TABLE},
     "intelligence/telemetry/contract.py": dict.fromkeys(("field.lowest", "field.highest"), "the contract, a constant"),
+    "intelligence/telemetry/mapping.py": dict.fromkeys(
+        ("field.name", "field.type"), "a field of CONTRACT or of PAIR, constants"
+    ),
     "intelligence/telemetry/reading.py": {"type_": "as DuckDB itself spells the type of a column"},
     "resources/judging.py": {"raw": AN_EXPRESSION},
     "resources/replacement.py": {"query": "a statement of an asset, looked at where it is put together"},

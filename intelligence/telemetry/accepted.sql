@@ -1,6 +1,8 @@
--- The rows of `identified` for raw_events, with what `decided` says of those whose id is not theirs alone.
+-- The rows of `identified` for raw_events, with what `decided` says of those whose id is not theirs alone, and the user whom
+-- `persons` names in the place of an alias.
 SELECT
-    identified.* EXCLUDE (content_id, file_key),
+    identified.* EXCLUDE (content_id, file_key) REPLACE (coalesce(persons.person, identified.user_id) AS user_id),
+    CASE WHEN persons.person IS NOT NULL THEN identified.user_id END AS delivered_user_id,
     deliveries.source_file,
     $ingested_at AS ingested_at,
     $source AS source,
@@ -9,4 +11,5 @@ SELECT
     coalesce(decided.is_conflict, false) AS is_conflict
 FROM identified
 INNER JOIN deliveries USING (file_key)
+LEFT JOIN persons ON identified.user_id = persons.alias
 LEFT JOIN decided ON decided.is_new AND decided.batch_id = deliveries.batch_id AND decided.source_row = identified.source_row

@@ -31,6 +31,31 @@ class Persons:
         return pl.DataFrame(rows, schema={"alias": pl.String, "person": pl.String}, orient="row")
 
 
+def pair_warnings(found: Persons) -> tuple[str, ...]:
+    """Return a sentence on the aliases that are nobody's alone, and on columns that may have changed places.
+
+    >>> pair_warnings(Persons({}, shared=("tv", "kiosk")))[0][:63]
+    '2 aliases are of several users, for example tv: they are taken '
+    """
+    told = []
+    if found.shared:
+        told.append(
+            f"{_counted(found.shared)} of several users, for example {found.shared[0]}: they are taken for shared devices and stay"
+            " users of their own."
+        )
+        if len(found.shared) > len(found.user_of):
+            told[0] += " That holds for most; perhaps the columns of `alias` and `user_id` have changed places."
+    if found.circular:
+        told.append(
+            f"{_counted(found.circular)} in a circle, for example {found.circular[0]}: they stay as they are delivered."
+        )
+    return tuple(told)
+
+
+def _counted(aliases: tuple[str, ...]) -> str:
+    return f"{len(aliases):,} aliases are" if len(aliases) > 1 else "1 alias is"
+
+
 def persons(pairs: Iterable[tuple[str, str]]) -> Persons:
     """Return what the pairs of (alias, user) say together.
 

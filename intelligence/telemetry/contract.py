@@ -1,7 +1,7 @@
 """The event contract: which columns an event has, of which type and in which range.
 
 `CONTRACT` is the one list. The typed SQL expressions, the rejection rules, the tables of the telemetry
-layer and the documentation all follow from it.
+layer and the documentation all follow from it. `PAIR` is the same for the rows of files that say who is who.
 """
 
 from collections.abc import Sequence
@@ -78,7 +78,10 @@ def _name(name: str, description: str, *, required: bool = False) -> EventField:
 CONTRACT: Final[tuple[EventField, ...]] = (
     _name("event_id", "Identity of the event; derived from the row's content where the source has none."),
     EventField(name="event_time", type="TIMESTAMP", description="When it happened, in UTC.", required=True),
-    _name("user_id", "Who did it (pseudonymous).", required=True),
+    _name(
+        "anonymous_id", "Who did it, while not logged in: a device or a browser. A row with both ids says who that is."
+    ),
+    _name("user_id", "Who did it (pseudonymous): the person, where aliases say that two ids are one.", required=True),
     _name("session_id", "Visit that the event belongs to; derived in the warehouse where absent."),
     _name("feature", "Product feature that was touched.", required=True),
     _name("event_type", "What was done: view, use, complete, rate, subscribe, …", required=True),
@@ -111,8 +114,13 @@ CONTRACT: Final[tuple[EventField, ...]] = (
     ),
 )
 
+PAIR: Final[tuple[EventField, ...]] = (
+    _name("alias", "Id that somebody bears before the user is known.", required=True),
+    _name("user_id", "The user that it is.", required=True),
+)
+
 # Names by which rows are told apart: a number among them is the same with and without `.0` behind it.
-IDS: Final = ("event_id", "user_id", "session_id")
+IDS: Final = ("event_id", "anonymous_id", "alias", "user_id", "session_id")
 CONTRACT_COLUMNS: Final = tuple(field.name for field in CONTRACT)
 REQUIRED_COLUMNS: Final = tuple(field.name for field in CONTRACT if field.required)
 
@@ -146,7 +154,7 @@ _WORDS: Final = {"VARCHAR": "text"}
 def rules(field: EventField) -> tuple[Rule, ...]:
     """Return the field's rejection rules, in the order in which they are tried.
 
-    >>> [rule.reason for rule in rules(CONTRACT[9])]
+    >>> [rule.reason for rule in rules(CONTRACT[10])]
     ['is not a DOUBLE', 'is outside 1 to 5']
     """
     found: list[Rule] = []
@@ -203,4 +211,9 @@ def placeholder_sql(name: str, placeholders: Sequence[str]) -> str:
     return f"lower({name}) IN ({', '.join(literal(word) for word in placeholders)})" if placeholders else "false"
 
 
-RULES: Final[tuple[Rule, ...]] = tuple(rule for field in CONTRACT for rule in rules(field))
+def rules_of(fields: Sequence[EventField]) -> tuple[Rule, ...]:
+    """Return the rejection rules of all fields, in the order in which they are tried."""
+    return tuple(rule for field in fields for rule in rules(field))
+
+
+RULES: Final[tuple[Rule, ...]] = rules_of(CONTRACT)

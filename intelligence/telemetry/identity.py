@@ -42,7 +42,7 @@ FROM identified SEMI JOIN disputed USING (event_id) INNER JOIN deliveries USING 
 def stored_rivals_statement(days: Sequence[date]) -> str:
     """Return the statement that makes the temporary table `rivals` of the lake's rows with an id in `disputed` on these days.
 
-    `$scope` lists the sources whose ids are of one kind.
+    `$scope` lists the sources whose ids are of one kind. Their content is what was delivered, whoever the user is since.
     """
     return f"""
 CREATE OR REPLACE TEMP TABLE rivals AS
@@ -50,7 +50,8 @@ SELECT
     event_id, event_date, event_time, {content_sql()} AS content, source, batch_id, source_row,
     CAST(NULL AS BIGINT) AS delivery_number, false AS is_new, is_duplicate AS was_duplicate,
     coalesce(is_conflict, false) AS was_conflict
-FROM telemetry.raw_events SEMI JOIN disputed USING (event_id)
+FROM (SELECT * REPLACE (coalesce(delivered_user_id, user_id) AS user_id) FROM telemetry.raw_events)
+SEMI JOIN disputed USING (event_id)
 WHERE event_date IN ({day_literals(days)}) AND list_contains($scope, source)"""
 
 

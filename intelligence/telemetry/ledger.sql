@@ -20,7 +20,8 @@ SELECT
     coalesce(rejected, 0) AS rejected,
     coalesce(days, []) AS days,
     $ingested_at AS ingested_at,
-    names
+    names,
+    $of_aliases AS of_aliases
 FROM deliveries
 LEFT JOIN readable USING (file_key)
 LEFT JOIN unreadable USING (file_key)

@@ -9,11 +9,10 @@ from intelligence.sql import identifier, literal
 from intelligence.telemetry.contract import (
     CONTRACT,
     IDS,
-    REQUIRED_COLUMNS,
-    RULES,
     EventField,
     odd_names_sql,
     placeholder_sql,
+    rules_of,
     typed_sql,
 )
 from intelligence.telemetry.local_time import UTC_NAME
@@ -22,6 +21,7 @@ from intelligence.telemetry.reading import WHOLE_ROW
 from intelligence.telemetry.values import PLAIN_NUMERALS, Numerals, unknown_sql
 
 _A_NAME = re.compile(r"[A-Za-z_]\w*")
+_ALTERNATIVES = re.compile(r"\b(coalesce|ifnull|nvl|if|iif)\s*\(|\bcase\b", re.IGNORECASE)
 
 
 def is_name(wanted: str) -> bool:
@@ -33,7 +33,9 @@ def is_name(wanted: str) -> bool:
     return _A_NAME.fullmatch(wanted) is not None and wanted.upper() not in ("NULL", "TRUE", "FALSE")
 
 
-def raw_expressions(mapping: Mapping[str, str], columns: Sequence[str], *, origin: str) -> dict[str, str]:
+def raw_expressions(
+    mapping: Mapping[str, str], columns: Sequence[str], *, origin: str, fields: Sequence[EventField] = CONTRACT
+) -> dict[str, str]:
     """Return, per contract column, the SQL over the source's `columns` that yields its value (NULL where unmapped or mapped to NULL).
 
     A mapping's value is a column's name or an SQL expression; a column that already bears a contract name needs
@@ -45,7 +47,7 @@ def raw_expressions(mapping: Mapping[str, str], columns: Sequence[str], *, origi
     found: dict[str, str] = {}
     # Case does not matter in SQL; a file has no two columns that differ in it alone.
     spelled = {column.lower(): column for column in columns}
-    for field in CONTRACT:
+    for field in fields:
         wanted = mapping.get(field.name, spelled.get(field.name))
         if wanted is None or wanted.strip("() \n").upper() == "NULL":
             found[field.name] = "NULL"
@@ -57,7 +59,10 @@ def raw_expressions(mapping: Mapping[str, str], columns: Sequence[str], *, origi
             raise missing_column(wanted, field.name, columns, origin=origin)
         else:
             found[field.name] = f"({wanted})"
-    unserved = [name for name in REQUIRED_COLUMNS if found[name] == "NULL"]
+    if "anonymous_id" in found and found["user_id"] == "NULL":
+        # Where nobody logs in, all are anonymous.
+        found["user_id"] = found["anonymous_id"]
+    unserved = [field.name for field in fields if field.required and found[field.name] == "NULL"]
     if unserved:
         raise SourceFileError(
             origin,
@@ -67,20 +72,26 @@ def raw_expressions(mapping: Mapping[str, str], columns: Sequence[str], *, origi
     return found
 
 
-def near_fields(unmapped: Iterable[str], *, served: Iterable[str]) -> dict[str, str]:
+def near_fields(
+    unmapped: Iterable[str], *, served: Iterable[str], fields: Sequence[EventField] = CONTRACT
+) -> dict[str, str]:
     """Return, of columns that are not mapped, the contract column that each may be meant for and that no column serves.
 
     >>> near_fields(["latencyMs", "note"], served=["user_id"])
     {'latencyMs': 'latency_ms'}
     """
     served = set(served)
-    free = {_bare(field.name): field.name for field in CONTRACT if field.name not in served}
+    free = {_bare(field.name): field.name for field in fields if field.name not in served}
     near = {column: difflib.get_close_matches(_bare(column), free, n=1, cutoff=0.85) for column in unmapped}
     return {column: free[found[0]] for column, found in near.items() if found}
 
 
 def unmapped_columns(
-    files: Sequence[Sequence[str]], *, mapped: Iterable[str], named: Iterable[str]
+    files: Sequence[Sequence[str]],
+    *,
+    mapped: Iterable[str],
+    named: Iterable[str],
+    fields: Sequence[EventField] = CONTRACT,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the columns that nothing is made from, and a question on each that is near a field which its file lacks.
 
@@ -88,8 +99,9 @@ def unmapped_columns(
         files: The columns of each file.
         mapped: The contract columns that the mapping fills.
         named: The columns that its expressions use.
+        fields: The contract.
     """
-    by_name = {field.name for field in CONTRACT} - set(mapped)
+    by_name = {field.name for field in fields} - set(mapped)
     used = {name.lower() for name in named} | by_name
     elsewhere = {name.lower(): name for columns in files for name in columns}
     unmapped: dict[str, str] = {}
@@ -98,7 +110,9 @@ def unmapped_columns(
         own = [column for column in columns if column.lower() not in used]
         unmapped |= {column.lower(): column for column in own}
         served = {*mapped, *(by_name & {column.lower() for column in columns})}
-        near |= {column.lower(): (column, field) for column, field in near_fields(own, served=served).items()}
+        near |= {
+            column.lower(): (column, field) for column, field in near_fields(own, served=served, fields=fields).items()
+        }
     questions = (
         f"Its column `{column}` is not mapped; if it is `{field}`, {_what_to_write(column, field, elsewhere.get(field))}"
         for column, field in sorted(near.values())
@@ -111,6 +125,23 @@ def _what_to_write(column: str, field: str, elsewhere: str | None) -> str:
     if elsewhere is None:
         return f"write {line} in the mapping."
     return f"which other files have as `{elsewhere}`, make its files a source of their own and write {line} in the mapping."
+
+
+def two_users_question(mapping: Mapping[str, str], named: Iterable[str], *, served: Iterable[str]) -> str | None:
+    """Return a question on a `user_id` that is one column or else another, of those `named` in it, without an `anonymous_id`.
+
+    >>> str(two_users_question({"user_id": "coalesce(account, device)"}, ["device", "account"], served=[]))[:70]
+    '`user_id` is account or else device, so that whoever logs in is two us'
+    """
+    wanted = mapping.get("user_id", "")
+    parts = sorted(named, key=wanted.lower().find)
+    if len(parts) < 2 or "anonymous_id" in served or not _ALTERNATIVES.search(wanted):
+        return None
+    last = parts[-1]
+    return (
+        f"`user_id` is {' or else '.join(parts)}, so that whoever logs in is two users. If {last} stands for somebody who is not"
+        f" logged in, write `anonymous_id: {last}` and leave {last} out of `user_id`: both are one person then."
+    )
 
 
 def _bare(name: str) -> str:
@@ -151,9 +182,11 @@ def impossible_type(field: EventField, found: str) -> bool:
     return timely or is_truth or found.startswith(("TIME", "INTERVAL", "UUID", "BLOB"))
 
 
-def type_mistakes(types: Mapping[str, str], raw: Mapping[str, str], *, origin: str) -> None:
+def type_mistakes(
+    types: Mapping[str, str], raw: Mapping[str, str], *, origin: str, fields: Sequence[EventField] = CONTRACT
+) -> None:
     """Raise SourceFileError where the type of an expression (`types`, by field) can never fit its field."""
-    for field in CONTRACT:
+    for field in fields:
         if raw[field.name] != "NULL" and impossible_type(field, types[field.name]):
             hint = (
                 "For a number of seconds write `to_timestamp(column)`."
@@ -169,7 +202,7 @@ def type_mistakes(types: Mapping[str, str], raw: Mapping[str, str], *, origin: s
 
 def types_query(raw: Mapping[str, str]) -> str:
     """Return SELECT text whose columns, one per field, have the types of the mapped expressions."""
-    return "SELECT " + ", ".join(f"{raw[field.name]} AS {field.name}" for field in CONTRACT) + " FROM delivered"
+    return "SELECT " + ", ".join(f"{expression} AS {name}" for name, expression in raw.items()) + " FROM delivered"
 
 
 def _rule_sql(template: str, typed: str, unknown: str, placeholder: str) -> str:
@@ -194,15 +227,16 @@ def judged_statement(
     numerals: Numerals = PLAIN_NUMERALS,
     naming: Naming = DEFAULT_NAMING,
     clock: str = UTC_NAME,
+    fields: Sequence[EventField] = CONTRACT,
 ) -> str:
     """Return the statement that makes the temporary `table` from `delivered`, which it reads once.
 
     One row per delivered row: the typed contract columns, `file_key`, `source_row`, `content_id` (NULL beside an
-    event_id in a row that is whole), and `broken`, the index in RULES of the first rule that it breaks, with
+    event_id in a row that is whole), and `broken`, the index in `rules_of(fields)` of the first rule that it breaks, with
     `broken_value` and `payload` (NULL where it satisfies the contract). `$earliest` and `$latest` bound `event_time`.
     `content_id` and `payload` are SQL over the whole row, worked out only where they are needed.
     """
-    mapped = [field for field in CONTRACT if raw[field.name] != "NULL"]
+    mapped = [field for field in fields if raw[field.name] != "NULL"]
     raws = "".join(f", {raw[field.name]} AS {_raw(field.name)}" for field in mapped)
     typed = ", ".join(
         f"{typed_sql(field, _raw(field.name), types[field.name], numerals, clock=clock)} AS {field.name}"
@@ -217,7 +251,7 @@ def judged_statement(
         for field in mapped
     }
     placeholder = {field.name: placeholder_sql(field.name, naming.placeholders_of(field.name)) for field in mapped}
-    mapped_rules = [(number, rule) for number, rule in enumerate(RULES) if rule.field in names]
+    mapped_rules = [(number, rule) for number, rule in enumerate(rules_of(fields)) if rule.field in names]
     cases = " ".join(
         f"WHEN {_rule_sql(rule.broken_when, rule.field, unknown[rule.field], placeholder[rule.field])} THEN {number}"
         for number, rule in mapped_rules
@@ -225,17 +259,20 @@ def judged_statement(
     values = " ".join(f"WHEN {number} THEN CAST({_raw(rule.field)} AS VARCHAR)" for number, rule in mapped_rules)
     name_like = [field.name for field in mapped if field.name_like]
     named = ", ".join(_named_sql(field, naming) for field in mapped if field.name_like)
+    required = [field.name for field in fields if field.required]
     # An optional name that is a placeholder is unknown.
     known = "".join(
-        f", CASE WHEN {placeholder_sql(name, naming.placeholders_of(name))} THEN NULL ELSE {name} END AS {name}"
+        f", CASE WHEN {placeholder[name]} THEN NULL ELSE {name} END AS {name}"
         for name in name_like
-        if name not in REQUIRED_COLUMNS
+        if name not in required
     )
+    if "anonymous_id" in names:
+        nobody = f"(user_id IS NULL OR {placeholder['user_id']}) AND NOT {placeholder['anonymous_id']}"
+        known += f", CASE WHEN {nobody} THEN anonymous_id ELSE user_id END AS user_id"
     # The hash of the content is the identity only of rows that bring none.
     has_id = "event_id IS NOT NULL" if "event_id" in names else "false"
     columns = ", ".join(
-        f"TRY_CAST({field.name if field.name in names else 'NULL'} AS {field.type}) AS {field.name}"
-        for field in CONTRACT
+        f"TRY_CAST({field.name if field.name in names else 'NULL'} AS {field.type}) AS {field.name}" for field in fields
     )
     return (
         f"CREATE TEMP TABLE {table} AS SELECT file_key, source_row, broken,"
@@ -253,13 +290,15 @@ def _raw(name: str) -> str:
     return identifier(f"raw {name}")
 
 
-def rejected_query() -> str:
+def rejected_query(fields: Sequence[EventField] = CONTRACT) -> str:
     """Return SELECT text for the rows of `judged` that break a rule, with reason, column, value and whole payload."""
-    names = " ".join(f"WHEN {number} THEN {literal(rule.field)}" for number, rule in enumerate(RULES))
+    rules = rules_of(fields)
+    names = " ".join(f"WHEN {number} THEN {literal(rule.field)}" for number, rule in enumerate(rules))
     reasons = " ".join(
-        f"WHEN {number} THEN {literal(f'{rule.field} {rule.reason}')}" for number, rule in enumerate(RULES)
+        f"WHEN {number} THEN {literal(f'{rule.field} {rule.reason}')}" for number, rule in enumerate(rules)
     )
+    feature = "feature" if any(field.name == "feature" for field in fields) else "CAST(NULL AS VARCHAR) AS feature"
     return (
         f"SELECT file_key, source_row, CASE broken {names} END AS column_name, CASE broken {reasons} END AS reason,"
-        " broken_value AS value, payload, true AS is_readable, content_id, feature FROM judged WHERE broken IS NOT NULL"
+        f" broken_value AS value, payload, true AS is_readable, content_id, {feature} FROM judged WHERE broken IS NOT NULL"
     )

@@ -37,7 +37,7 @@ class Naming:
 
     def placeholders_of(self, column: str) -> tuple[str, ...]:
         """Return what names nothing in the column, in lower case."""
-        words = (*self.placeholders, *(self.nobody if column == "user_id" else ()))
+        words = (*self.placeholders, *(self.nobody if column in ("user_id", "anonymous_id", "alias") else ()))
         return tuple(dict.fromkeys(word.lower() for word in words))
 
 

@@ -13,7 +13,8 @@ SELECT
     coalesce(conflicts, 0) AS conflicts,
     0 AS rejected,
     coalesce(days, []) AS days,
-    $ingested_at AS ingested_at
+    $ingested_at AS ingested_at,
+    $of_aliases AS of_aliases
 FROM deliveries
 INNER JOIN passed USING (file_key)
 LEFT JOIN stored USING (batch_id)

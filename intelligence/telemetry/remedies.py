@@ -3,6 +3,8 @@
 import re
 from typing import Final
 
+from intelligence.telemetry.contract import PAIR
+
 _MAP = r"Map `\1` to "
 _REMEDIES: Final = (
     (r"unreadable line", "Mend the export (UTF-8, as many values as the header has names), then deliver it again."),
@@ -36,6 +38,14 @@ _REMEDIES: Final = (
     (r"(\w+) lies before", "Set an earlier `start`, or mend the time's unit or format in the mapping."),
     (r"(\w+) lies in the future", "Set a later `end`, or mend the time's zone, unit or format in the mapping."),
 )
+
+# An id in the place of a missing one would make one user of many people.
+_NO_PAIR: Final = "A row without both ids says nothing and may stay here; map another column where the export has them."
+PAIR_REMEDIES: Final = {
+    f"{field.name} {reason}": _NO_PAIR
+    for field in PAIR
+    for reason in ("is missing", "is a placeholder and names nothing")
+}
 
 
 def remedy(reason: str) -> str:

@@ -34,6 +34,7 @@ RAW_EVENTS: Final = Table(
         Column(
             "is_conflict", "BOOLEAN", "Whether that row has the same id but other content; NULL where never looked at."
         ),
+        Column("delivered_user_id", "VARCHAR", "The user as delivered, where aliases say that it is another."),
     ),
     key=("batch_id", "source_row"),
     position_key=True,
@@ -149,13 +150,15 @@ BATCHES: Final = Table(
         Column("bytes", "BIGINT", "Size of the file.", True),
         Column("columns", "VARCHAR", "Names and types of the file's own columns, as JSON.", True),
         Column("rows_in", "BIGINT", "Rows found in the file, unreadable ones included.", True),
-        Column("accepted", "BIGINT", "Rows that became events.", True),
-        Column("duplicates", "BIGINT", "Rows for whose event another row stands.", True),
+        Column("accepted", "BIGINT", "Rows that became events, or pairs.", True),
+        Column("duplicates", "BIGINT", "Rows for whose event, or pair, another row stands.", True),
         Column("rejected", "BIGINT", "Rows in quarantine.", True),
         Column("days", "DATE[]", "days to which accepted rows belong.", True),
         Column("ingested_at", "TIMESTAMP", "When it was taken in, UTC.", True),
         Column("conflicts", "BIGINT", "Those of the duplicates whose content is not that of the event."),
-        Column("changed_days", "DATE[]", "Days on which it changed which rows of other batches count."),
+        Column(
+            "changed_days", "DATE[]", "Days on which it changed which rows of other batches count, or whose they are."
+        ),
         Column(
             "names", "VARCHAR[]", "Names of files whose latest content it is, where the source replaces; NULL: its own."
         ),
@@ -163,6 +166,7 @@ BATCHES: Final = Table(
         Column("withdrawn_at", "TIMESTAMP", "When it was taken back, UTC; NULL while it counts."),
         Column("withdrawn_by", "VARCHAR", "Batch that its file came with instead."),
         Column("withdrawn_days", "DATE[]", "Days that lost events of it, or on which rows of others count since."),
+        Column("of_aliases", "BOOLEAN", "Whether its rows are pairs of aliases; otherwise, or NULL, they are events."),
     ),
     key=("batch_id",),
     page="""
@@ -178,6 +182,9 @@ BATCHES: Final = Table(
                 ), stored AS (
                     SELECT batch_id, count(*) FILTER (NOT is_duplicate) AS accepted, count(*) FILTER (is_duplicate) AS duplicates
                     FROM telemetry.raw_events GROUP BY batch_id
+                    UNION ALL
+                    SELECT batch_id, count(*), sum(rows_in_file) - count(*)
+                    FROM telemetry.aliases WHERE rows_in_file IS NOT NULL GROUP BY batch_id
                 ), refused AS (
                     SELECT batch_id, count(*) AS rejected FROM telemetry.rejected_events GROUP BY batch_id
                 )
@@ -225,6 +232,27 @@ WITHDRAWN_ROWS: Final = Table(
         SELECT parse_filename(source_file) AS file, withdrawn_at, count(*) AS rows,
                count(*) FILTER (NOT is_rejected AND NOT is_duplicate) AS events
         FROM telemetry.withdrawn_rows GROUP BY ALL ORDER BY withdrawn_at DESC, file LIMIT 12""",
+)
+
+ALIASES: Final = Table(
+    layer="telemetry",
+    name="aliases",
+    description="Who is who: each pair of an id and the user that it is, with the batch that says so.",
+    columns=(
+        Column("alias", "VARCHAR", "Id that somebody bears before the user is known.", True),
+        Column("user_id", "VARCHAR", "User that it is, as delivered.", True),
+        Column("source", "VARCHAR", "Source in product.yaml that delivered the pair.", True),
+        Column("batch_id", "VARCHAR", "Batch that it came with.", True),
+        Column("ingested_at", "TIMESTAMP", "When it was taken in, UTC.", True),
+        Column("rows_in_file", "BIGINT", "Rows of a file of pairs that say it; NULL where rows of events do."),
+    ),
+    key=("batch_id", "alias", "user_id"),
+    page="""
+        WITH said AS (
+            SELECT alias, count(DISTINCT user_id) AS users, max(ingested_at) AS latest FROM telemetry.aliases GROUP BY alias
+        )
+        SELECT users AS users_of_one_alias, count(*) AS aliases, any_value(alias) AS example, max(latest) AS latest
+        FROM said GROUP BY users ORDER BY users LIMIT 12""",
 )
 
 DAY_QUALITY: Final = Table(
@@ -307,4 +335,4 @@ def freshness_claim(max_lag_hours: float) -> Claim:
     )
 
 
-TABLES: Final = (RAW_EVENTS, EVENTS, REJECTED_EVENTS, BATCHES, WITHDRAWN_ROWS, DAY_QUALITY)
+TABLES: Final = (RAW_EVENTS, EVENTS, REJECTED_EVENTS, BATCHES, WITHDRAWN_ROWS, ALIASES, DAY_QUALITY)

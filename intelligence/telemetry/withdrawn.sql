@@ -14,6 +14,8 @@ WHERE event_date IN ($days) AND batch_id IN (SELECT batch_id FROM withdrawing);
 
 DELETE FROM telemetry.rejected_events WHERE batch_id IN (SELECT batch_id FROM withdrawing);
 
+DELETE FROM telemetry.aliases WHERE batch_id IN (SELECT batch_id FROM withdrawing);
+
 UPDATE telemetry.batches SET
     withdrawn = rows_in,
     withdrawn_at = $withdrawn_at,

@@ -1,7 +1,7 @@
 -- The events of the days [$start, $end) that bring no session id, each with one: a visit of a user ends after
 -- $session_gap_minutes of silence and at midnight.
 SELECT
-    * EXCLUDE (opens_visit, properties, ingested_at, source_file, source_row, batch_id) REPLACE (
+    * EXCLUDE (opens_visit, anonymous_id, properties, ingested_at, source_file, source_row, batch_id) REPLACE (
         concat(user_id, '@', event_date, '#', count(*) FILTER (opens_visit) OVER (
             PARTITION BY event_date, user_id ORDER BY event_time, event_id, source
         )) AS session_id

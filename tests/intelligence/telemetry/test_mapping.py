@@ -4,7 +4,13 @@ import pytest
 
 from intelligence.errors import SourceFileError
 from intelligence.telemetry.contract import CONTRACT, REQUIRED_COLUMNS, RULES, rules
-from intelligence.telemetry.mapping import impossible_type, raw_expressions, type_mistakes, unmapped_columns
+from intelligence.telemetry.mapping import (
+    impossible_type,
+    raw_expressions,
+    two_users_question,
+    type_mistakes,
+    unmapped_columns,
+)
 from intelligence.telemetry.reading import format_of
 
 COLUMNS = ["event_time", "user_id", "feature", "event_type"]
@@ -144,3 +150,29 @@ def test_a_column_near_a_field_that_its_own_file_lacks_is_asked_about(files: lis
     unmapped, questions = unmapped_columns(files, mapped=["rating"], named=["took"])
     assert [question.split("; if it is ")[1] for question in questions] == asked
     assert all(question.split("`")[1] in unmapped for question in questions)
+
+
+# A mapping of user_id, the columns that it names, and the one that may stand for somebody who is not logged in.
+MADE_OF = {
+    "coalesce(account, device)": "device",
+    "COALESCE( account ,device )": "device",
+    "coalesce(nullif(account, ''), cookie)": "cookie",
+    "ifnull(account, device)": "device",
+    "CASE WHEN account <> '' THEN account ELSE device END": "device",
+    "if(account = '', device, account)": "device",
+    "coalesce(account, email, device)": "device",
+    "coalesce(account, 'guest')": None,
+    "account || tenant": None,
+    "concat(tenant, ':', account)": None,
+    "account": None,
+    "lower(account)": None,
+}
+
+
+@pytest.mark.parametrize("wanted", MADE_OF, ids=str)
+def test_a_user_who_is_one_column_or_else_another_is_asked_about(wanted: str) -> None:
+    named = {name for name in ("account", "device", "cookie", "tenant", "email") if name in wanted}
+    question = two_users_question({"user_id": wanted}, named, served=["user_id"])
+    assert (question is None) == (MADE_OF[wanted] is None)
+    assert MADE_OF[wanted] is None or f"write `anonymous_id: {MADE_OF[wanted]}`" in str(question)
+    assert two_users_question({"user_id": wanted}, named, served=["anonymous_id"]) is None
