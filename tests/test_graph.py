@@ -12,7 +12,7 @@ from assets.house import PRODUCT, SCHEMA_CHECK, end_of_days, first_day
 from intelligence.layers import TABLES, VIEWS
 from intelligence.tables import Days, standard_claims
 from resources.delivery import simulation_folder
-from tests.new_lakes import new_lake
+from tests.lakes import lake_in
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "graph.txt"
 # At 1,280 pixels the table on an asset's page shows so many columns without scrolling.
@@ -104,7 +104,7 @@ def test_every_automation_says_what_it_does() -> None:
 
 
 def test_pages_are_narrow_enough_for_a_laptop_and_numbers_can_be_plotted(tmp_path: Path) -> None:
-    lake, day = new_lake(tmp_path), date(2026, 5, 4)
+    lake, day = lake_in(tmp_path), date(2026, 5, 4)
     inspections = {table: lake.inspected(table, (), Days(day, day + timedelta(days=1))) for table in TABLES}
     lake.close()
     wide = {table.path: found.shown.columns for table, found in inspections.items() if found.shown.width > MOST_COLUMNS}

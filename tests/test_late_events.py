@@ -23,7 +23,7 @@ from resources.drift_reports import DriftReports
 from resources.lake import Lake
 from resources.product_file import ProductFile, product_at
 from resources.registry import Registry
-from tests.new_lakes import new_lake
+from tests.lakes import lake_in
 
 pytestmark = pytest.mark.proof
 
@@ -44,7 +44,7 @@ class Installation:
         (folder / "product.yaml").write_text(
             f"name: Late\nstart: {FIRST}\nsources: [{{name: app, files: '{self.landing}/*.parquet'{of_source}}}]\n"
         )
-        self.lake = new_lake(folder)
+        self.lake = lake_in(folder)
         product_file = ProductFile(path=str(folder / "product.yaml"), landing=str(self.landing))
         self.registry = Registry(
             root=str(folder / "mlruns"), cache=str(folder / "models"), state=f"sqlite:///{folder}/state.db"

@@ -21,7 +21,7 @@ from resources.announcer import Announcer
 from resources.registry import Registry
 from resources.settings import ROOT
 from tests.intelligence.decisions.day_of_evidence import DAY, sources
-from tests.new_lakes import new_lake
+from tests.lakes import lake_in
 
 FLAG = "quiz"
 
@@ -31,7 +31,7 @@ class Site:
 
     def __init__(self, folder: Path, registry: Registry) -> None:
         self.folder, self.registry = folder, registry
-        self.lake = new_lake(folder)
+        self.lake = lake_in(folder)
         self.announcer = Announcer(
             product_file=str(ROOT / "product.yaml"), state=f"sqlite:///{folder}/state.db", data=str(folder)
         )

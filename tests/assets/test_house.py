@@ -9,7 +9,7 @@ import dagster as dg
 from assets.house import days_of, key_of, materialized, table_asset
 from intelligence.warehouse.tables import FACT_VISIT_EVENTS
 from resources.lake import Lake
-from tests.new_lakes import new_lake
+from tests.lakes import lake_in
 
 DAYS = [date(2026, 5, day) for day in (4, 5, 6)]
 ONE_EVENT_A_DAY = """
@@ -30,7 +30,7 @@ def visits(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResul
 
 def pages(folder: Path, **how: Any) -> dict[str | None, dict[str, Any]]:
     """Return what the page of each day shows after a run."""
-    lake = new_lake(folder)
+    lake = lake_in(folder)
     with dg.DagsterInstance.ephemeral() as instance:
         result = dg.materialize([visits], resources={"lake": lake}, instance=instance, **how)
         records = instance.fetch_materializations(key_of(FACT_VISIT_EVENTS), limit=10).records

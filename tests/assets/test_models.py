@@ -31,7 +31,7 @@ from resources.product_file import ProductFile
 from resources.registry import Registry
 from resources.settings import ROOT
 from sensors.follow_champion import follow_champion
-from tests.new_lakes import new_lake
+from tests.lakes import lake_in
 
 FIRST, LENGTH, FEATURES = date(2026, 5, 4), 70, 60
 LAST = FIRST + timedelta(days=LENGTH - 1)
@@ -44,7 +44,7 @@ class Installation:
     """A lake with a panel and health in which a rise of errors foretells degradation, and an empty registry."""
 
     def __init__(self, folder: Path) -> None:
-        self.lake = new_lake(folder)
+        self.lake = lake_in(folder)
         self.registry = Registry(
             root=str(folder / "mlruns"), cache=str(folder / "models"), state=f"sqlite:///{folder}/state.db"
         )

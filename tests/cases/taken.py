@@ -36,7 +36,7 @@ from intelligence.warehouse.tables import (
 )
 from resources.product_file import product_at
 from tests.intelligence.decisions.day_of_evidence import sources
-from tests.new_lakes import new_lake
+from tests.lakes import lake_in
 from tests.resources.conftest import Workbench
 
 CASES = Path(__file__).parent
@@ -63,7 +63,7 @@ def product_of(case: str, folder: Path) -> Product:
 
 def bench_of(case: str, folder: Path) -> Workbench:
     """Return a workbench with the case's product and a lake of its own under `folder`, into which nothing was taken yet."""
-    return Workbench(folder, new_lake(folder), product_of(case, folder / "made"))
+    return Workbench(folder, lake_in(folder), product_of(case, folder / "made"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 
 from tests.intelligence.hand_made_lake import Warehouse
-from tests.new_lakes import new_lake
+from tests.lakes import lake_in
 
 
 @pytest.fixture(scope="module")
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
     folder = tmp_path_factory.mktemp("warehouse")
-    lake = new_lake(folder)
+    lake = lake_in(folder)
     yield Warehouse(lake)
     lake.close()

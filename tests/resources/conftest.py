@@ -22,7 +22,7 @@ from resources.lake import Lake
 from resources.mlflow_store import make_store
 from resources.redrive import RedriveReport, redriven
 from resources.registry import Registry
-from tests.new_lakes import new_lake
+from tests.lakes import lake_in
 from tests.programs.models import registry_in, trees_model
 
 NOW = datetime(2026, 7, 1, 12)
@@ -87,7 +87,7 @@ class Workbench:
 
 
 def workbench(folder: Path) -> Iterator[Workbench]:
-    lake = new_lake(folder)
+    lake = lake_in(folder)
     product = Product(name="test", sources=(Source(name="app", files=(f"{folder}/in/**/*",)),))
     yield Workbench(folder / "in", lake, product)
     lake.close()
@@ -95,7 +95,7 @@ def workbench(folder: Path) -> Iterator[Workbench]:
 
 @pytest.fixture
 def own_lake(tmp_path: Path) -> Iterator[Lake]:
-    lake = new_lake(tmp_path)
+    lake = lake_in(tmp_path)
     yield lake
     lake.close()
 

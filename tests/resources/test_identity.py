@@ -23,7 +23,7 @@ from resources.delivery import deliveries
 from resources.identity import settle, write_events
 from resources.ingest import ingested
 from resources.redrive import redriven
-from tests.new_lakes import new_lake
+from tests.lakes import lake_in
 from tests.resources.conftest import Workbench, workbench
 from tests.resources.delivered_rows import HEADER, NOW, ROW
 
@@ -160,7 +160,7 @@ class Two:
 
     def __init__(self, folder: Path, *, shared: bool) -> None:
         self.folder = folder
-        self.lake = new_lake(folder)
+        self.lake = lake_in(folder)
         web = Source(name="web", files=(f"{folder}/in/web/*",))
         backend = Source(name="backend", files=(f"{folder}/in/backend/*",), ids_with="web" if shared else None)
         self.product = Product(name="two", sources=(web, backend))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from intelligence.product import Product, Source
 from resources.delivery import deliveries
 from resources.ingest import ingested
-from tests.new_lakes import new_lake
+from tests.lakes import lake_in
 from tests.resources.delivered_rows import HEADER, NOW, PROGRAM, ROW
 
 
@@ -96,7 +96,7 @@ def test_any_split_and_any_order_of_delivery_give_the_same_events(
     tmp_path_factory: pytest.TempPathFactory, rounds: list[list[list[int]]], formats: list[str]
 ) -> None:
     folder = tmp_path_factory.mktemp("lake")
-    lake = new_lake(folder)
+    lake = lake_in(folder)
     product = Product(name="split", sources=(Source(name="app", files=(f"{folder}/in/*",)),))
     (folder / "in").mkdir()
     number = 0

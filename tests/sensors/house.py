@@ -17,7 +17,7 @@ from resources.drift_reports import DriftReports
 from resources.lake import Lake
 from resources.product_file import ProductFile
 from resources.registry import Registry
-from tests.new_lakes import new_lake
+from tests.lakes import lake_in
 
 FIRST = date(2026, 5, 4)
 PLAN = SimulationPlan(features=4, events_per_day=150, seed=3, first_day=FIRST)
@@ -33,7 +33,7 @@ class House:
         (folder / "product.yaml").write_text(
             f"name: Small\nstart: {FIRST}\nsources: [{{name: app, files: '{self.landing}/*.parquet'}}]\n"
         )
-        self.lake = new_lake(folder)
+        self.lake = lake_in(folder)
         state = f"sqlite:///{folder}/state.db"
         self.product_file = ProductFile(path=str(folder / "product.yaml"), landing=str(self.landing))
         self.registry = Registry(root=str(folder / "mlruns"), cache=str(folder / "models"), state=state)
