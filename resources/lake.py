@@ -353,6 +353,10 @@ class Lake(Fixed, DuckDBResource):
         first, last = self.frame(f"SELECT min(day), max(day) FROM ({PRODUCT_DAYS})").row(0)
         return Days(first, last + timedelta(days=1)) if first else None
 
+    def is_empty(self) -> bool:
+        """Return whether nothing was taken in yet."""
+        return not self.exists() or self.span() is None
+
     def set_aside(self) -> list[DaySetAside]:
         """Return the days with events that are none of the product's days, and why."""
         with self._snapshot() as connection:

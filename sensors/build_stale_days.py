@@ -24,7 +24,7 @@ def build_stale_days(context: dg.SensorEvaluationContext, lake: Lake) -> dg.RunR
     no automation builds on broken ground.
     """
     busy = run_under_way(context.instance)
-    if busy or not lake.exists():
+    if busy or lake.is_empty():
         return dg.SkipReason(busy or "Nothing was taken in yet.")
     steps = steps_to_build(lake, today=today_of_product())
     if not steps:

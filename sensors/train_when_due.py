@@ -20,7 +20,7 @@ EVERY_S = 30
 def train_when_due(context: dg.SensorEvaluationContext, lake: Lake) -> dg.RunRequest | dg.SkipReason:
     """Train a model that is missing, too old or asked other questions, and score the newest day once it is built."""
     busy = run_under_way(context.instance)
-    if busy or not lake.exists():
+    if busy or lake.is_empty():
         return dg.SkipReason(busy or "Nothing was taken in yet.")
     today = today_of_product()
     if steps_to_build(lake, today=today):

@@ -29,7 +29,7 @@ pytestmark = pytest.mark.proof
 
 FIRST = date(2026, 5, 4)
 DAYS = 32
-TODAY = date(2026, 7, 1)
+TODAY = date(2026, 6, 8)
 PLAN = SimulationPlan(features=5, days=DAYS, events_per_day=400, seed=5, first_day=FIRST)
 LATE_DAY = FIRST + timedelta(days=2)
 

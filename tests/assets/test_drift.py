@@ -20,6 +20,8 @@ from resources.drift_reports import INDEX, DriftReports
 from resources.twins.recorded import recorded_messages
 from tests.assets.test_models import FIRST, LENGTH, MODEL, Installation, once_trained
 
+pytestmark = pytest.mark.proof
+
 TRAINED_DAYS = LENGTH
 CALM_DAYS, MOVED_DAYS = 10, 9
 # The champion was judged as of day 70; so late a training is allowed again and has outcomes that it had not seen.

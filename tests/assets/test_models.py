@@ -260,6 +260,7 @@ def test_a_run_that_was_to_follow_the_alias_and_was_killed_is_asked_for_again_bu
     installation.lake.close()
 
 
+@pytest.mark.proof
 def test_scores_follow_the_alias_and_a_revert_brings_the_old_ones_back_exactly(installation: Installation) -> None:
     installation.fill(LENGTH - 14)
     installation.train()

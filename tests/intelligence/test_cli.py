@@ -240,6 +240,7 @@ def test_the_status_of_an_empty_lake_is_a_sentence_and_makes_no_lake(run: Run, h
     assert not (home / "data").exists()
 
 
+@pytest.mark.proof
 def test_an_ingest_warns_of_a_glob_that_matches_no_file_and_takes_the_others(home: Path) -> None:
     sources = f"[{{name: app, files: ['{home}/in/*.csv', '{home}/old/*.csv']}}, {{name: web, files: '{home}/*.jsonl'}}]"
     (home / "product.yaml").write_text(f"name: Tiny\nsources: {sources}\n")

@@ -298,6 +298,7 @@ def state(lake: Lake) -> list[Any]:
     ]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("point", ["ingest.events_written", "ingest.ledger_written", "ingest.committed"])
 def test_an_intake_of_pairs_that_is_killed_is_done_whole_or_not_at_all(
     own_lake: Lake, tmp_path: Path, point: str

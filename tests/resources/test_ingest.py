@@ -123,6 +123,7 @@ def test_any_split_and_any_order_of_delivery_give_the_same_events(
         lake.close()
 
 
+@pytest.mark.proof
 def test_two_processes_with_the_same_files_count_each_event_once(bench: Any) -> None:
     for number in range(6):
         header = HEADER if number % 2 else HEADER.removeprefix("event_id,")

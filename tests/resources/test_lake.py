@@ -50,6 +50,7 @@ def postgres_lake(tmp_path: Path) -> Iterator[Lake]:
     lake.close()
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "fixture",
     [

@@ -133,6 +133,7 @@ def test_a_move_by_hand_is_recorded_before_a_promotion_that_follows_it(three: Re
     assert steps(three) == [(None, "1", "gate"), ("1", "2", "a person in MLflow"), ("2", "3", "gate")]
 
 
+@pytest.mark.proof
 def test_two_processes_that_notice_at_once_record_it_once(three: Registry) -> None:
     promote(three, "1")
     moved_by_hand(three, "2")

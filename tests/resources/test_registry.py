@@ -244,6 +244,7 @@ def test_a_registration_that_cannot_be_written_leaves_no_version_and_a_failed_ru
     assert registered(registry) == "1"
 
 
+@pytest.mark.proof
 def test_four_processes_open_a_fresh_store_at_once(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
     environment.pop("MLFLOW_TRACKING_URI", None)
@@ -297,6 +298,7 @@ def _is_healthy(port: int) -> bool:
         return False
 
 
+@pytest.mark.proof
 def test_a_server_over_the_same_store_shows_and_gives_the_same(
     registry: Registry, server: str, trees: RiskModel
 ) -> None:

@@ -474,6 +474,7 @@ ingested(lake, product, deliveries(product, Path(folder)), now=datetime(2026, 7,
 POINTS = (*WITHDRAWAL_FAULT_POINTS, "ingest.ledger_written", "ingest.committed")
 
 
+@pytest.mark.proof
 def test_a_kill_at_any_point_leaves_the_former_whole_or_the_new_one(bench: Workbench) -> None:
     own = Bench(bench)
     own.take({"a.csv": A, "b.csv": C})

@@ -52,6 +52,7 @@ def restore_ctrl_c() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.mark.proof
 @pytest.mark.skipif(not Path("/proc").exists(), reason="looks for orphans in /proc")
 def test_all_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

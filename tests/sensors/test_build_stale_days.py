@@ -132,6 +132,7 @@ def leave_night(house: House, request: dg.RunRequest, status: dg.DagsterRunStatu
     create_run_for_test(nights(house), job_name="by_hand", status=status, tags=dict(request.tags))
 
 
+@pytest.mark.proof
 def test_from_files_to_scores_by_ticks_alone_and_the_night_is_closed(house: House, monkeypatch: object) -> None:
     assert house.tick(train_when_due) == "Days wait to be built first."
     carried_out(house, build_stale_days)

@@ -19,6 +19,8 @@ from resources.twins.server import twins_served
 from resources.twins.store import TwinStore
 from tests.programs.deliver_actions import CHAIN, FLAG, actions_of, outbox_in, targets_in
 
+pytestmark = pytest.mark.proof
+
 PROGRAM = ROOT / "tests" / "programs" / "deliver_actions.py"
 
 

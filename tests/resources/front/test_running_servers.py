@@ -222,6 +222,7 @@ def test_the_twins_take_a_message_of_a_program_and_none_of_a_page(ports: dict[st
     assert httpx.get(f"http://127.0.0.1:{ports['twins']}/", timeout=30).text.count("burning") == 1
 
 
+@pytest.mark.proof
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in /proc")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_nothing_that_was_started_outlives_the_one_who_started_it(number: signal.Signals, tmp_path: Path) -> None:
