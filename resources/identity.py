@@ -93,15 +93,14 @@ def _decide(
         " AND list_contains($scope, source)",
         {"scope": list(scope)},
     )
-    # A few others with the same hash do no harm; hashes are grouped faster than ids.
     connection.execute(
-        "CREATE OR REPLACE TEMP TABLE disputed AS FROM known UNION SELECT event_id FROM identified SEMI JOIN ("
-        "SELECT hash(event_id) AS id_hash FROM identified GROUP BY id_hash HAVING count(*) > 1"
-        ") AS suspects ON hash(identified.event_id) = id_hash"
+        "CREATE OR REPLACE TEMP TABLE disputed AS FROM known"
+        " UNION SELECT event_id FROM identified GROUP BY event_id HAVING count(*) > 1"
     )
     stored_days = around if connection.execute("FROM known LIMIT 1").fetchone() else []
     connection.execute(stored_rivals_statement(stored_days), {"scope": list(scope)})
-    connection.execute(rivals_statement(), {"source": facts["source"]})
+    if connection.execute("FROM disputed LIMIT 1").fetchone():
+        connection.execute(rivals_statement(), {"source": facts["source"]})
     connection.execute(sql("telemetry/decided.sql"))
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE changed AS FROM decided WHERE NOT is_new"

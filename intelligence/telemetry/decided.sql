@@ -13,12 +13,16 @@ WITH ranked AS (
         ORDER BY event_time, content, source, is_new, was_duplicate, delivery_number, batch_id, source_row
     )
 ),
-held AS (SELECT DISTINCT event_id, event_date + 1 AS event_date, true AS was_yesterday FROM rivals)
+held AS (SELECT DISTINCT event_id, event_date + 1 AS event_date, true AS was_yesterday FROM rivals),
+
+-- Few of all that was delivered.
+looked_at AS (SELECT DISTINCT event_id, event_date FROM touched SEMI JOIN rivals USING (event_id))
+
 SELECT
     ranked.* EXCLUDE (comes_later, first_content),
     coalesce(was_yesterday, false) OR comes_later AS is_duplicate,
     coalesce(was_yesterday, false) OR (comes_later AND content <> first_content) AS is_conflict
 FROM ranked LEFT JOIN held USING (event_id, event_date)
 WHERE is_new OR (event_id, event_date) IN (
-    SELECT (event_id, event_date) FROM touched UNION ALL SELECT (event_id, event_date + 1) FROM touched
+    SELECT (event_id, event_date) FROM looked_at UNION ALL SELECT (event_id, event_date + 1) FROM looked_at
 )
