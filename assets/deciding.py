@@ -42,6 +42,7 @@ def sources_of(lake: Lake, registry: Registry, announcer: Announcer, day: date) 
             "panel": "FROM risk.feature_panel WHERE event_date = $day",
             "releases": RELEASES,
             "drift": f"SELECT event_date, state, model_version FROM {MODEL_WATCH.path} WHERE model = $model AND event_date = $day",
+            "beginning": sql("decisions/beginning.sql"),
             "decisions": f"FROM {FEATURE_DECISIONS.path} WHERE event_date < $day",
         },
         {"day": day, "model": MODELS[FEATURE_RISK.path]},
@@ -58,6 +59,7 @@ def sources_of(lake: Lake, registry: Registry, announcer: Announcer, day: date) 
         risk=frames["risk"] if frames["risk"].height else None,
         panel=frames["panel"],
         releases=frames["releases"],
+        beginning=frames["beginning"],
         release_days=lake.frame(
             sql("decisions/release_days.sql"), {**window, "features": degraded_features(frames["health"])}
         ),

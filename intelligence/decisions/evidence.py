@@ -30,7 +30,9 @@ class Sources:
 
     `metrics`, `release_days` and `known_harmed` (the rows of release_days.sql and known_harmed.sql) hold the day and the two
     before it, the others at least the day. `drift` has `event_date` and `state`; `flags` has `feature`, `flag_key`,
-    `exposure`, `is_locked` and `is_held`; `previous_actions` has `feature`, `kind`, `episode`, `day` and `state`. The
+    `exposure`, `is_locked` and `is_held`; `previous_actions` has `feature`, `kind`, `episode`, `day` and `state`;
+    `beginning` has the rows of
+    beginning.sql. The
     champion is named by `model_version` and `trained_through`. `used` is what earlier decisions of the hour and of the day
     have used up.
     """
@@ -47,6 +49,7 @@ class Sources:
     drift: pl.DataFrame | None = None
     flags: pl.DataFrame | None = None
     previous_actions: pl.DataFrame | None = None
+    beginning: pl.DataFrame | None = None
     model_version: int | None = None
     trained_through: date | None = None
     used: SharedFacts = field(default_factory=SharedFacts)
@@ -67,7 +70,7 @@ def evidence(sources: Sources, *, day: date, settings: Decisions, hour_utc: int 
         rows, sources.release_days, sources.releases, day=day, settings=settings, window_days=RELEASE_WINDOW_DAYS
     )
     rows = with_previous_actions(rows, sources.previous_actions, day=day, settings=settings)
-    rows = rows.with_columns(_whole_day(sources, day, hour_utc))
+    rows = _with_beginning(rows, sources.beginning).with_columns(_whole_day(sources, day, hour_utc))
     return rows.with_columns(missing=_missing(rows, sources)).select(_shaped(rows)).sort("feature")
 
 
@@ -162,6 +165,19 @@ def _joined(rows: pl.DataFrame, frame: pl.DataFrame | None, *, also: str | None 
         return rows
     told = frame.with_columns(pl.lit(True).alias(also)) if also else frame
     return rows.join(told, on="feature", how="left", maintain_order="left")
+
+
+def _with_beginning(rows: pl.DataFrame, beginning: pl.DataFrame | None) -> pl.DataFrame:
+    """Add whether the trouble has lasted since the feature was first assessed, where most features began in trouble."""
+    if beginning is None:
+        return rows.with_columns(began_in_trouble=pl.lit(None, dtype=pl.Boolean))
+    were_most = bool(beginning.height and 2 * beginning["was_in_trouble"].sum() >= beginning.height)
+    lasts = pl.col("state").is_in(["at_risk", "degraded"]) & (pl.col("since") == pl.col("first_day"))
+    return (
+        rows.join(beginning, on="feature", how="left", maintain_order="left")
+        .with_columns(began_in_trouble=lasts & were_most)
+        .drop("first_day", "was_in_trouble")
+    )
 
 
 def _whole_day(sources: Sources, day: date, hour_utc: int | None) -> list[pl.Expr]:

@@ -31,6 +31,7 @@ class FeatureFacts:
     state: str | None = None
     evidence: str | None = None
     since: date | None = None
+    began_in_trouble: bool | None = None
     calm_days: int | None = None
     reason: str | None = None
     worst_objective: str | None = None

@@ -41,6 +41,7 @@ def past_sources(frame: Frame, risk: pl.DataFrame, *, model_version: int | None 
         releases=frame(RELEASES),
         release_days=frame(sql("decisions/release_days.sql"), {**window, "features": degraded_features(health)}),
         known_harmed=frame(sql("decisions/known_harmed.sql"), window),
+        beginning=frame(sql("decisions/beginning.sql"), {"day": date.max}),
         drift=days.with_columns(state=pl.lit("steady")),
         flags=features.select(
             "feature", "flag_key", exposure=pl.lit(1.0), is_locked=pl.lit(value=False), is_held=pl.lit(value=False)

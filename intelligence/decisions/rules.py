@@ -155,6 +155,16 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         unknown="whether the day could be judged is not known",
     ),
     Rule(
+        "was_sound_once",
+        "nobody is alarmed and nothing is touched for what was so from the first day on, as in most features",
+        ("alert", *TOUCHING),
+        "barred",
+        lambda facts, _: not facts.began_in_trouble,
+        told="it has not become worse: it has broken its promise since its first day, as most features have;"
+        " `intelligence check --propose` proposes promises that the data kept",
+        settles=True,
+    ),
+    Rule(
         "has_a_flag",
         "only a feature behind a flag can be touched",
         TOUCHING,

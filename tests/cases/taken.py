@@ -155,6 +155,8 @@ def _decisions(
     settings = tables.product.decisions.at_level("auto")
     today, releases = health.filter(event_date=day), tables.frame(RELEASES)
     window = {"start": day - timedelta(days=2), "end": tables.days.end}
+    tables.connection.register("all_health", health)
+    tables.connection.execute("INSERT INTO metrics.feature_health BY NAME FROM all_health")
     known = Sources(
         health=today,
         features=features,
@@ -164,6 +166,7 @@ def _decisions(
         releases=releases,
         release_days=tables.frame(sql("decisions/release_days.sql"), {**window, "features": degraded_features(today)}),
         known_harmed=tables.frame(sql("decisions/known_harmed.sql"), window),
+        beginning=tables.frame(sql("decisions/beginning.sql"), {"day": day}),
         drift=pl.DataFrame({"event_date": [day], "state": ["steady"]}),
         flags=features.filter(pl.col("flag_key").is_not_null()).select(
             "feature", "flag_key", exposure=pl.lit(1.0), is_locked=pl.lit(value=False), is_held=pl.lit(value=False)

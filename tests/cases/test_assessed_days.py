@@ -73,6 +73,16 @@ def test_cases_11_and_12_what_changes_in_everything_at_once_is_a_fault_of_measur
     assert acted == [("pipeline", "alert")]
 
 
+def test_case_22_what_was_so_from_the_first_day_on_in_all_features_has_not_become_worse(tmp_path: Path) -> None:
+    product = product_of("22-error-count-taken-unasked", tmp_path)
+    rows = delivered_rows(tmp_path).with_row_index("event_id")
+    named = {column: field for field, column in product.sources[0].mapping.items() if column in rows.columns}
+    found = assessed(rows.rename(named).with_columns(event_type=pl.lit("use")), product)
+    assert set(states(found).values()) == {"degraded"}
+    assert not {*found.decisions["action"]} & {"alert", *TOUCHING}
+    assert "it has broken its promise since its first day, as most features have" in found.decision("search")["reasons"]
+
+
 def test_case_25_no_reason_speaks_of_a_lock_where_there_is_no_flag(case: Cases) -> None:
     found = case("25-reason-states-unknown-as-fact")
     decision = found.decision("export")

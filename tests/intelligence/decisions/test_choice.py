@@ -92,6 +92,7 @@ def test_the_ladder_is_climbed_kind_by_kind(level: str) -> None:
         ({"quality": "empty"}, "telemetry_is_whole", "monitor", None),
         ({"quality": None}, "telemetry_is_whole", "monitor", None),
         ({"evidence": "low_volume"}, "day_was_judged", "ticket", "auto"),
+        ({"began_in_trouble": True}, "was_sound_once", "ticket", "auto"),
         ({"is_locked": True}, "no_human_lock", "alert", "auto"),
         ({"is_locked": None}, "no_human_lock", "alert", "auto"),
         ({"last_touch_days": 3}, "cooldown", "ticket", "auto"),

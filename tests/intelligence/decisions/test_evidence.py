@@ -146,3 +146,38 @@ def test_the_whole_day_decides_as_expected() -> None:
         "shadow",
         None,
     }
+
+
+# State, since when, and of this feature and of the others the first day assessed and whether they were in trouble on it.
+BEGINNINGS: dict[str, tuple[str, int, list[tuple[int, bool]], bool]] = {
+    "all from the first day on": ("degraded", 9, [(9, True), (9, True), (9, True)], True),
+    "half of them": ("degraded", 9, [(9, True), (9, False)], True),
+    "at risk all the time": ("at_risk", 9, [(9, True), (9, True)], True),
+    "first seen later, in trouble as the others": ("degraded", 4, [(4, True), (9, True)], True),
+    "alone in the product": ("degraded", 9, [(9, True)], True),
+    "sound in between": ("degraded", 2, [(9, True), (9, True), (9, True)], False),
+    "healthy today": ("healthy", 9, [(9, True), (9, True)], False),
+    "one of three": ("degraded", 9, [(9, True), (9, False), (9, False)], False),
+    "a new one among sound ones": ("degraded", 1, [(1, True), (9, False), (9, False)], False),
+    "sound at first": ("degraded", 8, [(9, False), (9, True), (9, True)], False),
+    "sound, as the others": ("healthy", 9, [(9, False), (9, False)], False),
+    "unknown today": ("unknown", 9, [(9, True), (9, True)], False),
+}
+
+
+@pytest.mark.parametrize("name", BEGINNINGS)
+def test_what_was_so_from_the_first_day_on_in_most_features_is_told_from_what_became_so(name: str) -> None:
+    state, since, first_days, expected = BEGINNINGS[name]
+    beginning = pl.DataFrame(
+        {
+            "feature": ["quiz", *(f"other_{place}" for place in range(1, len(first_days)))],
+            "first_day": [DAY - timedelta(days=ago) for ago, _ in first_days],
+            "was_in_trouble": [was for _, was in first_days],
+        }
+    )
+    mine = pl.col("feature") == "quiz"
+    known = sources().health.with_columns(
+        state=pl.when(mine).then(pl.lit(state)).otherwise("state"),
+        since=pl.when(mine).then(pl.lit(DAY - timedelta(days=since))).otherwise("since"),
+    )
+    assert rows(health=known, beginning=beginning)["quiz"]["began_in_trouble"] is expected
