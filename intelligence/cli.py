@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -71,6 +72,12 @@ EXAMPLES = {
 }
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"intelligence {metadata.version('product-intelligence-platform')}")
+        raise typer.Exit
+
+
 @app.callback()
 def options(
     product: Annotated[
@@ -81,8 +88,12 @@ def options(
     ] = None,
     example: Annotated[Example | None, typer.Option(help="A product that comes with the repository.")] = None,
     traceback: Annotated[bool, typer.Option("--traceback", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
 ) -> None:
     """Set what holds for every command."""
+    del version
     if example:
         file, folder = EXAMPLES[example]
         os.environ["INTELLIGENCE_PRODUCT"] = str(ROOT / file)

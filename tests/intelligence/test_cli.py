@@ -5,6 +5,7 @@ import os
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -125,6 +126,12 @@ def test_every_command_has_its_own_help(run: Run, command: str) -> None:
     said = run(command, "--help")
     assert said.code == 0
     assert f"intelligence {command}" in said.out
+
+
+def test_the_version_is_that_of_the_package(run: Run) -> None:
+    said = run("--version")
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert (said.code, said.out) == (0, f"intelligence {declared}\n")
 
 
 def test_without_a_command_the_help_is_shown() -> None:
