@@ -8,8 +8,6 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from intelligence.errors import ActionError
-
 
 class Kind(StrEnum):
     """What can be done."""
@@ -61,12 +59,3 @@ def key_of(*parts: str) -> str:
     32
     """
     return sha256(json.dumps(parts).encode()).hexdigest()[:32]
-
-
-def action_from(values: Mapping[str, Any]) -> Action:
-    """Return the action with these fields; raises ActionError for a kind that there is not."""
-    try:
-        return Action(**{**values, "kind": Kind(values["kind"])})
-    except ValueError as error:
-        known = ", ".join(Kind)
-        raise ActionError(str(values["kind"]), "there is no such kind of action.", hint=f"Use {known}.") from error

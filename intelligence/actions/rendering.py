@@ -56,11 +56,6 @@ def slack_message(action: Action, *, latest: str | None = None) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def plain_message(action: Action) -> str:
-    """Return the message for a terminal, a log or a service that takes plain text."""
-    return f"{line(action.title)}\n{plain(action.text)}".strip()
-
-
 def jira_document(action: Action) -> dict[str, Any]:
     """Return the text as Jira's document format, in which a text node is nothing but text."""
     lines = [each for each in plain(action.text).split("\n") if each.strip()] or [line(action.title)]

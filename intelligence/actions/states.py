@@ -42,7 +42,6 @@ PERMITTED: Mapping[ActionState, frozenset[ActionState]] = MappingProxyType(
         ActionState.UNDONE: frozenset(),
     }
 )
-OPEN = frozenset({ActionState.PLANNED, ActionState.APPROVED, ActionState.SENT})
 
 
 def demand_permitted(action_id: str, before: ActionState, after: ActionState) -> None:

@@ -1,6 +1,5 @@
 """The two orders that a rule may only go down: actions by their strength, levels by what is done without a person."""
 
-from collections.abc import Iterable
 from typing import Final, Literal
 
 Kind = Literal["monitor", "ticket", "alert", "hold", "throttle", "rollback"]
@@ -15,15 +14,6 @@ LEVELS: Final[tuple[Level, ...]] = ("shadow", "advise", "approve", "auto")
 
 STRENGTH: Final = {kind: place for place, kind in enumerate(KINDS)}
 RANK: Final = {level: place for place, level in enumerate(LEVELS)}
-
-
-def weaker_than(kind: Kind, among: Iterable[Kind]) -> tuple[Kind, ...]:
-    """Return those of `among` that are weaker than `kind`.
-
-    >>> weaker_than("hold", KINDS)
-    ('monitor', 'ticket', 'alert')
-    """
-    return tuple(each for each in among if STRENGTH[each] < STRENGTH[kind])
 
 
 def lower_level(*levels: Level) -> Level:

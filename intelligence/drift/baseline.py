@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -14,8 +14,6 @@ from intelligence.drift.history import History, history
 from intelligence.drift.null import WINDOW_DAYS, drawn_weights, largest_of_a_week, limits
 from intelligence.errors import NotEnoughEvidence
 from intelligence.risk.model import Floats, RiskModel
-
-Role = Literal["predictor", "score", "outcome", "expectation"]
 
 SCORE: Final = "risk score"
 OUTCOME: Final = "outcome against score"

@@ -13,7 +13,6 @@ from intelligence.actions.rendering import (
     jira_document,
     line,
     plain,
-    plain_message,
     slack_message,
     slack_text,
 )
@@ -51,7 +50,7 @@ def test_plain_text_bears_no_control_character_and_a_line_is_one(text: str) -> N
     assert all(sign == "\n" or unicodedata.category(sign) not in ("Cc", "Cf", "Cs") for sign in plain(text))
     assert "\n" not in line(text)
     assert len(line(text)) <= SUMMARY_LIMIT
-    assert plain(plain_message(action(text, text))) == plain_message(action(text, text))
+    assert plain(plain(text)) == plain(text)
 
 
 @given(st.text(), st.text())

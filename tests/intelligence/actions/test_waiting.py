@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intelligence.actions.action import action_from, key_of
+from intelligence.actions.action import key_of
 from intelligence.actions.backoff import Backoff
 from intelligence.actions.states import PERMITTED, ActionState, demand_permitted
 from intelligence.errors import ActionError
@@ -38,8 +38,3 @@ def test_nothing_is_sent_again_without_having_been_found_missing() -> None:
 @given(st.lists(st.text(), min_size=1), st.lists(st.text(), min_size=1))
 def test_keys_of_different_parts_differ(one: list[str], other: list[str]) -> None:
     assert (key_of(*one) == key_of(*other)) == (one == other)
-
-
-def test_a_kind_that_there_is_not_is_an_error() -> None:
-    with pytest.raises(ActionError, match="explode"):
-        action_from({"kind": "explode"})
