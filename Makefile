@@ -43,7 +43,7 @@ up: setup ## Serve the Dagster and MLflow UIs and the Evidently pages on this ma
 test: setup ## Run the tests but for the proofs
 	@$(BIN)/python -m pytest $(TOGETHER) -m "not proof"
 
-proof: setup ## Run the proofs: weeks by ticks alone, runs killed half-way, the output shown in the README
+proof: setup ## Run the proofs, which take longer: weeks by ticks alone, kills, races, the output shown in the README
 	@$(BIN)/python -m pytest $(TOGETHER) -m proof
 
 coverage: setup ## Run all tests and report which lines and branches they miss

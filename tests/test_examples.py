@@ -19,6 +19,7 @@ def flights() -> ModuleType:
     return module
 
 
+@pytest.mark.proof
 def test_the_library_reaches_the_published_result_on_flights_and_less_by_time(flights: ModuleType) -> None:
     panel = flights.flights_panel(12_000)
     areas = {time: flights.late_flights(panel, time=time).best.measures["roc_auc"] for time in ("shuffled", "minute")}

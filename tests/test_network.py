@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[1]
 GUARD = ROOT / "tests" / "programs" / "network_guard"
 
@@ -30,6 +32,7 @@ def test_the_guard_sees_an_outward_look_up(tmp_path: Path) -> None:
     assert "example.invalid" in (tmp_path / "addresses.log").read_text()
 
 
+@pytest.mark.proof
 def test_commands_that_only_look_open_no_outward_connection(tmp_path: Path) -> None:
     (tmp_path / "product.yaml").write_text(
         "name: Tiny\nsources: [{name: app, simulate: {features: 5, days: 3, events_per_day: 500}}]\n"

@@ -27,6 +27,7 @@ def waiting(site: Site, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     return site.act().filter(target="flags").row(0, named=True)
 
 
+@pytest.mark.proof
 def test_what_waits_for_a_person_is_told_with_the_command_and_done_after_consent(
     site: Site, waiting: dict[str, Any]
 ) -> None:

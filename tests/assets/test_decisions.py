@@ -20,6 +20,7 @@ from tests.intelligence.decisions.day_of_evidence import DAY
 from tests.programs.models import registry_in
 
 
+@pytest.mark.proof
 def test_a_bad_release_is_rolled_back_read_back_and_told_once(site: Site) -> None:
     decision = of_quiz(site.decide())
     assert (decision["action"], decision["level"]) == ("rollback", "auto"), decision["why_not"]
@@ -54,6 +55,7 @@ def test_another_policy_on_the_same_day_sends_no_second_action(site: Site, monke
     assert site.act().filter(target="flags")["action_id"].to_list() == before["action_id"].to_list()
 
 
+@pytest.mark.proof
 def test_a_backfill_through_the_graph_writes_records_and_sends_nothing(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:

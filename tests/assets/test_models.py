@@ -33,6 +33,8 @@ from resources.settings import ROOT
 from sensors.follow_champion import follow_champion
 from tests.lakes import lake_in
 
+pytestmark = pytest.mark.proof
+
 FIRST, LENGTH, FEATURES = date(2026, 5, 4), 70, 60
 LAST = FIRST + timedelta(days=LENGTH - 1)
 NEWEST = Days(LAST, LAST + timedelta(days=1))
@@ -260,7 +262,6 @@ def test_a_run_that_was_to_follow_the_alias_and_was_killed_is_asked_for_again_bu
     installation.lake.close()
 
 
-@pytest.mark.proof
 def test_scores_follow_the_alias_and_a_revert_brings_the_old_ones_back_exactly(installation: Installation) -> None:
     installation.fill(LENGTH - 14)
     installation.train()

@@ -60,6 +60,7 @@ def flag_action(site: Site) -> Any:
     return next(entry for entry in site.announcer.outbox().entries() if entry.action.target == "flags")
 
 
+@pytest.mark.proof
 def test_a_rollback_that_nobody_followed_is_unconfirmed_told_once_in_its_thread_and_warned_of(site: Site) -> None:
     add_day(site, NEXT, USUAL)
     before = recorded_messages(site.folder)

@@ -228,6 +228,7 @@ def test_a_product_file_that_is_not_there_is_one_sentence(run: Run, home: Path, 
     assert "INTELLIGENCE_PRODUCT" not in said.err
 
 
+@pytest.mark.proof
 def test_the_traceback_is_shown_to_those_who_ask_for_it(home: Path) -> None:
     (home / "product.yaml").write_text("name: Tiny")
     plain = started("--product", str(home / "product.yaml"), "check")
@@ -261,6 +262,7 @@ def test_an_ingest_warns_of_a_glob_that_matches_no_file_and_takes_the_others(hom
     assert "No feature could be judged on 2026-05-04: 1 with too few events." in said
 
 
+@pytest.mark.proof
 def test_an_ingest_that_finds_nothing_at_all_says_what_to_do(home: Path) -> None:
     (home / "in" / "a.csv").unlink()
     done = started("--product", str(home / "product.yaml"), "--data", str(home / "data"), "ingest")
@@ -298,6 +300,7 @@ def test_from_another_folder_a_hint_gives_the_whole_path(home: Path) -> None:
     assert f"`{SCRIPT} --product product.yaml --data data ingest`" in done.stdout
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("command", [["status"], ["actions"], ["models"], ["check"]])
 def test_what_machines_read_is_one_line_of_json(run: Run, home: Path, lake: Lake, command: list[str]) -> None:
     (home / "in" / "b.csv").write_text(HEADER + "2026-05-04 11:00:00,u1,quiz,rate,\x1b[2J\n")

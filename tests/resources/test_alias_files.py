@@ -138,6 +138,7 @@ def histories() -> list[tuple[list[Visit], list[tuple[str, str]]]]:
     return found
 
 
+@pytest.mark.proof
 def test_any_order_and_any_cut_of_the_same_rows_and_pairs_gives_the_same_users() -> None:
     memory, random = WithPairs(), Random(7)
     for rows, pairs in histories():

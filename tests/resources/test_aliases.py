@@ -136,6 +136,7 @@ def histories() -> Iterator[list[Visit]]:
         yield rows
 
 
+@pytest.mark.proof
 def test_any_order_and_any_cut_of_the_same_rows_gives_the_same_users_and_dims() -> None:
     memory, random = People(), Random(7)
     for rows in histories():
@@ -203,6 +204,7 @@ def test_a_row_delivered_again_is_equal_whoever_its_user_is_by_now(bench: Workbe
     assert bench.rows(told) == [("1", "d"), ("1", "d"), ("2", None), ("3", None)]
 
 
+@pytest.mark.proof
 def test_who_is_who_is_taken_back_with_the_file_that_said_it(bench: Workbench) -> None:
     header = "event_id,event_time,feature,event_type,anonymous_id,user_id\n"
     bench.declare(replaces=True)

@@ -48,6 +48,7 @@ def history(lake: Lake, snapshots: list[int], where: str = "") -> Mapping[int, p
     }
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("a_day", "stretch"), [(20, 1), (4, 5)], ids=["days in files", "days in the catalogue"])
 def test_days_written_one_by_one_and_again_read_the_same_in_every_snapshot_after_merging(
     own_lake: Lake, a_day: int, stretch: int

@@ -29,6 +29,7 @@ def widgets(page: str) -> list[dict[str, Any]]:
     return list(dashboard["widgets"])
 
 
+@pytest.mark.proof
 def test_a_page_shows_no_alarm_of_evidentlys_own_and_what_it_drew(reports: DriftReports) -> None:
     limits = {"usage_7d": 0.5, "rating_7d": 0.5}
     page = reports.drift_page("drift.html", rows(300), rows(3000), limits, head=head()).read_text()

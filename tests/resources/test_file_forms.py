@@ -213,6 +213,7 @@ def test_times_are_moved_to_utc(bench: Any) -> None:
     assert dict(bench.events("event_id, event_time")) == utc
 
 
+@pytest.mark.proof
 def test_times_do_not_depend_on_the_zone_of_the_machine(bench: Any) -> None:
     bench.deliver("a.csv", f"{HEADER}\ne1,2026-05-04T10:00:00+02:00,u,s,use\ne2,2026-05-04,u,s,use\n")
     bench.deliver("b.parquet", pl.DataFrame({"event_id": ["e3"], "event_time": [datetime(2026, 5, 4, 8, tzinfo=UTC)],

@@ -376,6 +376,7 @@ def contentless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]
     yield from workbench(tmp_path_factory.mktemp("contentless"))
 
 
+@pytest.mark.proof
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(
     files=st.lists(st.lists(st.sampled_from("abc"), min_size=1, max_size=5), min_size=1, max_size=4),

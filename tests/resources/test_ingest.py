@@ -90,6 +90,7 @@ def deliveries_of_distinct_events(draw: st.DrawFn) -> list[list[list[int]]]:
     return [files[:cut], files[cut:], draw(st.permutations(files))]
 
 
+@pytest.mark.proof
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(rounds=deliveries_of_distinct_events(), formats=st.lists(st.sampled_from(["csv", "jsonl"]), min_size=12))
 def test_any_split_and_any_order_of_delivery_give_the_same_events(

@@ -66,6 +66,7 @@ def said(examined: ExaminedSource) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
 
+@pytest.mark.proof
 def test_three_looks_lead_to_the_right_answer(shop: Path) -> None:
     first, _ = looked_at(shop, product(shop))
     assert first.is_wrong

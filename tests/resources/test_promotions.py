@@ -144,6 +144,7 @@ def test_two_processes_that_notice_at_once_record_it_once(three: Registry) -> No
     assert steps(three) == [(None, "1", "gate"), ("1", "2", "a person in MLflow")]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("point", PROMOTION_FAULT_POINTS)
 def test_a_promotion_that_is_killed_is_whole_or_not_at_all_after_the_next_look(three: Registry, point: str) -> None:
     promote(three, "1")

@@ -172,6 +172,7 @@ def test_lines_that_an_open_quote_swallows_are_each_in_quarantine(bench: Any) ->
     assert bench.counts() == [(6, 1, 0, 5)]
 
 
+@pytest.mark.proof
 def test_strings_of_ten_megabytes_are_kept_whole_in_quarantine(bench: Any) -> None:
     ten = "x" * 10_000_000
     lines = [

@@ -235,6 +235,7 @@ def test_the_former_is_kept_for_tracing_and_the_ledger_says_what_replaced_it_and
     ]
 
 
+@pytest.mark.proof
 def test_exactly_the_days_of_the_former_of_the_new_and_of_what_came_back_are_stale(bench: Workbench) -> None:
     fresh = Bench(bench)
 

@@ -140,6 +140,7 @@ def test_what_was_stopped_half_way_is_finished_the_next_time(
     assert known(instance) == before
 
 
+@pytest.mark.proof
 def test_the_state_of_many_days_stays_bounded(instance: dg.DagsterInstance, tmp_path: Path) -> None:
     """What a day adds for good is its materialization alone, without what is large."""
     sizes = []

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pyarrow as pa
+import pytest
 
 from resources.examination import examined_sources
 from tests.resources.delivered_rows import HEADER, ROW
@@ -51,6 +52,7 @@ SHAPES: dict[str, bytes] = {
 }
 
 
+@pytest.mark.proof
 def test_every_shape_of_the_same_rows_gives_the_same_rows(bench: Any) -> None:
     bench.folder.mkdir()
     for name, content in SHAPES.items():

@@ -77,6 +77,7 @@ def test_a_step_that_failed_is_asked_for_three_times_and_again_after_new_telemet
     assert isinstance(house.tick(build_stale_days), list)
 
 
+@pytest.mark.proof
 def test_a_failed_blocking_check_stops_what_stands_on_it_until_it_passes(house: House) -> None:
     house.lake.commit(
         lambda connection: connection.execute("UPDATE telemetry.batches SET rows_in = rows_in + 1 WHERE rows_in > 0")

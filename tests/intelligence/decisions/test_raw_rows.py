@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import polars as pl
+import pytest
 
 from intelligence.decisions.evidence import Sources, evidence
 from intelligence.decisions.record import decided
@@ -71,6 +72,7 @@ def ids(warehouse: Warehouse, **edited: Any) -> dict[str, str]:
     return dict(found.select("feature", "decision_id").iter_rows())
 
 
+@pytest.mark.proof
 def test_one_edited_row_changes_the_ids_of_the_decisions_that_it_bears_on(warehouse: Warehouse) -> None:
     before = ids(warehouse)
     assert ids(warehouse) == before, "the same rows again"

@@ -4,6 +4,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import polars as pl
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
@@ -51,6 +52,7 @@ def in_order(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.sort("event_date", "feature")
 
 
+@pytest.mark.proof
 @settings(max_examples=15, deadline=None)
 @given(case=cases(), data=st.data())
 def test_days_judged_one_by_one_are_judged_as_in_one_run(case: Case, data: st.DataObject) -> None:

@@ -84,6 +84,7 @@ def test_scores_are_brought_to_the_level_that_is_asked_for(share: float, logits:
     assert found.probabilities(np.array(logits)).mean() == pytest.approx(share, rel=1e-6)
 
 
+@pytest.mark.proof
 def test_intervals_cover_the_true_probability_in_about_nine_of_ten_data_sets_with_clusters() -> None:
     rng = np.random.default_rng(8)
     units, rows, looks = 120, 12, np.array([-2.0, -0.5, 1.0])

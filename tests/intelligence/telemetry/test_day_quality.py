@@ -255,6 +255,7 @@ def stream(kinds: list[str]) -> dict[date, DayCounts]:
     return days
 
 
+@pytest.mark.proof
 @settings(max_examples=25, deadline=None)
 @given(kinds=st.lists(KINDS, min_size=30, max_size=45), data=st.data())
 def test_days_judged_one_by_one_are_judged_as_in_one_run(kinds: list[str], data: st.DataObject) -> None:
