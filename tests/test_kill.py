@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from intelligence.layers import ACT, SCORED, TABLES, TRAINED, WATCH
-from intelligence.telemetry.tables import REJECTED_EVENTS, WITHDRAWN_ROWS
+from intelligence.telemetry.tables import ALIASES, REJECTED_EVENTS, WITHDRAWN_ROWS
 from intelligence.warehouse.tables import FACT_VISIT_EVENTS
 from resources.builds import LAST_BUILDS
 from resources.faults import FAULT_POINTS
@@ -32,6 +32,7 @@ MOMENTS = ("ingested_at", "lake_snapshot")
 MAY_BE_EMPTY = (
     REJECTED_EVENTS,
     WITHDRAWN_ROWS,
+    ALIASES,
     FACT_VISIT_EVENTS,
     *SCORED,
     *(training for training, _ in TRAINED.values()),
