@@ -206,6 +206,7 @@ def test_check_tells_which_rows_would_go_to_quarantine_and_still_succeeds(run: R
     assert "[/bad]" in said.out
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("command", ["status", "ingest", "redrive"])
 @pytest.mark.parametrize("folder", ["data", "data/lake"])
 def test_data_that_is_a_file_is_no_empty_lake(home: Path, folder: str, command: str) -> None:
@@ -273,6 +274,7 @@ def test_an_ingest_that_finds_nothing_at_all_says_what_to_do(home: Path) -> None
     assert "Telemetry" not in done.stdout
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     ("options", "repeated"),
     [

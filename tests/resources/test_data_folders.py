@@ -114,6 +114,7 @@ def _first_use(data: str, what: str, gate: Any, said: Any) -> None:
         said.put("well")
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("what", ["dagster", "state", "twins"])
 @pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_three_processes_that_are_the_first_make_the_stores_once(what: str, tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def test_an_expression_reads_the_samples_in_duckdb_too(sample: str) -> None:
         assert connection.execute(query, [sample]).fetchone() == (EXPECTED,)
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(
     "samples", [["heute"], ["18:30"], ["24.12.2025 18:30", "heute"], [""], [], ["32.13.2025"], ["-1"]]
 )
