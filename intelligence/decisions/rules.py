@@ -7,6 +7,7 @@ from typing import Final, Generic, Literal, TypeVar
 from intelligence.decisions.facts import FeatureFacts, SharedFacts
 from intelligence.decisions.ladder import TOUCHING, Kind, Level, lower_level, steps_down
 from intelligence.decisions.settings import Decisions
+from intelligence.decisions.signs import has_become_worse
 
 Facts = TypeVar("Facts")
 Otherwise = Literal["barred", "approve", "advise", "one step lower"]
@@ -159,7 +160,7 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         "nobody is alarmed and nothing is touched for what was so from the first day on, as in most features",
         ("alert", *TOUCHING),
         "barred",
-        lambda facts, _: not facts.began_in_trouble,
+        lambda facts, settings: not facts.began_in_trouble or has_become_worse(facts, settings),
         told="it has not become worse: it has broken its promise since its first day, as most features have;"
         " `intelligence check --propose` proposes promises that the data kept",
         settles=True,

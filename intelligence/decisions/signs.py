@@ -12,6 +12,9 @@ from intelligence.decisions.facts import FeatureFacts
 from intelligence.decisions.settings import Decisions
 
 _ROOT_2: Final = math.sqrt(2)
+# What counts as worse than it has been: by half of it, or half of the way to everything, and this sure.
+_WORSE_BY: Final = 1.5
+_SURE_OF_WORSE: Final = 0.99
 
 
 def sureness(z: float) -> float:
@@ -93,6 +96,28 @@ def release_to_blame(facts: FeatureFacts, settings: Decisions) -> float | None:
     multiple = settings.signs.blamed_multiple
     by_events, by_users = _blame(p, n, q, m, multiple), _blame(p_users, n_users, q_users, m_users, multiple)
     return min(by_events, by_users)
+
+
+def has_become_worse(facts: FeatureFacts, settings: Decisions) -> bool:
+    """Return whether the promise is broken clearly more than over the last four weeks, or a release is surely to blame.
+
+    The day and three days are looked at, in events as far as they are independent.
+    """
+    blame = release_to_blame(facts, settings)
+    if blame is not None and blame >= settings.of("rollback").confidence:
+        return True
+    if facts.burn_28d is None or facts.allowed is None:
+        return False
+    usual = facts.burn_28d * facts.allowed
+    least = min(_WORSE_BY * usual, (1 + usual) / 2)
+    looks = (
+        (_share(facts.bad_1d, facts.total_1d), facts.effective_1d),
+        (_share(facts.bad_3d, facts.total_3d), facts.effective_3d),
+    )
+    return any(
+        share is not None and events is not None and share >= least and above(share, events, usual) >= _SURE_OF_WORSE
+        for share, events in looks
+    )
 
 
 def _blame(share: float, total: float, other: float, others: float, multiple: float) -> float:

@@ -9,6 +9,7 @@ import pytest
 from intelligence.decisions.choice import Choice, choice
 from intelligence.decisions.facts import FeatureFacts
 from intelligence.decisions.ladder import ACTIVE, LEVELS
+from intelligence.decisions.rules import FEATURE_RULES
 from intelligence.decisions.settings import Decisions
 from tests.intelligence.decisions.facts_of_a_day import (
     ABOUT_TO_BREAK,
@@ -92,7 +93,6 @@ def test_the_ladder_is_climbed_kind_by_kind(level: str) -> None:
         ({"quality": "empty"}, "telemetry_is_whole", "monitor", None),
         ({"quality": None}, "telemetry_is_whole", "monitor", None),
         ({"evidence": "low_volume"}, "day_was_judged", "ticket", "auto"),
-        ({"began_in_trouble": True}, "was_sound_once", "ticket", "auto"),
         ({"is_locked": True}, "no_human_lock", "alert", "auto"),
         ({"is_locked": None}, "no_human_lock", "alert", "auto"),
         ({"last_touch_days": 3}, "cooldown", "ticket", "auto"),
@@ -211,3 +211,42 @@ def test_a_feature_without_a_flag_says_that_no_flag_steers_it() -> None:
 def test_ties_go_to_the_weaker_action() -> None:
     same = {"effect": 0.5, "cost": 1, "cost_per_user": 0}
     assert made(SLOWLY_DECAYING, alert=same, hold=same, throttle=same, rollback=same).action == "alert"
+
+
+# A feature whose promise was broken by 40 % of its events from the first day on, and what is different today.
+BEGAN = {
+    "began_in_trouble": True,
+    "burn_28d": 20.0,
+    "bad_1d": 320,
+    "bad_3d": 960,
+    "user_share_1d": 0.4,
+    "user_share_3d": 0.4,
+}
+SINCE_THE_FIRST_DAY: dict[str, tuple[dict[str, Any], bool]] = {
+    "as ever": ({}, False),
+    "a bad day within chance": ({"bad_1d": 340}, False),
+    "a little worse on three days": ({"bad_1d": 360, "bad_3d": 1080}, False),
+    "better": ({"bad_1d": 200, "bad_3d": 700}, False),
+    "much worse in a handful of events": ({"bad_1d": 6, "total_1d": 8, "effective_1d": 8.0}, False),
+    "much worse by one user": ({"bad_1d": 560, "effective_1d": 4.0}, False),
+    "no four weeks to compare with": ({"bad_1d": 700, "burn_28d": None}, False),
+    "no promise known": ({"bad_1d": 700, "allowed": None}, False),
+    "no events known": ({"bad_1d": None, "bad_3d": None}, False),
+    "by half worse today": ({"bad_1d": 500}, True),
+    "by half worse on three days": ({"bad_3d": 1500}, True),
+    "nearly everything, where most was broken": ({"burn_28d": 40.0, "bad_1d": 790}, True),
+    "a release to blame": (
+        {"release_failed": 140, "release_events": 300, "other_failed": 10, "other_events": 2100},
+        True,
+    ),
+    "sound at first": ({"began_in_trouble": False}, True),
+}
+
+
+@pytest.mark.parametrize("name", SINCE_THE_FIRST_DAY)
+def test_what_was_so_from_the_first_day_on_is_told_only_once_it_has_become_worse(name: str) -> None:
+    change, is_told = SINCE_THE_FIRST_DAY[name]
+    blamed = BROKEN_BY_A_RELEASE if name == "a release to blame" else SLOWLY_DECAYING
+    facts = replace(blamed, **{**BEGAN, **change})
+    rule = next(rule for rule in FEATURE_RULES if rule.name == "was_sound_once")
+    assert rule.holds(facts, AUTO) is is_told
