@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from intelligence.telemetry.measured import DayMeasured, Floats, Part, Sums, added, by_feature, in_words
+from intelligence.telemetry.measured import DayMeasured, Floats, Part, Sums, added, in_words
 from intelligence.telemetry.measurement_base import (
     LEAST_EVENTS,
     LEAST_FEATURES,
@@ -301,6 +301,10 @@ def _overlap(look: Look, day: date, name: str) -> tuple[float, date | None]:
     return best
 
 
+def _uses_of(day: DayMeasured, name: str) -> float:
+    return day.features.get(name, 0.0)
+
+
 def volume(look: Look) -> Iterator[Fault]:
     """Yield a change of the sampling: as many users, and in nearly all features as many times more or fewer events."""
     base, now = look.base("volume"), look.today.prints
@@ -312,12 +316,8 @@ def volume(look: Look) -> Iterator[Fault]:
     is_changed = max(ratios) <= LEAST_LESS or min(ratios) >= LEAST_MORE
     if not is_changed or not 0.75 <= users.now / max(users.usual, 1) <= 1.33:
         return
-    daily = {id(day): by_feature([day], lambda _: True) for day in (look.today, *base.days)}
-
-    def of(name: str) -> Callable[[DayMeasured], float]:
-        return lambda day: daily[id(day)][name]["events"] if name in daily[id(day)] else 0.0
-
-    counts = [_counts(look, base, of(name)) for name in sorted({name for day in base.days for name in daily[id(day)]})]
+    features = sorted({name for day in base.days for name in day.features})
+    counts = [_counts(look, base, partial(_uses_of, name=name)) for name in features]
     known = [each for each in counts if each.usual >= 20]
     factors = [each.now / each.usual for each in known]
     middle = float(np.median(factors)) if factors else 0.0
