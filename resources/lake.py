@@ -8,6 +8,7 @@ import importlib.util
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -43,7 +44,32 @@ ADVISORY_LOCK = 7_306_582
 _USE = "USE lake"
 Result = TypeVar("Result")
 
-_roots: dict[tuple[str, str], duckdb.DuckDBPyConnection] = {}
+
+@dataclass(slots=True)
+class _Opened:
+    """A lake opened in this process, and connections to it that wait to read again.
+
+    To make the lake the default database of a new connection takes as long as a small query.
+    """
+
+    root: duckdb.DuckDBPyConnection
+    readers: list[duckdb.DuckDBPyConnection] = field(default_factory=list)
+
+    def reader(self) -> duckdb.DuckDBPyConnection:
+        """Return a connection whose default database is the lake."""
+        with suppress(IndexError):
+            return self.readers.pop()
+        connection = self.root.cursor()
+        connection.execute(_USE)
+        return connection
+
+    def close(self) -> None:
+        """Close all connections."""
+        for connection in (*self.readers, self.root):
+            connection.close()
+
+
+_opened: dict[tuple[str, str], _Opened] = {}
 
 
 def extension_path(name: str) -> str:
@@ -170,8 +196,7 @@ class Lake(Fixed, DuckDBResource):
 
         The lake is not its default database until then: DuckLake would ask its catalogue anew in every statement.
         """
-        root = _roots.get((self.catalog, self.store)) or self._root()
-        connection = root.cursor()
+        connection = self._open().root.cursor()
         try:
             with self._failures_told():
                 yield connection
@@ -195,18 +220,29 @@ class Lake(Fixed, DuckDBResource):
 
     @contextmanager
     def _snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield a connection to the lake as it is now, whatever others write meanwhile."""
-        with self.staging() as connection:
-            _begin(connection)
-            yield connection
+        """Yield a connection to the lake as it is now, whatever others write meanwhile; what is written in it is not kept."""
+        opened = self._open()
+        with self._failures_told():
+            connection = opened.reader()
+            try:
+                connection.begin()
+                yield connection
+                connection.rollback()
+            except BaseException:
+                connection.close()
+                raise
+        opened.readers.append(connection)
 
     def close(self) -> None:
         """Close the lake in this process; the next use opens it again."""
-        root = _roots.pop((self.catalog, self.store), None)
-        if root is not None:
-            root.close()
+        opened = _opened.pop((self.catalog, self.store), None)
+        if opened is not None:
+            opened.close()
 
-    def _root(self) -> duckdb.DuckDBPyConnection:
+    def _open(self) -> _Opened:
+        found = _opened.get((self.catalog, self.store))
+        if found is not None:
+            return found
         offline = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
         threads = {"threads": str(self.threads)} if self.threads else {}
         # Memory that a statement frees is kept for the next: asking the system for it anew costs a tenth of all time.
@@ -232,9 +268,9 @@ class Lake(Fixed, DuckDBResource):
         except BaseException:
             root.close()
             raise
-        _roots[self.catalog, self.store] = root
+        opened = _opened[self.catalog, self.store] = _Opened(root)
         self._prepare()
-        return root
+        return opened
 
     def _attach(self, root: duckdb.DuckDBPyConnection, *, remote: bool) -> None:
         self._demand_catalogue()
@@ -278,11 +314,11 @@ class Lake(Fixed, DuckDBResource):
             finally:
                 lock.release()
             return
-        root = _roots.get((self.catalog, self.store))
-        if root is None:
+        opened = _opened.get((self.catalog, self.store))
+        if opened is None:
             yield
             return
-        with root.cursor() as lock:
+        with opened.root.cursor() as lock:
             server = literal(self.catalog.removeprefix("postgres:"))
             lock.execute(f"ATTACH IF NOT EXISTS {server} AS lake_lock (TYPE postgres)")
             lock.begin()
