@@ -5,20 +5,17 @@ import gc
 import dagster as dg
 
 from assets import actions, decisions, drift, metrics, risk, telemetry, warehouse
-from assets.house import PRODUCT, key_of
+from assets.graph.building import Graph
+from assets.graph.tables import key_of
 from intelligence.layers import ACT, WATCH
-from resources.announcer import Announcer
-from resources.builds import definition_version
-from resources.drift_reports import DriftReports
+from resources.fixed import fixed
 from resources.frames import Frames
-from resources.lake import Lake
 from resources.mlflow_store import quiet_environment
-from resources.product_file import ProductFile
-from resources.registry import Registry
+from resources.platform import Platform
 from resources.runs import TERMINAL, terminal_logger
 from resources.settings import settings
 from sensors.build_stale_days import build_stale_days
-from sensors.close_the_night import close_the_night
+from sensors.close_the_night import nightly_close
 from sensors.deliver_actions import deliver_actions
 from sensors.follow_champion import follow_champion
 from sensors.retrain_on_drift import retrain_on_drift
@@ -56,40 +53,51 @@ SENSORS = (
     tell_of_failed_runs,
     deliver_actions,
 )
-SCHEDULES = (close_the_night,)
+
+
 RANGE_IN_ONE_RUN = dg.BackfillPolicy.single_run()
 
 
-def definitions(
-    lake: Lake, product_file: ProductFile, registry: Registry, drift_reports: DriftReports, announcer: Announcer
-) -> dg.Definitions:
-    """Return the code location over this lake and this registry; tests pass their own."""
+def definitions(platform: Platform) -> dg.Definitions:
+    """Return the code location of one product: its whole graph over its own lake, registry and messages."""
+    graph = Graph.of(platform)
+    # What is loaded by now stays: the collector need not look through it again and again, nor as often as in a small program.
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 50)
+    assets = [
+        each.with_attributes(backfill_policy=RANGE_IN_ONE_RUN)
+        for layer in LAYERS.values()
+        for each in layer.assets(graph)
+    ]
     return dg.Definitions(
-        assets=dg.load_assets_from_modules(list(LAYERS.values()), backfill_policy=RANGE_IN_ONE_RUN),
+        assets=assets,
         sensors=list(SENSORS),
-        schedules=list(SCHEDULES),
+        schedules=[nightly_close(graph)],
         resources={
-            "lake": lake,
-            "io_manager": Frames(lake=lake),
-            "product_file": product_file,
-            "registry": registry,
-            "drift_reports": drift_reports,
-            "announcer": announcer,
+            "lake": platform.lake,
+            "io_manager": Frames(lake=platform.lake),
+            "product_file": platform.product_file,
+            "registry": platform.registry,
+            "drift_reports": platform.drift_reports,
+            "announcer": platform.announcer,
+            "calendar": fixed(graph.calendar),
+            "models": fixed(platform.models),
+            "drift": fixed(platform.drift),
+            "page_service": fixed(platform.drift_pages),
+            "decisions": fixed(platform.decisions),
+            "explanations": fixed(platform.explanations),
+            "actions": fixed(platform.actions),
+            "outcome_service": fixed(platform.outcomes),
+            "retraining": fixed(platform.retraining),
+            "due": fixed(platform.due),
         },
         executor=dg.in_process_executor,
         loggers={"console": dg.colored_console_logger, TERMINAL: terminal_logger},
     )
 
 
-quiet_environment()
-SETTINGS = settings()
-defs = definitions(
-    Lake.of(SETTINGS, version=definition_version(PRODUCT), timezone=PRODUCT.timezone),
-    ProductFile(path=str(SETTINGS.product_file), landing=str(SETTINGS.landing)),
-    Registry.of(SETTINGS),
-    DriftReports.of(SETTINGS),
-    Announcer.of(SETTINGS),
-)
-# What is loaded now stays: the collector need not look through it again and again, nor begin as often as in a small program.
-gc.freeze()
-gc.set_threshold(20_000, 20, 50)
+@dg.definitions
+def defs() -> dg.Definitions:
+    """Return the code location of the product that the environment names; Dagster calls it when it loads this module."""
+    quiet_environment()
+    return definitions(Platform.of(settings()))

@@ -2,117 +2,127 @@
 
 import dagster as dg
 
-from assets.house import ALWAYS, PRODUCT, days_of, key_of, looking_back, materialized, table_asset, when_updated
-from assets.pages import made_pages
-from assets.plots import markdown_picture
-from assets.watching import (
-    REACH_DAYS,
-    beside_other_champions,
-    drifted,
-    make_baselines,
-    watch_frame,
-    watch_rows,
-    without_verdict,
-)
+from assets.graph.automation import when_updated
+from assets.graph.building import Graph
+from assets.graph.partitions import days_of, looking_back
+from assets.graph.plots import watch_plot
+from assets.graph.tables import key_of
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
 from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
+from intelligence.tables import ALWAYS, Table
 from intelligence.telemetry.tables import DAY_QUALITY
 from resources.drift_reports import DriftReports
 from resources.lake import Lake
-from resources.registry import Registry
+from resources.services.drift import REACH_DAYS, DriftService
+from resources.services.drift_pages import DriftPageService
 
 
-@dg.asset(
-    **table_asset(
-        BASELINE_STATS, kinds={"polars"}, daily=False, automation_condition=when_updated(FEATURE_RISK, USER_CHURN)
-    ),
-    deps=[key_of(FEATURE_RISK), key_of(USER_CHURN)],
-)
-def baseline_stats(context: dg.AssetExecutionContext, lake: Lake, registry: Registry) -> dg.MaterializeResult:
-    """What each champion was trained on, and how far a week of it strays by chance: the limits of every later verdict.
+def assets(graph: Graph) -> list[dg.AssetsDefinition]:
+    """Return the assets of the layer drift for this product."""
 
-    Made once for each champion, from its own training window, by drawing weeks and units anew.
-    """
-    make_baselines(lake, registry, say=context.log.info)
-    return materialized(lake, BASELINE_STATS, ALWAYS)
+    def compared(
+        context: dg.AssetExecutionContext, lake: Lake, drift: DriftService, table: Table
+    ) -> dg.MaterializeResult:
+        found = drift.compared(table, days_of(context), say=context.log.info)
+        note = {"note": found.note} if found.note else {}
+        return graph.materialized(lake, table, found.days, written=found.written, **note)
 
-
-@dg.asset(
-    **table_asset(FEATURE_DRIFT, kinds={"polars"}, automation_condition=when_updated(FEATURE_RISK)),
-    deps=[
-        key_of(BASELINE_STATS),
-        key_of(FEATURE_RISK),
-        dg.AssetDep(key_of(FEATURE_PANEL), partition_mapping=looking_back(REACH_DAYS)),
-        dg.AssetDep(key_of(FEATURE_HEALTH), partition_mapping=looking_back(REACH_DAYS)),
-    ],
-)
-def feature_drift(context: dg.AssetExecutionContext, lake: Lake, registry: Registry) -> dg.MaterializeResult:
-    """How far the last seven days of features lie from the champion's training, predictor by predictor.
-
-    What lies beyond its limit has moved further than chance goes; on sound days that happens in one week of a hundred,
-    or as often as product.yaml says.
-    """
-    return drifted(context, lake, registry, FEATURE_DRIFT)
-
-
-@dg.asset(
-    **table_asset(USER_DRIFT, kinds={"polars"}, automation_condition=when_updated(USER_CHURN)),
-    deps=[
-        key_of(BASELINE_STATS),
-        key_of(USER_CHURN),
-        dg.AssetDep(key_of(USER_DAY), partition_mapping=looking_back(REACH_DAYS + 27)),
-    ],
-)
-def user_drift(context: dg.AssetExecutionContext, lake: Lake, registry: Registry) -> dg.MaterializeResult:
-    """How far the users of the last seven days lie from the churn model's training, predictor by predictor."""
-    return drifted(context, lake, registry, USER_DRIFT)
-
-
-@dg.asset(
-    **table_asset(MODEL_WATCH, kinds={"polars"}, automation_condition=when_updated(FEATURE_DRIFT, USER_DRIFT)),
-    deps=[
-        key_of(FEATURE_DRIFT),
-        key_of(USER_DRIFT),
-        dg.AssetDep(key_of(DAY_QUALITY), partition_mapping=looking_back(6)),
-    ],
-)
-def model_watch(context: dg.AssetExecutionContext, lake: Lake, registry: Registry) -> dg.MaterializeResult:
-    """The verdict on each champion: steady, moved, or suspended because the telemetry itself is at fault.
-
-    Beside it what the champion expects of itself on days whose outcome nobody knows yet, and what came true of the days
-    that are known. What has to be done about it, `retrain_on_drift` decides.
-    """
-    from intelligence.drift.pictures import watch_picture
-
-    days = without_verdict(lake, days_of(context))
-    rows = beside_other_champions(lake, MODEL_WATCH, watch_frame(watch_rows(lake, registry, days)))
-    written = lake.replace(MODEL_WATCH, days, "FROM rows", frames={"rows": rows})
-    query = f"FROM {MODEL_WATCH.path} WHERE event_date >= $end - INTERVAL 90 DAY AND event_date < $end"
-    picture = watch_picture(lake.frame(query, {"end": days.end}))
-    return materialized(lake, MODEL_WATCH, days, written=written, performance=markdown_picture("watch", picture))
-
-
-@dg.asset(
-    **table_asset(DRIFT_PAGES, kinds={"evidently"}, daily=False, automation_condition=when_updated(MODEL_WATCH)),
-    deps=[key_of(MODEL_WATCH)],
-)
-def drift_pages(
-    context: dg.AssetExecutionContext, lake: Lake, registry: Registry, drift_reports: DriftReports
-) -> dg.MaterializeResult:
-    """Evidently's pages of the newest day, of each week and of each alarm, with the limits of our verdict.
-
-    The index lists them; alarms and weeks are kept as long as product.yaml says, the newest gives way to the next.
-    """
-    kept = made_pages(lake, registry, drift_reports, product=PRODUCT.name, say=context.log.info)
-    lake.replace(DRIFT_PAGES, ALWAYS, "FROM kept", frames={"kept": kept})
-    drift_reports.prune(kept.select("drift_page", "quality_page", "report").unpivot()["value"].drop_nulls().to_list())
-    newest = kept.sort("event_date", "model").tail(2)
-    links = {
-        f"page of {row['model']}": dg.MetadataValue.url(drift_reports.url(row["drift_page"]))
-        for row in newest.iter_rows(named=True)
-    }
-    index = dg.MetadataValue.url(drift_reports.url("index.html"))
-    return materialized(
-        lake, DRIFT_PAGES, ALWAYS, index=index, folder=dg.MetadataValue.path(drift_reports.root), **links
+    @dg.asset(
+        **graph.table_asset(
+            BASELINE_STATS, kinds={"polars"}, daily=False, automation_condition=when_updated(FEATURE_RISK, USER_CHURN)
+        ),
+        deps=[key_of(FEATURE_RISK), key_of(USER_CHURN)],
     )
+    def baseline_stats(
+        context: dg.AssetExecutionContext, lake: Lake, drift: dg.ResourceParam[DriftService]
+    ) -> dg.MaterializeResult:
+        """What each champion was trained on, and how far a week of it strays by chance: the limits of every later verdict.
+
+        Made once for each champion, from its own training window, by drawing weeks and units anew.
+        """
+        drift.make_baselines(say=context.log.info)
+        return graph.materialized(lake, BASELINE_STATS, ALWAYS)
+
+    @dg.asset(
+        **graph.table_asset(FEATURE_DRIFT, kinds={"polars"}, automation_condition=when_updated(FEATURE_RISK)),
+        deps=[
+            key_of(BASELINE_STATS),
+            key_of(FEATURE_RISK),
+            dg.AssetDep(key_of(FEATURE_PANEL), partition_mapping=looking_back(REACH_DAYS)),
+            dg.AssetDep(key_of(FEATURE_HEALTH), partition_mapping=looking_back(REACH_DAYS)),
+        ],
+    )
+    def feature_drift(
+        context: dg.AssetExecutionContext, lake: Lake, drift: dg.ResourceParam[DriftService]
+    ) -> dg.MaterializeResult:
+        """How far the last seven days of features lie from the champion's training, predictor by predictor.
+
+        What lies beyond its limit has moved further than chance goes; on sound days that happens in one week of a hundred,
+        or as often as product.yaml says.
+        """
+        return compared(context, lake, drift, FEATURE_DRIFT)
+
+    @dg.asset(
+        **graph.table_asset(USER_DRIFT, kinds={"polars"}, automation_condition=when_updated(USER_CHURN)),
+        deps=[
+            key_of(BASELINE_STATS),
+            key_of(USER_CHURN),
+            dg.AssetDep(key_of(USER_DAY), partition_mapping=looking_back(REACH_DAYS + 27)),
+        ],
+    )
+    def user_drift(
+        context: dg.AssetExecutionContext, lake: Lake, drift: dg.ResourceParam[DriftService]
+    ) -> dg.MaterializeResult:
+        """How far the users of the last seven days lie from the churn model's training, predictor by predictor."""
+        return compared(context, lake, drift, USER_DRIFT)
+
+    @dg.asset(
+        **graph.table_asset(
+            MODEL_WATCH, kinds={"polars"}, automation_condition=when_updated(FEATURE_DRIFT, USER_DRIFT)
+        ),
+        deps=[
+            key_of(FEATURE_DRIFT),
+            key_of(USER_DRIFT),
+            dg.AssetDep(key_of(DAY_QUALITY), partition_mapping=looking_back(6)),
+        ],
+    )
+    def model_watch(
+        context: dg.AssetExecutionContext, lake: Lake, drift: dg.ResourceParam[DriftService]
+    ) -> dg.MaterializeResult:
+        """The verdict on each champion: steady, moved, or suspended because the telemetry itself is at fault.
+
+        Beside it what the champion expects of itself on days whose outcome nobody knows yet, and what came true of the days
+        that are known. What has to be done about it, `retrain_on_drift` decides.
+        """
+        found = drift.watched(days_of(context))
+        picture = watch_plot(lake, found.days)
+        return graph.materialized(lake, MODEL_WATCH, found.days, written=found.written, performance=picture)
+
+    @dg.asset(
+        **graph.table_asset(
+            DRIFT_PAGES, kinds={"evidently"}, daily=False, automation_condition=when_updated(MODEL_WATCH)
+        ),
+        deps=[key_of(MODEL_WATCH)],
+    )
+    def drift_pages(
+        context: dg.AssetExecutionContext,
+        lake: Lake,
+        page_service: dg.ResourceParam[DriftPageService],
+        drift_reports: DriftReports,
+    ) -> dg.MaterializeResult:
+        """Evidently's pages of the newest day, of each week and of each alarm, with the limits of our verdict.
+
+        The index lists them; alarms and weeks are kept as long as product.yaml says, the newest gives way to the next.
+        """
+        newest = page_service.written(say=context.log.info).sort("event_date", "model").tail(2)
+        links = {
+            f"page of {row['model']}": dg.MetadataValue.url(drift_reports.url(row["drift_page"]))
+            for row in newest.iter_rows(named=True)
+        }
+        index = dg.MetadataValue.url(drift_reports.url("index.html"))
+        return graph.materialized(
+            lake, DRIFT_PAGES, ALWAYS, index=index, folder=dg.MetadataValue.path(drift_reports.root), **links
+        )
+
+    return [baseline_stats, feature_drift, user_drift, model_watch, drift_pages]

@@ -3,17 +3,10 @@
 import dagster as dg
 import polars as pl
 
-from assets.house import (
-    PRODUCT,
-    days_of,
-    earlier_self,
-    key_of,
-    looking_back,
-    materialized,
-    parameters,
-    table_asset,
-)
-from assets.plots import health_plot, kpi_plot
+from assets.graph.building import Graph
+from assets.graph.partitions import days_of, earlier_self, looking_back
+from assets.graph.plots import health_plot, kpi_plot
+from assets.graph.tables import key_of
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY, USER_DAY
 from intelligence.sql import sql
 from intelligence.telemetry.tables import DAY_QUALITY
@@ -21,69 +14,76 @@ from intelligence.warehouse.tables import DIM_FEATURE_METADATA, FACT_EVENTS, FAC
 from resources.lake import Lake
 
 
-@dg.asset(
-    **table_asset(FACT_FEATURE_METRICS, kinds={"duckdb"}), deps=[key_of(FACT_EVENTS), key_of(DIM_FEATURE_METADATA)]
-)
-def fact_feature_metrics(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
-    """One row per feature and day: usage, latency, errors, crashes and ratings, each rate beside its counts."""
-    days = days_of(context)
-    written = lake.replace(FACT_FEATURE_METRICS, days, sql("metrics/fact_feature_metrics.sql"))
-    return materialized(lake, FACT_FEATURE_METRICS, days, written=written)
+def assets(graph: Graph) -> list[dg.AssetsDefinition]:
+    """Return the assets of the layer metrics for this product."""
 
+    @dg.asset(
+        **graph.table_asset(FACT_FEATURE_METRICS, kinds={"duckdb"}),
+        deps=[key_of(FACT_EVENTS), key_of(DIM_FEATURE_METADATA)],
+    )
+    def fact_feature_metrics(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+        """One row per feature and day: usage, latency, errors, crashes and ratings, each rate beside its counts."""
+        days = days_of(context)
+        written = lake.replace(FACT_FEATURE_METRICS, days, sql("metrics/fact_feature_metrics.sql"))
+        return graph.materialized(lake, FACT_FEATURE_METRICS, days, written=written)
 
-@dg.asset(**table_asset(USER_DAY, kinds={"duckdb", "parquet"}), deps=[key_of(FACT_EVENTS), key_of(FACT_SESSIONS)])
-def user_day(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
-    """One row per user and day with activity: what they did, met and were worth."""
-    days = days_of(context)
-    written = lake.replace(USER_DAY, days, sql("metrics/user_day.sql"), parameters())
-    return materialized(lake, USER_DAY, days, written=written)
+    @dg.asset(
+        **graph.table_asset(USER_DAY, kinds={"duckdb", "parquet"}), deps=[key_of(FACT_EVENTS), key_of(FACT_SESSIONS)]
+    )
+    def user_day(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+        """One row per user and day with activity: what they did, met and were worth."""
+        days = days_of(context)
+        written = lake.replace(USER_DAY, days, sql("metrics/user_day.sql"), graph.parameters())
+        return graph.materialized(lake, USER_DAY, days, written=written)
 
+    @dg.asset(
+        **graph.table_asset(KPI_DAY, kinds={"duckdb"}),
+        deps=[
+            dg.AssetDep(key_of(USER_DAY), partition_mapping=looking_back(KPI_DAY.lookback_days or 0)),
+            key_of(FACT_SESSIONS),
+        ],
+    )
+    def kpi_day(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+        """The product's pulse by day and segment: DAU, WAU, MAU, stickiness, sessions, conversion, rating.
 
-@dg.asset(
-    **table_asset(KPI_DAY, kinds={"duckdb"}),
-    deps=[
-        dg.AssetDep(key_of(USER_DAY), partition_mapping=looking_back(KPI_DAY.lookback_days or 0)),
-        key_of(FACT_SESSIONS),
-    ],
-)
-def kpi_day(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
-    """The product's pulse by day and segment: DAU, WAU, MAU, stickiness, sessions, conversion, rating.
+        A window longer than the data is left empty rather than shown too small.
+        """
+        days = days_of(context)
+        written = lake.replace(KPI_DAY, days, sql("metrics/kpi_day.sql"), {"first_day": lake.first_day(days)})
+        return graph.materialized(lake, KPI_DAY, days, written=written, plot=kpi_plot(lake, days))
 
-    A window longer than the data is left empty rather than shown too small.
-    """
-    days = days_of(context)
-    written = lake.replace(KPI_DAY, days, sql("metrics/kpi_day.sql"), {"first_day": lake.first_day(days)})
-    return materialized(lake, KPI_DAY, days, written=written, plot=kpi_plot(lake, days))
+    @dg.asset(
+        **graph.table_asset(FEATURE_HEALTH, kinds={"polars"}),
+        ins={
+            "metrics": dg.AssetIn(
+                key_of(FACT_FEATURE_METRICS), partition_mapping=looking_back(KPI_DAY.lookback_days or 0)
+            ),
+            "quality": dg.AssetIn(key_of(DAY_QUALITY), partition_mapping=looking_back(KPI_DAY.lookback_days or 0)),
+            "kpis": dg.AssetIn(key_of(KPI_DAY), partition_mapping=looking_back(KPI_DAY.lookback_days or 0)),
+            "features": dg.AssetIn(key_of(DIM_FEATURE_METADATA), metadata={"by_day": False}),
+            "previous": dg.AssetIn(key_of(FEATURE_HEALTH), partition_mapping=earlier_self(1)),
+        },
+    )
+    def health(
+        context: dg.AssetExecutionContext,
+        lake: Lake,
+        metrics: pl.DataFrame,
+        quality: pl.DataFrame,
+        kpis: pl.DataFrame,
+        features: pl.DataFrame,
+        previous: pl.DataFrame,
+    ) -> dg.MaterializeResult:
+        """Which features keep their promises and which do not, how fast they spend their error budget, and why.
 
+        The state has memory: a feature recovers only after calm days in a row, and a day with too few events or with faulty
+        telemetry changes nothing.
+        """
+        from intelligence.metrics.health import feature_health
 
-@dg.asset(
-    **table_asset(FEATURE_HEALTH, kinds={"polars"}),
-    ins={
-        "metrics": dg.AssetIn(key_of(FACT_FEATURE_METRICS), partition_mapping=looking_back(KPI_DAY.lookback_days or 0)),
-        "quality": dg.AssetIn(key_of(DAY_QUALITY), partition_mapping=looking_back(KPI_DAY.lookback_days or 0)),
-        "kpis": dg.AssetIn(key_of(KPI_DAY), partition_mapping=looking_back(KPI_DAY.lookback_days or 0)),
-        "features": dg.AssetIn(key_of(DIM_FEATURE_METADATA), metadata={"by_day": False}),
-        "previous": dg.AssetIn(key_of(FEATURE_HEALTH), partition_mapping=earlier_self(1)),
-    },
-)
-def health(
-    context: dg.AssetExecutionContext,
-    lake: Lake,
-    metrics: pl.DataFrame,
-    quality: pl.DataFrame,
-    kpis: pl.DataFrame,
-    features: pl.DataFrame,
-    previous: pl.DataFrame,
-) -> dg.MaterializeResult:
-    """Which features keep their promises and which do not, how fast they spend their error budget, and why.
+        days = days_of(context)
+        everybody, before = kpis.filter(segment="all"), previous.filter(pl.col("event_date") < days.start)
+        judged = feature_health(metrics, features, quality, everybody, before, days=days, rules=graph.product.health)
+        written = lake.replace(FEATURE_HEALTH, days, "FROM judged", frames={"judged": judged})
+        return graph.materialized(lake, FEATURE_HEALTH, days, written=written, plot=health_plot(lake, days))
 
-    The state has memory: a feature recovers only after calm days in a row, and a day with too few events or with faulty
-    telemetry changes nothing.
-    """
-    from intelligence.metrics.health import feature_health
-
-    days = days_of(context)
-    everybody, before = kpis.filter(segment="all"), previous.filter(pl.col("event_date") < days.start)
-    judged = feature_health(metrics, features, quality, everybody, before, days=days, rules=PRODUCT.health)
-    written = lake.replace(FEATURE_HEALTH, days, "FROM judged", frames={"judged": judged})
-    return materialized(lake, FEATURE_HEALTH, days, written=written, plot=health_plot(lake, days))
+    return [fact_feature_metrics, user_day, kpi_day, health]

@@ -3,8 +3,10 @@
 import dagster as dg
 import polars as pl
 
-from assets.house import PRODUCT, days_of, key_of, looking_back, materialized, table_asset
-from assets.models import judged, registry_check, scored_days, trained_from, verdict_check
+from assets.graph.building import Graph
+from assets.graph.model_pages import judged, registry_check, scored, trained, verdict_check
+from assets.graph.partitions import days_of, looking_back
+from assets.graph.tables import key_of
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import (
     FEATURE_PANEL,
@@ -19,103 +21,118 @@ from intelligence.telemetry.local_time import local_times
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS
 from resources.lake import Lake
-from resources.registry import Registry
+from resources.services.models import ModelService
 
 # As far as intelligence/risk/feature_panel.py reaches, which is not imported here: numpy stays out of the code location.
 PANEL_LOOKBACK_DAYS = 34
 
 
-@dg.asset(
-    **table_asset(FEATURE_PANEL, kinds={"polars"}),
-    ins={
-        "metrics": dg.AssetIn(key_of(FACT_FEATURE_METRICS), partition_mapping=looking_back(PANEL_LOOKBACK_DAYS)),
-        "features": dg.AssetIn(key_of(DIM_FEATURE_METADATA), metadata={"by_day": False}),
-        "health": dg.AssetIn(key_of(FEATURE_HEALTH), partition_mapping=looking_back(PANEL_LOOKBACK_DAYS)),
-        "quality": dg.AssetIn(key_of(DAY_QUALITY), partition_mapping=looking_back(PANEL_LOOKBACK_DAYS)),
-        "releases": dg.AssetIn(key_of(DIM_RELEASES), metadata={"by_day": False}),
-    },
-)
-def panel(
-    context: dg.AssetExecutionContext,
-    lake: Lake,
-    metrics: pl.DataFrame,
-    features: pl.DataFrame,
-    health: pl.DataFrame,
-    quality: pl.DataFrame,
-    releases: pl.DataFrame,
-) -> dg.MaterializeResult:
-    """What was known of each feature at the end of each day: errors, latency, ratings, usage, their trends, age, releases.
+def assets(graph: Graph) -> list[dg.AssetsDefinition]:
+    """Return the assets of the layer risk for this product."""
 
-    Nothing from after the day enters its row, so that a model trained on it meets in production what it met in training.
-    """
-    from intelligence.risk.feature_panel import feature_panel
+    @dg.asset(
+        **graph.table_asset(FEATURE_PANEL, kinds={"polars"}),
+        ins={
+            "metrics": dg.AssetIn(key_of(FACT_FEATURE_METRICS), partition_mapping=looking_back(PANEL_LOOKBACK_DAYS)),
+            "features": dg.AssetIn(key_of(DIM_FEATURE_METADATA), metadata={"by_day": False}),
+            "health": dg.AssetIn(key_of(FEATURE_HEALTH), partition_mapping=looking_back(PANEL_LOOKBACK_DAYS)),
+            "quality": dg.AssetIn(key_of(DAY_QUALITY), partition_mapping=looking_back(PANEL_LOOKBACK_DAYS)),
+            "releases": dg.AssetIn(key_of(DIM_RELEASES), metadata={"by_day": False}),
+        },
+    )
+    def panel(
+        context: dg.AssetExecutionContext,
+        lake: Lake,
+        metrics: pl.DataFrame,
+        features: pl.DataFrame,
+        health: pl.DataFrame,
+        quality: pl.DataFrame,
+        releases: pl.DataFrame,
+    ) -> dg.MaterializeResult:
+        """What was known of each feature at the end of each day: errors, latency, ratings, usage, their trends, age, releases.
 
-    days = days_of(context)
-    rows = feature_panel(metrics, features, health, quality, local_times(releases, PRODUCT.timezone), days=days)
-    written = lake.replace(FEATURE_PANEL, days, "FROM panel", frames={"panel": rows})
-    return materialized(lake, FEATURE_PANEL, days, written=written)
+        Nothing from after the day enters its row, so that a model trained on it meets in production what it met in training.
+        """
+        from intelligence.risk.feature_panel import feature_panel
 
+        days = days_of(context)
+        rows = feature_panel(
+            metrics, features, health, quality, local_times(releases, graph.product.timezone), days=days
+        )
+        written = lake.replace(FEATURE_PANEL, days, "FROM panel", frames={"panel": rows})
+        return graph.materialized(lake, FEATURE_PANEL, days, written=written)
 
-@dg.asset(
-    **table_asset(FEATURE_TRAINING, kinds={"xgboost", "scikitlearn", "mlflow"}, daily=False),
-    deps=[key_of(FEATURE_PANEL), key_of(FEATURE_HEALTH)],
-)
-def feature_training(context: dg.AssetExecutionContext, lake: Lake, registry: Registry) -> dg.MaterializeResult:
-    """Trains boosted trees, a random forest and a logistic regression to foresee degradation, and registers one.
+    @dg.asset(
+        **graph.table_asset(FEATURE_TRAINING, kinds={"xgboost", "scikitlearn", "mlflow"}, daily=False),
+        deps=[key_of(FEATURE_PANEL), key_of(FEATURE_HEALTH)],
+    )
+    def feature_training(
+        context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
+    ) -> dg.MaterializeResult:
+        """Trains boosted trees, a random forest and a logistic regression to foresee degradation, and registers one.
 
-    All are judged on time that they had not seen, beside persistence and a smoothed error rate as floors; the one with the
-    best probabilities becomes a new version in the MLflow registry with its model card, plots and every number.
-    """
-    return trained_from(context, lake, registry, FEATURE_TRAINING)
+        All are judged on time that they had not seen, beside persistence and a smoothed error rate as floors; the one with the
+        best probabilities becomes a new version in the MLflow registry with its model card, plots and every number.
+        """
+        return trained(graph, context, lake, models, FEATURE_TRAINING)
 
+    @dg.asset(
+        **graph.table_asset(
+            FEATURE_VERDICT, kinds={"mlflow"}, daily=False, more_checks=[verdict_check(FEATURE_VERDICT)]
+        ),
+        deps=[key_of(FEATURE_TRAINING)],
+    )
+    def feature_verdict(
+        context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
+    ) -> dg.MaterializeResult:
+        """Whether the newest version may become champion: compared with the champion on rows that neither had seen.
 
-@dg.asset(
-    **table_asset(FEATURE_VERDICT, kinds={"mlflow"}, daily=False, more_checks=[verdict_check(FEATURE_VERDICT)]),
-    deps=[key_of(FEATURE_TRAINING)],
-)
-def feature_verdict(context: dg.AssetExecutionContext, lake: Lake, registry: Registry) -> dg.MaterializeResult:
-    """Whether the newest version may become champion: compared with the champion on rows that neither had seen.
+        A first model must beat the floors. With `promotion: manual` in product.yaml a person promotes it in MLflow.
+        """
+        return judged(graph, context, lake, models, FEATURE_VERDICT)
 
-    A first model must beat the floors. With `promotion: manual` in product.yaml a person promotes it in MLflow.
-    """
-    return judged(context, lake, registry, FEATURE_VERDICT)
+    @dg.asset(
+        **graph.table_asset(FEATURE_RISK, kinds={"mlflow", "polars"}, more_checks=[registry_check(FEATURE_RISK)]),
+        deps=[key_of(FEATURE_PANEL), key_of(FEATURE_VERDICT)],
+    )
+    def feature_risk(
+        context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
+    ) -> dg.MaterializeResult:
+        """How probable it is that each feature degrades within the horizon, whom it would hit, and the three main reasons.
 
+        Scored with the version that bears the alias `champion` in MLflow, resolved once per run. Automation scores the
+        newest day only: what a later model says of an earlier day is hindsight.
+        """
+        return scored(graph, context, lake, models, FEATURE_RISK)
 
-@dg.asset(
-    **table_asset(FEATURE_RISK, kinds={"mlflow", "polars"}, more_checks=[registry_check(FEATURE_RISK)]),
-    deps=[key_of(FEATURE_PANEL), key_of(FEATURE_VERDICT)],
-)
-def feature_risk(context: dg.AssetExecutionContext, lake: Lake, registry: Registry) -> dg.MaterializeResult:
-    """How probable it is that each feature degrades within the horizon, whom it would hit, and the three main reasons.
+    @dg.asset(
+        **graph.table_asset(USER_TRAINING, kinds={"xgboost", "scikitlearn", "mlflow"}, daily=False),
+        deps=[key_of(USER_DAY), key_of(DIM_USERS)],
+    )
+    def user_training(
+        context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
+    ) -> dg.MaterializeResult:
+        """Trains the same three rivals to foresee which active users will not come back, and registers the best."""
+        return trained(graph, context, lake, models, USER_TRAINING)
 
-    Scored with the version that bears the alias `champion` in MLflow, resolved once per run. Automation scores the
-    newest day only: what a later model says of an earlier day is hindsight.
-    """
-    return scored_days(context, lake, registry, FEATURE_RISK)
+    @dg.asset(
+        **graph.table_asset(USER_VERDICT, kinds={"mlflow"}, daily=False, more_checks=[verdict_check(USER_VERDICT)]),
+        deps=[key_of(USER_TRAINING)],
+    )
+    def user_verdict(
+        context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
+    ) -> dg.MaterializeResult:
+        """Whether the newest churn model may become champion, by the same gate as the feature model."""
+        return judged(graph, context, lake, models, USER_VERDICT)
 
+    @dg.asset(
+        **graph.table_asset(USER_CHURN, kinds={"mlflow", "polars"}, more_checks=[registry_check(USER_CHURN)]),
+        deps=[dg.AssetDep(key_of(USER_DAY), partition_mapping=looking_back(27)), key_of(USER_VERDICT)],
+    )
+    def user_churn(
+        context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
+    ) -> dg.MaterializeResult:
+        """How probable it is that each user who was active lately stays away, and the three main reasons."""
+        return scored(graph, context, lake, models, USER_CHURN)
 
-@dg.asset(
-    **table_asset(USER_TRAINING, kinds={"xgboost", "scikitlearn", "mlflow"}, daily=False),
-    deps=[key_of(USER_DAY), key_of(DIM_USERS)],
-)
-def user_training(context: dg.AssetExecutionContext, lake: Lake, registry: Registry) -> dg.MaterializeResult:
-    """Trains the same three rivals to foresee which active users will not come back, and registers the best."""
-    return trained_from(context, lake, registry, USER_TRAINING)
-
-
-@dg.asset(
-    **table_asset(USER_VERDICT, kinds={"mlflow"}, daily=False, more_checks=[verdict_check(USER_VERDICT)]),
-    deps=[key_of(USER_TRAINING)],
-)
-def user_verdict(context: dg.AssetExecutionContext, lake: Lake, registry: Registry) -> dg.MaterializeResult:
-    """Whether the newest churn model may become champion, by the same gate as the feature model."""
-    return judged(context, lake, registry, USER_VERDICT)
-
-
-@dg.asset(
-    **table_asset(USER_CHURN, kinds={"mlflow", "polars"}, more_checks=[registry_check(USER_CHURN)]),
-    deps=[dg.AssetDep(key_of(USER_DAY), partition_mapping=looking_back(27)), key_of(USER_VERDICT)],
-)
-def user_churn(context: dg.AssetExecutionContext, lake: Lake, registry: Registry) -> dg.MaterializeResult:
-    """How probable it is that each user who was active lately stays away, and the three main reasons."""
-    return scored_days(context, lake, registry, USER_CHURN)
+    return [panel, feature_training, feature_verdict, feature_risk, user_training, user_verdict, user_churn]

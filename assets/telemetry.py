@@ -7,17 +7,10 @@ from pathlib import Path
 import dagster as dg
 import polars as pl
 
-from assets.house import (
-    PRODUCT,
-    check_specs,
-    days_of,
-    earlier_self,
-    key_of,
-    materialized,
-    table_asset,
-    table_spec,
-    table_value,
-)
+from assets.graph.building import Graph
+from assets.graph.metadata import table_value
+from assets.graph.partitions import days_of, earlier_self
+from assets.graph.tables import key_of
 from intelligence.errors import LakeError
 from intelligence.layers import DELIVERED
 from intelligence.sql import sql
@@ -36,38 +29,6 @@ READABLE = dg.AssetCheckSpec(
 )
 
 
-@dg.multi_asset(
-    specs=[table_spec(table, kinds={"duckdb", "parquet"}) for table in DELIVERED],
-    check_specs=[*(spec for table in DELIVERED for spec in check_specs(table)), READABLE],
-)
-def delivered(
-    context: dg.AssetExecutionContext, lake: Lake, product_file: ProductFile
-) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-    """Take in every file that the sources name and the lake does not hold yet."""
-    product, landing = product_file.product, Path(product_file.landing)
-    files = deliveries(product, landing, flags=product_file.flags, progress=context.log.info)
-    now = datetime.now(UTC).replace(tzinfo=None)
-    report = ingested(lake, product, files, now=now, progress=context.log.info)
-    if report.batches:
-        _merge_small_files(context, lake)
-    span = Days(report.days[0], report.days[-1] + timedelta(days=1)) if report.days else lake.newest_day()
-    told = told_set_aside(lake.set_aside())
-    more = {"set_aside": " ".join(told)} if told else {}
-    more |= {"replaced": " ".join(report.replaced.said)} if report.replaced.said else {}
-    for table in DELIVERED:
-        yield materialized(lake, table, span, new_batches=len(report.batches), known_files=report.known, **more)
-    yield dg.AssetCheckResult(
-        check_name=READABLE.name,
-        asset_key=READABLE.asset_key,
-        passed=not report.refused,
-        metadata={
-            **({"refused": table_value(pl.DataFrame(report.refusals))} if report.refused else {}),
-            **({"changed": "\n".join(report.changes)} if report.changes else {}),
-            **({"left": table_value(pl.DataFrame(report.left, ["file", "why"], orient="row"))} if report.left else {}),
-        },
-    )
-
-
 def _merge_small_files(context: dg.AssetExecutionContext, lake: Lake) -> None:
     try:
         merged = lake.merged_files()
@@ -78,38 +39,81 @@ def _merge_small_files(context: dg.AssetExecutionContext, lake: Lake) -> None:
         context.log.info(f"{merged} small files of the lake were merged into larger ones")
 
 
-@dg.asset(**table_asset(EVENTS, kinds={"duckdb", "view"}), deps=[key_of(RAW_EVENTS)])
-def events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
-    """What counts: each delivered event once, as a view over `raw_events` that leaves repeated deliveries out.
+def assets(graph: Graph) -> list[dg.AssetsDefinition]:
+    """Return the assets of the layer telemetry for this product."""
 
-    Nothing is copied; materializing a day checks it.
-    """
-    days = days_of(context)
-    return materialized(lake, EVENTS, days, written=lake.counted(EVENTS, days))
+    @dg.multi_asset(
+        specs=[graph.table_spec(table, kinds={"duckdb", "parquet"}) for table in DELIVERED],
+        check_specs=[*(spec for table in DELIVERED for spec in graph.check_specs(table)), READABLE],
+    )
+    def delivered(
+        context: dg.AssetExecutionContext, lake: Lake, product_file: ProductFile
+    ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
+        """Take in every file that the sources name and the lake does not hold yet."""
+        product, landing = product_file.product, Path(product_file.landing)
+        files = deliveries(product, landing, flags=product_file.flags, progress=context.log.info)
+        now = datetime.now(UTC).replace(tzinfo=None)
+        report = ingested(lake, product, files, now=now, progress=context.log.info)
+        if report.batches:
+            _merge_small_files(context, lake)
+        span = Days(report.days[0], report.days[-1] + timedelta(days=1)) if report.days else lake.newest_day()
+        told = told_set_aside(lake.set_aside())
+        more = {"set_aside": " ".join(told)} if told else {}
+        more |= {"replaced": " ".join(report.replaced.said)} if report.replaced.said else {}
+        for table in DELIVERED:
+            yield graph.materialized(
+                lake, table, span, new_batches=len(report.batches), known_files=report.known, **more
+            )
+        yield dg.AssetCheckResult(
+            check_name=READABLE.name,
+            asset_key=READABLE.asset_key,
+            passed=not report.refused,
+            metadata={
+                **({"refused": table_value(pl.DataFrame(report.refusals))} if report.refused else {}),
+                **({"changed": "\n".join(report.changes)} if report.changes else {}),
+                **(
+                    {"left": table_value(pl.DataFrame(report.left, ["file", "why"], orient="row"))}
+                    if report.left
+                    else {}
+                ),
+            },
+        )
 
+    @dg.asset(**graph.table_asset(EVENTS, kinds={"duckdb", "view"}), deps=[key_of(RAW_EVENTS)])
+    def events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+        """What counts: each delivered event once, as a view over `raw_events` that leaves repeated deliveries out.
 
-@dg.asset(
-    **table_asset(DAY_QUALITY, kinds={"polars"}),
-    deps=[key_of(EVENTS)],
-    ins={"history": dg.AssetIn(key_of(DAY_QUALITY), partition_mapping=earlier_self(DAY_QUALITY.lookback_days or 0))},
-)
-def day_quality(context: dg.AssetExecutionContext, lake: Lake, history: pl.DataFrame) -> dg.MaterializeResult:
-    """Whether each day's telemetry is whole, so that a fault of the pipeline is not read as a fault of the product.
+        Nothing is copied; materializing a day checks it.
+        """
+        days = days_of(context)
+        return graph.materialized(lake, EVENTS, days, written=lake.counted(EVENTS, days))
 
-    Silent hours, a column gone empty, a measurement stuck at one value and a day that repeats the one before are faults, and so
-    is what changes in nearly all features at once: another unit, a flag that is always set, a platform gone silent. A weekday
-    on which nobody ever comes and hours that move when clocks are changed are none.
-    """
-    from intelligence.telemetry.day_quality import day_quality_frame
-    from intelligence.telemetry.doubts import with_doubts
-    from intelligence.telemetry.measured import measured_from
-    from intelligence.telemetry.measurement_base import LOOK_BACK_DAYS
+    @dg.asset(
+        **graph.table_asset(DAY_QUALITY, kinds={"polars"}),
+        deps=[key_of(EVENTS)],
+        ins={
+            "history": dg.AssetIn(key_of(DAY_QUALITY), partition_mapping=earlier_self(DAY_QUALITY.lookback_days or 0))
+        },
+    )
+    def day_quality(context: dg.AssetExecutionContext, lake: Lake, history: pl.DataFrame) -> dg.MaterializeResult:
+        """Whether each day's telemetry is whole, so that a fault of the pipeline is not read as a fault of the product.
 
-    days = days_of(context)
-    hours = lake.frame(sql("telemetry/day_quality_hours.sql"), days.parameters)
-    arrived = day_quality_frame(hours, history, days, since=lake.first_day(days), timezone=lake.timezone)
-    seen = Days(days.start - timedelta(days=LOOK_BACK_DAYS), days.end)
-    measured = measured_from(lake.frame, seen, conversions=PRODUCT.conversion_events)
-    judged = with_doubts(arrived, history, measured, rules=PRODUCT.telemetry)
-    written = lake.replace(DAY_QUALITY, days, "FROM judged", frames={"judged": judged})
-    return materialized(lake, DAY_QUALITY, days, written=written)
+        Silent hours, a column gone empty, a measurement stuck at one value and a day that repeats the one before are faults, and so
+        is what changes in nearly all features at once: another unit, a flag that is always set, a platform gone silent. A weekday
+        on which nobody ever comes and hours that move when clocks are changed are none.
+        """
+        from intelligence.telemetry.day_quality import day_quality_frame
+        from intelligence.telemetry.doubts import with_doubts
+        from intelligence.telemetry.measured import measured_from
+        from intelligence.telemetry.measurement_base import LOOK_BACK_DAYS
+
+        days = days_of(context)
+        hours = lake.frame(sql("telemetry/day_quality_hours.sql"), days.parameters)
+        arrived = day_quality_frame(hours, history, days, since=lake.first_day(days), timezone=lake.timezone)
+        seen = Days(days.start - timedelta(days=LOOK_BACK_DAYS), days.end)
+        measured = measured_from(lake.frame, seen, conversions=graph.product.conversion_events)
+        judged = with_doubts(arrived, history, measured, rules=graph.product.telemetry)
+        written = lake.replace(DAY_QUALITY, days, "FROM judged", frames={"judged": judged})
+        return graph.materialized(lake, DAY_QUALITY, days, written=written)
+
+    return [delivered, events, day_quality]

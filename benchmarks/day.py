@@ -69,27 +69,18 @@ class Site:
 
 
 def site(folder: Path, events: int) -> Site:
-    """Return the site in `folder`, new or as it was left; the first one sets the environment that the code location is loaded with."""
+    """Return the site in `folder`, new or as it was left."""
     (folder / "delivered").mkdir(parents=True, exist_ok=True)
     product = PRODUCT.format(first_day=FIRST_DAY, files=f"{folder}/delivered/*.parquet")
-    environment = environment_of(folder, product)
-    os.environ.update(environment)
+    os.environ.update(environment_of(folder, product))
     from assets.definitions import definitions
-    from assets.house import PRODUCT as LOADED
-    from resources.announcer import Announcer
-    from resources.builds import definition_version
-    from resources.drift_reports import DriftReports
-    from resources.lake import Lake
-    from resources.product_file import ProductFile
-    from resources.registry import Registry
+    from resources.platform import Platform
     from resources.runs import instance_for
     from resources.settings import settings
 
-    lake = Lake.of(settings(), version=definition_version(LOADED), timezone=LOADED.timezone)
-    product_file = ProductFile(path=environment["INTELLIGENCE_PRODUCT"], landing=str(folder / "landing"))
     here = settings()
-    defs = definitions(lake, product_file, Registry.of(here), DriftReports.of(here), Announcer.of(here))
-    return Site(folder, events, lake, defs, instance_for(here))
+    platform = Platform.of(here)
+    return Site(folder, events, platform.lake, definitions(platform), instance_for(here))
 
 
 def simulated_file(day: date, events: int, folder: Path) -> Path:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from benchmarks.graph import materialize
+from benchmarks.graph import materialize, platform
 from benchmarks.measuring import tell
 
 if TYPE_CHECKING:
@@ -30,25 +30,22 @@ def main() -> None:
     parser.add_argument("told", type=Path, help="JSON file to write")
     parser.add_argument("--model", type=Path, required=True, help="file of the model: written if planted, else read")
     chosen = parser.parse_args()
-    from assets.definitions import SETTINGS
-    from assets.house import PRODUCT
     from intelligence.decisions.backtest import backtest, decided_day_by_day
     from intelligence.decisions.replay import past_sources
     from intelligence.telemetry.planted_truths import planted_truths
-    from resources.lake import Lake
 
-    simulated = PRODUCT.sources[0].simulate
+    simulated = platform().product.sources[0].simulate
     assert simulated is not None
     plan = simulated.plan()
     build((plan.first_day, plan.last_day))
-    lake = Lake.of(SETTINGS)
+    lake = platform().lake
     risk = trained_scores(lake, chosen.model) if plan.planted else scores(lake, chosen.model)
     first = risk["event_date"].min() if plan.planted else plan.first_day + timedelta(days=WARM_UP_DAYS)
     assert isinstance(first, date)
     days = [first + timedelta(days=number) for number in range((plan.last_day - first).days + 1)]
     sources = past_sources(lake.frame, risk)
     tell(f"deciding {len(days)} days")
-    decisions = decided_day_by_day(lambda _: sources, days, settings=PRODUCT.decisions.at_level("auto"))
+    decisions = decided_day_by_day(lambda _: sources, days, settings=platform().product.decisions.at_level("auto"))
     result = backtest(decisions, planted_truths(plan))
     acts = once(decisions.filter(pl.col("action") != "monitor"))
     told: dict[str, Any] = {

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from benchmarks.decided_days import build
+from benchmarks.graph import platform
 
 USERS = (
     "SELECT user_id, hash(user_id) % 1000 AS place, CAST(first_seen_at AS DATE) AS first_day FROM warehouse.dim_users"
@@ -19,25 +20,21 @@ def main() -> None:
     parser.add_argument("written", type=Path, help="folder for the Parquet files")
     parser.add_argument("--first-training", type=int, required=True, help="days before the first training")
     chosen = parser.parse_args()
-    from assets.definitions import SETTINGS
-    from assets.house import PRODUCT
-    from assets.panels import user_parameters
     from intelligence.risk.subjects import user_training_days, users_per_thousand
     from intelligence.sql import sql
-    from resources.lake import Lake
 
-    simulated = PRODUCT.sources[0].simulate
+    simulated = platform().product.sources[0].simulate
     assert simulated is not None
     plan = simulated.plan()
     build((plan.first_day, plan.last_day))
-    lake = Lake.of(SETTINGS)
+    lake = platform().lake
     users = lake.frame(USERS)
     # Sampling keeps users by the hash of their id, so that the sample of every later reading lies within this one.
     trained_through = plan.first_day + timedelta(days=chosen.first_training - 1)
-    horizon_days = PRODUCT.risk.churn.horizon_days
+    horizon_days = platform().product.risk.churn.horizon_days
     training_days = user_training_days(plan.first_day, trained_through, horizon_days=horizon_days)
     known = users.filter(users["first_day"] <= trained_through).height
-    asked = user_parameters(
+    asked = platform().panels.user_parameters(
         [plan.date_of(index) for index in range(plan.days)],
         plan.last_day,
         users_per_thousand=users_per_thousand(known, len(training_days)),

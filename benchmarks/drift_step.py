@@ -9,7 +9,7 @@ import time
 from datetime import date, timedelta
 
 from benchmarks.decided_days import build
-from benchmarks.graph import materialize
+from benchmarks.graph import materialize, platform
 from benchmarks.measuring import tell
 
 
@@ -17,11 +17,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prepare", action="store_true", help="build the lake and the baselines, and measure nothing")
     chosen = parser.parse_args()
-    from assets.house import PRODUCT
     from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
     from intelligence.layers import TRAINED
 
-    simulated = PRODUCT.sources[0].simulate
+    simulated = platform().product.sources[0].simulate
     assert simulated is not None
     plan = simulated.plan()
     day = (plan.last_day, plan.last_day)
@@ -47,32 +46,21 @@ def main() -> None:
 
 def pages() -> None:
     """Make the pages of the newest verdicts on both models, without Dagster and without checks."""
-    from assets.definitions import SETTINGS
-    from assets.pages import made_pages
-    from resources.drift_reports import DriftReports
-    from resources.lake import Lake
-    from resources.registry import Registry
-
-    reports = DriftReports.of(SETTINGS)
-    made_pages(Lake.of(SETTINGS), Registry.of(SETTINGS), reports, product="Drifting", say=lambda _: None)
+    platform().drift_pages.written(say=lambda _: None)
 
 
 def verdicts(day: date) -> None:
     """Find the rows of both drift tables and of drift.model_watch for the day, without Dagster and without checks."""
-    from assets.definitions import SETTINGS
-    from assets.panels import subject_of
-    from assets.watching import WATCHED_BY_MODEL, watch_of, watch_rows, windows_of
     from intelligence.drift.watch import day_drift
     from intelligence.tables import Days
-    from resources.lake import Lake
-    from resources.registry import Registry
+    from resources.services.drift import WATCHED_BY_MODEL
 
-    lake, registry, days = Lake.of(SETTINGS), Registry.of(SETTINGS), Days(day, day + timedelta(days=1))
+    service, panels, days = platform().drift, platform().panels, Days(day, day + timedelta(days=1))
     for drift in WATCHED_BY_MODEL.values():
-        watch = watch_of(lake, registry, drift, days)
+        watch = service.watch_of(drift, days)
         assert not isinstance(watch, str), watch
-        day_drift(windows_of(watch, drift, day), watch.baseline, unit=subject_of(drift).question.unit)
-    watch_rows(lake, registry, days)
+        day_drift(service.windows_of(watch, drift, day), watch.baseline, unit=panels.subject_of(drift).question.unit)
+    service.watch_rows(days)
 
 
 if __name__ == "__main__":

@@ -66,9 +66,9 @@ class Walk:
 
     def look(self, day: date) -> None:
         """Judge the day, and carry out the training that drift asks for after it."""
-        from assets.watching import REACH_DAYS
         from intelligence.drift.episodes import Retraining, retraining
         from intelligence.drift.watch import day_drift, day_watch, watched
+        from resources.services.drift import REACH_DAYS
 
         first = day - timedelta(days=REACH_DAYS + self.rows.horizon_days)
         windows = watched(

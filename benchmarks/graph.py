@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from intelligence.tables import Table
+    from resources.platform import Platform
 
 FIRST_DAY = date(2025, 1, 1)
 
@@ -44,17 +45,33 @@ def spans(first: date, days: int, at_once: int) -> Iterator[tuple[date, date]]:
 
 def materialize(tables: Sequence["Table"], days: tuple[date, date] | None = None) -> None:
     """Run the assets of these tables, with all their checks, for the days from first to last; raises where one fails."""
-    from assets.definitions import defs
+    run(_definitions(), _instance(), tables, days)
 
-    run(defs, _instance(), tables, days)
+
+@cache
+def platform() -> "Platform":
+    """Return the platform of this process's environment."""
+    from resources.mlflow_store import quiet_environment
+    from resources.platform import Platform
+    from resources.settings import settings
+
+    quiet_environment()
+    return Platform.of(settings())
+
+
+@cache
+def _definitions() -> "dg.Definitions":
+    from assets.definitions import definitions
+
+    return definitions(platform())
 
 
 @cache
 def _instance() -> "dg.DagsterInstance":
-    from assets.definitions import SETTINGS
     from resources.runs import instance_for
+    from resources.settings import settings
 
-    return instance_for(SETTINGS)
+    return instance_for(settings())
 
 
 def run(
@@ -64,7 +81,7 @@ def run(
     days: tuple[date, date] | None = None,
 ) -> None:
     """Run the assets of these tables as `materialize` does, of other definitions on another instance."""
-    from assets.house import key_of
+    from assets.graph.tables import key_of
     from resources.runs import TERMINAL
 
     tags = {}

@@ -28,15 +28,16 @@ from intelligence.terminal_progress import progress_on
 if TYPE_CHECKING:
     import dagster as dg
 
-    from assets.pipeline import Outcome
+    from assets.graph.runner import Outcome
     from intelligence.progress import Listener
     from intelligence.risk.versions import Move
     from intelligence.summary import Summary
     from resources.announcer import Announcer
     from resources.lake import Lake
+    from resources.platform import Platform
     from resources.registry import Registry
 
-    Work = Callable[[dg.Definitions, Lake, dg.DagsterInstance, Listener], Outcome]
+    Work = Callable[[dg.Definitions, Platform, dg.DagsterInstance, Listener], Outcome]
 
 EVERY_DAY, ACTIONS, MODELS = "Every day", "Decisions and actions", "Models"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
@@ -265,12 +266,11 @@ def revert(
 @app.command(rich_help_panel=MODELS, epilog="Example: intelligence train --why 'new season'")
 def train(why: Annotated[str, typer.Option(help="Reason, for the registry.")] = "asked for by a person") -> None:
     """Train and judge all models now, and score the newest day."""
-    from assets.pipeline import trained_anew
-    from assets.steps import today_of_product
+    from assets.graph.runner import trained_anew
 
     _report_of(
-        lambda defs, lake, instance, listener: trained_anew(
-            defs, lake, instance, today=today_of_product(), cause=why, listener=listener
+        lambda defs, platform, instance, listener: trained_anew(
+            defs, platform, instance, today=platform.due.today_of_product(), cause=why, listener=listener
         )
     )
 
@@ -281,10 +281,9 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Tell the whole story of a decision: why, why not more, what came of it, and the rows that it rests on."""
-    from assets.explaining import story_of
     from intelligence.terminal_decisions import explanation_parts
 
-    story = story_of(_lake(), _announcer(), what)
+    story = _platform().explanations.story_of(what)
     if as_json:
         _print_json(story)
         return
@@ -299,10 +298,9 @@ def actions(
     as_json: AsJson = False,
 ) -> None:
     """List actions with where they stand, what is paused, and flags that a person has locked."""
-    from assets.acting import shown_actions
     from intelligence.terminal_decisions import actions_table
 
-    shown = shown_actions(_announcer(), limit=limit)
+    shown = _platform().actions.shown_actions(limit=limit)
     if as_json:
         _print_json(shown)
         raise typer.Exit(int(shown.trouble is not None))
@@ -364,11 +362,9 @@ def pause(
     why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
 ) -> None:
     """Stop actions before the next one is delivered: all, those on a feature, or those of a kind."""
-    from assets.acting import unseen_feature
-
     new = _announcer().outbox().paused(scope, actor=_person(), reason=why or "paused")
     _say(f"{scope} is paused{'' if new else ' already'}. `intelligence resume {scope}` ends it.")
-    if unseen := unseen_feature(_lake(), scope):
+    if unseen := _platform().actions.unseen_feature(scope):
         _say(f"No feature {unseen} was seen yet: the pause holds for one that comes. Is the name right?")
 
 
@@ -528,35 +524,27 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-def _lake() -> "Lake":
-    from resources.builds import definition_version
-    from resources.lake import Lake
-    from resources.product_file import product_at
+def _platform() -> "Platform":
+    from resources.platform import Platform
     from resources.settings import settings
 
-    now = settings()
-    product = product_at(now.product_file)
-    return Lake.of(now, version=definition_version(product), timezone=product.timezone)
+    return Platform.of(settings())
+
+
+def _lake() -> "Lake":
+    return _platform().lake
 
 
 def _registry() -> "Registry":
-    from resources.registry import Registry
-    from resources.settings import settings
-
-    return Registry.of(settings())
+    return _platform().registry
 
 
 def _announcer() -> "Announcer":
-    from resources.announcer import Announcer
-    from resources.settings import settings
-
-    return Announcer.of(settings())
+    return _platform().announcer
 
 
 def _deliver() -> None:
-    from assets.acting import brought
-
-    report = brought(_announcer())
+    report = _platform().actions.delivered()
     for result in report.results:
         _say(f"{result.action_id[:12]} stands at {result.standing}: {result.reason}")
     if report.held_up:
@@ -564,7 +552,7 @@ def _deliver() -> None:
 
 
 def _model_names() -> list[str]:
-    from assets.panels import MODELS
+    from resources.services.panels import MODELS
 
     return list(MODELS.values())
 
@@ -582,19 +570,18 @@ def _person() -> str:
 
 def _tell_of_overruled(move: "Move") -> None:
     """Say that the champion is one that the gate did not let pass, and tell the others once."""
-    from assets.retraining import told_of_overruled
     from intelligence.risk.versions import verdict_overruled
 
     said = verdict_overruled(move)
     if said:
         _say(said)
-        told_of_overruled(_registry(), _announcer())
+        _platform().retraining.told_of_overruled()
 
 
 def _score_anew() -> None:
-    from assets.pipeline import rescored
+    from assets.graph.runner import rescored
 
-    _report_of(lambda defs, lake, instance, listener: rescored(defs, lake, _registry(), instance, listener=listener))
+    _report_of(lambda defs, platform, instance, listener: rescored(defs, platform, instance, listener=listener))
 
 
 def _report(outcome: "Outcome", *, as_json: bool = False) -> None:
@@ -616,14 +603,18 @@ def _done(work: "Work") -> "Outcome":
 
     try:
         with errors.status("loading the asset graph"):
-            from assets.definitions import SETTINGS, defs
+            from assets.definitions import definitions
+            from resources.platform import Platform
             from resources.runs import instance_for, run_store_failures_told
+            from resources.settings import settings
 
-            instance = instance_for(SETTINGS)
-        lake = _lake()
+            now = settings()
+            platform = Platform.of(now)
+            instance, lake = instance_for(now), platform.lake
+            defs = definitions(platform)
         before = contents(lake.frame) if lake.exists() else None
-        with run_store_failures_told(SETTINGS), progress_on(errors) as listener:
-            outcome = work(defs, lake, instance, listener)
+        with run_store_failures_told(now), progress_on(errors) as listener:
+            outcome = work(defs, platform, instance, listener)
     except KeyboardInterrupt:
         _stopped()
     if outcome.interrupted:
@@ -639,21 +630,18 @@ def _stopped() -> NoReturn:
 
 
 def _brought_up_to_date() -> "Outcome":
-    from assets.pipeline import brought_up_to_date
-    from assets.steps import today_of_product
+    from assets.graph.runner import brought_up_to_date
     from resources.arrivals import let_settle
     from resources.product_file import product_at
     from resources.settings import settings
 
     let_settle(product_at(settings().product_file), say=errors.print)
     outcome = _done(
-        lambda defs, lake, instance, listener: brought_up_to_date(
-            defs, lake, instance, today=today_of_product(), listener=listener
+        lambda defs, platform, instance, listener: brought_up_to_date(
+            defs, platform, instance, today=platform.due.today_of_product(), listener=listener
         )
     )
     if outcome.calendar_grew:
-        for name in [name for name in sys.modules if name.split(".")[0] == "assets"]:
-            del sys.modules[name]
         later = _brought_up_to_date()
         later.changed = [*outcome.changed, *later.changed]
         return later

@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Literal
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    import polars as pl
 
 KeyLook = Literal["key", "hash", "position"]
 
@@ -70,6 +73,32 @@ class Table:
         """Return the names of the columns that never hold NULL."""
         return tuple(column.name for column in self.columns if column.required)
 
+    def frame(self, rows: Sequence[Mapping[str, Any]]) -> "pl.DataFrame":
+        """Return the rows as a frame with every column of the table in its type; a column that a row lacks is empty."""
+        import polars as pl
+
+        return pl.DataFrame(rows, schema={column.name: polars_type(column.type) for column in self.columns})
+
+
+def polars_type(name: str) -> "pl.DataType":
+    """Return the polars type of a DuckDB type by its name.
+
+    >>> polars_type("VARCHAR[]")
+    List(String)
+    """
+    import polars as pl
+
+    if name.endswith("[]"):
+        return pl.List(polars_type(name.removesuffix("[]")))
+    return {
+        "VARCHAR": pl.String(),
+        "DATE": pl.Date(),
+        "BIGINT": pl.Int64(),
+        "DOUBLE": pl.Float64(),
+        "BOOLEAN": pl.Boolean(),
+        "TIMESTAMP": pl.Datetime("us"),
+    }[name]
+
 
 @dataclass(frozen=True, slots=True)
 class Days:
@@ -82,6 +111,15 @@ class Days:
     def parameters(self) -> Mapping[str, date]:
         """Return the range as SQL parameters `$start` and `$end`."""
         return {"start": self.start, "end": self.end}
+
+    @property
+    def each(self) -> list[date]:
+        """Return the days one by one."""
+        return [self.start + timedelta(days=number) for number in range((self.end - self.start).days)]
+
+
+# What a table that is not made day by day is replaced for.
+ALWAYS: Final = Days(date.min, date.max)
 
 
 def schema_contradictions(table: Table, found: Mapping[str, str]) -> tuple[str, ...]:

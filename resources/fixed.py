@@ -13,3 +13,8 @@ class Fixed:
     @property
     def _config_schema(self) -> DefinitionConfigSchema:
         return convert_user_facing_definition_config_schema(dg.Field({}, is_required=False))
+
+
+def fixed(value: object) -> dg.ResourceDefinition:
+    """Return the value as a resource that takes no run config either."""
+    return dg.ResourceDefinition(lambda _: value, config_schema=dg.Field({}, is_required=False))

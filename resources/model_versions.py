@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
+
+if TYPE_CHECKING:
+    from intelligence.risk.model import RiskModel
 
 CHAMPION = "champion"
 REVERT = "revert"
@@ -88,7 +91,7 @@ class Champion:
     name: str
     version: str
     run_id: str
-    model: StoredModel
+    model: "RiskModel"
     tags: Mapping[str, str]
     note: str | None = None
 

@@ -2,11 +2,12 @@
 
 import dagster as dg
 
-from assets.house import DAY, key_of
-from assets.requests import broken_ground, run_request, run_under_way
-from assets.steps import steps_to_build, today_of_product
+from assets.graph.partitions import Calendar
+from assets.graph.requests import broken_ground, run_request, run_under_way
+from assets.graph.tables import key_of
 from intelligence.layers import DAILY_TABLES, NEWEST_DAY_TABLES
 from resources.lake import Lake
+from resources.services.due import DueService
 
 EVERY_S = 30
 
@@ -17,7 +18,12 @@ EVERY_S = 30
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Builds days that are missing, or that were built from older telemetry or rules, in the order of the graph.",
 )
-def build_stale_days(context: dg.SensorEvaluationContext, lake: Lake) -> dg.RunRequest | dg.SkipReason:
+def build_stale_days(
+    context: dg.SensorEvaluationContext,
+    lake: Lake,
+    due: dg.ResourceParam[DueService],
+    calendar: dg.ResourceParam[Calendar],
+) -> dg.RunRequest | dg.SkipReason:
     """Build the days that are missing or were built from older telemetry, from the first layer that lacks them on.
 
     What is stale is read from the lake. Where a blocking check has failed on what a step stands on, it is not asked for:
@@ -26,11 +32,11 @@ def build_stale_days(context: dg.SensorEvaluationContext, lake: Lake) -> dg.RunR
     busy = run_under_way(context.instance)
     if busy or lake.is_empty():
         return dg.SkipReason(busy or "Nothing was taken in yet.")
-    steps = steps_to_build(lake, today=today_of_product())
+    steps = due.steps_to_build(today=due.today_of_product())
     if not steps:
         return dg.SkipReason("Every day is built from the present telemetry.")
     step = steps[0]
-    if step.days and step.days.start < DAY.start.date():
+    if step.days and step.days.start < calendar.first_day:
         return dg.SkipReason(
             f"Data from {step.days.start} arrived, before the first known day: reload the code location."
         )

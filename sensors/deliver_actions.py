@@ -2,9 +2,8 @@
 
 import dagster as dg
 
-from assets.acting import brought
-from assets.deciding import announced
 from resources.announcer import Announcer
+from resources.services.actions import ActionService
 
 EVERY_S = 30
 
@@ -14,15 +13,15 @@ EVERY_S = 30
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Delivers approved actions that wait, asks targets about those in doubt, and lets old approvals expire.",
 )
-def deliver_actions(announcer: Announcer) -> dg.SkipReason:
+def deliver_actions(announcer: Announcer, actions: dg.ResourceParam[ActionService]) -> dg.SkipReason:
     """Deliver approved actions that wait, ask targets about those in doubt, and let approvals that nobody gave expire.
 
     It works in the tick itself and not in a run: a target that asks for patience holds no place in the queue of runs.
     """
     if not announcer.is_opened():
         return dg.SkipReason("No action was ever asked for.")
-    report = brought(announcer)
-    told = announced(announcer)
+    report = actions.delivered()
+    told = actions.announced()
     if report.held_up:
         return dg.SkipReason(f"{report.held_up}.")
     standing = ", ".join(f"{result.action_id[:12]} {result.standing}" for result in report.results)

@@ -4,14 +4,14 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from assets.house import key_of
-from assets.models import rescorings
-from assets.requests import run_request
-from assets.steps import Step
+from assets.graph.requests import run_request
+from assets.graph.tables import key_of
 from intelligence.layers import SCORED
 from intelligence.tables import Days
 from resources.lake import Lake
 from resources.registry import Registry
+from resources.services.due import Step
+from resources.services.models import ModelService
 
 EVERY_S = 30
 
@@ -23,7 +23,7 @@ EVERY_S = 30
     description="Scores the newest day anew when somebody moved the alias champion in MLflow, and records who did.",
 )
 def follow_champion(
-    context: dg.SensorEvaluationContext, lake: Lake, registry: Registry
+    context: dg.SensorEvaluationContext, lake: Lake, registry: Registry, models: dg.ResourceParam[ModelService]
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """Score the newest day anew when the alias `champion` stands on another version, and record who moved it.
 
@@ -34,7 +34,7 @@ def follow_champion(
         return dg.SkipReason("Nothing was trained yet.")
     asked = [
         run_request(context.instance, Step((table,), _day(found.day), found.cause), because=found.key)
-        for table, found in rescorings(lake, registry)
+        for table, found in models.rescorings()
     ]
     requests = [each for each in asked if isinstance(each, dg.RunRequest)]
     reasons = " ".join(each.skip_message or "" for each in asked if isinstance(each, dg.SkipReason))

@@ -2,14 +2,13 @@
 
 import dagster as dg
 
-from assets.house import key_of
-from assets.requests import EPISODE_TAG, broken_ground, run_request, run_under_way
-from assets.retraining import retrainings
+from assets.graph.requests import EPISODE_TAG, broken_ground, run_request, run_under_way
+from assets.graph.tables import key_of
 from intelligence.drift.episodes import Waiting
 from intelligence.layers import TRAINED
-from resources.drift_reports import DriftReports
 from resources.lake import Lake
 from resources.registry import Registry
+from resources.services.retraining import RetrainingService
 
 EVERY_S = 30
 
@@ -21,7 +20,7 @@ EVERY_S = 30
     description="Asks for one training when what matters has moved on consecutive days, within its cooldown and budget.",
 )
 def retrain_on_drift(
-    context: dg.SensorEvaluationContext, lake: Lake, registry: Registry, drift_reports: DriftReports
+    context: dg.SensorEvaluationContext, lake: Lake, registry: Registry, retraining: dg.ResourceParam[RetrainingService]
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """Ask for one training when something that matters has moved on consecutive days and the world will not move back.
 
@@ -32,7 +31,7 @@ def retrain_on_drift(
     if busy or not lake.exists() or not registry.exists():
         return dg.SkipReason(busy or "Nothing was trained yet.")
     requests, reasons = [], []
-    for step, found in retrainings(lake, registry, drift_reports):
+    for step, found in retraining.retrainings():
         if isinstance(found, Waiting):
             reasons.append(f"{step.tables[0].name.removesuffix('_training')}: {found.reason}")
             continue

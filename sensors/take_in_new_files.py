@@ -4,13 +4,13 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.house import key_of
-from assets.requests import run_request, run_under_way
-from assets.steps import Step
+from assets.graph.requests import run_request, run_under_way
+from assets.graph.tables import key_of
 from intelligence.layers import DELIVERED
 from resources.arrivals import arrivals
 from resources.lake import Lake
 from resources.product_file import ProductFile
+from resources.services.due import Step
 
 EVERY_S = 30
 

@@ -2,13 +2,11 @@
 
 import dagster as dg
 
-from assets.house import PRODUCT
-from assets.retraining import told_of_drift, told_of_overruled
 from resources.announcer import Announcer
-from resources.drift_reports import DriftReports
 from resources.lake import Lake
-from resources.registry import Registry
+from resources.product_file import ProductFile
 from resources.runs import STOPPED_TAG
+from resources.services.retraining import RetrainingService
 
 EVERY_S = 30
 
@@ -18,11 +16,11 @@ EVERY_S = 30
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Sends one message for an episode of drift, for what its training came to, and for faulty telemetry.",
 )
-def tell_of_drift(lake: Lake, announcer: Announcer, drift_reports: DriftReports) -> dg.SkipReason:
+def tell_of_drift(lake: Lake, retraining: dg.ResourceParam[RetrainingService]) -> dg.SkipReason:
     """Tell what has moved, what its training came to, and that telemetry is not whole: one message each, one thread an episode."""
     if not lake.exists():
         return dg.SkipReason("Nothing was taken in yet.")
-    told = told_of_drift(lake, announcer, drift_reports)
+    told = retraining.told_of_drift()
     return dg.SkipReason(f"Told: {'; '.join(told)}." if told else "There is nothing new to tell.")
 
 
@@ -31,9 +29,9 @@ def tell_of_drift(lake: Lake, announcer: Announcer, drift_reports: DriftReports)
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Sends one message when a person makes a version champion that the gate did not let pass.",
 )
-def tell_of_overruled_verdicts(registry: Registry, announcer: Announcer) -> dg.SkipReason:
+def tell_of_overruled_verdicts(retraining: dg.ResourceParam[RetrainingService]) -> dg.SkipReason:
     """Tell of a champion against its verdict, once, whether it was made so in MLflow or with `intelligence promote`."""
-    told = told_of_overruled(registry, announcer)
+    told = retraining.told_of_overruled()
     return dg.SkipReason(f"Told: {'; '.join(told)}." if told else "No verdict was overruled since the last look.")
 
 
@@ -42,7 +40,7 @@ def tell_of_overruled_verdicts(registry: Registry, announcer: Announcer) -> dg.S
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Sends one message for a run that failed, with the step and the reason.",
 )
-def tell_of_failed_runs(context: dg.RunFailureSensorContext, announcer: Announcer) -> None:
+def tell_of_failed_runs(context: dg.RunFailureSensorContext, announcer: Announcer, product_file: ProductFile) -> None:
     """Tell the owner which step failed and why; as long as it goes on failing, not again. A stop is told nobody."""
     if STOPPED_TAG in context.dagster_run.tags:
         return
@@ -50,11 +48,10 @@ def tell_of_failed_runs(context: dg.RunFailureSensorContext, announcer: Announce
     step = steps[0].step_key if steps else "a run"
     error = steps[0].step_failure_data.error if steps else None
     reason = (error.cause or error).message.strip() if error else context.failure_event.message or "It did not begin."
+    channel = product_file.product.actions.channel_of(product_file.product.owner)
     episode = f"{step} fails since {_last_success(context.instance, step)}"
     text = f"{reason[:500]}\nRun {context.dagster_run.run_id[:8]}; the Dagster UI shows its log."
-    announcer.notifier().told(
-        episode, f"{step.replace('__', '/')} failed", text, PRODUCT.actions.channel_of(PRODUCT.owner), topic=episode
-    )
+    announcer.notifier().told(episode, f"{step.replace('__', '/')} failed", text, channel, topic=episode)
 
 
 def _last_success(instance: dg.DagsterInstance, step: str) -> str:

@@ -2,11 +2,11 @@
 
 import dagster as dg
 
-from assets.house import key_of
-from assets.requests import broken_ground, run_request, run_under_way
-from assets.steps import scoring_and_training_steps, steps_to_build, today_of_product
+from assets.graph.requests import broken_ground, run_request, run_under_way
+from assets.graph.tables import key_of
 from intelligence.layers import SCORED, TRAINED
 from resources.lake import Lake
+from resources.services.due import DueService
 
 EVERY_S = 30
 
@@ -17,15 +17,17 @@ EVERY_S = 30
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Trains a model that is missing, too old or has other predictors, and scores a newest day without scores.",
 )
-def train_when_due(context: dg.SensorEvaluationContext, lake: Lake) -> dg.RunRequest | dg.SkipReason:
+def train_when_due(
+    context: dg.SensorEvaluationContext, lake: Lake, due: dg.ResourceParam[DueService]
+) -> dg.RunRequest | dg.SkipReason:
     """Train a model that is missing, too old or asked other questions, and score the newest day once it is built."""
     busy = run_under_way(context.instance)
     if busy or lake.is_empty():
         return dg.SkipReason(busy or "Nothing was taken in yet.")
-    today = today_of_product()
-    if steps_to_build(lake, today=today):
+    today = due.today_of_product()
+    if due.steps_to_build(today=today):
         return dg.SkipReason("Days wait to be built first.")
-    steps = scoring_and_training_steps(lake, today=today)
+    steps = due.scoring_and_training_steps(today=today)
     if not steps:
         return dg.SkipReason("Models are young enough and the newest day is scored.")
     broken = broken_ground(context.instance, steps[0].tables)

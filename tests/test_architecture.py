@@ -85,7 +85,8 @@ def test_annotations_are_there_at_run_time(ring: str) -> None:
     for path in python_files(ring):
         text = path.read_text()
         assert "from __future__ import annotations" not in text, path
-        assert "TYPE_CHECKING" not in text, path
+        is_read_by_dagster = ring != "resources" or "ConfigurableResource" in text
+        assert not (is_read_by_dagster and "TYPE_CHECKING" in text), path
 
 
 def test_the_code_location_loads_without_environment_network_or_heavy_libraries(tmp_path: Path) -> None:

@@ -11,9 +11,7 @@ import dagster as dg
 import polars as pl
 import pytest
 
-import sensors.build_stale_days
-import sensors.train_when_due
-from assets.house import key_of
+from assets.graph.tables import key_of
 from intelligence.layers import WATCH
 from intelligence.risk import due
 from intelligence.tables import Table
@@ -100,8 +98,7 @@ class Night(House):
 @pytest.fixture
 def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
     made = Night(tmp_path / "product")
-    for module in (sensors.build_stale_days, sensors.train_when_due):
-        monkeypatch.setattr(module, "today_of_product", lambda: made.today)
+    made.today = FIRST
     # So small a product lacks evidence at first; the calendar is not to train before drift does.
     monkeypatch.setattr(due, "RETRY_DAYS", 28)
     yield made

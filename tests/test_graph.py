@@ -7,16 +7,22 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from assets.definitions import LAYERS, defs
-from assets.house import PRODUCT, SCHEMA_CHECK, end_of_days, first_day
+from assets.definitions import LAYERS, definitions
+from assets.graph.checks import SCHEMA_CHECK
+from assets.graph.partitions import Calendar
 from intelligence.layers import TABLES, VIEWS
 from intelligence.tables import Days, standard_claims
 from resources.delivery import simulation_folder
+from resources.platform import Platform
+from resources.settings import settings
 from tests.lakes import lake_in
+from tests.platforms import platform_in
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "graph.txt"
 # At 1,280 pixels the table on an asset's page shows so many columns without scrolling.
 MOST_COLUMNS = 5
+PLATFORM = Platform.of(settings())
+defs = definitions(PLATFORM)
 GRAPH = defs.resolve_asset_graph()
 KEYS = sorted(GRAPH.get_all_asset_keys(), key=lambda key: key.path)
 
@@ -81,20 +87,20 @@ def test_the_graph_is_the_one_that_was_reviewed() -> None:
 
 
 def test_the_first_day_is_the_products() -> None:
-    assert str(first_day()) == "2026-05-04"
+    assert str(Calendar.of(PLATFORM).first_day) == "2026-05-04"
 
 
 def test_days_of_a_demo_that_was_longer_once_still_belong_to_the_product(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
-    monkeypatch.setenv("INTELLIGENCE_DATA", str(tmp_path))
-    assert str(end_of_days()) == "2026-08-02"
-    (source,) = PRODUCT.sources
+    platform = platform_in(tmp_path)
+    assert str(Calendar.of(platform).end) == "2026-08-02"
+    (source,) = platform.product.sources
     assert source.simulate is not None
     folder = simulation_folder(source.name, source.simulate, tmp_path / "landing")
     folder.mkdir(parents=True)
     (folder / "2026-08-07.parquet").touch()
-    assert str(end_of_days()) == "2026-08-08"
+    assert str(Calendar.of(platform).end) == "2026-08-08"
 
 
 def test_every_automation_says_what_it_does() -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -9,21 +10,17 @@ import dagster as dg
 import polars as pl
 import pytest
 
-import assets.pipeline
 from assets.definitions import definitions
-from assets.house import ALWAYS, key_of
-from assets.pipeline import brought_up_to_date
-from assets.steps import Step, steps_to_build
+from assets.graph.runner import brought_up_to_date
+from assets.graph.tables import key_of
 from intelligence.layers import DAILY_TABLES, DELIVERED, NEWEST_DAY_TABLES
-from intelligence.tables import Days
+from intelligence.tables import ALWAYS, Days
 from intelligence.telemetry.simulation import SimulationPlan, simulated_day
 from intelligence.telemetry.tables import BATCHES
-from resources.announcer import Announcer
-from resources.drift_reports import DriftReports
 from resources.lake import Lake
-from resources.product_file import ProductFile, product_at
-from resources.registry import Registry
-from tests.lakes import lake_in
+from resources.product_file import product_at
+from resources.services.due import DueService, Step
+from tests.platforms import platform_in
 
 pytestmark = pytest.mark.proof
 
@@ -44,18 +41,12 @@ class Installation:
         (folder / "product.yaml").write_text(
             f"name: Late\nstart: {FIRST}\nsources: [{{name: app, files: '{self.landing}/*.parquet'{of_source}}}]\n"
         )
-        self.lake = lake_in(folder)
-        product_file = ProductFile(path=str(folder / "product.yaml"), landing=str(self.landing))
-        self.registry = Registry(
-            root=str(folder / "mlruns"), cache=str(folder / "models"), state=f"sqlite:///{folder}/state.db"
+        self.platform = platform_in(
+            folder,
+            product_file=folder / "product.yaml",
         )
-        self.defs = definitions(
-            self.lake,
-            product_file,
-            self.registry,
-            DriftReports(root=str(folder / "pages")),
-            Announcer(product_file=product_file.path, state=f"sqlite:///{folder}/state.db", data=str(folder)),
-        )
+        self.lake, self.registry = self.platform.lake, self.platform.registry
+        self.defs = definitions(self.platform)
         self.runs: list[tuple[str, str]] = []
 
     def deliver(self, name: str, events: pl.DataFrame) -> None:
@@ -64,14 +55,14 @@ class Installation:
     def run(self) -> None:
         """Bring everything up to date."""
         self.instance = dg.DagsterInstance.ephemeral()
-        outcome = brought_up_to_date(self.defs, self.lake, self.instance, today=TODAY, listener=lambda *_: None)
+        outcome = brought_up_to_date(self.defs, self.platform, self.instance, today=TODAY, listener=lambda *_: None)
         assert outcome.error is None
         assert not [check for check in outcome.failed_checks if check[2] == "ERROR"]
 
     def build(self) -> None:
         """Take in what is new and build the days; so few days train no model."""
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(assets.pipeline, "model_steps", lambda *_, **__: [])
+            patch.setattr(DueService, "model_steps", lambda *_, **__: [])
             self.run()
 
     def contents(self) -> dict[str, pl.DataFrame]:
@@ -178,7 +169,7 @@ def test_a_late_event_makes_its_own_day_stale_and_later_ones_only_where_windows_
 ) -> None:
     shutil.copytree(Path(orderly.lake.store).parent, tmp_path / "copy")
     lake = Lake(catalog=f"sqlite:{tmp_path}/copy/catalog.sqlite", store=f"{tmp_path}/copy/files")
-    assert steps_to_build(lake, today=TODAY) == []
+    assert replace(orderly.platform, lake=lake).due.steps_to_build(today=TODAY) == []
     lake.commit(
         lambda connection: connection.execute(
             "INSERT INTO telemetry.batches BY NAME SELECT * REPLACE ('late' AS batch_id, [$day] AS days)"
@@ -186,7 +177,11 @@ def test_a_late_event_makes_its_own_day_stale_and_later_ones_only_where_windows_
             {"day": LATE_DAY},
         )
     )
-    reach = {table.path: step.days for step in steps_to_build(lake, today=TODAY) for table in step.tables}
+    reach = {
+        table.path: step.days
+        for step in replace(orderly.platform, lake=lake).due.steps_to_build(today=TODAY)
+        for table in step.tables
+    }
     end = FIRST + timedelta(days=DAYS)
     for table in NEWEST_DAY_TABLES:
         newest = Days(end - timedelta(days=1), end)
@@ -243,7 +238,7 @@ def test_a_day_that_is_not_over_waits(installation: Installation, days: dict[dat
     installation.run()
     assert installation.lake.frame("SELECT max(event_date) FROM telemetry.events").item() == TODAY
     assert installation.lake.frame("SELECT max(event_date) FROM warehouse.fact_sessions").item() == FIRST
-    assert all(step.days.end <= TODAY for step in steps_to_build(installation.lake, today=TODAY) if step.days)
+    assert all(step.days.end <= TODAY for step in installation.platform.due.steps_to_build(today=TODAY) if step.days)
 
 
 def test_an_empty_folder_is_an_empty_lake_and_no_error(installation: Installation) -> None:
@@ -252,6 +247,6 @@ def test_an_empty_folder_is_an_empty_lake_and_no_error(installation: Installatio
         table.path: installation.lake.inspected(table, (), ALWAYS).row_count for table in (*DELIVERED, *DAILY_TABLES)
     }
     assert counted == {**dict.fromkeys(counted, 0), "warehouse.fact_events": None}
-    assert steps_to_build(installation.lake, today=TODAY) == []
+    assert installation.platform.due.steps_to_build(today=TODAY) == []
     assert Step(DELIVERED).days is None
     assert product_at.cache_info().currsize > 0

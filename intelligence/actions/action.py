@@ -45,6 +45,11 @@ class Action:
         return key_of(self.decision_id, self.kind, self.target)
 
     @property
+    def identity(self) -> tuple[str, str, str]:
+        """Return episode, kind and target: what is not asked for twice, however the decision is worded."""
+        return (self.episode, str(self.kind), self.target)
+
+    @property
     def episode_key(self) -> str:
         """Return the key of the episode for services that gather messages by one."""
         return key_of("episode", self.episode)

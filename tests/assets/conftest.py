@@ -18,7 +18,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
 
 
 @pytest.fixture
-def site(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Site:
+def site(tmp_path: Path, registry: Registry) -> Site:
     """Return an installation with a bad release, where the policy may do everything by itself."""
-    at_level(monkeypatch, "auto")
-    return Site(tmp_path, registry)
+    made = Site(tmp_path, registry)
+    at_level(made, "auto")
+    return made

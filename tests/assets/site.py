@@ -5,23 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pytest
 
-import assets.acting
-import assets.deciding
-import assets.steps
-from assets.acting import acted
-from assets.deciding import decisions_of
-from assets.house import PRODUCT
 from intelligence.actions.flags import exposure
 from intelligence.decisions.ladder import Level
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.tables import Days
-from resources.announcer import Announcer
 from resources.registry import Registry
-from resources.settings import ROOT
 from tests.intelligence.decisions.day_of_evidence import DAY, sources
-from tests.lakes import lake_in
+from tests.platforms import platform_in, ruled_by
 
 FLAG = "quiz"
 
@@ -30,11 +21,9 @@ class Site:
     """A lake in which release 3.2.0 on ios breaks quiz, with a champion, flags and an outbox."""
 
     def __init__(self, folder: Path, registry: Registry) -> None:
-        self.folder, self.registry = folder, registry
-        self.lake = lake_in(folder)
-        self.announcer = Announcer(
-            product_file=str(ROOT / "product.yaml"), state=f"sqlite:///{folder}/state.db", data=str(folder)
-        )
+        self.folder = folder
+        self.platform = platform_in(folder, registry=registry)
+        self.registry, self.lake, self.announcer = registry, self.platform.lake, self.platform.announcer
         self._fill()
 
     def _fill(self) -> None:
@@ -79,12 +68,12 @@ class Site:
         self.lake.commit(insert)
 
     def decide(self, day: date = DAY) -> pl.DataFrame:
-        found = decisions_of(self.lake, self.registry, self.announcer, day)
+        found = self.platform.decisions.decisions_of(day)
         self.lake.replace(FEATURE_DECISIONS, Days(day, day + timedelta(days=1)), "FROM found", frames={"found": found})
         return found
 
     def act(self) -> pl.DataFrame:
-        return acted(self.lake, self.announcer)[0]
+        return self.platform.actions.acted()[0]
 
     def exposure(self) -> float | None:
         file, _ = self.announcer.flags([FLAG])
@@ -103,12 +92,10 @@ class Site:
         return DAY + timedelta(days=1)
 
 
-def at_level(monkeypatch: pytest.MonkeyPatch, level: Level, **changes: Any) -> None:
-    decisions = PRODUCT.decisions.at_level(level).model_copy(update=changes)
-    product = PRODUCT.model_copy(update={"decisions": decisions})
-    for module in (assets.deciding, assets.acting, assets.steps):
-        if hasattr(module, "PRODUCT"):
-            monkeypatch.setattr(module, "PRODUCT", product)
+def at_level(site: Site, level: Level, **changes: Any) -> None:
+    """Let every kind of action be at this level from now on, with other `changes` of the policy."""
+    decisions = site.platform.product.decisions.at_level(level).model_copy(update=changes)
+    site.platform = ruled_by(site.platform, decisions=decisions)
 
 
 def of_quiz(decisions: pl.DataFrame) -> dict[str, Any]:

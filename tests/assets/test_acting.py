@@ -8,11 +8,8 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-import assets.steps
-from assets.acting import is_left_behind, outcome_rows, shown_actions
-from assets.house import ALWAYS
 from intelligence.actions.tables import ACTION_LOG
-from intelligence.tables import Days
+from intelligence.tables import ALWAYS, Days
 from resources.state_tables import OUTBOX
 from resources.twins.recorded import recorded_messages
 from tests.assets.site import FLAG, Site, at_level, of_quiz
@@ -20,9 +17,9 @@ from tests.intelligence.decisions.day_of_evidence import DAY
 
 
 @pytest.fixture
-def waiting(site: Site, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+def waiting(site: Site) -> dict[str, Any]:
     """Return the action on the flag that waits for a person."""
-    at_level(monkeypatch, "approve")
+    at_level(site, "approve")
     site.decide()
     return site.act().filter(target="flags").row(0, named=True)
 
@@ -44,7 +41,7 @@ def test_a_pause_holds_before_the_next_delivery_and_an_undo_brings_the_flag_back
     site.decide()
     assert site.act().filter(target="flags")["standing"].to_list() == ["approved"]
     assert site.exposure() == 1.0
-    assert any("feature:quiz" in note for note in shown_actions(site.announcer, limit=5).notes)
+    assert any("feature:quiz" in note for note in site.platform.actions.shown_actions(limit=5).notes)
     site.announcer.outbox().resumed("feature:quiz", actor="ada", reason="over")
     done = site.act().filter(target="flags").row(0, named=True)
     assert (done["standing"], site.exposure()) == ("confirmed", 0.0)
@@ -55,42 +52,40 @@ def test_a_pause_holds_before_the_next_delivery_and_an_undo_brings_the_flag_back
     assert site.act().filter(target="flags")["standing"].to_list() == ["undone"], "what a person took back stays so"
 
 
-def test_what_waits_on_the_word_of_a_policy_that_was_lowered_meanwhile_is_not_sent(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_waits_on_the_word_of_a_policy_that_was_lowered_meanwhile_is_not_sent(site: Site) -> None:
     site.decide()
     site.announcer.outbox().paused("everything", actor="ada", reason="a demo")
     assert set(site.act()["standing"]) == {"approved"}
-    at_level(monkeypatch, "shadow")
+    at_level(site, "shadow")
     site.announcer.outbox().resumed("everything", actor="ada", reason="over")
     assert set(site.act()["standing"]) == {"expired"}
     assert (site.exposure(), recorded_messages(site.folder)) == (1.0, [])
 
 
 def test_what_a_person_has_approved_is_sent_whatever_the_policy_may_do_since(
-    site: Site, waiting: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    site: Site, waiting: dict[str, Any]
 ) -> None:
     site.announcer.outbox().approved(waiting["action_id"], actor="ada", reason="seen")
-    at_level(monkeypatch, "shadow")
+    at_level(site, "shadow")
     assert site.act().filter(target="flags")["standing"].to_list() == ["confirmed"]
 
 
 def test_a_process_that_was_killed_between_deciding_and_planning_leaves_work_for_the_next(site: Site) -> None:
     site.decide()
-    assert is_left_behind(site.lake, DAY), "nothing was planned yet"
+    assert site.platform.actions.is_left_behind(DAY), "nothing was planned yet"
     kept(site, site.act())
-    assert not is_left_behind(site.lake, DAY)
-    assert not is_left_behind(site.lake, DAY + timedelta(days=1)), "a day without decisions asks for nothing"
+    assert not site.platform.actions.is_left_behind(DAY)
+    assert not site.platform.actions.is_left_behind(DAY + timedelta(days=1)), "a day without decisions asks for nothing"
 
 
 def test_what_waits_to_be_sent_is_taken_up_by_the_next_run(site: Site) -> None:
     site.announcer.outbox().paused("feature:quiz", actor="ada", reason="a demo")
     site.decide()
     kept(site, site.act())
-    assert is_left_behind(site.lake, DAY)
+    assert site.platform.actions.is_left_behind(DAY)
     site.announcer.outbox().resumed("feature:quiz", actor="ada", reason="over")
     kept(site, site.act())
-    assert not is_left_behind(site.lake, DAY)
+    assert not site.platform.actions.is_left_behind(DAY)
 
 
 def test_a_store_of_actions_that_was_lost_beside_the_lake_sends_nothing_again(site: Site) -> None:
@@ -128,10 +123,8 @@ def test_what_a_person_did_to_a_flag_while_an_approval_waited_wins_and_locks_the
     assert [lock.flag for lock in record.locks()] == [FLAG]
 
 
-def test_what_nobody_approved_in_time_is_asked_for_again_on_the_next_day_and_once(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    at_level(monkeypatch, "approve")
+def test_what_nobody_approved_in_time_is_asked_for_again_on_the_next_day_and_once(site: Site) -> None:
+    at_level(site, "approve")
     site.decide()
     site.act()
     outbox = site.announcer.outbox()
@@ -157,20 +150,18 @@ def test_an_outcome_needs_days_and_controls_before_it_says_anything(site: Site) 
             connection.execute("INSERT INTO actions.action_log BY NAME FROM log"),
         )
     )
-    found = outcome_rows(site.lake)
+    found = site.platform.outcomes.rows()
     assert found["verdict"].to_list() == ["not enough evidence"] * found.height
     assert found.filter(kind="rollback").height == 1
 
 
-def test_a_day_that_was_decided_anew_by_another_policy_is_not_decided_again_for_what_was_acted_on(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_day_that_was_decided_anew_by_another_policy_is_not_decided_again_for_what_was_acted_on(site: Site) -> None:
     newest = Days(DAY, DAY + timedelta(days=1))
     site.decide()
     kept(site, site.act())
-    assert not assets.steps.decided_by_another_policy(site.lake, newest)
-    at_level(monkeypatch, "shadow")
-    assert assets.steps.decided_by_another_policy(site.lake, newest)
+    assert not site.platform.due.decided_by_another_policy(newest)
+    at_level(site, "shadow")
+    assert site.platform.due.decided_by_another_policy(newest)
     versions = set(site.decide()["policy_version"])
     assert len(versions) == 2, "the decision that was acted on stays as it was made"
-    assert not assets.steps.decided_by_another_policy(site.lake, newest)
+    assert not site.platform.due.decided_by_another_policy(newest)

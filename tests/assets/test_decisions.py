@@ -8,12 +8,9 @@ import dagster as dg
 import pytest
 
 from assets.definitions import definitions
-from assets.house import key_of
+from assets.graph.tables import key_of
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.layers import ACT
-from resources.drift_reports import DriftReports
-from resources.product_file import ProductFile
-from resources.settings import ROOT
 from resources.twins.recorded import recorded_messages
 from tests.assets.site import FLAG, Site, at_level, of_quiz
 from tests.intelligence.decisions.day_of_evidence import DAY
@@ -37,18 +34,18 @@ def test_a_bad_release_is_rolled_back_read_back_and_told_once(site: Site) -> Non
     assert len(recorded_messages(site.folder)) == 1
 
 
-def test_in_shadow_nothing_is_planned_and_nothing_is_touched(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    at_level(monkeypatch, "shadow")
+def test_in_shadow_nothing_is_planned_and_nothing_is_touched(site: Site) -> None:
+    at_level(site, "shadow")
     assert of_quiz(site.decide())["action"] == "rollback"
     assert site.act().is_empty()
     assert site.exposure() == 1.0
     assert recorded_messages(site.folder) == []
 
 
-def test_another_policy_on_the_same_day_sends_no_second_action(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_policy_on_the_same_day_sends_no_second_action(site: Site) -> None:
     first = of_quiz(site.decide())
     before = site.act().filter(target="flags")
-    at_level(monkeypatch, "auto", harm_per_user=2.0)
+    at_level(site, "auto", harm_per_user=2.0)
     site.lake.commit(lambda connection: connection.execute(f"DELETE FROM {FEATURE_DECISIONS.path}"))
     second = of_quiz(site.decide())
     assert second["decision_id"] != first["decision_id"]
@@ -56,9 +53,7 @@ def test_another_policy_on_the_same_day_sends_no_second_action(site: Site, monke
 
 
 @pytest.mark.proof
-def test_a_backfill_through_the_graph_writes_records_and_sends_nothing(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_backfill_through_the_graph_writes_records_and_sends_nothing(site: Site) -> None:
     later = DAY + timedelta(days=3)
     site.lake.commit(
         lambda connection: connection.execute(
@@ -67,13 +62,7 @@ def test_a_backfill_through_the_graph_writes_records_and_sends_nothing(
             {"later": later},
         )
     )
-    defs = definitions(
-        site.lake,
-        ProductFile(path=str(ROOT / "product.yaml"), landing=str(site.folder)),
-        site.registry,
-        DriftReports(root=str(site.folder / "pages")),
-        site.announcer,
-    )
+    defs = definitions(site.platform)
     done = defs.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=dg.DagsterInstance.ephemeral(),
         asset_selection=[key_of(table) for table in ACT],
@@ -103,8 +92,8 @@ def test_faulty_telemetry_touches_nothing_and_is_told_once(site: Site) -> None:
 def test_without_a_champion_nothing_is_touched_without_a_person(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_level(monkeypatch, "auto")
     site = Site(tmp_path, registry_in(tmp_path / "empty"))
+    at_level(site, "auto")
     assert of_quiz(site.decide())["level"] == "advise", "no champion and so no drift: two doubts, two steps down"
 
 
@@ -130,14 +119,12 @@ def test_a_file_of_flags_that_cannot_be_used_touches_nothing_and_people_are_told
     assert site.act().height == told.height, "it is told once"
 
 
-def test_a_kind_that_may_act_from_today_on_answers_trouble_that_shadow_only_wrote_down(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    at_level(monkeypatch, "shadow")
+def test_a_kind_that_may_act_from_today_on_answers_trouble_that_shadow_only_wrote_down(site: Site) -> None:
+    at_level(site, "shadow")
     site.decide()
     today = site.next_day()
     assert of_quiz(site.decide(today))["action"] == "monitor", "shadow does not say the same every day"
-    at_level(monkeypatch, "auto")
+    at_level(site, "auto")
     assert of_quiz(site.decide(today))["action"] == "rollback"
     site.act()
     assert site.exposure() == 0.0

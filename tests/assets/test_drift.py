@@ -9,9 +9,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.house import key_of
-from assets.pipeline import Outcome, _follow_drift
-from assets.watching import acted_on
+from assets.graph.runner import Outcome, _follow_drift
+from assets.graph.tables import key_of
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
 from intelligence.layers import WATCH
 from intelligence.risk.predictors import FEATURE_PREDICTORS, names_of
@@ -60,7 +59,9 @@ class Story:
         """Return what came of following the drift as of the newest day of the lake."""
         outcome, newest = Outcome(), self.lake.frame("SELECT max(event_date) AS d FROM metrics.feature_health").item()
         today = newest + timedelta(days=1)
-        _follow_drift(self.installation.defs, self.lake, self.instance, outcome, lambda *_: None, today=today)
+        _follow_drift(
+            self.installation.defs, self.installation.platform, self.instance, outcome, lambda *_: None, today=today
+        )
         assert outcome.error is None
         return outcome
 
@@ -252,7 +253,7 @@ def test_what_moved_only_where_the_platform_acted_is_its_own_doing(
             "UPDATE actions.action_log SET standing = 'undone', changed_at = $day", {"day": touched["day"]}
         )
     )
-    assert acted_on(made.lake, FEATURE_DRIFT, NEWEST - timedelta(days=1)) == touched["features"]
-    assert acted_on(made.lake, FEATURE_DRIFT, NEWEST + timedelta(days=1)) == []
-    assert acted_on(made.lake, USER_DRIFT, NEWEST - timedelta(days=1)) == []
+    assert made.installation.platform.drift.acted_on(FEATURE_DRIFT, NEWEST - timedelta(days=1)) == touched["features"]
+    assert made.installation.platform.drift.acted_on(FEATURE_DRIFT, NEWEST + timedelta(days=1)) == []
+    assert made.installation.platform.drift.acted_on(USER_DRIFT, NEWEST - timedelta(days=1)) == []
     made.close()

@@ -6,10 +6,14 @@ from typing import Any
 
 import dagster as dg
 
-from assets.house import days_of, key_of, materialized, table_asset
+from assets.graph.building import Graph
+from assets.graph.partitions import Calendar, days_of
+from assets.graph.tables import key_of
 from intelligence.warehouse.tables import FACT_VISIT_EVENTS
 from resources.lake import Lake
+from resources.product_file import product_at
 from tests.lakes import lake_in
+from tests.platforms import EXAMPLE
 
 DAYS = [date(2026, 5, day) for day in (4, 5, 6)]
 ONE_EVENT_A_DAY = """
@@ -19,11 +23,14 @@ ONE_EVENT_A_DAY = """
 """
 
 
-@dg.asset(**table_asset(FACT_VISIT_EVENTS, kinds={"duckdb"}))
+GRAPH = Graph(product_at(EXAMPLE), Calendar(DAYS[0], date(2026, 8, 2), "UTC"))
+
+
+@dg.asset(**GRAPH.table_asset(FACT_VISIT_EVENTS, kinds={"duckdb"}))
 def visits(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
     days = days_of(context)
     written = lake.replace(FACT_VISIT_EVENTS, days, ONE_EVENT_A_DAY)
-    return materialized(
+    return GRAPH.materialized(
         lake, FACT_VISIT_EVENTS, days, written=written, picture=dg.MetadataValue.md("a picture"), note="a note"
     )
 

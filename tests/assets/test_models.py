@@ -13,25 +13,18 @@ import pytest
 from dagster._core.test_utils import create_run_for_test
 from filelock import FileLock
 
-import assets.pipeline
+import assets.graph.runner
 from assets.definitions import definitions
-from assets.models import CAUSE_TAG
-from assets.pipeline import rescored, trained_anew
-from assets.requests import MOST_ATTEMPTS
-from assets.steps import model_steps
+from assets.graph.requests import CAUSE_TAG, MOST_ATTEMPTS
+from assets.graph.runner import rescored, trained_anew
 from intelligence.layers import WATCH
 from intelligence.risk.model import Linear, Platt, RiskModel
 from intelligence.risk.predictors import FEATURE_PREDICTORS, names_of
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_TRAINING
 from intelligence.tables import Days
-from resources.announcer import Announcer
-from resources.drift_reports import DriftReports
 from resources.model_versions import LoggedTraining
-from resources.product_file import ProductFile
-from resources.registry import Registry
-from resources.settings import ROOT
 from sensors.follow_champion import follow_champion
-from tests.lakes import lake_in
+from tests.platforms import platform_in
 
 pytestmark = pytest.mark.proof
 
@@ -46,17 +39,9 @@ class Installation:
     """A lake with a panel and health in which a rise of errors foretells degradation, and an empty registry."""
 
     def __init__(self, folder: Path) -> None:
-        self.lake = lake_in(folder)
-        self.registry = Registry(
-            root=str(folder / "mlruns"), cache=str(folder / "models"), state=f"sqlite:///{folder}/state.db"
-        )
-        self.defs = definitions(
-            self.lake,
-            ProductFile(path=str(folder / "product.yaml"), landing=str(folder)),
-            self.registry,
-            DriftReports(root=str(folder / "pages")),
-            Announcer(product_file=str(ROOT / "product.yaml"), state=f"sqlite:///{folder}/state.db", data=str(folder)),
-        )
+        self.platform = platform_in(folder)
+        self.lake, self.registry = self.platform.lake, self.platform.registry
+        self.defs = definitions(self.platform)
         self.instance = dg.DagsterInstance.ephemeral(tempdir=str(folder))
 
     def fill(self, length: int = LENGTH) -> None:
@@ -81,7 +66,7 @@ class Installation:
 
     def train(self, cause: str = "test") -> None:
         outcome = trained_anew(
-            self.defs, self.lake, self.instance, today=TODAY, cause=cause, listener=lambda kind, text: None
+            self.defs, self.platform, self.instance, today=TODAY, cause=cause, listener=lambda kind, text: None
         )
         assert outcome.error is None
 
@@ -97,7 +82,7 @@ class Installation:
 
     def tick(self) -> list[dg.RunRequest]:
         """Return what the sensor asks for; nothing where it skips."""
-        resources = {"lake": self.lake, "registry": self.registry}
+        resources = {"lake": self.lake, "registry": self.registry, "models": self.platform.models}
         with dg.build_sensor_context(instance=self.instance, resources=resources) as context:
             result = follow_champion(context)
         return result if isinstance(result, list) else []
@@ -137,7 +122,7 @@ def foretold(length: int) -> tuple[pl.DataFrame, pl.DataFrame]:
 def without_pages() -> Iterator[None]:
     """Champions are looked after and decided on as always; tests/assets/test_drift.py opens the pages."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(assets.pipeline, "WATCH", WATCH[:-1])
+        patch.setattr(assets.graph.runner, "WATCH", WATCH[:-1])
         yield
 
 
@@ -158,7 +143,7 @@ def once_trained(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Inst
     with FileLock(original.with_suffix(".lock")), pytest.MonkeyPatch.context() as patch:
         if not whole.exists():
             original.mkdir()
-            patch.setattr(assets.pipeline, "WATCH", WATCH[:-1])
+            patch.setattr(assets.graph.runner, "WATCH", WATCH[:-1])
             made = Installation(original)
             made.fill()
             made.train()
@@ -214,9 +199,9 @@ def test_a_second_training_on_the_same_data_gives_the_same_version_and_decides_n
 def test_a_gate_that_was_killed_after_moving_the_alias_is_taken_up_by_the_next_training(trained: Installation) -> None:
     verdict = trained.lake.frame("FROM risk.feature_verdict").drop("lake_snapshot")
     trained.lake.commit(lambda connection: connection.execute("DELETE FROM risk.feature_verdict"))
-    assert [step.cause for step in model_steps(trained.lake, today=TODAY) if FEATURE_TRAINING in step.tables] == [
-        "no model was trained yet"
-    ]
+    assert [
+        step.cause for step in trained.platform.due.model_steps(today=TODAY) if FEATURE_TRAINING in step.tables
+    ] == ["no model was trained yet"]
     trained.train()
     assert trained.lake.frame("FROM risk.feature_verdict").drop("lake_snapshot").equals(verdict)
     assert len(trained.registry.history(MODEL)) == 1
@@ -271,9 +256,7 @@ def test_scores_follow_the_alias_and_a_revert_brings_the_old_ones_back_exactly(i
     if installation.registry.champion(MODEL).version != newest:
         # Fourteen more days are too few for the gate to find it ahead.
         installation.registry.promoted(MODEL, newest, actor="ada", cause="promoted by hand", reason="newer")
-        rescored(
-            installation.defs, installation.lake, installation.registry, installation.instance, listener=lambda *_: None
-        )
+        rescored(installation.defs, installation.platform, installation.instance, listener=lambda *_: None)
     champion = installation.registry.champion(MODEL)
     assert installation.instance.get_run_by_id(champion.tags["dagster.run_id"]).tags[CAUSE_TAG] == "more days"
     first = champion.version
@@ -291,17 +274,13 @@ def test_scores_follow_the_alias_and_a_revert_brings_the_old_ones_back_exactly(i
     assert second.run_key != request.run_key, "a run that failed is asked for again"
     move = installation.registry.history(MODEL)[-1]
     assert (move.to_version, move.actor) == (other, "a person in MLflow")
-    rescored(
-        installation.defs, installation.lake, installation.registry, installation.instance, listener=lambda *_: None
-    )
+    rescored(installation.defs, installation.platform, installation.instance, listener=lambda *_: None)
     assert set(installation.scores()["model_version"]) == {int(other)}
     assert installation.tick() == []
     installation.registry.reverted(MODEL, actor="ada", reason="too nervous")
     (back,) = installation.tick()
     assert back.run_key != request.run_key
-    rescored(
-        installation.defs, installation.lake, installation.registry, installation.instance, listener=lambda *_: None
-    )
+    rescored(installation.defs, installation.platform, installation.instance, listener=lambda *_: None)
     assert installation.scores().equals(before)
 
 
@@ -329,7 +308,7 @@ def test_too_little_history_is_a_verdict_and_no_failure(installation: Installati
 
 def test_trainings_fall_due_by_absence_age_and_new_predictors_only(trained: Installation) -> None:
     def due(today: date) -> list[str | None]:
-        return [step.cause for step in model_steps(trained.lake, today=today) if FEATURE_TRAINING in step.tables]
+        return [step.cause for step in trained.platform.due.model_steps(today=today) if FEATURE_TRAINING in step.tables]
 
     assert due(TODAY) == []
     trained.lake.commit(

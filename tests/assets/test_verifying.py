@@ -7,27 +7,26 @@ from typing import Any
 
 import pytest
 
-import assets.verifying
-from assets.acting import outcome_rows
-from assets.house import ALWAYS, PRODUCT
-from assets.verifying import LOOKED_AFTER_DAYS, doubted
 from intelligence.actions.tables import ACTION_LOG
 from intelligence.product import Source
+from intelligence.tables import ALWAYS
 from resources.delivery import simulation_folder
 from resources.registry import Registry
+from resources.services.verification import LOOKED_AFTER_DAYS
 from resources.twins.recorded import recorded_messages
 from tests.assets.site import FLAG, Site, at_level
 from tests.intelligence.decisions.day_of_evidence import DAY
+from tests.platforms import ruled_by
 
 USUAL = 300
 NEXT = DAY + timedelta(days=1)
 
 
 @pytest.fixture
-def site(tmp_path: Path, registry: Registry, monkeypatch: pytest.MonkeyPatch) -> Site:
+def site(tmp_path: Path, registry: Registry) -> Site:
     """Return an installation on which quiz was rolled back after a usual week, before the next day was made."""
-    at_level(monkeypatch, "auto")
     made = Site(tmp_path, registry)
+    at_level(made, "auto")
     made.decide()
     made.act()
     for number in range(7):
@@ -81,7 +80,7 @@ def test_a_rollback_that_nobody_followed_is_unconfirmed_told_once_in_its_thread_
     site.lake.replace(ACTION_LOG, ALWAYS, "FROM entries", frames={"entries": again})
     claim = next(claim for claim in ACTION_LOG.claims if claim.name == "every_action_has_come_to_an_end")
     assert site.lake.frame(claim.contradictions)["action_id"].to_list() == [row["action_id"]]
-    assert outcome_rows(site.lake).is_empty(), "nobody can say what came of an action of which nobody can tell"
+    assert site.platform.outcomes.rows().is_empty(), "nobody can say what came of an action of which nobody can tell"
 
 
 def test_a_rollback_that_shows_stays_confirmed_and_nobody_is_told(site: Site) -> None:
@@ -95,45 +94,42 @@ def test_a_rollback_that_shows_stays_confirmed_and_nobody_is_told(site: Site) ->
 
 def test_a_faulty_day_doubts_nothing_and_the_next_sound_one_does(site: Site) -> None:
     add_day(site, NEXT, USUAL, verdict="partial")
-    assert doubted(site.lake, site.announcer) == []
+    assert site.platform.verification.doubted() == []
     add_day(site, NEXT + timedelta(days=1), USUAL, verdict="unknown")
-    assert doubted(site.lake, site.announcer) == []
+    assert site.platform.verification.doubted() == []
     add_day(site, NEXT + timedelta(days=2), USUAL)
-    assert doubted(site.lake, site.announcer) == [flag_action(site).id]
+    assert site.platform.verification.doubted() == [flag_action(site).id]
 
 
 def test_a_day_that_was_made_before_the_change_is_none_after_it(site: Site) -> None:
     add_day(site, NEXT, USUAL, hours=-1)
-    assert doubted(site.lake, site.announcer) == []
+    assert site.platform.verification.doubted() == []
 
 
 def test_a_lake_that_was_filled_anew_makes_no_day_younger(site: Site) -> None:
     add_day(site, NEXT, USUAL)
-    (simulator,) = PRODUCT.sources
+    (simulator,) = site.platform.product.sources
     assert simulator.simulate
     file = simulation_folder(simulator.name, simulator.simulate, site.folder / "landing") / f"{NEXT}.parquet"
     file.parent.mkdir(parents=True)
     file.touch()
     os.utime(file, (0, 0))
-    assert doubted(site.lake, site.announcer) == []
+    assert site.platform.verification.doubted() == []
 
 
-def test_where_days_happen_by_themselves_only_those_after_the_change_count(
-    site: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files = PRODUCT.model_copy(update={"sources": (Source(name="app", files=("events/*.csv",)),)})
-    monkeypatch.setattr(assets.verifying, "PRODUCT", files)
+def test_where_days_happen_by_themselves_only_those_after_the_change_count(site: Site) -> None:
+    site.platform = ruled_by(site.platform, sources=(Source(name="app", files=("events/*.csv",)),))
     add_day(site, NEXT, USUAL)
-    assert doubted(site.lake, site.announcer) == []
+    assert site.platform.verification.doubted() == []
     add_day(site, datetime.now(UTC).date() + timedelta(days=1), USUAL)
-    assert doubted(site.lake, site.announcer) == [flag_action(site).id]
+    assert site.platform.verification.doubted() == [flag_action(site).id]
 
 
 def test_what_a_person_found_is_not_doubted_again(site: Site) -> None:
     add_day(site, NEXT, USUAL)
-    assert doubted(site.lake, site.announcer) == [flag_action(site).id]
+    assert site.platform.verification.doubted() == [flag_action(site).id]
     site.announcer.outbox().settled(flag_action(site).id, happened=True, actor="ada", reason="a cache")
-    assert doubted(site.lake, site.announcer) == []
+    assert site.platform.verification.doubted() == []
     assert flag_action(site).standing == "confirmed"
 
 
@@ -173,11 +169,11 @@ def outlive(site: Site) -> None:
 def test_an_action_that_does_not_stand_as_it_was_left_is_not_judged(site: Site, meanwhile: Any) -> None:
     add_day(site, NEXT, USUAL)
     meanwhile(site)
-    assert doubted(site.lake, site.announcer) == []
+    assert site.platform.verification.doubted() == []
 
 
 def test_an_action_that_was_undone_is_not_judged(site: Site) -> None:
     undo(site)
     site.act()
     add_day(site, NEXT, USUAL)
-    assert doubted(site.lake, site.announcer) == []
+    assert site.platform.verification.doubted() == []

@@ -318,7 +318,7 @@ def test_a_stop_by_the_person_says_how_to_go_on(run: Run, home: Path, monkeypatc
     def stopped(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("assets.pipeline.brought_up_to_date", stopped)
+    monkeypatch.setattr("assets.graph.runner.brought_up_to_date", stopped)
     said = run("ingest")
     assert said.code == 130
     assert f"`{calling(home)} ingest` goes on from there" in said.err

@@ -2,17 +2,20 @@
 
 import dagster as dg
 
-from assets.definitions import SETTINGS, defs
-from assets.pipeline import brought_up_to_date
-from assets.steps import today_of_product
-from resources.builds import definition_version
-from resources.lake import Lake
-from resources.product_file import product_at
+from assets.definitions import definitions
+from assets.graph.runner import brought_up_to_date
+from resources.mlflow_store import quiet_environment
+from resources.platform import Platform
+from resources.settings import settings
 
-product = product_at(SETTINGS.product_file)
-lake = Lake.of(SETTINGS, version=definition_version(product), timezone=product.timezone)
+quiet_environment()
+platform = Platform.of(settings())
 outcome = brought_up_to_date(
-    defs, lake, dg.DagsterInstance.ephemeral(), today=today_of_product(), listener=lambda kind, text: None
+    definitions(platform),
+    platform,
+    dg.DagsterInstance.ephemeral(),
+    today=platform.due.today_of_product(),
+    listener=lambda kind, text: None,
 )
 if outcome.error:
     raise SystemExit(outcome.error)

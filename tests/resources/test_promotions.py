@@ -11,19 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.retraining import told_of_overruled
 from intelligence import cli
 from intelligence.errors import ModelError
 from intelligence.risk.versions import Move
-from resources.announcer import Announcer
 from resources.faults import PROMOTION_FAULT_POINTS
 from resources.mlflow_store import client_of
 from resources.model_versions import REVERT
+from resources.platform import Platform
 from resources.promotions import former_champion
 from resources.registry import Registry
 from resources.settings import ROOT
 from resources.state import state_at
 from resources.twins.recorded import recorded_messages
+from tests.platforms import platform_in
 from tests.programs.models import registered
 
 NAME = "feature_risk"
@@ -170,29 +170,28 @@ def test_a_store_that_vanished_is_no_removed_alias(three: Registry) -> None:
     assert len(three.history(NAME)) == 1
 
 
-def announcer_in(registry: Registry) -> Announcer:
-    folder = Path(registry.root).parent
-    return Announcer(product_file=str(ROOT / "product.yaml"), state=registry.state, data=str(folder))
+def platform_over(registry: Registry) -> Platform:
+    return platform_in(Path(registry.root).parent, registry=registry)
 
 
 @pytest.mark.parametrize("in_mlflow", [False, True], ids=["by promote", "in MLflow"])
 def test_a_champion_against_its_verdict_is_told_once_and_stays_in_the_history(three: Registry, in_mlflow: bool) -> None:
     three.tagged(NAME, "1", {"verdict": "promote", "verdict_reason": "It ranks better."})
     three.tagged(NAME, "2", {"verdict": "reject", "verdict_reason": "It ranks worse beyond chance."})
-    announcer = announcer_in(three)
-    assert told_of_overruled(three, announcer) == []
+    retraining = platform_over(three).retraining
+    assert retraining.told_of_overruled() == []
     promote(three, "1")
-    assert told_of_overruled(three, announcer) == [], "the gate let it pass"
+    assert retraining.told_of_overruled() == [], "the gate let it pass"
     if in_mlflow:
         moved_by_hand(three, "2")
     else:
         promote(three, "2", reason="I know better")
-    assert told_of_overruled(three, announcer) == ["Feature risk: version 2 was made champion against its verdict"]
+    assert retraining.told_of_overruled() == ["Feature risk: version 2 was made champion against its verdict"]
     three.tagged(NAME, "2", {"verdict": "promote", "verdict_reason": "Judged anew."})
-    assert told_of_overruled(three, announcer) == []
+    assert retraining.told_of_overruled() == []
     last = three.history(NAME)[-1]
     assert (last.overruled, last.gate_reason) == ("reject", "It ranks worse beyond chance."), "as it was said then"
-    (message,) = recorded_messages(Path(announcer.data))
+    (message,) = recorded_messages(Path(three.root).parent)
     assert "the gate rejected version 2. It ranks worse beyond chance." in message.text
     assert "Back to version 1: intelligence revert feature_risk" in message.text
 
@@ -202,8 +201,7 @@ def test_the_answer_of_promote_and_revert_says_what_the_gate_had_said(
 ) -> None:
     for version, verdict in (("1", "promote"), ("2", "hold")):
         three.tagged(NAME, version, {"verdict": verdict, "verdict_reason": f"So it is with {version}."})
-    monkeypatch.setattr(cli, "_registry", lambda: three)
-    monkeypatch.setattr(cli, "_announcer", lambda: announcer_in(three))
+    monkeypatch.setattr(cli, "_platform", lambda: platform_over(three))
     monkeypatch.setattr(cli, "_score_anew", lambda: None)
     cli.promote(NAME, "1")
     assert "gate" not in capsys.readouterr().out
@@ -211,18 +209,18 @@ def test_the_answer_of_promote_and_revert_says_what_the_gate_had_said(
     assert "Against its verdict: the gate held back version 2. So it is with 2." in capsys.readouterr().out
     cli.revert(NAME)
     assert "gate" not in capsys.readouterr().out
-    assert told_of_overruled(three, announcer_in(three)) == [], "it was told at once"
+    assert platform_over(three).retraining.told_of_overruled() == [], "it was told at once"
     assert len(recorded_messages(Path(three.root).parent)) == 1
 
 
 def test_each_move_against_a_verdict_is_told_and_none_without(three: Registry) -> None:
-    announcer = announcer_in(three)
+    retraining = platform_over(three).retraining
     for version, verdict in (("1", "promote"), ("2", "hold")):
         three.tagged(NAME, version, {"verdict": verdict})
     for version in "1213":
         promote(three, version)
     client_of(three.uri).delete_registered_model_alias(NAME, "champion")
-    titles = told_of_overruled(three, announcer)
+    titles = retraining.told_of_overruled()
     assert [title.split("was made champion ")[1] for title in titles] == ["against its verdict", "without a verdict"]
     assert [move.overruled for move in three.history(NAME)] == [None, "hold", None, "unjudged", None]
 
@@ -230,7 +228,7 @@ def test_each_move_against_a_verdict_is_told_and_none_without(three: Registry) -
 def test_a_silent_mlflow_keeps_nobody_from_hearing_of_what_was_recorded(three: Registry) -> None:
     promote(three, "1")
     Path(three.root, "mlflow.db").write_bytes(b"no database")
-    told = told_of_overruled(three, announcer_in(three))
+    told = platform_over(three).retraining.told_of_overruled()
     assert told == ["Feature risk: version 1 was made champion without a verdict"]
 
 
@@ -242,7 +240,7 @@ def test_a_history_that_a_former_version_wrote_opens_and_overrules_nothing(three
     state.close()
     (move,) = three.history(NAME)
     assert (move.to_version, move.overruled, move.gate_reason) == ("1", None, "")
-    assert told_of_overruled(three, announcer_in(three)) == []
+    assert platform_over(three).retraining.told_of_overruled() == []
 
 
 def moves(actions: list[str | None]) -> list[Move]:

@@ -3,21 +3,21 @@
 import os
 import time
 from collections.abc import Iterable
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as hour
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import polars as pl
 from dagster._core.test_utils import create_run_for_test
 
 from assets.definitions import definitions
+from assets.graph.partitions import Calendar
 from intelligence.telemetry.simulation import SimulationPlan, simulated_day
-from resources.announcer import Announcer
-from resources.drift_reports import DriftReports
 from resources.lake import Lake
-from resources.product_file import ProductFile
-from resources.registry import Registry
-from tests.lakes import lake_in
+from tests.platforms import platform_in
 
 FIRST = date(2026, 5, 4)
 PLAN = SimulationPlan(features=4, events_per_day=150, seed=3, first_day=FIRST)
@@ -30,17 +30,26 @@ class House:
     def __init__(self, folder: Path) -> None:
         self.folder, self.landing = folder, folder / "landing"
         self.landing.mkdir(parents=True)
+        self.today = datetime.now(UTC).date()
         (folder / "product.yaml").write_text(
             f"name: Small\nstart: {FIRST}\nsources: [{{name: app, files: '{self.landing}/*.parquet'}}]\n"
         )
-        self.lake = lake_in(folder)
-        state = f"sqlite:///{folder}/state.db"
-        self.product_file = ProductFile(path=str(folder / "product.yaml"), landing=str(self.landing))
-        self.registry = Registry(root=str(folder / "mlruns"), cache=str(folder / "models"), state=state)
-        self.reports = DriftReports(root=str(folder / "pages"))
-        self.announcer = Announcer(product_file=self.product_file.path, state=state, data=str(folder))
-        self.defs = definitions(self.lake, self.product_file, self.registry, self.reports, self.announcer)
+        self.platform = platform_in(
+            folder, product_file=folder / "product.yaml", clock=lambda: datetime.combine(self.today, hour(12), UTC)
+        )
+        self.lake, self.registry, self.reports = (
+            self.platform.lake,
+            self.platform.registry,
+            self.platform.drift_reports,
+        )
+        self.announcer = self.platform.announcer
+        self.calendar: Calendar | None = None
+        self.open()
         self.instance = dg.DagsterInstance.ephemeral(tempdir=str(folder))
+
+    def open(self) -> None:
+        """Define the graph over the platform as it is now."""
+        self.defs = definitions(self.platform)
 
     def deliver(self, days: Iterable[int], *, settled: bool = True) -> None:
         """Write the files of these days into the landing folder, as if it had been a minute ago or just now."""
@@ -58,15 +67,13 @@ class House:
     def settle(self, path: Path) -> None:
         os.utime(path, (time.time() - 90,) * 2)
 
+    def resources(self) -> dict[str, Any]:
+        """Return what sensors and schedules are given."""
+        return {**(self.defs.resources or {}), **({"calendar": self.calendar} if self.calendar else {})}
+
     def tick(self, sensor: dg.SensorDefinition, *, cursor: str | None = None) -> Tick:
         """Return what the sensor asks for, or why for nothing."""
-        named = {
-            "lake": self.lake,
-            "registry": self.registry,
-            "product_file": self.product_file,
-            "drift_reports": self.reports,
-            "announcer": self.announcer,
-        }
+        named = self.resources()
         wanted = {name: named[name] for name in sensor.required_resource_keys}
         with dg.build_sensor_context(instance=self.instance, cursor=cursor, resources=wanted) as context:
             found = sensor(context)
@@ -92,3 +99,5 @@ class House:
         """Open the lake anew, as another process would; runs stay."""
         self.lake.close()
         self.lake = Lake(catalog=self.lake.catalog, store=self.lake.store)
+        self.platform = replace(self.platform, lake=self.lake)
+        self.open()

@@ -1,7 +1,7 @@
 """Days are built step by step in the order of the graph, and never on broken ground."""
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -9,14 +9,12 @@ import dagster as dg
 import pytest
 from dagster._core.test_utils import create_run_for_test
 
-import sensors.build_stale_days
-import sensors.close_the_night
-import sensors.train_when_due
-from assets.house import DAY
+from assets.graph.building import Graph
+from assets.graph.partitions import Calendar
 from intelligence.layers import TRAINED
 from resources.runs import STOPPED_TAG
 from sensors.build_stale_days import build_stale_days
-from sensors.close_the_night import close_the_night
+from sensors.close_the_night import nightly_close
 from sensors.take_in_new_files import take_in_new_files
 from sensors.train_when_due import train_when_due
 from tests.sensors.house import FIRST, House
@@ -26,10 +24,9 @@ TODAY = FIRST + timedelta(days=DAYS)
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
-    for module in (sensors.build_stale_days, sensors.train_when_due, sensors.close_the_night):
-        monkeypatch.setattr(module, "today_of_product", lambda: TODAY)
+def house(tmp_path: Path) -> Iterator[House]:
     made = House(tmp_path / "product")
+    made.today = TODAY
     made.deliver(range(DAYS))
     made.carry_out(made.tick(take_in_new_files)[0])
     yield made
@@ -97,8 +94,8 @@ def test_a_failed_blocking_check_stops_what_stands_on_it_until_it_passes(house: 
 def test_a_check_that_a_killed_run_only_planned_leaves_what_was_found_before(house: House) -> None:
     from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-    from assets.house import key_of
-    from assets.requests import _last_evaluated
+    from assets.graph.requests import _last_evaluated
+    from assets.graph.tables import key_of
     from intelligence.telemetry.tables import BATCHES
 
     key = dg.AssetCheckKey(key_of(BATCHES), "events_are_conserved")
@@ -108,18 +105,17 @@ def test_a_check_that_a_killed_run_only_planned_leaves_what_was_found_before(hou
     assert _last_evaluated(house.instance, never, planned) is None
 
 
-def test_data_from_before_the_first_known_day_asks_for_a_reload_and_no_run(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    later = dg.DailyPartitionsDefinition(start_date=str(FIRST + timedelta(days=1)), timezone="UTC")
-    monkeypatch.setattr(sensors.build_stale_days, "DAY", later)
+def test_data_from_before_the_first_known_day_asks_for_a_reload_and_no_run(house: House) -> None:
+    house.calendar = Calendar(FIRST + timedelta(days=1), None, "UTC")
     assert "reload the code location" in house.tick(build_stale_days)
 
 
 def night(house: House) -> dg.RunRequest | dg.SkipReason:
     # Without `with` the instance stays the one that definitions are loaded by, also when it is gone.
-    with dg.build_schedule_context(instance=nights(house), resources={"lake": house.lake}) as context:
-        return close_the_night(context)
+    schedule, named = nightly_close(Graph.of(house.platform)), house.resources()
+    wanted = {name: named[name] for name in schedule.required_resource_keys}
+    with dg.build_schedule_context(instance=nights(house), resources=wanted) as context:
+        return schedule(context)
 
 
 @cache
@@ -134,7 +130,7 @@ def leave_night(house: House, request: dg.RunRequest, status: dg.DagsterRunStatu
 
 
 @pytest.mark.proof
-def test_from_files_to_scores_by_ticks_alone_and_the_night_is_closed(house: House, monkeypatch: object) -> None:
+def test_from_files_to_scores_by_ticks_alone_and_the_night_is_closed(house: House) -> None:
     assert house.tick(train_when_due) == "Days wait to be built first."
     carried_out(house, build_stale_days)
     assert "Every day is built" in house.tick(build_stale_days)
@@ -151,8 +147,7 @@ def test_from_files_to_scores_by_ticks_alone_and_the_night_is_closed(house: Hous
     house.carry_out(house.tick(take_in_new_files)[0])
     assert "Every day is built" in house.tick(build_stale_days), "the day is not over"
     tomorrow = TODAY + timedelta(days=1)
-    for module in (sensors.build_stale_days, sensors.close_the_night):
-        monkeypatch.setattr(module, "today_of_product", lambda: tomorrow)
+    house.today = tomorrow
     assert {request.partition_key for request in house.tick(build_stale_days)} == {str(TODAY)}
 
     request = night(house)
@@ -166,12 +161,12 @@ def test_from_files_to_scores_by_ticks_alone_and_the_night_is_closed(house: Hous
     assert isinstance(night(house), dg.SkipReason)
     judged = house.lake.frame("SELECT events FROM telemetry.day_quality WHERE event_date = $day", {"day": TODAY})
     assert judged.item() > 0
-    monkeypatch.setattr(sensors.close_the_night, "today_of_product", lambda: tomorrow + timedelta(days=3))
+    house.today = tomorrow + timedelta(days=3)
     missed = night(house)
     assert (missed.tags["dagster/asset_partition_range_start"], missed.partition_key) == (str(tomorrow), None)
 
 
-def test_a_product_whose_data_has_ended_has_no_night_to_close(house: House, monkeypatch: object) -> None:
-    after = date.fromisoformat(DAY.get_partition_keys()[-1]) + timedelta(days=40)
-    monkeypatch.setattr(sensors.close_the_night, "today_of_product", lambda: after)
+def test_a_product_whose_data_has_ended_has_no_night_to_close(house: House) -> None:
+    house.calendar = Calendar(FIRST, TODAY, "UTC")
+    house.today = TODAY + timedelta(days=40)
     assert isinstance(night(house), dg.SkipReason)

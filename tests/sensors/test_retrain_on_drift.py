@@ -3,17 +3,20 @@
 import dagster as dg
 import pytest
 
-from assets.house import PRODUCT
-from assets.requests import EPISODE_TAG
+from assets.graph.requests import EPISODE_TAG
 from sensors.retrain_on_drift import retrain_on_drift
+from tests.platforms import ruled_by
 from tests.sensors.house import House
 from tests.sensors.verdicts import BEGIN, MODEL, Watched
 
 
-@pytest.fixture(autouse=True)
-def _three_days_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    rules = PRODUCT.drift.model_copy(update={"consecutive_days": 3})
-    monkeypatch.setattr("assets.retraining.PRODUCT", PRODUCT.model_copy(update={"drift": rules}))
+@pytest.fixture
+def watched(watched: Watched) -> Watched:
+    """Return a house in which three days in a row are enough."""
+    rules = watched.platform.product.drift.model_copy(update={"consecutive_days": 3})
+    watched.platform = ruled_by(watched.platform, drift=rules)
+    watched.open()
+    return watched
 
 
 def test_before_there_is_a_model_nothing_is_asked_for(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -59,7 +59,7 @@ def test_a_failing_step_is_told_once_until_it_has_succeeded_in_between(watched: 
             dagster_instance=watched.instance,
             dagster_run=result.dagster_run,
             dagster_event=result.get_run_failure_event(),
-            resources={"announcer": watched.announcer},
+            resources={"announcer": watched.announcer, "product_file": watched.platform.product_file},
         ) as context:
             tell_of_failed_runs(context.for_run_failure())
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from assets.house import key_of
+from assets.graph.tables import key_of
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
 from intelligence.layers import ACT, WATCH

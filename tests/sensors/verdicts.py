@@ -1,9 +1,9 @@
 """A champion and verdicts on it, written into the lake as the drift assets would."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
-from assets.watching import watch_frame
 from intelligence.drift.tables import MODEL_WATCH
 from intelligence.tables import Days
 from resources.lake import Lake
@@ -22,6 +22,8 @@ class Watched(House):
     def __init__(self, folder: Path, trained: Installation) -> None:
         super().__init__(folder)
         self.lake, self.registry = trained.lake, trained.registry
+        self.platform = replace(self.platform, lake=self.lake, registry=self.registry)
+        self.open()
         self.write("")
 
     @property
@@ -38,7 +40,7 @@ class Watched(House):
         ]
         if rows:
             days = Days(BEGIN, BEGIN + timedelta(days=len(rows)))
-            self.lake.replace(MODEL_WATCH, days, "FROM found", frames={"found": watch_frame(rows)})
+            self.lake.replace(MODEL_WATCH, days, "FROM found", frames={"found": MODEL_WATCH.frame(rows)})
 
     def _row(self, day: date, state: str, version: int) -> dict[str, object]:
         names = ["slow_rise_7d"] if state == "moved" else []
@@ -57,5 +59,7 @@ class Watched(House):
         }
 
     def restart(self) -> None:
-        """Open the lake anew, as another process would; runs stay."""
+        """Open the lake anew, as another process would; runs stay, and the lake that others use stays open."""
         self.lake = Lake(catalog=self.lake.catalog, store=self.lake.store)
+        self.platform = replace(self.platform, lake=self.lake)
+        self.open()

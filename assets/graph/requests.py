@@ -7,13 +7,14 @@ from datetime import timedelta
 import dagster as dg
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from assets.house import ALWAYS, SCHEMA_CHECK, claims_of, key_of
-from assets.models import CAUSE_TAG
-from assets.steps import Step
+from assets.graph.checks import SCHEMA_CHECK, claims_of
+from assets.graph.tables import key_of
 from intelligence.layers import DELIVERED, TABLES
-from intelligence.tables import Table
+from intelligence.tables import ALWAYS, Table
 from resources.runs import STOPPED_TAG, UNFINISHED, close_orphaned_runs
+from resources.services.due import Step
 
+CAUSE_TAG = "intelligence/cause"
 STEP_TAG = "intelligence/step"
 EPISODE_TAG = "intelligence/episode"
 MOST_ATTEMPTS = 3

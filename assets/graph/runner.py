@@ -8,20 +8,19 @@ from datetime import date, timedelta
 
 import dagster as dg
 
-from assets.house import DAY, PRODUCT, key_of
-from assets.models import CAUSE_TAG, rescorings
-from assets.panels import scores_of
-from assets.retraining import retrainings, told_of_drift, told_of_overruled
-from assets.steps import Step, model_steps, steps_to_build
+from assets.graph.requests import CAUSE_TAG
+from assets.graph.tables import key_of
 from intelligence.drift.episodes import Retraining
 from intelligence.errors import PlatformError
 from intelligence.layers import ACT, DELIVERED, NEWEST_DAY_TABLES, TRAINED, WATCH
 from intelligence.progress import PHASES, Listener, weight
 from intelligence.tables import Days
-from resources.lake import Lake
-from resources.registry import Registry
+from intelligence.telemetry.tables import EVENTS
+from resources.platform import Platform
 from resources.retention import forgotten_runs
 from resources.runs import TERMINAL, close_orphaned_runs, process_tags
+from resources.services.due import Step
+from resources.services.panels import scores_of
 
 
 @dataclass(slots=True)
@@ -45,7 +44,7 @@ class Outcome:
 
 
 def brought_up_to_date(
-    defs: dg.Definitions, lake: Lake, instance: dg.DagsterInstance, *, today: date, listener: Listener
+    defs: dg.Definitions, platform: Platform, instance: dg.DagsterInstance, *, today: date, listener: Listener
 ) -> Outcome:
     """Return what happened when all new files were taken in and every stale day was built.
 
@@ -57,21 +56,21 @@ def brought_up_to_date(
         listener("expect", PHASES)
         listener("plan", ("taking in files", {"delivered": PHASES["taking in files"]}))
         if _ran(defs, instance, Step(DELIVERED), outcome):
-            steps = steps_to_build(lake, today=today)
-            if any(step.days and step.days.start < DAY.start.date() for step in steps):
+            steps = platform.due.steps_to_build(today=today)
+            if any(step.days and step.days.start < _first_day(defs) for step in steps):
                 outcome.calendar_grew = True
                 return outcome
             if _all_ran(defs, instance, steps, outcome, listener, phase="building tables") and _all_ran(
-                defs, instance, model_steps(lake, today=today), outcome, listener
+                defs, instance, platform.due.model_steps(today=today), outcome, listener
             ):
-                _follow_drift(defs, lake, instance, outcome, listener, today=today)
-        forgotten_runs(instance, keep_days=PRODUCT.keep_runs_days)
+                _follow_drift(defs, platform, instance, outcome, listener, today=today)
+        forgotten_runs(instance, keep_days=platform.product.keep_runs_days)
     return outcome
 
 
 def _follow_drift(
     defs: dg.Definitions,
-    lake: Lake,
+    platform: Platform,
     instance: dg.DagsterInstance,
     outcome: Outcome,
     listener: Listener,
@@ -79,14 +78,20 @@ def _follow_drift(
     today: date,
 ) -> None:
     """Train where drift asks for it, and tell people what they have not been told yet."""
-    named = defs.resources or {}
-    newest = lake.newest_complete_day(before=today)
-    for step, found in retrainings(lake, named["registry"], named["drift_reports"]):
+    newest = platform.lake.newest_complete_day(before=today)
+    for step, found in platform.retraining.retrainings():
         if isinstance(found, Retraining) and newest:
             steps = [step, Step((scores_of(step.tables[0]),), newest, step.cause)]
             _all_ran(defs, instance, [*steps, *_after_scores(newest, step.cause)], outcome, listener)
-    outcome.told += told_of_drift(lake, named["announcer"], named["drift_reports"])
-    outcome.told += told_of_overruled(named["registry"], named["announcer"])
+    outcome.told += platform.retraining.told_of_drift()
+    outcome.told += platform.retraining.told_of_overruled()
+
+
+def _first_day(defs: dg.Definitions) -> date:
+    """Return the first day that the definitions know."""
+    days = defs.resolve_asset_graph().get(key_of(EVENTS)).partitions_def
+    assert isinstance(days, dg.TimeWindowPartitionsDefinition)
+    return days.start.date()
 
 
 def _after_scores(days: Days | None, cause: str | None) -> list[Step]:
@@ -94,15 +99,13 @@ def _after_scores(days: Days | None, cause: str | None) -> list[Step]:
     return [Step(WATCH, days, cause), Step(ACT, days, cause)]
 
 
-def rescored(
-    defs: dg.Definitions, lake: Lake, registry: Registry, instance: dg.DagsterInstance, *, listener: Listener
-) -> Outcome:
+def rescored(defs: dg.Definitions, platform: Platform, instance: dg.DagsterInstance, *, listener: Listener) -> Outcome:
     """Return what happened when every table whose newest scores do not come from the champion was scored anew."""
     outcome = Outcome()
     with _listening(listener):
         steps = [
             Step((table,), Days(found.day, found.day + timedelta(days=1)), found.cause)
-            for table, found in rescorings(lake, registry)
+            for table, found in platform.models.rescorings()
         ]
         after = _after_scores(steps[-1].days, steps[-1].cause) if steps else []
         _all_ran(defs, instance, [*steps, *after], outcome, listener)
@@ -110,10 +113,16 @@ def rescored(
 
 
 def trained_anew(
-    defs: dg.Definitions, lake: Lake, instance: dg.DagsterInstance, *, today: date, cause: str, listener: Listener
+    defs: dg.Definitions,
+    platform: Platform,
+    instance: dg.DagsterInstance,
+    *,
+    today: date,
+    cause: str,
+    listener: Listener,
 ) -> Outcome:
     """Return what happened when all models were trained and judged, and the newest day was scored, out of turn."""
-    outcome, newest = Outcome(), lake.newest_complete_day(before=today)
+    outcome, newest = Outcome(), platform.lake.newest_complete_day(before=today)
     with _listening(listener):
         for scores, trained in TRAINED.items() if newest else ():
             steps = [Step(trained, cause=cause), Step((scores,), newest, cause)]

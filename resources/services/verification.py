@@ -1,56 +1,21 @@
 """Whether what was done to flags shows in the telemetry; an action that does not show is doubted, once."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from assets.house import PRODUCT
 from intelligence.actions.action import Kind
 from intelligence.actions.flags import STEP, Document, digest_of
 from intelligence.actions.seen_exposure import BASELINE_DAYS, first_day_after, seen_exposure, still_served
 from intelligence.actions.states import ActionState
 from intelligence.errors import ActionError
+from intelligence.product import Product
 from resources.announcer import Announcer
 from resources.lake import Lake
 
 VERIFIER = "exposure"
 LOOKED_AFTER_DAYS = 14
-
-
-def doubted(lake: Lake, announcer: Announcer) -> list[str]:
-    """Return the ids of confirmed rollbacks and throttles that are unconfirmed now: the telemetry does not show them.
-
-    Only what stands as the platform left it is judged, on days whose telemetry is whole. An action is doubted once: what a
-    person says of it afterwards holds.
-    """
-    outbox, found = announcer.outbox(), []
-    for entry, promised in _claims(lake, announcer):
-        moment = _confirmed_at(outbox.history(entry.id))
-        since = first_day_after(
-            moment, _made(lake, announcer) if PRODUCT.is_simulated() else None, timezone=PRODUCT.timezone
-        )
-        span = {"feature": entry.action.feature, "first": entry.action.day - timedelta(days=BASELINE_DAYS - 1)}
-        seen = seen_exposure(lake.frame(_DAYS, span), decided_on=entry.action.day, since=since, promised=promised)
-        if seen.verdict == "not seen" and _is_doubted(outbox, entry.id, seen.reason):
-            found.append(entry.id)
-    return found
-
-
-def _claims(lake: Lake, announcer: Announcer) -> Iterator[tuple[Any, float]]:
-    """Yield the confirmed actions that claim something of their feature's use, with the part that is to be left of it."""
-    outbox, (file, record) = announcer.outbox(), announcer.flags([])
-    newest: date | None = lake.frame("SELECT max(event_date) AS day FROM metrics.feature_health")["day"][0]
-    entries = [entry for entry in outbox.entries(states=[ActionState.CONFIRMED]) if _is_looked_after(entry, newest)]
-    if not entries:
-        return
-    try:
-        document = file.document()
-    except ActionError:
-        return
-    for entry in entries:
-        promised = _promised(entry, document, record)
-        if promised is not None and VERIFIER not in {line.actor for line in outbox.history(entry.id)}:
-            yield entry, promised
 
 
 def _is_looked_after(entry: Any, newest: date | None) -> bool:
@@ -80,13 +45,6 @@ def _confirmed_at(history: list[Any]) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _made(lake: Lake, announcer: Announcer) -> dict[date, datetime]:
-    """Return when each simulated day was made, or at the latest: a lake may be filled anew, files may be copied."""
-    taken_in = {day: at.replace(tzinfo=UTC) for day, at in lake.frame(_TAKEN_IN).iter_rows()}
-    made = announcer.days_made()
-    return {day: min(at, made.get(day, at)) for day, at in taken_in.items()}
-
-
 def _is_doubted(outbox: Any, action_id: str, reason: str) -> bool:
     try:
         outbox.doubted(action_id, actor=VERIFIER, reason=reason)
@@ -108,3 +66,54 @@ JOIN built USING (event_date)
 LEFT JOIN metrics.fact_feature_metrics AS facts ON facts.event_date = product.event_date AND facts.feature = $feature
 WHERE product.segment = 'all' AND product.event_date >= $first
 """
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationService:
+    """Looks in the telemetry for what was done to flags."""
+
+    product: Product
+    lake: Lake
+    announcer: Announcer
+
+    def doubted(self) -> list[str]:
+        """Return the ids of confirmed rollbacks and throttles that are unconfirmed now: the telemetry does not show them.
+
+        Only what stands as the platform left it is judged, on days whose telemetry is whole. An action is doubted once: what a
+        person says of it afterwards holds.
+        """
+        outbox, found = self.announcer.outbox(), []
+        for entry, promised in self._claims():
+            moment = _confirmed_at(outbox.history(entry.id))
+            since = first_day_after(
+                moment, self._made() if self.product.is_simulated() else None, timezone=self.product.timezone
+            )
+            span = {"feature": entry.action.feature, "first": entry.action.day - timedelta(days=BASELINE_DAYS - 1)}
+            seen = seen_exposure(
+                self.lake.frame(_DAYS, span), decided_on=entry.action.day, since=since, promised=promised
+            )
+            if seen.verdict == "not seen" and _is_doubted(outbox, entry.id, seen.reason):
+                found.append(entry.id)
+        return found
+
+    def _claims(self) -> Iterator[tuple[Any, float]]:
+        """Yield the confirmed actions that claim something of their feature's use, with the part that is to be left of it."""
+        outbox, (file, record) = self.announcer.outbox(), self.announcer.flags([])
+        newest: date | None = self.lake.frame("SELECT max(event_date) AS day FROM metrics.feature_health")["day"][0]
+        entries = [entry for entry in outbox.entries(states=[ActionState.CONFIRMED]) if _is_looked_after(entry, newest)]
+        if not entries:
+            return
+        try:
+            document = file.document()
+        except ActionError:
+            return
+        for entry in entries:
+            promised = _promised(entry, document, record)
+            if promised is not None and VERIFIER not in {line.actor for line in outbox.history(entry.id)}:
+                yield entry, promised
+
+    def _made(self) -> dict[date, datetime]:
+        """Return when each simulated day was made, or at the latest: a lake may be filled anew, files may be copied."""
+        taken_in = {day: at.replace(tzinfo=UTC) for day, at in self.lake.frame(_TAKEN_IN).iter_rows()}
+        made = self.announcer.days_made()
+        return {day: min(at, made.get(day, at)) for day, at in taken_in.items()}

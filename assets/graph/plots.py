@@ -29,6 +29,15 @@ def health_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
 _LAST_DAYS = f"FROM {{}} WHERE event_date >= $end - INTERVAL {SHOWN_DAYS} DAY AND event_date < $end"
 
 
+def watch_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
+    """Return what each champion expected of itself and what came true over the last 90 days."""
+    from intelligence.drift.pictures import watch_picture
+
+    return markdown_picture(
+        "watch", watch_picture(lake.frame(_LAST_DAYS.format("drift.model_watch"), {"end": days.end}))
+    )
+
+
 def markdown_picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:
     """Return the picture as it is shown on an asset's page."""
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -1,0 +1,28 @@
+"""The rule by which an asset follows what it stands on."""
+
+from datetime import timedelta
+
+import dagster as dg
+
+from assets.graph.tables import key_of
+from intelligence.tables import Table
+
+TRY_AGAIN = "0 * * * *"
+
+
+def when_updated(*tables: Table) -> dg.AutomationCondition:
+    """Return the rule that an asset follows these tables, day by day, while no check that it stands on has failed.
+
+    What else it reads may be rebuilt for the whole past without asking for hindsight on it. A run that failed or was
+    killed is asked for again every hour: the update that it was to follow does not come a second time.
+    """
+    rule = dg.AutomationCondition
+    followed = rule.any_deps_updated().allow(dg.AssetSelection.assets(*map(key_of, tables)))
+    failed = rule.execution_failed() & rule.cron_tick_passed(TRY_AGAIN).since_last_handled()
+    return (
+        (followed.since_last_handled() | failed)
+        & ~rule.any_deps_in_progress()
+        & ~rule.in_progress()
+        & rule.in_latest_time_window(timedelta(days=7))
+        & rule.all_deps_blocking_checks_passed()
+    )

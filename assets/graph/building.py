@@ -1,0 +1,97 @@
+"""What the definitions of one product's assets are made with: its product file, its calendar and its checks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import dagster as dg
+
+from assets.graph.checks import check_specs, claims_of
+from assets.graph.partitions import Calendar
+from assets.graph.results import materialized
+from assets.graph.tables import key_of, table_schema
+from intelligence.product import Product
+from intelligence.tables import Claim, Days, Table
+from resources.lake import Lake
+from resources.platform import Platform
+
+# A product whose data goes on is expected to have yesterday in these by the next noon.
+RELIED_ON = ("metrics.feature_health", "metrics.kpi_day", "risk.feature_risk", "drift.model_watch")
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The product and the calendar for which assets are defined."""
+
+    product: Product
+    calendar: Calendar
+
+    @classmethod
+    def of(cls, platform: Platform) -> "Graph":
+        """Return the graph of this platform, with the calendar as it is now."""
+        return cls(platform.product, Calendar.of(platform))
+
+    @cached_property
+    def days(self) -> dg.DailyPartitionsDefinition:
+        """Return the product's days as partitions."""
+        return self.calendar.partitions
+
+    def table_asset(
+        self,
+        table: Table,
+        *,
+        kinds: set[str],
+        daily: bool = True,
+        more_checks: Sequence[dg.AssetCheckSpec] = (),
+        **others: Any,
+    ) -> dict[str, Any]:
+        """Return the decorator arguments by which every table's asset has its key, group, owner, kinds, schema and checks."""
+        relied_on = (
+            {"freshness_policy": self.calendar.freshness} if table.path in RELIED_ON and self.calendar.freshness else {}
+        )
+        return {
+            **relied_on,
+            **others,
+            "name": table.name,
+            "key_prefix": table.layer,
+            "group_name": table.layer,
+            "kinds": kinds,
+            "owners": [self.product.owner],
+            "metadata": table_schema(table),
+            "check_specs": [*self.check_specs(table), *more_checks],
+            **({"partitions_def": self.days} if daily else {}),
+        }
+
+    def table_spec(self, table: Table, *, kinds: set[str], deps: Sequence[dg.AssetKey] = ()) -> dg.AssetSpec:
+        """Return the same for a table that is one of several outputs."""
+        return dg.AssetSpec(
+            key=key_of(table),
+            description=table.description,
+            group_name=table.layer,
+            kinds=kinds,
+            owners=[self.product.owner],
+            metadata=table_schema(table),
+            deps=deps,
+        )
+
+    def claims_of(self, table: Table) -> tuple[Claim, ...]:
+        """Return the claims that are checked on each write of the table."""
+        return claims_of(table, max_lag_hours=self.product.max_lag_hours)
+
+    def check_specs(self, table: Table) -> list[dg.AssetCheckSpec]:
+        """Return the checks of the table, as they show on the asset's page."""
+        return check_specs(table, self.claims_of(table))
+
+    def materialized(self, lake: Lake, table: Table, days: Days, **more: Any) -> dg.MaterializeResult:
+        """Return the result of a write with the table's checks; see `assets.graph.results`."""
+        return materialized(lake, table, days, claims=self.claims_of(table), **more)
+
+    def parameters(self, **chosen: Any) -> Mapping[str, Any]:
+        """Return SQL parameters that come from product.yaml, with those given."""
+        return {
+            "session_gap_minutes": self.product.session_gap_minutes,
+            "conversion_events": list(self.product.conversion_events),
+            "bots": list(self.product.bots),
+            **chosen,
+        }

@@ -1,0 +1,62 @@
+"""What is claimed of a table, as Dagster's checks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import dagster as dg
+
+from assets.graph.metadata import in_words, table_value
+from assets.graph.tables import key_of
+from intelligence.tables import Claim, Days, Table, schema_contradictions, standard_claims
+from intelligence.telemetry.tables import EVENTS, freshness_claim
+from resources.inspection import Inspection
+
+SCHEMA_CHECK = "schema_is_as_defined"
+SHOWN_CONTRADICTIONS = 10
+
+
+def claims_of(table: Table, *, max_lag_hours: float | None = None) -> tuple[Claim, ...]:
+    """Return the claims that are checked on each write of the table; `max_lag_hours` is how old its newest event may be."""
+    freshness = (freshness_claim(max_lag_hours),) if table == EVENTS and max_lag_hours else ()
+    return (*standard_claims(table), *table.claims, *freshness)
+
+
+def check_specs(table: Table, claims: Sequence[Claim]) -> list[dg.AssetCheckSpec]:
+    """Return the schema check and one check per claim, as they show on the asset's page."""
+    schema = dg.AssetCheckSpec(
+        SCHEMA_CHECK,
+        asset=key_of(table),
+        blocking=True,
+        description="The columns and types are those of the definition.",
+    )
+    claimed = [
+        dg.AssetCheckSpec(claim.name, asset=key_of(table), blocking=claim.blocking, description=claim.description)
+        for claim in claims
+    ]
+    return [schema, *claimed]
+
+
+def schema_result(found: Inspection, table: Table) -> dg.AssetCheckResult:
+    """Return whether the columns and types are those of the definition."""
+    wrong = schema_contradictions(table, found.columns)
+    return dg.AssetCheckResult(
+        check_name=SCHEMA_CHECK,
+        asset_key=key_of(table),
+        passed=not wrong,
+        metadata={"columns": len(table.columns), "differences": list(wrong)},
+    )
+
+
+def claim_result(found: Inspection, table: Table, claim: Claim, days: Days) -> dg.AssetCheckResult:
+    """Return whether the claim holds, with the first rows that contradict it."""
+    contradictions = found.contradictions[claim.name]
+    metadata: dict[str, Any] = {"contradictions": contradictions.height, **in_words(days)}
+    if contradictions.height:
+        metadata["examples"] = table_value(contradictions.head(SHOWN_CONTRADICTIONS))
+    return dg.AssetCheckResult(
+        check_name=claim.name,
+        asset_key=key_of(table),
+        passed=contradictions.height == 0,
+        severity=dg.AssetCheckSeverity[claim.severity],
+        metadata=metadata,
+    )

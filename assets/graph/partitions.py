@@ -1,0 +1,93 @@
+"""The days of a product: where its calendar begins and ends, and which days an asset reads of another."""
+
+import warnings
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import dagster as dg
+
+from intelligence.tables import Days
+from intelligence.telemetry.local_time import UTC_NAME
+from resources.delivery import days_made
+from resources.platform import Platform
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The product's days, on its own clock.
+
+    Attributes:
+        first_day: `start` in product.yaml, or the first day of the simulator's and those in the lake.
+        end: the day after the last one, where the product's data is known to end; None where days go on.
+        timezone: the clock by which a day begins.
+    """
+
+    first_day: date
+    end: date | None
+    timezone: str
+
+    @classmethod
+    def of(cls, platform: Platform) -> "Calendar":
+        """Return the calendar as the product file and the lake have it now."""
+        return cls(_first_day(platform), _end(platform), platform.product.timezone)
+
+    @property
+    def partitions(self) -> dg.DailyPartitionsDefinition:
+        """Return the days as Dagster's partitions."""
+        end = self.end.isoformat() if self.end else None
+        return dg.DailyPartitionsDefinition(start_date=self.first_day.isoformat(), end_date=end, timezone=self.timezone)
+
+    @property
+    def freshness(self) -> dg.FreshnessPolicy | None:
+        """Return when a table is late: yesterday is expected by the next noon; a product that ended is never late."""
+        if self.end:
+            return None
+        return dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
+
+
+def _first_day(platform: Platform) -> date:
+    if platform.product.start:
+        return platform.product.start
+    span = _span(platform)
+    known = [platform.product.first_declared_day(), span.start if span else None]
+    return min((day for day in known if day), default=date(2000, 1, 1))
+
+
+def _span(platform: Platform) -> Days | None:
+    return platform.lake.span() if platform.lake.exists() else None
+
+
+def _end(platform: Platform) -> date | None:
+    """Return the day after the product's last. A demo that was given more days once has them also for a later server."""
+    product = platform.product
+    last = product.last_declared_day()
+    if last is None:
+        return None
+    made = [] if product.end else list(days_made(product, platform.landing))
+    span = None if product.end or product.timezone == UTC_NAME else _span(platform)
+    return max([last, *made, *([span.end - timedelta(days=1)] if span else [])]) + timedelta(days=1)
+
+
+def days_of(context: dg.AssetExecutionContext) -> Days:
+    """Return the days that this run works on, one or a range."""
+    window = context.partition_time_window
+    return Days(window.start.date(), window.end.date())
+
+
+def looking_back(days: int) -> dg.TimeWindowPartitionMapping:
+    """Return the mapping of a day that is made from itself and the `days` before."""
+    return _days_from_to(-days, 0)
+
+
+def earlier_self(days: int) -> dg.TimeWindowPartitionMapping:
+    """Return the mapping of a day that is made from the `days` before it of the same table."""
+    return _days_from_to(-days, -1)
+
+
+def _days_from_to(start_offset: int, end_offset: int) -> dg.TimeWindowPartitionMapping:
+    with warnings.catch_warnings():
+        # The first days of a product have no earlier ones; the parameter that says so is in beta.
+        warnings.simplefilter("ignore", dg.BetaWarning)
+        return dg.TimeWindowPartitionMapping(
+            start_offset=start_offset, end_offset=end_offset, allow_nonexistent_upstream_partitions=True
+        )

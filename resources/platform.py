@@ -1,0 +1,128 @@
+"""The composition root: all that a door needs for one product, built from settings; any number of them in one process."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+
+from intelligence.product import Product
+from resources.announcer import Announcer
+from resources.builds import definition_version
+from resources.drift_reports import DriftReports
+from resources.lake import Lake
+from resources.product_file import ProductFile, product_at
+from resources.registry import Registry
+from resources.services.actions import ActionService
+from resources.services.decisions import DecisionService
+from resources.services.drift import DriftService
+from resources.services.drift_pages import DriftPageService
+from resources.services.due import Clock, DueService
+from resources.services.explanations import ExplanationService
+from resources.services.models import ModelService
+from resources.services.outcomes import OutcomeService
+from resources.services.panels import Panels
+from resources.services.retraining import RetrainingService
+from resources.services.verification import VerificationService
+from resources.settings import Settings
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """One product with its lake, registry, reports and messages, and the services over them.
+
+    Attributes:
+        product: what `product.yaml` says.
+        product_file: where it stands, and where its simulator delivers.
+        lake: the tables.
+        registry: the models.
+        drift_reports: the folder of Evidently pages.
+        announcer: the outbox, the flags and the targets of messages.
+        clock: what time it is, in UTC: which day is over depends on it.
+    """
+
+    product: Product
+    product_file: ProductFile
+    lake: Lake
+    registry: Registry
+    drift_reports: DriftReports
+    announcer: Announcer
+    clock: Clock = _now
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Platform":
+        """Return the platform of these settings; raises ProductFileError where the product cannot be read."""
+        product = product_at(settings.product_file)
+        return cls(
+            product=product,
+            product_file=ProductFile(path=str(settings.product_file), landing=str(settings.landing)),
+            lake=Lake.of(settings, version=definition_version(product), timezone=product.timezone),
+            registry=Registry.of(settings),
+            drift_reports=DriftReports.of(settings),
+            announcer=Announcer.of(settings),
+        )
+
+    @property
+    def landing(self) -> Path:
+        """Return the folder into which the simulator delivers."""
+        return Path(self.product_file.landing)
+
+    @cached_property
+    def panels(self) -> Panels:
+        """Return the rows that models see."""
+        return Panels(self.product, self.lake)
+
+    @cached_property
+    def models(self) -> ModelService:
+        """Return the service that trains, judges and scores."""
+        return ModelService(self.product, self.lake, self.registry, self.panels)
+
+    @cached_property
+    def drift(self) -> DriftService:
+        """Return the service that compares champions with their training."""
+        return DriftService(self.product, self.lake, self.registry, self.panels)
+
+    @cached_property
+    def drift_pages(self) -> DriftPageService:
+        """Return the service that makes Evidently pages."""
+        return DriftPageService(self.product, self.lake, self.drift_reports, self.panels, self.drift)
+
+    @cached_property
+    def decisions(self) -> DecisionService:
+        """Return the service that decides about features."""
+        return DecisionService(self.product, self.lake, self.registry, self.announcer)
+
+    @cached_property
+    def verification(self) -> VerificationService:
+        """Return the service that looks in the telemetry for what was done to flags."""
+        return VerificationService(self.product, self.lake, self.announcer)
+
+    @cached_property
+    def actions(self) -> ActionService:
+        """Return the service that plans and carries out actions."""
+        return ActionService(self.product, self.lake, self.announcer, self.verification)
+
+    @cached_property
+    def outcomes(self) -> OutcomeService:
+        """Return the service that measures what actions achieved."""
+        return OutcomeService(self.lake)
+
+    @cached_property
+    def explanations(self) -> ExplanationService:
+        """Return the service that tells the story of a decision."""
+        return ExplanationService(self.product, self.lake, self.announcer)
+
+    @cached_property
+    def retraining(self) -> RetrainingService:
+        """Return the service that decides whether drift asks for a training, and tells people."""
+        return RetrainingService(
+            self.product, self.lake, self.registry, self.drift_reports, self.announcer, self.panels
+        )
+
+    @cached_property
+    def due(self) -> DueService:
+        """Return the service that reads from the lake what is due."""
+        return DueService(self.product, self.lake, self.actions, self.clock)

@@ -1,0 +1,252 @@
+"""Carrying out: plan what the newest decisions ask for, deliver, and read what became of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from intelligence.actions.tables import ACTION_LOG
+from intelligence.decisions.history import UNANSWERED
+from intelligence.decisions.ladder import ACTIVE
+from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.decisions.wanted import WantedAction, actions_wanted
+from intelligence.product import Product
+from resources.announcer import Announcer
+from resources.lake import Lake
+from resources.services.verification import VerificationService
+
+PLANNER = "the policy"
+
+
+TOLD = {
+    "planned": "It waits for a person: `intelligence approve {id}` or `intelligence reject {id}`.",
+    "confirmed": "Done, and read back through OpenFeature. `intelligence undo {id}` takes it back.",
+    "unconfirmed": "Nobody can tell whether it was done: {reason}. Look at the flag, then `intelligence settle {id}`.",
+    "failed": "It was not done: {reason}.",
+}
+UNSEEN = (
+    "The flag was changed, and telemetry does not show it. {reason} See whether the application asks the flag, then"
+    " `intelligence settle {id}`, or `intelligence undo {id}`."
+)
+_WAITING = ("approved", "sent")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """Actions for a person, what holds some of them up, and what is wrong with the file of flags."""
+
+    rows: list[dict[str, Any]]
+    notes: list[str]
+    trouble: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ActionService:
+    """Plans and carries out what decisions ask for."""
+
+    product: Product
+    lake: Lake
+    announcer: Announcer
+    verification: VerificationService
+
+    def acted(self) -> tuple[pl.DataFrame, str]:
+        """Return the rows of actions.action_log and what was done, in words.
+
+        Everything due is planned and delivered, what was done before is looked for in the telemetry, and people are told.
+        """
+        query = f"FROM {FEATURE_DECISIONS.path} WHERE event_date = (SELECT max(event_date) FROM metrics.feature_health)"
+        newest = self.lake.frame(query)
+        self.pause_where_actions_were_lost()
+        wanted = actions_wanted(newest, settings=self.product.decisions, is_newest_day=True)
+        new = self.planned(wanted)
+        report = self.delivered()
+        unseen = self.verification.doubted()
+        told = self.announced()
+        standing = pl.Series([result.standing for result in report.results], dtype=pl.String).value_counts(sort=True)
+        counts = ", ".join(f"{count} {name}" for name, count in standing.iter_rows())
+        said = (
+            f"{len(wanted)} wanted, {len(new)} new; delivered: {counts or 'nothing'};"
+            f" {len(unseen)} not seen in telemetry; {told} messages"
+        )
+        return self.log_rows(), f"{said}. {report.held_up}." if report.held_up else f"{said}."
+
+    def pause_where_actions_were_lost(self) -> None:
+        """Stop everything until a person lets it go on, where the lake lists actions that the store of actions does not have.
+
+        The store was lost, or is an older one: what it lacks may have been sent, and would be sent again.
+        """
+        outbox = self.announcer.outbox()
+        lost = set(self.lake.frame(f"SELECT action_id FROM {ACTION_LOG.path}")["action_id"]) - outbox.ids()
+        if lost:
+            reason = f"{len(lost)} actions that the lake lists are not in the store of actions: it was lost, or is an older one"
+            outbox.paused("everything", actor=PLANNER, reason=reason)
+
+    def delivered(self) -> Any:
+        """Return the report of delivering approved actions to their targets.
+
+        What waited on the policy's word is withdrawn first where product.yaml lets that kind act by itself no more.
+        """
+        lowered = [kind for kind in ACTIVE if self.product.decisions.of(kind).level != "auto"]
+        self.announcer.outbox().withdrawn(
+            lowered, approved_by=PLANNER, reason="product.yaml lets it act by itself no more"
+        )
+        return self.announcer.delivered()
+
+    def is_left_behind(self, day: date) -> bool:
+        """Return whether the day's decisions ask for an action that was never planned, or one still waits to be sent.
+
+        A process that was killed between deciding and planning leaves nothing else to be seen by.
+        """
+        decisions = self.lake.frame(f"FROM {FEATURE_DECISIONS.path} WHERE event_date = $day", {"day": day})
+        log = self.lake.frame(f"FROM {ACTION_LOG.path}")
+        wanted = actions_wanted(decisions, settings=self.product.decisions, is_newest_day=True)
+        asked = {(each.episode, str(each.kind), each.target) for want in wanted for each in self.actions_for(want)}
+        waits = not log.filter(pl.col("standing").is_in(_WAITING)).is_empty()
+        return waits or not asked <= set(log.select("episode", "kind", "target").iter_rows())
+
+    def unseen_feature(self, scope: str) -> str | None:
+        """Return the feature that the scope of a pause names if no telemetry has named it yet, else None."""
+        kind, _, name = scope.partition(":")
+        known = "SELECT feature FROM warehouse.dim_feature_metadata WHERE feature = $name"
+        is_seen = kind != "feature" or (self.lake.exists() and self.lake.frame(known, {"name": name}).height)
+        return None if is_seen else name
+
+    def shown_actions(self, *, limit: int) -> Shown:
+        """Return the newest actions, the pauses that hold, and the flags that a person has locked."""
+        rows = self.log_rows().sort("planned_at", "action_id", descending=True).head(limit).to_dicts()
+        notes = [str(pause) for pause in self.announcer.outbox().pauses()]
+        flags = self.announcer.flag_target()
+        notes += [
+            f"Flag {lock.flag} is locked ({lock.reason}): `intelligence release {lock.flag}`."
+            for lock in flags.record.locks()
+        ]
+        trouble = self.announcer.flag_trouble()
+        standing, taken_over = flags.standing_actions(), flags.taken_over()
+        for row in rows:
+            if row["standing"] != "confirmed" or row["target"] != flags.name:
+                continue
+            if trouble and row["action_id"] in standing:
+                row.update(standing="unconfirmed", reason="its flag cannot be read back: see below")
+            elif row["action_id"] in taken_over:
+                row.update(standing="overridden", reason=taken_over[row["action_id"]])
+        return Shown(rows, notes, trouble)
+
+    def log_rows(self) -> pl.DataFrame:
+        """Return the outbox as rows of actions.action_log."""
+        rows = [
+            {
+                "action_id": entry.id,
+                **{
+                    name: getattr(entry.action, name)
+                    for name in ("decision_id", "day", "target", "feature", "episode", "title")
+                },
+                "kind": str(entry.action.kind),
+                "standing": entry.standing,
+                "reason": entry.reason,
+                "attempts": entry.attempts,
+                "planned_at": entry.planned_at.replace(tzinfo=None),
+                "changed_at": entry.changed_at.replace(tzinfo=None),
+            }
+            for entry in self.announcer.outbox().entries()
+        ]
+        return ACTION_LOG.frame(rows)
+
+    def planned(self, wanted: Sequence[WantedAction]) -> list[str]:
+        """Return the ids of actions that are new in the outbox.
+
+        What was asked for in the same episode before, by whatever wording of the decision, is not asked for again unless it
+        failed or nobody approved it in time: late telemetry or another policy makes new decisions, and no second message.
+        """
+        outbox, new = self.announcer.outbox(), []
+        begun = {entry.action.identity for entry in outbox.entries() if entry.standing not in UNANSWERED}
+        for each in wanted:
+            actions = [self._on_flag_as_it_is(one) for one in self.actions_for(each) if one.identity not in begun]
+            reason = f"{each.kind} at level {each.level}: {each.text}"
+            new += outbox.planned(actions, actor=PLANNER, reason=reason, approved=each.level == "auto")
+        return new
+
+    def _on_flag_as_it_is(self, action: Any) -> Any:
+        """Return the action with a digest of the flag that it is to change, by which a person's change meanwhile is told."""
+        from intelligence.actions.flags import digest_of
+        from intelligence.errors import ActionError
+
+        if action.target != "flags":
+            return action
+        try:
+            digest = digest_of(self.announcer.flags([])[0].document(), action.payload["flag"])
+        except ActionError:
+            return action
+        return replace(action, payload={**action.payload, "digest": digest})
+
+    def actions_for(self, wanted: WantedAction) -> list[Any]:
+        """Return what a decision comes to at the targets that product.yaml switches on."""
+        from intelligence.actions.action import FLAG_KINDS, Action, Kind
+
+        on, kind = self.product.actions.targets, Kind(wanted.kind)
+        feature = wanted.feature if wanted.scope == "feature" else None
+        owner = self.product.features.get(feature or "", self.product.feature_defaults).owner
+        payloads: dict[str, dict[str, Any]] = {
+            "flags": {"flag": wanted.flag_key, "step": self.product.decisions.throttle_step},
+            "slack": {"channel": self.product.actions.channel_of(owner if feature else self.product.owner)},
+            "jira": {},
+            "pagerduty": {"severity": "error"},
+            "webhook": dict(wanted.payload),
+        }
+        if kind in FLAG_KINDS:
+            targets = ["flags", *(name for name in ("webhook",) if name in on)]
+        elif kind is Kind.TICKET:
+            targets = ["jira" if "jira" in on else "slack"]
+        else:
+            targets = [name for name in ("slack", "pagerduty") if name in on]
+        return [
+            Action(
+                decision_id=wanted.decision_id,
+                kind=kind,
+                target=target,
+                feature=feature,
+                day=wanted.day,
+                episode=wanted.episode,
+                title=wanted.title,
+                text=wanted.text,
+                payload=payloads[target],
+            )
+            for target in targets
+            if target in on
+        ]
+
+    def announced(self) -> int:
+        """Return how many people-facing messages about flags, waiting approvals and doubtful actions were new."""
+        from resources.deliverer import LAPSED
+
+        notifier, told = self.announcer.notifier(), int(self._told_of_lost_flags())
+        for entry in self.announcer.outbox().entries():
+            # That the file of flags was lost is told once, and not for each action at it.
+            if entry.action.target != "flags" or entry.standing not in TOLD or entry.reason.startswith(LAPSED):
+                continue
+            # Only what was carried out has a receipt: then it is its effect of which nobody can tell.
+            words = UNSEEN if entry.unconfirmed and entry.receipt else TOLD[entry.standing]
+            text = f"{entry.action.text}\n{words.format(id=entry.id[:12], reason=entry.reason)}"
+            channel = self.product.actions.channel_of(self.product.owner)
+            title = f"{entry.action.title}: {entry.standing}"
+            told += notifier.told(entry.action.episode, title, text, channel, topic=f"{entry.id} {entry.standing}")
+        return told
+
+    def _told_of_lost_flags(self) -> bool:
+        """Return whether people were told now that the file of flags was lost, or cannot be read."""
+        file, record = self.announcer.flags([])
+        trouble, loss = self.announcer.flag_trouble(), record.lost_since()
+        if trouble and loss is None:
+            record.note("lost", str(file.path), actor=PLANNER, reason=trouble)
+            loss = record.lost_since()
+        if trouble is None:
+            return False
+        episode = f"flags lost {loss}"
+        text = f"{trouble}\nUntil then the platform touches no flag, and what it did at flags is unconfirmed."
+        title = "The feature flags cannot be relied on"
+        return bool(
+            self.announcer.notifier().told(
+                episode, title, text, self.product.actions.channel_of(self.product.owner), topic=episode
+            )
+        )

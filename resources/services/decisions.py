@@ -1,0 +1,157 @@
+"""Decisions: the evidence of a day is read from the lake, the flags and the outbox, and the policy decides on it."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from intelligence.decisions.facts import SharedFacts
+from intelligence.decisions.history import UNANSWERED
+from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.decisions.wanted import actions_carried_out
+from intelligence.drift.tables import MODEL_WATCH
+from intelligence.product import Product
+from intelligence.risk.tables import FEATURE_RISK
+from intelligence.sql import sql
+from intelligence.telemetry.local_time import local_time
+from intelligence.warehouse.tables import RELEASES
+from resources.announcer import Announcer
+from resources.lake import Lake
+from resources.registry import Registry
+from resources.services.panels import MODELS
+
+REACH_DAYS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionService:
+    """Decides about every feature of a day."""
+
+    product: Product
+    lake: Lake
+    registry: Registry
+    announcer: Announcer
+
+    def sources_of(self, day: date) -> tuple[int, Any]:
+        """Return the lake's snapshot and all that may be looked at to decide on `day`, as of it."""
+        from intelligence.decisions.evidence import Sources
+        from intelligence.decisions.releases import degraded_features
+
+        week = "event_date > $day - 7 AND event_date <= $day"
+        snapshot, frames = self.lake.read(
+            {
+                "health": "FROM metrics.feature_health WHERE event_date = $day",
+                "features": "FROM warehouse.dim_feature_metadata",
+                "metrics": f"FROM metrics.fact_feature_metrics WHERE {week}",
+                "quality": f"FROM telemetry.day_quality WHERE {week}",
+                "risk": "FROM risk.feature_risk WHERE event_date = $day",
+                "panel": "FROM risk.feature_panel WHERE event_date = $day",
+                "releases": RELEASES,
+                "drift": f"SELECT event_date, state, model_version FROM {MODEL_WATCH.path} WHERE model = $model AND event_date = $day",
+                "beginning": sql("decisions/beginning.sql"),
+                "decisions": f"FROM {FEATURE_DECISIONS.path} WHERE event_date < $day",
+            },
+            {"day": day, "model": MODELS[FEATURE_RISK.path]},
+        )
+        window = {"start": day - timedelta(days=REACH_DAYS - 1), "end": day + timedelta(days=1)}
+        champion = self.registry.champion(MODELS[FEATURE_RISK.path])
+        version = int(champion.version) if champion else None
+        drift = frames["drift"].filter(model_version=version).select("event_date", "state") if version else None
+        return snapshot, Sources(
+            health=frames["health"],
+            features=frames["features"],
+            metrics=frames["metrics"],
+            quality=frames["quality"],
+            risk=frames["risk"] if frames["risk"].height else None,
+            panel=frames["panel"],
+            releases=frames["releases"],
+            beginning=frames["beginning"],
+            release_days=self.lake.frame(
+                sql("decisions/release_days.sql"), {**window, "features": degraded_features(frames["health"])}
+            ),
+            known_harmed=self.lake.frame(sql("decisions/known_harmed.sql"), window),
+            drift=drift if drift is not None and drift.height else None,
+            flags=self.flag_states(frames["features"]),
+            previous_actions=actions_carried_out(
+                frames["decisions"], self.standings(), settings=self.product.decisions
+            ),
+            model_version=version,
+            trained_through=date.fromisoformat(champion.trained_through) if champion else None,
+        )
+
+    def flag_states(self, features: pl.DataFrame) -> pl.DataFrame:
+        """Return feature, flag_key, exposure, is_locked and is_held of every feature whose flag can be read.
+
+        A file that is broken or may not be written leaves every flag unknown: nothing is touched, and all else is decided.
+        """
+        from intelligence.actions.flags import HELD, exposure, flag_in
+        from intelligence.errors import ActionError
+
+        schema = {
+            "feature": pl.String,
+            "flag_key": pl.String,
+            "exposure": pl.Float64,
+            "is_locked": pl.Boolean,
+            "is_held": pl.Boolean,
+        }
+        keyed = features.filter(pl.col("flag_key").is_not_null()).select("feature", "flag_key")
+        try:
+            file, record = self.announcer.flags(keyed["flag_key"].to_list())
+            document = file.document()
+        except ActionError:
+            return pl.DataFrame(schema=schema)
+        locked, rows = {lock.flag for lock in record.locks()}, []
+        for feature, key in keyed.sort("feature").iter_rows():
+            try:
+                held = bool(flag_in(document, key).get("metadata", {}).get(HELD, False))
+                rows.append((feature, key, exposure(document, key), key in locked, held))
+            except ActionError:
+                continue
+        return pl.DataFrame(rows, schema=schema, orient="row")
+
+    def standings(self) -> dict[tuple[str, str], str]:
+        """Return what came of the actions of each episode and kind: of a touch at the flags, of a message everywhere.
+
+        Where one of several did not arrive that is what is told, so that the next day may try again.
+        """
+        from intelligence.actions.action import FLAG_KINDS
+
+        newest: dict[tuple[str, str, str], str] = {}
+        for entry in self.announcer.outbox().entries():
+            if entry.action.kind not in FLAG_KINDS or entry.action.target == "flags":
+                newest.setdefault(entry.action.identity, entry.standing)
+        # Sorted, so that of several targets the one that was not reached comes last.
+        told = sorted(newest.items(), key=lambda each: each[1] in UNANSWERED)
+        return {(episode, kind): standing for (episode, kind, _), standing in told}
+
+    def decisions_of(self, day: date) -> pl.DataFrame:
+        """Return the decisions of the day."""
+        from intelligence.decisions.evidence import evidence
+        from intelligence.decisions.record import decided
+
+        snapshot, sources = self.sources_of(day)
+        # Where no hour is quiet the hour bears on nothing, and the same day decided again has the same ids.
+        hour = local_time(datetime.now(UTC), self.product.timezone).hour if self.product.decisions.quiet_hours else None
+        begun, used = self._begun(day)
+        known = evidence(replace(sources, used=used), day=day, settings=self.product.decisions, hour_utc=hour)
+        # A decision that came to an action stays as it was made: the flag that it moved is no reason to rewrite it.
+        kept = begun.filter(event_date=day)
+        left = known.join(kept.filter(scope="feature"), on="feature", how="anti", maintain_order="left")
+        found = decided(left, settings=self.product.decisions, lake_snapshot=snapshot)
+        return pl.concat([found.join(kept, on=["scope", "feature"], how="anti", maintain_order="left"), kept])
+
+    def _begun(self, day: date) -> tuple[pl.DataFrame, SharedFacts]:
+        """Return the decisions up to `day` that came to actions, and what those of the hour and of the day have used up."""
+        from intelligence.decisions.limits import used_before
+
+        outbox = self.announcer.outbox()
+        entries = outbox.entries()
+        hour_ago = outbox.clock() - timedelta(hours=1)
+        ids = [entry.action.decision_id for entry in entries]
+        lately = {entry.action.decision_id for entry in entries if entry.planned_at > hour_ago}
+        done = {entry.action.decision_id for entry in entries if entry.standing not in UNANSWERED}
+        query = f"FROM {FEATURE_DECISIONS.path} WHERE event_date <= $day AND decision_id IN (SELECT unnest($ids))"
+        begun = self.lake.frame(query, {"day": day, "ids": ids})
+        counted = begun.filter(pl.col("decision_id").is_in(done))
+        return begun, used_before(counted, day=day, lately=lately, settings=self.product.decisions)

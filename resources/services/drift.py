@@ -1,0 +1,239 @@
+"""Drift: a champion is compared with its own training, day by day, and the verdicts are written."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+
+from intelligence.actions.action import FLAG_KINDS
+from intelligence.actions.tables import ACTION_LOG
+from intelligence.drift.tables import BASELINE_STATS, FEATURE_DRIFT, MODEL_WATCH
+from intelligence.errors import NotEnoughEvidence
+from intelligence.layers import WATCHED
+from intelligence.product import Product
+from intelligence.sql import literal
+from intelligence.tables import ALWAYS, Days, Table
+from resources.lake import Lake
+from resources.model_versions import Champion
+from resources.registry import Registry
+from resources.services.models import NO_CHAMPION
+from resources.services.panels import MODELS, Panels, scores_of
+
+# Seven days of now, 28 whose outcome is known, and the seven of them that are tested.
+REACH_DAYS = 34
+WATCHED_AT_ONCE_DAYS = 7
+WATCHED_BY_MODEL = {MODELS[scores.path]: drift for scores, drift in WATCHED.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """A champion with its baseline and the rows of the days that a run looks at."""
+
+    champion: Champion
+    baseline: pl.DataFrame
+    snapshot: int
+    rows: pl.DataFrame
+
+
+_TOUCHED = f"""
+SELECT DISTINCT feature FROM {ACTION_LOG.path}
+WHERE list_contains($kinds, kind) AND feature IS NOT NULL AND day < $day
+    AND (standing IN ('confirmed', 'unconfirmed') OR (standing = 'undone' AND CAST(changed_at AS DATE) > $day - 7))
+ORDER BY feature
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """The days that were written, how many rows, and why there is nothing, where there is nothing."""
+
+    days: Days
+    written: int
+    note: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DriftService:
+    """Compares what champions score now with what they were trained on."""
+
+    product: Product
+    lake: Lake
+    registry: Registry
+    panels: Panels
+
+    def baselines(self, *, say: Callable[[str], None]) -> Iterator[pl.DataFrame]:
+        """Yield the baseline of each champion that has none yet."""
+        from intelligence.drift.baseline import baseline, training_window
+
+        known = set(self.lake.frame(f"SELECT DISTINCT model, model_version FROM {BASELINE_STATS.path}").iter_rows())
+        for model, drift in WATCHED_BY_MODEL.items():
+            champion = self.registry.champion(model)
+            if champion is None or (model, int(champion.version)) in known:
+                continue
+            try:
+                window = training_window(
+                    self.panels.first_panel_day(drift), date.fromisoformat(champion.trained_through)
+                )
+            except NotEnoughEvidence as error:
+                say(str(error))
+                continue
+            panel = self.panels.past_panel(drift, Days(window.first, window.last + timedelta(days=1)))
+            found = baseline(
+                panel.rows,
+                champion.model,
+                unit=self.panels.subject_of(drift).question.unit,
+                window=window,
+                false_alarms_per_week=self.product.drift.false_alarms_per_week,
+                smallest=self.product.drift.smallest_distance,
+            )
+            yield found.with_columns(
+                model=pl.lit(model),
+                model_version=pl.lit(int(champion.version), dtype=pl.Int64),
+                lake_snapshot=pl.lit(panel.snapshot, dtype=pl.Int64),
+            )
+
+    def make_baselines(self, *, say: Callable[[str], None]) -> None:
+        """Write the baseline of each champion that has none yet; a verdict that is asked for first makes it itself."""
+        found = list(self.baselines(say=say))
+        if found:
+            rows = pl.concat(found).select([column.name for column in BASELINE_STATS.columns])
+            others = f"SELECT * FROM {BASELINE_STATS.path} ANTI JOIN found USING (model, model_version)"
+            self.lake.replace(BASELINE_STATS, ALWAYS, f"FROM found UNION ALL BY NAME {others}", frames={"found": rows})
+
+    def watch_of(self, drift: Table, days: Days) -> Watch | str:
+        """Return what the model of a drift table is watched by, or why it is not."""
+        model = MODELS[scores_of(drift).path]
+        champion = self.registry.champion(model)
+        if champion is None:
+            return NO_CHAMPION.format(model)
+        query = f"FROM {BASELINE_STATS.path} WHERE model = $model AND model_version = $version"
+        found = self.lake.frame(query, {"model": model, "version": int(champion.version)})
+        if found.is_empty():
+            return f"Version {champion.version} of {model} has no baseline: it was trained on too few days."
+        first = days.start - timedelta(days=REACH_DAYS + self.panels.horizon_days(drift))
+        panel = self.panels.past_panel(drift, Days(max(first, self.panels.first_panel_day(drift)), days.end))
+        return Watch(champion, found, panel.snapshot, panel.rows)
+
+    def windows_of(self, watch: Watch, drift: Table, day: date) -> Any:
+        """Return the scored windows of the day."""
+        from intelligence.drift.watch import watched
+
+        through = date.fromisoformat(watch.champion.trained_through)
+        return watched(
+            watch.rows, watch.champion.model, day, horizon_days=self.panels.horizon_days(drift), trained_through=through
+        )
+
+    def compared(self, drift: Table, days: Days, *, say: Callable[[str], None]) -> Compared:
+        """Return the result of comparing the days with the champion's training, and write it to the table `drift`."""
+        from intelligence.drift.watch import day_drift
+
+        days = self.since_last_look(drift, days)
+        self.make_baselines(say=say)
+        watch = self.watch_of(drift, days)
+        if isinstance(watch, str):
+            say(watch)
+            return Compared(days, self.lake.replace(drift, days, f"FROM {drift.path} LIMIT 0"), watch)
+        unit = self.panels.subject_of(drift).question.unit
+        found = pl.concat(
+            day_drift(self.windows_of(watch, drift, day), watch.baseline, unit=unit, acted_on=self.acted_on(drift, day))
+            for day in days.each
+        ).with_columns(model_version=pl.lit(int(watch.champion.version), dtype=pl.Int64))
+        rows = self.beside_other_champions(drift, found)
+        return Compared(days, self.lake.replace(drift, days, "FROM rows", frames={"rows": rows}))
+
+    def watched(self, days: Days) -> Compared:
+        """Return the result of giving each champion its verdict on the days, and write it to drift.model_watch."""
+        days = self.without_verdict(days)
+        rows = self.beside_other_champions(MODEL_WATCH, MODEL_WATCH.frame(self.watch_rows(days)))
+        return Compared(days, self.lake.replace(MODEL_WATCH, days, "FROM rows", frames={"rows": rows}))
+
+    def since_last_look(self, table: Table, days: Days) -> Days:
+        """Return the days with those of the week before them that arrived since the last look, when several came at once."""
+        last = self.lake.frame(f"SELECT max(event_date) AS day FROM {table.path}").item()
+        if last is None or last >= days.start:
+            return days
+        return Days(max(last + timedelta(days=1), days.end - timedelta(days=WATCHED_AT_ONCE_DAYS)), days.end)
+
+    def without_verdict(self, days: Days) -> Days:
+        """Return the days with those of the week before them whose distances are known and that no verdict was given on."""
+        drifts = " UNION ".join(
+            f"SELECT event_date, {literal(model)} AS model, model_version FROM {drift.path}"
+            for model, drift in WATCHED_BY_MODEL.items()
+        )
+        query = f"""
+            SELECT min(event_date) AS day FROM ({drifts})
+            ANTI JOIN (FROM {MODEL_WATCH.path} WHERE state <> 'unknown') USING (event_date, model, model_version)
+            WHERE event_date >= $first"""
+        first = self.lake.frame(query, {"first": days.end - timedelta(days=WATCHED_AT_ONCE_DAYS)}).item()
+        return Days(min(first or days.start, days.start), days.end)
+
+    def beside_other_champions(self, table: Table, found: pl.DataFrame) -> pl.DataFrame:
+        """Return what was found, with what the table says of the same days by other champions: a verdict stays as given."""
+        columns = [column.name for column in table.columns]
+        key = [name for name in table.key if name in ("model", "model_version")]
+        span = {"first": found["event_date"].min(), "last": found["event_date"].max()}
+        query = f"FROM {table.path} WHERE model_version > 0 AND event_date BETWEEN $first AND $last"
+        others = self.lake.frame(query, span).join(found, on=key, how="anti")
+        return pl.concat([found.select(columns), others.select(columns)])
+
+    def acted_on(self, drift: Table, day: date) -> list[str]:
+        """Return the features whose flags the platform had changed in the week that ends on `day`, by what the log says.
+
+        Whom a flag serves is not known user by user, so users have none. The log is written after the verdicts of its day,
+        so it is read as of before: an action counts from the day after the one whose evidence it rests on.
+        """
+        if drift != FEATURE_DRIFT:
+            return []
+        return self.lake.frame(_TOUCHED, {"day": day, "kinds": sorted(FLAG_KINDS)})["feature"].to_list()
+
+    def watch_rows(self, days: Days) -> list[dict[str, Any]]:
+        """Return the rows of drift.model_watch for the days, one per model and day."""
+        rows = []
+        for model, drift in WATCHED_BY_MODEL.items():
+            watch = self.watch_of(drift, days)
+            if isinstance(watch, str):
+                nothing = self._nothing(model, watch)
+                rows += [nothing | {"event_date": day} for day in days.each]
+                continue
+            query = f"FROM {drift.path} WHERE event_date >= $start AND event_date < $end AND model_version = $version"
+            moved = self.lake.frame(query, {**days.parameters, "version": int(watch.champion.version)})
+            rows += [self._watch_row(model, drift, watch, moved.filter(event_date=day), day) for day in days.each]
+        return rows
+
+    def _nothing(self, model: str, reason: str) -> dict[str, Any]:
+        counts = dict.fromkeys(("model_version", "rows", "known_rows", "known_positives"), 0)
+        lists: dict[str, list[str]] = {name: [] for name in ("moved", "that_matter", "own_doing")}
+        return {
+            "model": model,
+            "state": "unknown",
+            "reason": reason,
+            "lake_snapshot": self.lake.snapshot_id(),
+            **counts,
+            **lists,
+        }
+
+    def _watch_row(self, model: str, drift: Table, watch: Watch, moved: pl.DataFrame, day: date) -> dict[str, Any]:
+        from intelligence.drift.watch import day_watch
+
+        subject = self.panels.subject_of(drift)
+        row = day_watch(
+            self.windows_of(watch, drift, day),
+            moved,
+            watch.baseline,
+            self.faulty_days(day),
+            unit=subject.question.unit,
+            capacity=subject.rules.capacity,
+            threshold=subject.rules.threshold,
+            matters_from=self.product.drift.matters_from,
+        )
+        origin = {"model": model, "model_version": int(watch.champion.version), "lake_snapshot": watch.snapshot}
+        return {**row, **origin}
+
+    def faulty_days(self, day: date) -> list[tuple[date, str]]:
+        """Return the days of the week that ends on `day` whose telemetry is not whole, with the reason."""
+        query = """
+            SELECT event_date, reason FROM telemetry.day_quality
+            WHERE event_date BETWEEN $day - 6 AND $day AND verdict IN ('partial', 'empty') ORDER BY event_date"""
+        return list(self.lake.frame(query, {"day": day}).iter_rows())

@@ -1,0 +1,120 @@
+"""What is due, read from the lake: days to build, models to train, scores to renew, champions to look after."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from intelligence.actions.tables import ACTION_LOG
+from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.drift.tables import MODEL_WATCH
+from intelligence.layers import ACT, DAILY_TABLES, NEWEST_DAY_TABLES, TRAINED, WATCH
+from intelligence.product import Product
+from intelligence.risk.due import training_due
+from intelligence.risk.predictors import FEATURE_PREDICTORS, USER_PREDICTORS, names_of
+from intelligence.risk.tables import FEATURE_VERDICT, USER_VERDICT
+from intelligence.tables import Days, Table
+from intelligence.telemetry.local_time import local_date
+from resources.lake import Lake
+from resources.services.actions import ActionService
+
+PREDICTORS = {FEATURE_VERDICT.path: FEATURE_PREDICTORS, USER_VERDICT.path: USER_PREDICTORS}
+
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One run to come: these tables for these days; no days means the intake of files or a training, and why."""
+
+    tables: tuple[Table, ...]
+    days: Days | None = None
+    cause: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueService:
+    """Reads from the lake what is due."""
+
+    product: Product
+    lake: Lake
+    actions: ActionService
+    clock: Clock
+
+    def steps_to_build(self, *, today: date) -> list[Step]:
+        """Return the runs that bring every table up to date with the telemetry, in the order of the graph.
+
+        Tables next to each other that need the same days share a run; a new day is one run, the whole past is one run.
+        """
+        stale = self.lake.stale(before=today)
+        groups: list[tuple[list[Table], list[Days]]] = []
+        for table in DAILY_TABLES:
+            ranges = stale.get(table.path) if table not in NEWEST_DAY_TABLES else None
+            if not ranges:
+                continue
+            if groups and groups[-1][1] == ranges:
+                groups[-1][0].append(table)
+            else:
+                groups.append(([table], ranges))
+        return [Step(tuple(tables), days) for tables, ranges in groups for days in ranges]
+
+    def model_steps(self, *, today: date) -> list[Step]:
+        """Return the trainings that are due, the scoring of the newest day and the look for drift, in the order of the graph.
+
+        A day is scored when it is new or was built anew, and after each training; so are champions held against the present.
+        """
+        newest = self.lake.newest_complete_day(before=today)
+        if newest is None:
+            return []
+        steps = self.scoring_and_training_steps(today=today)
+        if steps or MODEL_WATCH.path in self.lake.stale(before=today):
+            steps.append(Step(WATCH, newest))
+        undecided = FEATURE_DECISIONS.path in self.lake.stale(before=today) or self.decided_by_another_policy(newest)
+        if steps or undecided or self.actions.is_left_behind(newest.start):
+            steps.append(Step(ACT, newest))
+        return steps
+
+    def decided_by_another_policy(self, newest: Days) -> bool:
+        """Return whether the newest day was decided on before the policy was changed; earlier days stay as they were decided.
+
+        A decision that came to an action stays as well, whatever the policy.
+        """
+        query = (
+            f"SELECT DISTINCT policy_version FROM {FEATURE_DECISIONS.path} ANTI JOIN {ACTION_LOG.path} USING (decision_id)"
+            " WHERE event_date = $start"
+        )
+        return bool(
+            set(self.lake.frame(query, {"start": newest.start})["policy_version"]) - {self.product.decisions.version}
+        )
+
+    def scoring_and_training_steps(self, *, today: date) -> list[Step]:
+        """Return the trainings that the calendar asks for and the scoring of the newest day."""
+        newest = self.lake.newest_complete_day(before=today)
+        if newest is None:
+            return []
+        stale, steps = self.lake.stale(before=today), []
+        for scores, trained in TRAINED.items():
+            cause = self._training_cause(trained[1], newest)
+            if cause:
+                steps.append(Step(trained, cause=cause))
+            if cause or scores.path in stale:
+                steps.append(Step((scores,), newest))
+        return steps
+
+    def _training_cause(self, verdicts: Table, newest: Days) -> str | None:
+        query = (
+            f"SELECT as_of, decision, predictors FROM {verdicts.path} ORDER BY as_of DESC, lake_snapshot DESC LIMIT 1"
+        )
+        last = self.lake.frame(query)
+        as_of, decision, predictors = last.row(0) if last.height else (None, None, None)
+        return training_due(
+            as_of,
+            newest.start,
+            decision=decision,
+            retrain_after_days=self.product.risk.retrain_after_days,
+            same_predictors=predictors == ", ".join(names_of(PREDICTORS[verdicts.path])),
+        )
+
+    def today_of_product(self) -> date:
+        """Return today's date on the product's clock: only days before it are over and may be built."""
+        return local_date(self.clock(), self.product.timezone)

@@ -1,0 +1,283 @@
+"""Models: one snapshot is read, candidates are trained and evaluated, the gate decides, the champion scores."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import polars as pl
+
+from intelligence.errors import NotEnoughEvidence
+from intelligence.layers import TRAINED
+from intelligence.product import Product
+from intelligence.risk.following import Rescoring, rescoring
+from intelligence.risk.tables import FEATURE_RISK
+from intelligence.tables import ALWAYS, Days, Table
+from resources.lake import Lake
+from resources.model_versions import CHAMPION, Candidate, Champion, LoggedTraining, Registered
+from resources.registry import Registry
+from resources.services.panels import MODELS, Panel, Panels, scores_of
+
+ASKED = "asked for by a person"
+NO_CHAMPION = (
+    "There is no champion of {0} yet, so nothing is scored. The page of its verdict says why; `intelligence models` lists"
+    " versions to promote."
+)
+IS_CHAMPION = "It is the champion already: nothing is to be decided."
+TAKEN_DOWN = "Version {0} was champion and was taken from its place: only a person brings it back."
+
+
+def _unseen_rows(training: Any, registered: Registered, snapshot: int) -> pl.DataFrame:
+    chosen = training.model.kind
+    unseen: pl.DataFrame = training.unseen
+    return unseen.with_columns(
+        chosen=pl.lit(chosen),
+        choice=pl.lit(training.selection.words),
+        score=pl.col(chosen),
+        is_flagged=pl.lit(None, dtype=pl.Boolean) if training.flagged is None else pl.Series(training.flagged),
+        model_version=pl.lit(int(registered.version), dtype=pl.Int64),
+        lake_snapshot=pl.lit(snapshot, dtype=pl.Int64),
+    )
+
+
+def _candidates(training: Any) -> tuple[Candidate, ...]:
+    from intelligence.risk.card import standings
+
+    words = standings(training)
+    return tuple(
+        Candidate(
+            each.name,
+            words[each.name],
+            {name: found.value for name, found in each.measures.items() if found.value is not None},
+        )
+        for each in training.judgements
+    )
+
+
+def _by_fold(judgement: Any, name: str) -> list[float]:
+    """Return the measure fold by fold; a fold in which nothing came true has none."""
+    return [fold[name] for fold in judgement.by_fold if fold[name] == fold[name]]
+
+
+def _tags(origin: "Origin", table: Table) -> dict[str, str]:
+    return {
+        "dagster.run_id": origin.run_id,
+        "dagster.asset_key": f"{table.layer}/{table.name}",
+        "dagster.job": origin.job,
+        "cause": origin.cause,
+    }
+
+
+def _as_rival(champion: Champion | None) -> dict[str, Any]:
+    if champion is None:
+        return {}
+    return {"champion": champion.model, "champion_trained_through": date.fromisoformat(champion.trained_through)}
+
+
+def _with_origin(scores: pl.DataFrame, champion: Champion, snapshot: int) -> pl.DataFrame:
+    from intelligence.risk.scores import with_impact
+
+    told = with_impact(scores, users="users_7d") if "users_7d" in scores.columns else scores
+    return told.with_columns(
+        model_kind=pl.lit(str(champion.model.kind)),
+        model_version=pl.lit(int(champion.version), dtype=pl.Int64),
+        trained_through=pl.lit(date.fromisoformat(champion.trained_through)),
+        lake_snapshot=pl.lit(snapshot, dtype=pl.Int64),
+    )
+
+
+def _columns(table: Table) -> list[str]:
+    return [column.name for column in table.columns]
+
+
+_NEWEST_SCORES = """
+SELECT max(event_date) AS scored_day, arg_max(model_version, event_date) AS scored_version,
+       (SELECT max(event_date) FROM metrics.feature_health) AS newest_day
+FROM {scores}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a piece of work was done for: the cause in words, and the run and job that do it."""
+
+    cause: str = ASKED
+    run_id: str = ""
+    job: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A training that was registered, with the rows written; `why_not` says instead why none was possible."""
+
+    written: int
+    training: Any = None
+    registered: Registered | None = None
+    logged: LoggedTraining | None = None
+    why_not: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The gate's verdict on the newest version: whether it may stand, why, and what was compared (None where nothing was)."""
+
+    reason: str
+    passed: bool
+    found: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Days that were scored: the rows written, the champion that did it, and what people have to know of it."""
+
+    written: int
+    champion: Champion | None
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelService:
+    """Trains, judges and applies the models of one product."""
+
+    product: Product
+    lake: Lake
+    registry: Registry
+    panels: Panels
+
+    def trained(self, table: Table, *, origin: Origin = Origin(), say: Callable[[str], None]) -> Trained:
+        """Return the result of a training: a registered version, and its scores on unseen time in `table`."""
+        from intelligence.risk.training import trained
+
+        subject, panel = self.panels.subject_of(table), self.panels.training_panel(table)
+        say(f"training {subject.model} on {panel.rows.height:,} rows")
+        try:
+            training = trained(panel.rows, subject.question, rules=subject.rules)
+        except NotEnoughEvidence as error:
+            self.lake.replace(table, ALWAYS, f"FROM {table.path} LIMIT 0")
+            return Trained(0, why_not=str(error))
+        logged = self._logged(training, subject, panel)
+        registered = self.registry.registered(subject.model, training.model, logged=logged, tags=_tags(origin, table))
+        rows = _unseen_rows(training, registered, panel.snapshot)
+        written = self.lake.replace(table, ALWAYS, "FROM unseen", frames={"unseen": rows})
+        return Trained(written, training, registered, logged)
+
+    def _logged(self, training: Any, subject: Any, panel: Panel) -> LoggedTraining:
+        import json
+
+        from intelligence.risk.card import card, report, summary
+        from intelligence.risk.pictures import contributions_picture, folds_picture, training_picture
+
+        best = training.best
+        origin = {"Snapshot of the lake": str(panel.snapshot), "Rows": f"{panel.rows.height:,}"}
+        text = card(
+            training, title=subject.title, asks=subject.asks, use=subject.use, limits=subject.limits, origin=origin
+        )
+        names = [name for name, value in best.measures.items() if value.value is not None]
+        shown = panel.rows.filter(pl.col("label").is_not_null())
+        return LoggedTraining(
+            question=subject.asks,
+            summary=summary(training, what=subject.title.lower()),
+            snapshot=panel.snapshot,
+            trained_through=str(training.last_time),
+            tables=subject.tables,
+            params={
+                "kind": training.model.kind,
+                "chosen_by": training.selection.by,
+                "horizon": subject.question.horizon,
+                "predictors": len(training.model.predictors),
+            },
+            metrics={name: best.measures[name].value for name in names},
+            steps={f"fold_{name}": _by_fold(best, name) for name in names},
+            files={
+                "card.md": text.encode(),
+                "report.json": json.dumps(report(training), indent=1).encode(),
+                "plots/training.png": training_picture(training),
+                "plots/contributions.png": contributions_picture(training.model, shown),
+                "plots/folds.png": folds_picture(training),
+            },
+            candidates=_candidates(training),
+        )
+
+    def judged(self, table: Table, *, origin: Origin = Origin(), say: Callable[[str], None]) -> Verdict:
+        """Return the gate's verdict on the newest version; where it says so and may, the version is made champion."""
+        from intelligence.risk.judgement import judged_challenger, verdict_row
+
+        subject, panel, unseen = (
+            self.panels.subject_of(table),
+            self.panels.training_panel(table),
+            self.lake.frame(f"FROM {TRAINED[scores_of(table)][0].path}"),
+        )
+        challenger, as_of = None if unseen.is_empty() else str(unseen["model_version"][0]), self.panels.newest_day()
+        champion = self.registry.champion(subject.model)
+        if challenger and self.lake.frame(f"FROM {table.path}").filter(as_of=as_of, challenger=int(challenger)).height:
+            if champion and champion.version == challenger:
+                return Verdict(IS_CHAMPION, passed=True)
+            can_score = champion is None or set(champion.model.predictors) <= set(panel.rows.columns)
+            if can_score and self.registry.was_taken_down(subject.model, challenger):
+                return Verdict(TAKEN_DOWN.format(challenger), passed=True)
+        if champion and champion.version == challenger:
+            # A run was killed after it had moved the alias and before it wrote so.
+            champion = self.registry.champion_before(subject.model, challenger)
+        found = judged_challenger(unseen, panel.rows, subject, **_as_rival(champion))
+        promoted = found.decision == "promote" and self.product.risk.promotion == "auto"
+        if challenger:
+            self.registry.tagged(subject.model, challenger, {"verdict": found.decision, "verdict_reason": found.reason})
+        row = verdict_row(
+            found,
+            unseen,
+            subject,
+            champion=int(champion.version) if champion else None,
+            as_of=as_of,
+            snapshot=panel.snapshot,
+            is_promoted=promoted,
+        )
+        # The row comes last: without it a training is due, so that a run which is killed before is carried out again.
+        if promoted and challenger:
+            self.registry.promoted(
+                subject.model,
+                challenger,
+                actor="the gate",
+                cause=origin.cause,
+                reason=found.reason,
+                run_id=origin.run_id,
+            )
+        others = f"SELECT * FROM {table.path} ANTI JOIN verdict USING (as_of, challenger)"
+        self.lake.replace(table, ALWAYS, f"FROM verdict UNION ALL BY NAME {others}", frames={"verdict": row})
+        say(f"{subject.model}: {found.decision}. {found.reason}")
+        return Verdict(found.reason, passed=found.decision in ("promote", "hold"), found=found)
+
+    def scored_days(self, table: Table, days: Days) -> Scored:
+        """Return the result of scoring the days with the champion; without one no row is written, and it says so."""
+        from intelligence.risk.scores import scored
+
+        subject, champion = self.panels.subject_of(table), self.registry.champion(MODELS[table.path])
+        if champion is None:
+            written = self.lake.replace(table, days, f"FROM {table.path} LIMIT 0")
+            return Scored(written, None, NO_CHAMPION.format(subject.model))
+        snapshot, rows = self.panels.present_rows(table, days)
+        name = "risk" if table == FEATURE_RISK else "churn"
+        bounds = {"medium": subject.medium, "high": subject.high, "reasons_from": subject.reasons_from}
+        scores = scored(rows, champion.model, subject.predictors, name=name, **bounds)
+        scores = _with_origin(scores, champion, snapshot).select(_columns(table))
+        written = self.lake.replace(table, days, "FROM scores", frames={"scores": scores})
+        return Scored(written, champion, champion.note or "")
+
+    def rescorings(self) -> list[tuple[Table, Rescoring]]:
+        """Return the tables whose newest scores do not come from the champion; a move made in MLflow is recorded on the way."""
+        found = []
+        for table in TRAINED:
+            model = MODELS[table.path]
+            self.registry.noticed(model)
+            moves = self.registry.history(model)
+            scored_day, scored_version, newest_day = self.lake.frame(_NEWEST_SCORES.format(scores=table.path)).row(0)
+            asked = rescoring(
+                model,
+                champion=self.registry.aliases(model).get(CHAMPION),
+                last_move=moves[-1].sequence if moves else None,
+                scored_day=scored_day,
+                scored_version=scored_version,
+                newest_day=newest_day,
+            )
+            if asked:
+                found.append((table, asked))
+        return found

@@ -1,0 +1,46 @@
+"""Outcomes: what each action achieved, read from the telemetry of the days around it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import polars as pl
+
+from intelligence.actions.tables import ACTION_LOG, OUTCOMES
+from intelligence.decisions.tables import FEATURE_DECISIONS
+from resources.lake import Lake
+
+CONTROL_APART_DAYS = 14
+_DONE = f"""
+SELECT log.*, json_extract_string(decisions.evidence, '$.worst_objective') AS objective
+FROM {ACTION_LOG.path} AS log LEFT JOIN {FEATURE_DECISIONS.path} AS decisions USING (decision_id)
+WHERE log.standing IN ('confirmed', 'undone', 'unconfirmed') AND log.feature IS NOT NULL ORDER BY log.planned_at, log.action_id
+"""
+_SPAN = "FROM metrics.fact_feature_metrics WHERE event_date BETWEEN $day - 6 AND $day + 7"
+
+
+@dataclass(frozen=True, slots=True)
+class OutcomeService:
+    """Measures what confirmed actions achieved."""
+
+    lake: Lake
+
+    def rows(self) -> pl.DataFrame:
+        """Return the rows of actions.outcomes: one for each confirmed action on a feature."""
+        from intelligence.actions.outcomes import outcome
+
+        done = self.lake.frame(_DONE)
+        rows: list[dict[str, Any]] = []
+        # What nobody can tell of has no outcome, and its feature is no control for others.
+        for action in done.filter(pl.col("standing") != "unconfirmed").iter_rows(named=True):
+            near = (pl.col("day") - pl.lit(action["day"])).dt.total_days().abs() <= CONTROL_APART_DAYS
+            found = outcome(
+                self.lake.frame(_SPAN, {"day": action["day"]}),
+                feature=action["feature"],
+                day=action["day"],
+                objective=action["objective"],
+                acted_on=done.filter(near)["feature"].to_list(),
+                kind=action["kind"],
+            )
+            names = ("action_id", "decision_id", "feature", "kind", "day")
+            rows.append({name: action[name] for name in names} | asdict(found))
+        return OUTCOMES.frame(rows)

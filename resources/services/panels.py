@@ -1,0 +1,132 @@
+"""What the models are asked about: which rows of the lake to train on, to judge by and to score, as of one snapshot."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import polars as pl
+
+from intelligence.errors import NotEnoughEvidence
+from intelligence.layers import TRAINED, WATCHED
+from intelligence.product import Product
+from intelligence.risk.tables import FEATURE_RISK, USER_CHURN
+from intelligence.sql import sql
+from intelligence.tables import Days, Table
+from resources.lake import Lake
+
+MODELS = {FEATURE_RISK.path: "feature_risk", USER_CHURN.path: "user_churn"}
+
+
+def scores_of(table: Table) -> Table:
+    """Return the table of scores to which a table of trainings, verdicts or drift belongs."""
+    return next(scores for scores, pair in TRAINED.items() if table in (scores, *pair, WATCHED[scores]))
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """Rows with their labels, as of one snapshot of the lake."""
+
+    snapshot: int
+    rows: pl.DataFrame
+
+
+@dataclass(frozen=True, slots=True)
+class Panels:
+    """Reads the rows that the models of one product train on, are judged by and score."""
+
+    product: Product
+    lake: Lake
+
+    def subject_of(self, table: Table) -> Any:
+        """Return the question that the table's model answers, with the words around it."""
+        from intelligence.risk.subjects import feature_subject, user_subject
+
+        return (feature_subject if scores_of(table) == FEATURE_RISK else user_subject)(self.product.risk)
+
+    def training_panel(self, table: Table) -> Panel:
+        """Return the rows to train on and judge by, with labels where they are known."""
+        return self._feature_rows() if scores_of(table) == FEATURE_RISK else self._user_rows()
+
+    def newest_day(self) -> date:
+        """Return the newest day whose health was judged: as of it a training knows the world."""
+        day: date | None = self.lake.frame("SELECT max(event_date) AS day FROM metrics.feature_health").item()
+        if day is None:
+            raise NotEnoughEvidence("risk training", "no day was built yet.", hint="Run `intelligence ingest` first.")
+        return day
+
+    def _feature_rows(self) -> Panel:
+        from intelligence.risk.labels import onset_labels
+
+        queries = {
+            "panel": "FROM risk.feature_panel",
+            "health": "SELECT event_date, feature, state FROM metrics.feature_health",
+        }
+        snapshot, frames = self.lake.read(queries)
+        labels = onset_labels(frames["health"], horizon_days=self.product.risk.horizon_days)
+        rows = frames["panel"].join(labels, on=["event_date", "feature"], how="inner")
+        return Panel(snapshot, rows.sort("event_date", "feature"))
+
+    def _user_rows(self) -> Panel:
+        from intelligence.risk.subjects import user_training_days, users_per_thousand
+
+        span = self.lake.frame(
+            "SELECT min(event_date), max(event_date), count(DISTINCT user_id) FROM metrics.user_day"
+        ).row(0)
+        first, last, users = span
+        if first is None:
+            return Panel(self.lake.snapshot_id(), pl.DataFrame(schema={"event_date": pl.Date, "label": pl.Boolean}))
+        days = user_training_days(first, last, horizon_days=self.product.risk.churn.horizon_days)
+        asked = self.user_parameters(days, last, users_per_thousand=users_per_thousand(users, len(days)))
+        snapshot, frames = self.lake.read({"rows": sql("risk/user_panel.sql")}, asked)
+        return Panel(snapshot, frames["rows"])
+
+    def user_parameters(self, days: list[date], last_day: date, *, users_per_thousand: int) -> dict[str, Any]:
+        """Return the parameters of risk/user_panel.sql for these days."""
+        churn = self.product.risk.churn
+        return {
+            "days": days,
+            "last_day": last_day,
+            "window_days": churn.window_days,
+            "horizon_days": churn.horizon_days,
+            "users_per_thousand": users_per_thousand,
+        }
+
+    def present_rows(self, table: Table, days: Days) -> tuple[int, pl.DataFrame]:
+        """Return the rows to score, as of one snapshot."""
+        from intelligence.risk.labels import SCORED_STATES
+
+        if table == FEATURE_RISK:
+            query = "FROM risk.feature_panel WHERE event_date >= $start AND event_date < $end AND list_contains($states, state)"
+            snapshot, frames = self.lake.read({"rows": query}, {**days.parameters, "states": list(SCORED_STATES)})
+            return snapshot, frames["rows"].sort("event_date", "feature")
+        chosen = [days.start + timedelta(days=n) for n in range((days.end - days.start).days)]
+        asked = self.user_parameters(chosen, days.end, users_per_thousand=1000)
+        snapshot, frames = self.lake.read({"rows": sql("risk/user_panel.sql")}, asked)
+        return snapshot, frames["rows"]
+
+    def past_panel(self, table: Table, days: Days) -> Panel:
+        """Return the rows of these days with their labels where they are known, of users a sample that stays the same."""
+        if scores_of(table) == FEATURE_RISK:
+            panel = self._feature_rows()
+            return Panel(
+                panel.snapshot, panel.rows.filter(pl.col("event_date").is_between(days.start, days.end, "left"))
+            )
+        from intelligence.risk.subjects import users_per_thousand
+
+        span = self.lake.frame("SELECT max(event_date), count(DISTINCT user_id) FROM metrics.user_day").row(0)
+        chosen = [days.start + timedelta(days=n) for n in range((days.end - days.start).days)]
+        asked = self.user_parameters(chosen, span[0], users_per_thousand=users_per_thousand(span[1], len(chosen)))
+        snapshot, frames = self.lake.read({"rows": sql("risk/user_panel.sql")}, asked)
+        return Panel(snapshot, frames["rows"])
+
+    def horizon_days(self, table: Table) -> int:
+        """Return after how many days the outcome of a day is known."""
+        return (
+            self.product.risk.horizon_days if scores_of(table) == FEATURE_RISK else self.product.risk.churn.horizon_days
+        )
+
+    def first_panel_day(self, table: Table) -> date:
+        """Return the first day of which the model's rows can be told."""
+        source = "risk.feature_panel" if scores_of(table) == FEATURE_RISK else "metrics.user_day"
+        day: date = self.lake.frame(f"SELECT min(event_date) AS day FROM {source}").item()
+        return day

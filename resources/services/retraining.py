@@ -1,0 +1,138 @@
+"""What drift asks for and what has to be told of it, read from the lake and the registry."""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import polars as pl
+
+from intelligence.actions.action import Kind
+from intelligence.drift.episodes import Retraining, Training, Waiting, notices, retraining
+from intelligence.drift.pages import page_name
+from intelligence.drift.tables import DRIFT_PAGES, MODEL_WATCH
+from intelligence.layers import TRAINED
+from intelligence.product import Product
+from intelligence.risk.versions import overruling
+from intelligence.tables import Table
+from resources.announcer import Announcer
+from resources.drift_reports import INDEX, DriftReports
+from resources.lake import Lake
+from resources.mlflow_store import MlflowUnreachable
+from resources.registry import Registry
+from resources.services.due import Step
+from resources.services.panels import MODELS, Panels
+
+_ALARM = f"""
+WITH moved AS (
+    SELECT event_date, model_version FROM {MODEL_WATCH.path} WHERE model = $model AND state = 'moved'
+    ORDER BY event_date DESC, lake_snapshot, model_version LIMIT 1
+), steady AS (
+    SELECT max(event_date) AS last_day FROM {MODEL_WATCH.path} SEMI JOIN moved USING (model_version)
+    WHERE model = $model AND state = 'steady' AND event_date < (SELECT event_date FROM moved)
+), alarms AS (
+    SELECT drift_page, event_date FROM {DRIFT_PAGES.path} SEMI JOIN moved USING (model_version)
+    WHERE model = $model AND kind = 'alarm'
+)
+SELECT event_date, model_version,
+       (SELECT arg_min(drift_page, event_date) FROM alarms
+        WHERE event_date > coalesce((SELECT last_day FROM steady), DATE '0001-01-01')) AS drift_page
+FROM moved
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class RetrainingService:
+    """Decides whether drift asks for a training, and tells people of drift."""
+
+    product: Product
+    lake: Lake
+    registry: Registry
+    reports: DriftReports
+    announcer: Announcer
+    panels: Panels
+
+    def retrainings(self) -> Iterator[tuple[Step, Retraining | Waiting]]:
+        """Yield for each model the training that drift asks for, or why there is none."""
+        for scores, tables in TRAINED.items():
+            model = MODELS[scores.path]
+            watch, champion = self._watch(model), self.registry.champion(model)
+            newest = watch["event_date"].max()
+            found = retraining(
+                watch,
+                self._trainings(tables[1]),
+                champion=int(champion.version) if champion else None,
+                newest_label=newest - timedelta(days=self.panels.horizon_days(scores))
+                if isinstance(newest, date)
+                else None,
+                # The gate compares on days whose outcome lies wholly after what the champion had seen.
+                trained_through=date.fromisoformat(champion.trained_through)
+                + timedelta(days=self.panels.horizon_days(scores))
+                if champion
+                else None,
+                rules=self.product.drift,
+            )
+            cause = f"{found.cause} {self._link(model)}" if isinstance(found, Retraining) else None
+            yield Step(tables, cause=cause), found
+
+    def _watch(self, model: str) -> pl.DataFrame:
+        """Return the verdict of each day that was given first: what a later champion says of it is hindsight."""
+        query = f"""
+            SELECT event_date, model, model_version, state, that_matter, reason FROM {MODEL_WATCH.path} WHERE model = $model
+            QUALIFY row_number() OVER (PARTITION BY event_date ORDER BY lake_snapshot, model_version) = 1"""
+        return self.lake.frame(query, {"model": model})
+
+    def _trainings(self, verdicts: Table) -> list[Training]:
+        query = f"SELECT as_of, challenger, decision, reason FROM {verdicts.path} ORDER BY as_of, challenger"
+        return [Training(*row) for row in self.lake.frame(query).iter_rows()]
+
+    def _link(self, model: str) -> str:
+        """Return where the alarm can be looked at; where its page is not made yet, where it will be."""
+        found = self.lake.frame(_ALARM, {"model": model})
+        if found.is_empty():
+            return f"Page: {self.reports.url(INDEX)}"
+        day, version, page = found.row(0)
+        return f"Page: {self.reports.url(page or page_name(day, model, version))}"
+
+    def told_of_drift(self) -> list[str]:
+        """Return the titles of what was told now and had not been before."""
+        from intelligence.drift.faults_told import FAULTY, telemetry_notices
+
+        notifier, told = self.announcer.notifier(), []
+        quality = self.lake.frame("FROM telemetry.day_quality")
+        faulty = quality.filter(pl.col("verdict").is_in(FAULTY))["event_date"].to_list()
+        alarmed = {entry.action.episode for entry in notifier.outbox.entries() if entry.action.kind is Kind.ALERT}
+        for notice in telemetry_notices(quality):
+            # The policy's own alert of the same fault is message enough.
+            if notice.key not in alarmed and notifier.told(
+                notice.episode, notice.title, notice.text, self._channel(), topic=notice.key
+            ):
+                told.append(notice.title)
+        for scores, tables in TRAINED.items():
+            model = MODELS[scores.path]
+            for notice in notices(
+                self._watch(model), self._trainings(tables[1]), rules=self.product.drift, faulty=faulty
+            ):
+                # A message's addresses are made inert on the way; without its scheme one can be copied whole.
+                link = re.sub(r"https?://", "", f"\n{self._link(model)}") if notice.has_page else ""
+                if notifier.told(notice.episode, notice.title, notice.text + link, self._channel(), topic=notice.key):
+                    told.append(notice.title)
+        return told
+
+    def told_of_overruled(self) -> list[str]:
+        """Return the titles of what was told now: champions that a person chose although the gate had not let them pass.
+
+        A move that was made in MLflow is recorded on the way; while MLflow is silent, what is recorded already is told.
+        """
+        told: list[str] = []
+        for model in MODELS.values() if self.registry.exists() else ():
+            with suppress(MlflowUnreachable):
+                self.registry.noticed(model)
+            for found in filter(None, map(overruling, self.registry.history(model))):
+                if self.announcer.notifier().told(found.key, found.title, found.text, self._channel(), topic=found.key):
+                    told.append(found.title)
+        return told
+
+    def _channel(self) -> str:
+        return self.product.actions.channel_of(self.product.owner)

@@ -1,0 +1,33 @@
+"""Platforms for tests: a product over a folder of its own."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from resources.announcer import Announcer
+from resources.drift_reports import DriftReports
+from resources.platform import Platform
+from resources.product_file import ProductFile, product_at
+from resources.registry import Registry
+from resources.settings import ROOT
+from tests.lakes import lake_in
+
+EXAMPLE = ROOT / "product.yaml"
+
+
+def platform_in(folder: Path, *, product_file: Path = EXAMPLE, **parts: Any) -> Platform:
+    """Return a platform whose lake, registry, pages and actions are in `folder`; `parts` take the place of its own."""
+    state = f"sqlite:///{folder}/state.db"
+    own: dict[str, Any] = {
+        "product": product_at(product_file),
+        "product_file": ProductFile(path=str(product_file), landing=str(folder / "landing")),
+        "registry": Registry(root=str(folder / "mlruns"), cache=str(folder / "models"), state=state),
+        "drift_reports": DriftReports(root=str(folder / "pages")),
+        "announcer": Announcer(product_file=str(product_file), state=state, data=str(folder)),
+    }
+    return Platform(**{"lake": parts.get("lake") or lake_in(folder), **own, **parts})
+
+
+def ruled_by(platform: Platform, **sections: Any) -> Platform:
+    """Return the platform with other values in these sections of its product file."""
+    return replace(platform, product=platform.product.model_copy(update=sections))
