@@ -112,11 +112,17 @@ def with_doubts(
     return found.select([column.name for column in DAY_QUALITY.columns])
 
 
+def _is_absence(subject: str) -> bool:
+    """Return whether the fault is that something is missing, which hours that did not arrive explain."""
+    return subject == "volume" or subject.startswith(("platform ", "release ", "region "))
+
+
 def _doubted(row: dict[str, Any], past: _Past, measured: Mapping[date, DayMeasured]) -> dict[str, Any]:
     day, did_not_arrive = row["event_date"], row["verdict"] in ("partial", "empty")
     faults = [Fault(ARRIVAL, row["reason"])] if did_not_arrive else []
     if row["verdict"] != "empty":
-        faults += measurement_faults(day, measured, sound=lambda subject, when: past.is_sound(subject, when, day))
+        found = measurement_faults(day, measured, sound=lambda subject, when: past.is_sound(subject, when, day))
+        faults += [fault for fault in found if not (did_not_arrive and _is_absence(fault.subject))]
     marks = {fault.subject: past.since(fault.subject, day) for fault in faults}
     settled = [name for name in past.settled(day) if name not in marks]
     past.marks[day] = marks

@@ -36,6 +36,10 @@ class Base:
     days: Sequence[DayMeasured]
     dates: Sequence[date]
 
+    def knows_weekday(self, day: date) -> bool:
+        """Return whether two of the days have the weekday of `day`: one alone does not show what is usual on it."""
+        return sum(when.weekday() == day.weekday() for when in self.dates) >= 2
+
     def like(self, day: date) -> Sequence[DayMeasured]:
         """Return those of the days that have the weekday of `day`, or else, where they are fewer than two, all."""
         same = [each for when, each in zip(self.dates, self.days, strict=True) if when.weekday() == day.weekday()]

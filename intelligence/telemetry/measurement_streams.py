@@ -308,7 +308,8 @@ def _uses_of(day: DayMeasured, name: str) -> float:
 def volume(look: Look) -> Iterator[Fault]:
     """Yield a change of the sampling: as many users, and in nearly all features as many times more or fewer events."""
     base, now = look.base("volume"), look.today.prints
-    if base is None or now.users < LEAST_USERS:
+    # On some weekdays people do half of what they do on others, and as many of them come.
+    if base is None or now.users < LEAST_USERS or not base.knows_weekday(look.day):
         return
     every, users = _counts(look, base, lambda day: day.events), _counts(look, base, lambda day: day.prints.users)
     each = _counts(look, base, lambda day: day.prints.events / max(day.prints.users, 1))

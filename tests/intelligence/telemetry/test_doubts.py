@@ -148,3 +148,40 @@ def test_what_did_not_arrive_and_a_fault_of_a_column_leave_nothing_to_rely_on(
     assert (rows[BEGINS + 1]["verdict"], rows[BEGINS + 1]["faults"]) == ("empty", ["arrival"])
     assert (rows[BEGINS + 2]["verdict"], rows[BEGINS + 2]["doubted_columns"]) == ("partial", ["latency_ms"])
     assert rows[BEGINS + 2]["since"] == PLAN.date_of(BEGINS)
+
+
+def halved_and_without(platform: str, numbers: Iterable[int]) -> dict[date, DayMeasured]:
+    """Return the days, on these numbers with half of each user's events and none of the platform."""
+
+    def changed(number: int) -> pl.DataFrame:
+        events = simulated_day(PLAN, PLAN.date_of(number))
+        if number not in numbers:
+            return events
+        half = events.filter(pl.int_range(pl.len()).over("user_id") % 2 == 0)
+        return half.filter(pl.col("platform") != platform)
+
+    return measured(pl.concat([changed(number) for number in range(DAYS)]))
+
+
+@pytest.mark.parametrize("platform", ["android", "web"])
+def test_hours_that_did_not_arrive_explain_what_else_is_missing(platform: str) -> None:
+    days = halved_and_without(platform, range(28, 30))
+    alone = with_doubts(arrived(range(DAYS)), found({}).clear(), days, rules=Telemetry())
+    beside = with_doubts(
+        arrived(range(DAYS), {28: "partial", 29: "partial"}), found({}).clear(), days, rules=Telemetry()
+    )
+    assert {name for row in alone["faults"].to_list()[28:30] for name in row} >= {f"platform {platform}"}
+    assert beside["faults"].to_list()[28:30] == [["arrival"], ["arrival"]]
+    assert len(telemetry_notices(beside)) == 2, "its beginning and its end"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_first_weeks_of_a_product_with_a_quiet_weekday_are_no_change_of_sampling(seed: int) -> None:
+    plan = SimulationPlan(features=8, events_per_day=4_000, seed=seed, planted=False)
+    busy = pl.col("event_time").dt.weekday() != 2 + seed % 2
+    seldom = pl.int_range(pl.len()).over("user_id") % 3 == 0
+    events = pl.concat([simulated_day(plan, plan.date_of(number)) for number in range(16)]).filter(busy | seldom)
+    days = measured(events)
+    rows = arrived(range(16)).with_columns(event_date=pl.Series([plan.date_of(number) for number in range(16)]))
+    frame = with_doubts(rows, found({}).clear(), days, rules=Telemetry())
+    assert [each for row in frame["faults"].to_list() for each in row if each == "volume"] == []
