@@ -112,9 +112,10 @@ def with_doubts(
     return found.select([column.name for column in DAY_QUALITY.columns])
 
 
-def _is_absence(subject: str) -> bool:
-    """Return whether the fault is that something is missing, which hours that did not arrive explain."""
-    return subject == "volume" or subject.startswith(("platform ", "release ", "region "))
+def _is_said(fault: Fault, arrived: Mapping[str, Any]) -> bool:
+    """Return whether what did not arrive says as much: the column that came empty or stuck, and whatever else is missing."""
+    columns = {*(arrived.get("emptied_columns") or ()), *(arrived.get("stuck_columns") or ())}
+    return fault.column in columns or fault.subject.startswith(("volume", "platform ", "release ", "region "))
 
 
 def _doubted(row: dict[str, Any], past: _Past, measured: Mapping[date, DayMeasured]) -> dict[str, Any]:
@@ -122,7 +123,7 @@ def _doubted(row: dict[str, Any], past: _Past, measured: Mapping[date, DayMeasur
     faults = [Fault(ARRIVAL, row["reason"])] if did_not_arrive else []
     if row["verdict"] != "empty":
         found = measurement_faults(day, measured, sound=lambda subject, when: past.is_sound(subject, when, day))
-        faults += [fault for fault in found if not (did_not_arrive and _is_absence(fault.subject))]
+        faults += [fault for fault in found if not (did_not_arrive and _is_said(fault, row))]
     marks = {fault.subject: past.since(fault.subject, day) for fault in faults}
     settled = [name for name in past.settled(day) if name not in marks]
     past.marks[day] = marks

@@ -185,3 +185,18 @@ def test_the_first_weeks_of_a_product_with_a_quiet_weekday_are_no_change_of_samp
     rows = arrived(range(16)).with_columns(event_date=pl.Series([plan.date_of(number) for number in range(16)]))
     frame = with_doubts(rows, found({}).clear(), days, rules=Telemetry())
     assert [each for row in frame["faults"].to_list() for each in row if each == "volume"] == []
+
+
+@pytest.mark.parametrize("column", ["latency_ms", "duration_s", "error_count", "rating"])
+def test_a_column_that_came_empty_is_one_fault_from_its_first_day_on(column: str) -> None:
+    def changed(number: int) -> pl.DataFrame:
+        events = simulated_day(PLAN, PLAN.date_of(number))
+        empty = pl.lit(None, dtype=events.schema[column]).alias(column)
+        return events.with_columns(empty) if number in range(28, 32) else events
+
+    days = measured(pl.concat([changed(number) for number in range(DAYS)]))
+    rows = arrived(range(DAYS), dict.fromkeys(range(28, 32), "partial")).with_columns(
+        emptied_columns=pl.when(pl.col("verdict") == "partial").then(pl.lit([column])).otherwise(pl.lit([]))
+    )
+    frame = with_doubts(rows, found({}).clear(), days, rules=Telemetry())
+    assert frame["faults"].to_list()[28:32] == [["arrival"]] * 4
