@@ -19,7 +19,7 @@ INDEX = "index.html"
 SUMMED_UP = 3
 
 
-class DriftReports(Fixed, dg.ConfigurableResource):
+class DriftReports(Fixed, dg.ConfigurableResource["DriftReports"]):
     """The folder of Evidently pages."""
 
     root: str

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import polars as pl
 
+from intelligence.risk.versions import Move
+
 if TYPE_CHECKING:
     from intelligence.risk.model import RiskModel
 
@@ -82,6 +84,22 @@ class Registered:
     version_url: str
     run_url: str
     is_new: bool
+
+
+class AliasHistory(Protocol):
+    """What the registry asks of the history of an alias; `Promotions` is one, and importing it here would load sqlalchemy."""
+
+    def history(self) -> list[Move]:
+        """Return every move, the oldest first."""
+
+    def noticed(self) -> Move | None:
+        """Return the move that was made in MLflow since the last look; None if there was none."""
+
+    def promoted(self, version: str, *, actor: str, cause: str, reason: str, run_id: str | None) -> Move:
+        """Return the move of the alias to `version`."""
+
+    def reverted(self, *, actor: str, reason: str, run_id: str | None) -> Move:
+        """Return the move back to the champion before the present one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def _matches(pattern: str) -> bool:
     return next(glob.iglob(pattern, recursive=True), None) is not None
 
 
-class ProductFile(Fixed, dg.ConfigurableResource):
+class ProductFile(Fixed, dg.ConfigurableResource["ProductFile"]):
     """The product file and the folder into which its simulator delivers."""
 
     path: str

@@ -14,11 +14,11 @@ from intelligence.risk.versions import Move, VersionRow
 from resources.fixed import Fixed
 from resources.local_copies import Copy, LocalCopies
 from resources.mlflow_store import MlflowUnreachable, alias_in, answers, client_of, database_in, make_store, store_uri
-from resources.model_versions import CHAMPION, Champion, LoggedTraining, Registered, StoredModel
+from resources.model_versions import CHAMPION, AliasHistory, Champion, LoggedTraining, Registered, StoredModel
 from resources.settings import Settings
 
 
-class Registry(Fixed, dg.ConfigurableResource):
+class Registry(Fixed, dg.ConfigurableResource["Registry"]):
     """The models of one product.
 
     `root` holds MLflow's database and artifacts, `tracking_uri` names a server over them instead of the database,
@@ -208,7 +208,7 @@ class Registry(Fixed, dg.ConfigurableResource):
         """Return every move of the alias, the oldest first."""
         return self._promotions(model_name).history()
 
-    def _promotions(self, model_name: str) -> Any:
+    def _promotions(self, model_name: str) -> AliasHistory:
         from resources.promotions import Promotions
         from resources.state import state_at
 

@@ -159,7 +159,8 @@ class ActionService:
         What was asked for in the same episode before, by whatever wording of the decision, is not asked for again unless it
         failed or nobody approved it in time: late telemetry or another policy makes new decisions, and no second message.
         """
-        outbox, new = self.announcer.outbox(), []
+        outbox = self.announcer.outbox()
+        new: list[str] = []
         begun = {entry.action.identity for entry in outbox.entries() if entry.standing not in UNANSWERED}
         for each in wanted:
             actions = [self._on_flag_as_it_is(one) for one in self.actions_for(each) if one.identity not in begun]
