@@ -44,12 +44,17 @@ class SlackOverHttp:
         silent = logging.Logger("slack", level=logging.CRITICAL)
         # Without retries of its own: they would repeat a message whose answer was lost, and sleep as long as Slack asks.
         client = WebClient(
-            self.token.get_secret_value(), self.url, timeout=self.timeout_s, logger=silent, retry_handlers=[]
+            self.token.get_secret_value(),
+            self.url,
+            timeout=self.timeout_s,  # type: ignore[arg-type] # handed on to urlopen, which takes parts of a second
+            logger=silent,
+            retry_handlers=[],
         )
         try:
             if _is_written(method):
-                return client.api_call(method, json=dict(parameters)).data
-            return client.api_call(method, params=dict(parameters)).data
+                answer = client.api_call(method, json=dict(parameters)).data
+            else:
+                answer = client.api_call(method, params=dict(parameters)).data
         except SlackApiError as error:
             response = error.response
             data = response.data if isinstance(response.data, dict) else {}
@@ -59,6 +64,9 @@ class SlackOverHttp:
             raise connection_error("Slack", error.reason) from None
         except OSError as error:
             raise connection_error("Slack", error) from None
+        if isinstance(answer, bytes):
+            raise Unknown(f"Slack answered {method} with something else than a document")
+        return answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +81,9 @@ class RecordedSlack:
         body = json.dumps(dict(parameters)) if written else urlencode(dict(parameters))
         kind = "application/json" if written else "application/x-www-form-urlencoded"
         headers = {"authorization": f"Bearer {keys.slack_token}", "content-type": kind}
-        data = slack_answer(self.store, TwinRequest(f"{PREFIX}{method}", headers, body.encode()), keys).document
+        data: Mapping[str, Any] = slack_answer(
+            self.store, TwinRequest(f"{PREFIX}{method}", headers, body.encode()), keys
+        ).document
         if not data["ok"]:
             raise _error_of(method, 200, data["error"], {})
         return data

@@ -4,6 +4,8 @@ import http.client
 import json
 import logging
 from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -232,6 +234,27 @@ def test_a_target_that_hangs_is_waited_for_as_long_as_its_time_out(desk: Desk) -
         for target in (slack, jira):
             with pytest.raises(Unknown, match="did not answer"):
                 target.sent(action(), None)
+
+
+class Packed(BaseHTTPRequestHandler):
+    """Answers as a proxy that has packed what Slack said."""
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(200)
+        self.send_header("content-type", "application/gzip")
+        self.end_headers()
+        self.wfile.write(b"\x1f\x8b")
+
+    def log_message(self, *_: Any) -> None: ...
+
+
+def test_an_answer_of_slack_that_is_no_document_leaves_the_message_in_doubt() -> None:
+    with HTTPServer(("127.0.0.1", 0), Packed) as server:
+        Thread(target=server.handle_request, daemon=True).start()
+        calls = SlackOverHttp(f"http://127.0.0.1:{server.server_port}/api/", SecretStr(KEYS.slack_token))
+        with pytest.raises(Unknown, match="something else than a document"):
+            calls.answer("chat.postMessage", {"channel": "#ops", "text": "hello"})
 
 
 def test_nothing_is_served_beyond_loopback_and_what_is_too_large_is_refused(desk: Desk) -> None:
