@@ -20,8 +20,8 @@ LONGEST_NAME: Final = 48
 def png(figure: Figure) -> bytes:
     """Return the picture with a palette of 32 colours, which is small enough to be stored with every run."""
     canvas, encoded = FigureCanvasAgg(figure), io.BytesIO()
-    canvas.draw()  # type: ignore[no-untyped-call]
-    pixels = bytes(canvas.buffer_rgba())  # type: ignore[no-untyped-call]
+    canvas.draw()  # type: ignore[no-untyped-call] # matplotlib has not annotated it
+    pixels = bytes(canvas.buffer_rgba())  # type: ignore[no-untyped-call] # matplotlib has not annotated it
     drawn = Image.frombytes("RGBA", canvas.get_width_height(), pixels)
     drawn.convert("RGB").quantize(32).save(encoded, format="png", optimize=True)
     return encoded.getvalue()
@@ -46,9 +46,9 @@ def kpi_picture(kpis: pl.DataFrame) -> bytes:
         axes.set_ylim(bottom=0)
         axes.grid(alpha=0.25)
         axes.legend(loc="lower left", frameon=False, ncols=3, fontsize=8)
-    locator = AutoDateLocator()  # type: ignore[no-untyped-call]
+    locator = AutoDateLocator()  # type: ignore[no-untyped-call] # matplotlib has not annotated it
     shares.xaxis.set_major_locator(locator)
-    shares.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    shares.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call] # matplotlib has not annotated it
     return png(figure)
 
 

@@ -46,10 +46,11 @@ class _Loader(yaml.SafeLoader):
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Hashable:
         """Return the value of the node; a number that Python cannot hold is told with its line."""
         try:
-            return super().construct_object(node, deep)  # type: ignore[no-any-return]
+            value: Hashable = super().construct_object(node, deep)
         except (ValueError, OverflowError) as error:
             problem = f"{str(node.value)[:40]} is no value of the kind {_kind(node)}"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark) from error
+        return value
 
 
 def _nodes(root: yaml.Node | None) -> Iterator[yaml.Node]:

@@ -16,7 +16,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import IO, Literal
+from typing import BinaryIO, Literal
 
 import polars as pl
 from filelock import FileLock
@@ -122,7 +122,7 @@ def _with_folders(delivery: Delivery, source: FileSource) -> Delivery:
     return replace(delivery, batch_id=hashlib.sha256(said.encode()).hexdigest())
 
 
-def found_file(source: Source, path: Path, *, digest_of: Callable[[Path], str]) -> Delivery:
+def found_file(source: FileSource, path: Path, *, digest_of: Callable[[Path], str]) -> Delivery:
     """Return the file as a delivery of the source, told from others of the same bytes by what its folders say."""
     look = _found_file if source.files else delivered_file
     return _with_folders(look(source.name, path, digest_of=digest_of), source)
@@ -195,9 +195,7 @@ def simulated_files(
         if not path.exists():
             progress(f"simulating {day} ({number + 1} of {simulate.days})")
             with FileLock(folder / ".lock"):
-                _deliver_day(
-                    path, lambda day=day: shown(simulated_day(plan, day)) if shown else simulated_day(plan, day)
-                )
+                _deliver_day(path, partial(simulated_day, plan, day), shown)
         files.append(path)
     return files
 
@@ -215,12 +213,15 @@ def _shown(product: Product, flags: FlagFile, events: pl.DataFrame) -> pl.DataFr
     return shown_events(events, hidden_from(flags, {feature: key for feature, key in keys.items() if key}, events))
 
 
-def _deliver_day(path: Path, events: Callable[[], pl.DataFrame]) -> None:
+def _deliver_day(
+    path: Path, events: Callable[[], pl.DataFrame], shown: Callable[[pl.DataFrame], pl.DataFrame] | None
+) -> None:
     """Write the day's file whole or not at all, unless another process did meanwhile."""
     if path.exists():
         return
     half = path.with_suffix(".half")
-    events().write_parquet(half, compression="zstd", compression_level=1)
+    made = events()
+    (shown(made) if shown else made).write_parquet(half, compression="zstd", compression_level=1)
     reach("landing.half_written")
     os.replace(half, path)
 
@@ -315,7 +316,7 @@ def blank_lines(path: Path, end: int) -> list[int]:
     return found
 
 
-def opened(path: Path, mode: Literal["rb", "wb"] = "rb") -> IO[bytes]:
+def opened(path: Path, mode: Literal["rb", "wb"] = "rb") -> BinaryIO | gzip.GzipFile:
     """Return the file opened, unpacked where it is a gzip."""
     packed = compression_at(path) if mode == "rb" else compression_of(path.name)
     return gzip.open(path, mode) if packed == "gzip" else path.open(mode)

@@ -146,7 +146,7 @@ class BatchedSqliteEventLog(SqliteEventLogStorage):
             "run_id": event.run_id,
             "execution_status": AssetCheckExecutionRecordStatus.PLANNED.value,
             "evaluation_event": serialize_value(event),
-            "evaluation_event_timestamp": self._event_insert_timestamp(event),
+            "evaluation_event_timestamp": self._event_insert_timestamp(event),  # type: ignore[no-untyped-call] # Dagster's own
             "evaluation_event_storage_id": event_id,
         }
         partitions = subset.get_partition_keys() if subset else [None]

@@ -2,11 +2,10 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import IO
 
 import duckdb
 import polars as pl
@@ -141,9 +140,9 @@ def _examined(product: Product, source: FileSource, now: datetime) -> ExaminedSo
     )
     names = " and ".join(file.name for file in sample)
     if report.refused:
-        problem = " ".join(dict.fromkeys(str(error) for _, error in report.refused))
+        refusals = " ".join(dict.fromkeys(str(error) for _, error in report.refused))
         return ExaminedSource(
-            source.name, f"{len(files)} file(s); looked at {names}", problem=problem, warnings=warnings
+            source.name, f"{len(files)} file(s); looked at {names}", problem=refusals, warnings=warnings
         )
     rows, accepted = sum(batch.rows_in for batch in report.batches), sum(batch.accepted for batch in report.batches)
     wanted = "pairs" if isinstance(source, AliasSource) else "events"
@@ -224,7 +223,7 @@ def _head(lake: Lake, source: str, path: Path, folder: Path) -> Delivery:
     return replace(delivered_file(source, head), name=display_name(path))
 
 
-def _first_lines(file: IO[bytes]) -> Iterator[bytes]:
+def _first_lines(file: Iterable[bytes]) -> Iterator[bytes]:
     quotes = size = 0
     for number, line in enumerate(file):
         if size > BYTES_LOOKED_AT or (number > ROWS_LOOKED_AT and quotes % 2 == 0):

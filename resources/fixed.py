@@ -2,7 +2,7 @@
 
 import dagster as dg
 from dagster._core.definitions.definition_config_schema import (
-    DefinitionConfigSchema,
+    IDefinitionConfigSchema,
     convert_user_facing_definition_config_schema,
 )
 
@@ -11,7 +11,7 @@ class Fixed:
     """Lets a resource take no run config: its values name files, servers and statements, which the operator alone chooses."""
 
     @property
-    def _config_schema(self) -> DefinitionConfigSchema:
+    def _config_schema(self) -> IDefinitionConfigSchema:
         return convert_user_facing_definition_config_schema(dg.Field({}, is_required=False))
 
 

@@ -7,10 +7,11 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, RowMapping, delete, func, insert, select
 
 from intelligence.actions.flags import Document, digest_of, version_of
 from resources.state import State
+from resources.state_rows import inserted_key
 from resources.state_tables import FLAG_CHANGES, FLAG_COPY, FLAG_LOCKS, FLAG_LOSSES
 
 PLATFORM = "platform"
@@ -176,15 +177,15 @@ class FlagRecord:
         with self.state.writing() as connection:
             connection.execute(insert(FLAG_LOCKS).values(**values, after_change=newest))
 
-    def _lock_line(self, connection: Connection, flag: str) -> Mapping[str, Any] | None:
+    def _lock_line(self, connection: Connection, flag: str) -> RowMapping | None:
         query = select(FLAG_LOCKS).where(FLAG_LOCKS.c.flag == flag).order_by(FLAG_LOCKS.c.sequence.desc()).limit(1)
         return connection.execute(query).mappings().first()
 
     def _added(self, values: Mapping[str, Any], *, reason: str) -> Left:
         with self.state.writing() as connection:
             added = insert(FLAG_CHANGES).values(at=self.clock(), actor=PLATFORM, reason=reason, **values)
-            key = connection.execute(added).inserted_primary_key
-        return Left(sequence=key[0], **{**values, "former": json.loads(values["former"])})
+            sequence = inserted_key(connection, added)
+        return Left(sequence=sequence, **{**values, "former": json.loads(values["former"])})
 
     def _newest(self, connection: Connection, query: Any) -> Left | None:
         row = connection.execute(query.order_by(FLAG_CHANGES.c.sequence.desc()).limit(1)).mappings().first()

@@ -22,7 +22,9 @@ def hidden_from(file: FlagFile, flags: Mapping[str, str], events: pl.DataFrame) 
     try:
         document = file.document()
         hiding = list(_hiding(document, flags))
-        client = flag_client(file.path) if hiding else None
+        if not hiding:
+            return {}
+        client = flag_client(file.path)
     except (ActionError, OpenFeatureError):
         return {}
     found: dict[str, list[str]] = {}

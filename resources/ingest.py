@@ -273,4 +273,4 @@ def batches_of(connection: duckdb.DuckDBPyConnection) -> list[Batch]:
         " FROM telemetry.batches"
         " SEMI JOIN deliveries USING (batch_id) ORDER BY source_file"
     ).fetchall()
-    return [Batch(*row[:8], days=tuple(row[8])) for row in rows]
+    return [Batch(*(*facts, tuple(days))) for *facts, days in rows]

@@ -250,7 +250,12 @@ class Lake(Fixed, DuckDBResource):
             "allocator_flush_threshold": self.memory_limit,
             "allocator_bulk_deallocation_flush_threshold": self.memory_limit,
         }
-        config = {**offline, **threads, **kept, "memory_limit": self.memory_limit}
+        config: dict[str, str | bool | int | float | list[str]] = {
+            **offline,
+            **threads,
+            **kept,
+            "memory_limit": self.memory_limit,
+        }
         root = duckdb.connect(self.database, config=config)
         remote = self.store.startswith("s3://")
         kind = "sqlite_scanner" if self._catalog_file else "postgres_scanner"
@@ -318,11 +323,11 @@ class Lake(Fixed, DuckDBResource):
         if opened is None:
             yield
             return
-        with opened.root.cursor() as lock:
+        with opened.root.cursor() as holder:
             server = literal(self.catalog.removeprefix("postgres:"))
-            lock.execute(f"ATTACH IF NOT EXISTS {server} AS lake_lock (TYPE postgres)")
-            lock.begin()
-            lock.execute(f"FROM postgres_query('lake_lock', 'SELECT 1 FROM pg_advisory_xact_lock({ADVISORY_LOCK})')")
+            holder.execute(f"ATTACH IF NOT EXISTS {server} AS lake_lock (TYPE postgres)")
+            holder.begin()
+            holder.execute(f"FROM postgres_query('lake_lock', 'SELECT 1 FROM pg_advisory_xact_lock({ADVISORY_LOCK})')")
             yield
 
     def commit(

@@ -83,8 +83,15 @@ def is_gone(owner: str, *, noted_at: datetime | None = None) -> bool:
 
     `noted_at` is when the owner was noted down. Former versions noted no more than the process's number.
     """
-    host, number, birth, _ = owner.split(" ") if " " in owner else (*owner.rsplit(":", 2)[:2], None, "")
-    return ProcessIdentity(host, int(number), birth).is_gone(noted_at=noted_at.timestamp() if noted_at else None)
+    return _named_by(owner).is_gone(noted_at=noted_at.timestamp() if noted_at else None)
+
+
+def _named_by(owner: str) -> ProcessIdentity:
+    if " " in owner:
+        host, number, birth, _ = owner.split(" ")
+        return ProcessIdentity(host, int(number), birth)
+    host, number = owner.rsplit(":", 2)[:2]
+    return ProcessIdentity(host, int(number), None)
 
 
 def _is_over(until: datetime, now: datetime) -> bool:

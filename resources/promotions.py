@@ -19,6 +19,7 @@ from intelligence.risk.versions import Move, overruled_by
 from resources.faults import reach
 from resources.model_versions import REVERT
 from resources.state import State
+from resources.state_rows import inserted_key
 from resources.state_tables import INTENDED_PROMOTIONS, OVERRULED_VERDICTS, PROMOTIONS
 
 A_PERSON = "a person in MLflow"
@@ -114,7 +115,7 @@ class Promotions:
 
     def _appended(self, connection: Connection, values: dict[str, Any]) -> Move:
         said, why = self.verdict(values["to_version"]) if values["to_version"] else (None, "")
-        sequence = connection.execute(insert(PROMOTIONS).values(**values)).inserted_primary_key[0]
+        sequence = inserted_key(connection, insert(PROMOTIONS).values(**values))
         move, overruled = Move(sequence=sequence, **values), overruled_by(said, values["to_version"])
         if overruled:
             move = replace(move, overruled=overruled, gate_reason=why)

@@ -37,7 +37,7 @@ def forgotten_runs(instance: dg.DagsterInstance, *, keep_days: int, now: datetim
             log.forget_runs(ids, before=before)
             for run_id in ids:
                 instance.compute_log_manager.delete_logs(prefix=[run_id])
-            with instance.run_storage.connect() as connection:  # type: ignore[attr-defined]
+            with instance.run_storage.connect() as connection:  # type: ignore[attr-defined] # that of a database has it
                 connection.execute(delete(RunTagsTable).where(RunTagsTable.c.run_id.in_(ids)))
             for run_id in ids:
                 instance.run_storage.delete_run(run_id)

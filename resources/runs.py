@@ -119,7 +119,7 @@ _WITHOUT_RUNS = (
 )
 
 
-@dg.logger(description="Hands the events of a run to the terminal that started it.")
+@dg.logger(None, description="Hands the events of a run to the terminal that started it.")
 def terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
     """Return the Python logger to which a terminal listens."""
     logger = logging.getLogger(TERMINAL)

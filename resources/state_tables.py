@@ -198,4 +198,5 @@ def _guards(table: str) -> Iterator[tuple[str, str]]:
 
 for _table in APPEND_ONLY:
     for _dialect, _statement in _guards(_table.name):
-        event.listen(_table, "after_create", DDL(_statement).execute_if(dialect=_dialect))
+        statement = DDL(_statement)  # type: ignore[no-untyped-call] # SQLAlchemy has not annotated it
+        event.listen(_table, "after_create", statement.execute_if(dialect=_dialect))

@@ -153,8 +153,8 @@ def store_failure(error: BaseException, *, where: Path | None = None) -> Platfor
         if isinstance(seen, PlatformError) and is_meant:
             return seen
         if isinstance(seen, OSError) and seen.errno in _OF_THE_DISK:
-            problem = os.strerror(seen.errno).lower()
-            return StoreError(str(seen.filename or where or "the disk"), f"{problem}.", hint=ROOM)
+            culprit = str(seen.filename or where or "the disk")
+            return StoreError(culprit, f"{os.strerror(seen.errno).lower()}.", hint=ROOM)
         if isinstance(seen, SQLAlchemyError | sqlite3.Error) and (problem := in_words(seen)):
             return StoreError(str(where or "a database"), f"{problem}.", hint=advice(problem))
         # What was merely being handled when a bug struck is not what happened.

@@ -219,7 +219,7 @@ def _archived(connection: duckdb.DuckDBPyConnection, moved: NamesMoved, *, now: 
     """
     if moved.names:
         names = [(batch, list(names)) for batch, names in moved.names.items()]
-        _made(connection, "moved", names, pl.Schema({"batch_id": pl.String, "names": pl.List(pl.String)}))
+        _made(connection, "moved", names, pl.Schema({"batch_id": pl.String(), "names": pl.List(pl.String)}))
         connection.execute(_NAMES)
     if not moved.withdrawn:
         return Replaced(staying=moved.staying)

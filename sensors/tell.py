@@ -45,7 +45,7 @@ def tell_of_failed_runs(context: dg.RunFailureSensorContext, announcer: Announce
     if STOPPED_TAG in context.dagster_run.tags:
         return
     steps = context.get_step_failure_events()
-    step = steps[0].step_key if steps else "a run"
+    step = (steps[0].step_key if steps else None) or "a run"
     error = steps[0].step_failure_data.error if steps else None
     reason = (error.cause or error).message.strip() if error else context.failure_event.message or "It did not begin."
     channel = product_file.product.actions.channel_of(product_file.product.owner)

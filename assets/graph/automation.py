@@ -18,7 +18,8 @@ def when_updated(*tables: Table) -> dg.AutomationCondition:
     """
     rule = dg.AutomationCondition
     followed = rule.any_deps_updated().allow(dg.AssetSelection.assets(*map(key_of, tables)))
-    failed = rule.execution_failed() & rule.cron_tick_passed(TRY_AGAIN).since_last_handled()
+    ticked: dg.AutomationCondition[dg.AssetKey | dg.AssetCheckKey] = rule.cron_tick_passed(TRY_AGAIN)
+    failed = rule.execution_failed() & ticked.since_last_handled()
     return (
         (followed.since_last_handled() | failed)
         & ~rule.any_deps_in_progress()

@@ -1,7 +1,7 @@
 """The graph run in this process: take in what is new, then build every day whose telemetry has changed."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -176,15 +176,23 @@ def _ran(defs: dg.Definitions, instance: dg.DagsterInstance, step: Step, outcome
         if "changed" in check.metadata:
             outcome.changed += str(check.metadata["changed"].value).splitlines()
         if "left" in check.metadata:
-            outcome.left += [(row.data["file"], row.data["why"]) for row in check.metadata["left"].records]
+            outcome.left += [(str(row.data["file"]), str(row.data["why"])) for row in _records(check, "left")]
         if "refused" in check.metadata:
-            records = check.metadata["refused"].records
-            outcome.refused += [(row.data["file"], row.data["problem"], row.data["next_step"]) for row in records]
+            for row in _records(check, "refused"):
+                file, problem, next_step = (str(row.data[name]) for name in ("file", "problem", "next_step"))
+                outcome.refused.append((file, problem, next_step))
     failures = [event for event in result.all_node_events if event.is_step_failure]
     if not result.success:
         outcome.error = _cause(failures[0]) if failures else "The run failed before its first step."
         outcome.interrupted = any(_was_interrupted(failure) for failure in failures)
     return result.success
+
+
+def _records(check: dg.AssetCheckEvaluation, name: str) -> Sequence[dg.TableRecord]:
+    value = check.metadata[name]
+    if not isinstance(value, dg.TableMetadataValue):
+        raise TypeError(f"{check.check_name}: `{name}` is no table")
+    return value.records
 
 
 def _was_interrupted(failure: dg.DagsterEvent) -> bool:

@@ -29,7 +29,7 @@ def past_sources(frame: Frame, risk: pl.DataFrame, *, model_version: int | None 
     """
     health, features = frame("FROM metrics.feature_health"), frame("FROM warehouse.dim_feature_metadata")
     days = health.select("event_date").unique()
-    first: date = risk["event_date"].min() or health["event_date"].min()  # type: ignore[assignment]
+    first: date = risk["event_date"].min() or health["event_date"].min()  # type: ignore[assignment] # they are dates
     window = {"start": first - timedelta(days=FIGURE_DAYS - 1), "end": date.max}
     return Sources(
         health=health,
@@ -47,7 +47,7 @@ def past_sources(frame: Frame, risk: pl.DataFrame, *, model_version: int | None 
             "feature", "flag_key", exposure=pl.lit(1.0), is_locked=pl.lit(value=False), is_held=pl.lit(value=False)
         ),
         model_version=model_version or 1,
-        trained_through=health["event_date"].max(),  # type: ignore[arg-type]
+        trained_through=health["event_date"].max(),  # type: ignore[arg-type] # a date
     )
 
 

@@ -122,7 +122,7 @@ def turnover(rows: pl.DataFrame, unit: str, window: Window) -> float:
     week = timedelta(days=WINDOW_DAYS - 1)
     first = rows.filter(pl.col("event_date").is_between(window.first, window.first + week))[unit].unique()
     last = rows.filter(pl.col("event_date").is_between(window.last - week, window.last))[unit].unique()
-    return 1 - float(last.is_in(first.implode()).mean() or 0.0) if len(last) else 0.0  # type: ignore[arg-type]
+    return 1 - float(last.is_in(first.implode()).mean() or 0.0) if len(last) else 0.0  # type: ignore[arg-type] # a share
 
 
 def _scales(past: History, predictors: Sequence[str]) -> dict[str, Scale]:

@@ -18,7 +18,7 @@ class WholeTarget(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Note the target before the request begins."""
-        self.scope[TARGET] = self.url  # type: ignore[typeddict-unknown-key]
+        self.scope[TARGET] = self.url  # type: ignore[literal-required] # an extension of ours
         super().on_headers_complete()
 
 

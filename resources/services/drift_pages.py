@@ -120,7 +120,7 @@ class DriftPageService:
         drift = WATCHED_BY_MODEL[watch.champion.name]
         first, last = watch.baseline["first_day"][0], watch.baseline["last_day"][0]
         past = self.panels.past_panel(drift, Days(first, last + timedelta(days=1))).rows
-        past = with_scores(past.sample(min(past.height, BASELINE_ROWS), seed=1), watch.champion.model)  # type: ignore[arg-type]
+        past = with_scores(past.sample(min(past.height, BASELINE_ROWS), seed=1), watch.champion.model)
         limits = dict(moved.filter(pl.col("predictor").is_in(shown)).select("predictor", "limit").iter_rows())
         ranges = {
             row["predictor"]: (row["grid"][0], row["grid"][-1])

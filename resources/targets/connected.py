@@ -1,7 +1,6 @@
 """The targets that product.yaml switches on: connected where there is a secret for them, recording where there is none."""
 
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -83,4 +82,4 @@ def _webhook(wanted: Actions, secrets: ActionSecrets, store: TwinStore) -> Webho
 
 
 def _recording(name: str, service: Service, store: TwinStore) -> InProcess:
-    return InProcess(name, partial(service, store, keys=_KEYS))
+    return InProcess(name, lambda request: service(store, request, _KEYS))

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from intelligence.actions.action import Action
 from intelligence.actions.flags import (
+    STEP,
     Document,
     FlagChange,
     changed_document,
@@ -45,7 +46,8 @@ class Flags:
         A `digest` in the payload says how the flag stood when the action was planned.
         """
         flag, planned_on = _flag_of(action), action.payload.get("digest")
-        change = FlagChange(flag, action.kind, action.id, **_wishes(action))
+        step, safe, on = (action.payload.get(name) for name in ("step", "safe", "on"))
+        change = FlagChange(flag, action.kind, action.id, STEP if step is None else step, safe, on)
         return self._changed(flag, action.id, lambda document: changed_document(document, change), planned_on)
 
     def found(self, action: Action, precedent: Precedent | None, *, since: datetime) -> Receipt | None:  # noqa: ARG002
@@ -174,7 +176,3 @@ def _flag_of(action: Action) -> str:
     if not isinstance(flag, str) or not flag:
         raise Refused(f"the action on {action.feature} names no flag; give the feature a `flag_key`")
     return flag
-
-
-def _wishes(action: Action) -> dict[str, object]:
-    return {name: action.payload[name] for name in ("step", "safe", "on") if action.payload.get(name) is not None}
