@@ -6,6 +6,7 @@ from typing import Any
 
 from resources.announcer import Announcer
 from resources.drift_reports import DriftReports
+from resources.lake import Lake
 from resources.platform import Platform
 from resources.product_file import ProductFile, product_at
 from resources.registry import Registry
@@ -17,15 +18,19 @@ EXAMPLE = ROOT / "product.yaml"
 
 def platform_in(folder: Path, *, product_file: Path = EXAMPLE, **parts: Any) -> Platform:
     """Return a platform whose lake, registry, pages and actions are in `folder`; `parts` take the place of its own."""
-    state = f"sqlite:///{folder}/state.db"
+    state, product = f"sqlite:///{folder}/state.db", product_at(product_file)
+    lake = parts.get("lake") or lake_in(folder)
+    if lake.timezone != product.timezone:
+        lake = Lake(catalog=lake.catalog, store=lake.store, timezone=product.timezone)
     own: dict[str, Any] = {
-        "product": product_at(product_file),
+        "product": product,
+        "lake": lake,
         "product_file": ProductFile(path=str(product_file), landing=str(folder / "landing")),
         "registry": Registry(root=str(folder / "mlruns"), cache=str(folder / "models"), state=state),
         "drift_reports": DriftReports(root=str(folder / "pages")),
         "announcer": Announcer(product_file=str(product_file), state=state, data=str(folder)),
     }
-    return Platform(**{"lake": parts.get("lake") or lake_in(folder), **own, **parts})
+    return Platform(**{**own, **parts})
 
 
 def ruled_by(platform: Platform, **sections: Any) -> Platform:

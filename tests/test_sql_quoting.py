@@ -52,8 +52,8 @@ MAKERS = (
     "intelligence/telemetry/values.py",
 )
 GIVEN: dict[str, dict[str, str]] = {
-    "assets/pages.py": {"drift.path": A_TABLE},
-    "assets/watching.py": {"drift.path": A_TABLE},
+    "resources/services/drift_pages.py": {"drift.path": A_TABLE},
+    "resources/services/drift.py": {"drift.path": A_TABLE},
     "intelligence/telemetry/contract.py": dict.fromkeys(("field.lowest", "field.highest"), "the contract, a constant"),
     "intelligence/telemetry/mapping.py": dict.fromkeys(
         ("field.name", "field.type"), "a field of CONTRACT or of PAIR, constants"
