@@ -53,6 +53,7 @@ check: setup ## Everything that CI runs: lint, format, types, tests, doc example
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory proof
 

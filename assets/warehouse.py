@@ -40,7 +40,10 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         A feature first seen in the data appears by itself, with the defaults.
         """
         days = days_of(context)
-        frames = {"declared": declared_features(graph.product), "defaults": default_feature(graph.product)}
+        frames = {
+            "declared": declared_features(graph.product.features),
+            "defaults": default_feature(graph.product.feature_defaults),
+        }
         written = lake.replace(DIM_FEATURE_METADATA, days, sql("warehouse/dim_feature_metadata.sql"), frames=frames)
         return graph.materialized(lake, DIM_FEATURE_METADATA, days, written=written)
 

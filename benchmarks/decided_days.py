@@ -109,8 +109,8 @@ def _panel(lake: "Lake") -> pl.DataFrame:
 
 def trained_scores(lake: "Lake", file: Path) -> pl.DataFrame:
     """Return what a model said of days that it had not seen, and keep the model."""
-    from intelligence.product import Risk
     from intelligence.risk.labels import onset_labels
+    from intelligence.risk.settings import Risk
     from intelligence.risk.subjects import feature_subject
     from intelligence.risk.training import trained
 
@@ -133,8 +133,8 @@ def trained_scores(lake: "Lake", file: Path) -> pl.DataFrame:
 
 def scores(lake: "Lake", file: Path) -> pl.DataFrame:
     """Return what the model that is kept in the file says of every day; no row where none is kept."""
-    from intelligence.product import Risk
     from intelligence.risk.scores import scored, with_impact
+    from intelligence.risk.settings import Risk
     from intelligence.risk.subjects import feature_subject
 
     names = ("event_date", "feature", "risk_score", "risk_low", "risk_high", "impact_score", "reason_1")

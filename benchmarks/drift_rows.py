@@ -12,7 +12,7 @@ from intelligence.risk.labels import onset_labels
 from intelligence.risk.subjects import user_training_days, users_per_thousand
 
 if TYPE_CHECKING:
-    from intelligence.product import Risk
+    from intelligence.risk.settings import Risk
     from intelligence.risk.subjects import Subject
 
 

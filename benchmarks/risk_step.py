@@ -60,13 +60,13 @@ def drawn_metrics(features: int, days: int) -> dict:
 
 def step(features: int, days: int, folder: Path) -> None:
     """Carry out the whole step over `features` x `days` rows and say how long each part took."""
-    from intelligence.product import Risk
     from intelligence.risk.card import report, summary
     from intelligence.risk.feature_panel import feature_panel
     from intelligence.risk.judgement import judged_challenger
     from intelligence.risk.labels import onset_labels
     from intelligence.risk.pictures import contributions_picture, folds_picture, training_picture
     from intelligence.risk.scores import scored
+    from intelligence.risk.settings import Risk
     from intelligence.risk.subjects import feature_subject
     from intelligence.risk.training import trained
     from intelligence.tables import Days

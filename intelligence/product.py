@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
@@ -10,20 +10,21 @@ from intelligence.actions.settings import Actions
 from intelligence.decisions.settings import ActionKind, Decisions, Doubt, Entities, Limits, Signs
 from intelligence.drift.settings import Drift
 from intelligence.errors import PlatformError, ProductFileError
+from intelligence.metrics.settings import Health
 from intelligence.mistakes import in_plain_words, nearest, told_once
-from intelligence.sections import Rate, Section
+from intelligence.risk.settings import Risk
+from intelligence.sections import Section
 from intelligence.telemetry.contract import CONTRACT, PAIR, EventField
 from intelligence.telemetry.local_time import UTC_NAME, known_zone
 from intelligence.telemetry.names import NOBODY, Naming, normalised_name
 from intelligence.telemetry.planned_changes import PlannedDrift, PlannedFault
 from intelligence.telemetry.settings import AcceptedChange, Telemetry
 from intelligence.telemetry.values import PLAIN_NUMERALS, UNKNOWN_WORDS, Numerals
+from intelligence.warehouse.settings import Promises
 from intelligence.yaml_text import settings_in
 
 if TYPE_CHECKING:
     from intelligence.telemetry.simulation_plan import SimulationPlan
-
-Buckets = TypeVar("Buckets", "Risk", "Churn")
 
 
 class Simulate(Section):
@@ -143,28 +144,6 @@ class Source(FileSource):
         return self
 
 
-class Promises(Section):
-    """What a feature promises (its SLOs) and who answers for it."""
-
-    owner: str = "unowned"
-    lifecycle: Literal["beta", "live", "sunset"] = "live"
-    tier: int = Field(2, ge=0, le=3)
-    flag_key: str | None = None
-    max_error_rate: Rate = 0.02
-    max_crash_rate: Rate = 0.01
-    slow_latency_ms: float = Field(3_000, gt=0)
-    max_slow_rate: Rate = 0.05
-    max_bad_rating_rate: Rate = 0.4
-
-    def flag_of(self, feature: str) -> str | None:
-        """Return the key of the feature's flag; `{feature}` in it stands for the feature's name, written with dashes.
-
-        >>> Promises(flag_key="app.{feature}").flag_of("quiz_autosave")
-        'app.quiz-autosave'
-        """
-        return self.flag_key.replace("{feature}", feature.replace("_", "-")) if self.flag_key else None
-
-
 class Names(Section):
     """How names in events are written down, and which words name nothing."""
 
@@ -176,55 +155,6 @@ class Names(Section):
     def naming(self) -> Naming:
         """Return the same as the rules of names."""
         return Naming(self.case == "fold", self.placeholders, self.nobody)
-
-
-class Health(Section):
-    """When a feature counts as degraded, and when as recovered."""
-
-    minimum_events: int = Field(50, ge=1)
-    minimum_harmed_users: int = Field(3, ge=1)
-    fast_burn: float = Field(2.0, gt=0)
-    slow_burn: float = Field(1.0, gt=0)
-    warning_share: Rate = 0.5
-    recovery_days: int = Field(2, ge=1)
-    stale_after_days: int = Field(7, ge=1)
-    adopted_reach: Rate = 0.02
-    replaced_below: Rate = 0.2
-
-
-def _with_rising_buckets(section: Buckets) -> Buckets:
-    if section.high <= section.medium:
-        raise ValueError(f"calls a risk of {section.high} high but {section.medium} only medium; `high` must be above")
-    return section
-
-
-class Churn(Section):
-    """Who counts as about to leave: active in the last `window_days`, and not back within `horizon_days`."""
-
-    window_days: int = Field(14, ge=1, le=28)
-    horizon_days: int = Field(14, ge=1, le=90)
-    medium: Rate = 0.3
-    high: Rate = 0.6
-
-    @model_validator(mode="after")
-    def _high_is_above_medium(self) -> "Churn":
-        return _with_rising_buckets(self)
-
-
-class Risk(Section):
-    """What the risk models are to foresee, from which risk on it counts, and who promotes them."""
-
-    horizon_days: int = Field(7, ge=1, le=60)
-    capacity: Rate = 0.05
-    medium: Rate = 0.1
-    high: Rate = 0.3
-    promotion: Literal["auto", "manual"] = "auto"
-    retrain_after_days: int = Field(28, ge=1)
-    churn: Churn = Churn()
-
-    @model_validator(mode="after")
-    def _high_is_above_medium(self) -> "Risk":
-        return _with_rising_buckets(self)
 
 
 class Product(Section):

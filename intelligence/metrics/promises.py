@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import polars as pl
 
-from intelligence.product import Product, Promises
+from intelligence.metrics.settings import Health
+from intelligence.warehouse.settings import Promises
 
 # Of each objective: the promise, the bad and all events that it is about, and what both are called.
 _OBJECTIVES: Final = (
@@ -88,7 +89,23 @@ class PromisesBesideHistory:
     feature_days: int
 
 
-def promises_beside_history(days: pl.DataFrame, product: Product) -> PromisesBesideHistory:
+class Promising(Protocol):
+    """What has features with promises: a product."""
+
+    @property
+    def features(self) -> Mapping[str, Promises]:
+        """Return the promises of each declared feature."""
+
+    @property
+    def feature_defaults(self) -> Promises:
+        """Return the promises of every other feature."""
+
+    @property
+    def health(self) -> Health:
+        """Return when a feature counts as degraded."""
+
+
+def promises_beside_history(days: pl.DataFrame, product: Promising) -> PromisesBesideHistory:
     """Return each promise of the product beside the counts in `days`, one row per feature and day.
 
     Args:
@@ -110,7 +127,7 @@ def promises_beside_history(days: pl.DataFrame, product: Product) -> PromisesBes
     )
 
 
-def _kept(days: pl.DataFrame, product: Product, promise: str, bad: str, total: str, says: str) -> Kept | None:
+def _kept(days: pl.DataFrame, product: Promising, promise: str, bad: str, total: str, says: str) -> Kept | None:
     enough = days.filter(pl.col(total) >= LEAST_EVENTS).select("feature", rate=pl.col(bad) / pl.col(total))
     if enough.height < LEAST_FEATURE_DAYS:
         return None

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from intelligence.product import Risk
 from intelligence.risk.predictors import FEATURE_PREDICTORS, USER_PREDICTORS, Predictor, directions_of, names_of
 from intelligence.risk.question import Question
+from intelligence.risk.settings import Risk
 from intelligence.risk.training import Rules
 
 LONGEST_TRAINING_DAYS: Final = 365

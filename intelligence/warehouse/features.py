@@ -1,8 +1,10 @@
 """The features that product.yaml declares, as frames for warehouse.dim_feature_metadata."""
 
+from collections.abc import Mapping
+
 import polars as pl
 
-from intelligence.product import Product, Promises
+from intelligence.warehouse.settings import Promises
 
 _SCHEMA: pl.Schema = pl.Schema(
     {
@@ -20,15 +22,15 @@ _SCHEMA: pl.Schema = pl.Schema(
 )
 
 
-def declared_features(product: Product) -> pl.DataFrame:
+def declared_features(features: Mapping[str, Promises]) -> pl.DataFrame:
     """Return one row per feature that product.yaml names, with its promises."""
-    rows = [_row(name, promises) for name, promises in product.features.items()]
+    rows = [_row(name, promises) for name, promises in features.items()]
     return pl.DataFrame(rows, schema=_SCHEMA)
 
 
-def default_feature(product: Product) -> pl.DataFrame:
+def default_feature(defaults: Promises) -> pl.DataFrame:
     """Return the one row, with no name, that stands for every feature which product.yaml does not name."""
-    return pl.DataFrame([_row(None, product.feature_defaults)], schema=_SCHEMA)
+    return pl.DataFrame([_row(None, defaults)], schema=_SCHEMA)
 
 
 def _row(name: str | None, promises: Promises) -> dict[str, object]:

@@ -108,7 +108,10 @@ class Tables:
 
     def build(self) -> None:
         """Build the tables between the events and the health of features."""
-        frames = {"declared": declared_features(self.product), "defaults": default_feature(self.product)}
+        frames = {
+            "declared": declared_features(self.product.features),
+            "defaults": default_feature(self.product.feature_defaults),
+        }
         for name, frame in frames.items():
             self.connection.register(name, frame)
         given = {

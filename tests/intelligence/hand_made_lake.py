@@ -97,7 +97,10 @@ class Warehouse:
             self.lake.replace(table, days, sql(QUERIES[table]), {**PARAMETERS, "first_day": first_day, **changed})
 
     def declare(self, days: Days, product: Product = PRODUCT) -> None:
-        frames = {"declared": declared_features(product), "defaults": default_feature(product)}
+        frames = {
+            "declared": declared_features(product.features),
+            "defaults": default_feature(product.feature_defaults),
+        }
         self.lake.replace(DIM_FEATURE_METADATA, days, sql("warehouse/dim_feature_metadata.sql"), frames=frames)
 
     def rows(self, table: Table, columns: str = "*") -> list[tuple[Any, ...]]:

@@ -7,7 +7,9 @@ import pytest
 import yaml
 
 from intelligence.errors import PlatformError, ProductFileError
-from intelligence.product import Health, Product, Promises, Source, product_from, with_simulated_days
+from intelligence.metrics.settings import Health
+from intelligence.product import Product, Source, product_from, with_simulated_days
+from intelligence.warehouse.settings import Promises
 
 ROOT = Path(__file__).resolve().parents[2]
 GOOD = """

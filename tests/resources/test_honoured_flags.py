@@ -10,8 +10,9 @@ import pytest
 
 from intelligence.actions.action import Kind
 from intelligence.actions.flags import FlagChange, changed_document, first_document
-from intelligence.product import Product, Promises, Simulate, Source
+from intelligence.product import Product, Simulate, Source
 from intelligence.telemetry.simulation import simulated_day
+from intelligence.warehouse.settings import Promises
 from resources.delivery import deliveries, simulated_files, simulation_folder
 from resources.flag_file import FlagFile
 from resources.honoured_flags import hidden_from

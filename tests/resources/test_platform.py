@@ -1,6 +1,5 @@
 """Platforms are values: two products live in one process, and every door gets the same rows of one service."""
 
-import ast
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +22,6 @@ from tests.platforms import platform_in
 
 FIRST = date(2026, 5, 4)
 DAYS = 2
-SERVICES = sorted((ROOT / "resources" / "services").glob("*.py"))
 
 
 def built(folder: Path, name: str, *, seed: int, timezone: str, gap: int) -> Platform:
@@ -102,19 +100,3 @@ def test_a_script_gets_the_rows_that_the_graph_wrote(both: tuple[Platform, Platf
         said = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True)
         assert snapshot > 0
         assert said.stdout.strip() == rows.write_json()
-
-
-@pytest.mark.parametrize("path", SERVICES, ids=lambda path: path.stem)
-def test_services_know_neither_dagster_nor_the_rings_around_them(path: Path) -> None:
-    imported = {
-        name
-        for node in ast.walk(ast.parse(path.read_text()))
-        for name in (
-            [alias.name for alias in node.names]
-            if isinstance(node, ast.Import)
-            else [node.module or ""]
-            if isinstance(node, ast.ImportFrom)
-            else []
-        )
-    }
-    assert not {name for name in imported if name.split(".")[0] in ("dagster", "assets", "sensors")}

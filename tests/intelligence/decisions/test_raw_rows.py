@@ -10,8 +10,8 @@ from intelligence.decisions.evidence import Sources, evidence
 from intelligence.decisions.record import decided
 from intelligence.decisions.settings import Decisions
 from intelligence.metrics.health import feature_health
+from intelligence.metrics.settings import Health
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH
-from intelligence.product import Health
 from intelligence.sql import sql
 from intelligence.tables import Days
 from intelligence.warehouse.tables import DIM_USERS, FACT_SESSIONS, FACT_VISIT_EVENTS

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from intelligence.product import Health
+from intelligence.metrics.settings import Health
 from tests.intelligence.metrics.health_cases import BAD, CALM, NO_ROWS, RULES, START, Case, Used, day
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from intelligence.metrics.health import STATES
-from intelligence.product import Health
+from intelligence.metrics.settings import Health
 from tests.intelligence.metrics.health_cases import BAD, CALM, Case, Used
 
 COUNT = st.integers(0, 120)

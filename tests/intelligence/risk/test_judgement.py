@@ -7,10 +7,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from intelligence.product import Risk
 from intelligence.risk.judgement import judged_challenger, verdict_row
 from intelligence.risk.model import Platt
 from intelligence.risk.rivals import logistic_regression
+from intelligence.risk.settings import Risk
 from intelligence.risk.subjects import Subject, feature_subject
 from intelligence.risk.tables import FEATURE_VERDICT
 

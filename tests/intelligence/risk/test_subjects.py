@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intelligence.product import Risk
 from intelligence.risk.due import RETRY_DAYS, training_due
+from intelligence.risk.settings import Risk
 from intelligence.risk.subjects import (
     LONGEST_TRAINING_DAYS,
     USER_ROWS,

@@ -1,0 +1,44 @@
+"""What product.yaml says of the risk models."""
+
+from typing import Literal, TypeVar
+
+from pydantic import Field, model_validator
+
+from intelligence.sections import Rate, Section
+
+Buckets = TypeVar("Buckets", "Risk", "Churn")
+
+
+def _with_rising_buckets(section: Buckets) -> Buckets:
+    if section.high <= section.medium:
+        raise ValueError(f"calls a risk of {section.high} high but {section.medium} only medium; `high` must be above")
+    return section
+
+
+class Churn(Section):
+    """Who counts as about to leave: active in the last `window_days`, and not back within `horizon_days`."""
+
+    window_days: int = Field(14, ge=1, le=28)
+    horizon_days: int = Field(14, ge=1, le=90)
+    medium: Rate = 0.3
+    high: Rate = 0.6
+
+    @model_validator(mode="after")
+    def _high_is_above_medium(self) -> "Churn":
+        return _with_rising_buckets(self)
+
+
+class Risk(Section):
+    """What the risk models are to foresee, from which risk on it counts, and who promotes them."""
+
+    horizon_days: int = Field(7, ge=1, le=60)
+    capacity: Rate = 0.05
+    medium: Rate = 0.1
+    high: Rate = 0.3
+    promotion: Literal["auto", "manual"] = "auto"
+    retrain_after_days: int = Field(28, ge=1)
+    churn: Churn = Churn()
+
+    @model_validator(mode="after")
+    def _high_is_above_medium(self) -> "Risk":
+        return _with_rising_buckets(self)
