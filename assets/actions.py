@@ -4,14 +4,13 @@ import dagster as dg
 
 from assets.graph.automation import when_updated
 from assets.graph.building import Graph
-from assets.graph.tables import key_of
+from assets.graph.partitions import deps_of
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY
 from intelligence.tables import ALWAYS
-from intelligence.telemetry.tables import BATCHES, DAY_QUALITY
 from resources.lake import Lake
-from resources.services.actions import ActionService
+from resources.services.actions import READS, ActionService
+from resources.services.outcomes import READS as OUTCOME_READS
 from resources.services.outcomes import OutcomeService
 
 
@@ -22,7 +21,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         **graph.table_asset(
             ACTION_LOG, kinds={"sqlite"}, daily=False, automation_condition=when_updated(FEATURE_DECISIONS)
         ),
-        deps=[key_of(table) for table in (FEATURE_DECISIONS, FACT_FEATURE_METRICS, KPI_DAY, DAY_QUALITY, BATCHES)],
+        deps=deps_of(READS[ACTION_LOG], daily=False),
     )
     def action_log(
         context: dg.AssetExecutionContext, lake: Lake, actions: dg.ResourceParam[ActionService]
@@ -39,7 +38,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **graph.table_asset(OUTCOMES, kinds={"polars"}, daily=False, automation_condition=when_updated(ACTION_LOG)),
-        deps=[key_of(ACTION_LOG), key_of(FACT_FEATURE_METRICS)],
+        deps=deps_of(OUTCOME_READS[OUTCOMES], daily=False),
     )
     def outcomes(lake: Lake, outcome_service: dg.ResourceParam[OutcomeService]) -> dg.MaterializeResult:
         """What each action achieved: its feature's rate before and after, against features on which nobody acted."""

@@ -5,15 +5,12 @@ import polars as pl
 
 from assets.graph.automation import when_updated
 from assets.graph.building import Graph
-from assets.graph.partitions import days_of, looking_back
-from assets.graph.tables import key_of
+from assets.graph.partitions import days_of, deps_of
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import MODEL_WATCH
-from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH
 from intelligence.risk.tables import FEATURE_RISK
-from intelligence.telemetry.tables import DAY_QUALITY
 from resources.lake import Lake
-from resources.services.decisions import DecisionService
+from resources.services.decisions import READS, DecisionService
 from resources.services.explanations import ExplanationService
 
 
@@ -24,13 +21,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         **graph.table_asset(
             FEATURE_DECISIONS, kinds={"polars"}, automation_condition=when_updated(FEATURE_RISK, MODEL_WATCH)
         ),
-        deps=[
-            key_of(FEATURE_HEALTH),
-            key_of(FEATURE_RISK),
-            key_of(MODEL_WATCH),
-            dg.AssetDep(key_of(FACT_FEATURE_METRICS), partition_mapping=looking_back(6)),
-            dg.AssetDep(key_of(DAY_QUALITY), partition_mapping=looking_back(6)),
-        ],
+        deps=deps_of(READS[FEATURE_DECISIONS]),
     )
     def feature_decisions(
         context: dg.AssetExecutionContext,

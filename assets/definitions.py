@@ -6,7 +6,8 @@ import dagster as dg
 
 from assets import actions, decisions, drift, metrics, risk, telemetry, warehouse
 from assets.graph.building import Graph
-from assets.graph.tables import key_of
+from assets.graph.tables import key_of, until_yesterday
+from intelligence.actions.tables import ACTION_LOG, OUTCOMES
 from intelligence.layers import ACT, WATCH
 from resources.fixed import fixed
 from resources.frames import Frames
@@ -55,7 +56,23 @@ SENSORS = (
 )
 
 
+# What earlier layers look at of later ones, as it was before the run; without it the graph would be a circle.
+LOOKED_BACK_AT = (ACTION_LOG, OUTCOMES)
 RANGE_IN_ONE_RUN = dg.BackfillPolicy.single_run()
+
+
+def looks_back(owner: str) -> list[dg.AssetSpec]:
+    """Return the nodes that show which tables of later layers are read as they were before the run."""
+    return [
+        dg.AssetSpec(
+            until_yesterday(table),
+            description=f"What {table.path} held before the run: an earlier layer looks at it, and never at what follows from it.",
+            group_name=table.layer,
+            kinds={"view"},
+            owners=[owner],
+        )
+        for table in LOOKED_BACK_AT
+    ]
 
 
 def definitions(platform: Platform) -> dg.Definitions:
@@ -70,7 +87,7 @@ def definitions(platform: Platform) -> dg.Definitions:
         for each in layer.assets(graph)
     ]
     return dg.Definitions(
-        assets=assets,
+        assets=[*assets, *looks_back(platform.product.owner)],
         sensors=list(SENSORS),
         schedules=[nightly_close(graph)],
         resources={

@@ -4,17 +4,14 @@ import dagster as dg
 
 from assets.graph.automation import when_updated
 from assets.graph.building import Graph
-from assets.graph.partitions import days_of, looking_back
+from assets.graph.partitions import days_of, deps_of
 from assets.graph.plots import watch_plot
-from assets.graph.tables import key_of
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
-from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
-from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
+from intelligence.risk.tables import FEATURE_RISK, USER_CHURN
 from intelligence.tables import ALWAYS, Table
-from intelligence.telemetry.tables import DAY_QUALITY
 from resources.drift_reports import DriftReports
 from resources.lake import Lake
-from resources.services.drift import REACH_DAYS, DriftService
+from resources.services.drift import READS, DriftService
 from resources.services.drift_pages import DriftPageService
 
 
@@ -32,7 +29,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         **graph.table_asset(
             BASELINE_STATS, kinds={"polars"}, daily=False, automation_condition=when_updated(FEATURE_RISK, USER_CHURN)
         ),
-        deps=[key_of(FEATURE_RISK), key_of(USER_CHURN)],
+        deps=deps_of(READS[BASELINE_STATS], daily=False),
     )
     def baseline_stats(
         context: dg.AssetExecutionContext, lake: Lake, drift: dg.ResourceParam[DriftService]
@@ -46,12 +43,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **graph.table_asset(FEATURE_DRIFT, kinds={"polars"}, automation_condition=when_updated(FEATURE_RISK)),
-        deps=[
-            key_of(BASELINE_STATS),
-            key_of(FEATURE_RISK),
-            dg.AssetDep(key_of(FEATURE_PANEL), partition_mapping=looking_back(REACH_DAYS)),
-            dg.AssetDep(key_of(FEATURE_HEALTH), partition_mapping=looking_back(REACH_DAYS)),
-        ],
+        deps=deps_of(READS[FEATURE_DRIFT]),
     )
     def feature_drift(
         context: dg.AssetExecutionContext, lake: Lake, drift: dg.ResourceParam[DriftService]
@@ -65,11 +57,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **graph.table_asset(USER_DRIFT, kinds={"polars"}, automation_condition=when_updated(USER_CHURN)),
-        deps=[
-            key_of(BASELINE_STATS),
-            key_of(USER_CHURN),
-            dg.AssetDep(key_of(USER_DAY), partition_mapping=looking_back(REACH_DAYS + 27)),
-        ],
+        deps=deps_of(READS[USER_DRIFT]),
     )
     def user_drift(
         context: dg.AssetExecutionContext, lake: Lake, drift: dg.ResourceParam[DriftService]
@@ -81,11 +69,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         **graph.table_asset(
             MODEL_WATCH, kinds={"polars"}, automation_condition=when_updated(FEATURE_DRIFT, USER_DRIFT)
         ),
-        deps=[
-            key_of(FEATURE_DRIFT),
-            key_of(USER_DRIFT),
-            dg.AssetDep(key_of(DAY_QUALITY), partition_mapping=looking_back(6)),
-        ],
+        deps=deps_of(READS[MODEL_WATCH]),
     )
     def model_watch(
         context: dg.AssetExecutionContext, lake: Lake, drift: dg.ResourceParam[DriftService]
@@ -103,7 +87,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         **graph.table_asset(
             DRIFT_PAGES, kinds={"evidently"}, daily=False, automation_condition=when_updated(MODEL_WATCH)
         ),
-        deps=[key_of(MODEL_WATCH)],
+        deps=deps_of(READS[DRIFT_PAGES], daily=False),
     )
     def drift_pages(
         context: dg.AssetExecutionContext,

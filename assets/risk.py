@@ -5,9 +5,9 @@ import polars as pl
 
 from assets.graph.building import Graph
 from assets.graph.model_pages import judged, registry_check, scored, trained, verdict_check
-from assets.graph.partitions import days_of, looking_back
+from assets.graph.partitions import days_of, deps_of, looking_back
 from assets.graph.tables import key_of
-from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, USER_DAY
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH
 from intelligence.risk.tables import (
     FEATURE_PANEL,
     FEATURE_RISK,
@@ -19,9 +19,9 @@ from intelligence.risk.tables import (
 )
 from intelligence.telemetry.local_time import local_times
 from intelligence.telemetry.tables import DAY_QUALITY
-from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES
 from resources.lake import Lake
-from resources.services.models import ModelService
+from resources.services.models import READS, ModelService
 
 # As far as intelligence/risk/feature_panel.py reaches, which is not imported here: numpy stays out of the code location.
 PANEL_LOOKBACK_DAYS = 34
@@ -64,7 +64,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **graph.table_asset(FEATURE_TRAINING, kinds={"xgboost", "scikitlearn", "mlflow"}, daily=False),
-        deps=[key_of(FEATURE_PANEL), key_of(FEATURE_HEALTH)],
+        deps=deps_of(READS[FEATURE_TRAINING], daily=False),
     )
     def feature_training(
         context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
@@ -80,7 +80,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         **graph.table_asset(
             FEATURE_VERDICT, kinds={"mlflow"}, daily=False, more_checks=[verdict_check(FEATURE_VERDICT)]
         ),
-        deps=[key_of(FEATURE_TRAINING)],
+        deps=deps_of(READS[FEATURE_VERDICT], daily=False),
     )
     def feature_verdict(
         context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
@@ -93,7 +93,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **graph.table_asset(FEATURE_RISK, kinds={"mlflow", "polars"}, more_checks=[registry_check(FEATURE_RISK)]),
-        deps=[key_of(FEATURE_PANEL), key_of(FEATURE_VERDICT)],
+        deps=deps_of(READS[FEATURE_RISK]),
     )
     def feature_risk(
         context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
@@ -107,7 +107,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **graph.table_asset(USER_TRAINING, kinds={"xgboost", "scikitlearn", "mlflow"}, daily=False),
-        deps=[key_of(USER_DAY), key_of(DIM_USERS)],
+        deps=deps_of(READS[USER_TRAINING], daily=False),
     )
     def user_training(
         context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
@@ -117,7 +117,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **graph.table_asset(USER_VERDICT, kinds={"mlflow"}, daily=False, more_checks=[verdict_check(USER_VERDICT)]),
-        deps=[key_of(USER_TRAINING)],
+        deps=deps_of(READS[USER_VERDICT], daily=False),
     )
     def user_verdict(
         context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
@@ -127,7 +127,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **graph.table_asset(USER_CHURN, kinds={"mlflow", "polars"}, more_checks=[registry_check(USER_CHURN)]),
-        deps=[dg.AssetDep(key_of(USER_DAY), partition_mapping=looking_back(27)), key_of(USER_VERDICT)],
+        deps=deps_of(READS[USER_CHURN]),
     )
     def user_churn(
         context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]

@@ -122,6 +122,24 @@ class Days:
 ALWAYS: Final = Days(date.min, date.max)
 
 
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A table that another one is made from.
+
+    Attributes:
+        table: what is read.
+        days_before: how many days before its own a day of the other table looks at, where both are kept by day.
+        until_yesterday: only what was in it before the run began; so a table of a later layer is read without a circle.
+    """
+
+    table: Table
+    days_before: int = 0
+    until_yesterday: bool = False
+
+
+Reads = Mapping[Table, tuple[Read, ...]]
+
+
 def schema_contradictions(table: Table, found: Mapping[str, str]) -> tuple[str, ...]:
     """Return one sentence for each way in which the columns `found` (name to type) differ from the definition.
 

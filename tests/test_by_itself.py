@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from assets.graph.tables import key_of
-from intelligence.layers import WATCH
+from intelligence.layers import ACT, WATCH
 from intelligence.risk import due
 from intelligence.tables import Table
 from intelligence.telemetry.simulation import SimulationPlan, simulated_day
@@ -26,6 +26,7 @@ from sensors.tell import tell_of_drift
 from sensors.train_when_due import train_when_due
 from tests.intelligence.telemetry.measured_product import used_again
 from tests.sensors.house import FIRST, House
+from tests.watched_reads import undeclared, unwatched, watched_reads
 
 pytestmark = pytest.mark.proof
 
@@ -101,7 +102,8 @@ def night(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Night]:
     made.today = FIRST
     # So small a product lacks evidence at first; the calendar is not to train before drift does.
     monkeypatch.setattr(due, "RETRY_DAYS", 28)
-    yield made
+    with watched_reads() as made.reads:
+        yield made
     made.lake.close()
 
 
@@ -146,4 +148,6 @@ def test_files_that_drift_come_to_a_page_one_training_a_version_and_one_message(
     ]
 
     assert night.live() == []
+    assert undeclared(night.reads, night.defs) == {}
+    assert unwatched(night.reads) <= {each.to_user_string() for each in map(key_of, ACT)}
     assert len(recorded_messages(night.folder)) == len(messages)

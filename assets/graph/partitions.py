@@ -1,12 +1,14 @@
 """The days of a product: where its calendar begins and ends, and which days an asset reads of another."""
 
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 
 import dagster as dg
 
-from intelligence.tables import Days
+from assets.graph.tables import key_of, until_yesterday
+from intelligence.tables import Days, Read
 from intelligence.telemetry.local_time import UTC_NAME
 from resources.delivery import days_made
 from resources.platform import Platform
@@ -91,3 +93,15 @@ def _days_from_to(start_offset: int, end_offset: int) -> dg.TimeWindowPartitionM
         return dg.TimeWindowPartitionMapping(
             start_offset=start_offset, end_offset=end_offset, allow_nonexistent_upstream_partitions=True
         )
+
+
+def deps_of(reads: Iterable[Read], *, daily: bool = True) -> list[dg.AssetDep]:
+    """Return the declared reads as dependencies of an asset that is made by day, or at once."""
+    return [_dep(each, daily=daily) for each in reads]
+
+
+def _dep(read: Read, *, daily: bool) -> dg.AssetDep:
+    if read.until_yesterday:
+        return dg.AssetDep(until_yesterday(read.table))
+    mapping = looking_back(read.days_before) if daily and read.days_before and read.table.day else None
+    return dg.AssetDep(key_of(read.table), partition_mapping=mapping)

@@ -12,6 +12,11 @@ def key_of(table: Table) -> dg.AssetKey:
     return dg.AssetKey([table.layer, table.name])
 
 
+def until_yesterday(table: Table) -> dg.AssetKey:
+    """Return the key under which the graph shows that an earlier layer looks at what the table held before the run."""
+    return dg.AssetKey([table.layer, f"{table.name}_until_yesterday"])
+
+
 def table_schema(table: Table) -> dict[str, Any]:
     """Return the table's columns as asset metadata."""
     columns = [

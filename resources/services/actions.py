@@ -12,7 +12,10 @@ from intelligence.decisions.history import UNANSWERED
 from intelligence.decisions.ladder import ACTIVE
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.decisions.wanted import WantedAction, actions_wanted
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY
 from intelligence.product import Product
+from intelligence.tables import Read, Reads
+from intelligence.telemetry.tables import BATCHES, DAY_QUALITY
 from resources.announcer import Announcer
 from resources.lake import Lake
 from resources.services.verification import VerificationService
@@ -31,6 +34,16 @@ UNSEEN = (
     " `intelligence settle {id}`, or `intelligence undo {id}`."
 )
 _WAITING = ("approved", "sent")
+READS: Reads = {
+    ACTION_LOG: (
+        Read(FEATURE_DECISIONS),
+        Read(FEATURE_HEALTH),
+        Read(FACT_FEATURE_METRICS),
+        Read(KPI_DAY),
+        Read(DAY_QUALITY),
+        Read(BATCHES),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)

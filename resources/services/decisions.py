@@ -6,22 +6,42 @@ from typing import Any
 
 import polars as pl
 
+from intelligence.actions.tables import OUTCOMES
 from intelligence.decisions.facts import SharedFacts
 from intelligence.decisions.history import UNANSWERED
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.decisions.wanted import actions_carried_out
 from intelligence.drift.tables import MODEL_WATCH
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH
 from intelligence.product import Product
-from intelligence.risk.tables import FEATURE_RISK
+from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK
 from intelligence.sql import sql
+from intelligence.tables import Read, Reads
 from intelligence.telemetry.local_time import local_time
-from intelligence.warehouse.tables import RELEASES
+from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS, RELEASES
 from resources.announcer import Announcer
 from resources.lake import Lake
 from resources.registry import Registry
 from resources.services.panels import MODELS
 
 REACH_DAYS = 3
+READS: Reads = {
+    FEATURE_DECISIONS: (
+        Read(FEATURE_HEALTH),
+        Read(FEATURE_RISK),
+        Read(MODEL_WATCH),
+        Read(FEATURE_PANEL),
+        Read(FACT_FEATURE_METRICS, 6),
+        Read(DAY_QUALITY, 6),
+        Read(EVENTS, REACH_DAYS - 1),
+        Read(FACT_EVENTS, REACH_DAYS - 1),
+        Read(DIM_FEATURE_METADATA),
+        Read(DIM_RELEASES),
+        Read(DIM_USERS),
+        Read(OUTCOMES, until_yesterday=True),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)

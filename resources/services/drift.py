@@ -9,12 +9,16 @@ import polars as pl
 
 from intelligence.actions.action import FLAG_KINDS
 from intelligence.actions.tables import ACTION_LOG
-from intelligence.drift.tables import BASELINE_STATS, FEATURE_DRIFT, MODEL_WATCH
+from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
 from intelligence.errors import NotEnoughEvidence
 from intelligence.layers import WATCHED
+from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
 from intelligence.product import Product
+from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
 from intelligence.sql import literal
-from intelligence.tables import ALWAYS, Days, Table
+from intelligence.tables import ALWAYS, Days, Read, Reads, Table
+from intelligence.telemetry.tables import DAY_QUALITY
+from intelligence.warehouse.tables import DIM_USERS
 from resources.lake import Lake
 from resources.model_versions import Champion
 from resources.registry import Registry
@@ -25,6 +29,23 @@ from resources.services.panels import MODELS, Panels, scores_of
 REACH_DAYS = 34
 WATCHED_AT_ONCE_DAYS = 7
 WATCHED_BY_MODEL = {MODELS[scores.path]: drift for scores, drift in WATCHED.items()}
+# How far the rows of the windows reach back, and users from what they did in the 27 days before.
+_FEATURES = (Read(FEATURE_PANEL, REACH_DAYS), Read(FEATURE_HEALTH, REACH_DAYS))
+_USERS = (Read(USER_DAY, REACH_DAYS + 27), Read(DIM_USERS, REACH_DAYS))
+READS: Reads = {
+    BASELINE_STATS: (Read(FEATURE_RISK), Read(USER_CHURN), *_FEATURES, *_USERS),
+    FEATURE_DRIFT: (Read(BASELINE_STATS), Read(FEATURE_RISK), *_FEATURES, Read(ACTION_LOG, until_yesterday=True)),
+    USER_DRIFT: (Read(BASELINE_STATS), Read(USER_CHURN), *_USERS),
+    MODEL_WATCH: (
+        Read(FEATURE_DRIFT),
+        Read(USER_DRIFT),
+        Read(DAY_QUALITY, 6),
+        Read(BASELINE_STATS),
+        *_FEATURES,
+        *_USERS,
+    ),
+    DRIFT_PAGES: (Read(MODEL_WATCH), Read(FEATURE_DRIFT), Read(USER_DRIFT), Read(BASELINE_STATS), *_FEATURES, *_USERS),
+}
 
 
 @dataclass(frozen=True, slots=True)

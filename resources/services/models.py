@@ -9,10 +9,20 @@ import polars as pl
 
 from intelligence.errors import NotEnoughEvidence
 from intelligence.layers import TRAINED
+from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
 from intelligence.product import Product
 from intelligence.risk.following import Rescoring, rescoring
-from intelligence.risk.tables import FEATURE_RISK
-from intelligence.tables import ALWAYS, Days, Table
+from intelligence.risk.tables import (
+    FEATURE_PANEL,
+    FEATURE_RISK,
+    FEATURE_TRAINING,
+    FEATURE_VERDICT,
+    USER_CHURN,
+    USER_TRAINING,
+    USER_VERDICT,
+)
+from intelligence.tables import ALWAYS, Days, Read, Reads, Table
+from intelligence.warehouse.tables import DIM_USERS
 from resources.lake import Lake
 from resources.model_versions import CHAMPION, Candidate, Champion, LoggedTraining, Registered
 from resources.registry import Registry
@@ -95,6 +105,16 @@ SELECT max(event_date) AS scored_day, arg_max(model_version, event_date) AS scor
        (SELECT max(event_date) FROM metrics.feature_health) AS newest_day
 FROM {scores}
 """
+_FEATURES = (Read(FEATURE_PANEL), Read(FEATURE_HEALTH))
+_USERS = (Read(USER_DAY), Read(DIM_USERS))
+READS: Reads = {
+    FEATURE_TRAINING: _FEATURES,
+    FEATURE_VERDICT: (Read(FEATURE_TRAINING), *_FEATURES),
+    FEATURE_RISK: (Read(FEATURE_PANEL), Read(FEATURE_VERDICT)),
+    USER_TRAINING: _USERS,
+    USER_VERDICT: (Read(USER_TRAINING), *_USERS, Read(FEATURE_HEALTH)),
+    USER_CHURN: (Read(USER_DAY, 27), Read(DIM_USERS), Read(USER_VERDICT)),
+}
 
 
 @dataclass(frozen=True, slots=True)

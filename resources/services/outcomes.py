@@ -7,6 +7,8 @@ import polars as pl
 
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
 from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.metrics.tables import FACT_FEATURE_METRICS
+from intelligence.tables import Read, Reads
 from resources.lake import Lake
 
 CONTROL_APART_DAYS = 14
@@ -16,6 +18,7 @@ FROM {ACTION_LOG.path} AS log LEFT JOIN {FEATURE_DECISIONS.path} AS decisions US
 WHERE log.standing IN ('confirmed', 'undone', 'unconfirmed') AND log.feature IS NOT NULL ORDER BY log.planned_at, log.action_id
 """
 _SPAN = "FROM metrics.fact_feature_metrics WHERE event_date BETWEEN $day - 6 AND $day + 7"
+READS: Reads = {OUTCOMES: (Read(ACTION_LOG), Read(FEATURE_DECISIONS), Read(FACT_FEATURE_METRICS))}
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from intelligence.tables import Days
 from resources.drift_reports import INDEX, DriftReports
 from resources.twins.recorded import recorded_messages
 from tests.assets.test_models import FIRST, LENGTH, MODEL, Installation, once_trained
+from tests.watched_reads import undeclared, watched_reads
 
 pytestmark = pytest.mark.proof
 
@@ -83,17 +84,26 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """Calm days after the training and then those on which the world has moved, followed once."""
     folder = tmp_path_factory.mktemp("story")
     made = Story(once_trained(folder, tmp_path_factory), folder)
-    made.go_on(TRAINED_DAYS + CALM_DAYS)
-    made.look(NEWEST - timedelta(days=2), NEWEST)
-    made.calm = (made.watch(), made.follow())
-    made.baseline_before = made.lake.frame(f"FROM {BASELINE_STATS.path}")
-    made.go_on(TRAINED_DAYS + CALM_DAYS + MOVED_DAYS, shift=8.0, shifted_from=NEWEST + timedelta(days=1))
-    made.look(NEWEST + timedelta(days=1), NEWEST + timedelta(days=MOVED_DAYS), with_pages=True)
-    made.before = (made.watch(), made.lake.frame(f"FROM {BASELINE_STATS.path}"))
-    made.versions_before = len(made.installation.registry.versions(MODEL))
-    made.first, made.second = made.follow(), made.follow()
+    with watched_reads() as made.reads:
+        made.go_on(TRAINED_DAYS + CALM_DAYS)
+        made.look(NEWEST - timedelta(days=2), NEWEST)
+        made.calm = (made.watch(), made.follow())
+        made.baseline_before = made.lake.frame(f"FROM {BASELINE_STATS.path}")
+        made.go_on(TRAINED_DAYS + CALM_DAYS + MOVED_DAYS, shift=8.0, shifted_from=NEWEST + timedelta(days=1))
+        made.look(NEWEST + timedelta(days=1), NEWEST + timedelta(days=MOVED_DAYS), with_pages=True)
+        made.before = (made.watch(), made.lake.frame(f"FROM {BASELINE_STATS.path}"))
+        made.versions_before = len(made.installation.registry.versions(MODEL))
+        made.first, made.second = made.follow(), made.follow()
     yield made
     made.close()
+
+
+def test_what_is_read_on_the_way_is_what_the_graph_shows(story: Story) -> None:
+    assert undeclared(story.reads, story.installation.defs) == {}
+    seen = {asset.to_user_string() for asset in story.reads}
+    drift = {"drift/baseline_stats", "drift/feature_drift", "drift/model_watch", "drift/drift_pages"}
+    assert seen >= drift | {"risk/feature_training", "risk/feature_verdict", "risk/feature_risk"}
+    assert "actions.action_log" in story.reads[key_of(FEATURE_DRIFT)]
 
 
 def test_a_champion_gets_its_baseline_once(story: Story) -> None:

@@ -12,7 +12,8 @@ from intelligence.layers import ACT, WATCH
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
 from intelligence.tables import Table
-from intelligence.telemetry.tables import DAY_QUALITY
+from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
+from intelligence.warehouse.tables import TABLES as WAREHOUSE
 from tests.sensors.house import FIRST, House
 
 DAY = FIRST + timedelta(days=60)
@@ -24,6 +25,8 @@ class Conditions:
 
     def __init__(self, folder: Path, tables: tuple[Table, ...] = WATCH) -> None:
         self.house, self.tables, self.cursor = House(folder / "product"), tables, None
+        # What is looked at as well and asks for nothing: it was built before.
+        self.built(EVENTS, *WAREHOUSE, FACT_FEATURE_METRICS, FEATURE_PANEL)
 
     def asked(self, *, later: timedelta = timedelta()) -> set[str]:
         result = dg.evaluate_automation_conditions(
