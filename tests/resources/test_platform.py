@@ -20,6 +20,8 @@ from resources.services.due import Step
 from resources.settings import ROOT
 from tests.platforms import platform_in
 
+pytestmark = pytest.mark.proof
+
 FIRST = date(2026, 5, 4)
 DAYS = 2
 
