@@ -122,12 +122,14 @@ def _doubted(row: dict[str, Any], past: _Past, measured: Mapping[date, DayMeasur
     day, did_not_arrive = row["event_date"], row["verdict"] in ("partial", "empty")
     faults = [Fault(ARRIVAL, row["reason"])] if did_not_arrive else []
     if row["verdict"] != "empty":
-        found = measurement_faults(day, measured, sound=lambda subject, when: past.is_sound(subject, when, day))
-        faults += [fault for fault in found if not (did_not_arrive and _is_said(fault, row))]
+        faults += measurement_faults(day, measured, sound=lambda subject, when: past.is_sound(subject, when, day))
     marks = {fault.subject: past.since(fault.subject, day) for fault in faults}
+    said_already = {fault.subject for fault in faults if did_not_arrive and _is_said(fault, row)}
+    # It began with what did not arrive, and stays the same fault when that is no longer told.
+    marks |= {subject: min(marks[subject], marks[ARRIVAL]) for subject in said_already}
     settled = [name for name in past.settled(day) if name not in marks]
     past.marks[day] = marks
-    said = [f"{fault.words} (since {marks[fault.subject]})" for fault in faults]
+    said = [f"{fault.words} (since {marks[fault.subject]})" for fault in faults if fault.subject not in said_already]
     usual = [f"{name} is taken as usual from now on, after {past.rules.accepted_after_days} days" for name in settled]
     alone = all(fault.column for fault in faults)
     return {

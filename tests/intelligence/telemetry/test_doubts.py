@@ -171,7 +171,8 @@ def test_hours_that_did_not_arrive_explain_what_else_is_missing(platform: str) -
         arrived(range(DAYS), {28: "partial", 29: "partial"}), found({}).clear(), days, rules=Telemetry()
     )
     assert {name for row in alone["faults"].to_list()[28:30] for name in row} >= {f"platform {platform}"}
-    assert beside["faults"].to_list()[28:30] == [["arrival"], ["arrival"]]
+    assert set(beside["since"].to_list()[28:30]) == {PLAN.date_of(28)}
+    assert [each.count("(since") for each in beside["reason"].to_list()[28:30]] == [1, 1]
     assert len(telemetry_notices(beside)) == 2, "its beginning and its end"
 
 
@@ -200,3 +201,16 @@ def test_a_column_that_came_empty_is_one_fault_from_its_first_day_on(column: str
     )
     frame = with_doubts(rows, found({}).clear(), days, rules=Telemetry())
     assert frame["faults"].to_list()[28:32] == [["arrival"]] * 4
+
+
+def test_a_column_that_came_stuck_is_one_fault_when_its_arrival_is_usual_again() -> None:
+    def changed(number: int) -> pl.DataFrame:
+        events = simulated_day(PLAN, PLAN.date_of(number))
+        return events.with_columns(latency_ms=pl.lit(250.0)) if number >= 28 else events
+
+    days = measured(pl.concat([changed(number) for number in range(DAYS)]))
+    stuck = pl.when(pl.col("verdict") == "partial").then(pl.lit(["latency_ms"])).otherwise(pl.lit([]))
+    rows = arrived(range(DAYS), dict.fromkeys(range(28, 31), "partial")).with_columns(stuck_columns=stuck)
+    frame = with_doubts(rows, found({}).clear(), days, rules=Telemetry())
+    assert set(frame["since"].to_list()[28:]) == {PLAN.date_of(28)}
+    assert len(telemetry_notices(frame)) == 1
