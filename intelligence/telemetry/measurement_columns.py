@@ -196,7 +196,7 @@ def _one_rating(day: DayMeasured, parts: Sequence[Part], before: Sums) -> float 
 
 
 def emptied(look: Look) -> Iterator[Fault]:
-    """Yield columns without a value in some parts only, though they used to be filled there."""
+    """Yield columns without a value in some parts or in all, though they used to be filled there."""
     for name in ("latency_ms", "error_count", "crashed", "duration_s", "rating", "session_id"):
         base = look.base(name)
         if base is None:
@@ -208,8 +208,7 @@ def emptied(look: Look) -> Iterator[Fault]:
             if look.today.sums[part][name] == 0
             and base.of(part, "events").share(name, "events") * look.today.sums[part]["events"] >= 20
         ]
-        # A column that no part fills any more did not arrive.
-        if gone and any(sums[name] for sums in look.today.sums.values()):
+        if gone:
             count = sum(look.today.sums[part]["events"] for part in gone)
             yield Fault(name, f"no value in {name}{in_words(gone, parts)} ({count:,.0f} events)", name)
 

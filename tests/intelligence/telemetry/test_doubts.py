@@ -200,7 +200,8 @@ def test_a_column_that_came_empty_is_one_fault_from_its_first_day_on(column: str
         emptied_columns=pl.when(pl.col("verdict") == "partial").then(pl.lit([column])).otherwise(pl.lit([]))
     )
     frame = with_doubts(rows, found({}).clear(), days, rules=Telemetry())
-    assert frame["faults"].to_list()[28:32] == [["arrival"]] * 4
+    assert set(frame["since"].to_list()[28:32]) == {PLAN.date_of(28)}
+    assert [each.count("(since") for each in frame["reason"].to_list()[28:32]] == [1] * 4
 
 
 def test_a_column_that_came_stuck_is_one_fault_when_its_arrival_is_usual_again() -> None:
