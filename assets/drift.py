@@ -21,7 +21,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     def compared(
         context: dg.AssetExecutionContext, lake: Lake, drift: DriftService, table: Table
     ) -> dg.MaterializeResult:
-        found = drift.compared(table, days_of(context), say=context.log.info)
+        found = drift.over(lake).compared(table, days_of(context), say=context.log.info)
         note = {"note": found.note} if found.note else {}
         return graph.materialized(lake, table, found.days, written=found.written, **note)
 
@@ -38,7 +38,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
 
         Made once for each champion, from its own training window, by drawing weeks and units anew.
         """
-        drift.make_baselines(say=context.log.info)
+        drift.over(lake).make_baselines(say=context.log.info)
         return graph.materialized(lake, BASELINE_STATS, ALWAYS)
 
     @dg.asset(
@@ -79,7 +79,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         Beside it what the champion expects of itself on days whose outcome nobody knows yet, and what came true of the days
         that are known. What has to be done about it, `retrain_on_drift` decides.
         """
-        found = drift.watched(days_of(context))
+        found = drift.over(lake).watched(days_of(context))
         picture = watch_plot(lake, found.days)
         return graph.materialized(lake, MODEL_WATCH, found.days, written=found.written, performance=picture)
 

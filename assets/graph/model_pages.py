@@ -20,7 +20,7 @@ def trained(
     graph: Graph, context: dg.AssetExecutionContext, lake: Lake, models: ModelService, table: Table
 ) -> dg.MaterializeResult:
     """Return the result of a training: its version in MLflow, the candidates beside the floors, plots and the card."""
-    found = models.trained(table, origin=_origin(context), say=context.log.info)
+    found = models.over(lake).trained(table, origin=_origin(context), say=context.log.info)
     if found.why_not:
         context.log.warning(found.why_not)
     page = {"not_enough_evidence": found.why_not} if found.why_not else _training_page(found)
@@ -31,7 +31,7 @@ def judged(
     graph: Graph, context: dg.AssetExecutionContext, lake: Lake, models: ModelService, table: Table
 ) -> dg.MaterializeResult:
     """Return the result of the gate: its verdict as a check, and the numbers that were compared."""
-    verdict = models.judged(table, origin=_origin(context), say=context.log.info)
+    verdict = models.over(lake).judged(table, origin=_origin(context), say=context.log.info)
     check = _warning(verdict_check(table), passed=verdict.passed, description=verdict.reason)
     page = {"decision": verdict.found.decision, "numbers": _numbers(verdict.found)} if verdict.found else {}
     return graph.materialized(lake, table, ALWAYS, more_checks=[check], reason=verdict.reason, **page)
@@ -42,7 +42,7 @@ def scored(
 ) -> dg.MaterializeResult:
     """Return the result of scoring: whether MLflow answered as a check, and a link to the version that scored."""
     days = days_of(context)
-    found = models.scored_days(table, days)
+    found = models.over(lake).scored_days(table, days)
     if found.note:
         context.log.warning(found.note)
     answered = found.champion is None or found.champion.note is None

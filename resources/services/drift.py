@@ -1,7 +1,7 @@
 """Drift: a champion is compared with its own training, day by day, and the verdicts are written."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -83,6 +83,10 @@ class DriftService:
     lake: Lake
     registry: Registry
     panels: Panels
+
+    def over(self, lake: Lake) -> "DriftService":
+        """Return the service over the lake of a run, whose tables all say which telemetry the run had seen."""
+        return replace(self, lake=lake, panels=replace(self.panels, lake=lake))
 
     def baselines(self, *, say: Callable[[str], None]) -> Iterator[pl.DataFrame]:
         """Yield the baseline of each champion that has none yet."""

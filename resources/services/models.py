@@ -1,7 +1,7 @@
 """Models: one snapshot is read, candidates are trained and evaluated, the gate decides, the champion scores."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -163,6 +163,10 @@ class ModelService:
     lake: Lake
     registry: Registry
     panels: Panels
+
+    def over(self, lake: Lake) -> "ModelService":
+        """Return the service over the lake of a run, whose tables all say which telemetry the run had seen."""
+        return replace(self, lake=lake, panels=replace(self.panels, lake=lake))
 
     def trained(self, table: Table, *, origin: Origin = Origin(), say: Callable[[str], None]) -> Trained:
         """Return the result of a training: a registered version, and its scores on unseen time in `table`."""

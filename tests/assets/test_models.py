@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import numpy as np
@@ -21,7 +22,8 @@ from intelligence.layers import WATCH
 from intelligence.risk.model import Linear, Platt, RiskModel
 from intelligence.risk.predictors import FEATURE_PREDICTORS, names_of
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_TRAINING
-from intelligence.tables import Days
+from intelligence.tables import Days, Table
+from resources.lake import Lake
 from resources.model_versions import LoggedTraining
 from sensors.follow_champion import follow_champion
 from tests.platforms import platform_in
@@ -335,3 +337,19 @@ def test_a_silent_mlflow_leaves_the_last_champion_and_a_check_that_says_so(train
     assert not check.passed
     assert "MLflow cannot be reached" in str(check.description)
     assert trained.scores().equals(before)
+
+
+def test_scores_say_which_telemetry_their_run_had_seen(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[str, bool]] = []
+    plain = Lake.replace
+
+    def noted(lake: Lake, table: Table, *what: Any, **more: Any) -> int:
+        seen.append((table.path, lake._is_of_a_run))
+        return plain(lake, table, *what, **more)
+
+    monkeypatch.setattr(Lake, "replace", noted)
+    installation.train()
+    assert {"risk.feature_risk", "drift.feature_drift", "drift.model_watch"} <= {path for path, _ in seen}
+    assert [path for path, is_of_a_run in seen if not is_of_a_run] == []
