@@ -98,6 +98,7 @@ def definitions(platform: Platform) -> dg.Definitions:
             "drift_reports": platform.drift_reports,
             "announcer": platform.announcer,
             "calendar": fixed(graph.calendar),
+            "intake": fixed(platform.intake),
             "models": fixed(platform.models),
             "drift": fixed(platform.drift),
             "page_service": fixed(platform.drift_pages),

@@ -1,8 +1,7 @@
 """Telemetry: sources in, typed events out, everything else in quarantine. No metric is computed here."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
 import dagster as dg
 import polars as pl
@@ -11,16 +10,13 @@ from assets.graph.building import Graph
 from assets.graph.metadata import table_value
 from assets.graph.partitions import days_of, earlier_self
 from assets.graph.tables import key_of
-from intelligence.errors import LakeError
 from intelligence.layers import DELIVERED
 from intelligence.sql import sql
 from intelligence.tables import Days
-from intelligence.telemetry.beginnings import told_set_aside
 from intelligence.telemetry.tables import BATCHES, DAY_QUALITY, EVENTS, RAW_EVENTS
-from resources.delivery import deliveries
-from resources.ingest import ingested
+from resources.ingest import IngestReport
 from resources.lake import Lake
-from resources.product_file import ProductFile
+from resources.services.intake import IntakeService
 
 READABLE = dg.AssetCheckSpec(
     "every_file_is_readable",
@@ -29,14 +25,18 @@ READABLE = dg.AssetCheckSpec(
 )
 
 
-def _merge_small_files(context: dg.AssetExecutionContext, lake: Lake) -> None:
-    try:
-        merged = lake.merged_files()
-    except LakeError as error:
-        context.log.warning(str(error))
-        return
-    if merged:
-        context.log.info(f"{merged} small files of the lake were merged into larger ones")
+def _readable(report: IngestReport) -> dg.AssetCheckResult:
+    found = {
+        "refused": table_value(pl.DataFrame(report.refusals)) if report.refused else None,
+        "changed": "\n".join(report.changes) or None,
+        "left": table_value(pl.DataFrame(report.left, ["file", "why"], orient="row")) if report.left else None,
+    }
+    return dg.AssetCheckResult(
+        check_name=READABLE.name,
+        asset_key=READABLE.asset_key,
+        passed=not report.refused,
+        metadata={name: value for name, value in found.items() if value},
+    )
 
 
 def assets(graph: Graph) -> list[dg.AssetsDefinition]:
@@ -47,37 +47,14 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         check_specs=[*(spec for table in DELIVERED for spec in graph.check_specs(table)), READABLE],
     )
     def delivered(
-        context: dg.AssetExecutionContext, lake: Lake, product_file: ProductFile
+        context: dg.AssetExecutionContext, lake: Lake, intake: dg.ResourceParam[IntakeService]
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         """Take in every file that the sources name and the lake does not hold yet."""
-        product, landing = product_file.product, Path(product_file.landing)
-        files = deliveries(product, landing, flags=product_file.flags, progress=context.log.info)
-        now = datetime.now(UTC).replace(tzinfo=None)
-        report = ingested(lake, product, files, now=now, progress=context.log.info)
-        if report.batches:
-            _merge_small_files(context, lake)
-        span = Days(report.days[0], report.days[-1] + timedelta(days=1)) if report.days else lake.newest_day()
-        told = told_set_aside(lake.set_aside())
-        more = {"set_aside": " ".join(told)} if told else {}
-        more |= {"replaced": " ".join(report.replaced.said)} if report.replaced.said else {}
+        taken = intake.over(lake).take_in(progress=context.log.info)
+        counts = {"new_batches": len(taken.report.batches), "known_files": taken.report.known}
         for table in DELIVERED:
-            yield graph.materialized(
-                lake, table, span, new_batches=len(report.batches), known_files=report.known, **more
-            )
-        yield dg.AssetCheckResult(
-            check_name=READABLE.name,
-            asset_key=READABLE.asset_key,
-            passed=not report.refused,
-            metadata={
-                **({"refused": table_value(pl.DataFrame(report.refusals))} if report.refused else {}),
-                **({"changed": "\n".join(report.changes)} if report.changes else {}),
-                **(
-                    {"left": table_value(pl.DataFrame(report.left, ["file", "why"], orient="row"))}
-                    if report.left
-                    else {}
-                ),
-            },
-        )
+            yield graph.materialized(lake, table, taken.days, **counts, **taken.said)
+        yield _readable(taken.report)
 
     @dg.asset(**graph.table_asset(EVENTS, kinds={"duckdb", "view"}), deps=[key_of(RAW_EVENTS)])
     def events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:

@@ -9,6 +9,7 @@ import polars as pl
 
 from intelligence.metrics.tables import LIKE_A_BOT
 from intelligence.product import Product
+from intelligence.sql import sql
 from intelligence.telemetry.day_quality import OPTIONAL_COLUMNS
 from intelligence.telemetry.gaps import (
     DELIVERED_SOURCES,
@@ -28,110 +29,44 @@ if TYPE_CHECKING:
 RISKS_SHOWN: Final = 10
 WORST_SHOWN: Final = 12
 
-TOTALS: Final = """
-SELECT count(*) FILTER (delivered) AS files, coalesce(sum(rows_in) FILTER (delivered), 0)::BIGINT AS rows_in,
-       coalesce(sum(accepted), 0)::BIGINT AS accepted, coalesce(sum(duplicates), 0)::BIGINT AS duplicates,
-       (SELECT count(*) FROM telemetry.rejected_events WHERE redriven_in IS NULL) AS rejected,
-       (SELECT coalesce(sum(withdrawn), 0)::BIGINT FROM telemetry.batches) AS withdrawn
-FROM (SELECT *, NOT starts_with(batch_id, 'redrive-') AS delivered FROM telemetry.batches WHERE withdrawn_at IS NULL)
-"""
+TOTALS: Final = sql("catalog/summary/totals.sql")
 
-CONFLICTS: Final = """
-SELECT source, count(*) AS rows, count(DISTINCT event_id) AS ids, min(event_date) AS first_day, max(event_date) AS last_day,
-       arg_min(event_id, (event_time, source_file, source_row)) AS example,
-       arg_min(parse_filename(source_file) || ':' || source_row, (event_time, source_file, source_row)) AS found_at
-FROM telemetry.raw_events WHERE is_conflict GROUP BY source ORDER BY rows DESC, source
-"""
+CONFLICTS: Final = sql("catalog/summary/conflicts.sql")
 
 LAST_DAY: Final = "SELECT max(event_date) AS day, min(event_date) AS first_day FROM metrics.feature_health"
 
-IN_TROUBLE: Final = """
-SELECT feature, state, since, worst_objective, burn_1d, users, owner, tier, reason
-FROM metrics.feature_health JOIN warehouse.dim_feature_metadata USING (feature)
-WHERE event_date = (SELECT max(event_date) FROM metrics.feature_health) AND state IN ('degraded', 'at_risk')
-ORDER BY state = 'at_risk', tier, excess_bad_events DESC, feature
-"""
+IN_TROUBLE: Final = sql("catalog/summary/in_trouble.sql")
 
-EVIDENCE: Final = """
-SELECT evidence, count(*) AS features FROM metrics.feature_health
-WHERE event_date = (SELECT max(event_date) FROM metrics.feature_health) GROUP BY evidence
-"""
+EVIDENCE: Final = sql("catalog/summary/evidence.sql")
 
-WORST_FEATURE_DAYS: Final = """
-SELECT event_date, feature, excess_bad_events, worst_objective, burn_1d, state, reason
-FROM metrics.feature_health WHERE evidence = 'enough' AND excess_bad_events >= 1
-ORDER BY excess_bad_events DESC, event_date, feature LIMIT $most
-"""
+WORST_FEATURE_DAYS: Final = sql("catalog/summary/worst_feature_days.sql")
 
-LEFT_OUT: Final = """
-SELECT count(*) AS events, count(DISTINCT user_id) AS bots
-FROM telemetry.events SEMI JOIN (SELECT user_id FROM warehouse.dim_users WHERE is_bot) USING (user_id)
-"""
+LEFT_OUT: Final = sql("catalog/summary/left_out.sql")
 
-FAULTY_DAYS: Final = """
-SELECT event_date, verdict, reason FROM telemetry.day_quality WHERE verdict IN ('partial', 'empty') ORDER BY event_date
-"""
+FAULTY_DAYS: Final = sql("catalog/summary/faulty_days.sql")
 
-WAITING: Final = """
-SELECT source, reason, count(*) AS rows, any_value(left(value, 60)) AS example,
-       bool_or(is_readable) AS is_readable
-FROM telemetry.rejected_events WHERE redriven_in IS NULL GROUP BY ALL ORDER BY rows DESC
-"""
+WAITING: Final = sql("catalog/summary/waiting.sql")
 
-DEGRADED_DAYS: Final = """
-SELECT event_date, feature FROM metrics.feature_health
-WHERE state = 'degraded' AND evidence = 'enough' ORDER BY feature, event_date
-"""
+DEGRADED_DAYS: Final = sql("catalog/summary/degraded_days.sql")
 
 
-TOP_RISKS: Final = """
-SELECT event_date, feature, risk_score, risk_low, risk_high, risk_bucket, impact_score, model_version,
-       concat_ws('; ', reason_1, reason_2) AS why
-FROM risk.feature_risk WHERE event_date = (SELECT max(event_date) FROM risk.feature_risk)
-ORDER BY risk_score DESC, feature LIMIT $most
-"""
+TOP_RISKS: Final = sql("catalog/summary/top_risks.sql")
 
-LEAVING: Final = """
-SELECT churn_bucket AS bucket, count(*) AS users, avg(churn_score) AS mean_score, mode(reason_1) AS reason
-FROM risk.user_churn WHERE event_date = (SELECT max(event_date) FROM risk.user_churn)
-GROUP BY bucket ORDER BY mean_score DESC
-"""
+LEAVING: Final = sql("catalog/summary/leaving.sql")
 
 RISK_VERDICT: Final = (
     "SELECT decision, reason FROM risk.feature_verdict ORDER BY as_of DESC, lake_snapshot DESC LIMIT 1"
 )
 
 
-NEWEST_DECISIONS: Final = """
-SELECT decided.* FROM decisions.feature_decisions AS decided
-LEFT JOIN warehouse.dim_feature_metadata AS known USING (feature)
-WHERE event_date = (SELECT max(event_date) FROM decisions.feature_decisions) ORDER BY known.tier, score DESC, feature
-"""
+NEWEST_DECISIONS: Final = sql("catalog/summary/newest_decisions.sql")
 
 # The newest day beside the same weekday of the four weeks before it.
-PULSE: Final = """
-WITH days AS (FROM metrics.kpi_day WHERE segment = 'all'),
-newest AS (FROM days WHERE event_date = (SELECT max(event_date) FROM days)),
-before AS (
-    SELECT days.* FROM days, newest
-    WHERE days.event_date IN (newest.event_date - 7, newest.event_date - 14, newest.event_date - 21, newest.event_date - 28)
-)
-SELECT
-    newest.event_date, newest.dau, newest.wau, newest.mau, newest.stickiness, newest.converted_users,
-    newest.conversion_rate, newest.mean_rating, newest.ratings, newest.value,
-    (SELECT avg(dau) FROM before) AS usual_dau,
-    (SELECT sum(converted_users) / nullif(sum(dau), 0) FROM before) AS usual_conversion_rate,
-    (SELECT avg(value) FROM before) AS usual_value,
-    (SELECT count(*) FROM before) AS days_before
-FROM newest
-"""
+PULSE: Final = sql("catalog/summary/pulse.sql")
 
 FILLED: Final = "SELECT filled FROM telemetry.day_quality WHERE events > 0"
 
-NEWEST_ACTIONS: Final = """
-SELECT * FROM actions.action_log WHERE day >= (SELECT max(event_date) FROM decisions.feature_decisions) - 7
-ORDER BY planned_at DESC, action_id LIMIT 12
-"""
+NEWEST_ACTIONS: Final = sql("catalog/summary/newest_actions.sql")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """What a table of the lake is: its columns, key and the claims that its rows must satisfy."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -36,6 +36,23 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What a day of a table is made by; where the meaning of any of it changes, the table's days are made again.
+
+    Attributes:
+        queries: SQL files under `intelligence/`, such as `metrics/user_day.sql`.
+        functions: Python functions, such as `intelligence.metrics.health:feature_health`, with all that they reach.
+        settings: Sections of product.yaml.
+        tables: The tables that it is made from and that are made day by day themselves.
+    """
+
+    queries: tuple[str, ...] = ()
+    functions: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    tables: tuple["Table", ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
     """A table of the lake.
 
@@ -47,6 +64,7 @@ class Table:
     `event_date` with a number in each other column, or rows of `name` and `value`.
     `newest_day_only` tables are built for the newest day alone: a later model's word on an earlier day is hindsight.
     Of a `position_key` the last column counts rows within the others.
+    `recipe` is what its days are made by, for tables that are built day by day.
     """
 
     layer: str
@@ -62,6 +80,7 @@ class Table:
     newest_day_only: bool = False
     position_key: bool = False
     is_view: bool = False
+    recipe: Recipe = field(default=Recipe(), compare=False, repr=False)
 
     @property
     def path(self) -> str:

@@ -28,7 +28,7 @@ from intelligence.sql import literal
 from intelligence.tables import Claim, Days, Table
 from intelligence.telemetry.beginnings import DaySetAside
 from intelligence.telemetry.local_time import UTC_NAME, in_zone
-from resources.builds import ANY_SNAPSHOT, PRODUCT_DAYS, record_builds, stale_days
+from resources.builds import ANY_SNAPSHOT, PRODUCT_DAYS, record_builds, stale_days, versions_by
 from resources.compaction import forget_statistics, merged_files
 from resources.extent import set_aside_now
 from resources.faults import reach
@@ -92,7 +92,7 @@ class Lake(Fixed, DuckDBResource):
     """The lake of one product.
 
     `catalog` is `sqlite:<path>` or `postgres:<libpq settings>`; `store` is a folder or an `s3://` prefix;
-    `version` stands for the definitions that its tables are built by: another version makes every day stale.
+    `rules` are the sections of product.yaml that tables are built by: others make the days of these tables stale.
     `timezone` is the zone whose clock `local_time(column)` shows in the queries given to it.
     """
 
@@ -102,13 +102,13 @@ class Lake(Fixed, DuckDBResource):
     memory_limit: str = "4GB"
     threads: int | None = Field(default_factory=lake_threads)
     scratch: str | None = None
-    version: str = "0"
+    rules: str = ""
     timezone: str = UTC_NAME
     _is_of_a_run: bool = PrivateAttr(default=False)
     _telemetry_of_the_run: int | None = PrivateAttr(default=None)
 
     @classmethod
-    def of(cls, settings: Settings, *, version: str = "0", timezone: str = UTC_NAME) -> "Lake":
+    def of(cls, settings: Settings, *, rules: str = "", timezone: str = UTC_NAME) -> "Lake":
         """Return the lake that the settings name."""
         return cls(
             catalog=settings.catalog,
@@ -116,9 +116,13 @@ class Lake(Fixed, DuckDBResource):
             memory_limit=settings.memory_limit,
             threads=settings.threads,
             scratch=str(settings.data / "scratch"),
-            version=version,
+            rules=rules,
             timezone=timezone,
         )
+
+    def version_of(self, table: Table) -> str:
+        """Return what the table is built by."""
+        return versions_by(self.rules).of(table) if self.rules else "0"
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
         """Let all tables of a run say that they were built from the telemetry that the first of them saw.
@@ -136,7 +140,7 @@ class Lake(Fixed, DuckDBResource):
         return self._telemetry_of_the_run
 
     def _record_builds(self, connection: duckdb.DuckDBPyConnection, table: Table, days: Days) -> None:
-        record_builds(connection, table, days, version=self.version, as_of=self._telemetry_seen(connection))
+        record_builds(connection, table, days, version_of=self.version_of, as_of=self._telemetry_seen(connection))
 
     @property
     def _catalog_file(self) -> Path | None:
@@ -387,7 +391,7 @@ class Lake(Fixed, DuckDBResource):
     def stale(self, *, before: date) -> dict[str, list[Days]]:
         """Return, by table path, the ranges of days before `before` that are not built from the present telemetry."""
         with self._snapshot() as connection:
-            return stale_days(connection, DAILY_TABLES, version=self.version, before=before)
+            return stale_days(connection, DAILY_TABLES, version_of=self.version_of, before=before)
 
     def span(self) -> Days | None:
         """Return the range of the product's days with events, without those set aside; None in an empty lake."""
@@ -423,7 +427,7 @@ class Lake(Fixed, DuckDBResource):
         """Return what changes with each batch that is taken in or back, and with the definitions of the tables."""
         query = "SELECT count(*), greatest(max(ingested_at), max(withdrawn_at)) FROM telemetry.batches"
         batches, newest = self.frame(query).row(0)
-        return f"{batches} batches up to {newest}, definitions {self.version}"
+        return f"{batches} batches up to {newest}, definitions {versions_by(self.rules).all() if self.rules else 0}"
 
     def merged_files(self) -> int:
         """Return how many small files were merged into larger ones; raises LakeError where that fails.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from intelligence.product import Product
 from resources.announcer import Announcer
-from resources.builds import definition_version
+from resources.builds import build_rules
 from resources.drift_reports import DriftReports
 from resources.lake import Lake
 from resources.product_file import ProductFile, product_at
@@ -18,6 +18,7 @@ from resources.services.drift import DriftService
 from resources.services.drift_pages import DriftPageService
 from resources.services.due import Clock, DueService
 from resources.services.explanations import ExplanationService
+from resources.services.intake import IntakeService
 from resources.services.models import ModelService
 from resources.services.outcomes import OutcomeService
 from resources.services.panels import Panels
@@ -59,7 +60,7 @@ class Platform:
         return cls(
             product=product,
             product_file=ProductFile(path=str(settings.product_file), landing=str(settings.landing)),
-            lake=Lake.of(settings, version=definition_version(product), timezone=product.timezone),
+            lake=Lake.of(settings, rules=build_rules(product), timezone=product.timezone),
             registry=Registry.of(settings),
             drift_reports=DriftReports.of(settings),
             announcer=Announcer.of(settings),
@@ -69,6 +70,11 @@ class Platform:
     def landing(self) -> Path:
         """Return the folder into which the simulator delivers."""
         return Path(self.product_file.landing)
+
+    @cached_property
+    def intake(self) -> IntakeService:
+        """Return the service that takes in delivered files."""
+        return IntakeService(self.product, self.product_file, self.lake)
 
     @cached_property
     def panels(self) -> Panels:

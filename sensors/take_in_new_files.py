@@ -1,16 +1,13 @@
 """New files are taken in: the first step of everything that happens by itself."""
 
-from pathlib import Path
-
 import dagster as dg
 
 from assets.graph.requests import run_request, run_under_way
 from assets.graph.tables import key_of
 from intelligence.layers import DELIVERED
-from resources.arrivals import arrivals
 from resources.lake import Lake
-from resources.product_file import ProductFile
 from resources.services.due import Step
+from resources.services.intake import IntakeService
 
 EVERY_S = 30
 
@@ -22,7 +19,7 @@ EVERY_S = 30
     description="Takes in files that the sources name and the lake does not hold, once nobody writes them any more.",
 )
 def take_in_new_files(
-    context: dg.SensorEvaluationContext, lake: Lake, product_file: ProductFile
+    context: dg.SensorEvaluationContext, lake: Lake, intake: dg.ResourceParam[IntakeService]
 ) -> dg.RunRequest | dg.SkipReason:
     """Take in files that the sources name and the lake does not hold, once nobody writes them any more.
 
@@ -32,7 +29,7 @@ def take_in_new_files(
     busy = run_under_way(context.instance)
     if busy:
         return dg.SkipReason(busy)
-    waiting = arrivals(lake, product_file.product, Path(product_file.landing), flags=product_file.flags)
+    waiting = intake.over(lake).waiting()
     if not waiting.names and not waiting.is_of_another_clock:
         return dg.SkipReason("No file waits.")
     cause = f"{len(waiting.names)} new files" if waiting.names else "another time zone"

@@ -45,12 +45,8 @@ def scored(
     found = models.over(lake).scored_days(table, days)
     if found.note:
         context.log.warning(found.note)
-    answered = found.champion is None or found.champion.note is None
-    check = _warning(registry_check(table), passed=answered, description=found.note or None)
-    page: dict[str, Any] = {"note": found.note}
-    if found.champion:
-        url = models.registry.version_url(found.champion.name, found.champion.version)
-        page["model_version"] = dg.MetadataValue.url(url)
+    check = _warning(registry_check(table), passed=found.registry_answered, description=found.note or None)
+    page = {"note": found.note, **({"model_version": dg.MetadataValue.url(found.url)} if found.url else {})}
     return graph.materialized(lake, table, days, written=found.written, more_checks=[check], **page)
 
 
@@ -71,10 +67,7 @@ def _warning(spec: dg.AssetCheckSpec, *, passed: bool, description: str | None) 
 def _training_page(found: Trained) -> dict[str, Any]:
     from intelligence.risk.card import measured
 
-    training, registered, logged = found.training, found.registered, found.logged
-    assert registered
-    assert logged
-
+    training, registered, logged = found.made
     return {
         "model_version": dg.MetadataValue.url(registered.version_url),
         "mlflow_run": dg.MetadataValue.url(registered.run_url),

@@ -2,13 +2,24 @@
 
 from typing import Final
 
-from intelligence.tables import Claim, Column, Table, rate_claim
+from intelligence.drift.tables import MODEL_WATCH
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH
+from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK
+from intelligence.tables import Claim, Column, Recipe, Table, rate_claim
+from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS
 
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
 
 FEATURE_DECISIONS: Final = Table(
     layer="decisions",
     name="feature_decisions",
+    recipe=Recipe(
+        tables=(
+            *(FEATURE_HEALTH, FEATURE_RISK, MODEL_WATCH, FEATURE_PANEL, FACT_FEATURE_METRICS, DAY_QUALITY),
+            *(EVENTS, FACT_EVENTS, DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS),
+        )
+    ),
     description="One row per feature and day: what the policy would do, how far alone, why, and why not more.",
     columns=(
         Column(

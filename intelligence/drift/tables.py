@@ -2,7 +2,11 @@
 
 from typing import Final
 
-from intelligence.tables import Claim, Column, Table
+from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
+from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
+from intelligence.tables import Claim, Column, Recipe, Table
+from intelligence.telemetry.tables import DAY_QUALITY
+from intelligence.warehouse.tables import DIM_USERS
 
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
 
@@ -42,10 +46,11 @@ BASELINE_STATS: Final = Table(
 )
 
 
-def _drift(name: str, what: str) -> Table:
+def _drift(name: str, what: str, made_from: tuple[Table, ...]) -> Table:
     return Table(
         layer="drift",
         name=name,
+        recipe=Recipe(tables=made_from),
         description=f"One row per predictor of {what} and day: how far the last seven days lie from the champion's training.",
         columns=(
             Column("event_date", "DATE", "Last day of the window.", True),
@@ -88,12 +93,13 @@ def _drift(name: str, what: str) -> Table:
     )
 
 
-FEATURE_DRIFT: Final = _drift("feature_drift", "the feature model")
-USER_DRIFT: Final = _drift("user_drift", "the churn model")
+FEATURE_DRIFT: Final = _drift("feature_drift", "the feature model", (FEATURE_RISK, FEATURE_PANEL, FEATURE_HEALTH))
+USER_DRIFT: Final = _drift("user_drift", "the churn model", (USER_CHURN, USER_DAY, DIM_USERS))
 
 MODEL_WATCH: Final = Table(
     layer="drift",
     name="model_watch",
+    recipe=Recipe(tables=(FEATURE_DRIFT, USER_DRIFT, DAY_QUALITY, FEATURE_PANEL, FEATURE_HEALTH, USER_DAY, DIM_USERS)),
     description="One row per champion and day: the verdict on drift, what the champion expects of itself, and what came true.",
     columns=(
         Column("event_date", "DATE", "Day on the product's clock.", True),

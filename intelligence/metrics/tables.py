@@ -2,7 +2,9 @@
 
 from typing import Final
 
-from intelligence.tables import Claim, Column, Table, rate_claim
+from intelligence.tables import Claim, Column, Recipe, Table, rate_claim
+from intelligence.telemetry.tables import DAY_QUALITY
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA, FACT_EVENTS, FACT_SESSIONS
 
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
 
@@ -24,6 +26,7 @@ def _spread_columns(prefix: str, bad: str, total: str, words: str) -> tuple[Colu
 FACT_FEATURE_METRICS: Final = Table(
     layer="metrics",
     name="fact_feature_metrics",
+    recipe=Recipe(queries=("metrics/fact_feature_metrics.sql",), tables=(FACT_EVENTS, DIM_FEATURE_METADATA)),
     description="One row per feature and day on which it was used: usage, latency, errors, crashes, ratings.",
     columns=(
         Column("event_date", "DATE", "Day on the product's clock.", True),
@@ -104,6 +107,9 @@ ORDER BY event_date, user_id
 USER_DAY: Final = Table(
     layer="metrics",
     name="user_day",
+    recipe=Recipe(
+        queries=("metrics/user_day.sql",), settings=("conversion_events",), tables=(FACT_EVENTS, FACT_SESSIONS)
+    ),
     description="One row per user and day with activity.",
     columns=(
         Column("event_date", "DATE", "Day on the product's clock.", True),
@@ -150,6 +156,7 @@ USER_DAY: Final = Table(
 KPI_DAY: Final = Table(
     layer="metrics",
     name="kpi_day",
+    recipe=Recipe(queries=("metrics/kpi_day.sql",), tables=(USER_DAY, FACT_SESSIONS)),
     description="One row per day and segment ('all' is everybody): active users, stickiness, sessions, conversion.",
     columns=(
         Column("event_date", "DATE", "Day on the product's clock.", True),
@@ -194,6 +201,11 @@ KPI_DAY: Final = Table(
 FEATURE_HEALTH: Final = Table(
     layer="metrics",
     name="feature_health",
+    recipe=Recipe(
+        functions=("intelligence.metrics.health:feature_health",),
+        settings=("health",),
+        tables=(FACT_FEATURE_METRICS, DAY_QUALITY, KPI_DAY, DIM_FEATURE_METADATA),
+    ),
     description="One row per known feature and day: does it keep its promises, how fast does it spend its error budget.",
     columns=(
         Column("event_date", "DATE", "Day on the product's clock.", True),

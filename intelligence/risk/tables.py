@@ -2,8 +2,11 @@
 
 from typing import Final
 
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, USER_DAY
 from intelligence.risk.predictors import FEATURE_PREDICTORS, Predictor
-from intelligence.tables import Claim, Column, Table
+from intelligence.tables import Claim, Column, Recipe, Table
+from intelligence.telemetry.tables import DAY_QUALITY
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS
 
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
 
@@ -15,6 +18,10 @@ def _said(predictor: Predictor) -> str:
 FEATURE_PANEL: Final = Table(
     layer="risk",
     name="feature_panel",
+    recipe=Recipe(
+        functions=("intelligence.risk.feature_panel:feature_panel",),
+        tables=(FACT_FEATURE_METRICS, DIM_FEATURE_METADATA, FEATURE_HEALTH, DAY_QUALITY, DIM_RELEASES),
+    ),
     description="One row per known feature and day: what a model may look at, all of it known by the end of that day.",
     columns=(
         Column("event_date", "DATE", "Day on the product's clock.", True),
@@ -79,6 +86,7 @@ def _score_claims(table: str, score: str) -> tuple[Claim, ...]:
 FEATURE_RISK: Final = Table(
     layer="risk",
     name="feature_risk",
+    recipe=Recipe(tables=(FEATURE_PANEL,)),
     description="One row per feature that is not degraded: the probability that it will be within the horizon, and why.",
     columns=(
         Column("event_date", "DATE", "day at whose end the score holds.", True),
@@ -117,6 +125,7 @@ FEATURE_RISK: Final = Table(
 USER_CHURN: Final = Table(
     layer="risk",
     name="user_churn",
+    recipe=Recipe(queries=("risk/user_panel.sql",), tables=(USER_DAY, DIM_USERS)),
     description="One row per user who was active lately: the probability of not coming back within the horizon, and why.",
     columns=(
         Column("event_date", "DATE", "day at whose end the score holds.", True),

@@ -1,6 +1,6 @@
 -- One token per table and day of the calendar: it changes exactly when days are told by another clock, or a batch arrives that
 -- the day's rows are made from, that changes which of them count or that is taken back, of those in the lake as of snapshot $as_of. `$tables` lists
--- each table with the days that it looks back (NULL: all of them).
+-- each table with the days that it looks back (NULL: all of them) and what it is made by.
 WITH ledger AS MATERIALIZED (
     SELECT batch_id, days, changed_days, withdrawn_days FROM telemetry.batches WHERE snapshot_id <= $as_of
 ),
@@ -35,7 +35,7 @@ day_marks AS (
 SELECT
     name AS table_name,
     later.day,
-    concat(bit_xor(earlier.mark), ':', $version) AS token
+    concat(bit_xor(earlier.mark), ':', any_value(version)) AS token
 FROM (SELECT unnest($tables, recursive := true)) AS tables
 CROSS JOIN day_marks AS later
 INNER JOIN day_marks AS earlier

@@ -128,15 +128,17 @@ def measured_from(frame: Frame, days: Days, *, conversions: Sequence[str]) -> di
     outsize = frame(sql("telemetry/outsize_users.sql"), span).to_dicts()
     more = {"outsize": outsize} if outsize else {}
 
-    def of_the_others(name: str) -> str:
-        query = sql(f"telemetry/measurement_{name}.sql")
+    def of_the_others(query: str) -> str:
         return query.replace(_EVENTS, _EVENTS_OF_OTHERS) if outsize else query
 
     return measured_days(
-        frame(of_the_others("cells"), {**span, **more, "conversions": list(conversions)}),
-        frame(of_the_others("hours"), {**span, **more}),
+        frame(
+            of_the_others(sql("telemetry/measurement_cells.sql")), {**span, **more, "conversions": list(conversions)}
+        ),
+        frame(of_the_others(sql("telemetry/measurement_hours.sql")), {**span, **more}),
         frame(sql("telemetry/measurement_identities.sql"), span),
-        *(frame(of_the_others(name), {**span, **more}) for name in ("regions", "prints")),
+        frame(of_the_others(sql("telemetry/measurement_regions.sql")), {**span, **more}),
+        frame(of_the_others(sql("telemetry/measurement_prints.sql")), {**span, **more}),
     )
 
 

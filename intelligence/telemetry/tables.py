@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from intelligence.tables import Claim, Column, Table, unique_claim
+from intelligence.tables import Claim, Column, Recipe, Table, unique_claim
 from intelligence.telemetry.contract import CONTRACT
 
 _EVENT_COLUMNS: Final = tuple(
@@ -62,6 +62,7 @@ RAW_EVENTS: Final = Table(
 EVENTS: Final = Table(
     layer="telemetry",
     name="events",
+    recipe=Recipe(queries=("telemetry/events.sql",)),
     description="What counts: each event once. A view over raw_events.",
     columns=(*_EVENT_COLUMNS, *_ORIGIN_COLUMNS),
     key=("event_date", "source", "event_id"),
@@ -258,6 +259,16 @@ ALIASES: Final = Table(
 DAY_QUALITY: Final = Table(
     layer="telemetry",
     name="day_quality",
+    recipe=Recipe(
+        queries=("telemetry/day_quality_hours.sql",),
+        functions=(
+            "intelligence.telemetry.day_quality:day_quality_frame",
+            "intelligence.telemetry.measured:measured_from",
+            "intelligence.telemetry.doubts:with_doubts",
+        ),
+        settings=("conversion_events", "telemetry"),
+        tables=(EVENTS,),
+    ),
     description="Whether a day's telemetry is whole, so that a fault of the pipeline is not read as one of the product.",
     columns=(
         Column("event_date", "DATE", "Day on the product's clock.", True),

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from intelligence.tables import Claim, Column, Table
+from intelligence.tables import Claim, Column, Recipe, Table
+from intelligence.telemetry.tables import EVENTS
 
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
 
@@ -34,6 +35,7 @@ _MAY_BE_UNSAID: Final = ("error_count", "crashed", "segment")
 DIM_USERS: Final = Table(
     layer="warehouse",
     name="dim_users",
+    recipe=Recipe(queries=("warehouse/dim_users.sql",), settings=("bots",), tables=(EVENTS,)),
     description="One row per user: first and last day seen, and the attributes of the latest event.",
     columns=(
         Column("user_id", "VARCHAR", "Pseudonymous id.", True),
@@ -62,6 +64,15 @@ DIM_USERS: Final = Table(
 DIM_FEATURE_METADATA: Final = Table(
     layer="warehouse",
     name="dim_feature_metadata",
+    recipe=Recipe(
+        queries=("warehouse/dim_feature_metadata.sql",),
+        functions=(
+            "intelligence.warehouse.features:declared_features",
+            "intelligence.warehouse.features:default_feature",
+        ),
+        settings=("features", "feature_defaults"),
+        tables=(EVENTS,),
+    ),
     description="One row per product feature: who owns it, how important it is and what it promises.",
     columns=(
         Column("feature", "VARCHAR", "Name of the product feature.", True),
@@ -98,6 +109,7 @@ DIM_FEATURE_METADATA: Final = Table(
 DIM_RELEASES: Final = Table(
     layer="warehouse",
     name="dim_releases",
+    recipe=Recipe(queries=("warehouse/dim_releases.sql",), tables=(EVENTS,)),
     description="One row per release and platform, as first and last seen in events.",
     columns=(
         Column("app_version", "VARCHAR", "Release.", True),
@@ -120,6 +132,7 @@ RELEASES: Final = """
 FACT_VISIT_EVENTS: Final = Table(
     layer="warehouse",
     name="fact_visit_events",
+    recipe=Recipe(queries=("warehouse/fact_visit_events.sql",), settings=("session_gap_minutes",), tables=(EVENTS,)),
     description="The events whose source gives no session id, each in a visit that ends after 30 minutes of silence.",
     columns=tuple(
         Column(column.name, column.type, "As delivered.") if column.name in _MAY_BE_UNSAID else column
@@ -136,6 +149,10 @@ FACT_VISIT_EVENTS: Final = Table(
 FACT_EVENTS: Final = Table(
     layer="warehouse",
     name="fact_events",
+    recipe=Recipe(
+        queries=("warehouse/fact_events.sql",),
+        tables=(EVENTS, FACT_VISIT_EVENTS, DIM_USERS, DIM_FEATURE_METADATA, DIM_RELEASES),
+    ),
     description="One row per event of a person, each within a session. A view over events and fact_visit_events.",
     columns=_FACT_COLUMNS,
     key=("event_date", "source", "event_id"),
@@ -183,6 +200,7 @@ FACT_EVENTS: Final = Table(
 FACT_SESSIONS: Final = Table(
     layer="warehouse",
     name="fact_sessions",
+    recipe=Recipe(queries=("warehouse/fact_sessions.sql",), settings=("conversion_events",), tables=(FACT_EVENTS,)),
     description="One row per visit of a user on a day; a visit over midnight is two.",
     columns=(
         Column("event_date", "DATE", "Day on the product's clock.", True),

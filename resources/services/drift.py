@@ -15,7 +15,7 @@ from intelligence.layers import WATCHED
 from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
 from intelligence.product import Product
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
-from intelligence.sql import literal
+from intelligence.sql import sql
 from intelligence.tables import ALWAYS, Days, Read, Reads, Table
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_USERS
@@ -58,12 +58,7 @@ class Watch:
     rows: pl.DataFrame
 
 
-_TOUCHED = f"""
-SELECT DISTINCT feature FROM {ACTION_LOG.path}
-WHERE list_contains($kinds, kind) AND feature IS NOT NULL AND day < $day
-    AND (standing IN ('confirmed', 'unconfirmed') OR (standing = 'undone' AND CAST(changed_at AS DATE) > $day - 7))
-ORDER BY feature
-"""
+_TOUCHED = sql("actions/touched_features.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,14 +178,7 @@ class DriftService:
 
     def without_verdict(self, days: Days) -> Days:
         """Return the days with those of the week before them whose distances are known and that no verdict was given on."""
-        drifts = " UNION ".join(
-            f"SELECT event_date, {literal(model)} AS model, model_version FROM {drift.path}"
-            for model, drift in WATCHED_BY_MODEL.items()
-        )
-        query = f"""
-            SELECT min(event_date) AS day FROM ({drifts})
-            ANTI JOIN (FROM {MODEL_WATCH.path} WHERE state <> 'unknown') USING (event_date, model, model_version)
-            WHERE event_date >= $first"""
+        query = sql("drift/first_day_without_verdict.sql")
         first = self.lake.frame(query, {"first": days.end - timedelta(days=WATCHED_AT_ONCE_DAYS)}).item()
         return Days(min(first or days.start, days.start), days.end)
 
@@ -258,7 +246,5 @@ class DriftService:
 
     def faulty_days(self, day: date) -> list[tuple[date, str]]:
         """Return the days of the week that ends on `day` whose telemetry is not whole, with the reason."""
-        query = """
-            SELECT event_date, reason FROM telemetry.day_quality
-            WHERE event_date BETWEEN $day - 6 AND $day AND verdict IN ('partial', 'empty') ORDER BY event_date"""
+        query = sql("telemetry/faulty_days_of_week.sql")
         return list(self.lake.frame(query, {"day": day}).iter_rows())

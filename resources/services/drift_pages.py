@@ -10,6 +10,7 @@ import polars as pl
 from intelligence.drift.page_head import PageHead, judged_columns
 from intelligence.drift.tables import DRIFT_PAGES, MODEL_WATCH
 from intelligence.product import Product
+from intelligence.sql import sql
 from intelligence.tables import ALWAYS, Days
 from resources.drift_reports import INDEX, DriftReports
 from resources.lake import Lake
@@ -132,9 +133,7 @@ class DriftPageService:
 
     def _is_shown(self, verdict: dict[str, Any], pages: pl.DataFrame) -> bool:
         """Return whether an alarm's page shows the stretch of days to which the verdict belongs, from the last steady day on."""
-        query = f"""
-            SELECT coalesce(max(event_date), DATE '0001-01-01') FROM {MODEL_WATCH.path}
-            WHERE model = $model AND model_version = $model_version AND event_date < $event_date AND state = 'steady'"""
+        query = sql("drift/last_steady_day.sql")
         since = self.lake.frame(query, {name: verdict[name] for name in DRIFT_PAGES.key}).item()
         same = pages.filter(kind="alarm", model=verdict["model"], model_version=verdict["model_version"])
         return same.filter(pl.col("event_date") > since, pl.col("event_date") < verdict["event_date"]).height > 0

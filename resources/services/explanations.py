@@ -11,6 +11,7 @@ from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.errors import ActionError
 from intelligence.product import Product
 from intelligence.risk.tables import FEATURE_RISK
+from intelligence.sql import sql
 from resources.announcer import Announcer
 from resources.lake import Lake
 
@@ -18,19 +19,10 @@ SHOWN_STORIES = 3
 
 
 _OF_EARLIER = ("scope", "feature", "event_date")
-_EARLIER = f"""
-SELECT event_date, action, decision_id FROM {FEATURE_DECISIONS.path}
-WHERE scope = $scope AND feature = $feature AND event_date < $event_date AND action <> 'monitor'
-ORDER BY event_date DESC LIMIT 1"""
+_EARLIER = sql("decisions/earlier_decision.sql")
 
 
-_RAW_ROWS = """
-SELECT event_date, count(*) AS events, count(*) FILTER (error_count > 0 OR crashed) AS failed,
-       string_agg(DISTINCT parse_filename(source_file), ', ') AS files,
-       coalesce(max(event_id || ' at ' || parse_filename(source_file) || ':' || source_row) FILTER (error_count > 0 OR crashed),
-                max(event_id || ' at ' || parse_filename(source_file) || ':' || source_row)) AS example
-FROM telemetry.events WHERE feature = $feature AND event_date BETWEEN $first AND $last GROUP BY event_date ORDER BY event_date
-"""
+_RAW_ROWS = sql("telemetry/raw_rows.sql")
 
 
 def in_markdown(story: dict[str, Any]) -> str:

@@ -21,6 +21,7 @@ from intelligence.risk.tables import (
     USER_TRAINING,
     USER_VERDICT,
 )
+from intelligence.sql import sql
 from intelligence.tables import ALWAYS, Days, Read, Reads, Table
 from intelligence.warehouse.tables import DIM_USERS
 from resources.lake import Lake
@@ -100,11 +101,7 @@ def _columns(table: Table) -> list[str]:
     return [column.name for column in table.columns]
 
 
-_NEWEST_SCORES = """
-SELECT max(event_date) AS scored_day, arg_max(model_version, event_date) AS scored_version,
-       (SELECT max(event_date) FROM metrics.feature_health) AS newest_day
-FROM {scores}
-"""
+_NEWEST_SCORES = sql("risk/newest_scores.sql")
 _FEATURES = (Read(FEATURE_PANEL), Read(FEATURE_HEALTH))
 _USERS = (Read(USER_DAY), Read(DIM_USERS))
 READS: Reads = {
@@ -136,6 +133,13 @@ class Trained:
     logged: LoggedTraining | None = None
     why_not: str | None = None
 
+    @property
+    def made(self) -> tuple[Any, Registered, LoggedTraining]:
+        """Return the training, its version and what was logged with it; raises ValueError where none was possible."""
+        if self.registered is None or self.logged is None:
+            raise ValueError(f"nothing was trained: {self.why_not}")
+        return self.training, self.registered, self.logged
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -153,6 +157,12 @@ class Scored:
     written: int
     champion: Champion | None
     note: str
+    url: str | None = None
+
+    @property
+    def registry_answered(self) -> bool:
+        """Return whether MLflow said which version is the champion, or that there is none."""
+        return self.champion is None or self.champion.note is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,7 +294,8 @@ class ModelService:
         scores = scored(rows, champion.model, subject.predictors, name=name, **bounds)
         scores = _with_origin(scores, champion, snapshot).select(_columns(table))
         written = self.lake.replace(table, days, "FROM scores", frames={"scores": scores})
-        return Scored(written, champion, champion.note or "")
+        url = self.registry.version_url(champion.name, champion.version)
+        return Scored(written, champion, champion.note or "", url)
 
     def rescorings(self) -> list[tuple[Table, Rescoring]]:
         """Return the tables whose newest scores do not come from the champion; a move made in MLflow is recorded on the way."""

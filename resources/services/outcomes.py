@@ -8,15 +8,12 @@ import polars as pl
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.metrics.tables import FACT_FEATURE_METRICS
+from intelligence.sql import sql
 from intelligence.tables import Read, Reads
 from resources.lake import Lake
 
 CONTROL_APART_DAYS = 14
-_DONE = f"""
-SELECT log.*, json_extract_string(decisions.evidence, '$.worst_objective') AS objective
-FROM {ACTION_LOG.path} AS log LEFT JOIN {FEATURE_DECISIONS.path} AS decisions USING (decision_id)
-WHERE log.standing IN ('confirmed', 'undone', 'unconfirmed') AND log.feature IS NOT NULL ORDER BY log.planned_at, log.action_id
-"""
+_DONE = sql("actions/done.sql")
 _SPAN = "FROM metrics.fact_feature_metrics WHERE event_date BETWEEN $day - 6 AND $day + 7"
 READS: Reads = {OUTCOMES: (Read(ACTION_LOG), Read(FEATURE_DECISIONS), Read(FACT_FEATURE_METRICS))}
 

@@ -11,10 +11,10 @@ import polars as pl
 from intelligence.actions.action import Kind
 from intelligence.drift.episodes import Retraining, Training, Waiting, notices, retraining
 from intelligence.drift.pages import page_name
-from intelligence.drift.tables import DRIFT_PAGES, MODEL_WATCH
 from intelligence.layers import TRAINED
 from intelligence.product import Product
 from intelligence.risk.versions import overruling
+from intelligence.sql import sql
 from intelligence.tables import Table
 from resources.announcer import Announcer
 from resources.drift_reports import INDEX, DriftReports
@@ -24,22 +24,7 @@ from resources.registry import Registry
 from resources.services.due import Step
 from resources.services.panels import MODELS, Panels
 
-_ALARM = f"""
-WITH moved AS (
-    SELECT event_date, model_version FROM {MODEL_WATCH.path} WHERE model = $model AND state = 'moved'
-    ORDER BY event_date DESC, lake_snapshot, model_version LIMIT 1
-), steady AS (
-    SELECT max(event_date) AS last_day FROM {MODEL_WATCH.path} SEMI JOIN moved USING (model_version)
-    WHERE model = $model AND state = 'steady' AND event_date < (SELECT event_date FROM moved)
-), alarms AS (
-    SELECT drift_page, event_date FROM {DRIFT_PAGES.path} SEMI JOIN moved USING (model_version)
-    WHERE model = $model AND kind = 'alarm'
-)
-SELECT event_date, model_version,
-       (SELECT arg_min(drift_page, event_date) FROM alarms
-        WHERE event_date > coalesce((SELECT last_day FROM steady), DATE '0001-01-01')) AS drift_page
-FROM moved
-"""
+_ALARM = sql("drift/alarm_page.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +63,7 @@ class RetrainingService:
 
     def _watch(self, model: str) -> pl.DataFrame:
         """Return the verdict of each day that was given first: what a later champion says of it is hindsight."""
-        query = f"""
-            SELECT event_date, model, model_version, state, that_matter, reason FROM {MODEL_WATCH.path} WHERE model = $model
-            QUALIFY row_number() OVER (PARTITION BY event_date ORDER BY lake_snapshot, model_version) = 1"""
+        query = sql("drift/first_verdicts.sql")
         return self.lake.frame(query, {"model": model})
 
     def _trainings(self, verdicts: Table) -> list[Training]:

@@ -11,6 +11,7 @@ from intelligence.actions.seen_exposure import BASELINE_DAYS, first_day_after, s
 from intelligence.actions.states import ActionState
 from intelligence.errors import ActionError
 from intelligence.product import Product
+from intelligence.sql import sql
 from resources.announcer import Announcer
 from resources.lake import Lake
 
@@ -53,19 +54,9 @@ def _is_doubted(outbox: Any, action_id: str, reason: str) -> bool:
     return True
 
 
-_TAKEN_IN = """
-SELECT day, min(ingested_at) FROM (SELECT unnest(days) AS day, ingested_at FROM telemetry.batches) GROUP BY day
-"""
+_TAKEN_IN = sql("telemetry/taken_in.sql")
 # The use of a feature is only told where the whole product's is: a day of which one is not built yet is left out.
-_DAYS = """
-WITH built AS (SELECT DISTINCT event_date FROM metrics.fact_feature_metrics WHERE event_date >= $first)
-SELECT product.event_date, coalesce(facts.users, 0) AS users, product.dau AS active, quality.verdict = 'whole' AS is_sound
-FROM metrics.kpi_day AS product
-JOIN telemetry.day_quality AS quality USING (event_date)
-JOIN built USING (event_date)
-LEFT JOIN metrics.fact_feature_metrics AS facts ON facts.event_date = product.event_date AND facts.feature = $feature
-WHERE product.segment = 'all' AND product.event_date >= $first
-"""
+_DAYS = sql("metrics/use_by_day.sql")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,10 @@ import resources.lake
 from intelligence.errors import LakeError
 from intelligence.layers import TABLES, VIEWS
 from intelligence.metrics.tables import KPI_DAY, USER_DAY
+from intelligence.product import product_from
 from intelligence.tables import Days, schema_contradictions
 from intelligence.warehouse.tables import DIM_RELEASES, FACT_SESSIONS
+from resources.builds import build_rules
 from resources.lake import Lake, is_conflict
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -283,7 +285,11 @@ def test_a_query_without_days_is_written_once_however_long_the_range(
 def test_a_day_is_as_its_last_build_left_it_also_when_that_was_by_older_definitions(own_lake: Lake) -> None:
     deliver_two_days(own_lake)
     both, tomorrow = Days(date(2026, 1, 1), date(2026, 1, 3)), date(2026, 1, 3)
-    older, newer = (own_lake.model_copy(update={"version": version}) for version in ("older", "newer"))
+    plain = "name: Demo\nsources: [{name: app, files: x}]\n"
+    older, newer = (
+        own_lake.model_copy(update={"rules": build_rules(product_from(f"{plain}conversion_events: [{kind}]"))})
+        for kind in ("buy", "rent")
+    )
     for lake, other in ((older, newer), (newer, older), (older, newer)):
         lake.replace(KPI_DAY, both, ROWS, {"dau": 1})
         assert KPI_DAY.path not in lake.stale(before=tomorrow)

@@ -16,7 +16,7 @@ from dagster._core.test_utils import create_run_for_test
 from assets.definitions import definitions
 from assets.graph.partitions import Calendar
 from intelligence.telemetry.simulation import SimulationPlan, simulated_day
-from resources.lake import Lake
+from resources.product_file import product_at
 from tests.platforms import platform_in
 
 FIRST = date(2026, 5, 4)
@@ -50,6 +50,12 @@ class House:
     def open(self) -> None:
         """Define the graph over the platform as it is now."""
         self.defs = definitions(self.platform)
+
+    def reload(self) -> None:
+        """Read product.yaml anew, as a reload of the code location does."""
+        product_at.cache_clear()
+        self.platform = replace(self.platform, product=product_at(self.folder / "product.yaml"))
+        self.open()
 
     def deliver(self, days: Iterable[int], *, settled: bool = True) -> None:
         """Write the files of these days into the landing folder, as if it had been a minute ago or just now."""
@@ -98,6 +104,6 @@ class House:
     def restart(self) -> None:
         """Open the lake anew, as another process would; runs stay."""
         self.lake.close()
-        self.lake = Lake(catalog=self.lake.catalog, store=self.lake.store)
+        self.lake = self.lake.model_copy()
         self.platform = replace(self.platform, lake=self.lake)
         self.open()

@@ -9,7 +9,6 @@ import pytest
 
 from intelligence.layers import DELIVERED
 from resources import settling
-from resources.product_file import product_at
 from sensors.take_in_new_files import take_in_new_files
 from tests.sensors.house import House
 
@@ -86,7 +85,7 @@ def test_a_refused_file_is_not_tried_again_until_something_changes(house: House)
     assert "already" in house.tick(take_in_new_files)
     text = (house.folder / "product.yaml").read_text()
     (house.folder / "product.yaml").write_text(text.replace("name: app", "name: web"))
-    product_at.cache_clear()  # as a reload of the code location does
+    house.reload()
     assert isinstance(house.tick(take_in_new_files), list)
 
 

@@ -10,7 +10,7 @@ from intelligence.product import product_from
 from intelligence.summary import LEFT_OUT
 from intelligence.terminal import left_out_parts, like_bots_parts
 from intelligence.warehouse.tables import DIM_USERS, FACT_EVENTS, FACT_SESSIONS, FACT_VISIT_EVENTS
-from resources.builds import definition_version
+from resources.builds import Versions, build_rules
 from tests.intelligence.hand_made_lake import NOON, TWO_DAYS, Event, Warehouse, event
 
 USERS = ("bot", "bot-1", "bot-2", "robot", "Bot-3", "probe[1]", "probe1", "o'brien", "u*", "u1", "u2", "10%")
@@ -81,5 +81,8 @@ def test_a_user_who_makes_a_quarter_of_a_day_is_named_with_the_setting(warehouse
 
 def test_another_list_of_bots_rebuilds_every_day() -> None:
     plain = "name: Demo\nsources: [{name: app, files: x}]\n"
-    versions = {definition_version(product_from(plain + bots)) for bots in ("", "bots: [u17]", "bots: ['u17*']")}
+    versions = {
+        Versions(build_rules(product_from(plain + bots))).of(FACT_EVENTS)
+        for bots in ("", "bots: [u17]", "bots: ['u17*']")
+    }
     assert len(versions) == 3

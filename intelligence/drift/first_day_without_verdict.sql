@@ -1,0 +1,9 @@
+-- The first day since the given one whose distances are known and that no verdict was given on.
+SELECT min(event_date) AS day
+FROM (
+    SELECT event_date, 'feature_risk' AS model, model_version FROM drift.feature_drift
+    UNION
+    SELECT event_date, 'user_churn', model_version FROM drift.user_drift
+)
+ANTI JOIN (FROM drift.model_watch WHERE state <> 'unknown') USING (event_date, model, model_version)
+WHERE event_date >= $first

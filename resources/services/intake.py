@@ -1,0 +1,75 @@
+"""Takes delivered files into the lake, and says what waits to be."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from intelligence.errors import LakeError
+from intelligence.product import Product
+from intelligence.tables import Days
+from intelligence.telemetry.beginnings import told_set_aside
+from resources.arrivals import Arrivals, arrivals
+from resources.delivery import deliveries
+from resources.ingest import IngestReport, ingested
+from resources.lake import Lake
+from resources.product_file import ProductFile
+
+
+@dataclass(frozen=True, slots=True)
+class TakenIn:
+    """What came of an intake.
+
+    Attributes:
+        report: Batch by batch.
+        days: The range of days that gained or lost events; the newest day where none did.
+        said: Sentences by subject: which days were set aside, which files replaced others.
+    """
+
+    report: IngestReport
+    days: Days
+    said: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class IntakeService:
+    """Takes in what the sources of one product deliver."""
+
+    product: Product
+    product_file: ProductFile
+    lake: Lake
+
+    def over(self, lake: Lake) -> "IntakeService":
+        """Return the same service over the lake of a run."""
+        return replace(self, lake=lake)
+
+    def take_in(self, *, progress: Callable[[str], None] = lambda _: None) -> TakenIn:
+        """Take in every file that the sources name and the lake does not hold yet, and return what came of each."""
+        files = deliveries(self.product, self._landing, flags=self.product_file.flags, progress=progress)
+        now = datetime.now(UTC).replace(tzinfo=None)
+        report = ingested(self.lake, self.product, files, now=now, progress=progress)
+        if report.batches:
+            self._merge_small_files(progress)
+        days = Days(report.days[0], report.days[-1] + timedelta(days=1)) if report.days else self.lake.newest_day()
+        said = {
+            "set_aside": " ".join(told_set_aside(self.lake.set_aside())),
+            "replaced": " ".join(report.replaced.said),
+        }
+        return TakenIn(report, days, {subject: text for subject, text in said.items() if text})
+
+    def waiting(self) -> Arrivals:
+        """Return the files that an intake would take."""
+        return arrivals(self.lake, self.product, self._landing, flags=self.product_file.flags)
+
+    @property
+    def _landing(self) -> Path:
+        return Path(self.product_file.landing)
+
+    def _merge_small_files(self, progress: Callable[[str], None]) -> None:
+        try:
+            merged = self.lake.merged_files()
+        except LakeError as error:
+            progress(str(error))
+            return
+        if merged:
+            progress(f"{merged} small files of the lake were merged into larger ones")
