@@ -76,9 +76,11 @@ def evidently_pages(folder: str, port: str) -> None:
 
 def local_twins(data: str, port: str) -> None:
     """Serve the local twins of the services to which actions go."""
-    from resources.twins.server import serve_twins
+    from resources.front.serving import served
+    from resources.twins.recorded import twin_store
+    from resources.twins.server import Twins
 
-    serve_twins(Path(data), port=int(port))
+    served(Twins(twin_store(Path(data))).app, port=int(port))
 
 
 PROGRAMS: dict[str, Callable[..., None]] = {
