@@ -24,6 +24,7 @@ from intelligence.telemetry.rhythm import (
     usual_hours,
     weekday_of,
 )
+from intelligence.telemetry.tables import DAY_QUALITY
 
 OPTIONAL_COLUMNS: Final = (
     "session_id",
@@ -39,21 +40,8 @@ OPTIONAL_COLUMNS: Final = (
 MEASURED_COLUMNS: Final = ("latency_ms", "duration_s")
 LEAST_TO_BE_STUCK: Final = 50
 HISTORY_DAYS: Final = 28
-_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
-    "event_date": pl.Date,
-    "events": pl.Int64,
-    "expected_events": pl.Float64,
-    "volume_ratio": pl.Float64,
-    "events_by_hour": pl.List(pl.Int64),
-    "silent_hours": pl.List(pl.Int32),
-    "missing_rate": pl.Float64,
-    "filled": pl.List(pl.Int64),
-    "emptied_columns": pl.List(pl.String),
-    "flat_columns": pl.List(pl.String),
-    "stuck_columns": pl.List(pl.String),
-    "verdict": pl.String,
-    "reason": pl.String,
-}
+# What the measurements say beside what arrived is added by doubts.py.
+_SCHEMA: Final = DAY_QUALITY.schema(without=("faults", "faults_since", "doubted_columns", "since"))
 
 
 @dataclass(frozen=True, slots=True)
