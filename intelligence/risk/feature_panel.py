@@ -105,8 +105,7 @@ def feature_panel(
 
 
 def _grid(metrics: pl.DataFrame, known: pl.DataFrame, quality: pl.DataFrame, days: Days) -> _Grid:
-    length = (days.end - days.start).days + LOOKBACK_DAYS
-    calendar = [days.end - timedelta(days=back) for back in range(length, 0, -1)]
+    calendar = Days(days.start - timedelta(days=LOOKBACK_DAYS), days.end).each
     cells = known.select("feature").join(pl.DataFrame({"event_date": calendar}), how="cross")
     cells = cells.join(metrics.select("feature", "event_date", *_COUNTS), on=["feature", "event_date"], how="left")
     cells = cells.sort("feature", "event_date")
@@ -116,7 +115,7 @@ def _grid(metrics: pl.DataFrame, known: pl.DataFrame, quality: pl.DataFrame, day
     sound = np.array([day not in faulty_days for day in calendar]) & (age_days >= 0)
     values = {}
     for name in _COUNTS:
-        grid = cells[name].cast(pl.Float64).to_numpy().reshape(known.height, length)
+        grid = cells[name].cast(pl.Float64).to_numpy().reshape(known.height, len(calendar))
         values[name] = np.where(
             sound, grid if name in _LEVELS else np.nan_to_num(grid), np.nan if name in _LEVELS else 0
         )

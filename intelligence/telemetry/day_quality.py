@@ -307,8 +307,7 @@ def day_quality_frame(
         filled = group.select(OPTIONAL_COLUMNS).sum().to_numpy()[0].astype(np.int64)
         counts[day] = DayCounts(by_hour, filled, _flat(group))
     rows = []
-    for number in range((days.end - days.start).days):
-        day = days.start + timedelta(days=number)
+    for day in days.each:
         quality = day_quality(day, counts, since=since, timezone=timezone)
         today = counts.get(day, _NOTHING)
         ratio = today.events / quality.expected_events if quality.expected_events else None
