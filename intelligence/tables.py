@@ -1,6 +1,6 @@
 """What a table of the lake is: its columns, key and the claims that its rows must satisfy."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -92,11 +92,17 @@ class Table:
         """Return the names of the columns that never hold NULL."""
         return tuple(column.name for column in self.columns if column.required)
 
+    def schema(self, *, without: Collection[str] = ()) -> "pl.Schema":
+        """Return the polars types of the columns, but of those `without`, by their names in the order of the table."""
+        import polars as pl
+
+        return pl.Schema({each.name: polars_type(each.type) for each in self.columns if each.name not in without})
+
     def frame(self, rows: Sequence[Mapping[str, Any]]) -> "pl.DataFrame":
         """Return the rows as a frame with every column of the table in its type; a column that a row lacks is empty."""
         import polars as pl
 
-        return pl.DataFrame(rows, schema={column.name: polars_type(column.type) for column in self.columns})
+        return pl.DataFrame(rows, schema=self.schema())
 
 
 def polars_type(name: str) -> "pl.DataType":
@@ -111,6 +117,7 @@ def polars_type(name: str) -> "pl.DataType":
         return pl.List(polars_type(name.removesuffix("[]")))
     return {
         "VARCHAR": pl.String(),
+        "INTEGER": pl.Int32(),
         "DATE": pl.Date(),
         "BIGINT": pl.Int64(),
         "DOUBLE": pl.Float64(),

@@ -13,7 +13,16 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from dagster import EventLogEntry, FloatMetadataValue, IntMetadataValue, TextMetadataValue
+from dagster import (
+    EventLogEntry,
+    FloatMetadataValue,
+    IntMetadataValue,
+    TextMetadataValue,
+    deserialize_value,
+    serialize_value,
+)
+
+# A storage is written by inheriting from Dagster's own, whose tables and names are not public.
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
@@ -22,7 +31,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
     SqliteEventLogStorage,
 )
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
-from dagster._serdes import ConfigurableClassData, deserialize_value, serialize_value
+from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine, event, text
 
 # The index and the runs that were used last.

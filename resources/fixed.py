@@ -1,6 +1,8 @@
 """What every resource of the platform is: set where the code location is composed, and by nothing that starts a run."""
 
 import dagster as dg
+
+# No public name lets a resource refuse run config: this is the type of the property that Dagster asks.
 from dagster._core.definitions.definition_config_schema import (
     IDefinitionConfigSchema,
     convert_user_facing_definition_config_schema,

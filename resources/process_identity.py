@@ -1,7 +1,9 @@
 """Which process something was: a number alone is none, since it goes to another when its bearer has ended.
 
 Linux names the boot and the container's own numbering exactly, and counts the start of a process from the boot, so that
-no clock is in it. Elsewhere the start is a moment that stays with the process.
+no clock is in it. Elsewhere the start is a moment that stays with the process. psutil tells it there; on Linux it would add
+the clock's whole seconds of the boot, by up to a second too early and another number once the clock is set, and it knows
+neither boot nor numbering.
 """
 
 import os

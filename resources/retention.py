@@ -19,6 +19,7 @@ def forgotten_runs(instance: dg.DagsterInstance, *, keep_days: int, now: datetim
     result: the UI shows the days of the past as built, and automations see what they saw. Another event log than the
     project's own has ways of its own and is left alone.
     """
+    # `delete_run` leaves the tags of a run behind, and no public call reaches them.
     from dagster._core.storage.runs.schema import RunTagsTable
     from sqlalchemy import delete
     from sqlalchemy.exc import OperationalError

@@ -9,6 +9,8 @@ from typing import Any
 
 import dagster as dg
 import yaml
+
+# The one sign of a run that a daemon launched: Dagster names it nowhere else.
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from filelock import FileLock
 

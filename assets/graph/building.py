@@ -63,7 +63,7 @@ class Graph:
             **({"partitions_def": self.days} if daily else {}),
         }
 
-    def table_spec(self, table: Table, *, kinds: set[str], deps: Sequence[dg.AssetKey] = ()) -> dg.AssetSpec:
+    def table_spec(self, table: Table, *, kinds: set[str]) -> dg.AssetSpec:
         """Return the same for a table that is one of several outputs."""
         return dg.AssetSpec(
             key=key_of(table),
@@ -72,7 +72,6 @@ class Graph:
             kinds=kinds,
             owners=[self.product.owner],
             metadata=table_schema(table),
-            deps=deps,
         )
 
     def claims_of(self, table: Table) -> tuple[Claim, ...]:

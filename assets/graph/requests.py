@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import dagster as dg
+
+# How a check ended is public only where it is evaluated, not where it is looked up afterwards.
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from assets.graph.checks import SCHEMA_CHECK, claims_of

@@ -161,7 +161,7 @@ def _ran(defs: dg.Definitions, instance: dg.DagsterInstance, step: Step, outcome
             "dagster/asset_partition_range_end": str(last),
         }
         if not any(table in NEWEST_DAY_TABLES for table in step.tables):
-            outcome.days |= {step.days.start + timedelta(days=n) for n in range((step.days.end - step.days.start).days)}
+            outcome.days.update(step.days.each)
     result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance,
         asset_selection=[key_of(table) for table in step.tables],

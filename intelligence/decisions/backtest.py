@@ -9,8 +9,9 @@ import polars as pl
 
 from intelligence.decisions.evidence import Sources, evidence
 from intelligence.decisions.ladder import STRENGTH, TOUCHING
-from intelligence.decisions.record import SCHEMA, decided
+from intelligence.decisions.record import decided
 from intelligence.decisions.settings import Decisions
+from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.decisions.wanted import previous_actions
 from intelligence.telemetry.planted_truths import PlantedTruth
 
@@ -70,7 +71,7 @@ def decided_day_by_day(
 
     Telemetry goes on as it was: a trouble that a rollback would have ended lasts, and is not acted on again.
     """
-    decisions = pl.DataFrame(schema=SCHEMA)
+    decisions = FEATURE_DECISIONS.frame([])
     for day in days:
         remembered = replace(sources(day), previous_actions=previous_actions(decisions))
         decisions = pl.concat([decisions, decided(evidence(remembered, day=day, settings=settings), settings=settings)])

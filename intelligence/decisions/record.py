@@ -20,17 +20,9 @@ from intelligence.errors import PlatformError
 from intelligence.telemetry.doubts import in_words
 
 FAULTY: Final = ("partial", "empty", "doubtful")
-_TYPES: Final[dict[str, Any]] = {
-    "VARCHAR": pl.String,
-    "DATE": pl.Date,
-    "DOUBLE": pl.Float64,
-    "BIGINT": pl.Int64,
-    "VARCHAR[]": pl.List(pl.String),
-}
 _IN_ONE_SPELLING: Final = json.JSONEncoder(
     sort_keys=True, default=str, ensure_ascii=False, allow_nan=False, separators=(",", ":")
 )
-SCHEMA: Final = pl.Schema({column.name: _TYPES[column.type] for column in FEATURE_DECISIONS.columns})
 
 
 class EvidenceError(PlatformError):
@@ -58,7 +50,7 @@ def decided(evidence: pl.DataFrame, *, settings: Decisions, lake_snapshot: int |
         choices = within_limits([choice(each, settings) for each in of_day], settings)
         rows += [_row(each, policy_version) for each in choices]
         rows += _about_the_pipeline(of_day, settings, policy_version)
-    return pl.DataFrame([{**row, "lake_snapshot": lake_snapshot} for row in rows], schema=SCHEMA, orient="row")
+    return FEATURE_DECISIONS.frame([{**row, "lake_snapshot": lake_snapshot} for row in rows])
 
 
 def facts_of(row: dict[str, Any]) -> FeatureFacts:

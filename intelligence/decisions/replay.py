@@ -11,6 +11,7 @@ from intelligence.decisions.evidence import FIGURE_DAYS, Sources
 from intelligence.decisions.releases import degraded_features
 from intelligence.decisions.settings import Decisions
 from intelligence.sql import sql
+from intelligence.tables import Days
 from intelligence.telemetry.planted_truths import PlantedTruth
 from intelligence.warehouse.tables import RELEASES
 
@@ -77,7 +78,7 @@ def policy_backtest(
     risk = unseen_scores(training)
     first, last = risk["event_date"].min(), frame("SELECT max(event_date) AS day FROM metrics.feature_health").item()
     assert isinstance(first, date)
-    days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    days = Days(first, last + timedelta(days=1)).each
     sources = past_sources(frame, risk)
     decisions = decided_day_by_day(lambda _: sources, days, settings=settings.at_level("auto"))
     return backtest(decisions, truths), first, last

@@ -12,6 +12,7 @@ from intelligence.drift.distance import Scale, outcome_scale, scale_of
 from intelligence.drift.expected import average_precision
 from intelligence.drift.history import History, history
 from intelligence.drift.null import WINDOW_DAYS, drawn_weights, largest_of_a_week, limits
+from intelligence.drift.tables import BASELINE_STATS
 from intelligence.errors import NotEnoughEvidence
 from intelligence.risk.model import Floats, RiskModel
 
@@ -26,6 +27,7 @@ LONGEST_DAYS: Final = 180
 LASTING_TURNOVER: Final = 0.15
 # They move with the calendar, or when somebody edits product.yaml.
 NOT_JUDGED: Final = frozenset({"feature_age_days", "tenure_days", "is_beta", "is_sunset"})
+_SCHEMA: Final = BASELINE_STATS.schema(without=("model", "model_version", "first_day", "last_day", "lake_snapshot"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,28 +95,9 @@ def baseline(
     ]
     bound = expectation_bound(past, false_alarms_per_week=false_alarms_per_week / 2)
     expectation = {"predictor": EXPECTATION, "role": "expectation", "rows": len(past.days), "limit": bound}
-    return pl.DataFrame([*rows_of_all, expectation], schema=SCHEMA).with_columns(
+    return pl.DataFrame([*rows_of_all, expectation], schema=_SCHEMA).with_columns(
         first_day=pl.lit(window.first), last_day=pl.lit(window.last)
     )
-
-
-SCHEMA: Final[Mapping[str, pl.DataType | type[pl.DataType]]] = {
-    "predictor": pl.String,
-    "role": pl.String,
-    "is_judged": pl.Boolean,
-    "importance": pl.Float64,
-    "rows": pl.Int64,
-    "missing_rate": pl.Float64,
-    "mean": pl.Float64,
-    "sd": pl.Float64,
-    "p05": pl.Float64,
-    "p50": pl.Float64,
-    "p95": pl.Float64,
-    "limit": pl.Float64,
-    "spread": pl.Float64,
-    "grid": pl.List(pl.Float64),
-    "shares": pl.List(pl.Float64),
-}
 
 
 def turnover(rows: pl.DataFrame, unit: str, window: Window) -> float:

@@ -11,6 +11,7 @@ import polars as pl
 from intelligence.drift.baseline import EXPECTATION, OUTCOME
 from intelligence.drift.distance import ROUNDING, Scale
 from intelligence.drift.null import WINDOW_DAYS
+from intelligence.drift.tables import FEATURE_DRIFT
 from intelligence.risk.model import Floats, values_of
 
 State = Literal["steady", "moved", "suspended", "unknown"]
@@ -20,21 +21,7 @@ LEAST_ROWS: Final = 50
 GONE_RATE: Final = 0.9
 USED_TO_BE_MISSING_RATE: Final = 0.5
 
-DRIFT_SCHEMA: Final = {
-    "predictor": pl.String,
-    "role": pl.String,
-    "importance": pl.Float64,
-    "distance": pl.Float64,
-    "limit": pl.Float64,
-    "is_moved": pl.Boolean,
-    "is_own_doing": pl.Boolean,
-    "mean_baseline": pl.Float64,
-    "mean_now": pl.Float64,
-    "percent_change": pl.Float64,
-    "missing_rate_baseline": pl.Float64,
-    "missing_rate_now": pl.Float64,
-    "fault": pl.String,
-}
+DRIFT_SCHEMA: Final = FEATURE_DRIFT.schema(without=("event_date", "model_version"))
 
 
 def window_of(day: date, *, ends_days_before: int = 0) -> tuple[date, date]:

@@ -122,8 +122,7 @@ class _Burn:
 
 
 def _window(metrics: pl.DataFrame, known: pl.DataFrame, quality: pl.DataFrame, days: Days) -> _Window:
-    length = (days.end - days.start).days + WINDOW_DAYS - 1
-    calendar = [days.end - timedelta(days=back) for back in range(length, 0, -1)]
+    calendar = Days(days.start - timedelta(days=WINDOW_DAYS - 1), days.end).each
     grid = known.select("feature").join(
         pl.DataFrame({"event_date": calendar}, schema={"event_date": pl.Date}), how="cross"
     )
@@ -137,13 +136,13 @@ def _window(metrics: pl.DataFrame, known: pl.DataFrame, quality: pl.DataFrame, d
         metrics.select("feature", "event_date", *columns, *named), on=["feature", "event_date"], how="left"
     )
     cube = cube.sort("feature", "event_date").with_columns(pl.col(*columns).fill_null(0))
-    by_name = {name: cube[name].to_numpy().astype(float).reshape(known.height, length) for name in columns}
+    by_name = {name: cube[name].to_numpy().astype(float).reshape(known.height, len(calendar)) for name in columns}
     counted = np.where(faulty | set_aside, 0.0, 1.0)[:, None, :]
     sums = [
         np.stack([by_name[spread_columns(objective)[place]] for objective in OBJECTIVES]) * counted
         for place in range(len(SUMS))
     ]
-    shape = (len(OBJECTIVES), known.height, length)
+    shape = (len(OBJECTIVES), known.height, len(calendar))
     return _Window(
         features=known["feature"].to_list(),
         first_seen=known["first_seen_date"].to_numpy().astype("datetime64[D]"),

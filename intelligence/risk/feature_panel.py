@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from intelligence.metrics.health import STATES
 from intelligence.risk.predictors import FEATURE_PREDICTORS, names_of
+from intelligence.risk.tables import FEATURE_PANEL
 from intelligence.risk.windows import (
     Floats,
     growth,
@@ -36,15 +37,6 @@ _COUNTS: Final = (
     *("ratings", "bad_ratings", "p50_latency_ms", "p95_latency_ms", "mean_rating"),
 )
 _LEVELS: Final = ("p50_latency_ms", "p95_latency_ms", "mean_rating")
-
-
-_SCHEMA: Final = {
-    "event_date": pl.Date,
-    "feature": pl.String,
-    "state": pl.String,
-    "users_7d": pl.Float64,
-    **dict.fromkeys(names_of(FEATURE_PREDICTORS), pl.Float64),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +74,7 @@ def feature_panel(
     """
     known = features.filter(pl.col("first_seen_date") < days.end).sort("feature")
     if known.is_empty():
-        return pl.DataFrame(schema=_SCHEMA)
+        return FEATURE_PANEL.frame([])
     grid = _grid(metrics, known, quality, days)
     found = {
         **_promises(grid),
@@ -107,14 +99,13 @@ def feature_panel(
         .with_columns(
             state=pl.col("state").cast(pl.Int64).replace_strict(dict(enumerate(STATES)), return_dtype=pl.String)
         )
-        .select(*_SCHEMA)
+        .select(*FEATURE_PANEL.schema())
         .sort("event_date", "feature")
     )
 
 
 def _grid(metrics: pl.DataFrame, known: pl.DataFrame, quality: pl.DataFrame, days: Days) -> _Grid:
-    length = (days.end - days.start).days + LOOKBACK_DAYS
-    calendar = [days.end - timedelta(days=back) for back in range(length, 0, -1)]
+    calendar = Days(days.start - timedelta(days=LOOKBACK_DAYS), days.end).each
     cells = known.select("feature").join(pl.DataFrame({"event_date": calendar}), how="cross")
     cells = cells.join(metrics.select("feature", "event_date", *_COUNTS), on=["feature", "event_date"], how="left")
     cells = cells.sort("feature", "event_date")
@@ -124,7 +115,7 @@ def _grid(metrics: pl.DataFrame, known: pl.DataFrame, quality: pl.DataFrame, day
     sound = np.array([day not in faulty_days for day in calendar]) & (age_days >= 0)
     values = {}
     for name in _COUNTS:
-        grid = cells[name].cast(pl.Float64).to_numpy().reshape(known.height, length)
+        grid = cells[name].cast(pl.Float64).to_numpy().reshape(known.height, len(calendar))
         values[name] = np.where(
             sound, grid if name in _LEVELS else np.nan_to_num(grid), np.nan if name in _LEVELS else 0
         )

@@ -119,5 +119,4 @@ def verdict_row(
         "precision_at_capacity": value("precision_at_capacity"),
         "is_promoted": is_promoted,
     }
-    types = {"DATE": pl.Date, "BIGINT": pl.Int64, "VARCHAR": pl.String, "DOUBLE": pl.Float64, "BOOLEAN": pl.Boolean}
-    return pl.DataFrame([row], schema={column.name: types[column.type] for column in FEATURE_VERDICT.columns})
+    return FEATURE_VERDICT.frame([row])

@@ -24,6 +24,7 @@ from intelligence.telemetry.rhythm import (
     usual_hours,
     weekday_of,
 )
+from intelligence.telemetry.tables import DAY_QUALITY
 
 OPTIONAL_COLUMNS: Final = (
     "session_id",
@@ -39,21 +40,8 @@ OPTIONAL_COLUMNS: Final = (
 MEASURED_COLUMNS: Final = ("latency_ms", "duration_s")
 LEAST_TO_BE_STUCK: Final = 50
 HISTORY_DAYS: Final = 28
-_SCHEMA: Final[dict[str, pl.DataType | type[pl.DataType]]] = {
-    "event_date": pl.Date,
-    "events": pl.Int64,
-    "expected_events": pl.Float64,
-    "volume_ratio": pl.Float64,
-    "events_by_hour": pl.List(pl.Int64),
-    "silent_hours": pl.List(pl.Int32),
-    "missing_rate": pl.Float64,
-    "filled": pl.List(pl.Int64),
-    "emptied_columns": pl.List(pl.String),
-    "flat_columns": pl.List(pl.String),
-    "stuck_columns": pl.List(pl.String),
-    "verdict": pl.String,
-    "reason": pl.String,
-}
+# What the measurements say beside what arrived is added by doubts.py.
+_SCHEMA: Final = DAY_QUALITY.schema(without=("faults", "faults_since", "doubted_columns", "since"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -319,8 +307,7 @@ def day_quality_frame(
         filled = group.select(OPTIONAL_COLUMNS).sum().to_numpy()[0].astype(np.int64)
         counts[day] = DayCounts(by_hour, filled, _flat(group))
     rows = []
-    for number in range((days.end - days.start).days):
-        day = days.start + timedelta(days=number)
+    for day in days.each:
         quality = day_quality(day, counts, since=since, timezone=timezone)
         today = counts.get(day, _NOTHING)
         ratio = today.events / quality.expected_events if quality.expected_events else None

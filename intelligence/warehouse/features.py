@@ -5,21 +5,9 @@ from collections.abc import Mapping
 import polars as pl
 
 from intelligence.warehouse.settings import Promises
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA
 
-_SCHEMA: pl.Schema = pl.Schema(
-    {
-        "feature": pl.String,
-        "owner": pl.String,
-        "lifecycle": pl.String,
-        "tier": pl.Int64,
-        "flag_key": pl.String,
-        "max_error_rate": pl.Float64,
-        "max_crash_rate": pl.Float64,
-        "slow_latency_ms": pl.Float64,
-        "max_slow_rate": pl.Float64,
-        "max_bad_rating_rate": pl.Float64,
-    }
-)
+_SCHEMA = DIM_FEATURE_METADATA.schema(without=("first_seen_date", "is_declared"))
 
 
 def declared_features(features: Mapping[str, Promises]) -> pl.DataFrame:

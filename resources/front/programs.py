@@ -20,7 +20,8 @@ def dagster_ui(port: str) -> None:
     """Serve the Dagster UI."""
     import contextlib
 
-    from dagster._core.instance import DagsterInstance
+    # `dagster-webserver` serves without a guard; what it serves is put together by these alone.
+    from dagster import DagsterInstance
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import WorkspaceFileTarget
     from dagster._utils.log import configure_loggers
@@ -40,15 +41,15 @@ def dagster_ui(port: str) -> None:
 
 def dagster_daemon() -> None:
     """Run Dagster's daemon."""
-    from dagster._daemon.cli import main
+    from importlib.metadata import entry_points
 
-    sys.argv = ["dagster-daemon", "run", "-w", WORKSPACE]
-    main()
+    (daemon,) = entry_points(group="console_scripts", name="dagster-daemon")
+    sys.argv = [daemon.name, "run", "-w", WORKSPACE]
+    daemon.load()()
 
 
 def mlflow_ui(database_uri: str, artifacts: str, port: str) -> None:
     """Serve the MLflow UI over the store; in this process, so that nothing of it is left when it ends."""
-    from mlflow.environment_variables import _MLFLOW_SGI_NAME
     from mlflow.server import constants
 
     os.environ |= {
@@ -57,7 +58,6 @@ def mlflow_ui(database_uri: str, artifacts: str, port: str) -> None:
         constants.ARTIFACT_ROOT_ENV_VAR: "mlflow-artifacts:/",
         constants.SERVE_ARTIFACTS_ENV_VAR: "true",
         constants.ARTIFACTS_DESTINATION_ENV_VAR: artifacts,
-        _MLFLOW_SGI_NAME.name: "uvicorn",
     }
     from mlflow.server.fastapi_app import app
 
@@ -76,9 +76,11 @@ def evidently_pages(folder: str, port: str) -> None:
 
 def local_twins(data: str, port: str) -> None:
     """Serve the local twins of the services to which actions go."""
-    from resources.twins.server import serve_twins
+    from resources.front.serving import served
+    from resources.twins.recorded import twin_store
+    from resources.twins.server import Twins
 
-    serve_twins(Path(data), port=int(port))
+    served(Twins(twin_store(Path(data))).app, port=int(port))
 
 
 PROGRAMS: dict[str, Callable[..., None]] = {

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from intelligence.actions.action import FLAG_KINDS, Action, Kind
 from intelligence.actions.tables import ACTION_LOG
 from intelligence.decisions.history import UNANSWERED
 from intelligence.decisions.ladder import ACTIVE
@@ -181,7 +182,7 @@ class ActionService:
             new += outbox.planned(actions, actor=PLANNER, reason=reason, approved=each.level == "auto")
         return new
 
-    def _on_flag_as_it_is(self, action: Any) -> Any:
+    def _on_flag_as_it_is(self, action: Action) -> Action:
         """Return the action with a digest of the flag that it is to change, by which a person's change meanwhile is told."""
         from intelligence.actions.flags import digest_of
         from intelligence.errors import ActionError
@@ -194,10 +195,8 @@ class ActionService:
             return action
         return replace(action, payload={**action.payload, "digest": digest})
 
-    def actions_for(self, wanted: WantedAction) -> list[Any]:
+    def actions_for(self, wanted: WantedAction) -> list[Action]:
         """Return what a decision comes to at the targets that product.yaml switches on."""
-        from intelligence.actions.action import FLAG_KINDS, Action, Kind
-
         on, kind = self.product.actions.targets, Kind(wanted.kind)
         feature = wanted.feature if wanted.scope == "feature" else None
         owner = self.product.features.get(feature or "", self.product.feature_defaults).owner

@@ -1,7 +1,7 @@
 """What the models are asked about: which rows of the lake to train on, to judge by and to score, as of one snapshot."""
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -99,8 +99,7 @@ class Panels:
             query = "FROM risk.feature_panel WHERE event_date >= $start AND event_date < $end AND list_contains($states, state)"
             snapshot, frames = self.lake.read({"rows": query}, {**days.parameters, "states": list(SCORED_STATES)})
             return snapshot, frames["rows"].sort("event_date", "feature")
-        chosen = [days.start + timedelta(days=n) for n in range((days.end - days.start).days)]
-        asked = self.user_parameters(chosen, days.end, users_per_thousand=1000)
+        asked = self.user_parameters(days.each, days.end, users_per_thousand=1000)
         snapshot, frames = self.lake.read({"rows": sql("risk/user_panel.sql")}, asked)
         return snapshot, frames["rows"]
 
@@ -114,7 +113,7 @@ class Panels:
         from intelligence.risk.subjects import users_per_thousand
 
         span = self.lake.frame("SELECT max(event_date), count(DISTINCT user_id) FROM metrics.user_day").row(0)
-        chosen = [days.start + timedelta(days=n) for n in range((days.end - days.start).days)]
+        chosen = days.each
         asked = self.user_parameters(chosen, span[0], users_per_thousand=users_per_thousand(span[1], len(chosen)))
         snapshot, frames = self.lake.read({"rows": sql("risk/user_panel.sql")}, asked)
         return Panel(snapshot, frames["rows"])

@@ -1,132 +1,106 @@
 """The twins on one loopback address, with a page at `/` that shows what they took."""
 
-import logging
+import asyncio
 import socket
 import struct
-import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass, field
 
-from resources.front.guard import HEADERS
-from resources.front.rules import Request, refusal
-from resources.settings import allowed_hosts
-from resources.twins.faults import Fault, Misbehaviour, Misbehaviours
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from resources.front.guard import request_of
+from resources.front.serving import LOOPBACK, TRANSPORT, server_of
+from resources.twins.faults import Fault, Misbehaviours
 from resources.twins.page import page_of
-from resources.twins.recorded import twin_store
 from resources.twins.services import service_at, twin_answer
 from resources.twins.store import TwinStore
 from resources.twins.wire import TwinAnswer, TwinKeys, TwinRequest
 
-LOOPBACK = "127.0.0.1"
-PORT = 3_100
 MOST_BYTES = 1_000_000
 HANG_S = 3_600.0
-LOG = logging.getLogger(__name__)
+POLICY = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
 @dataclass(frozen=True, slots=True)
 class Twins:
-    """What the server serves: the store, the keys that callers must show, and what it is told to do wrong."""
+    """What is served: the store, the keys that callers must show, and what the twins are told to do wrong."""
 
     store: TwinStore
-    keys: TwinKeys
-    misbehaviours: Misbehaviours
+    keys: TwinKeys = field(default_factory=TwinKeys)
+    misbehaviours: Misbehaviours = field(default_factory=Misbehaviours)
     hang_s: float = HANG_S
 
+    @property
+    def app(self) -> Starlette:
+        """Return the application that serves the page by GET and the services by POST."""
+        elsewhere = PlainTextResponse("The page is at /.\n", status_code=404)
+        return Starlette(
+            routes=[
+                Route("/", self._page, methods=["GET"]),
+                Route("/{path:path}", lambda _: elsewhere, methods=["GET"]),
+                Route("/{path:path}", self._answered, methods=["POST"]),
+            ]
+        )
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
+    def _page(self, _: Request) -> Response:
+        return HTMLResponse(page_of(self.store.records()), headers=POLICY)
 
-    def __init__(self, twins: Twins, port: int) -> None:
-        self.twins = twins
-        super().__init__((LOOPBACK, port), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-    server: _Server
-
-    def parse_request(self) -> bool:
-        """Return whether the request is to be answered; one that the guard refuses is answered here."""
-        if not super().parse_request():
-            return False
-        headers = [(name.lower(), value) for name, value in self.headers.items()]
-        told = refusal(Request(self.command, self.path, headers), allowed_hosts=allowed_hosts())
-        if told is not None:
-            self.close_connection = True
-            # What is left unread when a connection closes would take the answer with it.
-            length = self.headers.get("content-length", "0")
-            self.rfile.read(min(int(length), MOST_BYTES) if length.isascii() and length.isdigit() else 0)
-            self._say(403, "text/plain; charset=utf-8", f"{told}\n".encode())
-        return told is None
-
-    def do_GET(self) -> None:
-        """Show the page."""
-        if self.path not in ("/", ""):
-            self._say(404, "text/plain; charset=utf-8", b"The page is at /.\n")
-            return
-        page = page_of(self.server.twins.store.records()).encode()
-        policy = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"}
-        self._say(200, "text/html; charset=utf-8", page, policy)
-
-    def do_POST(self) -> None:
+    async def _answered(self, request: Request) -> Response:
         """Answer as the service of this path does, or as badly as it was told to."""
-        length = int(self.headers.get("content-length") or 0)
-        if length > MOST_BYTES:
-            self._answer(TwinAnswer(413, {"error": "too large"}))
-            return
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        request = TwinRequest(self.path, headers, self.rfile.read(length))
-        service, twins = service_at(self.path), self.server.twins
-        misbehaviour = twins.misbehaviours.take(service[0]) if service else None
+        asked, body = request_of(request.scope), await _body_of(request)
+        if body is None:
+            return _said(TwinAnswer(413, {"error": "too large"}))
+        sent = TwinRequest(asked.target, dict(asked.headers), body)
+        service = service_at(sent.path)
+        misbehaviour = self.misbehaviours.take(service[0]) if service else None
         if misbehaviour is None:
-            self._answer(twin_answer(twins.store, request, twins.keys))
-        else:
-            self._misbehave(misbehaviour, request)
+            return _said(await run_in_threadpool(twin_answer, self.store, sent, self.keys))
+        match misbehaviour.fault:
+            case Fault.TOO_MANY:
+                seconds = misbehaviour.retry_after_s
+                headers = {} if seconds is None else {"Retry-After": f"{seconds:g}"}
+                return _said(TwinAnswer(429, {"ok": False, "error": "ratelimited"}, headers))
+            case Fault.BROKEN:
+                return _said(TwinAnswer(500, {"ok": False, "error": "internal_error"}))
+            case Fault.TAKEN_THEN_SILENT:
+                await run_in_threadpool(twin_answer, self.store, sent, self.keys)
+            case Fault.HANG:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(request.receive(), self.hang_s)
+        return await _broken_off(request)
 
-    def _misbehave(self, misbehaviour: Misbehaviour, request: TwinRequest) -> None:
-        twins, fault = self.server.twins, misbehaviour.fault
-        if fault is Fault.TOO_MANY:
-            seconds = misbehaviour.retry_after_s
-            headers = {} if seconds is None else {"Retry-After": f"{seconds:g}"}
-            self._answer(TwinAnswer(429, {"ok": False, "error": "ratelimited"}, headers))
-        elif fault is Fault.BROKEN:
-            self._answer(TwinAnswer(500, {"ok": False, "error": "internal_error"}))
-        else:
-            if fault is Fault.TAKEN_THEN_SILENT:
-                twin_answer(twins.store, request, twins.keys)
-            elif fault is Fault.HANG:
-                time.sleep(twins.hang_s)
-            self._reset()
 
-    def _reset(self) -> None:
-        self.close_connection = True
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        with suppress(OSError):
-            self.connection.close()
+async def _body_of(request: Request) -> bytes | None:
+    """Return what was sent; None where it is too large."""
+    if int(request.headers.get("content-length", 0)) > MOST_BYTES:
+        return None
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > MOST_BYTES:
+            return None
+    return bytes(body)
 
-    def _answer(self, answer: TwinAnswer) -> None:
-        self._say(answer.status, "application/json", answer.body, answer.headers)
 
-    def _say(self, status: int, kind: str, body: bytes, headers: Any = None) -> None:
-        self.send_response(status)
-        own = {"Content-Type": kind, "Content-Length": str(len(body)), **(headers or {})}
-        for name, value in {**HEADERS, **own}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        with suppress(OSError):
-            self.wfile.write(body)
+def _said(answer: TwinAnswer) -> Response:
+    return Response(answer.body, answer.status, answer.headers, media_type="application/json")
 
-    def log_message(self, format: str, *arguments: Any) -> None:
-        """Keep the terminal quiet."""
-        LOG.debug(format, *arguments)
+
+async def _broken_off(request: Request) -> Response:
+    """Reset the connection; the response that this returns reaches nobody."""
+    transport = request.scope[TRANSPORT]
+    with suppress(OSError):
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    transport.abort()
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+    return Response()
 
 
 @contextmanager
@@ -134,26 +108,13 @@ def twins_served(
     store: TwinStore, *, port: int = 0, keys: TwinKeys | None = None, hang_s: float = HANG_S
 ) -> Iterator[tuple[str, Misbehaviours]]:
     """Yield the address of the twins, served by a thread, and what can be told to them to do wrong."""
-    misbehaviours = Misbehaviours()
-    server = _Server(Twins(store, keys or TwinKeys(), misbehaviours, hang_s), port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://{LOOPBACK}:{server.server_port}", misbehaviours
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def serve_twins(data: Path, *, port: int = PORT) -> None:
-    """Serve the twins of a product until the process is told to stop; raises OSError where the port is taken."""
-    server = _Server(Twins(twin_store(data), TwinKeys(), Misbehaviours()), port)
-    try:
-        server.serve_forever()
-    finally:
-        server.server_close()
-
-
-if __name__ == "__main__":
-    serve_twins(Path(sys.argv[1]), port=int(sys.argv[2]))
+    twins = Twins(store, keys or TwinKeys(), hang_s=hang_s)
+    server = server_of(twins.app)
+    with socket.create_server((LOOPBACK, port)) as listening:
+        thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
+        thread.start()
+        try:
+            yield f"http://{LOOPBACK}:{listening.getsockname()[1]}", twins.misbehaviours
+        finally:
+            server.should_exit = True
+            thread.join()

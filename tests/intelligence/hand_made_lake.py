@@ -29,11 +29,7 @@ features:
   never_used: {lifecycle: beta}
 """
 )
-TYPES = {
-    "VARCHAR": pl.String, "DATE": pl.Date, "TIMESTAMP": pl.Datetime("us"), "DOUBLE": pl.Float64, "BIGINT": pl.Int64,
-    "BOOLEAN": pl.Boolean,
-}  # fmt: skip
-SCHEMA = {column.name: TYPES[column.type] for column in RAW_EVENTS.columns}
+SCHEMA = RAW_EVENTS.schema()
 PARAMETERS = {"session_gap_minutes": 30, "conversion_events": list(CONVERSIONS), "bots": []}
 QUERIES = {
     DIM_USERS: "warehouse/dim_users.sql",
