@@ -6,9 +6,9 @@ from assets.graph.automation import when_updated
 from assets.graph.building import Graph
 from assets.graph.partitions import deps_of
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
+from intelligence.core.tables import ALWAYS
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.tables import ALWAYS
-from resources.lake import Lake
+from resources.lake.door import Lake
 from resources.services.actions import READS, ActionService
 from resources.services.outcomes import READS as OUTCOME_READS
 from resources.services.outcomes import OutcomeService

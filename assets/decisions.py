@@ -9,7 +9,7 @@ from assets.graph.partitions import days_of, deps_of
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import MODEL_WATCH
 from intelligence.risk.tables import FEATURE_RISK
-from resources.lake import Lake
+from resources.lake.door import Lake
 from resources.services.decisions import READS, DecisionService
 from resources.services.explanations import ExplanationService
 

@@ -8,13 +8,13 @@ from assets import actions, decisions, drift, metrics, risk, telemetry, warehous
 from assets.graph.building import Graph
 from assets.graph.tables import key_of, until_yesterday
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
-from intelligence.layers import ACT, WATCH
-from resources.fixed import fixed
-from resources.frames import Frames
-from resources.mlflow_store import quiet_environment
+from intelligence.catalog.layers import ACT, WATCH
+from resources.config.fixed import fixed
+from resources.config.settings import settings
+from resources.lake.frames import Frames
+from resources.models.mlflow_store import quiet_environment
 from resources.platform import Platform
-from resources.runs import TERMINAL, terminal_logger
-from resources.settings import settings
+from resources.processes.runs import TERMINAL, terminal_logger
 from sensors.build_stale_days import build_stale_days
 from sensors.close_the_night import nightly_close
 from sensors.deliver_actions import deliver_actions

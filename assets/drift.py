@@ -6,11 +6,11 @@ from assets.graph.automation import when_updated
 from assets.graph.building import Graph
 from assets.graph.partitions import days_of, deps_of
 from assets.graph.plots import watch_plot
+from intelligence.core.tables import ALWAYS, Table
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
 from intelligence.risk.tables import FEATURE_RISK, USER_CHURN
-from intelligence.tables import ALWAYS, Table
-from resources.drift_reports import DriftReports
-from resources.lake import Lake
+from resources.lake.door import Lake
+from resources.reports.drift import DriftReports
 from resources.services.drift import READS, DriftService
 from resources.services.drift_pages import DriftPageService
 

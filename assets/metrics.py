@@ -7,11 +7,11 @@ from assets.graph.building import Graph
 from assets.graph.partitions import days_of, earlier_self, looking_back
 from assets.graph.plots import health_plot, kpi_plot
 from assets.graph.tables import key_of
+from intelligence.core.sql import sql
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY, USER_DAY
-from intelligence.sql import sql
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, FACT_EVENTS, FACT_SESSIONS
-from resources.lake import Lake
+from resources.lake.door import Lake
 
 
 def assets(graph: Graph) -> list[dg.AssetsDefinition]:

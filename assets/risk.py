@@ -20,7 +20,7 @@ from intelligence.risk.tables import (
 from intelligence.telemetry.local_time import local_times
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES
-from resources.lake import Lake
+from resources.lake.door import Lake
 from resources.services.models import READS, ModelService
 
 # As far as intelligence/risk/feature_panel.py reaches, which is not imported here: numpy stays out of the code location.

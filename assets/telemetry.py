@@ -10,12 +10,12 @@ from assets.graph.building import Graph
 from assets.graph.metadata import table_value
 from assets.graph.partitions import days_of, earlier_self
 from assets.graph.tables import key_of
-from intelligence.layers import DELIVERED
-from intelligence.sql import sql
-from intelligence.tables import Days
+from intelligence.catalog.layers import DELIVERED
+from intelligence.core.sql import sql
+from intelligence.core.tables import Days
 from intelligence.telemetry.tables import BATCHES, DAY_QUALITY, EVENTS, RAW_EVENTS
-from resources.ingest import IngestReport
-from resources.lake import Lake
+from resources.intake.ingest import IngestReport
+from resources.lake.door import Lake
 from resources.services.intake import IntakeService
 
 READABLE = dg.AssetCheckSpec(

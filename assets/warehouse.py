@@ -5,7 +5,7 @@ import dagster as dg
 from assets.graph.building import Graph
 from assets.graph.partitions import days_of
 from assets.graph.tables import key_of
-from intelligence.sql import sql
+from intelligence.core.sql import sql
 from intelligence.telemetry.tables import EVENTS
 from intelligence.warehouse.features import declared_features, default_feature
 from intelligence.warehouse.tables import (
@@ -16,7 +16,7 @@ from intelligence.warehouse.tables import (
     FACT_SESSIONS,
     FACT_VISIT_EVENTS,
 )
-from resources.lake import Lake
+from resources.lake.door import Lake
 
 
 def assets(graph: Graph) -> list[dg.AssetsDefinition]:

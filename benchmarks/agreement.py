@@ -8,11 +8,11 @@ from pathlib import Path
 import duckdb
 import polars as pl
 
+from intelligence.core.sql import literal
+from intelligence.core.tables import Table
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY, USER_DAY
-from intelligence.sql import literal
-from intelligence.tables import Table
 from intelligence.warehouse.tables import FACT_SESSIONS
-from resources.lake import Lake
+from resources.lake.door import Lake
 
 CLOSE = 1e-9
 FATES = (

@@ -21,7 +21,7 @@ from benchmarks.measuring import arguments, demand, measured, tell, temporary
 if TYPE_CHECKING:
     import dagster as dg
 
-    from resources.lake import Lake
+    from resources.lake.door import Lake
 
 MOST_RATIO = 1.1
 MOST_S = 10.0
@@ -51,7 +51,7 @@ class Site:
 
     def grown(self, days: list[date]) -> tuple[float, float]:
         """Return the wall and CPU seconds of the runs that take in and build these days."""
-        from intelligence.layers import DELIVERED
+        from intelligence.catalog.layers import DELIVERED
         from intelligence.metrics.tables import TABLES as METRICS
         from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
         from intelligence.warehouse.tables import TABLES as WAREHOUSE
@@ -74,9 +74,9 @@ def site(folder: Path, events: int) -> Site:
     product = PRODUCT.format(first_day=FIRST_DAY, files=f"{folder}/delivered/*.parquet")
     os.environ.update(environment_of(folder, product))
     from assets.definitions import definitions
+    from resources.config.settings import settings
     from resources.platform import Platform
-    from resources.runs import instance_for
-    from resources.settings import settings
+    from resources.processes.runs import instance_for
 
     here = settings()
     platform = Platform.of(here)
@@ -85,7 +85,7 @@ def site(folder: Path, events: int) -> Site:
 
 def simulated_file(day: date, events: int, folder: Path) -> Path:
     """Return the Parquet file of so many events of the day, inside of `folder`, written where it is not there yet."""
-    from intelligence.telemetry.simulation import SimulationPlan, simulated_day
+    from intelligence.simulation.stream import SimulationPlan, simulated_day
 
     file = folder / f"parquet-exactly-{events}-a-day" / f"{day}.parquet"
     if not file.exists():
@@ -132,7 +132,7 @@ def tell_state(each: Site, *, lived: int) -> None:
     The days of the past are lived within minutes: they are taken for as old as they would be, so that the runs of all but
     KEPT_DAYS of them are deleted.
     """
-    from resources.retention import forgotten_runs
+    from resources.processes.retention import forgotten_runs
 
     before = state_mb(each.folder)
     records = each.instance.get_run_records()

@@ -19,7 +19,7 @@ from benchmarks.graph import materialize, platform
 from benchmarks.measuring import tell
 
 if TYPE_CHECKING:
-    from resources.lake import Lake
+    from resources.lake.door import Lake
 
 # Before it, telemetry cannot be judged.
 WARM_UP_DAYS = 14
@@ -32,7 +32,7 @@ def main() -> None:
     chosen = parser.parse_args()
     from intelligence.decisions.backtest import backtest, decided_day_by_day
     from intelligence.decisions.replay import past_sources
-    from intelligence.telemetry.planted_truths import planted_truths
+    from intelligence.simulation.planted_truths import planted_truths
 
     simulated = platform().product.sources[0].simulate
     assert simulated is not None
@@ -77,7 +77,7 @@ def messages(acts: pl.DataFrame, quality: pl.DataFrame, days: Sequence[date]) ->
 
     The policy's alert of a fault and the notice of it share an identity, so that one of the two is sent.
     """
-    from intelligence.drift.faults_told import telemetry_notices
+    from intelligence.drift.reported_faults import telemetry_notices
 
     told: dict[str, tuple[str, str, str]] = {}
     for day in days:
@@ -92,7 +92,7 @@ def messages(acts: pl.DataFrame, quality: pl.DataFrame, days: Sequence[date]) ->
 
 def build(days: tuple[date, date]) -> None:
     """Build the lake up to the feature panel through the asset graph."""
-    from intelligence.layers import DELIVERED
+    from intelligence.catalog.layers import DELIVERED
     from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY, USER_DAY
     from intelligence.risk.tables import FEATURE_PANEL
     from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
@@ -110,8 +110,8 @@ def _panel(lake: "Lake") -> pl.DataFrame:
 def trained_scores(lake: "Lake", file: Path) -> pl.DataFrame:
     """Return what a model said of days that it had not seen, and keep the model."""
     from intelligence.risk.labels import onset_labels
+    from intelligence.risk.model_specs import feature_subject
     from intelligence.risk.settings import Risk
-    from intelligence.risk.subjects import feature_subject
     from intelligence.risk.training import trained
 
     subject = feature_subject(Risk())
@@ -133,9 +133,9 @@ def trained_scores(lake: "Lake", file: Path) -> pl.DataFrame:
 
 def scores(lake: "Lake", file: Path) -> pl.DataFrame:
     """Return what the model that is kept in the file says of every day; no row where none is kept."""
+    from intelligence.risk.model_specs import feature_subject
     from intelligence.risk.scores import scored, with_impact
     from intelligence.risk.settings import Risk
-    from intelligence.risk.subjects import feature_subject
 
     names = ("event_date", "feature", "risk_score", "risk_low", "risk_high", "impact_score", "reason_1")
     if not file.exists():

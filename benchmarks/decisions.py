@@ -17,7 +17,7 @@ from typing import Any, get_args
 
 from benchmarks.graph import environment_of
 from benchmarks.measuring import arguments, demand, measured, temporary
-from intelligence.telemetry.planned_changes import PlannedFault
+from intelligence.simulation.planned_changes import PlannedFault
 
 MOST_ALERTS_PER_SEED = 1.0
 LEAST_RECALL = 0.95

@@ -9,7 +9,7 @@ import polars as pl
 
 from benchmarks.graph import FIRST_DAY
 from benchmarks.measuring import tell
-from intelligence.telemetry.simulation import SimulationPlan, simulated_day
+from intelligence.simulation.stream import SimulationPlan, simulated_day
 
 EVENTS_PER_DAY = 50_000
 BROKEN_EVERY = 200

@@ -56,8 +56,8 @@ def told(name: str, *asked: str | Path, chosen: argparse.Namespace) -> dict[str,
 
 def planted(chosen: argparse.Namespace) -> list[str]:
     """Return where planted drift was found late, missed, or trained for more than once; tells each story."""
+    from intelligence.catalog.product import Simulate
     from intelligence.drift.settings import Drift
-    from intelligence.product import Simulate
 
     promised, wrong = Drift().power.model_dump(), []
     for kind in chosen.kind or SIZES:
@@ -118,7 +118,7 @@ def clean(chosen: argparse.Namespace, feature_model: Path) -> list[str]:
 
 def faulty(chosen: argparse.Namespace) -> list[str]:
     """Return where a pipeline's fault was taken for drift; tells what was said of the days from the fault on."""
-    from intelligence.product import Simulate
+    from intelligence.catalog.product import Simulate
 
     wrong = []
     for kind in FAULTS:

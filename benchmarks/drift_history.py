@@ -20,8 +20,8 @@ def main() -> None:
     parser.add_argument("written", type=Path, help="folder for the Parquet files")
     parser.add_argument("--first-training", type=int, required=True, help="days before the first training")
     chosen = parser.parse_args()
-    from intelligence.risk.subjects import user_training_days, users_per_thousand
-    from intelligence.sql import sql
+    from intelligence.core.sql import sql
+    from intelligence.risk.model_specs import user_training_days, users_per_thousand
 
     simulated = platform().product.sources[0].simulate
     assert simulated is not None

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from intelligence.risk.labels import onset_labels
-from intelligence.risk.subjects import user_training_days, users_per_thousand
+from intelligence.risk.model_specs import user_training_days, users_per_thousand
 
 if TYPE_CHECKING:
+    from intelligence.risk.model_specs import Subject
     from intelligence.risk.settings import Risk
-    from intelligence.risk.subjects import Subject
 
 
 @dataclass(frozen=True)

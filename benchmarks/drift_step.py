@@ -17,8 +17,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--prepare", action="store_true", help="build the lake and the baselines, and measure nothing")
     chosen = parser.parse_args()
+    from intelligence.catalog.layers import TRAINED
     from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
-    from intelligence.layers import TRAINED
 
     simulated = platform().product.sources[0].simulate
     assert simulated is not None
@@ -51,8 +51,8 @@ def pages() -> None:
 
 def verdicts(day: date) -> None:
     """Find the rows of both drift tables and of drift.model_watch for the day, without Dagster and without checks."""
+    from intelligence.core.tables import Days
     from intelligence.drift.watch import day_drift
-    from intelligence.tables import Days
     from resources.services.drift import WATCHED_BY_MODEL
 
     service, panels, days = platform().drift, platform().panels, Days(day, day + timedelta(days=1))

@@ -19,8 +19,8 @@ from benchmarks.evidently_default import default_verdicts
 from benchmarks.measuring import tell
 
 if TYPE_CHECKING:
+    from intelligence.catalog.product import Product
     from intelligence.drift.episodes import Training
-    from intelligence.product import Product
     from intelligence.risk.model import RiskModel
 
 WATCH_SCHEMA = {
@@ -117,8 +117,8 @@ class Walk:
             self.told[-1]["training"] = {"key": asked.key, **self._train(day)}
 
     def _train(self, day: date) -> dict[str, Any]:
+        from intelligence.core.errors import NotEnoughEvidence
         from intelligence.drift.episodes import Training
-        from intelligence.errors import NotEnoughEvidence
         from intelligence.risk.judgement import judged_challenger
         from intelligence.risk.training import trained
 
@@ -178,8 +178,8 @@ def main() -> None:
     )
     parser.add_argument("--model", action="append", choices=("feature_risk", "user_churn"), help="watch only these")
     chosen = parser.parse_args()
-    from intelligence.product import product_from
-    from intelligence.risk.subjects import feature_subject, user_subject
+    from intelligence.catalog.product import product_from
+    from intelligence.risk.model_specs import feature_subject, user_subject
 
     product = product_from("name: Drifting\nsources: [{name: simulator, simulate: {}}]")
     told = {}

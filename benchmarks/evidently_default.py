@@ -38,7 +38,7 @@ def default_verdicts(
 
 def share_drifted(now: pl.DataFrame, past: pl.DataFrame) -> float:
     """Return the share of columns that DataDriftPreset calls drifted; half of them make a drifted data set."""
-    from resources.mlflow_store import quiet_environment
+    from resources.models.mlflow_store import quiet_environment
 
     quiet_environment()
     with warnings.catch_warnings():

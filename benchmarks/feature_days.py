@@ -11,10 +11,10 @@ from pathlib import Path
 
 def by_platform() -> None:
     """Replace all days of metrics.fact_feature_metrics, as its asset does."""
+    from intelligence.core.sql import sql
     from intelligence.metrics.tables import FACT_FEATURE_METRICS
-    from intelligence.sql import sql
-    from resources.lake import Lake
-    from resources.settings import settings
+    from resources.config.settings import settings
+    from resources.lake.door import Lake
 
     lake = Lake.of(settings())
     lake.replace(FACT_FEATURE_METRICS, lake.span(), sql("metrics/fact_feature_metrics.sql"))
@@ -24,8 +24,8 @@ def by_bare_group_by(files: Path) -> None:
     """Run the same query over the Parquet files that `files` lists by table, into a temporary table."""
     import duckdb
 
-    from intelligence.layers import TABLES, VIEWS
-    from intelligence.sql import identifier, literal, literals, sql
+    from intelligence.catalog.layers import TABLES, VIEWS
+    from intelligence.core.sql import identifier, literal, literals, sql
 
     listed = json.loads(files.read_text(encoding="utf-8"))
     columns = {table.path: table.columns for table in TABLES}

@@ -17,8 +17,8 @@ def listed_files(features: Path) -> dict[str, object]:
     """
     from intelligence.telemetry.tables import RAW_EVENTS
     from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_USERS, FACT_VISIT_EVENTS
-    from resources.lake import Lake
-    from resources.settings import settings
+    from resources.config.settings import settings
+    from resources.lake.door import Lake
 
     lake = Lake.of(settings())
     span = lake.span()
@@ -45,7 +45,7 @@ def main() -> None:
     parser.add_argument("--days", type=int, required=True)
     parser.add_argument("--days-at-once", type=int, default=10)
     chosen = parser.parse_args()
-    from intelligence.layers import DELIVERED
+    from intelligence.catalog.layers import DELIVERED
     from intelligence.telemetry.tables import EVENTS
     from intelligence.warehouse.tables import (
         DIM_FEATURE_METADATA,

@@ -11,7 +11,7 @@ from benchmarks.measuring import MEMORY_LIMIT
 if TYPE_CHECKING:
     import dagster as dg
 
-    from intelligence.tables import Table
+    from intelligence.core.tables import Table
     from resources.platform import Platform
 
 FIRST_DAY = date(2025, 1, 1)
@@ -51,9 +51,9 @@ def materialize(tables: Sequence["Table"], days: tuple[date, date] | None = None
 @cache
 def platform() -> "Platform":
     """Return the platform of this process's environment."""
-    from resources.mlflow_store import quiet_environment
+    from resources.config.settings import settings
+    from resources.models.mlflow_store import quiet_environment
     from resources.platform import Platform
-    from resources.settings import settings
 
     quiet_environment()
     return Platform.of(settings())
@@ -68,8 +68,8 @@ def _definitions() -> "dg.Definitions":
 
 @cache
 def _instance() -> "dg.DagsterInstance":
-    from resources.runs import instance_for
-    from resources.settings import settings
+    from resources.config.settings import settings
+    from resources.processes.runs import instance_for
 
     return instance_for(settings())
 
@@ -82,7 +82,7 @@ def run(
 ) -> None:
     """Run the assets of these tables as `materialize` does, of other definitions on another instance."""
     from assets.graph.tables import key_of
-    from resources.runs import TERMINAL
+    from resources.processes.runs import TERMINAL
 
     tags = {}
     if days:

@@ -16,12 +16,12 @@ from pathlib import Path
 
 from benchmarks.measuring import arguments, demand, temporary
 from intelligence.actions.action import Action, Kind
-from resources.deliverer import Pace, delivered
-from resources.outbox import Outbox
-from resources.state import state_at
+from resources.outbox.deliverer import Pace, delivered
+from resources.outbox.door import Outbox
+from resources.processes.front.twins import twins_served
+from resources.state.store import state_at
 from resources.targets.slack import Slack
 from resources.targets.slack_calls import SlackOverHttp
-from resources.twins.server import twins_served
 from resources.twins.store import TwinStore
 from resources.twins.wire import TwinKeys
 

@@ -7,7 +7,7 @@ def main() -> None:
     """Take in the files that the product names and build every day, as far as the KPIs."""
     from datetime import timedelta
 
-    from intelligence.layers import DELIVERED
+    from intelligence.catalog.layers import DELIVERED
     from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY, USER_DAY
     from intelligence.telemetry.tables import EVENTS
     from intelligence.warehouse.tables import TABLES as WAREHOUSE

@@ -60,19 +60,19 @@ def drawn_metrics(features: int, days: int) -> dict:
 
 def step(features: int, days: int, folder: Path) -> None:
     """Carry out the whole step over `features` x `days` rows and say how long each part took."""
+    from intelligence.core.tables import Days
     from intelligence.risk.card import report, summary
     from intelligence.risk.feature_panel import feature_panel
     from intelligence.risk.judgement import judged_challenger
     from intelligence.risk.labels import onset_labels
+    from intelligence.risk.model_specs import feature_subject
     from intelligence.risk.pictures import contributions_picture, folds_picture, training_picture
     from intelligence.risk.scores import scored
     from intelligence.risk.settings import Risk
-    from intelligence.risk.subjects import feature_subject
     from intelligence.risk.training import trained
-    from intelligence.tables import Days
-    from resources.mlflow_store import quiet_environment
-    from resources.model_versions import LoggedTraining
-    from resources.registry import Registry
+    from resources.models.mlflow_store import quiet_environment
+    from resources.models.registry import Registry
+    from resources.models.versions import LoggedTraining
 
     quiet_environment()
     drawn, subject = drawn_metrics(features, days), feature_subject(Risk())
@@ -123,10 +123,10 @@ def score_users(users: int) -> None:
     import polars as pl
 
     from intelligence.risk.calibration import platt, with_draws
+    from intelligence.risk.candidates import boosted_trees
     from intelligence.risk.predictors import USER_PREDICTORS, names_of
-    from intelligence.risk.rivals import boosted_trees
     from intelligence.risk.scores import scored
-    from resources.mlflow_store import quiet_environment
+    from resources.models.mlflow_store import quiet_environment
 
     quiet_environment()
     rng, names = np.random.default_rng(7), names_of(USER_PREDICTORS)

@@ -100,7 +100,7 @@ def stopped(small: Small, folder: Path) -> list[str]:
 
 def _said(folder: Path, *command: str) -> str:
     """Return the last lines of a command that failed, and nothing of one that did not."""
-    program = [sys.executable, "-m", "intelligence.cli", "--product", str(folder / "product.yaml")]
+    program = [sys.executable, "-m", "intelligence.interfaces.cli.commands", "--product", str(folder / "product.yaml")]
     done = subprocess.run(
         [*program, "--data", str(folder / "data"), *command], capture_output=True, text=True, check=False
     )

@@ -1,1 +1,5 @@
-"""How the outside is touched: the lake, delivered files, settings. May import `intelligence`, Dagster and clients."""
+"""How the outside is touched, in rooms; may import `intelligence`, Dagster and the clients of what is touched.
+
+A room imports only the rooms on floors below its own, as the contract of layers in `pyproject.toml` has them; `platform.py`
+alone composes all of them for one product.
+"""

@@ -5,13 +5,14 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
-from intelligence.product import Product
-from resources.announcer import Announcer
-from resources.builds import build_rules
-from resources.drift_reports import DriftReports
-from resources.lake import Lake
-from resources.product_file import ProductFile, product_at
-from resources.registry import Registry
+from intelligence.catalog.product import Product
+from resources.config.settings import Settings
+from resources.intake.product_file import ProductFile, product_at
+from resources.lake.builds import build_rules
+from resources.lake.door import Lake
+from resources.messages.announcer import Announcer
+from resources.models.registry import Registry
+from resources.reports.drift import DriftReports
 from resources.services.actions import ActionService
 from resources.services.decisions import DecisionService
 from resources.services.drift import DriftService
@@ -24,7 +25,6 @@ from resources.services.outcomes import OutcomeService
 from resources.services.panels import Panels
 from resources.services.retraining import RetrainingService
 from resources.services.verification import VerificationService
-from resources.settings import Settings
 
 
 def _now() -> datetime:

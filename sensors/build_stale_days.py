@@ -5,8 +5,8 @@ import dagster as dg
 from assets.graph.partitions import Calendar
 from assets.graph.requests import broken_ground, run_request, run_under_way
 from assets.graph.tables import key_of
-from intelligence.layers import DAILY_TABLES, NEWEST_DAY_TABLES
-from resources.lake import Lake
+from intelligence.catalog.layers import DAILY_TABLES, NEWEST_DAY_TABLES
+from resources.lake.door import Lake
 from resources.services.due import DueService
 
 EVERY_S = 30

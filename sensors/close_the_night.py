@@ -8,11 +8,11 @@ from assets.graph.building import Graph
 from assets.graph.partitions import Calendar
 from assets.graph.requests import run_request
 from assets.graph.tables import key_of
-from intelligence.tables import Days
+from intelligence.core.tables import Days
 from intelligence.telemetry.open_nights import first_open_night
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
-from resources.lake import Lake
-from resources.retention import forgotten_runs
+from resources.lake.door import Lake
+from resources.processes.retention import forgotten_runs
 from resources.services.due import DueService, Step
 
 

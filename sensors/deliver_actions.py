@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from resources.announcer import Announcer
+from resources.messages.announcer import Announcer
 from resources.services.actions import ActionService
 
 EVERY_S = 30

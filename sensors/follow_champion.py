@@ -6,10 +6,10 @@ import dagster as dg
 
 from assets.graph.requests import run_request
 from assets.graph.tables import key_of
-from intelligence.layers import SCORED
-from intelligence.tables import Days
-from resources.lake import Lake
-from resources.registry import Registry
+from intelligence.catalog.layers import SCORED
+from intelligence.core.tables import Days
+from resources.lake.door import Lake
+from resources.models.registry import Registry
 from resources.services.due import Step
 from resources.services.models import ModelService
 

@@ -4,10 +4,10 @@ import dagster as dg
 
 from assets.graph.requests import EPISODE_TAG, broken_ground, run_request, run_under_way
 from assets.graph.tables import key_of
+from intelligence.catalog.layers import TRAINED
 from intelligence.drift.episodes import Waiting
-from intelligence.layers import TRAINED
-from resources.lake import Lake
-from resources.registry import Registry
+from resources.lake.door import Lake
+from resources.models.registry import Registry
 from resources.services.retraining import RetrainingService
 
 EVERY_S = 30

@@ -4,8 +4,8 @@ import dagster as dg
 
 from assets.graph.requests import run_request, run_under_way
 from assets.graph.tables import key_of
-from intelligence.layers import DELIVERED
-from resources.lake import Lake
+from intelligence.catalog.layers import DELIVERED
+from resources.lake.door import Lake
 from resources.services.due import Step
 from resources.services.intake import IntakeService
 

@@ -2,10 +2,10 @@
 
 import dagster as dg
 
-from resources.announcer import Announcer
-from resources.lake import Lake
-from resources.product_file import ProductFile
-from resources.runs import STOPPED_TAG
+from resources.intake.product_file import ProductFile
+from resources.lake.door import Lake
+from resources.messages.announcer import Announcer
+from resources.processes.runs import STOPPED_TAG
 from resources.services.retraining import RetrainingService
 
 EVERY_S = 30

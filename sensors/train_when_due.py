@@ -4,8 +4,8 @@ import dagster as dg
 
 from assets.graph.requests import broken_ground, run_request, run_under_way
 from assets.graph.tables import key_of
-from intelligence.layers import SCORED, TRAINED
-from resources.lake import Lake
+from intelligence.catalog.layers import SCORED, TRAINED
+from resources.lake.door import Lake
 from resources.services.due import DueService
 
 EVERY_S = 30

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from resources import settling
-from resources.mlflow_store import quiet_environment
+from resources.intake import settling
+from resources.models.mlflow_store import quiet_environment
 
 quiet_environment()
 # Two workers share the machine: each gets along with one core, and a thread that waits must not keep one busy meanwhile.

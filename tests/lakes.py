@@ -5,7 +5,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from resources.lake import Lake
+from resources.lake.door import Lake
 
 
 def lake_in(folder: Path) -> Lake:

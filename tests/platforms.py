@@ -4,13 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from resources.announcer import Announcer
-from resources.drift_reports import DriftReports
-from resources.lake import Lake
+from resources.config.settings import ROOT
+from resources.intake.product_file import ProductFile, product_at
+from resources.lake.door import Lake
+from resources.messages.announcer import Announcer
+from resources.models.registry import Registry
 from resources.platform import Platform
-from resources.product_file import ProductFile, product_at
-from resources.registry import Registry
-from resources.settings import ROOT
+from resources.reports.drift import DriftReports
 from tests.lakes import lake_in
 
 EXAMPLE = ROOT / "product.yaml"

@@ -12,11 +12,11 @@ import polars as pl
 import pytest
 
 from assets.graph.tables import key_of
-from intelligence.layers import ACT, WATCH
+from intelligence.catalog.layers import ACT, WATCH
+from intelligence.core.tables import Table
 from intelligence.risk import due
-from intelligence.tables import Table
-from intelligence.telemetry.simulation import SimulationPlan, simulated_day
-from resources.drift_reports import INDEX
+from intelligence.simulation.stream import SimulationPlan, simulated_day
+from resources.reports.drift import INDEX
 from resources.twins.recorded import recorded_messages
 from sensors.build_stale_days import build_stale_days
 from sensors.follow_champion import follow_champion

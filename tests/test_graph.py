@@ -12,11 +12,11 @@ from assets.definitions import LAYERS, definitions
 from assets.graph.checks import SCHEMA_CHECK
 from assets.graph.partitions import Calendar
 from assets.graph.tables import until_yesterday
-from intelligence.layers import TABLES, VIEWS
-from intelligence.tables import Days, standard_claims
-from resources.delivery import simulation_folder
+from intelligence.catalog.layers import TABLES, VIEWS
+from intelligence.core.tables import Days, standard_claims
+from resources.config.settings import settings
+from resources.intake.delivery import simulation_folder
 from resources.platform import Platform
-from resources.settings import settings
 from tests.lakes import lake_in
 from tests.platforms import platform_in
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from intelligence.layers import ACT, SCORED, TABLES, TRAINED, WATCH
+from intelligence.catalog.layers import ACT, SCORED, TABLES, TRAINED, WATCH
 from intelligence.telemetry.tables import ALIASES, REJECTED_EVENTS, WITHDRAWN_ROWS
 from intelligence.warehouse.tables import FACT_VISIT_EVENTS
-from resources.builds import LAST_BUILDS
-from resources.faults import FAULT_POINTS
-from resources.lake import Lake
+from resources.config.faults import FAULT_POINTS
+from resources.lake.builds import LAST_BUILDS
+from resources.lake.door import Lake
 
 pytestmark = pytest.mark.proof
 

@@ -13,12 +13,12 @@ import pytest
 from assets.definitions import definitions
 from assets.graph.runner import brought_up_to_date
 from assets.graph.tables import key_of
-from intelligence.layers import DAILY_TABLES, DELIVERED, NEWEST_DAY_TABLES
-from intelligence.tables import ALWAYS, Days
-from intelligence.telemetry.simulation import SimulationPlan, simulated_day
+from intelligence.catalog.layers import DAILY_TABLES, DELIVERED, NEWEST_DAY_TABLES
+from intelligence.core.tables import ALWAYS, Days
+from intelligence.simulation.stream import SimulationPlan, simulated_day
 from intelligence.telemetry.tables import BATCHES
-from resources.lake import Lake
-from resources.product_file import product_at
+from resources.intake.product_file import product_at
+from resources.lake.door import Lake
 from resources.services.due import DueService, Step
 from tests.platforms import platform_in
 

@@ -38,6 +38,6 @@ def test_commands_that_only_look_open_no_outward_connection(tmp_path: Path) -> N
         "name: Tiny\nsources: [{name: app, simulate: {features: 5, days: 3, events_per_day: 500}}]\n"
     )
     for command in ("check", "status", "redrive"):
-        done = guarded(tmp_path, "-m", "intelligence.cli", command)
+        done = guarded(tmp_path, "-m", "intelligence.interfaces.cli.commands", command)
         assert done.returncode == 0, done.stderr
     assert not (tmp_path / "addresses.log").exists()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from intelligence.product import product_from
+from intelligence.catalog.product import product_from
 
 ROOT = Path(__file__).resolve().parents[1]
 GUARD = ROOT / "tests" / "programs" / "network_guard"
@@ -40,7 +40,7 @@ def printed_by(command: str, folders: pytest.TempPathFactory) -> set[str]:
         "COLUMNS": "110",
     }
     done = subprocess.run(
-        [sys.executable, "-m", "intelligence.cli", "--example", EXAMPLE_OF[command], "demo"],
+        [sys.executable, "-m", "intelligence.interfaces.cli.commands", "--example", EXAMPLE_OF[command], "demo"],
         cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -56,7 +56,7 @@ def test_every_command_exists(line: str) -> None:
         done = subprocess.run(["make", "--dry-run", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=False)
     else:
         assert words[0] == ".venv/bin/intelligence"
-        command = [sys.executable, "-m", "intelligence.cli", *words[1:], "--help"]
+        command = [sys.executable, "-m", "intelligence.interfaces.cli.commands", *words[1:], "--help"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 

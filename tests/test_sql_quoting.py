@@ -1,4 +1,4 @@
-"""What is pasted into SQL is a constant of the repository, a number, a day, or goes through the quoting of `intelligence/sql.py`.
+"""What is pasted into SQL is a constant of the repository, a number, a day, or goes through the quoting of `intelligence/core/sql.py`.
 
 Each f-string, format, join or concatenation that reads like SQL is taken apart: names are followed to what they were given
 in the function or module, calls to what the function returns. What cannot be followed stands in GIVEN, with the reason.
@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from intelligence.sql import identifier, identifiers, literal, literals
+from intelligence.core.sql import identifier, identifiers, literal, literals
 
 ROOT = Path(__file__).resolve().parents[1]
 RINGS = ("assets", "intelligence", "resources", "sensors", "benchmarks")
@@ -39,7 +39,7 @@ A_TABLE = "a table's definition"
 AN_EXPRESSION = "SQL itself: an expression of product.yaml, whose owner may write any, or an identifier that was quoted"
 # Files whose functions make statements of SQL that they are given: what they are given is looked at where it is made.
 MAKERS = (
-    "intelligence/tables.py",
+    "intelligence/core/tables.py",
     "intelligence/drift/tables.py",
     "intelligence/risk/tables.py",
     "intelligence/telemetry/contract.py",
@@ -59,10 +59,10 @@ GIVEN: dict[str, dict[str, str]] = {
         ("field.name", "field.type"), "a field of CONTRACT or of PAIR, constants"
     ),
     "intelligence/telemetry/reading.py": {"type_": "as DuckDB itself spells the type of a column"},
-    "resources/judging.py": {"raw": AN_EXPRESSION},
-    "resources/replacement.py": {"query": "a statement of an asset, looked at where it is put together"},
-    "resources/schema.py": {"path": A_TABLE},
-    "resources/state_tables.py": {"table": "the name of a table in this file"},
+    "resources/intake/validation.py": {"raw": AN_EXPRESSION},
+    "resources/lake/replacement.py": {"query": "a statement of an asset, looked at where it is put together"},
+    "resources/lake/schema.py": {"path": A_TABLE},
+    "resources/state/tables.py": {"table": "the name of a table in this file"},
     "resources/targets/jira.py": {
         "self.project": "JQL, not SQL: letters, digits and _ by its pattern in intelligence/actions/settings.py",
         "action.id": "JQL, not SQL: a digest",
@@ -337,7 +337,7 @@ def test_nothing_is_pasted_into_sql_unquoted() -> None:
 
 
 PASTED = """
-from intelligence.sql import literal, identifier
+from intelligence.core.sql import literal, identifier
 CONSTANT = "events"
 def made(connection, text: str, number: int, table: Table, days: list[date]):
     quoted = literal(text)

@@ -10,9 +10,9 @@ import dagster as dg
 import pytest
 
 from assets.graph.tables import key_of, until_yesterday
-from intelligence.layers import DELIVERED, TABLES
+from intelligence.catalog.layers import DELIVERED, TABLES
 from intelligence.telemetry.tables import BATCHES
-from resources import lake as door
+from resources.lake import door
 
 _TABLE = re.compile(rf"\b({'|'.join(re.escape(table.path) for table in TABLES)})\b")
 _COMMENT = re.compile(r"--[^\n]*")

@@ -5,7 +5,7 @@ from datetime import timedelta
 import dagster as dg
 
 from assets.graph.tables import key_of
-from intelligence.tables import Table
+from intelligence.core.tables import Table
 
 TRY_AGAIN = "0 * * * *"
 

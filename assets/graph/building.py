@@ -11,9 +11,9 @@ from assets.graph.checks import check_specs, claims_of
 from assets.graph.partitions import Calendar
 from assets.graph.results import materialized
 from assets.graph.tables import key_of, table_schema
-from intelligence.product import Product
-from intelligence.tables import Claim, Days, Table
-from resources.lake import Lake
+from intelligence.catalog.product import Product
+from intelligence.core.tables import Claim, Days, Table
+from resources.lake.door import Lake
 from resources.platform import Platform
 
 # A product whose data goes on is expected to have yesterday in these by the next noon.

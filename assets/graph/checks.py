@@ -7,9 +7,9 @@ import dagster as dg
 
 from assets.graph.metadata import in_words, table_value
 from assets.graph.tables import key_of
-from intelligence.tables import Claim, Days, Table, schema_contradictions, standard_claims
+from intelligence.core.tables import Claim, Days, Table, schema_contradictions, standard_claims
 from intelligence.telemetry.tables import EVENTS, freshness_claim
-from resources.inspection import Inspection
+from resources.lake.inspection import Inspection
 
 SCHEMA_CHECK = "schema_is_as_defined"
 SHOWN_CONTRADICTIONS = 10

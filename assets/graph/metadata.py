@@ -3,8 +3,8 @@
 import dagster as dg
 import polars as pl
 
-from intelligence.sparkline import sparkline
-from intelligence.tables import ALWAYS, Days
+from intelligence.core.sparkline import sparkline
+from intelligence.core.tables import ALWAYS, Days
 
 
 def in_words(days: Days) -> dict[str, str]:

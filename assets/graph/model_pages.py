@@ -11,8 +11,8 @@ from assets.graph.partitions import days_of
 from assets.graph.plots import markdown_picture
 from assets.graph.requests import CAUSE_TAG
 from assets.graph.tables import key_of
-from intelligence.tables import ALWAYS, Table
-from resources.lake import Lake
+from intelligence.core.tables import ALWAYS, Table
+from resources.lake.door import Lake
 from resources.services.models import ASKED, ModelService, Origin, Trained
 
 

@@ -8,9 +8,9 @@ from datetime import date, timedelta
 import dagster as dg
 
 from assets.graph.tables import key_of, until_yesterday
-from intelligence.tables import Days, Read
+from intelligence.core.tables import Days, Read
 from intelligence.telemetry.local_time import UTC_NAME
-from resources.delivery import days_made
+from resources.intake.delivery import days_made
 from resources.platform import Platform
 
 

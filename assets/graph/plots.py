@@ -4,22 +4,22 @@ import base64
 
 import dagster as dg
 
-from intelligence.tables import Days
-from resources.lake import Lake
+from intelligence.core.tables import Days
+from resources.lake.door import Lake
 
 SHOWN_DAYS = 90
 
 
 def kpi_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
     """Return users, stickiness and conversion over the last 90 days."""
-    from intelligence.plots import kpi_picture
+    from intelligence.core.plots import kpi_picture
 
     return markdown_picture("KPIs", kpi_picture(lake.frame(_LAST_DAYS.format("metrics.kpi_day"), {"end": days.end})))
 
 
 def health_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
     """Return the states of the most troubled features over the last 90 days."""
-    from intelligence.plots import health_picture
+    from intelligence.core.plots import health_picture
 
     return markdown_picture(
         "health", health_picture(lake.frame(_LAST_DAYS.format("metrics.feature_health"), {"end": days.end}))

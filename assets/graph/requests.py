@@ -11,9 +11,9 @@ from dagster._core.storage.asset_check_execution_record import AssetCheckExecuti
 
 from assets.graph.checks import SCHEMA_CHECK, claims_of
 from assets.graph.tables import key_of
-from intelligence.layers import DELIVERED, TABLES
-from intelligence.tables import ALWAYS, Table
-from resources.runs import STOPPED_TAG, UNFINISHED, close_orphaned_runs
+from intelligence.catalog.layers import DELIVERED, TABLES
+from intelligence.core.tables import ALWAYS, Table
+from resources.processes.runs import STOPPED_TAG, UNFINISHED, close_orphaned_runs
 from resources.services.due import Step
 
 CAUSE_TAG = "intelligence/cause"

@@ -8,9 +8,9 @@ import dagster as dg
 from assets.graph.checks import claim_result, schema_result
 from assets.graph.metadata import in_words, table_value
 from assets.graph.tables import key_of
-from intelligence.tables import Claim, Days, Table
-from resources.inspection import Inspection
-from resources.lake import Lake
+from intelligence.core.tables import Claim, Days, Table
+from resources.lake.door import Lake
+from resources.lake.inspection import Inspection
 
 LARGE = (dg.TableMetadataValue, dg.MarkdownMetadataValue)
 

@@ -10,15 +10,15 @@ import dagster as dg
 
 from assets.graph.requests import CAUSE_TAG
 from assets.graph.tables import key_of
+from intelligence.catalog.layers import ACT, DELIVERED, NEWEST_DAY_TABLES, TRAINED, WATCH
+from intelligence.core.errors import PlatformError
+from intelligence.core.progress import PHASES, Listener, weight
+from intelligence.core.tables import Days
 from intelligence.drift.episodes import Retraining
-from intelligence.errors import PlatformError
-from intelligence.layers import ACT, DELIVERED, NEWEST_DAY_TABLES, TRAINED, WATCH
-from intelligence.progress import PHASES, Listener, weight
-from intelligence.tables import Days
 from intelligence.telemetry.tables import EVENTS
 from resources.platform import Platform
-from resources.retention import forgotten_runs
-from resources.runs import TERMINAL, close_orphaned_runs, process_tags
+from resources.processes.retention import forgotten_runs
+from resources.processes.runs import TERMINAL, close_orphaned_runs, process_tags
 from resources.services.due import Step
 from resources.services.panels import scores_of
 
@@ -48,7 +48,7 @@ def brought_up_to_date(
 ) -> Outcome:
     """Return what happened when all new files were taken in and every stale day was built.
 
-    `listener` is told how far it is; see `intelligence/progress.py`.
+    `listener` is told how far it is; see `intelligence/core/progress.py`.
     """
     close_orphaned_runs(instance)
     outcome = Outcome()

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from intelligence.tables import Table
+from intelligence.core.tables import Table
 
 
 def key_of(table: Table) -> dg.AssetKey:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from intelligence.risk.question import Question
+from intelligence.risk.task import Question
 from intelligence.risk.training import Rules, Training, trained
 
 FLIGHTS = Path(__file__).with_name("flights.parquet")

@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import Any
 
 from intelligence.actions.action import FLAG_KINDS, Kind
-from intelligence.errors import ActionError
+from intelligence.core.errors import ActionError
 
 VERSION = "intelligence_version"
 CHANGED_BY = "intelligence_action"

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from intelligence.errors import ActionError
+from intelligence.core.errors import ActionError
 
 
 class ActionState(StrEnum):
@@ -50,7 +50,7 @@ def demand_permitted(action_id: str, before: ActionState, after: ActionState) ->
     >>> demand_permitted("a1", ActionState.PLANNED, ActionState.APPROVED)
     >>> demand_permitted("a1", ActionState.REJECTED, ActionState.APPROVED)
     Traceback (most recent call last):
-    intelligence.errors.ActionError: action a1: it is rejected and cannot become approved. Nothing follows rejected.
+    intelligence.core.errors.ActionError: action a1: it is rejected and cannot become approved. Nothing follows rejected.
     """
     allowed = PERMITTED[before]
     if after not in allowed:

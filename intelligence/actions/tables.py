@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from intelligence.tables import Claim, Column, Table
+from intelligence.core.tables import Claim, Column, Table
 
 ACTION_LOG: Final = Table(
     layer="actions",

@@ -7,13 +7,13 @@ from typing import Final
 
 import polars as pl
 
+from intelligence.core.truths import PlantedTruth
+from intelligence.decisions.autonomy import STRENGTH, TOUCHING
 from intelligence.decisions.evidence import Sources, evidence
-from intelligence.decisions.ladder import STRENGTH, TOUCHING
 from intelligence.decisions.record import decided
+from intelligence.decisions.requested import previous_actions
 from intelligence.decisions.settings import Decisions
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.decisions.wanted import previous_actions
-from intelligence.telemetry.planted_truths import PlantedTruth
 
 # What counts as the right answer to a planted trouble.
 RIGHT_ANSWERS: Final = {

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
+from intelligence.decisions.autonomy import ACTIVE, Kind
 from intelligence.decisions.facts import FeatureFacts
-from intelligence.decisions.ladder import ACTIVE, Kind
 from intelligence.decisions.settings import Decisions
 from intelligence.decisions.signs import broken_now, is_ramping, lasting, release_to_blame
 

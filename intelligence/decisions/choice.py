@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from intelligence.decisions.autonomy import STRENGTH, TOUCHING, Kind, Level, lower_level
 from intelligence.decisions.candidates import Candidate, candidates
 from intelligence.decisions.facts import FeatureFacts
-from intelligence.decisions.ladder import STRENGTH, TOUCHING, Kind, Level, lower_level
 from intelligence.decisions.rules import FEATURE_RULES, Rule, broken, decisive, level_under
 from intelligence.decisions.settings import Decisions, InDoubt
 

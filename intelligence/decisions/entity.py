@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from intelligence.decisions.ladder import Level
+from intelligence.decisions.autonomy import Level
 from intelligence.decisions.rules import Rule, broken
 from intelligence.decisions.settings import Decisions
 

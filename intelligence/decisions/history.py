@@ -5,7 +5,7 @@ from typing import Final
 
 import polars as pl
 
-from intelligence.decisions.ladder import TELLING, TOUCHING
+from intelligence.decisions.autonomy import TELLING, TOUCHING
 from intelligence.decisions.settings import Decisions
 
 # An action that never reached its target answers nothing; all else counts, refused by a person or undone as well.

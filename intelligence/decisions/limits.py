@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import polars as pl
 
+from intelligence.decisions.autonomy import TELLING, TOUCHING, Level
 from intelligence.decisions.choice import Choice
 from intelligence.decisions.facts import FeatureFacts, SharedFacts
-from intelligence.decisions.ladder import TELLING, TOUCHING, Level
 from intelligence.decisions.rules import SHARED_RULES, broken, level_under
 from intelligence.decisions.settings import Decisions
 

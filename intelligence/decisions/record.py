@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from intelligence.core.errors import PlatformError
 from intelligence.decisions.choice import Choice, choice
 from intelligence.decisions.facts import FACT_NAMES, FACT_SCHEMA, FeatureFacts
 from intelligence.decisions.limits import within_limits
@@ -16,7 +17,6 @@ from intelligence.decisions.rules import FEATURE_RULES, SHARED_RULES
 from intelligence.decisions.settings import Decisions
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.decisions.wording import reasons
-from intelligence.errors import PlatformError
 from intelligence.telemetry.doubts import in_words
 
 FAULTY: Final = ("partial", "empty", "doubtful")

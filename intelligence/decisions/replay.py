@@ -6,13 +6,13 @@ from typing import Any, Protocol
 
 import polars as pl
 
+from intelligence.core.sql import sql
+from intelligence.core.tables import Days
+from intelligence.core.truths import PlantedTruth
 from intelligence.decisions.backtest import PolicyBacktest, backtest, decided_day_by_day
 from intelligence.decisions.evidence import FIGURE_DAYS, Sources
 from intelligence.decisions.releases import degraded_features
 from intelligence.decisions.settings import Decisions
-from intelligence.sql import sql
-from intelligence.tables import Days
-from intelligence.telemetry.planted_truths import PlantedTruth
 from intelligence.warehouse.tables import RELEASES
 
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Literal, TypeVar
 
+from intelligence.decisions.autonomy import TOUCHING, Kind, Level, lower_level, steps_down
 from intelligence.decisions.facts import FeatureFacts, SharedFacts
-from intelligence.decisions.ladder import TOUCHING, Kind, Level, lower_level, steps_down
 from intelligence.decisions.settings import Decisions
 from intelligence.decisions.signs import has_become_worse
 

@@ -8,8 +8,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
-from intelligence.decisions.ladder import ACTIVE, Kind, Level
-from intelligence.sections import Section
+from intelligence.core.sections import Section
+from intelligence.decisions.autonomy import ACTIVE, Kind, Level
 
 # Raise it when the code of the policy decides otherwise on the same settings.
 REVISION: Final = 3

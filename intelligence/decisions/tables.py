@@ -2,10 +2,10 @@
 
 from typing import Final
 
+from intelligence.core.tables import Claim, Column, Recipe, Table, rate_claim
 from intelligence.drift.tables import MODEL_WATCH
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK
-from intelligence.tables import Claim, Column, Recipe, Table, rate_claim
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS
 

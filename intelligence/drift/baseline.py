@@ -8,12 +8,12 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from intelligence.core.errors import NotEnoughEvidence
 from intelligence.drift.distance import Scale, outcome_scale, scale_of
 from intelligence.drift.expected import average_precision
 from intelligence.drift.history import History, history
-from intelligence.drift.null import WINDOW_DAYS, drawn_weights, largest_of_a_week, limits
+from intelligence.drift.null_distribution import WINDOW_DAYS, drawn_weights, largest_of_a_week, limits
 from intelligence.drift.tables import BASELINE_STATS
-from intelligence.errors import NotEnoughEvidence
 from intelligence.risk.model import Floats, RiskModel
 
 SCORE: Final = "risk score"

@@ -4,7 +4,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from intelligence.plots import png
+from intelligence.core.plots import png
 from intelligence.risk.model import Floats
 
 STATE_COLOURS = {"steady": "#2f9e73", "moved": "#b3261e", "suspended": "#d9a100", "unknown": "#b8c0c8"}

@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from intelligence.core.tables import Claim, Column, Recipe, Table
 from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
-from intelligence.tables import Claim, Column, Recipe, Table
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_USERS
 

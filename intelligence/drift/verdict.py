@@ -10,7 +10,7 @@ import polars as pl
 
 from intelligence.drift.baseline import EXPECTATION, OUTCOME
 from intelligence.drift.distance import ROUNDING, Scale
-from intelligence.drift.null import WINDOW_DAYS
+from intelligence.drift.null_distribution import WINDOW_DAYS
 from intelligence.drift.tables import FEATURE_DRIFT
 from intelligence.risk.model import Floats, values_of
 

@@ -8,12 +8,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from intelligence.core.tables import Days
 from intelligence.metrics.burn import burn_rates, share_lower_bounds, trailing_sums, wilson_lower_bounds
 from intelligence.metrics.settings import Health
 from intelligence.metrics.spread import OBJECTIVES as TERMS
 from intelligence.metrics.spread import SUMS, Spread, spread_columns
 from intelligence.metrics.tables import FEATURE_HEALTH
-from intelligence.tables import Days
 
 WINDOW_DAYS: Final = 28
 OBJECTIVES: Final = tuple(TERMS)

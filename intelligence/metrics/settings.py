@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from intelligence.sections import Rate, Section
+from intelligence.core.sections import Rate, Section
 
 
 class Health(Section):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from intelligence.tables import Claim, Column, Recipe, Table, rate_claim
+from intelligence.core.tables import Claim, Column, Recipe, Table, rate_claim
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, FACT_EVENTS, FACT_SESSIONS
 

@@ -8,9 +8,9 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from intelligence.core.truths import PlantedTruth
 from intelligence.risk.capacity import flagged_at_capacity
 from intelligence.risk.evaluation import Sample, lead_time, measures, random_lead_time
-from intelligence.telemetry.planted_truths import PlantedTruth
 
 RIVALS_AND_FLOORS: Final = ("xgboost", "random_forest", "logistic_regression", "ewma", "persistence")
 RANDOM_DRAWS: Final = 20

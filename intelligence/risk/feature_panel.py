@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from intelligence.core.tables import Days
 from intelligence.metrics.health import STATES
 from intelligence.risk.predictors import FEATURE_PREDICTORS, names_of
 from intelligence.risk.tables import FEATURE_PANEL
@@ -22,7 +23,6 @@ from intelligence.risk.windows import (
     trailing_means,
     trailing_sums,
 )
-from intelligence.tables import Days
 
 # The longest reach: 7 days against the 28 before them, or 7-day sums of other features over 28 days.
 LOOKBACK_DAYS: Final = 34

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from intelligence.errors import NotEnoughEvidence
+from intelligence.core.errors import NotEnoughEvidence
 
 Ints = NDArray[np.int64]
 

@@ -9,7 +9,7 @@ import polars as pl
 from intelligence.risk.evaluation import Sample
 from intelligence.risk.gate import Verdict, verdict, verdict_without_evidence
 from intelligence.risk.model import RiskModel
-from intelligence.risk.subjects import Subject
+from intelligence.risk.model_specs import Subject
 from intelligence.risk.tables import FEATURE_VERDICT
 from intelligence.risk.training import what_is_missing
 

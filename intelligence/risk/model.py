@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from intelligence.errors import ModelError
+from intelligence.core.errors import ModelError
 
 if TYPE_CHECKING:
     import xgboost

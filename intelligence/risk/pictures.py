@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 from matplotlib.figure import Figure
 
-from intelligence.plots import png
+from intelligence.core.plots import png
+from intelligence.risk.candidates import RIVALS
 from intelligence.risk.evaluation import calibration_curve
 from intelligence.risk.model import RiskModel
-from intelligence.risk.rivals import RIVALS
 from intelligence.risk.training import Training
 from intelligence.risk.wording import NAMES
 

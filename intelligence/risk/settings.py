@@ -4,7 +4,7 @@ from typing import Literal, TypeVar
 
 from pydantic import Field, model_validator
 
-from intelligence.sections import Rate, Section
+from intelligence.core.sections import Rate, Section
 
 Buckets = TypeVar("Buckets", "Risk", "Churn")
 

@@ -2,9 +2,9 @@
 
 from typing import Final
 
+from intelligence.core.tables import Claim, Column, Recipe, Table
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, USER_DAY
 from intelligence.risk.predictors import FEATURE_PREDICTORS, Predictor
-from intelligence.tables import Claim, Column, Recipe, Table
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS
 

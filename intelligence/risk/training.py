@@ -12,8 +12,9 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from intelligence.errors import NotEnoughEvidence
+from intelligence.core.errors import NotEnoughEvidence
 from intelligence.risk.calibration import at_level, platt, with_draws
+from intelligence.risk.candidates import RIVALS, Bools
 from intelligence.risk.capacity import capacity_in_words, flagged_at_capacity
 from intelligence.risk.evaluation import (
     Estimate,
@@ -26,9 +27,8 @@ from intelligence.risk.evaluation import (
 )
 from intelligence.risk.folds import Fold, Ints, rolling_origin
 from intelligence.risk.model import Floats, Kind, RiskModel, values_of
-from intelligence.risk.question import Question, known_rows
-from intelligence.risk.rivals import RIVALS, Bools
 from intelligence.risk.selection import Selection, selected
+from intelligence.risk.task import Question, known_rows
 
 FEWEST_POSITIVE_UNITS: Final = 5
 FEWEST_POSITIVES_TO_LEARN: Final = 8

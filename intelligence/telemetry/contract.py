@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from intelligence.sql import literal
+from intelligence.core.sql import literal
 from intelligence.telemetry.local_time import UTC_NAME
 from intelligence.telemetry.values import (
     PLAIN_NUMERALS,

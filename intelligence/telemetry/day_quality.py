@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from intelligence.tables import Days
+from intelligence.core.tables import Days
 from intelligence.telemetry.local_time import changes_of_clocks, local_time, start_of_day, uneven_hours
 from intelligence.telemetry.rhythm import (
     FULL_HOURS,

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from intelligence.sql import identifier
+from intelligence.core.sql import identifier
 
 READ_SHARE: Final = 0.8
 DELIMITERS: Final = (",", ";", "\t", "|", ":")

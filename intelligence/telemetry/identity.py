@@ -7,7 +7,7 @@ none does. So every row is decided by its own day and the day before, whatever e
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from intelligence.sql import identifiers, literal
+from intelligence.core.sql import identifiers, literal
 from intelligence.telemetry.contract import CONTRACT_COLUMNS
 
 

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 import polars as pl
 
-from intelligence.tables import Days
+from intelligence.core.tables import Days
 
 UTC_NAME: Final = "UTC"
 # Clocks are followed between these years; before and after them they run as at the edge.

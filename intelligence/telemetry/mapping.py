@@ -4,8 +4,8 @@ import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from intelligence.errors import SourceFileError
-from intelligence.sql import identifier, literal
+from intelligence.core.errors import SourceFileError
+from intelligence.core.sql import identifier, literal
 from intelligence.telemetry.contract import (
     CONTRACT,
     IDS,

@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from intelligence.sql import sql
-from intelligence.tables import Days
+from intelligence.core.sql import sql
+from intelligence.core.tables import Days
 
 Floats = NDArray[np.float64]
 

@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 from typing import Final
 
-from intelligence.sql import literal
+from intelligence.core.sql import literal
 from intelligence.telemetry.values import UNKNOWN_WORDS
 
 # Blanks are of many widths; each run of them within a name is one blank.

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, Literal
 
-from intelligence.errors import SourceFileError
-from intelligence.sql import identifier, literal, literals
+from intelligence.core.errors import SourceFileError
+from intelligence.core.sql import identifier, literal, literals
 
 Format = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["gzip", "none"]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from intelligence.foreign import harmless
+from intelligence.core.foreign import harmless
 
 NAMED_AT_MOST: Final = 3
 

@@ -4,7 +4,7 @@ from datetime import date
 
 from pydantic import Field
 
-from intelligence.sections import Section
+from intelligence.core.sections import Section
 
 
 class AcceptedChange(Section):

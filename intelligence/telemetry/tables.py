@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Final
 
-from intelligence.tables import Claim, Column, Recipe, Table, unique_claim
+from intelligence.core.tables import Claim, Column, Recipe, Table, unique_claim
 from intelligence.telemetry.contract import CONTRACT
 
 _EVENT_COLUMNS: Final = tuple(

@@ -8,7 +8,7 @@ The same meaning has the same fate in every format: text of CSV and JSON Lines, 
 from dataclasses import dataclass
 from typing import Final
 
-from intelligence.sql import literal
+from intelligence.core.sql import literal
 from intelligence.telemetry.local_time import UTC_NAME, utc_time_sql
 
 # White space of Unicode, the blank of Braille, and the marks of byte order that exports leave at the ends of values.

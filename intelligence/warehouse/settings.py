@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from intelligence.sections import Rate, Section
+from intelligence.core.sections import Rate, Section
 
 
 class Promises(Section):

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from intelligence.tables import Claim, Column, Recipe, Table
+from intelligence.core.tables import Claim, Column, Recipe, Table
 from intelligence.telemetry.tables import EVENTS
 
 _WINDOW: Final = "event_date >= $start AND event_date < $end"

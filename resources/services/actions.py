@@ -9,16 +9,16 @@ import polars as pl
 
 from intelligence.actions.action import FLAG_KINDS, Action, Kind
 from intelligence.actions.tables import ACTION_LOG
+from intelligence.catalog.product import Product
+from intelligence.core.tables import Read, Reads
+from intelligence.decisions.autonomy import ACTIVE
 from intelligence.decisions.history import UNANSWERED
-from intelligence.decisions.ladder import ACTIVE
+from intelligence.decisions.requested import WantedAction, actions_wanted
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.decisions.wanted import WantedAction, actions_wanted
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY
-from intelligence.product import Product
-from intelligence.tables import Read, Reads
 from intelligence.telemetry.tables import BATCHES, DAY_QUALITY
-from resources.announcer import Announcer
-from resources.lake import Lake
+from resources.lake.door import Lake
+from resources.messages.announcer import Announcer
 from resources.services.verification import VerificationService
 
 PLANNER = "the policy"
@@ -185,7 +185,7 @@ class ActionService:
     def _on_flag_as_it_is(self, action: Action) -> Action:
         """Return the action with a digest of the flag that it is to change, by which a person's change meanwhile is told."""
         from intelligence.actions.flags import digest_of
-        from intelligence.errors import ActionError
+        from intelligence.core.errors import ActionError
 
         if action.target != "flags":
             return action
@@ -231,7 +231,7 @@ class ActionService:
 
     def announced(self) -> int:
         """Return how many people-facing messages about flags, waiting approvals and doubtful actions were new."""
-        from resources.deliverer import LAPSED
+        from resources.outbox.deliverer import LAPSED
 
         notifier, told = self.announcer.notifier(), int(self._told_of_lost_flags())
         for entry in self.announcer.outbox().entries():

@@ -7,22 +7,22 @@ from typing import Any
 import polars as pl
 
 from intelligence.actions.tables import OUTCOMES
+from intelligence.catalog.product import Product
+from intelligence.core.sql import sql
+from intelligence.core.tables import Read, Reads
 from intelligence.decisions.facts import SharedFacts
 from intelligence.decisions.history import UNANSWERED
+from intelligence.decisions.requested import actions_carried_out
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.decisions.wanted import actions_carried_out
 from intelligence.drift.tables import MODEL_WATCH
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH
-from intelligence.product import Product
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK
-from intelligence.sql import sql
-from intelligence.tables import Read, Reads
 from intelligence.telemetry.local_time import local_time
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS, RELEASES
-from resources.announcer import Announcer
-from resources.lake import Lake
-from resources.registry import Registry
+from resources.lake.door import Lake
+from resources.messages.announcer import Announcer
+from resources.models.registry import Registry
 from resources.services.panels import MODELS
 
 REACH_DAYS = 3
@@ -106,7 +106,7 @@ class DecisionService:
         A file that is broken or may not be written leaves every flag unknown: nothing is touched, and all else is decided.
         """
         from intelligence.actions.flags import HELD, exposure, flag_in
-        from intelligence.errors import ActionError
+        from intelligence.core.errors import ActionError
 
         schema = {
             "feature": pl.String,

@@ -9,19 +9,19 @@ import polars as pl
 
 from intelligence.actions.action import FLAG_KINDS
 from intelligence.actions.tables import ACTION_LOG
+from intelligence.catalog.layers import WATCHED
+from intelligence.catalog.product import Product
+from intelligence.core.errors import NotEnoughEvidence
+from intelligence.core.sql import sql
+from intelligence.core.tables import ALWAYS, Days, Read, Reads, Table
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
-from intelligence.errors import NotEnoughEvidence
-from intelligence.layers import WATCHED
 from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
-from intelligence.product import Product
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
-from intelligence.sql import sql
-from intelligence.tables import ALWAYS, Days, Read, Reads, Table
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_USERS
-from resources.lake import Lake
-from resources.model_versions import Champion
-from resources.registry import Registry
+from resources.lake.door import Lake
+from resources.models.registry import Registry
+from resources.models.versions import Champion
 from resources.services.models import NO_CHAMPION
 from resources.services.panels import MODELS, Panels, scores_of
 

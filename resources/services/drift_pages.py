@@ -7,13 +7,13 @@ from typing import Any
 
 import polars as pl
 
+from intelligence.catalog.product import Product
+from intelligence.core.sql import sql
+from intelligence.core.tables import ALWAYS, Days
 from intelligence.drift.page_head import PageHead, judged_columns
 from intelligence.drift.tables import DRIFT_PAGES, MODEL_WATCH
-from intelligence.product import Product
-from intelligence.sql import sql
-from intelligence.tables import ALWAYS, Days
-from resources.drift_reports import INDEX, DriftReports
-from resources.lake import Lake
+from resources.lake.door import Lake
+from resources.reports.drift import INDEX, DriftReports
 from resources.services.drift import WATCHED_BY_MODEL, DriftService, Watch
 from resources.services.panels import Panels
 

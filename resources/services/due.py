@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from intelligence.actions.tables import ACTION_LOG
+from intelligence.catalog.layers import ACT, DAILY_TABLES, NEWEST_DAY_TABLES, TRAINED, WATCH
+from intelligence.catalog.product import Product
+from intelligence.core.tables import Days, Table
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import MODEL_WATCH
-from intelligence.layers import ACT, DAILY_TABLES, NEWEST_DAY_TABLES, TRAINED, WATCH
-from intelligence.product import Product
 from intelligence.risk.due import training_due
 from intelligence.risk.predictors import FEATURE_PREDICTORS, USER_PREDICTORS, names_of
 from intelligence.risk.tables import FEATURE_VERDICT, USER_VERDICT
-from intelligence.tables import Days, Table
 from intelligence.telemetry.local_time import local_date
-from resources.lake import Lake
+from resources.lake.door import Lake
 from resources.services.actions import ActionService
 
 PREDICTORS = {FEATURE_VERDICT.path: FEATURE_PREDICTORS, USER_VERDICT.path: USER_PREDICTORS}

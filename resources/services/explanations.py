@@ -7,13 +7,13 @@ from typing import Any
 
 import polars as pl
 
+from intelligence.catalog.product import Product
+from intelligence.core.errors import ActionError
+from intelligence.core.sql import sql
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.errors import ActionError
-from intelligence.product import Product
 from intelligence.risk.tables import FEATURE_RISK
-from intelligence.sql import sql
-from resources.announcer import Announcer
-from resources.lake import Lake
+from resources.lake.door import Lake
+from resources.messages.announcer import Announcer
 
 SHOWN_STORIES = 3
 

@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from intelligence.errors import LakeError
-from intelligence.product import Product
-from intelligence.tables import Days
+from intelligence.catalog.product import Product
+from intelligence.core.errors import LakeError
+from intelligence.core.tables import Days
 from intelligence.telemetry.beginnings import told_set_aside
-from resources.arrivals import Arrivals, arrivals
-from resources.delivery import deliveries
-from resources.ingest import IngestReport, ingested
-from resources.lake import Lake
-from resources.product_file import ProductFile
+from resources.intake.arrivals import Arrivals, arrivals
+from resources.intake.delivery import deliveries
+from resources.intake.ingest import IngestReport, ingested
+from resources.intake.product_file import ProductFile
+from resources.lake.door import Lake
 
 
 @dataclass(frozen=True, slots=True)

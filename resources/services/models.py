@@ -7,10 +7,12 @@ from typing import Any
 
 import polars as pl
 
-from intelligence.errors import NotEnoughEvidence
-from intelligence.layers import TRAINED
+from intelligence.catalog.layers import TRAINED
+from intelligence.catalog.product import Product
+from intelligence.core.errors import NotEnoughEvidence
+from intelligence.core.sql import sql
+from intelligence.core.tables import ALWAYS, Days, Read, Reads, Table
 from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
-from intelligence.product import Product
 from intelligence.risk.following import Rescoring, rescoring
 from intelligence.risk.tables import (
     FEATURE_PANEL,
@@ -21,12 +23,10 @@ from intelligence.risk.tables import (
     USER_TRAINING,
     USER_VERDICT,
 )
-from intelligence.sql import sql
-from intelligence.tables import ALWAYS, Days, Read, Reads, Table
 from intelligence.warehouse.tables import DIM_USERS
-from resources.lake import Lake
-from resources.model_versions import CHAMPION, Candidate, Champion, LoggedTraining, Registered
-from resources.registry import Registry
+from resources.lake.door import Lake
+from resources.models.registry import Registry
+from resources.models.versions import CHAMPION, Candidate, Champion, LoggedTraining, Registered
 from resources.services.panels import MODELS, Panel, Panels, scores_of
 
 ASKED = "asked for by a person"

@@ -6,11 +6,11 @@ from typing import Any
 import polars as pl
 
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
+from intelligence.core.sql import sql
+from intelligence.core.tables import Read, Reads
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.metrics.tables import FACT_FEATURE_METRICS
-from intelligence.sql import sql
-from intelligence.tables import Read, Reads
-from resources.lake import Lake
+from resources.lake.door import Lake
 
 CONTROL_APART_DAYS = 14
 _DONE = sql("actions/done.sql")

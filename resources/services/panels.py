@@ -6,13 +6,13 @@ from typing import Any
 
 import polars as pl
 
-from intelligence.errors import NotEnoughEvidence
-from intelligence.layers import TRAINED, WATCHED
-from intelligence.product import Product
+from intelligence.catalog.layers import TRAINED, WATCHED
+from intelligence.catalog.product import Product
+from intelligence.core.errors import NotEnoughEvidence
+from intelligence.core.sql import sql
+from intelligence.core.tables import Days, Table
 from intelligence.risk.tables import FEATURE_RISK, USER_CHURN
-from intelligence.sql import sql
-from intelligence.tables import Days, Table
-from resources.lake import Lake
+from resources.lake.door import Lake
 
 MODELS = {FEATURE_RISK.path: "feature_risk", USER_CHURN.path: "user_churn"}
 
@@ -39,7 +39,7 @@ class Panels:
 
     def subject_of(self, table: Table) -> Any:
         """Return the question that the table's model answers, with the words around it."""
-        from intelligence.risk.subjects import feature_subject, user_subject
+        from intelligence.risk.model_specs import feature_subject, user_subject
 
         return (feature_subject if scores_of(table) == FEATURE_RISK else user_subject)(self.product.risk)
 
@@ -67,7 +67,7 @@ class Panels:
         return Panel(snapshot, rows.sort("event_date", "feature"))
 
     def _user_rows(self) -> Panel:
-        from intelligence.risk.subjects import user_training_days, users_per_thousand
+        from intelligence.risk.model_specs import user_training_days, users_per_thousand
 
         span = self.lake.frame(
             "SELECT min(event_date), max(event_date), count(DISTINCT user_id) FROM metrics.user_day"
@@ -110,7 +110,7 @@ class Panels:
             return Panel(
                 panel.snapshot, panel.rows.filter(pl.col("event_date").is_between(days.start, days.end, "left"))
             )
-        from intelligence.risk.subjects import users_per_thousand
+        from intelligence.risk.model_specs import users_per_thousand
 
         span = self.lake.frame("SELECT max(event_date), count(DISTINCT user_id) FROM metrics.user_day").row(0)
         chosen = days.each

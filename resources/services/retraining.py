@@ -9,18 +9,18 @@ from datetime import date, timedelta
 import polars as pl
 
 from intelligence.actions.action import Kind
+from intelligence.catalog.layers import TRAINED
+from intelligence.catalog.product import Product
+from intelligence.core.sql import sql
+from intelligence.core.tables import Table
 from intelligence.drift.episodes import Retraining, Training, Waiting, notices, retraining
 from intelligence.drift.pages import page_name
-from intelligence.layers import TRAINED
-from intelligence.product import Product
 from intelligence.risk.versions import overruling
-from intelligence.sql import sql
-from intelligence.tables import Table
-from resources.announcer import Announcer
-from resources.drift_reports import INDEX, DriftReports
-from resources.lake import Lake
-from resources.mlflow_store import MlflowUnreachable
-from resources.registry import Registry
+from resources.lake.door import Lake
+from resources.messages.announcer import Announcer
+from resources.models.mlflow_store import MlflowUnreachable
+from resources.models.registry import Registry
+from resources.reports.drift import INDEX, DriftReports
 from resources.services.due import Step
 from resources.services.panels import MODELS, Panels
 
@@ -80,7 +80,7 @@ class RetrainingService:
 
     def told_of_drift(self) -> list[str]:
         """Return the titles of what was told now and had not been before."""
-        from intelligence.drift.faults_told import FAULTY, telemetry_notices
+        from intelligence.drift.reported_faults import FAULTY, telemetry_notices
 
         notifier, told = self.announcer.notifier(), []
         quality = self.lake.frame("FROM telemetry.day_quality")

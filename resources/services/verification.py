@@ -9,11 +9,11 @@ from intelligence.actions.action import Kind
 from intelligence.actions.flags import STEP, Document, digest_of
 from intelligence.actions.seen_exposure import BASELINE_DAYS, first_day_after, seen_exposure, still_served
 from intelligence.actions.states import ActionState
-from intelligence.errors import ActionError
-from intelligence.product import Product
-from intelligence.sql import sql
-from resources.announcer import Announcer
-from resources.lake import Lake
+from intelligence.catalog.product import Product
+from intelligence.core.errors import ActionError
+from intelligence.core.sql import sql
+from resources.lake.door import Lake
+from resources.messages.announcer import Announcer
 
 VERIFIER = "exposure"
 LOOKED_AFTER_DAYS = 14

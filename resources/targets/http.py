@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from resources.targets.target import Refused, Unavailable, Unknown
+from intelligence.actions.target import Refused, Unavailable, Unknown
 from resources.twins.wire import TwinAnswer, TwinRequest
 
 CALL_TIMEOUT_S = 10.0

@@ -11,8 +11,8 @@ from pydantic import SecretStr
 
 from intelligence.actions.action import Action
 from intelligence.actions.rendering import jira_document, line
+from intelligence.actions.target import Precedent, Receipt, Refused, Unavailable, Unknown
 from resources.targets.http import Calls
-from resources.targets.target import Precedent, Receipt, Refused, Unavailable, Unknown
 
 NAME = "jira"
 CREATE, SEARCH = "/rest/api/3/issue", "/rest/api/3/search/jql"

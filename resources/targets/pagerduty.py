@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from intelligence.actions.action import Action
 from intelligence.actions.rendering import line, plain
+from intelligence.actions.target import Precedent, Receipt, Unavailable, Unknown
 from resources.targets.http import SETTLE_S, Calls
-from resources.targets.target import Precedent, Receipt, Unavailable, Unknown
 
 NAME = "pagerduty"
 PATH = "/v2/enqueue"

@@ -8,9 +8,9 @@ from typing import Any
 
 from intelligence.actions.action import Action
 from intelligence.actions.rendering import line, slack_message, slack_text
+from intelligence.actions.target import Precedent, Receipt, Refused, Unavailable, Unknown
 from resources.targets.http import SETTLE_S
 from resources.targets.slack_calls import SlackCalls
-from resources.targets.target import Precedent, Receipt, Refused, Unavailable, Unknown
 
 NAME = "slack"
 EVENT_TYPE = "intelligence_action"

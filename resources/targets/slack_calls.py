@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
+from intelligence.actions.target import Refused, Unavailable, Unknown
 from resources.targets.http import CALL_TIMEOUT_S, NOT_TAKEN, seconds_of
-from resources.targets.target import Refused, Unavailable, Unknown
 from resources.twins.slack import PREFIX, slack_answer
 from resources.twins.store import TwinStore
 from resources.twins.wire import TwinKeys, TwinRequest

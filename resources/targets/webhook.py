@@ -1,7 +1,5 @@
 """A signed webhook: the action as JSON, with its key in a header and an HMAC over the moment and the body."""
 
-import hashlib
-import hmac
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,11 +8,11 @@ from datetime import datetime
 from pydantic import SecretStr
 
 from intelligence.actions.action import Action
+from intelligence.actions.signature import KEY_HEADER, SIGNATURE_HEADER, TIME_HEADER, signature
+from intelligence.actions.target import Precedent, Receipt, Refused, Unknown
 from resources.targets.http import SETTLE_S, Calls
-from resources.targets.target import Precedent, Receipt, Refused, Unknown
 
 NAME = "webhook"
-KEY_HEADER, TIME_HEADER, SIGNATURE_HEADER = "idempotency-key", "webhook-timestamp", "webhook-signature"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +49,6 @@ class Webhook:
     def undone(self, action: Action, receipt: Receipt) -> Receipt:  # noqa: ARG002
         """Raise Refused: nobody but the receiver knows how."""
         raise Refused("a webhook cannot be taken back; undo it where it was received")
-
-
-def signature(secret: str, timestamp: str, body: bytes) -> str:
-    """Return the signature of a body sent at that moment, as its receiver has to compute it."""
-    return "v1=" + hmac.new(secret.encode(), f"{timestamp}.".encode() + body, hashlib.sha256).hexdigest()
 
 
 def _document(action: Action) -> dict[str, object]:

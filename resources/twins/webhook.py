@@ -3,7 +3,7 @@
 import hmac
 import time
 
-from resources.targets.webhook import KEY_HEADER, SIGNATURE_HEADER, TIME_HEADER, signature
+from intelligence.actions.signature import KEY_HEADER, SIGNATURE_HEADER, TIME_HEADER, signature
 from resources.twins.store import TwinStore
 from resources.twins.wire import TwinAnswer, TwinKeys, TwinRequest
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from resources.registry import Registry
+from resources.models.registry import Registry
 from tests.assets.site import Site, at_level
 from tests.programs.models import promote, registered, registry_in
 

@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 
 from intelligence.actions.flags import exposure
-from intelligence.decisions.ladder import Level
+from intelligence.core.tables import Days
+from intelligence.decisions.autonomy import Level
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.tables import Days
-from resources.registry import Registry
+from resources.models.registry import Registry
 from tests.intelligence.decisions.day_of_evidence import DAY, sources
 from tests.platforms import platform_in, ruled_by
 

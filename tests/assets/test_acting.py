@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from intelligence.actions.tables import ACTION_LOG
-from intelligence.tables import ALWAYS, Days
-from resources.state_tables import OUTBOX
+from intelligence.core.tables import ALWAYS, Days
+from resources.state.tables import OUTBOX
 from resources.twins.recorded import recorded_messages
 from tests.assets.site import FLAG, Site, at_level, of_quiz
 from tests.intelligence.decisions.day_of_evidence import DAY

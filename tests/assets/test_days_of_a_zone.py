@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import dagster as dg
 import pytest
 
-from intelligence.tables import Days
+from intelligence.core.tables import Days
 from intelligence.telemetry.local_time import skipped_days
 
 ZONES = {

@@ -9,8 +9,8 @@ import pytest
 
 from assets.definitions import definitions
 from assets.graph.tables import key_of
+from intelligence.catalog.layers import ACT
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.layers import ACT
 from resources.twins.recorded import recorded_messages
 from tests.assets.site import FLAG, Site, at_level, of_quiz
 from tests.intelligence.decisions.day_of_evidence import DAY

@@ -11,11 +11,11 @@ import pytest
 
 from assets.graph.runner import Outcome, _follow_drift
 from assets.graph.tables import key_of
+from intelligence.catalog.layers import WATCH
+from intelligence.core.tables import Days
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
-from intelligence.layers import WATCH
 from intelligence.risk.predictors import FEATURE_PREDICTORS, names_of
-from intelligence.tables import Days
-from resources.drift_reports import INDEX, DriftReports
+from resources.reports.drift import INDEX, DriftReports
 from resources.twins.recorded import recorded_messages
 from tests.assets.test_models import FIRST, LENGTH, MODEL, Installation, once_trained
 from tests.watched_reads import undeclared, watched_reads

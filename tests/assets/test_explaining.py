@@ -2,8 +2,8 @@
 
 import pytest
 
+from intelligence.core.errors import ActionError
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.errors import ActionError
 from tests.assets.site import Site, of_quiz
 
 

@@ -18,13 +18,13 @@ import assets.graph.runner
 from assets.definitions import definitions
 from assets.graph.requests import CAUSE_TAG, MOST_ATTEMPTS
 from assets.graph.runner import rescored, trained_anew
-from intelligence.layers import WATCH
+from intelligence.catalog.layers import WATCH
+from intelligence.core.tables import Days, Table
 from intelligence.risk.model import Linear, Platt, RiskModel
 from intelligence.risk.predictors import FEATURE_PREDICTORS, names_of
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_TRAINING
-from intelligence.tables import Days, Table
-from resources.lake import Lake
-from resources.model_versions import LoggedTraining
+from resources.lake.door import Lake
+from resources.models.versions import LoggedTraining
 from sensors.follow_champion import follow_champion
 from tests.platforms import platform_in
 

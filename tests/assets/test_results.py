@@ -10,8 +10,8 @@ from assets.graph.building import Graph
 from assets.graph.partitions import Calendar, days_of
 from assets.graph.tables import key_of
 from intelligence.warehouse.tables import FACT_VISIT_EVENTS
-from resources.lake import Lake
-from resources.product_file import product_at
+from resources.intake.product_file import product_at
+from resources.lake.door import Lake
 from tests.lakes import lake_in
 from tests.platforms import EXAMPLE
 

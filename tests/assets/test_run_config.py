@@ -4,8 +4,8 @@ import dagster as dg
 import pytest
 
 from assets.definitions import definitions
+from resources.config.settings import settings
 from resources.platform import Platform
-from resources.settings import settings
 
 DEFS = definitions(Platform.of(settings()))
 JOB = DEFS.resolve_implicit_global_asset_job_def()

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from intelligence.actions.tables import ACTION_LOG
-from intelligence.product import Source
-from intelligence.tables import ALWAYS
-from resources.delivery import simulation_folder
-from resources.registry import Registry
+from intelligence.catalog.product import Source
+from intelligence.core.tables import ALWAYS
+from resources.intake.delivery import simulation_folder
+from resources.models.registry import Registry
 from resources.services.verification import LOOKED_AFTER_DAYS
 from resources.twins.recorded import recorded_messages
 from tests.assets.site import FLAG, Site, at_level

@@ -10,16 +10,16 @@ from typing import Any
 import duckdb
 import polars as pl
 
+from intelligence.catalog.layers import TABLES, VIEWS
+from intelligence.catalog.product import Product, product_from
+from intelligence.core.sql import sql
+from intelligence.core.tables import Days
 from intelligence.decisions.evidence import Sources, evidence
 from intelligence.decisions.record import decided
 from intelligence.decisions.releases import degraded_features
-from intelligence.layers import TABLES, VIEWS
 from intelligence.metrics.health import feature_health
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY, USER_DAY
-from intelligence.product import Product, product_from
 from intelligence.risk.feature_panel import feature_panel
-from intelligence.sql import sql
-from intelligence.tables import Days
 from intelligence.telemetry.day_quality import day_quality_frame
 from intelligence.telemetry.doubts import with_doubts
 from intelligence.telemetry.local_time import in_zone
@@ -34,7 +34,7 @@ from intelligence.warehouse.tables import (
     FACT_VISIT_EVENTS,
     RELEASES,
 )
-from resources.product_file import product_at
+from resources.intake.product_file import product_at
 from tests.intelligence.decisions.day_of_evidence import sources
 from tests.lakes import lake_in
 from tests.resources.conftest import Workbench

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from intelligence.decisions.ladder import TOUCHING
+from intelligence.decisions.autonomy import TOUCHING
 from tests.cases.taken import Assessed, assessed, delivered_rows, product_of
 
 Cases = Callable[[str], Assessed]

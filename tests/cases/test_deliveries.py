@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from intelligence.foreign import harmless
-from intelligence.product import Product, Source
+from intelligence.catalog.product import Product, Source
+from intelligence.core.foreign import harmless
 from intelligence.telemetry.gaps import REJECTED_FEATURES
 from intelligence.telemetry.lookalikes import lookalike_warnings
 from intelligence.telemetry.mapping import unmapped_columns
-from resources.examination import examined_product, examined_sources
-from resources.ingest import IngestReport
+from resources.intake.ingest import IngestReport
+from resources.intake.preview import examined_product, examined_sources
 from tests.cases.taken import CASES, assessed, bench_of, product_of
 from tests.resources.conftest import Workbench, workbench
 

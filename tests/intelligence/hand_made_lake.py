@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from intelligence.catalog.product import Product, product_from
+from intelligence.core.sql import sql
+from intelligence.core.tables import Days, Table, standard_claims
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY, USER_DAY
-from intelligence.product import Product, product_from
-from intelligence.sql import sql
-from intelligence.tables import Days, Table, standard_claims
 from intelligence.telemetry.tables import RAW_EVENTS
 from intelligence.warehouse.features import declared_features, default_feature
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_USERS, FACT_SESSIONS, FACT_VISIT_EVENTS
-from resources.lake import Lake
+from resources.lake.door import Lake
 
 DAY_1 = date(2026, 5, 4)
 NOON = datetime(2026, 5, 4, 12)

@@ -8,22 +8,22 @@ import polars as pl
 import pytest
 
 from intelligence.actions.outcomes import outcome
+from intelligence.core.errors import NotEnoughEvidence
+from intelligence.core.plots import health_picture, kpi_picture
 from intelligence.drift.baseline import OUTCOME, Window, baseline, training_window
 from intelligence.drift.page_head import judged_columns, plain_page
 from intelligence.drift.pages import drawn_in, page_without_evidence, shown_predictors
 from intelligence.drift.pictures import watch_picture
 from intelligence.drift.verdict import LEAST_ROWS
 from intelligence.drift.watch import day_drift, day_watch, run_report, watched
-from intelligence.errors import NotEnoughEvidence
 from intelligence.metrics.spread import OBJECTIVES, spread_columns
-from intelligence.plots import health_picture, kpi_picture
 from intelligence.risk.backtest import backtest, caught_decays
+from intelligence.risk.candidates import RIVALS
 from intelligence.risk.card import card, report
 from intelligence.risk.pictures import contributions_picture, folds_picture, training_picture
 from intelligence.risk.predictors import Predictor
-from intelligence.risk.question import Question
-from intelligence.risk.rivals import RIVALS
 from intelligence.risk.scores import scored, with_impact
+from intelligence.risk.task import Question
 from intelligence.risk.training import Rules, Training, trained, what_is_missing
 from tests.intelligence.drift.test_page_head import head
 

@@ -4,9 +4,9 @@ import dagster as dg
 
 from assets.definitions import definitions
 from assets.graph.runner import brought_up_to_date
-from resources.mlflow_store import quiet_environment
+from resources.config.settings import settings
+from resources.models.mlflow_store import quiet_environment
 from resources.platform import Platform
-from resources.settings import settings
 
 quiet_environment()
 platform = Platform.of(settings())

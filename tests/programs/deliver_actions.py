@@ -13,16 +13,16 @@ from pathlib import Path
 from pydantic import SecretStr
 
 from intelligence.actions.action import Action, Kind
-from resources.deliverer import delivered
-from resources.faults import ACTION_FAULT_POINTS
-from resources.flag_file import FlagFile
-from resources.flag_record import FlagRecord
-from resources.outbox import Outbox, utc_now
-from resources.state import state_at
-from resources.targets.flags import Flags
+from intelligence.actions.target import Target
+from resources.config.faults import ACTION_FAULT_POINTS
+from resources.flags.file import FlagFile
+from resources.flags.record import FlagRecord
+from resources.flags.target import Flags
+from resources.outbox.deliverer import delivered
+from resources.outbox.door import Outbox, utc_now
+from resources.state.store import state_at
 from resources.targets.slack import Slack
 from resources.targets.slack_calls import SlackOverHttp
-from resources.targets.target import Target
 from resources.twins.wire import TwinKeys
 
 FLAG = "tutor-answer"

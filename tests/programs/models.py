@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from intelligence.risk.model import Linear, Platt, RiskModel
-from resources.mlflow_store import make_store
-from resources.model_versions import LoggedTraining
-from resources.registry import Registry
+from resources.models.mlflow_store import make_store
+from resources.models.registry import Registry
+from resources.models.versions import LoggedTraining
 
 PREDICTORS = ("p95_latency_ms", "error_rate")
 

@@ -6,9 +6,9 @@ Usage: write_days.py CATALOG STORE WORKER TRANSACTIONS
 import sys
 from datetime import date, timedelta
 
+from intelligence.core.tables import Days
 from intelligence.metrics.tables import KPI_DAY
-from intelligence.tables import Days
-from resources.lake import Lake
+from resources.lake.door import Lake
 
 catalog, store, worker, transactions = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 lake = Lake(catalog=catalog, store=store)

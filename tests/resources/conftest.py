@@ -13,15 +13,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from intelligence.product import Product, Source
+from intelligence.catalog.product import Product, Source
 from intelligence.risk.model import RiskModel
 from intelligence.telemetry.tables import BATCHES, RAW_EVENTS
-from resources.delivery import deliveries
-from resources.ingest import IngestReport, ingested
-from resources.lake import Lake
-from resources.mlflow_store import make_store
-from resources.redrive import RedriveReport, redriven
-from resources.registry import Registry
+from resources.intake.delivery import deliveries
+from resources.intake.ingest import IngestReport, ingested
+from resources.intake.redrive import RedriveReport, redriven
+from resources.lake.door import Lake
+from resources.models.mlflow_store import make_store
+from resources.models.registry import Registry
 from tests.lakes import lake_in
 from tests.programs.models import registry_in, trees_model
 

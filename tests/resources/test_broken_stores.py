@@ -14,12 +14,12 @@ import duckdb
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from intelligence.errors import LakeError, PlatformError, StateError, StoreError
-from resources.lake import Lake
-from resources.runs import instance_for, storage_of
-from resources.settings import settings
-from resources.state import state_at
-from resources.store_failures import database_failure, lake_failure, store_failure
+from intelligence.core.errors import LakeError, PlatformError, StateError, StoreError
+from resources.config.settings import settings
+from resources.config.store_failures import database_failure, lake_failure, store_failure
+from resources.lake.door import Lake
+from resources.processes.runs import instance_for, storage_of
+from resources.state.store import state_at
 from tests.resources.conftest import Workbench, workbench
 
 ROWS = "event_id,event_time,user_id,feature,event_type\n"

@@ -9,13 +9,13 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from intelligence.errors import PlatformError
-from intelligence.foreign import harmless
-from resources.lake import Lake
-from resources.mlflow_store import client_of, make_store, store_uri
-from resources.runs import instance_for
-from resources.settings import settings
-from resources.state import state_at
+from intelligence.core.errors import PlatformError
+from intelligence.core.foreign import harmless
+from resources.config.settings import settings
+from resources.lake.door import Lake
+from resources.models.mlflow_store import client_of, make_store, store_uri
+from resources.processes.runs import instance_for
+from resources.state.store import state_at
 from resources.twins.store import TwinStore
 
 

@@ -12,12 +12,12 @@ import pytest
 
 from assets.definitions import definitions
 from assets.graph.runner import Outcome, _all_ran
-from intelligence.layers import DELIVERED
+from intelligence.catalog.layers import DELIVERED
 from intelligence.risk.tables import FEATURE_RISK
-from intelligence.telemetry.simulation import SimulationPlan, simulated_day
+from intelligence.simulation.stream import SimulationPlan, simulated_day
+from resources.config.settings import ROOT
 from resources.platform import Platform
 from resources.services.due import Step
-from resources.settings import ROOT
 from tests.platforms import platform_in
 
 pytestmark = pytest.mark.proof
@@ -91,8 +91,8 @@ def test_a_script_gets_the_rows_that_the_graph_wrote(both: tuple[Platform, Platf
         snapshot, rows = platform.panels.present_rows(FEATURE_RISK, days)
         program = (
             "import sys\nfrom datetime import date\nfrom pathlib import Path\n"
-            "from intelligence.risk.tables import FEATURE_RISK\nfrom intelligence.tables import Days\n"
-            "from resources.lake import Lake\nfrom resources.product_file import product_at\n"
+            "from intelligence.risk.tables import FEATURE_RISK\nfrom intelligence.core.tables import Days\n"
+            "from resources.lake.door import Lake\nfrom resources.intake.product_file import product_at\n"
             "from resources.services.panels import Panels\n"
             f"lake = Lake(catalog={platform.lake.catalog!r}, store={platform.lake.store!r}, timezone={platform.lake.timezone!r})\n"
             f"panels = Panels(product_at(Path({platform.product_file.path!r})), lake)\n"

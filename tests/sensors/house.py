@@ -15,8 +15,8 @@ from dagster._core.test_utils import create_run_for_test
 
 from assets.definitions import definitions
 from assets.graph.partitions import Calendar
-from intelligence.telemetry.simulation import SimulationPlan, simulated_day
-from resources.product_file import product_at
+from intelligence.simulation.stream import SimulationPlan, simulated_day
+from resources.intake.product_file import product_at
 from tests.platforms import platform_in
 
 FIRST = date(2026, 5, 4)

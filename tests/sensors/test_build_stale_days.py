@@ -11,8 +11,8 @@ from dagster._core.test_utils import create_run_for_test
 
 from assets.graph.building import Graph
 from assets.graph.partitions import Calendar
-from intelligence.layers import TRAINED
-from resources.runs import STOPPED_TAG
+from intelligence.catalog.layers import TRAINED
+from resources.processes.runs import STOPPED_TAG
 from sensors.build_stale_days import build_stale_days
 from sensors.close_the_night import nightly_close
 from sensors.take_in_new_files import take_in_new_files

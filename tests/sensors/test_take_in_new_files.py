@@ -7,8 +7,8 @@ import dagster as dg
 import polars as pl
 import pytest
 
-from intelligence.layers import DELIVERED
-from resources import settling
+from intelligence.catalog.layers import DELIVERED
+from resources.intake import settling
 from sensors.take_in_new_files import take_in_new_files
 from tests.sensors.house import House
 

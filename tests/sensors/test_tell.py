@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from intelligence.drift.pages import page_name
-from resources.runs import STOPPED_TAG
+from resources.processes.runs import STOPPED_TAG
 from resources.twins.recorded import recorded_messages
 from sensors.tell import tell_of_drift, tell_of_failed_runs
 from tests.sensors.verdicts import BEGIN, MODEL, Watched

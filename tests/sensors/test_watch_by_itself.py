@@ -6,12 +6,12 @@ from pathlib import Path
 import dagster as dg
 
 from assets.graph.tables import key_of
+from intelligence.catalog.layers import ACT, WATCH
+from intelligence.core.tables import Table
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
-from intelligence.layers import ACT, WATCH
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
-from intelligence.tables import Table
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
 from intelligence.warehouse.tables import TABLES as WAREHOUSE
 from tests.sensors.house import FIRST, House

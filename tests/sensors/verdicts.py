@@ -4,9 +4,9 @@ from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
+from intelligence.core.tables import Days
 from intelligence.drift.tables import MODEL_WATCH
-from intelligence.tables import Days
-from resources.lake import Lake
+from resources.lake.door import Lake
 from tests.assets.test_models import LAST, Installation
 from tests.sensors.house import House
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import polars as pl
 
-from intelligence.telemetry.simulation import SimulationPlan, simulated_day
+from intelligence.simulation.stream import SimulationPlan, simulated_day
 
 
 def made(target: Path) -> None:

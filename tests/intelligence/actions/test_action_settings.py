@@ -2,8 +2,8 @@
 
 import pytest
 
-from intelligence.errors import ProductFileError
-from intelligence.product import product_from
+from intelligence.catalog.product import product_from
+from intelligence.core.errors import ProductFileError
 
 GOOD = "name: D\nsources: [{name: s, files: a.csv}]\n"
 

@@ -20,7 +20,7 @@ from intelligence.actions.flags import (
     restored_document,
     version_of,
 )
-from intelligence.errors import ActionError
+from intelligence.core.errors import ActionError
 
 USERS = [f"user-{number}" for number in range(300)]
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from intelligence.actions.action import key_of
 from intelligence.actions.backoff import Backoff
 from intelligence.actions.states import PERMITTED, ActionState, demand_permitted
-from intelligence.errors import ActionError
+from intelligence.core.errors import ActionError
 
 
 @given(st.integers(1, 10_000), st.floats(0, 1), st.none() | st.floats(0, 1e6))

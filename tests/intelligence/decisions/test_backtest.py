@@ -6,9 +6,9 @@ from typing import Any
 
 import polars as pl
 
+from intelligence.core.truths import PlantedTruth
 from intelligence.decisions.backtest import backtest, decided_day_by_day
 from intelligence.decisions.evidence import Sources
-from intelligence.telemetry.planted_truths import PlantedTruth
 from tests.intelligence.decisions.day_of_evidence import DAY, back, sources
 from tests.intelligence.decisions.facts_of_a_day import AUTO
 

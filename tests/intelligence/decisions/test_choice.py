@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from intelligence.decisions.autonomy import ACTIVE, LEVELS
 from intelligence.decisions.choice import Choice, choice
 from intelligence.decisions.facts import FeatureFacts
-from intelligence.decisions.ladder import ACTIVE, LEVELS
 from intelligence.decisions.rules import FEATURE_RULES
 from intelligence.decisions.settings import Decisions
 from tests.intelligence.decisions.facts_of_a_day import (

@@ -8,15 +8,15 @@ from typing import Any, Final
 import polars as pl
 import pytest
 
+from intelligence.core.sql import sql
+from intelligence.core.tables import Days
+from intelligence.decisions.autonomy import TOUCHING
 from intelligence.decisions.evidence import Sources, evidence
-from intelligence.decisions.ladder import TOUCHING
 from intelligence.decisions.record import decided
 from intelligence.decisions.settings import Decisions
 from intelligence.metrics.health import feature_health
 from intelligence.metrics.settings import Health
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH
-from intelligence.sql import sql
-from intelligence.tables import Days
 from intelligence.warehouse.tables import DIM_USERS, FACT_SESSIONS, FACT_VISIT_EVENTS
 from tests.intelligence.decisions.day_of_evidence import DAY, back, described, health, known_harmed, sources
 from tests.intelligence.decisions.facts_of_a_day import AUTO, BROKEN_BY_A_RELEASE

@@ -6,14 +6,14 @@ from typing import Any
 import polars as pl
 import pytest
 
+from intelligence.core.sql import sql
+from intelligence.core.tables import Days
 from intelligence.decisions.evidence import Sources, evidence
 from intelligence.decisions.record import decided
 from intelligence.decisions.settings import Decisions
 from intelligence.metrics.health import feature_health
 from intelligence.metrics.settings import Health
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH
-from intelligence.sql import sql
-from intelligence.tables import Days
 from intelligence.warehouse.tables import DIM_USERS, FACT_SESSIONS, FACT_VISIT_EVENTS
 from tests.intelligence.hand_made_lake import NOON, Warehouse, day, event
 

@@ -12,9 +12,9 @@ from polars.testing import assert_frame_equal
 
 from intelligence.decisions.facts import FeatureFacts
 from intelligence.decisions.record import EvidenceError, decided, replayed
+from intelligence.decisions.requested import actions_wanted, changed, previous_actions
 from intelligence.decisions.settings import Decisions
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.decisions.wanted import actions_wanted, changed, previous_actions
 from tests.intelligence.decisions.facts_of_a_day import AUTO, BROKEN_BY_A_RELEASE, CASES, DAY, frame
 
 MANY = tuple(replace(CASES[number % len(CASES)], feature=f"feature_{number:02}") for number in range(24))

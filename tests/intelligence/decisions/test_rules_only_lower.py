@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from intelligence.decisions.autonomy import ACTIVE, LEVELS, STRENGTH, TOUCHING, autonomy
 from intelligence.decisions.choice import Choice, choice
 from intelligence.decisions.facts import FeatureFacts
-from intelligence.decisions.ladder import ACTIVE, LEVELS, STRENGTH, TOUCHING, autonomy
 from intelligence.decisions.limits import touched_share, within_limits
 from intelligence.decisions.rules import FEATURE_RULES
 from intelligence.decisions.settings import Decisions

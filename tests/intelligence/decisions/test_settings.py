@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intelligence.decisions.ladder import ACTIVE
+from intelligence.catalog.product import product_from
+from intelligence.core.errors import ProductFileError
+from intelligence.decisions.autonomy import ACTIVE
 from intelligence.decisions.settings import Decisions, QuietHours
-from intelligence.errors import ProductFileError
-from intelligence.product import product_from
 
 GOOD = "name: Demo\nsources: [{name: app, files: x}]\n"
 

@@ -8,9 +8,9 @@ import duckdb
 import polars as pl
 import pytest
 
+from intelligence.core.tables import Days, schema_contradictions, standard_claims
 from intelligence.decisions.record import decided
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.tables import Days, schema_contradictions, standard_claims
 from tests.intelligence.decisions.facts_of_a_day import AUTO, CASES, DAY, frame
 
 DAYS = Days(DAY, DAY + timedelta(days=1))

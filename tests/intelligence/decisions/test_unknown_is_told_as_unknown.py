@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from intelligence.decisions.autonomy import TOUCHING
 from intelligence.decisions.choice import choice
 from intelligence.decisions.facts import FeatureFacts
-from intelligence.decisions.ladder import TOUCHING
 from intelligence.decisions.record import decided, rules_in_words
 from intelligence.decisions.rules import FEATURE_RULES, broken, decisive
 from intelligence.decisions.settings import Decisions

@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from intelligence.core.errors import NotEnoughEvidence
 from intelligence.drift.baseline import (
     EXPECTATION,
     LEAST_DAYS,
@@ -20,7 +21,6 @@ from intelligence.drift.baseline import (
     with_scores,
 )
 from intelligence.drift.history import history
-from intelligence.errors import NotEnoughEvidence
 from intelligence.risk.model import RiskModel
 from tests.intelligence.drift.panels import FIRST, calm, linear_model
 

@@ -6,11 +6,11 @@ from datetime import date, timedelta
 
 import polars as pl
 
+from intelligence.core.tables import Days
 from intelligence.metrics.health import WINDOW_DAYS, feature_health
 from intelligence.metrics.settings import Health
 from intelligence.metrics.spread import OBJECTIVES, spread_columns
 from intelligence.metrics.tables import FEATURE_HEALTH
-from intelligence.tables import Days
 from intelligence.warehouse.settings import Promises
 from tests.spread_of_users import alike
 

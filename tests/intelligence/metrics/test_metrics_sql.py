@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from intelligence.core.tables import Days
 from intelligence.metrics.spread import OBJECTIVES
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY, USER_DAY
-from intelligence.tables import Days
 from intelligence.warehouse.tables import FACT_EVENTS, FACT_SESSIONS, FACT_VISIT_EVENTS
 from tests.intelligence.hand_made_lake import (
     CONVERSIONS,

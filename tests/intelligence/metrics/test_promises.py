@@ -6,8 +6,8 @@ from typing import Any
 import polars as pl
 import pytest
 
+from intelligence.catalog.product import Product, product_from
 from intelligence.metrics.promises import promises_beside_history, proposal, rounded_up, warnings
-from intelligence.product import Product, product_from
 
 DAY = date(2026, 5, 4)
 BASE = "name: Shop\nsources: [{name: app, files: x}]\n"

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from intelligence.core.tables import Days
 from intelligence.metrics.burn import share_lower_bounds, wilson_lower_bounds
 from intelligence.metrics.health import feature_health
 from intelligence.metrics.settings import Health
 from intelligence.metrics.spread import OBJECTIVES, Floats, Spread
-from intelligence.tables import Days
 from tests.intelligence.metrics.health_cases import NO_ROWS, RULES, Case, Used, day
 from tests.spread_of_users import of_users
 

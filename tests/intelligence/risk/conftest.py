@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from intelligence.risk.question import Question
+from intelligence.risk.task import Question
 from intelligence.risk.training import Rules, Training, trained
 
 QUESTION = Question(

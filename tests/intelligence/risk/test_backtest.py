@@ -6,8 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from intelligence.core.truths import PlantedTruth
 from intelligence.risk.backtest import backtest, caught_decays
-from intelligence.telemetry.planted_truths import PlantedTruth
 
 FIRST = date(2026, 5, 4)
 

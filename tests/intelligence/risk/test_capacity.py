@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from intelligence.risk.backtest import backtest
 from intelligence.risk.capacity import capacity_in_words, fewest_rows, flagged_at_capacity, stretches
 from intelligence.risk.evaluation import Sample, lead_time, measures, random_lead_time
-from intelligence.risk.question import Question
+from intelligence.risk.task import Question
 from intelligence.risk.training import Rules, Training, trained
 
 RNG = np.random.default_rng(24)

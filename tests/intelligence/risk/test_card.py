@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 from PIL import Image
 
+from intelligence.risk.candidates import RIVALS, logistic_regression
 from intelligence.risk.card import SHOWN, card, comparison, measured, report, standings, summary
 from intelligence.risk.evaluation import Estimate
 from intelligence.risk.pictures import contributions_picture, folds_picture, training_picture
-from intelligence.risk.question import Question
-from intelligence.risk.rivals import RIVALS, logistic_regression
+from intelligence.risk.task import Question
 from intelligence.risk.training import Rules, Training, trained
 
 HEADINGS = (

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from intelligence.core.tables import Days
 from intelligence.metrics.health import STATES
 from intelligence.risk.feature_panel import LOOKBACK_DAYS, feature_panel
 from intelligence.risk.predictors import FEATURE_PREDICTORS, names_of
-from intelligence.tables import Days
 
 START = date(2026, 1, 5)
 PREDICTORS = names_of(FEATURE_PREDICTORS)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from intelligence.errors import NotEnoughEvidence
+from intelligence.core.errors import NotEnoughEvidence
 from intelligence.risk.folds import rolling_origin
 
 

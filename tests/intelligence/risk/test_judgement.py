@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from intelligence.risk.candidates import logistic_regression
 from intelligence.risk.judgement import judged_challenger, verdict_row
 from intelligence.risk.model import Platt
-from intelligence.risk.rivals import logistic_regression
+from intelligence.risk.model_specs import Subject, feature_subject
 from intelligence.risk.settings import Risk
-from intelligence.risk.subjects import Subject, feature_subject
 from intelligence.risk.tables import FEATURE_VERDICT
 
 START, LENGTH, UNITS = date(2026, 4, 1), 40, 60

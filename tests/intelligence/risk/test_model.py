@@ -8,9 +8,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from intelligence.errors import ModelError
+from intelligence.core.errors import ModelError
+from intelligence.risk.candidates import RIVALS
 from intelligence.risk.model import BOOSTER_FILE, MODEL_FILE, Platt, RiskModel, model_from
-from intelligence.risk.rivals import RIVALS
 from intelligence.risk.training import Training
 
 PREDICTORS = ("signal", "noise", "gappy")

@@ -82,7 +82,7 @@ def test_the_frame_keeps_its_rows_and_gains_scores_within_their_intervals(
 
 @pytest.mark.parametrize("linear", [True, False])
 def test_no_rows_give_an_empty_frame_of_the_same_shape(linear: bool, training: Training, panel: pl.DataFrame) -> None:
-    from intelligence.risk.rivals import boosted_trees
+    from intelligence.risk.candidates import boosted_trees
 
     rows = panel.drop_nulls("label").head(400)
     names = ("signal", "noise", "gappy")

@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
+from intelligence.risk.candidates import RIVALS
 from intelligence.risk.card import card, report, summary
 from intelligence.risk.evaluation import Sample, estimate
-from intelligence.risk.question import Question
-from intelligence.risk.rivals import RIVALS
 from intelligence.risk.selection import SIMPLEST_FIRST, Selection, selected
+from intelligence.risk.task import Question
 from intelligence.risk.training import Rules, Training, trained
 
 BOOSTED, FOREST, LINEAR = "xgboost", "random_forest", "logistic_regression"

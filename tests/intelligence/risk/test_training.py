@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from intelligence.risk.candidates import RIVALS
 from intelligence.risk.card import report
 from intelligence.risk.evaluation import Sample
 from intelligence.risk.gate import verdict
-from intelligence.risk.question import Question
-from intelligence.risk.rivals import RIVALS
+from intelligence.risk.task import Question
 from intelligence.risk.training import Rules, Training, trained, what_is_missing
 
 

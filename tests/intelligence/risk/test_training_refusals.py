@@ -5,8 +5,8 @@ from dataclasses import replace
 import polars as pl
 import pytest
 
-from intelligence.errors import NotEnoughEvidence, PanelError
-from intelligence.risk.question import Question
+from intelligence.core.errors import NotEnoughEvidence, PanelError
+from intelligence.risk.task import Question
 from intelligence.risk.training import Rules, trained, what_is_missing
 
 TRUE, FALSE = pl.lit(value=True), pl.lit(value=False)

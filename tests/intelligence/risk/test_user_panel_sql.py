@@ -9,8 +9,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from intelligence.core.sql import sql
 from intelligence.risk.predictors import USER_PREDICTORS, names_of
-from intelligence.sql import sql
 from intelligence.telemetry.local_time import in_zone
 
 START = date(2026, 1, 1)

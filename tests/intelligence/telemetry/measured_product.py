@@ -6,9 +6,9 @@ from datetime import date, timedelta
 import duckdb
 import polars as pl
 
-from intelligence.tables import Days
+from intelligence.core.tables import Days
+from intelligence.simulation.stream import SimulationPlan, simulated_day
 from intelligence.telemetry.measured import DayMeasured, measured_from
-from intelligence.telemetry.simulation import SimulationPlan, simulated_day
 
 PLAN = SimulationPlan(features=12, events_per_day=3_000, seed=9, planted=False)
 SOUND_DAYS = 21

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from intelligence.tables import Days
+from intelligence.core.tables import Days
 from intelligence.telemetry.day_quality import (
     HISTORY_DAYS,
     LEAST_TO_BE_STUCK,

@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from intelligence.drift.faults_told import telemetry_notices
+from intelligence.drift.reported_faults import telemetry_notices
+from intelligence.simulation.stream import SimulationPlan, simulated_day
 from intelligence.telemetry.doubts import SCHEMA, in_words, with_doubts
 from intelligence.telemetry.measured import DayMeasured
 from intelligence.telemetry.settings import AcceptedChange, Telemetry
-from intelligence.telemetry.simulation import SimulationPlan, simulated_day
 from intelligence.telemetry.tables import DAY_QUALITY
 from tests.intelligence.telemetry.measured_product import measured
 

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 import duckdb
 import pytest
 
-from intelligence.tables import Days
+from intelligence.core.tables import Days
 from intelligence.telemetry.local_time import (
     in_zone,
     known_zone,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from intelligence.errors import SourceFileError
+from intelligence.core.errors import SourceFileError
 from intelligence.telemetry.contract import CONTRACT, REQUIRED_COLUMNS, RULES, rules
 from intelligence.telemetry.mapping import (
     impossible_type,

@@ -7,11 +7,11 @@ from datetime import date, datetime, timedelta
 import polars as pl
 import pytest
 
+from intelligence.simulation.faults import CHANGES
+from intelligence.simulation.stream import SimulationPlan, simulated_day
 from intelligence.telemetry.measured import DayMeasured
 from intelligence.telemetry.measurement import measurement_faults
 from intelligence.telemetry.measurement_base import Fault
-from intelligence.telemetry.simulated_faults import CHANGES
-from intelligence.telemetry.simulation import SimulationPlan, simulated_day
 from tests.intelligence.telemetry.measured_product import LAST, day, measured, sound_days, used_again
 
 Change = Callable[[pl.DataFrame], pl.DataFrame]

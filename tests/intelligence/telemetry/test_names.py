@@ -7,8 +7,8 @@ import duckdb
 import polars as pl
 import pytest
 
-from intelligence.errors import ProductFileError
-from intelligence.product import product_from
+from intelligence.catalog.product import product_from
+from intelligence.core.errors import ProductFileError
 from intelligence.telemetry.lookalikes import lookalike_warnings, lookalikes
 from intelligence.telemetry.names import normalised_name, normalised_name_sql
 

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from intelligence.tables import Days
+from intelligence.core.tables import Days
 from intelligence.telemetry.day_quality import (
     MEASURED_COLUMNS,
     OPTIONAL_COLUMNS,

@@ -5,12 +5,12 @@ from datetime import timedelta
 
 import pytest
 
+from intelligence.catalog.product import product_from
+from intelligence.catalog.summary import LEFT_OUT
+from intelligence.interfaces.cli.terminal import left_out_parts, like_bots_parts
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, LIKE_A_BOT, USER_DAY
-from intelligence.product import product_from
-from intelligence.summary import LEFT_OUT
-from intelligence.terminal import left_out_parts, like_bots_parts
 from intelligence.warehouse.tables import DIM_USERS, FACT_EVENTS, FACT_SESSIONS, FACT_VISIT_EVENTS
-from resources.builds import Versions, build_rules
+from resources.lake.builds import Versions, build_rules
 from tests.intelligence.hand_made_lake import NOON, TWO_DAYS, Event, Warehouse, event
 
 USERS = ("bot", "bot-1", "bot-2", "robot", "Bot-3", "probe[1]", "probe1", "o'brien", "u*", "u1", "u2", "10%")

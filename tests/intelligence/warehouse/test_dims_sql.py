@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from intelligence.tables import Days, standard_claims
+from intelligence.core.tables import Days, standard_claims
 from intelligence.warehouse.settings import Promises
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_USERS
 from tests.intelligence.hand_made_lake import NOON, PRODUCT, TWO_DAYS, Warehouse, day, event, random_events

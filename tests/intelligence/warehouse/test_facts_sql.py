@@ -8,9 +8,9 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from intelligence.core.sql import sql
+from intelligence.core.tables import Days
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, USER_DAY
-from intelligence.sql import sql
-from intelligence.tables import Days
 from intelligence.warehouse.tables import DIM_RELEASES, DIM_USERS, FACT_EVENTS, FACT_SESSIONS, FACT_VISIT_EVENTS
 from tests.intelligence.hand_made_lake import (
     NOON,

@@ -10,21 +10,21 @@ import pytest
 from pydantic import SecretStr
 
 from intelligence.actions.action import Action, Kind
-from resources.deliverer import DeliveryReport, delivered
-from resources.flag_file import FlagFile
-from resources.flag_record import FlagRecord
-from resources.outbox import Outbox, utc_now
-from resources.state import state_at
-from resources.targets.flags import Flags
+from intelligence.actions.target import Target
+from resources.flags.file import FlagFile
+from resources.flags.record import FlagRecord
+from resources.flags.target import Flags
+from resources.outbox.deliverer import DeliveryReport, delivered
+from resources.outbox.door import Outbox, utc_now
+from resources.processes.front.twins import twins_served
+from resources.state.store import state_at
 from resources.targets.http import OverHttp
 from resources.targets.jira import Jira
 from resources.targets.pagerduty import PagerDuty
 from resources.targets.slack import Slack
 from resources.targets.slack_calls import SlackOverHttp
-from resources.targets.target import Target
 from resources.targets.webhook import Webhook
 from resources.twins.faults import Misbehaviours
-from resources.twins.server import twins_served
 from resources.twins.store import Record, TwinStore
 from resources.twins.wire import TwinKeys
 

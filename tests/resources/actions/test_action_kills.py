@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from intelligence.actions.flags import exposure, version_of
-from resources.deliverer import delivered
-from resources.faults import ACTION_FAULT_POINTS
-from resources.flag_file import FlagFile
-from resources.settings import ROOT
-from resources.twins.server import twins_served
+from resources.config.faults import ACTION_FAULT_POINTS
+from resources.config.settings import ROOT
+from resources.flags.file import FlagFile
+from resources.outbox.deliverer import delivered
+from resources.processes.front.twins import twins_served
 from resources.twins.store import TwinStore
 from tests.programs.deliver_actions import CHAIN, FLAG, actions_of, outbox_in, targets_in
 

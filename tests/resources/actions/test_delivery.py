@@ -9,12 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from intelligence.actions.action import Kind
-from intelligence.errors import ActionError, StateError
-from resources.deliverer import delivered
-from resources.outbox import Outbox
-from resources.state import State
-from resources.state_tables import LEASES, OUTBOX_EVENTS, PAUSES
-from resources.targets.target import Receipt
+from intelligence.actions.target import Receipt
+from intelligence.core.errors import ActionError, StateError
+from resources.outbox.deliverer import delivered
+from resources.outbox.door import Outbox
+from resources.state.store import State
+from resources.state.tables import LEASES, OUTBOX_EVENTS, PAUSES
 from resources.twins.faults import Fault
 from resources.twins.pagerduty import incidents
 from tests.resources.actions.conftest import Desk, action

@@ -10,7 +10,7 @@ from openfeature.evaluation_context import EvaluationContext
 
 from intelligence.actions.action import Action, Kind
 from intelligence.actions.flags import exposure
-from resources.flag_provider import FlagFileProvider, flag_client
+from resources.flags.provider import FlagFileProvider, flag_client
 from tests.resources.actions.conftest import Desk, action
 
 FLAG = "tutor-answer"

@@ -12,11 +12,11 @@ from intelligence.actions.action import Action, Kind
 from intelligence.actions.flags import first_document
 from intelligence.actions.lost_flags import loss
 from intelligence.actions.settings import Actions
-from intelligence.errors import ActionError
-from resources.deliverer import DeliveryReport, delivered
-from resources.outbox import Outbox
-from resources.targets.connected import flags_of
-from resources.targets.flags import Flags
+from intelligence.core.errors import ActionError
+from resources.flags.target import Flags
+from resources.messages.connected import flags_of
+from resources.outbox.deliverer import DeliveryReport, delivered
+from resources.outbox.door import Outbox
 from tests.resources.actions.conftest import action
 
 KEYS = ["checkout", "search", "quiz"]

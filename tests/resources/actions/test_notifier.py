@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from intelligence.actions.settings import Actions
-from resources.notifier import Notifier
-from resources.outbox import Outbox
-from resources.settings import ActionSecrets
+from resources.config.settings import ActionSecrets
+from resources.messages.notifier import Notifier
+from resources.outbox.door import Outbox
 from resources.twins.recorded import recorded_messages
 
 

@@ -15,19 +15,20 @@ from pydantic import SecretStr
 
 from intelligence.actions.action import Action
 from intelligence.actions.settings import Actions
-from resources.deliverer import delivered
-from resources.settings import ActionSecrets, action_secrets
-from resources.targets.connected import connected_targets
+from intelligence.actions.signature import signature
+from intelligence.actions.target import Refused, Unknown
+from resources.config.settings import ActionSecrets, action_secrets
+from resources.messages.connected import connected_targets
+from resources.outbox.deliverer import delivered
+from resources.processes.front.twins import twins_served
 from resources.targets.http import OverHttp
 from resources.targets.jira import Jira
 from resources.targets.pagerduty import PagerDuty
 from resources.targets.slack import Slack
 from resources.targets.slack_calls import SlackOverHttp
-from resources.targets.target import Refused, Unknown
-from resources.targets.webhook import Webhook, signature
+from resources.targets.webhook import Webhook
 from resources.twins.faults import Fault
 from resources.twins.recorded import recorded_messages
-from resources.twins.server import twins_served
 from resources.twins.wire import TwinKeys
 from tests.resources.actions.conftest import KEYS, Desk, action
 

@@ -1,0 +1,44 @@
+"""All tables and views of the lake, layer by layer in the order in which data flows."""
+
+from typing import Final
+
+from intelligence.actions.tables import ACTION_LOG, OUTCOMES
+from intelligence.actions.tables import TABLES as ACTIONS
+from intelligence.core.sql import sql
+from intelligence.core.tables import Table
+from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.decisions.tables import TABLES as DECISIONS
+from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
+from intelligence.drift.tables import TABLES as DRIFT
+from intelligence.metrics.tables import TABLES as METRICS
+from intelligence.risk.tables import (
+    FEATURE_RISK,
+    FEATURE_TRAINING,
+    FEATURE_VERDICT,
+    USER_CHURN,
+    USER_TRAINING,
+    USER_VERDICT,
+)
+from intelligence.risk.tables import TABLES as RISK
+from intelligence.telemetry.tables import ALIASES, BATCHES, EVENTS, RAW_EVENTS, REJECTED_EVENTS, WITHDRAWN_ROWS
+from intelligence.telemetry.tables import TABLES as TELEMETRY
+from intelligence.warehouse.tables import FACT_EVENTS
+from intelligence.warehouse.tables import TABLES as WAREHOUSE
+
+TABLES: Final[tuple[Table, ...]] = (*TELEMETRY, *WAREHOUSE, *METRICS, *RISK, *DRIFT, *DECISIONS, *ACTIONS)
+VIEWS: Final = {EVENTS.path: sql("telemetry/events.sql"), FACT_EVENTS.path: sql("warehouse/fact_events.sql")}
+
+# What is filled when files are taken in, when a model is trained, when the newest day is scored by the champion, and when
+# it is held against the champion's training; all else is built day by day from telemetry.
+DELIVERED: Final = (RAW_EVENTS, REJECTED_EVENTS, BATCHES, WITHDRAWN_ROWS, ALIASES)
+TRAINED: Final = {FEATURE_RISK: (FEATURE_TRAINING, FEATURE_VERDICT), USER_CHURN: (USER_TRAINING, USER_VERDICT)}
+SCORED: Final = tuple(TRAINED)
+WATCHED: Final = {FEATURE_RISK: FEATURE_DRIFT, USER_CHURN: USER_DRIFT}
+WATCH: Final = (BASELINE_STATS, *WATCHED.values(), MODEL_WATCH, DRIFT_PAGES)
+ACT: Final = (FEATURE_DECISIONS, ACTION_LOG, OUTCOMES)
+_WHOLE: Final = (BASELINE_STATS, DRIFT_PAGES, ACTION_LOG, OUTCOMES)
+_NOT_DAILY: Final = (*DELIVERED, *(table for pair in TRAINED.values() for table in pair), *_WHOLE)
+# What was decided stays as it was decided, whatever becomes of its day.
+DECISIONS_MADE: Final = DECISIONS
+DAILY_TABLES: Final = tuple(table for table in TABLES if table not in _NOT_DAILY)
+NEWEST_DAY_TABLES: Final = tuple(table for table in DAILY_TABLES if table.newest_day_only)

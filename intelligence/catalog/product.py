@@ -1,0 +1,357 @@
+"""`product.yaml` as typed, frozen values: sources, features with their promises, and the rules of the house."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from intelligence.actions.settings import Actions
+from intelligence.catalog.mistakes import in_plain_words, nearest, told_once
+from intelligence.core.errors import PlatformError, ProductFileError
+from intelligence.core.sections import Section
+from intelligence.core.yaml_text import settings_in
+from intelligence.decisions.settings import ActionKind, Decisions, Doubt, Entities, Limits, Signs
+from intelligence.drift.settings import Drift
+from intelligence.metrics.settings import Health
+from intelligence.risk.settings import Risk
+from intelligence.simulation.planned_changes import PlannedDrift, PlannedFault
+from intelligence.telemetry.contract import CONTRACT, PAIR, EventField
+from intelligence.telemetry.local_time import UTC_NAME, known_zone
+from intelligence.telemetry.names import NOBODY, Naming, normalised_name
+from intelligence.telemetry.settings import AcceptedChange, Telemetry
+from intelligence.telemetry.values import PLAIN_NUMERALS, UNKNOWN_WORDS, Numerals
+from intelligence.warehouse.settings import Promises
+
+if TYPE_CHECKING:
+    from intelligence.simulation.plan import SimulationPlan
+
+
+class Simulate(Section):
+    """How large a product to simulate, and from which seed."""
+
+    features: int = Field(120, ge=1, le=5_000)
+    days: int = Field(90, ge=1, le=3_650)
+    events_per_day: int = Field(50_000, ge=100)
+    seed: int = 7
+    first_day: date = date(2026, 5, 4)
+    planted: bool = True
+    drift: PlannedDrift | None = None
+    fault: PlannedFault | None = None
+
+    @model_validator(mode="after")
+    def _can_be_simulated(self) -> "Simulate":
+        try:
+            self.plan()
+        except PlatformError as error:
+            raise ValueError(f"cannot be: `{error.culprit}` {error.problem} {error.hint.rstrip('.')}") from error
+        return self
+
+    def plan(self) -> "SimulationPlan":
+        """Return the same as the simulator's plan."""
+        from intelligence.simulation.plan import SimulationPlan
+
+        return SimulationPlan(**dict(self))
+
+
+class FileSource(Section):
+    """Files of one kind: their globs, and a mapping from their columns to `fields`."""
+
+    fields: ClassVar[tuple[EventField, ...]]
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    files: tuple[str, ...] = ()
+    mapping: Mapping[str, str] = Field(default_factory=dict)
+    delimiter: str = Field(",", min_length=1, max_length=1)
+    null_values: tuple[str, ...] = ("",)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns that may be mapped."""
+        return tuple(field.name for field in self.fields)
+
+    @property
+    def numerals(self) -> Numerals:
+        """Return how its text writes numbers."""
+        return PLAIN_NUMERALS
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_glob_is_a_list_of_one(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("files"), str):
+            return {**data, "files": [data["files"]]}
+        return data
+
+    @model_validator(mode="after")
+    def _maps_to_its_columns(self) -> Self:
+        for column in self.mapping if self.files else ():
+            if column not in self.columns:
+                raise ValueError(f"maps to `{column}`, which is no contract column{nearest(column, self.columns)}")
+        return self
+
+
+class AliasSource(FileSource):
+    """Files of pairs that say who is who: an alias, and the user that it is."""
+
+    fields: ClassVar[tuple[EventField, ...]] = PAIR
+
+    name: str = Field("aliases", pattern=r"^[a-z][a-z0-9_]*$")
+    files: tuple[str, ...] = Field(min_length=1)
+
+
+class Source(FileSource):
+    """One stream of events: file globs with a mapping from their columns to the contract, or the simulator."""
+
+    fields: ClassVar[tuple[EventField, ...]] = CONTRACT
+
+    simulate: Simulate | None = None
+    timezone: str | None = None
+    ids_with: str | None = None
+    replaces: bool = False
+    decimal: Literal[".", ","] = "."
+    thousands: str = Field("", max_length=1)
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_time_zone(cls, name: str | None) -> str | None:
+        return name if name is None else known_zone(name)
+
+    @property
+    def numerals(self) -> Numerals:
+        """Return how the source's text writes numbers."""
+        return Numerals(self.decimal, self.thousands)
+
+    @model_validator(mode="after")
+    def _signs_of_numbers_differ(self) -> "Source":
+        if self.thousands and (self.thousands == self.decimal or self.thousands in "0123456789+-eE"):
+            raise ValueError(
+                f"writes `{self.thousands}` between thousands and `{self.decimal}` before decimals;"
+                " `thousands` is another sign, such as `.`, `,`, `'` or a blank"
+            )
+        return self
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_not_left_empty(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "simulate" in data and data["simulate"] is None and not data.get("files"):
+            raise ValueError("has an empty `simulate`: write `simulate: {}` for the default size, or `files`")
+        return data
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> "Source":
+        if bool(self.files) == bool(self.simulate):
+            raise ValueError("needs either `files` or `simulate`, and not both")
+        return self
+
+
+class Names(Section):
+    """How names in events are written down, and which words name nothing."""
+
+    case: Literal["keep", "fold"] = "keep"
+    placeholders: tuple[str, ...] = UNKNOWN_WORDS
+    nobody: tuple[str, ...] = NOBODY
+
+    @property
+    def naming(self) -> Naming:
+        """Return the same as the rules of names."""
+        return Naming(self.case == "fold", self.placeholders, self.nobody)
+
+
+class Product(Section):
+    """A product: the whole of `product.yaml`."""
+
+    name: str = Field(min_length=1)
+    owner: str = Field("team:product-intelligence", pattern=r"^(team:[\w-]+|[^@\s]+@[^@\s]+)$")
+    timezone: str = "UTC"
+    start: date | None = None
+    end: date | None = None
+    session_gap_minutes: int = Field(30, ge=1)
+    bots: tuple[str, ...] = ()
+    conversion_events: tuple[str, ...] = ("complete", "subscribe")
+    max_lag_hours: float | None = Field(None, gt=0)
+    keep_runs_days: int = Field(30, ge=1)
+    sources: tuple[Source, ...] = Field(min_length=1)
+    aliases: tuple[AliasSource, ...] = ()
+    feature_defaults: Promises = Promises()
+    features: Mapping[str, Promises] = Field(default_factory=dict)
+    names: Names = Names()
+    telemetry: Telemetry = Telemetry()
+    health: Health = Health()
+    risk: Risk = Risk()
+    drift: Drift = Drift()
+    actions: Actions = Actions()
+    decisions: Decisions = Decisions()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _features_inherit_the_defaults(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or not isinstance(data.get("features"), dict):
+            return data
+        defaults = data.get("feature_defaults") or {}
+        if not isinstance(defaults, dict):
+            return data
+        features = {
+            name: {**defaults, **(own or {})} if isinstance(own, dict | None) else own
+            for name, own in data["features"].items()
+        }
+        return {**data, "features": features}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _names_are_written_as_in_events(cls, data: Any) -> Any:
+        """Write the names of features and kinds of events as `names` writes those of events."""
+        if not isinstance(data, dict):
+            return data
+        section = data.get("names")
+        fold = isinstance(section, dict) and section.get("case") == "fold"
+        found = dict(data)
+        features, kinds = data.get("features"), data.get("conversion_events")
+        if isinstance(features, dict) and all(isinstance(name, str) for name in features):
+            written = {name: normalised_name(name, fold=fold) for name in features}
+            twice = sorted(name for name, alike in written.items() if list(written.values()).count(alike) > 1)
+            if twice:
+                raise ValueError(f"has features that are the same one when written down: {', '.join(map(repr, twice))}")
+            found["features"] = {written[name]: promises for name, promises in features.items()}
+        if isinstance(kinds, list | tuple) and all(isinstance(kind, str) for kind in kinds):
+            found["conversion_events"] = tuple(normalised_name(kind, fold=fold) for kind in kinds)
+        return found
+
+    @model_validator(mode="after")
+    def _ends_after_it_starts(self) -> "Product":
+        if self.start and self.end and self.end < self.start:
+            raise ValueError(f"ends on {self.end}, before it starts on {self.start}")
+        return self
+
+    @field_validator("start", "end")
+    @classmethod
+    def _has_a_day_after_it(cls, day: date | None) -> date | None:
+        if day == date.max:
+            raise ValueError(f"is {day}, the last day that a calendar has: write an earlier one, or leave it out")
+        return day
+
+    @model_validator(mode="after")
+    def _source_names_differ(self) -> "Product":
+        names = [source.name for source in self.all_sources]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"names the source {', '.join(repeated)} more than once")
+        return self
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_time_zone(cls, name: str) -> str:
+        return known_zone(name)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _aliases_of_one_source_are_a_list_of_one(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("aliases"), dict):
+            return {**data, "aliases": [data["aliases"]]}
+        return data
+
+    @property
+    def all_sources(self) -> tuple[FileSource, ...]:
+        """Return all that deliver: those of aliases first, so that a file which also a wide glob of events matches is theirs."""
+        return (*self.aliases, *self.sources)
+
+    def clock_of(self, source: FileSource) -> str:
+        """Return the time zone of the source's times without one: its own, or UTC; a simulator lives by the product's."""
+        if not isinstance(source, Source):
+            return UTC_NAME
+        return source.timezone or (self.timezone if source.simulate else UTC_NAME)
+
+    @model_validator(mode="after")
+    def _ids_are_shared_with_sources(self) -> "Product":
+        names = [source.name for source in self.sources]
+        for source in self.sources:
+            if source.ids_with is not None and (source.ids_with not in names or source.ids_with == source.name):
+                others = [name for name in names if name != source.name]
+                raise ValueError(
+                    f"shares the ids of `{source.name}` with `{source.ids_with}`, which is no other"
+                    f" source{nearest(source.ids_with, others)}"
+                )
+        return self
+
+    def sources_of_one_id(self, name: str) -> tuple[str, ...]:
+        """Return the sources in which an id of this one means the same event: itself, and all that `ids_with` links to it."""
+        linked = {name}
+        while True:
+            links = {s.name for s in self.sources if s.ids_with in linked}
+            links |= {s.ids_with for s in self.sources if s.name in linked and s.ids_with}
+            if links <= linked:
+                return tuple(sorted(linked))
+            linked |= links
+
+    def flag_of(self, feature: str) -> str | None:
+        """Return the key of the feature's flag; None where it has none."""
+        return self.features.get(feature, self.feature_defaults).flag_of(feature)
+
+    def is_simulated(self) -> bool:
+        """Return whether every source is a simulator, so that a day happens when it is made, whatever its date."""
+        return all(source.simulate for source in self.sources)
+
+    def first_declared_day(self) -> date | None:
+        """Return the day on which the data begins, where `start` or a simulator says so."""
+        simulated = [source.simulate.first_day for source in self.sources if source.simulate]
+        return self.start or (min(simulated) if len(simulated) == len(self.sources) else None)
+
+    def last_declared_day(self) -> date | None:
+        """Return the day on which the data ends, where `end` or a simulator says so; None while it goes on."""
+        simulated = [
+            each.first_day + timedelta(days=each.days - 1) for each in (s.simulate for s in self.sources) if each
+        ]
+        return self.end or (max(simulated) if len(simulated) == len(self.sources) else None)
+
+
+SECTIONS: Final = tuple(Product.model_fields)
+
+
+def product_from(text: str, *, origin: str = "product.yaml") -> Product:
+    """Return the product that the YAML `text` describes.
+
+    Raises ProductFileError with every mistake in plain words; `origin` names the file in it.
+
+    >>> product_from("name: Demo\\nsources: [{name: app, simulate: {}}]").sources[0].simulate.features
+    120
+    """
+    try:
+        return Product.model_validate(settings_in(text, origin=origin))
+    except ValidationError as error:
+        mistakes = "; ".join(in_plain_words(item, _settings_beside(item["loc"])) for item in told_once(error.errors()))
+        raise ProductFileError(
+            origin, f"{mistakes}.", hint="Mend these settings; `intelligence check` tells when all is well."
+        ) from None
+
+
+def _settings_beside(location: Sequence[object]) -> Sequence[str]:
+    if len(location) == 1:
+        return SECTIONS
+    return (
+        *Source.model_fields,
+        *Promises.model_fields,
+        *Simulate.model_fields,
+        *PlannedDrift.model_fields,
+        *PlannedFault.model_fields,
+        *Names.model_fields,
+        *Telemetry.model_fields,
+        *AcceptedChange.model_fields,
+        *Health.model_fields,
+        *Risk.model_fields,
+        *Drift.model_fields,
+        *Actions.model_fields,
+        *(name for section in (Decisions, ActionKind, Limits, Doubt, Signs, Entities) for name in section.model_fields),
+    )
+
+
+def with_simulated_days(product: Product, days: int) -> Product:
+    """Return the product with every simulator delivering `days` days; raises PlatformError where it cannot."""
+    sources = tuple(
+        source.model_copy(update={"simulate": source.simulate.model_copy(update={"days": days})})
+        if source.simulate
+        else source
+        for source in product.sources
+    )
+    for source in sources:
+        if source.simulate:
+            source.simulate.plan()
+    return product.model_copy(update={"sources": sources})

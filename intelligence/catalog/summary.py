@@ -1,0 +1,269 @@
+"""What a person wants to know at the end of a run: counts, features in trouble, faulty days, planted against found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import polars as pl
+
+from intelligence.catalog.product import Product
+from intelligence.core.sql import sql
+from intelligence.metrics.tables import LIKE_A_BOT
+from intelligence.simulation.stream import PlantedTruth, planted_truths
+from intelligence.telemetry.day_quality import OPTIONAL_COLUMNS
+from intelligence.telemetry.gaps import (
+    DELIVERED_SOURCES,
+    EVENT_TYPES,
+    REJECTED_FEATURES,
+    SEEN_FEATURES,
+    Gap,
+    empty_columns,
+    gaps,
+)
+
+if TYPE_CHECKING:
+    from intelligence.decisions.backtest import PolicyBacktest
+    from intelligence.risk.backtest import BacktestLine, CaughtDecay
+
+RISKS_SHOWN: Final = 10
+WORST_SHOWN: Final = 12
+
+TOTALS: Final = sql("catalog/summary/totals.sql")
+
+CONFLICTS: Final = sql("catalog/summary/conflicts.sql")
+
+LAST_DAY: Final = "SELECT max(event_date) AS day, min(event_date) AS first_day FROM metrics.feature_health"
+
+IN_TROUBLE: Final = sql("catalog/summary/in_trouble.sql")
+
+EVIDENCE: Final = sql("catalog/summary/evidence.sql")
+
+WORST_FEATURE_DAYS: Final = sql("catalog/summary/worst_feature_days.sql")
+
+LEFT_OUT: Final = sql("catalog/summary/left_out.sql")
+
+FAULTY_DAYS: Final = sql("catalog/summary/faulty_days.sql")
+
+WAITING: Final = sql("catalog/summary/waiting.sql")
+
+DEGRADED_DAYS: Final = sql("catalog/summary/degraded_days.sql")
+
+
+TOP_RISKS: Final = sql("catalog/summary/top_risks.sql")
+
+LEAVING: Final = sql("catalog/summary/leaving.sql")
+
+RISK_VERDICT: Final = (
+    "SELECT decision, reason FROM risk.feature_verdict ORDER BY as_of DESC, lake_snapshot DESC LIMIT 1"
+)
+
+
+NEWEST_DECISIONS: Final = sql("catalog/summary/newest_decisions.sql")
+
+# The newest day beside the same weekday of the four weeks before it.
+PULSE: Final = sql("catalog/summary/pulse.sql")
+
+FILLED: Final = "SELECT filled FROM telemetry.day_quality WHERE events > 0"
+
+NEWEST_ACTIONS: Final = sql("catalog/summary/newest_actions.sql")
+
+
+@dataclass(frozen=True, slots=True)
+class FoundTruth:
+    """A planted truth beside what the platform saw: `found_on` is the first day it showed, None if it never did."""
+
+    truth: PlantedTruth
+    found_on: date | None
+
+    @property
+    def delay_days(self) -> int | None:
+        """Return the days from the truth's first day to the day it was found; negative where it was found earlier."""
+        return (self.found_on - self.truth.starts_on).days if self.found_on else None
+
+
+def found_truths(
+    truths: Sequence[PlantedTruth], degraded: pl.DataFrame, faulty: Sequence[date], *, last_day: date
+) -> list[FoundTruth]:
+    """Return each planted trouble that had begun by `last_day` with the day on which it was found.
+
+    A feature's trouble counts as found by a degraded day between its first sign and the day after its end; a pipeline
+    fault by a faulty day. Experiments are no trouble and are left out.
+    """
+    found = []
+    for truth in truths:
+        if truth.kind == "experiment" or truth.starts_on > last_day:
+            continue
+        first, last = truth.precursor_from or truth.starts_on, truth.ends_on + timedelta(days=1)
+        days = (
+            list(faulty)
+            if truth.feature is None
+            else degraded.filter(pl.col("feature") == truth.feature)["event_date"].to_list()
+        )
+        found.append(FoundTruth(truth, min((day for day in days if first <= day <= last), default=None)))
+    return found
+
+
+def false_alarms(truths: Sequence[PlantedTruth], degraded: pl.DataFrame) -> list[str]:
+    """Return the features that were called degraded although no trouble was planted on them, sorted."""
+    troubled = {truth.feature for truth in truths if truth.kind in ("bad_release", "slow_decay")}
+    return sorted(set(degraded["feature"].to_list()) - troubled)
+
+
+@dataclass(frozen=True, slots=True)
+class PlantedAndFound:
+    """What the simulator planted beside what was found, by the last complete day."""
+
+    found: tuple[FoundTruth, ...]
+    false_alarms: tuple[str, ...]
+    features: int
+
+
+@dataclass(frozen=True, slots=True)
+class RiskSummary:
+    """What comes next: the riskiest features, users about to leave, and what the model is worth.
+
+    `verdict` is why there are no scores, where there are none; `choice` by what the model was chosen among its rivals.
+    """
+
+    day: date | None
+    top: pl.DataFrame
+    leaving: pl.DataFrame
+    verdict: str | None
+    backtest: tuple["BacktestLine", ...]
+    decays: tuple["CaughtDecay", ...]
+    judged_days: tuple[date, date] | None
+    choice: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionSummary:
+    """What was decided on the newest day and what came of it; `backtest` is the policy on planted truths and its days."""
+
+    day: date
+    shown: pl.DataFrame
+    monitored: int
+    actions: pl.DataFrame
+    backtest: "tuple[PolicyBacktest, date, date] | None"
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a lake holds; `last_day` is the last complete day, without which there is no health to tell.
+
+    `left_out` counts the events of bots, `like_bots` names users who look like one on that day. `evidence` counts the
+    features of that day by whether they could be judged, in the words of feature_health.
+    """
+
+    totals: pl.DataFrame
+    left_out: pl.DataFrame
+    like_bots: pl.DataFrame
+    waiting: pl.DataFrame
+    faults: pl.DataFrame
+    last_day: date | None
+    worst: pl.DataFrame
+    trouble: pl.DataFrame
+    evidence: Mapping[str, int]
+    planted: PlantedAndFound | None
+    risk: RiskSummary | None
+    decisions: DecisionSummary | None
+    gaps: tuple[Gap, ...] = ()
+    pulse: Mapping[str, Any] | None = None
+    conflicts: pl.DataFrame = field(default_factory=pl.DataFrame)
+
+
+class Frame(Protocol):
+    """Reads a query of the lake into a frame."""
+
+    def __call__(self, query: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
+        """Return the rows of the query."""
+
+
+def summary(frame: Frame, product: Product) -> Summary:
+    """Return the summary of the lake that `frame` reads."""
+    last_day, faults = frame(LAST_DAY)["day"].item(), frame(FAULTY_DAYS)
+    return Summary(
+        totals=frame(TOTALS),
+        left_out=frame(LEFT_OUT),
+        like_bots=frame(LIKE_A_BOT, {"start": last_day or date.min, "end": date.max}),
+        conflicts=frame(CONFLICTS),
+        waiting=frame(WAITING),
+        faults=faults,
+        last_day=last_day,
+        worst=frame(WORST_FEATURE_DAYS, {"most": WORST_SHOWN}),
+        trouble=frame(IN_TROUBLE),
+        evidence=dict(frame(EVIDENCE).iter_rows()),
+        planted=_planted_and_found(frame, product, faults["event_date"].to_list(), last_day) if last_day else None,
+        risk=_risk(frame, product) if last_day else None,
+        decisions=_decisions(frame, product) if last_day else None,
+        gaps=tuple(missing(frame, product)),
+        pulse=next(frame(PULSE).iter_rows(named=True), None) if last_day else None,
+    )
+
+
+def missing(frame: Frame, product: Product) -> list[Gap]:
+    """Return of what nothing is there in the lake that `frame` reads: sources, features, promises, conversion, columns."""
+    filled = [row for row in frame(FILLED)["filled"].to_list() if row]
+    sums = {name: sum(day[place] for day in filled if place < len(day)) for place, name in enumerate(OPTIONAL_COLUMNS)}
+    return [
+        *gaps(
+            sources=[source.name for source in (*product.sources, *product.aliases)],
+            declared=tuple(product.features),
+            conversion_events=product.conversion_events,
+            delivered=frame(DELIVERED_SOURCES),
+            seen=frame(SEEN_FEATURES)["feature"].to_list(),
+            rejected=frame(REJECTED_FEATURES),
+            event_types=frame(EVENT_TYPES)["event_type"].to_list(),
+        ),
+        *(empty_columns(sums) if filled else ()),
+    ]
+
+
+def _decisions(frame: Frame, product: Product) -> DecisionSummary | None:
+    from intelligence.decisions.replay import policy_backtest
+
+    decided = frame(NEWEST_DECISIONS)
+    if decided.is_empty():
+        return None
+    planted = [source.simulate for source in product.sources if source.simulate and source.simulate.planted]
+    return DecisionSummary(
+        day=decided["event_date"][0],
+        shown=decided.filter(pl.col("action") != "monitor"),
+        monitored=decided.filter(pl.col("action") == "monitor").height,
+        actions=frame(NEWEST_ACTIONS),
+        backtest=policy_backtest(frame, planted_truths(planted[0].plan()), settings=product.decisions)
+        if planted
+        else None,
+    )
+
+
+def _risk(frame: Frame, product: Product) -> RiskSummary | None:
+    from intelligence.risk.backtest import backtest, caught_decays
+
+    verdicts, unseen = frame(RISK_VERDICT), frame("FROM risk.feature_training")
+    if verdicts.is_empty():
+        return None
+    top = frame(TOP_RISKS, {"most": RISKS_SHOWN})
+    simulated = [source.simulate for source in product.sources if source.simulate]
+    judged = not unseen.is_empty()
+    return RiskSummary(
+        day=top["event_date"][0] if top.height else None,
+        top=top,
+        leaving=frame(LEAVING),
+        verdict=None if top.height else f"{verdicts['decision'][0].replace('_', ' ')}: {verdicts['reason'][0]}",
+        backtest=tuple(backtest(unseen, unit="feature", capacity=product.risk.capacity)) if judged else (),
+        decays=tuple(caught_decays(unseen, planted_truths(simulated[0].plan()))) if judged and simulated else (),
+        judged_days=unseen.select(first=pl.col("event_date").min(), last=pl.col("event_date").max()).row(0)
+        if judged
+        else None,
+        choice=unseen["choice"][0] if judged else None,
+    )
+
+
+def _planted_and_found(frame: Frame, product: Product, faulty: list[date], last_day: date) -> PlantedAndFound | None:
+    simulated = [source.simulate for source in product.sources if source.simulate]
+    if not simulated:
+        return None
+    truths, degraded = planted_truths(simulated[0].plan()), frame(DEGRADED_DAYS)
+    found = found_truths(truths, degraded, faulty, last_day=last_day)
+    return PlantedAndFound(tuple(found), tuple(false_alarms(truths, degraded)), simulated[0].features)

@@ -1,0 +1,119 @@
+"""The two questions that the platform asks of its own data: which features will degrade, and which users will leave."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from intelligence.risk.predictors import FEATURE_PREDICTORS, USER_PREDICTORS, Predictor, directions_of, names_of
+from intelligence.risk.settings import Risk
+from intelligence.risk.task import Question
+from intelligence.risk.training import Rules
+
+LONGEST_TRAINING_DAYS: Final = 365
+USER_STRIDE_DAYS: Final = 3
+USER_WINDOW_DAYS: Final = 28
+USER_ROWS: Final = 30_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A question with the words around it; `model` is its name in the registry."""
+
+    model: str
+    title: str
+    asks: str
+    use: str
+    limits: Sequence[str]
+    tables: Sequence[str]
+    predictors: tuple[Predictor, ...]
+    question: Question
+    rules: Rules
+    medium: float
+    high: float
+    reasons_from: float = 0.0
+
+
+def feature_subject(risk: Risk) -> Subject:
+    """Return what is asked of features."""
+    return Subject(
+        model="feature_risk",
+        title="Feature risk",
+        asks=f"How probable is it that a feature which is not degraded today will be within {risk.horizon_days} days?",
+        use="Ranking features for attention ahead of a breach, as one line of evidence for decisions.",
+        limits=(
+            "It foresees what shows early signs; a bad release that breaks a sound feature overnight cannot be foreseen.",
+            "A state is what metrics/feature_health says; where that has too little evidence, so has this.",
+            "It finds what goes with trouble, not what causes it.",
+        ),
+        tables=("risk.feature_panel", "metrics.feature_health"),
+        predictors=FEATURE_PREDICTORS,
+        question=Question(
+            unit="feature",
+            time="event_date",
+            label="label",
+            predictors=names_of(FEATURE_PREDICTORS),
+            horizon=risk.horizon_days,
+            directions=directions_of(FEATURE_PREDICTORS),
+            floors={"persistence": "degraded_days_28d", "ewma": "error_ewma"},
+        ),
+        rules=Rules(folds=5, capacity=risk.capacity, threshold=risk.high),
+        medium=risk.medium,
+        high=risk.high,
+    )
+
+
+def user_subject(risk: Risk) -> Subject:
+    """Return what is asked of users."""
+    churn = risk.churn
+    return Subject(
+        model="user_churn",
+        title="User churn",
+        asks=(
+            f"How probable is it that a user who was active in the last {churn.window_days} days will not come back within"
+            f" {churn.horizon_days} days?"
+        ),
+        use="Telling how many users are about to leave and why, and whom to ask first.",
+        limits=(
+            "Holidays look like leaving; scores of the days before a break are too high.",
+            "A user is an id in the telemetry: somebody who changes ids leaves and arrives.",
+            "It finds what goes with leaving, not what causes it.",
+        ),
+        tables=("metrics.user_day", "warehouse.dim_users"),
+        predictors=USER_PREDICTORS,
+        question=Question(
+            unit="user_id",
+            time="event_date",
+            label="label",
+            predictors=names_of(USER_PREDICTORS),
+            horizon=churn.horizon_days,
+            directions=directions_of(USER_PREDICTORS),
+            floors={"persistence": "days_since_visit", "ewma": "absence_against_rhythm"},
+        ),
+        rules=Rules(folds=3, capacity=risk.capacity, threshold=churn.high),
+        medium=churn.medium,
+        high=churn.high,
+        # Why somebody who will probably stay might leave is no news, and takes most of the time for many users.
+        reasons_from=churn.medium,
+    )
+
+
+def user_training_days(first_day: date, last_day: date, *, horizon_days: int) -> list[date]:
+    """Return the days at whose end users are looked at for training, in order: every third one with a known outcome.
+
+    >>> user_training_days(date(2026, 1, 1), date(2026, 2, 20), horizon_days=14)[-2:]
+    [datetime.date(2026, 2, 3), datetime.date(2026, 2, 6)]
+    """
+    earliest = max(first_day + timedelta(days=USER_WINDOW_DAYS - 1), last_day - timedelta(days=LONGEST_TRAINING_DAYS))
+    latest = last_day - timedelta(days=horizon_days)
+    length = (latest - earliest).days
+    return [latest - timedelta(days=back) for back in range(length - length % USER_STRIDE_DAYS, -1, -USER_STRIDE_DAYS)]
+
+
+def users_per_thousand(users: int, days: int) -> int:
+    """Return how many of 1,000 users to train on, so that about USER_ROWS rows come of it.
+
+    >>> users_per_thousand(5_000, 17)
+    352
+    """
+    return max(1, min(1000, USER_ROWS * 1000 // max(1, users * days)))

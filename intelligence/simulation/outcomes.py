@@ -1,0 +1,121 @@
+"""How simulated events go: what the user does, how long it takes, whether it fails and what the user says of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from intelligence.simulation.draws import Bools, Floats, Ints, generator
+from intelligence.simulation.people import PRICES, People
+from intelligence.simulation.planted_effects import Condition
+from intelligence.simulation.planted_truths import Experiment
+from intelligence.simulation.product import Catalogue
+from intelligence.simulation.visits import VARIANTS
+
+_EVENT_TYPES: Final = ("view", "use", "complete", "rate", "subscribe")
+_VIEW, _USE, _COMPLETE, _RATE, _SUBSCRIBE = range(len(_EVENT_TYPES))
+_RATE_SHARE: Final = 0.04
+_SUBSCRIBE_SHARE: Final = 0.006
+_USE_SHARE: Final = 0.38
+_ANSWER_RATED_SHARE: Final = 0.25
+_UNMEASURED_SHARE: Final = 0.004
+_SLOW_TAIL: Final = 4.0
+_PLATFORM_LATENCY: Final = np.array([1.0, 0.95, 1.1])
+_ANSWER_PROPERTIES: Final = (
+    *(f'{{"model":"{model}","tokens":{tokens}}}' for model in ("tutor-1", "tutor-2") for tokens in range(64, 1024, 32)),
+    None,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """The events of the day `index`, an element each, as codes: whose they are, what they touch and what was in use.
+
+    `release` is the column of a `Condition`, `variant` the position in `VARIANTS`.
+    """
+
+    seed: int
+    index: int
+    user: Ints
+    feature: Ints
+    platform: Ints
+    release: Ints
+    variant: Ints
+
+    def uniform(self, subject: str) -> Floats:
+        """Return a number in [0, 1) per event, independent of those for every other subject."""
+        return generator(self.seed, f"event {subject}", self.index).random(len(self.user))
+
+    def normal(self, subject: str) -> Floats:
+        """Return a standard normal number per event, independent of those for every other subject."""
+        return generator(self.seed, f"event {subject}", self.index).standard_normal(len(self.user))
+
+
+def labels(names: Sequence[str | None], position: Ints) -> pl.Series:
+    """Return the name at each position, as text."""
+    return pl.Series(names, dtype=pl.String).gather(pl.Series(position.astype(np.uint32)))
+
+
+def _numbers(values: Floats) -> pl.Series:
+    return pl.Series(values).fill_nan(None)
+
+
+def _event_types(events: Events, product: Catalogue, crowd: People, test: Experiment | None, failed: Bools) -> Ints:
+    complete = product.completion_rate[events.feature] * crowd.diligence[events.user]
+    if test is not None and test.feature is not None:
+        lifted = (events.feature == test.feature) & (events.variant == VARIANTS.index("treatment"))
+        complete = np.where(lifted, complete * (1 + test.lift), complete)
+    rate = complete + _RATE_SHARE
+    subscribe = rate + _SUBSCRIBE_SHARE * (crowd.subscription[events.user] > 0)
+    draw = events.uniform("type")
+    found = np.where(draw < subscribe + _USE_SHARE, _USE, _VIEW)
+    for threshold, code in ((subscribe, _SUBSCRIBE), (rate, _RATE), (complete, _COMPLETE)):
+        found[draw < threshold] = code
+    found[failed & ((found == _COMPLETE) | (found == _SUBSCRIBE))] = _USE
+    return found
+
+
+def _latency_ms(events: Events, product: Catalogue, state: Condition, crashed: Bools) -> Floats:
+    median = (product.median_latency_ms * state.latency_multiplier)[events.feature]
+    tail = np.where(events.uniform("slowness") < state.slow_share[events.feature], _SLOW_TAIL, 1.0)
+    spread = np.exp(0.4 * events.normal("latency"))
+    found: Floats = np.round(median * _PLATFORM_LATENCY[events.platform] * tail * spread, 1)
+    found[crashed | (events.uniform("unmeasured") < _UNMEASURED_SHARE)] = np.nan
+    return found
+
+
+def _ratings(events: Events, product: Catalogue, state: Condition, rated: Bools, failed: Bools) -> Floats:
+    drop = state.rating_drop[events.feature, events.release] + 1.5 * failed
+    stars: Floats = np.clip(np.round(product.mean_rating[events.feature] - drop + 0.9 * events.normal("rating")), 1, 5)
+    stars[~rated] = np.nan
+    return stars
+
+
+def outcomes(
+    events: Events, product: Catalogue, crowd: People, test: Experiment | None, state: Condition
+) -> dict[str, pl.Series]:
+    """Return the columns that say how each event went.
+
+    A failed event has an `error_count` above 0 and neither completes nor subscribes; every crashed event failed.
+    """
+    failed = events.uniform("failure") < state.error_rate[events.feature, events.release]
+    crashed = failed & (events.uniform("crash") < state.crash_share[events.feature, events.release])
+    retries = np.floor(-np.log1p(-events.uniform("retries")) * state.retries[events.feature]).astype(np.int64)
+    event_type = _event_types(events, product, crowd, test, failed)
+    answered = product.answers[events.feature] & (event_type == _USE)
+    rated = (event_type == _RATE) | (answered & (events.uniform("answer rated") < _ANSWER_RATED_SHARE))
+    price = np.array(PRICES)[crowd.subscription[events.user]]
+    none = len(_ANSWER_PROPERTIES) - 1
+    answer = np.where(answered, np.floor(events.uniform("answer") * none), none).astype(np.int64)
+    return {
+        "event_type": labels(_EVENT_TYPES, event_type),
+        "latency_ms": _numbers(_latency_ms(events, product, state, crashed)),
+        "error_count": pl.Series(np.where(failed, 1 + retries, 0)),
+        "crashed": pl.Series(crashed),
+        "rating": _numbers(_ratings(events, product, state, rated, failed)),
+        "duration_s": pl.Series(np.round(30 * np.exp(0.8 * events.normal("duration")), 2)),
+        "value": _numbers(np.where(event_type == _SUBSCRIBE, price, np.nan)),
+        "properties": labels(_ANSWER_PROPERTIES, answer),
+    }

@@ -1,0 +1,94 @@
+"""One simulated day of visits: who comes when, how many events each session has and which feature each one touches."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from intelligence.simulation.draws import Floats, Ints, generator
+from intelligence.simulation.people import SEGMENTS, People
+from intelligence.simulation.plan import SimulationPlan
+from intelligence.simulation.planted_truths import Experiment
+from intelligence.simulation.product import Catalogue
+
+HOUR_US: Final = 3_600_000_000
+VARIANTS: Final = ("control", "treatment", None)
+
+_DAY_US: Final = 24 * HOUR_US
+_EVENTS_PER_SESSION: Final = 7
+_LONGEST_SESSION_HOURS: Final = 4
+_WEEKDAY_VOLUME: Final = (1.25, 1.27, 1.26, 1.22, 1.03, 0.45, 0.52)
+_LOCAL_HOUR_VOLUME: Final = (
+    *(0.6, 0.4, 0.3, 0.3, 0.4, 0.8, 2.0, 4.5, 7.0, 8.5, 8.5, 8.0),
+    *(6.5, 7.0, 7.5, 7.0, 6.0, 5.0, 4.5, 4.5, 4.0, 3.2, 2.0, 1.1),
+)
+_HOURS_AHEAD_OF_UTC: Final = np.array([1, -6, 8])
+
+
+@dataclass(frozen=True, slots=True)
+class Visits:
+    """The day's events in the order of time: µs since midnight, position of the session and of the user."""
+
+    since_midnight_us: Ints
+    session: Ints
+    user: Ints
+
+
+def expected_volume(plan: SimulationPlan, index: int) -> float:
+    """Return the expected number of events on the day `index`: its weekday's share, with mild growth that levels off.
+
+    >>> round(sum(expected_volume(SimulationPlan(), index) for index in range(42, 49)) / 7, -2)
+    50300.0
+    """
+    growth = 1.06 - 0.09 * np.exp(-index / 90)
+    return float(plan.events_per_day * _WEEKDAY_VOLUME[plan.date_of(index).weekday()] * growth)
+
+
+def _start_us(plan: SimulationPlan, region: Ints, span_us: Floats, index: int) -> Floats:
+    clock = np.cumsum(_LOCAL_HOUR_VOLUME)
+    moment = generator(plan.seed, "session hour", index).random(len(region)) * clock[-1]
+    hour = (np.searchsorted(clock, moment, side="right") - _HOURS_AHEAD_OF_UTC[region]) % 24
+    minute = generator(plan.seed, "session minute", index).random(len(region))
+    start: Floats = np.minimum((hour + minute) * HOUR_US, _DAY_US - span_us - 1)
+    return start
+
+
+def visits(plan: SimulationPlan, crowd: People, index: int) -> Visits:
+    """Return the events of the day `index`; a session never crosses midnight."""
+    weights = np.cumsum(crowd.weights(index))
+    mean = expected_volume(plan, index) / _EVENTS_PER_SESSION if weights[-1] > 0 else 0.0
+    sessions = int(generator(plan.seed, "sessions", index).poisson(mean))
+    chosen = generator(plan.seed, "session user", index).random(sessions) * weights[-1]
+    user = np.minimum(np.searchsorted(weights, chosen, side="right"), len(weights) - 1)
+    length = generator(plan.seed, "session length", index).geometric(1 / _EVENTS_PER_SESSION, sessions)
+    pace = np.exp(0.5 * generator(plan.seed, "session pace", index).standard_normal(sessions))
+    span = np.minimum(60e6 * length * pace, _LONGEST_SESSION_HOURS * HOUR_US)
+    start = _start_us(plan, crowd.region[user].astype(np.int64), span, index)
+
+    session = np.repeat(np.arange(sessions), length)
+    offset = generator(plan.seed, "event offset", index).random(len(session)) * span[session]
+    since_midnight = (start[session] + offset).astype(np.int64)
+    order = np.argsort(since_midnight, kind="stable")
+    return Visits(since_midnight[order], session[order], user[session[order]])
+
+
+def touched_features(plan: SimulationPlan, product: Catalogue, segment: Ints, index: int) -> Ints:
+    """Return for each event the position of its feature; `segment` is the code of the event's user."""
+    draw = generator(plan.seed, "event feature", index).random(len(segment))
+    found = np.zeros(len(segment), dtype=np.int64)
+    for code, weights in zip(range(len(SEGMENTS)), product.weights(index), strict=True):
+        theirs = segment == code
+        found[theirs] = np.searchsorted(np.cumsum(weights), draw[theirs], side="right")
+    return np.minimum(found, plan.features - 1)
+
+
+def variants(plan: SimulationPlan, test: Experiment | None, users: int) -> Ints:
+    """Return each user's position in `VARIANTS`: 40 % control, 40 % treatment, by a hash of experiment and user."""
+    if test is None:
+        return np.full(users, VARIANTS.index(None), dtype=np.int64)
+    salt = generator(plan.seed, f"experiment {test.name}").integers(0, 2**63, dtype=np.uint64)
+    mixed = (np.arange(users, dtype=np.uint64) + salt) * np.uint64(0x9E3779B97F4A7C15)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    bucket = ((mixed ^ (mixed >> np.uint64(31))) % np.uint64(100)).astype(np.int64)
+    return np.searchsorted([40, 80], bucket, side="right")

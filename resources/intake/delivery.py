@@ -1,0 +1,344 @@
+"""Delivered files: which ones a product's sources name, what they are called in the lake and what bytes they hold."""
+
+import csv
+import glob
+import gzip
+import hashlib
+import io
+import json
+import os
+import re
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from itertools import takewhile
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import polars as pl
+from filelock import FileLock
+
+from intelligence.catalog.product import FileSource, Product, Simulate, Source
+from intelligence.core.errors import SourceFileError
+from intelligence.simulation.withheld import shown_events
+from intelligence.telemetry.reading import RESERVED, Compression, compression_of, folder_values
+from resources.config.faults import reach
+from resources.config.settings import ROOT
+from resources.flags.file import FlagFile
+from resources.flags.honoured import hidden_from
+from resources.intake.digests import Digests, sha256
+from resources.intake.settling import STILL_WRITTEN, marks, why_left
+
+HEADER_BYTES = 1_048_576
+BYTES_AT_ONCE = 4_194_304
+REMEMBERED_DIGESTS = ".digests.json"
+BROKEN_FILE = (OSError, EOFError, zlib.error)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A file of a source; `batch_id` is the SHA-256 of its bytes and of what its folders say, `name` how the lake calls it.
+
+    `fault` is what is wrong with a file that cannot even be opened; `left` is why it is not to be read now. `marks` are what
+    would change with the file that was found at `original`, which may be read from a copy; empty where nobody else can write it.
+    `also` are the names of other files of the source with the same content.
+    """
+
+    source: str
+    path: Path
+    name: str
+    batch_id: str
+    bytes: int
+    fault: SourceFileError | None = None
+    left: str | None = None
+    marks: tuple[int, ...] = ()
+    original: Path | None = None
+    also: tuple[str, ...] = ()
+
+    def has_changed(self) -> bool:
+        """Return whether the file is not the one any more that was found."""
+        try:
+            return self.original is not None and marks(self.original) != self.marks
+        except OSError:
+            return True
+
+
+def deliveries(
+    product: Product,
+    landing: Path,
+    *,
+    flags: FlagFile | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> list[Delivery]:
+    """Return every file that the product's sources deliver, each content once a source, in the order of sources and names.
+
+    A file that two sources name is delivered by the first of them. Files that somebody still writes are among them, marked as
+    left: they are not read. A simulated source first writes what is missing of its files under `landing`, where digests are
+    remembered too; what the flags hide by then is not in them.
+    """
+    found: dict[tuple[str, str], Delivery] = {}
+    taken: set[Path] = set()
+    digests = Digests(landing / REMEMBERED_DIGESTS)
+    shown = partial(_shown, product, flags) if flags else None
+    with ThreadPoolExecutor() as threads:
+        for source in product.all_sources:
+            paths = (
+                simulated_files(source.name, source.simulate, landing, progress, shown=shown)
+                if isinstance(source, Source) and source.simulate
+                else matched_files(source)
+            )
+            own = [path for path in paths if path not in taken]
+            taken.update(own)
+            for told in threads.map(partial(found_file, source, digest_of=digests.sha256), own):
+                same = found.setdefault((source.name, told.batch_id), told)
+                if same is not told:
+                    found[source.name, told.batch_id] = replace(same, also=(*same.also, told.name))
+    digests.remember()
+    return list(found.values())
+
+
+def delivered_file(source: str, path: Path, *, digest_of: Callable[[Path], str] = sha256) -> Delivery:
+    """Return the file as a delivery of the source; one that cannot be opened is returned with its fault."""
+    name = display_name(path)
+    try:
+        str(path).encode()
+        return Delivery(source, path, name, digest_of(path), path.stat().st_size)
+    except OSError as error:
+        fault = unopened(name, error)
+    except UnicodeEncodeError:
+        fault = SourceFileError(name, "its name is not UTF-8.", hint="Rename the file.")
+    return Delivery(source, path, name, f"unopened:{name}", 0, fault)
+
+
+def _with_folders(delivery: Delivery, source: FileSource) -> Delivery:
+    """Return the delivery, told from others of the same bytes by what its folders say of the source's columns."""
+    values = folder_values(delivery.name, named=source.columns, mapping=source.mapping)
+    if not values or delivery.fault or delivery.left:
+        return delivery
+    said = json.dumps([delivery.batch_id, *sorted(values.items())])
+    return replace(delivery, batch_id=hashlib.sha256(said.encode()).hexdigest())
+
+
+def found_file(source: FileSource, path: Path, *, digest_of: Callable[[Path], str]) -> Delivery:
+    """Return the file as a delivery of the source, told from others of the same bytes by what its folders say."""
+    look = _found_file if source.files else delivered_file
+    return _with_folders(look(source.name, path, digest_of=digest_of), source)
+
+
+def _found_file(source: str, path: Path, *, digest_of: Callable[[Path], str]) -> Delivery:
+    """Return the same of a file that others write: left where they are not done, or where it changes while it is read."""
+    name = display_name(path)
+    try:
+        left, before = why_left(path), marks(path)
+    except OSError:
+        return delivered_file(source, path)
+    found = None if left else delivered_file(source, path, digest_of=digest_of)
+    if found:
+        found = replace(found, marks=before, original=path)
+        if not found.has_changed():
+            return found
+    return Delivery(source, path, name, f"left:{name}", before[0], left=left or STILL_WRITTEN)
+
+
+def matched_files(source: FileSource) -> list[Path]:
+    """Return the files that the source's globs match, sorted.
+
+    Those of a product.yaml begin beside it (`product_at` makes them whole); any other relative one at the project's root.
+    """
+    matched = {Path(name) for pattern in source.files for name in glob.glob(str(ROOT / pattern), recursive=True)}
+    return sorted(path for path in matched if path.is_file())
+
+
+def own_files(product: Product, source: FileSource) -> list[Path]:
+    """Return those of the files that no source before it takes."""
+    earlier = takewhile(lambda each: each.name != source.name, product.all_sources)
+    taken = {path for each in earlier for path in matched_files(each)}
+    return [path for path in matched_files(source) if path not in taken]
+
+
+def display_name(path: Path) -> str:
+    """Return the path as the lake stores it: relative to the project where it lies inside."""
+    shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+    return os.fsencode(shown).decode(errors="backslashreplace")
+
+
+def simulation_folder(name: str, simulate: Simulate, landing: Path) -> Path:
+    """Return where the files of this simulation lie; a longer simulation shares them, any other one does not."""
+    same = simulate.model_copy(update={"days": 1})
+    return landing / name / hashlib.sha256(same.model_dump_json().encode()).hexdigest()[:8]
+
+
+def simulated_files(
+    name: str,
+    simulate: Simulate,
+    landing: Path,
+    progress: Callable[[str], None],
+    *,
+    shown: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
+) -> list[Path]:
+    """Return the simulated files, one a day, after writing those that do not exist yet; the others stay as they are.
+
+    `shown` takes out of a day that is made now what its users were not shown.
+    """
+    from intelligence.simulation.stream import simulated_day
+
+    folder = simulation_folder(name, simulate, landing)
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = simulate.plan()
+    files = []
+    for number in range(simulate.days):
+        day = simulate.first_day + timedelta(days=number)
+        path = folder / f"{day}.parquet"
+        if not path.exists():
+            progress(f"simulating {day} ({number + 1} of {simulate.days})")
+            with FileLock(folder / ".lock"):
+                _deliver_day(path, partial(simulated_day, plan, day), shown)
+        files.append(path)
+    return files
+
+
+def days_made(product: Product, landing: Path) -> dict[date, datetime]:
+    """Return when each simulated day that lies under `landing` was made, UTC."""
+    folders = [simulation_folder(each.name, each.simulate, landing) for each in product.sources if each.simulate]
+    files = [(path.stat().st_mtime, path.stem) for folder in folders for path in folder.glob("*.parquet")]
+    # Of two files of a day the older one comes last, and stays.
+    return {date.fromisoformat(day): datetime.fromtimestamp(at, UTC) for at, day in sorted(files, reverse=True)}
+
+
+def _shown(product: Product, flags: FlagFile, events: pl.DataFrame) -> pl.DataFrame:
+    keys = {feature: product.flag_of(feature) for feature in sorted(events["feature"].unique())}
+    return shown_events(events, hidden_from(flags, {feature: key for feature, key in keys.items() if key}, events))
+
+
+def _deliver_day(
+    path: Path, events: Callable[[], pl.DataFrame], shown: Callable[[pl.DataFrame], pl.DataFrame] | None
+) -> None:
+    """Write the day's file whole or not at all, unless another process did meanwhile."""
+    if path.exists():
+        return
+    half = path.with_suffix(".half")
+    made = events()
+    (shown(made) if shown else made).write_parquet(half, compression="zstd", compression_level=1)
+    reach("landing.half_written")
+    os.replace(half, path)
+
+
+def header(path: Path, *, delimiter: str) -> list[str]:
+    """Return the column names in the first line of a CSV file; a column without one is named by its place.
+
+    Raises SourceFileError where there is none, it is not UTF-8, or it names a column twice.
+    """
+    name = display_name(path)
+    try:
+        with opened(path) as file:
+            text = file.read(HEADER_BYTES).decode("utf-8-sig", errors="replace")
+        columns = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    except BROKEN_FILE as error:
+        raise unopened(name, error) from error
+    except csv.Error as error:
+        raise SourceFileError(
+            name, f"its first line holds no column names ({error}).", hint="Deliver it with a header."
+        ) from error
+    if not "".join(columns).strip() or "\ufffd" in "".join(columns):
+        raise SourceFileError(name, "its first line holds no column names.", hint="Deliver it in UTF-8 with a header.")
+    columns = [column or f"column_{place}" for place, column in enumerate(columns, start=1)]
+    check_names(name, columns)
+    return columns
+
+
+def first_lines(path: Path, most: int) -> list[str]:
+    """Return the file's first lines, at most so many, without their ends; none where it cannot be read."""
+    try:
+        with opened(path) as file:
+            return file.read(HEADER_BYTES).decode("utf-8-sig", errors="replace").splitlines()[:most]
+    except BROKEN_FILE:
+        return []
+
+
+def check_names(file: str, columns: Sequence[str]) -> None:
+    """Raise SourceFileError where two columns differ in case at most, or one has a name that the platform uses itself."""
+    lower = [column.lower() for column in columns]
+    repeated = sorted({column for column in columns if lower.count(column.lower()) > 1})
+    if repeated:
+        raise SourceFileError(file, f"it names {', '.join(repeated)} more than once.", hint="Rename those columns.")
+    reserved = sorted(set(lower) & set(RESERVED))
+    if reserved:
+        raise SourceFileError(
+            file, f"its column {', '.join(reserved)} bears a name that the platform uses itself.", hint="Rename it."
+        )
+
+
+def content_bytes(path: Path) -> int:
+    """Return the size of the file's content, which is unpacked to its end where it is a gzip.
+
+    Raises SourceFileError where it is empty, cut off or damaged: DuckDB would read such a gzip as far as it goes.
+    """
+    try:
+        with opened(path) as file:
+            if compression_at(path) == "none":
+                size = path.stat().st_size
+            else:
+                size = sum(len(part) for part in iter(lambda: file.read(BYTES_AT_ONCE), b""))
+    except BROKEN_FILE as error:
+        raise unopened(display_name(path), error) from error
+    if not size:
+        raise SourceFileError(display_name(path), "it is empty.", hint="Deliver it again, or remove it.")
+    return size
+
+
+def records(path: Path, places: Sequence[tuple[int, int | None]]) -> Iterator[bytes]:
+    """Yield the bytes at each place, a position with a length or with None for the rest of the line there."""
+    with opened(path) as file:
+        for position, length in places:
+            file.seek(position)
+            if length is None:
+                # The position may be that of blank lines before the record.
+                yield next((line for line in file if line.strip(b"\r\n")), b"").strip(b"\r\n")
+            else:
+                yield file.read(length).strip(b"\r\n")
+
+
+def blank_lines(path: Path, end: int) -> list[int]:
+    """Return the positions of the blank lines before position `end` that lie outside of quotes."""
+    with opened(path) as file:
+        text = file.read(end)
+    if not any(blank in text for blank in (b"\n\n", b"\n\r\n", b"\r\r")):
+        return []
+    found, quotes, seen = [], 0, 0
+    for match in re.finditer(rb"(?<=\n)\r?\n|(?<=\r)\r", text):
+        quotes += text.count(b'"', seen, match.start())
+        seen = match.start()
+        if quotes % 2 == 0:
+            found.append(match.start())
+    return found
+
+
+def opened(path: Path, mode: Literal["rb", "wb"] = "rb") -> BinaryIO | gzip.GzipFile:
+    """Return the file opened, unpacked where it is a gzip."""
+    packed = compression_at(path) if mode == "rb" else compression_of(path.name)
+    return gzip.open(path, mode) if packed == "gzip" else path.open(mode)
+
+
+def compression_at(path: Path) -> Compression:
+    """Return how the file is packed, by its first bytes: a suffix may say otherwise."""
+    with path.open("rb") as file:
+        return "gzip" if file.read(2) == b"\x1f\x8b" else "none"
+
+
+def unopened(name: str, error: Exception) -> SourceFileError:
+    """Return the error for a file that cannot be read to its end."""
+    why = getattr(error, "strerror", None) or error
+    return SourceFileError(
+        name, f"it cannot be read to its end: {why}.", hint="Deliver the file again; nothing of it was written."
+    )
+
+
+def unreadable(name: str, error: Exception) -> SourceFileError:
+    """Return the error for a file that DuckDB or the operating system cannot read."""
+    first = str(error).splitlines()[0][:300]
+    return SourceFileError(
+        name, f"it cannot be read: {first}", hint="Deliver the file again; nothing of it was written."
+    )

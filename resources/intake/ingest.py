@@ -1,0 +1,276 @@
+"""The intake: delivered files into the lake, with events, quarantine and ledger written in one transaction."""
+
+import json
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from itertools import groupby
+from pathlib import Path
+
+import duckdb
+
+from intelligence.catalog.product import AliasSource, FileSource, Product, Source
+from intelligence.core.errors import SourceFileError
+from intelligence.core.sql import sql
+from intelligence.telemetry import reading
+from resources.config.faults import reach
+from resources.intake.delivery import Delivery, check_names, content_bytes, header, unreadable
+from resources.intake.identity import settle, write_rows
+from resources.intake.redating import redated
+from resources.intake.settling import STILL_WRITTEN
+from resources.intake.shapes import as_read, delimiter_of
+from resources.intake.validation import Group, judge_files
+from resources.intake.withdrawal import Replaced, forget_gone, former_withdrawn, move_names
+from resources.lake.door import Lake
+from resources.lake.extent import renew, set_aside_now, set_aside_of
+
+FILES_AT_ONCE = 90
+BYTES_AT_ONCE = 450_000_000
+# A packed file holds several times its size.
+PACKED_BYTES_AT_ONCE = 100_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What became of one delivery: rows_in = accepted + duplicates + rejected; `conflicts` are some of the duplicates."""
+
+    batch_id: str
+    source: str
+    source_file: str
+    rows_in: int
+    accepted: int
+    duplicates: int
+    conflicts: int
+    rejected: int
+    days: tuple[date, ...]
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What one ingest did: new batches, files known, files refused or left with the reason, and what a changed setting moved."""
+
+    batches: list[Batch] = field(default_factory=list)
+    known: int = 0
+    refused: list[tuple[str, SourceFileError]] = field(default_factory=list)
+    change: str | None = None
+    left: list[tuple[str, str]] = field(default_factory=list)
+    replaced: Replaced = field(default_factory=Replaced)
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """Return the days that gained or lost events."""
+        return tuple(sorted({*self.replaced.gone_days, *(day for batch in self.batches for day in batch.days)}))
+
+    @property
+    def changes(self) -> list[str]:
+        """Return in sentences what a changed setting moved and what files with other content than before came to."""
+        moved = [f"{self.change[0].upper()}{self.change[1:]}."] if self.change else []
+        return [*moved, *self.replaced.said]
+
+    @property
+    def refusals(self) -> list[dict[str, str]]:
+        """Return one record per refused file: which, why, and what to do."""
+        return [{"file": name, "problem": error.problem, "next_step": error.hint} for name, error in self.refused]
+
+
+def ingested(
+    lake: Lake,
+    product: Product,
+    files: Sequence[Delivery],
+    *,
+    now: datetime,
+    progress: Callable[[str], None] = lambda _: None,
+) -> IngestReport:
+    """Return what became of the files; those whose bytes the lake already holds are passed over.
+
+    A file that its source does not describe is refused before anything of it is written, and the others go on; one that
+    somebody still writes is left for later.
+    """
+    report = IngestReport(left=[(file.name, file.left) for file in files if file.left])
+    report.change = redated(lake, product)
+    _renew_extent(lake, product)
+    report.replaced = move_names(lake, product, files, now=now)
+    new = new_files(lake, product, files)
+    report.known = len(files) - len(new) - len(report.left)
+    taken = 0
+    # What no reader takes as it is lies there as a plain copy while it is read.
+    with tempfile.TemporaryDirectory() as folder:
+        for group in _groups(lake, product, new, report, Path(folder)):
+            taken += len(group.files)
+            names = group.files[0].name if len(group.files) == 1 else f"{group.files[0].name} … {group.files[-1].name}"
+            progress(f"{group.source.name}: {names} ({taken} of {len(new)})")
+            _take(lake, product, group, report, now=now)
+    return report
+
+
+def _renew_extent(lake: Lake, product: Product) -> None:
+    """Set aside what `start` and `end`, which may have changed, now leave out, and take in what they no longer do."""
+    with lake.get_connection() as connection:
+        is_as_wanted = set_aside_now(connection) == set_aside_of(connection, product)
+    if not is_as_wanted:
+        lake.commit(lambda connection: renew(connection, product))
+
+
+def new_files(lake: Lake, product: Product, files: Sequence[Delivery]) -> list[Delivery]:
+    """Return those of the files that are to be taken in: their bytes are not in the lake from their source, each content once.
+
+    `batch_id` of what is returned is the one for the ledger: bytes that it holds from another source, or that were taken back
+    once, get a number behind their digest. What came from a source that product.yaml names no more is known to all of them.
+    """
+    query = "SELECT batch_id, source, withdrawn_at IS NULL FROM telemetry.batches"
+    held = lake.frame(query).rows() if lake.exists() else []
+    declared = {source.name for source in product.all_sources}
+    known: dict[str, list[str]] = {}
+    numbers: dict[str, int] = {}
+    for batch_id, source, counts in held:
+        digest = batch_id[:64]
+        numbers[digest] = numbers.get(digest, 0) + 1
+        known.setdefault(digest, []).extend([source] if counts else [])
+    new = []
+    for file in _each_once(files):
+        holders = known.setdefault(file.batch_id, [])
+        if file.source not in holders and declared.issuperset(holders):
+            holders.append(file.source)
+            number = numbers[file.batch_id] = numbers.get(file.batch_id, 0) + 1
+            new.append(replace(file, batch_id=f"{file.batch_id}-{number}" if number > 1 else file.batch_id))
+    return new
+
+
+def _each_once(files: Sequence[Delivery]) -> list[Delivery]:
+    return list({(file.source, file.batch_id): file for file in reversed(files) if not file.left}.values())[::-1]
+
+
+def _groups(
+    lake: Lake, product: Product, files: Sequence[Delivery], report: IngestReport, folder: Path
+) -> Iterator[Group]:
+    sources = {source.name: source for source in product.all_sources}
+    shaped = []
+    with lake.staging() as connection:
+        for file in files:
+            try:
+                if file.fault:
+                    raise file.fault
+                content_bytes(file.path)
+                read, format_, compression = as_read(file, folder)
+                columns = _columns(connection, read, format_, sources[file.source])
+                delimiter = delimiter_of(sources[file.source], file.name)
+            except SourceFileError as error:
+                _refuse(report, file, error)
+            else:
+                shaped.append((file.source, format_, compression, columns, delimiter, read))
+    for (source, format_, compression, columns, delimiter), members in groupby(shaped, key=lambda item: item[:5]):
+        is_packed = format_ == "parquet" or compression != "none"
+        most = PACKED_BYTES_AT_ONCE if is_packed else BYTES_AT_ONCE
+        for chunk in _chunks([member[5] for member in members], most_bytes=most):
+            yield Group(sources[source], format_, compression, columns, chunk, delimiter)
+
+
+def _columns(
+    connection: duckdb.DuckDBPyConnection, file: Delivery, format_: reading.Format, source: FileSource
+) -> tuple[tuple[str, str], ...]:
+    if format_ == "csv":
+        return tuple((name, "VARCHAR") for name in header(file.path, delimiter=delimiter_of(source, file.name)))
+    if format_ == "jsonl":
+        return ()
+    try:
+        described = connection.execute(reading.parquet_columns(str(file.path))).fetchall()
+    except duckdb.Error as error:
+        raise unreadable(file.name, error) from error
+    check_names(file.name, [name for name, _ in described])
+    return tuple(described)
+
+
+def _chunks(files: Sequence[Delivery], *, most_bytes: int) -> Iterator[tuple[Delivery, ...]]:
+    chunk: list[Delivery] = []
+    for file in files:
+        full = len(chunk) == FILES_AT_ONCE or sum(member.bytes for member in chunk) + file.bytes > most_bytes
+        if chunk and full:
+            yield tuple(chunk)
+            chunk = []
+        chunk.append(file)
+    if chunk:
+        yield tuple(chunk)
+
+
+def _refuse(report: IngestReport, file: Delivery, error: SourceFileError) -> None:
+    """Note the file's error under the name of the file, or that it is left where it changed since it was found.
+
+    One that is not there any more is refused: nobody writes it.
+    """
+    if file.has_changed() and (file.original or file.path).exists():
+        report.left.append((file.name, STILL_WRITTEN))
+    else:
+        report.refused.append((file.name, SourceFileError(file.name, error.problem, hint=error.hint)))
+
+
+def _take(lake: Lake, product: Product, group: Group, report: IngestReport, *, now: datetime) -> None:
+    try:
+        with lake.staging() as connection:
+            batches, replaced = _taken(lake, connection, product, group, now=now)
+            report.batches += batches
+            report.replaced += replaced
+    except SourceFileError as error:
+        if len(group.files) == 1:
+            _refuse(report, group.files[0], error)
+            return
+        for file in group.files:
+            _take(lake, product, replace(group, files=(file,)), report, now=now)
+
+
+def _taken(
+    lake: Lake, connection: duckdb.DuckDBPyConnection, product: Product, group: Group, *, now: datetime
+) -> tuple[list[Batch], Replaced]:
+    columns = judge_files(connection, group, product, now=now)
+    for file in group.files:
+        if file.has_changed():
+            raise SourceFileError(file.name, f"{STILL_WRITTEN}.", hint="Run `intelligence ingest` again.")
+    reach("ingest.staged")
+    written = lake.commit(
+        lambda connection: _written(connection, columns, product, group.source, now=now), on=connection
+    )
+    reach("ingest.committed")
+    return written
+
+
+def _written(
+    connection: duckdb.DuckDBPyConnection,
+    columns: Mapping[str, str],
+    product: Product,
+    source: FileSource,
+    *,
+    now: datetime,
+) -> tuple[list[Batch], Replaced]:
+    """Return the batches after writing events, quarantine and ledger, and what they replace; runs inside one transaction."""
+    facts = {"source": source.name, "ingested_at": now}
+    # Another process may have taken the same bytes since this one looked.
+    connection.execute("DELETE FROM deliveries WHERE batch_id IN (SELECT batch_id FROM telemetry.batches)")
+    replaced = former_withdrawn(connection, source, now=now) if isinstance(source, Source) else Replaced()
+    write_rows(connection, product, source, facts, gone=replaced.touched_days)
+    reach("ingest.events_written")
+    connection.execute(
+        "INSERT INTO telemetry.rejected_events BY NAME SELECT rejected.* EXCLUDE (file_key), batch_id, source_file,"
+        " $source AS source, $ingested_at AS ingested_at, NULL AS redriven_in"
+        " FROM rejected JOIN deliveries USING (file_key)",
+        facts,
+    )
+    reach("ingest.rejects_written")
+    of_aliases = isinstance(source, AliasSource)
+    connection.execute(
+        sql("telemetry/ledger.sql"), {**facts, "columns": json.dumps(dict(columns)), "of_aliases": of_aliases}
+    )
+    settle(connection, lost_pairs=replaced.lost_pairs)
+    forget_gone(connection, replaced)
+    renew(connection, product)
+    reach("ingest.ledger_written")
+    return batches_of(connection), replaced
+
+
+def batches_of(connection: duckdb.DuckDBPyConnection) -> list[Batch]:
+    """Return the ledger's rows of the present deliveries."""
+    rows = connection.execute(
+        "SELECT batch_id, source, source_file, rows_in, accepted, duplicates, conflicts, rejected, days"
+        " FROM telemetry.batches"
+        " SEMI JOIN deliveries USING (batch_id) ORDER BY source_file"
+    ).fetchall()
+    return [Batch(*(*facts, tuple(days))) for *facts, days in rows]

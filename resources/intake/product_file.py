@@ -1,0 +1,76 @@
+"""The product that this code location serves, read from `product.yaml`."""
+
+import glob
+from functools import cache
+from pathlib import Path
+from typing import TypeVar, cast
+
+import dagster as dg
+
+from intelligence.catalog.product import FileSource, Product, product_from, with_simulated_days
+from intelligence.core.errors import ProductFileError
+from intelligence.decisions.autonomy import Level
+from resources.config.fixed import Fixed
+from resources.config.settings import ROOT, settings
+from resources.flags.file import FlagFile
+from resources.intake.delivery import display_name
+
+Files = TypeVar("Files", bound=FileSource)
+
+
+@cache
+def product_at(path: Path) -> Product:
+    """Return the product that the file describes; raises ProductFileError where it cannot be read or understood."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProductFileError(
+            str(path), f"it cannot be read: {error}.", hint="Name a product file with INTELLIGENCE_PRODUCT."
+        ) from error
+    product, days, mode = product_from(text, origin=display_name(path)), settings().simulated_days, settings().mode
+    anchored = {
+        "sources": tuple(_anchored(each, path.parent) for each in product.sources),
+        "aliases": tuple(_anchored(each, path.parent) for each in product.aliases),
+    }
+    product = product.model_copy(update=anchored)
+    if mode:
+        product = product.model_copy(update={"decisions": product.decisions.at_level(cast(Level, mode))})
+    return product if days is None else with_simulated_days(product, days)
+
+
+def _anchored(source: Files, folder: Path) -> Files:
+    """Return the source with relative globs beginning beside product.yaml.
+
+    A glob that matches nothing there but something at the project's root, where earlier versions looked, begins there.
+    """
+    if not source.files:
+        return source
+    return source.model_copy(update={"files": tuple(_whole_pattern(pattern, folder) for pattern in source.files)})
+
+
+def _whole_pattern(pattern: str, folder: Path) -> str:
+    beside, at_root = (f"{glob.escape(str(start))}/{pattern}" for start in (folder.resolve(), ROOT))
+    if Path(pattern).is_absolute():
+        return pattern
+    return at_root if folder.resolve() != ROOT and not _matches(beside) and _matches(at_root) else beside
+
+
+def _matches(pattern: str) -> bool:
+    return next(glob.iglob(pattern, recursive=True), None) is not None
+
+
+class ProductFile(Fixed, dg.ConfigurableResource["ProductFile"]):
+    """The product file and the folder into which its simulator delivers."""
+
+    path: str
+    landing: str
+
+    @property
+    def product(self) -> Product:
+        """Return the product that the file describes."""
+        return product_at(Path(self.path))
+
+    @property
+    def flags(self) -> FlagFile:
+        """Return the file of flags that the simulated product honours; a relative path begins beside the landing folder."""
+        return FlagFile(Path(self.landing).parent / self.product.actions.flag_file)

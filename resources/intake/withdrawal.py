@@ -1,0 +1,246 @@
+"""What a file said before, taken back: where a source `replaces`, a name with other content takes the place of the former one.
+
+The ledger says which names hold which content. A batch that no name holds any more is withdrawn inside the transaction that takes
+in what its name holds now: its rows move to the archive, rows that it had displaced count again, and its days are stale.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import partial
+from pathlib import Path
+
+import duckdb
+import polars as pl
+
+from intelligence.catalog.product import Product, Source
+from intelligence.core.sql import identifier, sql
+from intelligence.telemetry.identity import day_literals
+from intelligence.telemetry.replacing import (
+    NamesMoved,
+    Withdrawn,
+    names_moved,
+    said_of_known_names,
+    said_of_other_content,
+    said_of_staying,
+    said_of_withdrawn,
+)
+from resources.config.faults import reach
+from resources.intake.delivery import REMEMBERED_DIGESTS, Delivery, display_name, found_file, matched_files
+from resources.intake.digests import Digests, sha256
+from resources.intake.identity import let_count_again
+from resources.lake.door import Lake
+from resources.lake.extent import renew, take_back
+
+# In the order in which they were taken in. Rows of quarantine that were accepted later are of no file of their own.
+_HELD = """
+SELECT batch_id, coalesce(names, [source_file]) FROM telemetry.batches
+WHERE source = $source AND withdrawn_at IS NULL AND NOT starts_with(batch_id, 'redrive-') ORDER BY rowid
+"""
+# With a batch go the rows of its quarantine that were accepted later, in batches of their own.
+_WITHDRAWING = """
+CREATE OR REPLACE TEMP TABLE withdrawing AS
+SELECT batch_id, name, withdrawn_by, batch_id AS root FROM lost
+UNION
+SELECT redriven_in, name, withdrawn_by, lost.batch_id
+FROM telemetry.rejected_events INNER JOIN lost USING (batch_id) WHERE redriven_in IS NOT NULL
+"""
+_GONE = """
+CREATE OR REPLACE TEMP TABLE gone AS
+SELECT event_id, event_date FROM telemetry.raw_events WHERE batch_id IN (SELECT batch_id FROM withdrawing)
+"""
+_WITHDRAWN = """
+SELECT
+    root,
+    any_value(name),
+    any_value(rows_in) FILTER (batch_id = root),
+    list_sort(list_distinct(flatten(list(days))))
+FROM telemetry.batches INNER JOIN withdrawing USING (batch_id)
+GROUP BY root ORDER BY 2, 1
+"""
+_NAMES = """
+UPDATE telemetry.batches SET names = moved.names FROM moved
+WHERE batches.batch_id = moved.batch_id AND batches.withdrawn_at IS NULL
+"""
+_DAYS_OF_OTHERS = """
+UPDATE telemetry.batches SET withdrawn_days = list_sort(list_distinct(withdrawn_days || $days::DATE[]))
+WHERE batch_id = (SELECT min(batch_id) FROM lost)
+"""
+_KNOWN_NAMES = """
+SELECT DISTINCT source_file FROM telemetry.batches
+WHERE source = $source AND withdrawn_at IS NULL AND batch_id NOT IN (SELECT batch_id FROM deliveries)
+    AND source_file IN (SELECT source_file FROM deliveries)
+ORDER BY source_file
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What came of files with other content than before.
+
+    Attributes:
+        withdrawn: Deliveries that were taken back.
+        gone_days: Days that lost events of them.
+        touched_days: Days on which they had rows, whether those counted or not.
+        staying: Names whose former content still counts, with its batch and the names that hold it too.
+        known: By source that does not replace, the names that were known with other content.
+        lost_pairs: Whether they had said who is who.
+    """
+
+    withdrawn: tuple[Withdrawn, ...] = ()
+    gone_days: tuple[date, ...] = ()
+    touched_days: tuple[date, ...] = ()
+    staying: tuple[tuple[str, str, tuple[str, ...]], ...] = ()
+    known: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    lost_pairs: bool = False
+
+    def __add__(self, other: "Replaced") -> "Replaced":
+        return Replaced(
+            self.withdrawn + other.withdrawn,
+            tuple(sorted({*self.gone_days, *other.gone_days})),
+            tuple(sorted({*self.touched_days, *other.touched_days})),
+            self.staying + other.staying,
+            {name: self.known.get(name, ()) + other.known.get(name, ()) for name in {**self.known, **other.known}},
+            self.lost_pairs or other.lost_pairs,
+        )
+
+    @property
+    def said(self) -> list[str]:
+        """Return it in sentences, one for each kind."""
+        gone = {each.batch_id for each in self.withdrawn}
+        staying = {name: others for name, batch, others in self.staying if batch not in gone}
+        others = sorted({other for names in staying.values() for other in names})
+        return [
+            *([said_of_withdrawn(self.withdrawn)] if self.withdrawn else []),
+            *([said_of_staying(sorted(staying), others)] if staying else []),
+            *(said_of_known_names(source, names) for source, names in self.known.items()),
+        ]
+
+
+def names_to_move(lake: Lake, product: Product, files: Iterable[Delivery]) -> list[tuple[str, str]]:
+    """Return the names of sources that replace which hold other content by now that the lake has, each with its batch."""
+    return [item for moved, _ in _due(lake, product, files).values() for item in sorted(moved.moved.items())]
+
+
+def move_names(lake: Lake, product: Product, files: Iterable[Delivery], *, now: datetime) -> Replaced:
+    """Return what was taken back because names hold other content that the lake has from another one, once they are moved.
+
+    Content that the lake has not is moved to when it is taken in.
+    """
+    replaced = Replaced()
+    for source, (_, wanted) in _due(lake, product, files).items():
+        with lake.staging() as connection:
+            work = partial(_names_moved, product=product, source=source, wanted=wanted, now=now)
+            replaced += lake.commit(work, on=connection)
+    return replaced
+
+
+def _due(lake: Lake, product: Product, files: Iterable[Delivery]) -> dict[str, tuple[NamesMoved, Mapping[str, str]]]:
+    """Return, by source that replaces and has names to move, what becomes of its batches, and the digest of each name."""
+    wanted: dict[str, dict[str, str]] = {source.name: {} for source in product.sources if source.replaces}
+    if not wanted or not lake.exists():
+        return {}
+    for file in files:
+        if file.source in wanted and not file.left and not file.fault:
+            wanted[file.source] |= dict.fromkeys([file.name, *file.also], file.batch_id)
+    with lake.get_connection() as connection:
+        due = {source: (_moved(connection, source, digests), digests) for source, digests in wanted.items()}
+    return {source: found for source, found in due.items() if found[0].names}
+
+
+def _moved(connection: duckdb.DuckDBPyConnection, source: str, digests: Mapping[str, str]) -> NamesMoved:
+    """Return what becomes of the source's batches when names hold what they do; those of content that it lacks stay."""
+    held = connection.execute(_HELD, {"source": source}).fetchall()
+    batches = {batch[:64]: batch for batch, _ in held}
+    return names_moved(held, {name: batches[digest] for name, digest in digests.items() if digest in batches})
+
+
+def _names_moved(
+    connection: duckdb.DuckDBPyConnection, *, product: Product, source: str, wanted: Mapping[str, str], now: datetime
+) -> Replaced:
+    """Return what is taken back where nothing new comes; runs inside one transaction."""
+    replaced = _archived(connection, _moved(connection, source, wanted), now=now)
+    if replaced.withdrawn:
+        scope = product.sources_of_one_id(source)
+        days = let_count_again(connection, source, scope, gone=replaced.touched_days, lost_pairs=replaced.lost_pairs)
+        connection.execute(_DAYS_OF_OTHERS, {"days": days})
+        forget_gone(connection, replaced)
+        renew(connection, product)
+    return replaced
+
+
+def former_withdrawn(connection: duckdb.DuckDBPyConnection, source: Source, *, now: datetime) -> Replaced:
+    """Return what is taken back because the present deliveries have names that held other content, once it is archived.
+
+    Runs inside the open transaction, before the deliveries are written. Where the source does not replace, nothing is taken
+    back, and the names are told.
+    """
+    if source.simulate:
+        return Replaced()
+    if not source.replaces:
+        known = tuple(name for (name,) in connection.execute(_KNOWN_NAMES, {"source": source.name}).fetchall())
+        return Replaced(known={source.name: known} if known else {})
+    held = connection.execute(_HELD, {"source": source.name}).fetchall()
+    rows = connection.execute("SELECT batch_id, coalesce(names, [source_file]) FROM deliveries").fetchall()
+    moved = names_moved(held, {name: batch for batch, names in rows for name in names})
+    return _archived(connection, moved, now=now)
+
+
+def other_content(lake: Lake, product: Product, landing: Path | None) -> list[str]:
+    """Return in sentences which names are known with other content: in the lake already, or of files as they are by now."""
+    said: list[str] = []
+    digest_of = Digests(landing / REMEMBERED_DIGESTS).sha256 if landing else sha256
+    for source in (each for each in product.sources if each.files and lake.exists()):
+        with lake.get_connection() as connection:
+            held = connection.execute(_HELD, {"source": source.name}).fetchall()
+        known: dict[str, list[str]] = {}
+        for batch, names in held:
+            for name in names:
+                known.setdefault(name, []).append(batch[:64])
+        there = [path for path in matched_files(source) if display_name(path) in known]
+        files = [found_file(source, path, digest_of=digest_of) for path in there]
+        other = [file.name for file in files if not file.left and file.batch_id not in known[file.name]]
+        twice = [name for name, batches in known.items() if len(batches) > 1 and not source.replaces]
+        said += [said_of_known_names(source.name, twice)] if twice else []
+        said += [said_of_other_content(source.name, other, replaces=source.replaces)] if other else []
+    return said
+
+
+def forget_gone(connection: duckdb.DuckDBPyConnection, replaced: Replaced) -> None:
+    """Let what was built forget the days of what was taken back; runs once the ledger says what counts now."""
+    if replaced.gone_days:
+        take_back(connection, replaced.gone_days)
+
+
+def _archived(connection: duckdb.DuckDBPyConnection, moved: NamesMoved, *, now: datetime) -> Replaced:
+    """Return what the names that moved take back, once it is in the archive and the ledger says so.
+
+    Leaves the temporary table `gone` with the ids of the rows that counted or repeated an event.
+    """
+    if moved.names:
+        names = [(batch, list(names)) for batch, names in moved.names.items()]
+        _made(connection, "moved", names, pl.Schema({"batch_id": pl.String(), "names": pl.List(pl.String)}))
+        connection.execute(_NAMES)
+    if not moved.withdrawn:
+        return Replaced(staying=moved.staying)
+    columns = pl.Schema(dict.fromkeys(("batch_id", "name", "withdrawn_by"), pl.String))
+    _made(connection, "lost", moved.withdrawn, columns)
+    connection.execute(_WITHDRAWING)
+    connection.execute(_GONE)
+    found = connection.execute(_WITHDRAWN).fetchall()
+    withdrawn = tuple(Withdrawn(batch, name, rows, tuple(days)) for batch, name, rows, days in found)
+    touched = [day for (day,) in connection.execute("SELECT DISTINCT event_date FROM gone ORDER BY ALL").fetchall()]
+    lost_pairs = connection.execute("FROM telemetry.aliases SEMI JOIN withdrawing USING (batch_id) LIMIT 1").fetchone()
+    for statement in sql("telemetry/withdrawn.sql").replace("$days", day_literals(touched)).split(";"):
+        connection.execute(statement, {"withdrawn_at": now} if "$withdrawn_at" in statement else {})
+        reach("withdrawal.statement_done")
+    days = tuple(sorted({day for each in withdrawn for day in each.days}))
+    return Replaced(withdrawn, days, tuple(touched), moved.staying, lost_pairs=lost_pairs is not None)
+
+
+def _made(
+    connection: duckdb.DuckDBPyConnection, table: str, rows: Sequence[tuple[object, ...]], schema: pl.Schema
+) -> None:
+    connection.register("given", pl.DataFrame(rows, schema, orient="row"))
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE {identifier(table)} AS FROM given")
+    connection.unregister("given")

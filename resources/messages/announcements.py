@@ -1,0 +1,81 @@
+"""What an Announcer opens. It stands apart because Dagster reads annotations there, and what these name loads sqlalchemy."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from resources.config.settings import action_secrets
+from resources.intake.product_file import product_at
+
+if TYPE_CHECKING:
+    from resources.flags.file import FlagFile
+    from resources.flags.record import FlagRecord
+    from resources.flags.target import Flags
+    from resources.messages.notifier import Notifier
+    from resources.outbox.deliverer import DeliveryReport
+    from resources.outbox.door import Outbox
+
+
+class Announcements:
+    """Opens the outbox and the targets that product.yaml names; `state` is the URL of the store, `data` a folder."""
+
+    product_file: str
+    state: str
+    data: str
+
+    def notifier(self) -> "Notifier":
+        """Return the Notifier, which tells people something once."""
+        from resources.messages.notifier import Notifier
+
+        wanted = product_at(Path(self.product_file)).actions
+        return Notifier.of(self.outbox(), wanted, action_secrets(), data=Path(self.data))
+
+    def is_opened(self) -> bool:
+        """Return whether the store of actions was made; a tick that finds none makes none."""
+        from sqlalchemy import make_url
+
+        address = make_url(self.state)
+        return address.get_backend_name() != "sqlite" or Path(address.database or "").exists()
+
+    def delivered(self) -> "DeliveryReport":
+        """Return the report of bringing every approved action to its target, as far as it can be reached now."""
+        from resources.outbox.deliverer import delivered
+
+        notifier = self.notifier()
+        return delivered(notifier.outbox, notifier.targets, pace=notifier.pace)
+
+    def flags(self, keys: Sequence[str]) -> tuple["FlagFile", "FlagRecord"]:
+        """Return the file of flags and what is known of them; the platform's own file gets the flags that it lacks."""
+        flags = self.flag_target()
+        if keys and not Path(product_at(Path(self.product_file)).actions.flag_file).is_absolute():
+            flags.file.declared(keys)
+        return flags.file, flags.record
+
+    def flag_target(self) -> "Flags":
+        """Return the file of flags as a target."""
+        from resources.messages.connected import flags_of
+
+        return flags_of(product_at(Path(self.product_file)).actions, Path(self.data), self.outbox())
+
+    def flag_trouble(self) -> str | None:
+        """Return what is wrong with the file of flags, and what to do; None where it is whole, or nothing needs it."""
+        product = product_at(Path(self.product_file))
+        file = self.flags([])[0]
+        keyed = product.feature_defaults.flag_key or any(feature.flag_key for feature in product.features.values())
+        if keyed and Path(product.actions.flag_file).is_absolute() and not file.path.exists():
+            return file.trouble() or f"{file.path}: it is not there. Name the file in `actions: flag_file`."
+        return file.trouble()
+
+    def days_made(self) -> dict[date, datetime]:
+        """Return when each day of the simulated product was made."""
+        from resources.config.settings import LANDING
+        from resources.intake.delivery import days_made
+
+        return days_made(product_at(Path(self.product_file)), Path(self.data) / LANDING)
+
+    def outbox(self) -> "Outbox":
+        """Return the Outbox."""
+        from resources.outbox.door import Outbox
+
+        return Outbox.of(self.state, product_at(Path(self.product_file)).actions)

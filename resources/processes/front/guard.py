@@ -1,0 +1,77 @@
+"""The guard of an ASGI server: refuses by the rules, and adds to every answer what keeps other sites from framing it."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
+from typing import Any
+
+from resources.processes.front.rules import Request, refusal
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Scope]]
+Send = Callable[[Scope], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+# The extension of a scope under which the server hands over the target as it stood in the request line.
+TARGET = "intelligence.target"
+HEADERS = {
+    "x-frame-options": "SAMEORIGIN",
+    "content-security-policy": "frame-ancestors 'self'",
+    "x-content-type-options": "nosniff",
+    "cross-origin-resource-policy": "same-origin",
+    "referrer-policy": "same-origin",
+}
+# A page may state these more strictly than the guard does; several policies of content hold together.
+_SEVERAL = "content-security-policy"
+
+
+class Guard:
+    """An ASGI application that lets in what the rules let in."""
+
+    def __init__(self, app: App, *, allowed_hosts: Collection[str] = ()) -> None:
+        self.app, self.allowed_hosts = app, allowed_hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer as the application does, or refuse with 403 and one sentence."""
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        told = refusal(request_of(scope), allowed_hosts=self.allowed_hosts)
+        if told is None:
+            await self.app(scope, receive, _guarded(send))
+        elif scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
+            await _refuse(scope["type"], told, send)
+        else:
+            await send({"type": "websocket.close", "code": 1008, "reason": told[:100]})
+
+
+def request_of(scope: Scope) -> Request:
+    """Return what the rules look at of a request."""
+    raw = scope.get("raw_path") or scope["path"].encode()
+    query = scope.get("query_string") or b""
+    target = scope.get(TARGET) or raw + (b"?" + query if query else b"")
+    headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
+    return Request(scope.get("method", "GET"), target.decode("latin-1"), headers, scope["type"] == "websocket")
+
+
+def _guarded(send: Send) -> Send:
+    async def sent(message: Scope) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": with_guard_headers(message.get("headers", []))}
+        await send(message)
+
+    return sent
+
+
+def with_guard_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer with the guard's beside them."""
+    own = [(bytes(name), bytes(value)) for name, value in headers]
+    named = {name.lower().decode("latin-1") for name, _ in own}
+    missing = [(name, value) for name, value in HEADERS.items() if name == _SEVERAL or name not in named]
+    return [*own, *((name.encode(), value.encode()) for name, value in missing)]
+
+
+async def _refuse(kind: str, told: str, send: Send) -> None:
+    body = f"{told}\n".encode()
+    head = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
+    prefix = "websocket.http.response" if kind == "websocket" else "http.response"
+    await send({"type": f"{prefix}.start", "status": 403, "headers": with_guard_headers(head)})
+    await send({"type": f"{prefix}.body", "body": body})

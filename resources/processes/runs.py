@@ -1,0 +1,197 @@
+"""Runs that this process carries out itself: their tags, their log, and the tidying of those that were killed."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import yaml
+
+# The one sign of a run that a daemon launched: Dagster names it nowhere else.
+from dagster._core.storage.tags import GRPC_INFO_TAG
+from filelock import FileLock
+
+from intelligence.core.errors import StoreError
+from resources.config.process_identity import ProcessIdentity, this_machine, this_process
+from resources.config.settings import ROOT, Settings
+from resources.config.store_failures import BACKUP, ROOM, database_failure, store_failures_told
+
+TERMINAL = "terminal"
+# Where dagster.yaml keeps state, as it is written there.
+STATE = ".dagster/"
+CREATION_PATIENCE_S = 600
+PROCESS_TAG = "intelligence/process"
+HOST_TAG = "intelligence/host"
+BIRTH_TAG = "intelligence/birth"
+STOPPED_TAG = "intelligence/stopped"
+# How many events resources/processes/event_log.py writes in one transaction.
+EVENTS_AT_ONCE = 500
+# By how much clocks may have been set between the events of a run and now.
+CLOCK_S = 5.0
+UNFINISHED = [
+    status
+    for status in dg.DagsterRunStatus
+    if status not in (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+]
+
+
+def dagster_home(settings: Settings) -> Path:
+    """Return the folder whose dagster.yaml holds for these settings: the project's own, or one beside other data.
+
+    Products with data of their own keep runs of their own, so that one product's days never stand beside another's.
+    """
+    if settings.data == ROOT / "data":
+        return ROOT
+    home = settings.data / "dagster"
+    home.mkdir(parents=True, exist_ok=True)
+    text = yaml.safe_dump(_moved(yaml.safe_load((ROOT / "dagster.yaml").read_text()), home), allow_unicode=True)
+    file = home / "dagster.yaml"
+    if not file.exists() or file.read_text() != text:
+        # Another process may be reading it.
+        unfinished = home / f".dagster.yaml.{os.getpid()}"
+        unfinished.write_text(text)
+        unfinished.replace(file)
+    return home
+
+
+def _moved(configured: Any, home: Path) -> Any:
+    """Return what dagster.yaml says, with the folders under .dagster/ beside the data instead."""
+    if isinstance(configured, Mapping):
+        return {name: _moved(value, home) for name, value in configured.items()}
+    if isinstance(configured, str) and configured.startswith(STATE):
+        return str(home / configured.removeprefix(STATE))
+    return configured
+
+
+def instance_for(settings: Settings) -> dg.DagsterInstance:
+    """Return the Dagster instance that the UI of the same settings shows; its stores are made by one process at a time.
+
+    Raises StoreError where one of its databases is broken, or its folder cannot be written.
+    """
+    os.chdir(ROOT)
+    with run_store_failures_told(settings):
+        home = dagster_home(settings)
+        os.environ["DAGSTER_HOME"] = str(home)
+        os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))
+        stores = home / STATE if home == ROOT else home
+        stores.mkdir(exist_ok=True)
+        _demand_whole(settings)
+        with FileLock(stores / "creation.lock", timeout=CREATION_PATIENCE_S):
+            instance = dg.DagsterInstance.get()
+        # Databases that were cut open well, and fail when asked.
+        instance.get_runs_count()
+        instance.has_asset_key(dg.AssetKey("none"))
+        return instance
+
+
+def storage_of(settings: Settings) -> Path:
+    """Return the folder of Dagster's databases."""
+    home = ROOT / ".dagster" if settings.data == ROOT / "data" else settings.data / "dagster"
+    return home / "storage"
+
+
+def _demand_whole(settings: Settings) -> None:
+    databases = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
+    for file in (storage_of(settings) / name for name in databases):
+        problem = "it is a folder" if file.is_dir() else database_failure(file)
+        if problem:
+            raise StoreError(str(file), f"{problem}.", hint=_WITHOUT_RUNS)
+
+
+@contextmanager
+def run_store_failures_told(settings: Settings) -> Iterator[None]:
+    """Turn what Dagster's databases raise into one StoreError that names the broken one, else their folder."""
+    try:
+        with store_failures_told(storage_of(settings)):
+            yield
+    except StoreError as error:
+        if error.culprit == str(storage_of(settings)):
+            _demand_whole(settings)
+            hint = error.hint if error.hint == ROOM else _WITHOUT_RUNS
+            raise StoreError(error.culprit, error.problem, hint=hint) from error
+        raise
+
+
+_WITHOUT_RUNS = (
+    f"Bring it back from a backup ({BACKUP}), or move the folder `storage` away: what Dagster shows of past runs is then"
+    " lost, and nothing else."
+)
+
+
+@dg.logger(None, description="Hands the events of a run to the terminal that started it.")
+def terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
+    """Return the Python logger to which a terminal listens."""
+    logger = logging.getLogger(TERMINAL)
+    logger.setLevel(logging.DEBUG)
+    logger.propagate = False
+    return logger
+
+
+def process_tags() -> dict[str, str]:
+    """Return tags that name this process, so that a later one can tell whether it is still alive."""
+    me = this_process()
+    return {PROCESS_TAG: str(me.number), HOST_TAG: me.host, BIRTH_TAG: f"{me.number} {me.birth}"}
+
+
+def close_orphaned_runs(instance: dg.DagsterInstance) -> int:
+    """Mark unfinished runs of processes on this machine that are gone as failed; return how many there were."""
+    orphaned = [*_of_terminals(instance), *_of_daemons(instance)]
+    for run in orphaned:
+        instance.report_run_failed(run, "The process that carried it out was killed; the next run takes up its work.")
+    return len(orphaned)
+
+
+def close_stopped_runs(instance: dg.DagsterInstance) -> int:
+    """Mark runs that ended with the daemon, when it was stopped, as failed and as STOPPED_TAG; return how many there were.
+
+    What they were at is asked for again, as of any run that failed; but nobody has to be told, and no attempt was lost.
+    """
+    stopped = _of_daemons(instance)
+    for run in stopped:
+        instance.add_run_tags(run.run_id, {STOPPED_TAG: "true"})
+        instance.report_run_failed(run, "It was stopped together with the daemon; the next run takes up its work.")
+    return len(stopped)
+
+
+def _of_terminals(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    records = instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
+    # A run that the UI started as a copy of one of ours bears its tags, but belongs to a process of Dagster's own.
+    return [
+        record.dagster_run
+        for record in records
+        if HOST_TAG in record.dagster_run.tags
+        and record.dagster_run.remote_job_origin is None
+        and _named_in(record.dagster_run.tags).is_gone(noted_at=record.create_timestamp.timestamp())
+    ]
+
+
+def _named_in(tags: Mapping[str, str]) -> ProcessIdentity:
+    """Return the process that these tags name; former versions noted its number alone."""
+    number, birth = tags.get(PROCESS_TAG, ""), tags.get(BIRTH_TAG, "").partition(" ")
+    return ProcessIdentity(
+        tags[HOST_TAG],
+        int(number) if number.isascii() and number.isdigit() else 0,
+        birth[2] if birth[2] and birth[0] == number else None,
+    )
+
+
+def _of_daemons(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
+    """Return the runs that a daemon on this machine had begun in a process that is no more.
+
+    Dagster's own launcher does not look after its processes: a run that was killed would be under way for ever.
+    """
+    begun = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
+    return [run for run in begun if GRPC_INFO_TAG in run.tags and _was_killed(instance, run)]
+
+
+def _was_killed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
+    events = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
+    told = [(event.get_dagster_event().engine_event_data.metadata.get("pid"), event.timestamp) for event in events]
+    processes = [(int(str(pid.value)), at) for pid, at in told if pid]
+    if not processes:
+        return False
+    process, at = processes[-1]
+    return ProcessIdentity(this_machine().host, process).is_gone(noted_at=at + CLOCK_S)

@@ -1,0 +1,137 @@
+"""The UIs of Dagster and MLflow, Dagster's daemon, the Evidently pages and the local twins, on loopback until told to stop."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from intelligence.core.errors import PlatformError
+from resources.config.serving_lock import serving
+from resources.config.settings import ROOT, Settings, settings
+from resources.models.mlflow_store import make_store, quiet_environment, store_uri
+from resources.processes.front.serving import LOOPBACK
+from resources.processes.group import Processes
+from resources.processes.runs import close_stopped_runs, dagster_home, instance_for
+
+# MLflow's start page is about other uses of it. Here it lists the experiments, with the models beside them.
+MLFLOW_PAGE = "/#/experiments?workflowType=machine_learning"
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The ports on loopback, each named after the option that sets it."""
+
+    port: int
+    mlflow_port: int
+    reports_port: int
+    twins_port: int
+
+    @property
+    def options(self) -> dict[str, tuple[str, int]]:
+        """Return the option and the number of each port by what is served there."""
+        return {
+            "Dagster UI": ("--port", self.port),
+            "MLflow UI": ("--mlflow-port", self.mlflow_port),
+            "Evidently pages": ("--reports-port", self.reports_port),
+            "Local twins": ("--twins-port", self.twins_port),
+        }
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Return the addresses by the name of the server."""
+        named = {"dagster": self.port, "mlflow": self.mlflow_port, "reports": self.reports_port}
+        return {name: f"http://{LOOPBACK}:{number}" for name, number in {**named, "twins": self.twins_port}.items()}
+
+
+def serve(
+    *,
+    port: int,
+    mlflow_port: int,
+    reports_port: int,
+    twins_port: int,
+    say: Callable[[str], None],
+    tell: Callable[[str, str], None],
+) -> int:
+    """Serve until Ctrl-C or SIGTERM and return the exit code; `tell` is given the name of a server and each of its lines.
+
+    Raises PlatformError if another process serves the same data, or if a port is taken.
+    """
+    now, ports = settings(), Ports(port, mlflow_port, reports_port, twins_port)
+    with serving(now.data, ports.addresses):
+        _require_free(ports)
+        # Two servers that make the same fresh database at once fail; made here first, they find it there.
+        with instance_for(now) as instance:
+            close_stopped_runs(instance)
+        make_store(now.mlruns)
+        now.reports.mkdir(parents=True, exist_ok=True)
+        processes = Processes(tell, _environment(now, ports), ROOT)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, processes.stop)
+        try:
+            for name, arguments in _programs(now, ports).items():
+                processes.start(name, [sys.executable, "-m", "resources.processes.programs", name, *arguments])
+            say(_told(ports))
+        except BaseException:
+            processes.end()
+            raise
+        return processes.wait()
+
+
+def _programs(now: Settings, ports: Ports) -> Mapping[str, list[str]]:
+    return {
+        "dagster": [str(ports.port)],
+        "daemon": [],
+        "mlflow": [store_uri(now.mlruns), str(now.mlruns / "artifacts"), str(ports.mlflow_port)],
+        "reports": [str(now.reports), str(ports.reports_port)],
+        "twins": [str(now.data), str(ports.twins_port)],
+    }
+
+
+def _environment(now: Settings, ports: Ports) -> dict[str, str]:
+    own = {
+        "DAGSTER_HOME": str(dagster_home(now)),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": "ignore",
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
+    }
+    # Links on asset pages lead to where MLflow and the pages are served now.
+    links = {"INTELLIGENCE_REPORTS_UI": ports.addresses["reports"]}
+    if not now.mlflow_uri:
+        links["INTELLIGENCE_MLFLOW_UI"] = ports.addresses["mlflow"]
+    return {**quiet_environment(), **own, **{name: os.environ.get(name) or url for name, url in links.items()}}
+
+
+def _told(ports: Ports) -> str:
+    at = ports.addresses
+    return (
+        f"Dagster    {at['dagster']}\nMLflow     {at['mlflow']}{MLFLOW_PAGE}\nEvidently  {at['reports']}\n"
+        f"Messages   {at['twins']}  (those kept on this machine)\nCtrl-C stops all."
+    )
+
+
+def _require_free(ports: Ports) -> None:
+    given: dict[int, str] = {}
+    for name, (option, number) in ports.options.items():
+        if number in given:
+            raise PlatformError(
+                name, f"{option} {number} is the port of {given[number]} too.", hint=f"Choose another with {option}."
+            )
+        given[number] = name
+        if not 0 < number < 65_536:
+            raise PlatformError(name, f"{option} {number} is no port.", hint="Give a number from 1 to 65535.")
+        if _is_taken(number):
+            raise PlatformError(
+                name, f"port {number} is in use.", hint=f"Stop what runs there or choose another with {option}."
+            )
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return True
+    return False

@@ -1,0 +1,124 @@
+"""The relational store for operational state: SQLite beside the data, PostgreSQL by URL.
+
+What many small transactions change lives here and not in the lake. `resources/state/tables.py` has the tables.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from zlib import crc32
+
+from filelock import FileLock, Timeout
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from intelligence.core.errors import StateError
+from resources.config.store_failures import advice, in_words, store_failures_told
+from resources.state.tables import METADATA
+
+PATIENCE_S = 30
+TURN_PATIENCE_S = 300
+
+_states: dict[str, "State"] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """An open store; `file` is SQLite's, None on a server."""
+
+    engine: Engine
+    file: Path | None
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Yield a connection for queries."""
+        with _refusals(self.engine), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Yield a connection whose work is committed as a whole, or not at all."""
+        with _refusals(self.engine), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """Let one process at a time do what `name` stands for; the turn of a killed process ends with it."""
+        if self.file:
+            lock = FileLock(self.file.with_name(f"{self.file.stem}.{name}.lock"), timeout=TURN_PATIENCE_S)
+            try:
+                with store_failures_told(self.file.parent):
+                    lock.acquire()
+            except Timeout as error:
+                raise StateError(
+                    name, f"another process has been at it for {TURN_PATIENCE_S} s.", hint="Look for one that hangs."
+                ) from error
+            try:
+                yield
+            finally:
+                lock.release()
+            return
+        with _refusals(self.engine), self.engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": crc32(name.encode())})
+            yield
+
+    def close(self) -> None:
+        """Close the store in this process; the next use opens it again."""
+        self.engine.dispose()
+        for url in [url for url, state in _states.items() if state is self]:
+            del _states[url]
+
+
+def state_at(url: str) -> State:
+    """Return the store at `url`, made if it is new; raises StateError where it cannot be opened."""
+    if url not in _states:
+        _states[url] = _opened(url)
+    return _states[url]
+
+
+def _opened(url: str) -> State:
+    try:
+        address = make_url(url)
+        engine = create_engine(address, connect_args={"timeout": PATIENCE_S} if "sqlite" in address.drivername else {})
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        raise StateError(
+            "INTELLIGENCE_STATE",
+            f"it cannot be used ({error}).",
+            hint="Give sqlite:///<path> or postgresql+psycopg://…",
+        ) from error
+    file = Path(address.database).resolve() if engine.dialect.name == "sqlite" and address.database else None
+    if file:
+        _made_folder(file.parent)
+    state = State(engine, file)
+    with state.turn("creation"), state.writing() as connection:
+        if file:
+            # Readers then never wait for a writer; the setting stays with the file.
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
+        METADATA.create_all(connection)
+    return state
+
+
+def _made_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StateError(
+            str(folder), f"it cannot be made ({error.strerror}).", hint="Check INTELLIGENCE_STATE."
+        ) from error
+
+
+@contextmanager
+def _refusals(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        problem = in_words(cause) if engine.dialect.name == "sqlite" else None
+        raise StateError(
+            f"state store {engine.url.render_as_string(hide_password=True)}",
+            f"it cannot be used ({problem or str(cause).splitlines()[0]}).",
+            hint=f"{advice(problem)} Check INTELLIGENCE_STATE as well, where it is set."
+            if problem
+            else "Check INTELLIGENCE_STATE, the rights to the file or that the server answers.",
+        ) from error

@@ -1,0 +1,202 @@
+"""The tables of the store for operational state: what many small transactions add to. One place for all of them."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    DDL,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    event,
+    false,
+)
+
+from intelligence.core.sql import literal
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A time with its zone in Python, UTC in every database."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return the time as it is stored."""
+        return value.astimezone(UTC).replace(tzinfo=None) if value else None
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        """Return the stored time with its zone."""
+        return value.replace(tzinfo=UTC) if value else None
+
+
+METADATA = MetaData()
+
+
+def _move_columns() -> list[Column[Any]]:
+    return [
+        Column("at", UtcTime, nullable=False),
+        Column("model", Text, nullable=False, index=True),
+        Column("from_version", Text),
+        Column("to_version", Text),
+        Column("actor", Text, nullable=False),
+        Column("cause", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        Column("run_id", Text),
+    ]
+
+
+# The history of the alias `champion`. MLflow keeps none.
+PROMOTIONS = Table(
+    "promotions", METADATA, Column("sequence", Integer, primary_key=True), *_move_columns(), sqlite_autoincrement=True
+)
+# What the gate had said of a champion that it did not let pass: a row for each such line of the history.
+OVERRULED_VERDICTS = Table(
+    "overruled_verdicts",
+    METADATA,
+    Column("promotion", Integer, primary_key=True, autoincrement=False),
+    Column("overruled", Text, nullable=False),
+    Column("gate_reason", Text, nullable=False),
+)
+# A promotion that is under way, so that one that is killed half-way is finished, or forgotten, by the next look.
+INTENDED_PROMOTIONS = Table("intended_promotions", METADATA, Column("id", Integer, primary_key=True), *_move_columns())
+
+# Actions on their way to the outside world: one row each, where it stands now. Times of an attempt are by the clock of
+# the deliverer that made it.
+OUTBOX = Table(
+    "outbox",
+    METADATA,
+    Column("sequence", Integer, primary_key=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("decision_id", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("target", Text, nullable=False),
+    Column("feature", Text, index=True),
+    Column("day", Date, nullable=False),
+    Column("episode", Text, nullable=False, index=True),
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("payload", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("unconfirmed", Boolean, nullable=False, server_default=false()),
+    Column("undo_wanted", Boolean, nullable=False, server_default=false()),
+    Column("reason", Text, nullable=False),
+    Column("planned_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+    Column("not_before", UtcTime),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("attempted_at", UtcTime),
+    Column("attempted_by", Text),
+    Column("ask_after", UtcTime),
+    Column("receipt", Text),
+    Index("outbox_by_state", "state", "sequence"),
+    sqlite_autoincrement=True,
+)
+
+
+def _history(name: str, *columns: Column[Any]) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column("sequence", Integer, primary_key=True),
+        Column("at", UtcTime, nullable=False),
+        *columns,
+        Column("actor", Text, nullable=False),
+        Column("reason", Text, nullable=False),
+        sqlite_autoincrement=True,
+    )
+
+
+# Everything that ever happened to an action; `token` is that of the deliverer's lease, where one did it.
+OUTBOX_EVENTS = _history(
+    "outbox_events",
+    Column("action_id", Text, nullable=False, index=True),
+    Column("event", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("token", Integer),
+)
+# Who stopped what and let it go on; what holds for a scope is its last line.
+PAUSES = _history("pauses", Column("scope", Text, nullable=False), Column("paused", Boolean, nullable=False))
+# Which flags the platform may not touch because a person did; what holds for a flag is its last line.
+FLAG_LOCKS = _history(
+    "flag_locks",
+    Column("flag", Text, nullable=False, index=True),
+    Column("locked", Boolean, nullable=False),
+    Column("after_change", Integer, nullable=False),
+)
+# Each flag as the platform meant to leave it, and the rule before: one line before the file is written, another once it
+# was seen in it.
+FLAG_CHANGES = _history(
+    "flag_changes",
+    Column("flag", Text, nullable=False, index=True),
+    Column("action_id", Text, nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("base_digest", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("former", Text, nullable=False),
+    Column("done", Boolean, nullable=False),
+)
+# The file of flags as it was seen last, which is what a person can have back; one row.
+FLAG_COPY = Table(
+    "flag_copy",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+)
+# When that file was lost, came back, was restored or was accepted as it is, and by whose word.
+FLAG_LOSSES = _history("flag_losses", Column("event", Text, nullable=False), Column("path", Text, nullable=False))
+# Who may do something alone, until when, and the token that grows whenever another takes over.
+LEASES = Table(
+    "leases",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("owner", Text),
+    Column("until", UtcTime),
+    Column("token", Integer, nullable=False),
+)
+# Targets that asked to be left alone for a while.
+TARGET_RESTS = Table(
+    "target_rests",
+    METADATA,
+    Column("target", Text, primary_key=True),
+    Column("until", UtcTime, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+APPEND_ONLY = (PROMOTIONS, OVERRULED_VERDICTS, OUTBOX_EVENTS, PAUSES, FLAG_LOCKS, FLAG_CHANGES, FLAG_LOSSES)
+
+
+def _guards(table: str) -> Iterator[tuple[str, str]]:
+    """Yield, by dialect, the statements that let a table only grow."""
+    for change in ("UPDATE", "DELETE"):
+        refusal = f"SELECT RAISE(ABORT, {literal(f'{table} is append-only')});"
+        yield "sqlite", f"CREATE TRIGGER {table}_no_{change} BEFORE {change} ON {table} BEGIN {refusal} END"
+    refusal = f"BEGIN RAISE EXCEPTION {literal(f'{table} is append-only')}; END"
+    yield "postgresql", f"CREATE FUNCTION {table}_only_grows() RETURNS trigger LANGUAGE plpgsql AS $$ {refusal} $$"
+    yield (
+        "postgresql",
+        (
+            f"CREATE TRIGGER {table}_only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
+            f" FOR EACH STATEMENT EXECUTE FUNCTION {table}_only_grows()"
+        ),
+    )
+
+
+for _table in APPEND_ONLY:
+    for _dialect, _statement in _guards(_table.name):
+        statement = DDL(_statement)  # type: ignore[no-untyped-call] # SQLAlchemy has not annotated it
+        event.listen(_table, "after_create", statement.execute_if(dialect=_dialect))
