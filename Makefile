@@ -12,7 +12,7 @@ PORTS = $(if $(PORT),--port $(PORT)) $(if $(MLFLOW_PORT),--mlflow-port $(MLFLOW_
 	$(if $(REPORTS_PORT),--reports-port $(REPORTS_PORT)) $(if $(TWINS_PORT),--twins-port $(TWINS_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test proof coverage check lock clean
+.PHONY: help setup develop demo up test proof coverage check lock clean
 
 help: ## List what can be done
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -23,16 +23,27 @@ help: ## List what can be done
 	@echo "  make demo MODE=auto      let the policy act, on local twins of Slack and the flags"
 	@echo "  make up PORT=3001        another port; also MLFLOW_PORT, REPORTS_PORT, TWINS_PORT, and MODE as above"
 
-setup: $(VENV)/.installed ## Create .venv from requirements.lock
+setup: $(if $(ALL),$(VENV)/.installed-dev,$(VENV)/.installed) ## Create .venv from requirements.lock; with ALL=1 extras and tools of development too
 
-$(VENV)/.installed: requirements.lock pyproject.toml
+develop: $(VENV)/.installed-dev
+
+# $(call INSTALLED,lock file): the packages of a lock, and this one.
+define INSTALLED
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
 		|| { echo "Python 3.11, 3.12 or 3.13 is needed; this is $$($(BIN)/python -V). Try make PYTHON=python3.12"; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --requirement requirements.lock
+	@test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --requirement $(1)
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@touch $@
+endef
+
+$(VENV)/.installed: requirements.lock pyproject.toml
+	$(call INSTALLED,requirements.lock)
+
+$(VENV)/.installed-dev: requirements-dev.lock requirements.lock pyproject.toml
+	$(call INSTALLED,requirements-dev.lock)
+	@touch $(VENV)/.installed
 
 demo: setup ## Run the main job from raw telemetry to feature health, and say what came of it
 	@$(if $(MODE),INTELLIGENCE_MODE=$(MODE)) $(BIN)/intelligence --example $(EXAMPLE) demo $(if $(DAYS),--days $(DAYS))
@@ -40,16 +51,16 @@ demo: setup ## Run the main job from raw telemetry to feature health, and say wh
 up: setup ## Serve the Dagster and MLflow UIs and the Evidently pages on this machine until Ctrl-C
 	@$(if $(MODE),INTELLIGENCE_MODE=$(MODE)) $(BIN)/intelligence --example $(EXAMPLE) up $(PORTS)
 
-test: setup ## Run the tests but for the proofs
+test: develop ## Run the tests but for the proofs
 	@$(BIN)/python -m pytest $(TOGETHER) -m "not proof"
 
-proof: setup ## Run the proofs, which take longer: weeks by ticks alone, kills, races, the output shown in the README
+proof: develop ## Run the proofs, which take longer: weeks by ticks alone, kills, races, the output shown in the README
 	@$(BIN)/python -m pytest $(TOGETHER) -m proof
 
-coverage: setup ## Run all tests and report which lines and branches they miss
+coverage: develop ## Run all tests and report which lines and branches they miss
 	@$(BIN)/python -m pytest $(TOGETHER) --cov --cov-report=term:skip-covered
 
-check: setup ## Everything that CI runs: lint, format, types, tests, doc examples, proofs
+check: develop ## Everything that CI runs: lint, format, types, tests, doc examples, proofs
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -57,9 +68,12 @@ check: setup ## Everything that CI runs: lint, format, types, tests, doc example
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory proof
 
-lock: setup ## Compile requirements.lock anew from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --group dev --all-extras \
-		--no-header --no-annotate pyproject.toml --output-file requirements.lock
+# What is installed for everybody is a part of what is installed for development, in the same versions.
+LOCKED := pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml
+
+lock: develop ## Compile both lock files anew from pyproject.toml
+	@$(BIN)/uv $(LOCKED) --group dev --all-extras --output-file requirements-dev.lock
+	@$(BIN)/uv $(LOCKED) --constraint requirements-dev.lock --output-file requirements.lock
 
 clean: ## Remove the lakes, the models and run-time state; the environment stays
 	@rm -rf data .dagster .tmp_dagster_home_* mlruns/mlflow.* mlruns/artifacts evidently_reports/*

@@ -78,7 +78,7 @@ def extension_path(name: str) -> str:
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         package = module.replace("_", "-")
-        raise LakeError("lake", f"the package {package} is not installed.", hint="Run `make setup`.")
+        raise LakeError("lake", f"the package {package} is not installed.", hint="Run `make setup ALL=1`, which installs the extras too.")
     return str(Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension")
 
 

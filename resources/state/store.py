@@ -85,7 +85,7 @@ def _opened(url: str) -> State:
         raise StateError(
             "INTELLIGENCE_STATE",
             f"it cannot be used ({error}).",
-            hint="Give sqlite:///<path> or postgresql+psycopg://…",
+            hint="Give sqlite:///<path> or postgresql+psycopg://…; `make setup ALL=1` installs psycopg.",
         ) from error
     file = Path(address.database).resolve() if engine.dialect.name == "sqlite" and address.database else None
     if file:
