@@ -149,7 +149,30 @@ def _all_ran(
             name = f"{table.layer}__{table.name}"
             planned[name] = planned.get(name, 0.0) + weight(table.path, days)
     listener("plan", (phase, planned))
-    return all(_ran(defs, instance, step, outcome) for step in steps)
+    return all(_ran(defs, instance, step, outcome) for step in together(steps))
+
+
+def together(steps: Sequence[Step]) -> list[Step]:
+    """Return the steps with neighbours as one that a single run can do: for the same days, and for no other cause.
+
+    A run orders its tables by what they are made from, as the steps are, and each run costs as much as building a small table.
+
+    Args:
+        steps: Steps in the order of the graph.
+    """
+    found: list[Step] = []
+    for step in steps:
+        last = found[-1] if found else None
+        if last is None or _differ(last.days, step.days) or _differ(last.cause, step.cause):
+            found.append(step)
+        else:
+            tables = tuple(dict.fromkeys((*last.tables, *step.tables)))
+            found[-1] = Step(tables, last.days or step.days, last.cause or step.cause)
+    return found
+
+
+def _differ(one: object, other: object) -> bool:
+    return one is not None and other is not None and one != other
 
 
 def _ran(defs: dg.Definitions, instance: dg.DagsterInstance, step: Step, outcome: Outcome) -> bool:

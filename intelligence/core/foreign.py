@@ -5,34 +5,13 @@ that turn the direction of writing or that nobody sees make one name look like a
 through `harmless`; `intelligence/interfaces/cli/console.py` sees to that.
 """
 
-import re
-import sys
 import unicodedata
+from functools import cache
 from typing import Final
 
 # Joiners have no look of their own, but scripts such as Persian, and pictures of several signs, cannot be written without them.
 _JOINERS: Final = "\u200c\u200d"
 _ESCAPED: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-_CODES: Final = [
-    code
-    for code in range(sys.maxunicode + 1)
-    if chr(code) not in _JOINERS and unicodedata.category(chr(code)) in _ESCAPED
-]
-
-
-def _ranges(codes: list[int]) -> str:
-    """Return the codes as the inside of a character class of a regular expression."""
-    parts: list[str] = []
-    first = last = codes[0]
-    for code in [*codes[1:], sys.maxunicode + 2]:
-        if code != last + 1:
-            parts.append(f"\\U{first:08x}-\\U{last:08x}")
-            first = code
-        last = code
-    return "".join(parts)
-
-
-_HARMFUL: Final = re.compile(f"[{_ranges(_CODES)}]")
 _SHORT: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
@@ -46,10 +25,15 @@ def harmless(text: str, *, lines: bool = False) -> str:
     >>> harmless("a\x1b[2Jb\u202ec\n"), harmless("O'Brien, Zürich"), harmless("two\nlines", lines=True)
     ('a\\x1b[2Jb\\u202ec\\n', "O'Brien, Zürich", 'two\nlines')
     """
-    return _HARMFUL.sub(lambda found: "\n" if lines and found[0] == "\n" else _escape(found[0]), text)
+    if text.isprintable():
+        return text
+    return "".join(sign if lines and sign == "\n" else _shown(sign) for sign in text)
 
 
-def _escape(sign: str) -> str:
+@cache
+def _shown(sign: str) -> str:
+    if sign in _JOINERS or unicodedata.category(sign) not in _ESCAPED:
+        return sign
     code = ord(sign)
     if sign in _SHORT:
         return _SHORT[sign]
