@@ -1,8 +1,8 @@
--- Sums are taken of decimals, not of floats: exact, and so the same bit for bit in whatever order threads add them.
--- What a visit touches is a set of bits, 64 features in a block; visits and users are counted bit by bit, which is cheaper
--- than count(DISTINCT …) and as exact.
--- How bad events are spread over users is counted only for users who met one and for the few who do very much: all others
--- add nothing to the sums of bad events, and to the sums of squared use as if they were all alike.
+-- Sums are of decimals, not of floats: exact, and so bit for bit the same in whatever order threads add them.
+-- The features of a visit are a set of bits, 64 features per block; visits and users are counted bit by bit, which is as
+-- exact as count(DISTINCT …) and cheaper.
+-- The spread of bad events over users is computed only from users with a bad event and from the few with very many events:
+-- all others add nothing to the sums of bad events, and enter the sums of squared use as if they had equal numbers of events.
 WITH terms AS (
     SELECT
         feature,
@@ -15,7 +15,7 @@ WITH terms AS (
         FROM warehouse.dim_feature_metadata
     )
 ),
--- They are read twice, which costs half of what keeping them in memory would.
+-- The events are read twice, which costs half as much as keeping them in memory.
 events AS NOT MATERIALIZED (
     SELECT facts.*, terms.slow_latency_ms, terms.block, terms.mark
     FROM warehouse.fact_events AS facts INNER JOIN terms USING (feature)

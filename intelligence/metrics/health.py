@@ -1,4 +1,4 @@
-"""The health of a feature: does it keep its promises, with hysteresis and a minimum volume."""
+"""The health of features: whether each keeps its promises, with hysteresis and a minimum volume."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -18,8 +18,8 @@ from intelligence.metrics.tables import FEATURE_HEALTH
 WINDOW_DAYS: Final = 28
 OBJECTIVES: Final = tuple(TERMS)
 _ALLOWED: Final = ("max_error_rate", "max_crash_rate", "max_slow_rate", "max_bad_rating_rate")
-# The columns on which each objective rests: on a day on which one of them is in doubt it is not assessed.
-RESTS_ON: Final = (("error_count", "crashed"), ("crashed",), ("latency_ms",), ("rating",))
+# The columns from which each objective is computed: on a day with one of them in doubt the objective is not assessed.
+COLUMNS_USED: Final = (("error_count", "crashed"), ("crashed",), ("latency_ms",), ("rating",))
 _NOUNS: Final = ("events", "events", "timed events", "ratings")
 LOUD_SHARE: Final = 0.5
 LOUD_EVENTS: Final = 5
@@ -33,9 +33,10 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class _Window:
-    """Counts by objective, feature and day; what telemetry was at fault for on a day counts nothing.
+    """Counts over the window of days, in arrays of shape (objectives, features, days) or a part of it.
 
-    `doubtful` marks days on which an objective is set aside and the others are assessed.
+    Counts are 0 where the telemetry of a day, or of the columns of an objective, is at fault. `faulty` marks days without
+    any reliable objective, `doubtful` days on which some objectives are set aside and the others are assessed.
     """
 
     features: list[str]
@@ -53,7 +54,7 @@ class _Window:
 
 @dataclass(slots=True)
 class _Standing:
-    """What is carried from one day to the next; one element per feature."""
+    """The state that is carried from one day to the next; each array has one element per feature."""
 
     state: NDArray[np.int64]
     since: NDArray[np.datetime64]
@@ -72,24 +73,26 @@ def feature_health(
     days: Days,
     rules: Health,
 ) -> pl.DataFrame:
-    """Return one row per day of `days` and feature known by then, in the shape of metrics.feature_health.
+    """Return one row per day of `days` and feature known by then, with the columns of metrics.feature_health.
 
-    A feature becomes degraded when one promise burns at `rules.fast_burn` on the day, or at `rules.slow_burn` over
-    three days with the day agreeing, Wilson's lower bound of the bad share, clustered by user, lies above what is
-    allowed, and users agree: so does the bound of the mean bad share of its users, of whom as many as
-    `rules.minimum_harmed_users` alike are harmed. What burns in events alone, as by one client, is at risk. Where a few
-    users make most of the events the users' share stands for that of the events, so that nobody hides what others meet. It
-    recovers after `rules.recovery_days` judged days in a row within all promises. A day with fewer than
-    `rules.minimum_events` events, or with faulty telemetry, changes no state; after `rules.stale_after_days` of
-    them the state is unknown. Where only some columns are in doubt, a feature can become degraded by the promises that
-    do not rest on them; otherwise its state stands.
+    A feature becomes degraded by a promise that satisfies three conditions. It burns at `rules.fast_burn` on the day, or
+    at `rules.slow_burn` over three days and on the day. Wilson's lower bound of the share of bad events, with events
+    clustered by user, is above the allowed share. The same bound of the mean bad share of its users is above it too, and
+    at least `rules.minimum_harmed_users` equally affected users are harmed. A promise that burns in events alone, as by
+    one client, makes the feature at risk. Where a few users make most of the events, the users' share replaces that of the
+    events, so that these few do not hide the failures of the others. The feature recovers after `rules.recovery_days`
+    assessed days in a row within all promises. A day with fewer than `rules.minimum_events` events, or with faulty
+    telemetry, changes no state; after more than `rules.stale_after_days` such days the state is unknown. Where only some
+    columns are in doubt, a feature can become degraded by the promises that do not use them; otherwise its state is unchanged.
 
     Args:
-        metrics: metrics.fact_feature_metrics of `days` and the 27 days before.
-        features: warehouse.dim_feature_metadata.
-        quality: telemetry.day_quality of the same days as `metrics`.
-        users: `event_date` and `dau` of everybody, for the same days.
-        previous: the result for the day before `days`; no rows where there is none.
+        metrics: metrics.fact_feature_metrics of `days` and the 27 days before, one row per feature and day.
+        features: warehouse.dim_feature_metadata, one row per feature.
+        quality: telemetry.day_quality of the same days as `metrics`, one row per day.
+        users: `event_date` and `dau` of all users together, one row per day, for the same days.
+        previous: The result for the day before `days`; no rows where there is none.
+        days: The days to assess.
+        rules: The section `health` of product.yaml.
     """
     known = features.filter(pl.col("first_seen_date").is_not_null()).sort("feature")
     window = _window(metrics, known, quality, days)
@@ -97,20 +100,20 @@ def feature_health(
     burn = _burn(window, rules)
     share = _usage_share(window)
     reach = _reach(window, users)
-    judged = [
-        _judged_day(window, burn, standing, t, rules).with_columns(
+    assessed = [
+        _assessed_day(window, burn, standing, t, rules).with_columns(
             usage_share_7d=pl.Series(share[:, t], dtype=pl.Float64),
             peak_share_7d=pl.Series(_raised(standing, share[:, t]), dtype=pl.Float64),
             reach_28d=pl.Series(reach[:, t], dtype=pl.Float64),
         )
         for t in range(window.days.index(days.start), len(window.days))
     ]
-    return _worded(pl.concat(judged).join(known.select("feature", "first_seen_date"), on="feature"), rules)
+    return _worded(pl.concat(assessed).join(known.select("feature", "first_seen_date"), on="feature"), rules)
 
 
 @dataclass(frozen=True, slots=True)
 class _Burn:
-    """By objective, feature and day: burn rates, and which of them are alarms."""
+    """Burn rates and which of them are alarms, in arrays of shape (objectives, features, days)."""
 
     rate_1d: Floats
     rate_3d: Floats
@@ -128,7 +131,9 @@ def _window(metrics: pl.DataFrame, known: pl.DataFrame, quality: pl.DataFrame, d
     )
     doubts = _doubts(quality)
     faulty = np.array([doubts.get(day, ()) is None for day in calendar])
-    set_aside = np.array([[bool({*columns} & {*(doubts.get(day) or ())}) for day in calendar] for columns in RESTS_ON])
+    set_aside = np.array(
+        [[bool({*columns} & {*(doubts.get(day) or ())}) for day in calendar] for columns in COLUMNS_USED]
+    )
     columns = sorted({name for objective in OBJECTIVES for name in spread_columns(objective)})
     most = [f"most_{prefix}" for _, _, prefix, _, _ in TERMS.values()]
     named = [f"{prefix}_{name}" for prefix in most for name in ("user", "events")]
@@ -161,7 +166,7 @@ def _window(metrics: pl.DataFrame, known: pl.DataFrame, quality: pl.DataFrame, d
 
 
 def _doubts(quality: pl.DataFrame) -> dict[date, tuple[str, ...] | None]:
-    """Return of each faulty day the columns that alone are in doubt; None where nothing of the day can be relied on."""
+    """Return for each faulty day the only columns in doubt; None where nothing of the day can be relied on."""
     known = "doubted_columns" in quality.columns
     rows = quality.filter(pl.col("verdict").is_in(["partial", "empty"])).iter_rows(named=True)
     return {row["event_date"]: tuple((row["doubted_columns"] if known else None) or ()) or None for row in rows}
@@ -190,12 +195,12 @@ def _burn(window: _Window, rules: Health) -> _Burn:
     rate = {width: burn_rates(sums.bad, sums.total, window.allowed) for width, sums in counts.items()}
     enough = {width: counts[width].total >= rules.minimum_events for width in (1, 3)}
     share = {width: counts[width].user_share() / window.allowed for width in (1, 3)}
-    # Where few users make most of the events, what the others meet is seen in the users' share alone.
-    veiled = {width: counts[width].is_dominated(width) for width in (1, 3)}
-    burn = {width: np.where(veiled[width], share[width], rate[width]) for width in (1, 3)}
-    by_events = {width: veiled[width] | (_lower(counts[width], "event") > window.allowed) for width in (1, 3)}
+    # Where a few users make most of the events, only the users' share shows the failures of the others.
+    dominated = {width: counts[width].is_dominated(width) for width in (1, 3)}
+    burn = {width: np.where(dominated[width], share[width], rate[width]) for width in (1, 3)}
+    by_events = {width: dominated[width] | (_lower(counts[width], "event") > window.allowed) for width in (1, 3)}
     by_users = {width: _lower(counts[width], "user") for width in (1, 3)}
-    # Of three days the one with the most counts: the same users may come every day.
+    # The maximum over three days, not their sum: the same users may come every day.
     harmed = {1: counts[1].harmed_users()}
     harmed[3] = np.maximum.reduce([_before(harmed[1], back) for back in range(3)])
     agreed = {
@@ -205,9 +210,9 @@ def _burn(window: _Window, rules: Health) -> _Burn:
     slow = enough[3] & (burn[3] >= rules.slow_burn) & by_events[3] & ~(burn[1] < rules.slow_burn)
     broken = (fast & agreed[1]) | (slow & agreed[3])
     near = rules.warning_share * window.allowed
-    warned = enough[3] & (veiled[3] | (_lower(counts[3], "event") > near)) & (by_users[3] > near)
+    warned = enough[3] & (dominated[3] | (_lower(counts[3], "event") > near)) & (by_users[3] > near)
     over = enough[1] & (burn[1] > 1) & (share[1] > 1)
-    # As if each event were another user's: what one client meets is worth a look, and no more.
+    # As if each event had a user of its own: failures of a single client make a feature at risk, never degraded.
     plain = wilson_lower_bounds(counts[1].bad, counts[1].total)
     loud = enough[1] & (rate[1] >= rules.fast_burn) & (plain > window.allowed)
     return _Burn(rate[1], rate[3], rate[WINDOW_DAYS], enough[1], over, broken, warned | fast | slow | loud)
@@ -249,30 +254,32 @@ def _raised(standing: _Standing, share: Floats) -> Floats:
     return standing.peak_share
 
 
-def _judged_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules: Health) -> pl.DataFrame:
-    """Return the day's rows without words and stage, after moving `standing` on by that day."""
+def _assessed_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules: Health) -> pl.DataFrame:
+    """Return the day's rows without reason and stage, after updating `standing` by that day."""
     day = np.datetime64(window.days[t])
     usage = window.usage[:, t]
-    judged = (usage >= rules.minimum_events) & ~window.faulty[t]
-    broken = judged & burn.broken[:, :, t].any(axis=0)
+    assessed = (usage >= rules.minimum_events) & ~window.faulty[t]
+    broken = assessed & burn.broken[:, :, t].any(axis=0)
     within = ~burn.over[:, :, t].any(axis=0) & ~broken
-    # On a doubtful day a promise can be seen to be broken, and none to be kept.
-    stands = judged & ~broken & window.doubtful[t]
-    standing.calm_days = np.where(judged & ~stands, np.where(within, standing.calm_days + 1, 0), standing.calm_days)
-    # A feature's memory begins on the day it is first seen, whichever day the run begins on.
-    standing.unjudged_days = np.where(judged | (day < window.first_seen), 0, standing.unjudged_days + 1)
+    # A doubtful day can show that a promise is broken, but not that all promises are kept.
+    unchanged = assessed & ~broken & window.doubtful[t]
+    standing.calm_days = np.where(
+        assessed & ~unchanged, np.where(within, standing.calm_days + 1, 0), standing.calm_days
+    )
+    # The count begins on the day on which the feature is first seen, whichever day the run begins on.
+    standing.unjudged_days = np.where(assessed | (day < window.first_seen), 0, standing.unjudged_days + 1)
     recovering = (standing.state == DEGRADED) & (standing.calm_days < rules.recovery_days)
     calm = np.where(burn.warned[:, :, t].any(axis=0), AT_RISK, HEALTHY)
-    state = np.where(judged & ~stands, np.where(broken | recovering, DEGRADED, calm), standing.state)
+    state = np.where(assessed & ~unchanged, np.where(broken | recovering, DEGRADED, calm), standing.state)
     state = np.where(standing.unjudged_days > rules.stale_after_days, UNKNOWN, state)
     standing.since = np.where((state == standing.state) & (day > window.first_seen), standing.since, day)
     standing.state = state
-    # A promise that is broken for many goes before one that burns faster for one.
+    # A promise broken for many users ranks before one that burns faster for a single user.
     rates = np.where(burn.enough[:, :, t], np.nan_to_num(burn.rate_1d[:, :, t]), -1.0)
     worst = (rates + np.where(burn.broken[:, :, t] & burn.enough[:, :, t], _FIRST, 0.0)).argmax(axis=0)
-    told = judged & (rates.max(axis=0) >= 0)
+    reported = assessed & (rates.max(axis=0) >= 0)
     evidence = np.select(
-        [np.full(len(usage), window.faulty[t]), usage == 0, ~judged, stands],
+        [np.full(len(usage), window.faulty[t]), usage == 0, ~assessed, unchanged],
         ["pipeline_fault", "no_events", "low_volume", "pipeline_fault"],
         "enough",
     )
@@ -283,12 +290,12 @@ def _judged_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules
 
     def of_worst(values: Floats) -> pl.Series:
         picked = of_worst_of(values)
-        return pl.Series(np.where(told, picked, np.nan), dtype=pl.Float64).fill_nan(None)
+        return pl.Series(np.where(reported, picked, np.nan), dtype=pl.Float64).fill_nan(None)
 
     counts = window.counts
     users = window.most_user[worst, np.arange(len(worst)), t]
     is_loud = (
-        told
+        reported
         & (of_worst_of(window.most_bad) >= LOUD_SHARE * of_worst_of(counts.bad))
         & (of_worst_of(window.most_bad) >= LOUD_EVENTS)
     )
@@ -302,7 +309,9 @@ def _judged_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules
             "since": standing.since,
             "calm_days": standing.calm_days,
             "unjudged_days": standing.unjudged_days,
-            "worst_objective": [OBJECTIVES[o] if is_told else None for o, is_told in zip(worst, told, strict=True)],
+            "worst_objective": [
+                OBJECTIVES[o] if is_reported else None for o, is_reported in zip(worst, reported, strict=True)
+            ],
             "burn_1d": of_worst(burn.rate_1d),
             "burn_3d": of_worst(burn.rate_3d),
             "burn_28d": of_worst(burn.rate_28d),
@@ -320,7 +329,7 @@ def _judged_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules
             "bad": of_worst(counts.bad),
             "total": of_worst(counts.total),
             "allowed": of_worst(window.allowed),
-            "of_three_days": _of_three_days(window, burn, state, judged, t),
+            "of_three_days": _of_three_days(window, burn, state, assessed, t),
         },
         schema_overrides={
             "event_date": pl.Date,
@@ -334,14 +343,14 @@ def _judged_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rules
 
 
 def _of_three_days(
-    window: _Window, burn: _Burn, state: NDArray[np.int64], judged: NDArray[np.bool_], t: int
+    window: _Window, burn: _Burn, state: NDArray[np.int64], assessed: NDArray[np.bool_], t: int
 ) -> list[str | None]:
-    """Return in words the figure of three days where it made the state, since the day's own is lower; else None."""
+    """Return in words the figures of three days where they caused the state and the day's own are lower; else None."""
     alarms = np.where(state == DEGRADED, burn.broken[:, :, t], burn.warned[:, :, t])
     rates = np.where(alarms, np.nan_to_num(burn.rate_3d[:, :, t]), -1.0)
     picked, every = rates.argmax(axis=0), np.arange(len(state))
     lower = np.nan_to_num(burn.rate_1d[picked, every, t]) < rates[picked, every]
-    shown = judged & np.isin(state, (AT_RISK, DEGRADED)) & alarms.any(axis=0) & lower
+    shown = assessed & np.isin(state, (AT_RISK, DEGRADED)) & alarms.any(axis=0) & lower
     span = slice(max(0, t - 2), t + 1)
     bad, total = (part[:, :, span].sum(axis=2) for part in (window.counts.bad, window.counts.total))
     return [
@@ -352,10 +361,10 @@ def _of_three_days(
     ]
 
 
-def _worded(judged: pl.DataFrame, rules: Health) -> pl.DataFrame:
-    """Return the rows of features known on their day, with the reason in words and the stage."""
+def _worded(assessed: pl.DataFrame, rules: Health) -> pl.DataFrame:
+    """Return the rows of the features first seen by then, with the reason in words and the stage."""
     age_days = (pl.col("event_date") - pl.col("first_seen_date")).dt.total_days()
-    unjudged = {
+    without_evidence = {
         "pipeline_fault": pl.lit("telemetry of the day is at fault; the state before it stands"),
         "no_events": pl.lit("no event on the day; the state before it stands"),
         "low_volume": pl.format("{} events are too few to judge by; the state before them stands", "usage_count"),
@@ -369,7 +378,7 @@ def _worded(judged: pl.DataFrame, rules: Health) -> pl.DataFrame:
         )
         .otherwise(pl.lit(""))
     )
-    veiled = (
+    dominated = (
         pl.when(
             (pl.col("user_rate_1d") > pl.col("allowed"))
             & (pl.col("user_rate_1d") > 2 * pl.col("bad") / pl.col("total"))
@@ -387,9 +396,9 @@ def _worded(judged: pl.DataFrame, rules: Health) -> pl.DataFrame:
         "judged_users",
         pl.col("burn_1d").round(1),
         (pl.col("allowed") * 100).round(2),
-        veiled + one_user + pl.col("of_three_days").fill_null(""),
+        dominated + one_user + pl.col("of_three_days").fill_null(""),
     )
-    for evidence, words in unjudged.items():
+    for evidence, words in without_evidence.items():
         reason = pl.when(pl.col("evidence") == evidence).then(words).otherwise(reason)
     stage = (
         pl.when(age_days < WINDOW_DAYS)
@@ -401,7 +410,7 @@ def _worded(judged: pl.DataFrame, rules: Health) -> pl.DataFrame:
         .otherwise(pl.lit("Low"))
     )
     return (
-        judged.filter(pl.col("event_date") >= pl.col("first_seen_date"))
+        assessed.filter(pl.col("event_date") >= pl.col("first_seen_date"))
         .with_columns(reason=reason.fill_null("no promise has enough events to judge by"), stage=stage)
         .with_columns(pl.col("usage_share_7d", "reach_28d").fill_nan(None))
         .select(_COLUMNS)

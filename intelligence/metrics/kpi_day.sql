@@ -1,10 +1,9 @@
--- Active users look back 7 and 28 days; the window of a day is NULL while the data, which begins on $first_day, is
--- shorter than it.
+-- Active users look back 7 and 28 days; a window is NULL while it is longer than the data, which begins on $first_day.
 WITH present AS (
     SELECT event_date, user_id, segment FROM metrics.user_day
     WHERE event_date >= $start AND event_date < $end
 ),
--- Of the days before the range only a user's last one matters.
+-- Of each user's days before the range only the last one matters.
 earlier AS (
     SELECT max(event_date) AS event_date, user_id, segment FROM metrics.user_day
     WHERE event_date >= $start - INTERVAL 27 DAY AND event_date < $start
@@ -23,8 +22,8 @@ calendar AS (
     SELECT CAST(day AS DATE) AS event_date
     FROM generate_series($start, $end - INTERVAL 1 DAY, INTERVAL 1 DAY) AS series (day)
 ),
--- A day of activity makes its user active for 7 and 28 days, or until the next such day takes over: each user is counted
--- once a day by adding where such a stretch begins and subtracting where it ends.
+-- A day of activity makes its user active for 7 and 28 days, or until the user's next such day: each user is counted once
+-- per day, by adding 1 where such a span begins and subtracting 1 where it ends.
 steps AS (
     SELECT segment, event_date, lead(event_date) OVER (PARTITION BY segment, user_id ORDER BY event_date) AS next_date
     FROM activity

@@ -1,4 +1,4 @@
-"""Promises beside what the data kept of them: how much of history would break each, and which ones history suggests."""
+"""Promises compared with history: how often each would have been broken, and which promises the data suggest."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import polars as pl
 from intelligence.metrics.settings import Health
 from intelligence.warehouse.settings import Promises
 
-# Of each objective: the promise, the bad and all events that it is about, and what both are called.
+# By objective: the promise, the columns of its bad and of all its events, and the bad events in words.
 _OBJECTIVES: Final = (
     ("max_error_rate", "failed_events", "usage_count", "events fail"),
     ("max_crash_rate", "crashed_events", "usage_count", "events crash"),
@@ -17,7 +17,7 @@ _OBJECTIVES: Final = (
     ("max_bad_rating_rate", "bad_ratings", "ratings", "ratings are bad"),
 )
 COUNTS: Final = tuple(dict.fromkeys(name for _, bad, total, _ in _OBJECTIVES for name in (bad, total)))
-# A promise that more than this share of history breaks was never kept; a proposal is broken by about so much.
+# A promise broken on a larger share of feature-days is too strict; a proposed one is broken on about this share.
 BROKEN_TOO_OFTEN: Final = 0.05
 LEAST_EVENTS: Final = 10
 LEAST_FEATURE_DAYS: Final = 5
@@ -43,17 +43,17 @@ GROUP BY event_date, feature
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One promise beside history.
+    """One promise compared with history.
 
     Attributes:
         promise: The setting, such as `max_error_rate`.
-        default: What `feature_defaults` promises.
-        feature_days: Feature-days with enough events to compare.
-        broken: Those of them on which the promise in force was broken.
+        default: Its value in `feature_defaults`, a fraction in [0, 1].
+        feature_days: Number of feature-days with enough events to compare.
+        broken: Number of these feature-days on which the feature's own promise was broken.
         features: Features that broke it on more than a twentieth of their days, the worst first.
-        median_rate: Median share of bad events over the feature-days.
+        median_rate: Median share of bad events over the feature-days, in [0, 1].
         proposed: A default that history breaks on about a twentieth of the feature-days.
-        proposed_for: Features that need a promise of their own, and it.
+        proposed_for: The proposed promise of each feature that needs one of its own.
         says: The bad events in words.
     """
 
@@ -69,16 +69,21 @@ class Kept:
 
     @property
     def broken_rate(self) -> float:
-        """Return the share of feature-days on which the promise was broken."""
+        """Return the share of feature-days on which the promise was broken, in [0, 1]."""
         return self.broken / self.feature_days if self.feature_days else 0.0
 
 
 @dataclass(frozen=True, slots=True)
-class PromisesBesideHistory:
-    """All promises beside history, and whether feature-days have events enough to be assessed at all.
+class PromisesInHistory:
+    """All promises compared with history, and whether feature-days have enough events to be assessed.
 
-    `typical_events` and `busiest_events` are the median and the most events of a feature-day; `assessed_rate` is the share
-    of feature-days with at least `minimum_events`.
+    Attributes:
+        kept: The comparison of each promise with enough feature-days.
+        typical_events: Median number of events of a feature-day.
+        busiest_events: Greatest number of events of a feature-day.
+        assessed_rate: Share of feature-days with at least `minimum_events`, in [0, 1].
+        minimum_events: The setting `health.minimum_events` of product.yaml.
+        feature_days: Number of all feature-days.
     """
 
     kept: tuple[Kept, ...]
@@ -90,7 +95,7 @@ class PromisesBesideHistory:
 
 
 class Promising(Protocol):
-    """What has features with promises: a product."""
+    """A product with features that have promises."""
 
     @property
     def features(self) -> Mapping[str, Promises]:
@@ -102,22 +107,22 @@ class Promising(Protocol):
 
     @property
     def health(self) -> Health:
-        """Return when a feature counts as degraded."""
+        """Return the rules by which a feature counts as degraded."""
 
 
-def promises_beside_history(days: pl.DataFrame, product: Promising) -> PromisesBesideHistory:
-    """Return each promise of the product beside the counts in `days`, one row per feature and day.
+def promises_beside_history(days: pl.DataFrame, product: Promising) -> PromisesInHistory:
+    """Return each promise of the product, compared with the counts of its feature-days.
 
     Args:
-        days: `event_date`, `feature` and the counts of FEATURE_DAYS.
-        product: Whose promises are compared.
+        days: The rows of FEATURE_DAYS, one per feature and day: `event_date`, `feature` and COUNTS.
+        product: The product whose promises are compared.
     """
     median, most, assessed = days.select(
         pl.col("usage_count").median().fill_null(0).cast(pl.Float64),
         most=pl.col("usage_count").max().fill_null(0).cast(pl.Float64),
         assessed=(pl.col("usage_count") >= product.health.minimum_events).mean().fill_null(0.0).cast(pl.Float64),
     ).row(0)
-    return PromisesBesideHistory(
+    return PromisesInHistory(
         kept=tuple(found for each in _OBJECTIVES if (found := _kept(days, product, *each))),
         typical_events=round(median),
         busiest_events=round(most),
@@ -163,42 +168,51 @@ def _high(rates: pl.Series) -> float:
 
 
 def rounded_up(rate: float, *, least: float) -> float:
-    """Return a round number a quarter above the rate, at most 1.
+    """Return a round number about a quarter above the rate, at most 1.
+
+    Args:
+        rate: A fraction in [0, 1].
+        least: The lower bound of the number before it is rounded up.
 
     >>> rounded_up(0.0163, least=0.001), rounded_up(0.0, least=0.001), rounded_up(0.97, least=0.001)
     (0.025, 0.001, 1.0)
     """
-    wanted = max(rate * 1.25, least)
-    if wanted >= 1:
+    target = max(rate * 1.25, least)
+    if target >= 1:
         return 1.0
-    power = next(each for each in range(6) if wanted >= 10.0 ** -(each + 1))
+    power = next(each for each in range(6) if target >= 10.0 ** -(each + 1))
     scale = 10.0 ** -(power + 1)
-    return float(round(next(step for step in _STEPS if step * scale >= wanted * (1 - 1e-9)) * scale, 6))
+    return float(round(next(step for step in _STEPS if step * scale >= target * (1 - 1e-9)) * scale, 6))
 
 
-def warnings(found: PromisesBesideHistory) -> list[str]:
-    """Return in sentences which promises history breaks all the time, and whether volume is too small to assess anything."""
-    said = []
+def warnings(found: PromisesInHistory) -> list[str]:
+    """Return a sentence for each promise that is broken too often, and one where too few feature-days can be assessed."""
+    sentences = []
     for kept in found.kept:
         if kept.broken_rate > BROKEN_TOO_OFTEN:
             who = f"{len(kept.features):,} features" if len(kept.features) != 1 else f"the feature {kept.features[0]}"
-            said.append(
+            sentences.append(
                 f"{kept.promise}: {kept.broken:,} of {kept.feature_days:,} feature-days break it, {who} again and again;"
                 f" on a typical one {kept.median_rate:.1%} of {kept.says}."
                 " `intelligence check --propose` proposes promises from the data."
             )
     if found.feature_days and found.assessed_rate < BROKEN_TOO_OFTEN:
-        said.append(
+        sentences.append(
             f"Only {found.assessed_rate:.0%} of {found.feature_days:,} feature-days have the {found.minimum_events} events"
             f" that `health.minimum_events` asks for (typically {found.typical_events}, at most {found.busiest_events}): all"
             f" others change no feature's state. Write `health: {{minimum_events: {max(found.typical_events, LEAST_EVENTS)}}}`"
             " to assess more of them, on thinner evidence."
         )
-    return said
+    return sentences
 
 
-def proposal(found: PromisesBesideHistory, *, features: Mapping[str, Promises]) -> str:
-    """Return the lines of product.yaml that history suggests, each with what it would mean; `features` are those declared."""
+def proposal(found: PromisesInHistory, *, features: Mapping[str, Promises]) -> str:
+    """Return the lines of product.yaml that history suggests, each with a comment on its effect.
+
+    Args:
+        found: The promises compared with history.
+        features: The features that product.yaml declares already, with their promises.
+    """
     if not found.kept:
         return "# There are too few feature-days with events to propose promises from."
     lines = ["feature_defaults:"]

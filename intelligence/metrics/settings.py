@@ -1,4 +1,4 @@
-"""What product.yaml says of health."""
+"""The section `health` of product.yaml."""
 
 from pydantic import Field
 
@@ -6,7 +6,7 @@ from intelligence.core.sections import Rate, Section
 
 
 class Health(Section):
-    """When a feature counts as degraded, and when as recovered."""
+    """The rules by which a feature counts as degraded, and by which it recovers."""
 
     minimum_events: int = Field(50, ge=1)
     minimum_harmed_users: int = Field(3, ge=1)

@@ -1,4 +1,4 @@
-"""The tables of the metrics layer. A rate stands beside its counts, so that it can be added and given an interval."""
+"""The tables of the metrics layer. Each rate is stored with its counts, so that it can be added and given an interval."""
 
 from typing import Final
 
@@ -10,7 +10,7 @@ _WINDOW: Final = "event_date >= $start AND event_date < $end"
 
 
 def _spread_columns(prefix: str, bad: str, total: str, words: str) -> tuple[Column, ...]:
-    """Return the columns that tell how the bad events of one promise are spread over users."""
+    """Return the columns that describe how the bad events of one promise are spread over users."""
     return (
         Column(f"{prefix}_users", "BIGINT", f"Users with {words}.", True),
         Column(f"{prefix}_square_sum", "BIGINT", f"Sum over users of {bad} squared.", True),
@@ -95,7 +95,7 @@ FACT_FEATURE_METRICS: Final = Table(
     ),
 )
 
-# A user who looks like a script: a quarter of a day's events or more, of twenty users or more.
+# Users who look like scripts: at least a quarter of a day's events, on a day with at least twenty users.
 LIKE_A_BOT: Final = """
 SELECT event_date, user_id, events, events / events_of_day AS share
 FROM (SELECT event_date, user_id, events, sum(events) OVER day AS events_of_day, count(*) OVER day AS users

@@ -1,4 +1,4 @@
--- Users of a feature beside those of the whole product; a day of which either is not built yet is left out.
+-- Users of a feature and of the whole product by day; days on which either is not built yet are left out.
 WITH built AS (SELECT DISTINCT event_date FROM metrics.fact_feature_metrics WHERE event_date >= $first)
 SELECT product.event_date, coalesce(facts.users, 0) AS users, product.dau AS active, quality.verdict = 'whole' AS is_sound
 FROM metrics.kpi_day AS product

@@ -1,5 +1,5 @@
--- Sums are taken of decimals: exact in whatever order threads add them. Different features are counted as bits, 64 features
--- in a block, which is cheaper than count(DISTINCT …) and as exact.
+-- Sums are of decimals: exact in whatever order threads add them. Distinct features are counted as bits, 64 features per
+-- block, which is as exact as count(DISTINCT …) and cheaper.
 WITH places AS (
     SELECT feature, place >> 6 AS block, CAST(1 AS UBIGINT) << CAST(place & 63 AS UBIGINT) AS mark
     FROM (
@@ -47,5 +47,5 @@ SELECT activity.*, visits.sessions, reached.features
 FROM activity
 INNER JOIN visits USING (event_date, user_id)
 INNER JOIN reached USING (event_date, user_id)
--- In the order of days, so that the files' statistics tell them apart.
+-- Sorted by day, so that the statistics of the files allow skipping other days.
 ORDER BY event_date

@@ -1,4 +1,5 @@
-"""The simulated product: a seeded stream of events with truths planted in it, day by day and in any order.
+"""The simulated product: a seeded stream of events with planted truths, made day by day and in any order.
 
-It is no layer: no table of the lake is made by it, and no layer knows that there is one.
+Here belong the plan of a simulation, its users, features, visits and events, and what is planted in them. It is not a
+layer: it creates no table of the lake, and no layer imports it.
 """

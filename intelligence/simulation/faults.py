@@ -1,4 +1,4 @@
-"""Faults of measurement that can be planted by name, and an outage that is none: what they do to the events of a day."""
+"""Faults of measurement that can be planted by name, and a real outage: how each changes the events of a day."""
 
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -27,7 +27,7 @@ def _main_release(events: pl.DataFrame) -> pl.Expr:
 
 
 def _drawn(of: str, seed: int) -> pl.Expr:
-    """Return a number below 10 for each event, drawn by the column's hash."""
+    """Return a number from 0 to 9 for each event, drawn by the hash of the column."""
     return pl.col(of).hash(seed) % _TEN
 
 
@@ -97,7 +97,7 @@ def _emptied_for_one_platform(events: pl.DataFrame, _: pl.DataFrame) -> pl.DataF
 
 
 def _outage(events: pl.DataFrame, _: pl.DataFrame) -> pl.DataFrame:
-    """Return the day with hours in which nearly all fails for real: few finish anything, many leave at their first failure."""
+    """Return the day with hours in which most events really fail: few are completed, and many visits end at the first failure."""
     during = pl.col("event_time").dt.hour().is_between(*OUTAGE_HOURS, closed="left")
     fails = during & (_drawn("event_id", 5) < _FAILING_SHARE * _TEN)
     failed = _where(
@@ -110,7 +110,7 @@ def _outage(events: pl.DataFrame, _: pl.DataFrame) -> pl.DataFrame:
         .otherwise(pl.col("event_type")),
         value=pl.lit(None, dtype=pl.Float64),
     )
-    # Whoever met a failure leaves in seven of ten sessions: later events of these in the outage never happen.
+    # Seven of ten sessions end at their first failure: their later events during the outage do not happen.
     first = pl.when(fails).then(pl.col("event_time")).min().over("session_id")
     leaves = _drawn("session_id", 7) < 7
     return failed.filter(~(during & leaves & (pl.col("event_time") > first)).fill_null(value=False))

@@ -1,4 +1,4 @@
-"""How simulated events go: what the user does, how long it takes, whether it fails and what the user says of it."""
+"""The outcomes of simulated events: what the user does, how long it takes, whether it fails and how the user rates it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,9 +31,16 @@ _ANSWER_PROPERTIES: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """The events of the day `index`, an element each, as codes: whose they are, what they touch and what was in use.
+    """The events of one day as codes; each array has one element per event.
 
-    `release` is the column of a `Condition`, `variant` the position in `VARIANTS`.
+    Attributes:
+        seed: Seed of the plan.
+        index: The day, counted from 0 on the plan's first day.
+        user: Position of the user in `People`.
+        feature: Position of the feature in `Catalogue`.
+        platform: Position in `PLATFORMS`.
+        release: Column of a `Condition`.
+        variant: Position in `VARIANTS`.
     """
 
     seed: int
@@ -45,16 +52,21 @@ class Events:
     variant: Ints
 
     def uniform(self, subject: str) -> Floats:
-        """Return a number in [0, 1) per event, independent of those for every other subject."""
+        """Return a random number in [0, 1) per event, independent of those of other subjects."""
         return generator(self.seed, f"event {subject}", self.index).random(len(self.user))
 
     def normal(self, subject: str) -> Floats:
-        """Return a standard normal number per event, independent of those for every other subject."""
+        """Return a standard normal random number per event, independent of those of other subjects."""
         return generator(self.seed, f"event {subject}", self.index).standard_normal(len(self.user))
 
 
 def labels(names: Sequence[str | None], position: Ints) -> pl.Series:
-    """Return the name at each position, as text."""
+    """Return the name at each position, as text.
+
+    Args:
+        names: The names; None becomes null.
+        position: Positions in `names`, one element per event.
+    """
     return pl.Series(names, dtype=pl.String).gather(pl.Series(position.astype(np.uint32)))
 
 
@@ -96,9 +108,16 @@ def _ratings(events: Events, product: Catalogue, state: Condition, rated: Bools,
 def outcomes(
     events: Events, product: Catalogue, crowd: People, test: Experiment | None, state: Condition
 ) -> dict[str, pl.Series]:
-    """Return the columns that say how each event went.
+    """Return the columns that describe how each event went, with one element per event.
 
-    A failed event has an `error_count` above 0 and neither completes nor subscribes; every crashed event failed.
+    A failed event has an `error_count` above 0 and is neither a completion nor a subscription; every crashed event failed.
+
+    Args:
+        events: The events of a day.
+        product: The features of the product.
+        crowd: The users.
+        test: The running experiment; None where there is none.
+        state: How sound each feature is on that day.
     """
     failed = events.uniform("failure") < state.error_rate[events.feature, events.release]
     crashed = failed & (events.uniform("crash") < state.crash_share[events.feature, events.release])

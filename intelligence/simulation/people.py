@@ -1,4 +1,4 @@
-"""The users of the simulated product: who they are, when they come, how much they do and when they leave."""
+"""The users of the simulated product: their attributes, their activity, when they sign up and when they leave."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -25,8 +25,15 @@ _WINDING_DOWN_DAYS: Final = 14
 class People:
     """Users in the order in which they sign up; each array has one element per user.
 
-    `signed_up` is the first day index and `left` the first one without the user; codes index `SEGMENTS`, `REGIONS`,
-    `PLATFORMS` and, for the subscription, `PRICES`.
+    Attributes:
+        segment: Position in `SEGMENTS`.
+        region: Position in `REGIONS`.
+        platform: Position in `PLATFORMS`.
+        subscription: Position in `PRICES`.
+        activity: Weight of the user's visits relative to those of others.
+        diligence: Factor of the user's completion rate.
+        signed_up: Index of the user's first day.
+        left: Index of the first day without the user.
     """
 
     segment: npt.NDArray[np.int8]
@@ -39,14 +46,20 @@ class People:
     left: Ints
 
     def weights(self, index: int) -> Floats:
-        """Return how much each user does on the day `index`: 0 when absent, less and less before leaving for good."""
+        """Return each user's weight on the day `index`: 0 when absent, decreasing over the last two weeks before leaving."""
         winding_down = np.clip((self.left - index) / _WINDING_DOWN_DAYS, 0, 1)
         return self.activity * winding_down * (self.signed_up <= index)
 
 
 @lru_cache(maxsize=4)
 def people(events_per_day: int, seed: int, cycle: int) -> People:
-    """Return everybody who has signed up by the end of a cycle; a later cycle only appends."""
+    """Return all users who have signed up by the end of a cycle; a later cycle only appends users.
+
+    Args:
+        events_per_day: Mean number of events of the product on a day.
+        seed: Seed of the plan.
+        cycle: Number of the cycle, counted from 0.
+    """
     size = max(20, round(events_per_day / _EVENTS_PER_USER))
     at_first = round(size * _PRESENT_AT_FIRST)
     arrivals_per_day = (size - at_first) / DAYS_PER_CYCLE
@@ -77,9 +90,14 @@ def people(events_per_day: int, seed: int, cycle: int) -> People:
 
 
 def release_slots(crowd: People, seed: int, index: int) -> Ints:
-    """Return for each user the release in use on the day `index`: 0 newest of the platform, 1 the one before, 2 older.
+    """Return each user's release on a day: 0 for the newest of the platform, 1 for the one before, 2 for an older one.
 
-    A user updates once per release, early or late by chance, and never goes back.
+    A user updates once per release, early or late by chance, and never downgrades.
+
+    Args:
+        crowd: The users.
+        seed: Seed of the plan.
+        index: The day, counted from 0 on the plan's first day.
     """
     recent = current_releases(seed, index)
     slot = np.full(len(crowd.platform), 2, dtype=np.int64)

@@ -1,4 +1,4 @@
-"""What is to be simulated. Kept free of numpy, since every product file is checked against it."""
+"""The plan of a simulation. It does not import numpy, since every product.yaml is validated with it."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -17,11 +17,20 @@ class SimulationPlanError(PlatformError, ValueError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SimulationPlan:
-    """The size of a simulated product and the stretch of time to simulate.
+    """The size of a simulated product and the days to simulate.
 
-    `events_per_day` is the mean over a week. `planted=False` asks for a clean quarter: no bad release, slow decay
-    or pipeline fault, while experiments keep running. `drift` and `fault` come on top of it either way. Raises
-    `SimulationPlanError` (a `ValueError`) for nonsense.
+    Attributes:
+        features: Number of product features.
+        days: Number of days.
+        events_per_day: Mean number of events on a day, over a week.
+        seed: Seed of everything drawn, from 0 up.
+        first_day: The first day, in UTC.
+        planted: Whether bad releases, slow decays and pipeline faults are planted; experiments run either way.
+        drift: A planned drift, with or without planted truths.
+        fault: A planned fault of the pipeline, with or without planted truths.
+
+    Raises:
+        SimulationPlanError: A value is out of its range. It is a ValueError too.
 
     >>> SimulationPlan(days=7).last_day
     datetime.date(2026, 5, 10)
@@ -64,7 +73,7 @@ class SimulationPlan:
 
     @property
     def last_day(self) -> date:
-        """Return the last day that `simulation` makes."""
+        """Return the last day of the plan."""
         return self.date_of(self.days - 1)
 
     def date_of(self, index: int) -> date:

@@ -1,6 +1,6 @@
-"""Changes that a simulated product goes through beside what is planted in it: drift of the world, faults of its pipeline.
+"""Planned changes of a simulated product in addition to the planted truths: drift of its use, faults of its pipeline.
 
-Kept free of numpy, since every product file is checked against it.
+The module does not import numpy, since every product.yaml is validated with it.
 """
 
 from typing import Final, Literal
@@ -13,11 +13,11 @@ RAMP_DAYS: Final = 30
 
 
 class PlannedDrift(Section):
-    """How the world changes for good, from the day `from_day` on, counted from 0.
+    """A permanent change of the product's use, from the day `from_day` on, counted from 0.
 
-    `latency_shift` multiplies every latency by `size` at once, `latency_ramp` little by little over 30 days.
-    `new_platform` brings users on a platform of their own who come seldom; with them there are `size` times the events.
-    `label_shift` multiplies the chance with which users leave by `size`, and those who leave for it give no sign before.
+    `latency_shift` multiplies every latency by `size` at once, `latency_ramp` gradually over 30 days.
+    `new_platform` adds users on a platform of their own who visit rarely; with them there are `size` times the events.
+    `label_shift` multiplies the probability that a user leaves by `size`; users who leave for it show no sign before.
     """
 
     kind: Literal["latency_shift", "latency_ramp", "new_platform", "label_shift"]
@@ -25,7 +25,7 @@ class PlannedDrift(Section):
     size: float = Field(1.3, gt=1)
 
     def latency_multiplier(self, index: int) -> float:
-        """Return what every latency of the day `index` is multiplied by.
+        """Return the factor of every latency on the day `index`.
 
         >>> PlannedDrift(kind="latency_ramp", from_day=10, size=1.3).latency_multiplier(24)
         1.15
@@ -37,11 +37,11 @@ class PlannedDrift(Section):
 
 
 class PlannedFault(Section):
-    """What a pipeline does to the events on the way, on `days` days from `from_day` on, counted from 0.
+    """A fault of the pipeline that delivers the events, on `days` days from `from_day` on, counted from 0.
 
-    `lost_hours` never delivers half of the day, `emptied_column` no latency, and `flat_line` always the same one. The
-    others are named for what they do; an `outage` is no fault of the pipeline: for six hours nearly everything fails for real,
-    and people leave.
+    `lost_hours` loses the events of half of the day, `emptied_column` all latencies, and `flat_line` makes all latencies
+    equal. The names of the others say what they do. An `outage` is no fault of the pipeline: for six hours nearly everything
+    really fails, and many visits end.
     """
 
     kind: Literal[
@@ -68,5 +68,5 @@ class PlannedFault(Section):
     days: int = Field(1, ge=1)
 
     def touches(self, index: int) -> bool:
-        """Return whether the events of the day `index` are hit."""
+        """Return whether the fault changes the events of the day `index`."""
         return self.from_day <= index < self.from_day + self.days

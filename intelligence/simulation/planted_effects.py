@@ -1,4 +1,4 @@
-"""What the planted troubles do to the events of one day."""
+"""The effects of planted bad releases and slow decays on the events of one day."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,9 +16,16 @@ RELEASES_IN_USE: Final = 3
 class Condition:
     """How sound each feature is on one day.
 
-    The first three have a row per feature and a column per platform and release in use (platform first, newest release
-    first); the others an element per feature. `error_rate` counts crashes in, of which `crash_share` are; `slow_share`
-    is the share of events in the slow tail, `retries` the scale of the further errors of a failed event.
+    The first three arrays have one row per feature and one column per platform and release in use (ordered by platform,
+    then from the newest release); the others have one element per feature.
+
+    Attributes:
+        error_rate: Probability that an event fails, crashes included.
+        crash_share: Probability that a failed event crashes.
+        rating_drop: Reduction of the mean rating, in stars.
+        latency_multiplier: Factor of the median latency.
+        slow_share: Probability that an event is in the slow tail.
+        retries: Scale of the number of further errors in a failed event.
     """
 
     error_rate: Floats
@@ -30,7 +37,14 @@ class Condition:
 
 
 def condition(product: Catalogue, acts: Script, seed: int, index: int) -> Condition:
-    """Return how sound each feature is on the day `index`, with everything in `acts` that is active then."""
+    """Return how sound each feature is on a day, with everything planted that is active on it.
+
+    Args:
+        product: The features of the product.
+        acts: What is planted in the day's cycle.
+        seed: Seed of the plan.
+        index: The day, counted from 0 on the plan's first day.
+    """
     features = len(product.names)
     extra = np.zeros((features, len(PLATFORMS) * RELEASES_IN_USE))
     crashes = np.repeat((product.error_rate * product.crash_share)[:, None], extra.shape[1], axis=1)
@@ -62,7 +76,13 @@ def _decaying(acts: Script, index: int) -> list[tuple[SlowDecay, float]]:
 
 
 def versions_in_use(scripts: tuple[Script, ...], seed: int, index: int) -> tuple[str, ...]:
-    """Return the version behind each column of a `Condition`; a hotfix reaches everybody on the bad release at once."""
+    """Return the version of each column of a `Condition`; a hotfix reaches all users of the bad release at once.
+
+    Args:
+        scripts: What is planted in the day's cycle and the one before.
+        seed: Seed of the plan.
+        index: The day, counted from 0 on the plan's first day.
+    """
     mended = {(bad.platform, bad.number) for acts in scripts for bad in acts.bad_releases if bad.last < index}
     return tuple(
         f"3.{number}.{int((platform, number) in mended)}"

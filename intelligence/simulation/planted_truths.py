@@ -1,4 +1,4 @@
-"""What is planted into the simulated stream, cycle by cycle, and the same told as truths with dates."""
+"""What is planted in the simulated stream, cycle by cycle, and its description as truths with dates."""
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -31,7 +31,7 @@ _SCHOOL_DAYS_OF_A_WEEK: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class BadRelease:
-    """A feature that fails on one platform's release, from its first day until the hotfix the day after `last`."""
+    """A feature that fails in one release of a platform, from the day `first` until the hotfix on the day after `last`."""
 
     feature: int
     platform: int
@@ -43,7 +43,7 @@ class BadRelease:
 
 @dataclass(frozen=True, slots=True)
 class SlowDecay:
-    """A feature that decays from `onset` over `ramp_days`, breaches on `first` and is mended after `last`."""
+    """A feature that decays from `onset` over `ramp_days`, breaks its promise from `first` on and is repaired after `last`."""
 
     feature: int
     onset: int
@@ -54,7 +54,7 @@ class SlowDecay:
     latency_multiplier: float
 
     def progress(self, index: int) -> float:
-        """Return how far the decay has come on the day `index`, from 0 (sound) to 1."""
+        """Return the progress of the decay on the day `index`, from 0 (sound) to 1."""
         if not self.onset <= index <= self.last:
             return 0.0
         return min(1.0, (index - self.onset + 1) / self.ramp_days)
@@ -62,7 +62,7 @@ class SlowDecay:
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
-    """A sticky split of the users; `feature` is the one whose completions it lifts, None where it lifts none."""
+    """An experiment with a fixed variant per user; it raises the completions of `feature`, or of none where that is None."""
 
     name: str
     feature: int | None
@@ -73,7 +73,7 @@ class Experiment:
 
 @dataclass(frozen=True, slots=True)
 class Script:
-    """Everything planted in one cycle of days, in day indices counted from the plan's first day."""
+    """Everything planted in one cycle; days are indices counted from 0 on the plan's first day."""
 
     bad_releases: tuple[BadRelease, ...]
     slow_decays: tuple[SlowDecay, ...]
@@ -116,7 +116,14 @@ def _slow_decays(features: list[int], product: Catalogue, seed: int, cycle: int)
 
 @lru_cache(maxsize=32)
 def script(features: int, seed: int, planted: bool, cycle: int) -> Script:
-    """Return what is planted in a cycle; it depends on nothing but the product and the number of the cycle."""
+    """Return what is planted in a cycle; it does not depend on the length of the plan.
+
+    Args:
+        features: Number of product features.
+        seed: Seed of the plan.
+        planted: Whether bad releases, slow decays and pipeline faults are planted; experiments run either way.
+        cycle: Number of the cycle, counted from 0.
+    """
     product, start = catalogue(features, seed), cycle * DAYS_PER_CYCLE
     draw = generator(seed, "script", cycle)
     popularity = product.weights(start)[0] * 0.85 + product.weights(start)[1] * 0.15
@@ -209,9 +216,9 @@ def _truths_of_cycle(plan: SimulationPlan, cycle: int) -> tuple[PlantedTruth, ..
 
 
 def planted_truths(plan: SimulationPlan) -> tuple[PlantedTruth, ...]:
-    """Return the truths that touch the plan's days, by first day; their dates are never cut at the plan's end.
+    """Return the truths that concern the plan's days, by first day; their dates may lie after the plan's end.
 
-    A truth touches a day from its early signs (or else its first day) to its last day, both included.
+    A truth concerns the days from its first signs (or else its first day) to its last day, both included.
 
     >>> [truth.kind for truth in planted_truths(SimulationPlan(features=10, planted=False))]
     ['experiment', 'experiment']
@@ -219,6 +226,6 @@ def planted_truths(plan: SimulationPlan) -> tuple[PlantedTruth, ...]:
     True
     """
     cycles = range((plan.days - 1) // DAYS_PER_CYCLE + 1)
-    told = [truth for cycle in cycles for truth in _truths_of_cycle(plan, cycle)]
-    touching = [truth for truth in told if (truth.precursor_from or truth.starts_on) <= plan.last_day]
-    return tuple(sorted(touching, key=lambda truth: (truth.starts_on, truth.kind, truth.feature or "")))
+    truths = [truth for cycle in cycles for truth in _truths_of_cycle(plan, cycle)]
+    concerned = [truth for truth in truths if (truth.precursor_from or truth.starts_on) <= plan.last_day]
+    return tuple(sorted(concerned, key=lambda truth: (truth.starts_on, truth.kind, truth.feature or "")))

@@ -37,7 +37,7 @@ _CAPABILITIES: Final = (
 
 
 def simulated_feature_names(count: int) -> tuple[str, ...]:
-    """Return `count` distinct snake_case names; the first ones do not depend on `count`.
+    """Return `count` distinct snake_case names of features; a larger count only appends names.
 
     >>> simulated_feature_names(6)
     ('tutor_answer', 'tutor_hint', 'essay_feedback', 'lesson_summary', 'quiz_autosave', 'homework_export')
@@ -58,10 +58,19 @@ def simulated_feature_names(count: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """The features in the order of their names; each array has one element per feature.
+    """The features in the order of `names`; each array has one element per feature.
 
-    `introduced` is the day index from which a feature exists; `error_rate` counts crashes in, of which `crash_share`
-    are; `answers` marks the features behind which a language model writes.
+    Attributes:
+        names: The features' names.
+        answers: Whether a language model writes the feature's content.
+        student_weight: Weight of the feature's use by students.
+        teacher_weight: Weight of the feature's use by teachers.
+        introduced: Index of the first day on which the feature exists.
+        median_latency_ms: Median latency in ms.
+        error_rate: Probability that an event fails, crashes included.
+        crash_share: Probability that a failed event crashes.
+        completion_rate: Probability that an event is a completion.
+        mean_rating: Mean rating, in stars.
     """
 
     names: tuple[str, ...]
@@ -76,7 +85,7 @@ class Catalogue:
     mean_rating: Floats
 
     def weights(self, index: int) -> tuple[Floats, Floats]:
-        """Return how often students and teachers reach for each feature on the day `index`, each summing to 1."""
+        """Return the shares of the features in the use by students and by teachers on the day `index`, each summing to 1."""
         present = np.where(self.introduced == 0, 1.0, np.clip((index - self.introduced + 1) / 10, 0, 1))
         student, teacher = self.student_weight * present, self.teacher_weight * present
         return student / student.sum(), teacher / teacher.sum()
@@ -84,7 +93,12 @@ class Catalogue:
 
 @lru_cache(maxsize=16)
 def catalogue(features: int, seed: int) -> Catalogue:
-    """Return the features of the product with this seed; a feature does not depend on how many there are."""
+    """Return the features of a product; a feature does not depend on how many there are.
+
+    Args:
+        features: Number of features.
+        seed: Seed of the plan.
+    """
 
     def uniform(subject: str) -> Floats:
         return generator(seed, f"feature {subject}").random(features)
@@ -114,8 +128,12 @@ def catalogue(features: int, seed: int) -> Catalogue:
 def releases(seed: int, cycle: int) -> Ints:
     """Return the day index of each release in a cycle: one row per platform, one column per release.
 
-    A platform ships about every 15 days. One platform, the same in every cycle, ships its last release of a cycle
-    late enough to trouble the cycle's last days.
+    A platform has a release about every 15 days. One platform, the same in every cycle, has its last release of a cycle
+    late enough to affect the cycle's last days.
+
+    Args:
+        seed: Seed of the plan.
+        cycle: Number of the cycle; -1 is the one before the plan's first day.
     """
     phase = generator(seed, "release phase").permutation([0, 5, 9])
     jitter = generator(seed, "release jitter", cycle + 1).integers(1, 4, size=(len(PLATFORMS), RELEASES_PER_CYCLE))
@@ -134,7 +152,12 @@ def adoption(days_since_release: int | Ints) -> Floats:
 
 @lru_cache(maxsize=256)
 def current_releases(seed: int, index: int) -> tuple[tuple[tuple[int, int], ...], ...]:
-    """Return for each platform its three newest releases on the day `index`, newest first, as (number, day index)."""
+    """Return for each platform its three newest releases on a day, newest first, as (number, index of the release's day).
+
+    Args:
+        seed: Seed of the plan.
+        index: The day, counted from 0 on the plan's first day.
+    """
     cycle = index // DAYS_PER_CYCLE
     days = np.concatenate([releases(seed, cycle - 1), releases(seed, cycle)], axis=1)
     first_number = cycle * RELEASES_PER_CYCLE

@@ -1,9 +1,9 @@
 """A seeded simulator of a learning product's event stream, with the truths planted in it.
 
-Public API: everything in `__all__`. A day is made alone, in any order and whatever the plan's length, always with the
-same bytes. What is planted changes only what it touches: the same plan with `planted=False` draws the same users,
-sessions, times and features. So does the same plan without its drift or fault: users who leave for a drift are taken out
-of the stream, those of a new platform put in, and all others do what they did.
+Public API: everything in `__all__`. Each day is simulated independently, in any order, and is always the same byte for
+byte, whatever the plan's length. What is planted changes only the events that it concerns: the same plan with
+`planted=False` has the same users, sessions, times and features. So has the same plan without its drift or fault: users
+who leave because of a drift are removed from the stream, those of a new platform are added, and all others stay the same.
 """
 
 from collections.abc import Iterator
@@ -112,7 +112,7 @@ def _circumstances(
 
 @dataclass(frozen=True, slots=True)
 class _Today:
-    """What the day `index` of a product is like, whoever comes."""
+    """One day of a product, independent of its visitors."""
 
     plan: SimulationPlan
     day: date
@@ -130,7 +130,7 @@ class _Today:
         return next((test for test in self.scripts[-1].experiments if test.first <= self.index <= test.last), None)
 
     def events(self, plan: SimulationPlan, crowd: People, visited: Visits, mark: str = "") -> pl.DataFrame:
-        """Return what these visits come to; `plan` is that of the visitors, whose draws are their own."""
+        """Return the events of these visits; `plan` is the plan of these users, who have random draws of their own."""
         product, test, index, seed = self._product, self.test(), self.index, self.plan.seed
         user, platform = visited.user, crowd.platform[visited.user].astype(np.int64)
         segment = crowd.segment[user].astype(np.int64)
@@ -166,9 +166,15 @@ def simulated_day(plan: SimulationPlan, day: date) -> pl.DataFrame:
     """Return the events of one UTC day, sorted by time, with the columns of `EVENT_SCHEMA`.
 
     Latencies are in ms, durations in s, `value` is the revenue of a `subscribe`. A failed event has an `error_count`
-    above 0; every crashed event failed. Numbers missing from `event_id` were lost to a pipeline fault, or are of users
-    who left for a drift. The day may lie after the plan's last day: the stream goes on and does not depend on
-    `plan.days`. Raises `SimulationPlanError` for a day before the first.
+    above 0; every crashed event failed. Numbers missing from `event_id` were lost by a pipeline fault, or belong to users
+    who left because of a drift.
+
+    Args:
+        plan: The plan of the simulation; its number of days has no influence.
+        day: The day in UTC, which may be after the plan's last day.
+
+    Raises:
+        SimulationPlanError: The day is before the plan's first day.
 
     >>> plan = SimulationPlan(features=8, events_per_day=100)
     >>> simulated_day(plan, date(2026, 5, 5)).schema == EVENT_SCHEMA
@@ -197,7 +203,7 @@ def simulated_day(plan: SimulationPlan, day: date) -> pl.DataFrame:
 
 
 def _as_it_was(plan: SimulationPlan, index: int) -> pl.DataFrame:
-    """Return the events of the day `index` without the fault; none before the first day."""
+    """Return the events of the day `index` without the fault; no events before the first day."""
     empty = pl.DataFrame(schema=EVENT_SCHEMA)
     return simulated_day(replace(plan, fault=None), plan.date_of(index)) if index >= 0 else empty
 
@@ -213,9 +219,9 @@ def _newcomers_events(today: _Today) -> Iterator[pl.DataFrame]:
 
 
 def simulation(plan: SimulationPlan) -> Simulation:
-    """Return the events of all days of the plan, in the order of time, with the truths planted in them.
+    """Return the events of all days of the plan, in order of time, with the truths planted in them.
 
-    A feature is clean when no truth that touches the plan's days names it, experiments included.
+    A feature is clean when no truth that concerns the plan's days names it, experiments included.
 
     >>> week = simulation(SimulationPlan(features=8, days=7, events_per_day=100))
     >>> week.events["event_time"].dt.date().n_unique(), week.truths, len(week.clean_features)

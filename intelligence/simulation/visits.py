@@ -1,4 +1,4 @@
-"""One simulated day of visits: who comes when, how many events each session has and which feature each one touches."""
+"""The visits of one simulated day: the users, times and lengths of sessions, and the feature of each event."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -27,7 +27,13 @@ _HOURS_AHEAD_OF_UTC: Final = np.array([1, -6, 8])
 
 @dataclass(frozen=True, slots=True)
 class Visits:
-    """The day's events in the order of time: µs since midnight, position of the session and of the user."""
+    """The day's events in order of time; each array has one element per event.
+
+    Attributes:
+        since_midnight_us: Time since midnight UTC, in µs.
+        session: Number of the session within the day.
+        user: Position of the user in `People`.
+    """
 
     since_midnight_us: Ints
     session: Ints
@@ -35,7 +41,11 @@ class Visits:
 
 
 def expected_volume(plan: SimulationPlan, index: int) -> float:
-    """Return the expected number of events on the day `index`: its weekday's share, with mild growth that levels off.
+    """Return the expected number of events on a day, by its weekday and a mild growth that levels off.
+
+    Args:
+        plan: The plan of the simulation.
+        index: The day, counted from 0 on the plan's first day.
 
     >>> round(sum(expected_volume(SimulationPlan(), index) for index in range(42, 49)) / 7, -2)
     50300.0
@@ -54,7 +64,13 @@ def _start_us(plan: SimulationPlan, region: Ints, span_us: Floats, index: int) -
 
 
 def visits(plan: SimulationPlan, crowd: People, index: int) -> Visits:
-    """Return the events of the day `index`; a session never crosses midnight."""
+    """Return the visits of a day; a session never crosses midnight.
+
+    Args:
+        plan: The plan of the simulation.
+        crowd: The users.
+        index: The day, counted from 0 on the plan's first day.
+    """
     weights = np.cumsum(crowd.weights(index))
     mean = expected_volume(plan, index) / _EVENTS_PER_SESSION if weights[-1] > 0 else 0.0
     sessions = int(generator(plan.seed, "sessions", index).poisson(mean))
@@ -73,7 +89,14 @@ def visits(plan: SimulationPlan, crowd: People, index: int) -> Visits:
 
 
 def touched_features(plan: SimulationPlan, product: Catalogue, segment: Ints, index: int) -> Ints:
-    """Return for each event the position of its feature; `segment` is the code of the event's user."""
+    """Return for each event the position of its feature in `Catalogue`.
+
+    Args:
+        plan: The plan of the simulation.
+        product: The features of the product.
+        segment: For each event the position of its user's segment in `SEGMENTS`.
+        index: The day, counted from 0 on the plan's first day.
+    """
     draw = generator(plan.seed, "event feature", index).random(len(segment))
     found = np.zeros(len(segment), dtype=np.int64)
     for code, weights in zip(range(len(SEGMENTS)), product.weights(index), strict=True):
@@ -83,7 +106,13 @@ def touched_features(plan: SimulationPlan, product: Catalogue, segment: Ints, in
 
 
 def variants(plan: SimulationPlan, test: Experiment | None, users: int) -> Ints:
-    """Return each user's position in `VARIANTS`: 40 % control, 40 % treatment, by a hash of experiment and user."""
+    """Return each user's position in `VARIANTS`: 40 % control, 40 % treatment, by a hash of experiment and user.
+
+    Args:
+        plan: The plan of the simulation.
+        test: The running experiment; None puts no user into a variant.
+        users: Number of users.
+    """
     if test is None:
         return np.full(users, VARIANTS.index(None), dtype=np.int64)
     salt = generator(plan.seed, f"experiment {test.name}").integers(0, 2**63, dtype=np.uint64)

@@ -1,4 +1,4 @@
-"""Which events of a simulated day never came to be, because a feature was not shown to the user."""
+"""The events of a simulated day that do not happen, because a feature is hidden from the user."""
 
 from collections.abc import Collection, Mapping
 
@@ -6,7 +6,11 @@ import polars as pl
 
 
 def shown_events(events: pl.DataFrame, hidden_from: Mapping[str, Collection[str]]) -> pl.DataFrame:
-    """Return the events without those on a feature by users from whom it is hidden; all else stays, in its order.
+    """Return the events without those of users from whom the feature is hidden, in the same order.
+
+    Args:
+        events: One row per event, with the columns `feature` and `user_id`.
+        hidden_from: By feature the ids of the users from whom it is hidden.
 
     >>> day = pl.DataFrame({"feature": ["quiz", "quiz", "chat"], "user_id": ["ada", "ben", "ada"]})
     >>> shown_events(day, {"quiz": ["ada"]}).rows()

@@ -1,5 +1,5 @@
--- The rows of `identified` for raw_events, with what `decided` says of those whose id is not theirs alone, and the user whom
--- `persons` names in the place of an alias.
+-- The rows of `identified` for raw_events: rows that share their id with others marked as in `decided`, and aliases replaced
+-- by the users in `persons`.
 SELECT
     identified.* EXCLUDE (content_id, file_key) REPLACE (coalesce(persons.person, identified.user_id) AS user_id),
     CASE WHEN persons.person IS NOT NULL THEN identified.user_id END AS delivered_user_id,

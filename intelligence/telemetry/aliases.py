@@ -1,14 +1,14 @@
-"""Who is who: pairs of an alias and a user, and what a set of them says, whatever the order in which they came.
+"""Identity resolution: which user each alias stands for, derived from a set of (alias, user) pairs.
 
-A person is anonymous first and known later; a pair says that both are one. What the pairs say together is a function of
-their set alone:
+A person is anonymous first and known later; a pair states that both ids belong to one person. The result depends on the
+set of pairs alone, not on the order in which they arrived:
 
-- an alias of one user is that user; where that user is an alias too, the one at the end of the chain,
+- an alias of one user is that user; where that user is an alias too, the user at the end of the chain,
 - an alias of several users is a shared device: it stays the user that it was delivered as,
-- aliases that lead in a circle stay as they were delivered,
-- a pair of a name with itself says nothing.
+- aliases that form a circle stay as they were delivered,
+- a pair of a name with itself is ignored.
 
-A row that brings a user keeps that user, unless the user is itself an alias.
+A row that contains a user keeps that user, unless the user is itself an alias.
 """
 
 from collections.abc import Iterable
@@ -19,37 +19,37 @@ import polars as pl
 
 @dataclass(frozen=True, slots=True)
 class Persons:
-    """Of each alias the user that it is, and the aliases that are nobody's alone: shared by users, or in a circle."""
+    """The user of each alias, and the aliases that belong to no single user: shared by several users, or in a circle."""
 
     user_of: dict[str, str]
     shared: tuple[str, ...] = ()
     circular: tuple[str, ...] = ()
 
     def frame(self) -> pl.DataFrame:
-        """Return one row per alias that is a user: `alias` and `person`."""
+        """Return one row per alias that belongs to one user, with the columns `alias` and `person`."""
         rows = sorted(self.user_of.items())
         return pl.DataFrame(rows, schema={"alias": pl.String, "person": pl.String}, orient="row")
 
 
 def pair_warnings(found: Persons) -> tuple[str, ...]:
-    """Return a sentence on the aliases that are nobody's alone, and on columns that may have changed places.
+    """Return a warning for the aliases that belong to no single user, and for columns that may have been swapped.
 
     >>> pair_warnings(Persons({}, shared=("tv", "kiosk")))[0][:63]
     '2 aliases are of several users, for example tv: they are taken '
     """
-    told = []
+    warnings = []
     if found.shared:
-        told.append(
+        warnings.append(
             f"{_counted(found.shared)} of several users, for example {found.shared[0]}: they are taken for shared devices and stay"
             " users of their own."
         )
         if len(found.shared) > len(found.user_of):
-            told[0] += " That holds for most; perhaps the columns of `alias` and `user_id` have changed places."
+            warnings[0] += " That holds for most; perhaps the columns of `alias` and `user_id` have changed places."
     if found.circular:
-        told.append(
+        warnings.append(
             f"{_counted(found.circular)} in a circle, for example {found.circular[0]}: they stay as they are delivered."
         )
-    return tuple(told)
+    return tuple(warnings)
 
 
 def _counted(aliases: tuple[str, ...]) -> str:
@@ -57,7 +57,7 @@ def _counted(aliases: tuple[str, ...]) -> str:
 
 
 def persons(pairs: Iterable[tuple[str, str]]) -> Persons:
-    """Return what the pairs of (alias, user) say together.
+    """Return the user of each alias, resolved from the pairs of (alias, user).
 
     >>> persons([("a", "b"), ("b", "ada"), ("tv", "ada"), ("tv", "ben")])
     Persons(user_of={'a': 'ada', 'b': 'ada'}, shared=('tv',), circular=())
@@ -78,7 +78,7 @@ def persons(pairs: Iterable[tuple[str, str]]) -> Persons:
                 circular |= set(path[path.index(following) :])
                 break
             path.append(following)
-        # What leads into a circle, or to one that does, is lost in it.
+        # A path that leads into a circle, directly or through another path, is unresolved as well.
         end = user_of.get(path[-1], path[-1])
         if end in circular:
             circular |= set(path)

@@ -1,7 +1,7 @@
-"""Where a product's telemetry begins and ends: days that lie far from all others, of a clock that was wrong, decide nothing.
+"""The first and last day of a product's telemetry: days far from all others come from a wrong clock and are set aside.
 
-An event dated by a reset clock is an event, but its day is none of the product's days. Such days are set aside: nothing is
-built for them, and they come back by themselves when what arrives later shows that they were real.
+An event dated by a reset clock is a valid event, but its day is not one of the product's days. Such days are set aside:
+no table is built for them, and they are included again as soon as later deliveries show that they were real.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,27 +11,27 @@ from itertools import pairwise
 from statistics import median
 from typing import Final
 
-# No window of the platform reaches over a longer gap.
+# In days; no look-back window of the platform is longer.
 LONGEST_GAP: Final = 28
-# A single day of real history may lie so far before the rest; what lies further needs more days to be believed.
+# In days; a single real day may lie so far before the rest, and an earlier stretch needs more days to be accepted.
 PLAUSIBLE_GAP: Final = 400
 LEAST_DAYS: Final = 7
 LEAST_DENSITY: Final = 0.2
-# Less than this share of the people, or of the events, of a usual day is no day of the product.
+# A stretch whose days have less than this share of the usual users, or events, is not the product's.
 THIN: Final = 0.2
-# So many people are not one device with a wrong clock.
+# So many users are not one device with a wrong clock.
 LEAST_USERS: Final = 3
-# The latest stretch that holds this share of the largest one is where the product is.
+# The latest stretch with at least this share of the largest stretch's user days is the product's main stretch.
 BODY_SHARE: Final = 0.1
 
 
-# So many days tell how large the days of a stretch are.
+# The last days of a stretch, from which its usual number of events and users is estimated.
 COUNTED_DAYS: Final = 28
 
 
 @dataclass(frozen=True, slots=True)
 class DayCount:
-    """What a day holds."""
+    """The number of events and of different users on one day."""
 
     events: int
     users: int
@@ -59,29 +59,30 @@ class _Stretch:
 
 
 def has_gaps(days: Sequence[date]) -> bool:
-    """Return whether any two neighbours of the sorted days lie so far apart that one of them may not belong."""
+    """Return whether any two consecutive days of the sorted sequence are more than LONGEST_GAP days apart."""
     return any((later - earlier).days > LONGEST_GAP for earlier, later in pairwise(days))
 
 
 def days_to_count(days: Sequence[date]) -> list[date]:
-    """Return the days whose events and users `days_set_aside` asks for: the last of each stretch of the sorted days."""
+    """Return the days whose counts `days_set_aside` needs: the last COUNTED_DAYS of each stretch of the sorted days."""
     return [day for stretch in _stretches(days) for day in stretch[-COUNTED_DAYS:]]
 
 
 def days_set_aside(
     days: Sequence[date], counts: Mapping[date, DayCount], *, start: date | None = None, end: date | None = None
 ) -> list[DaySetAside]:
-    """Return the days that are not days of the product, by day.
+    """Return the days that are not days of the product, in order.
+
+    Days are grouped into stretches without a gap of more than LONGEST_GAP days. The product's main stretch is the latest
+    one of considerable size. From there outwards a stretch belongs to the product when its days have about as many users
+    and events as usual, or when it is long and not the work of one or two users; a stretch that lies more than
+    PLAUSIBLE_GAP days earlier must satisfy both.
 
     Args:
-        days: The days with events.
-        counts: What those of `days_to_count` hold.
-        start: The first day, where `product.yaml` declares it: from there on every day belongs that lies before the rest.
-        end: The last day, where it is declared.
-
-    Days are put into stretches without a gap of more than LONGEST_GAP days. The product is where the latest considerable
-    stretch lies. From there outwards a stretch belongs when its days hold about as many people and events as usual, or
-    when it is long and not the work of one or two users; one that lies more than PLAUSIBLE_GAP days earlier needs both.
+        days: The days with events, in any order.
+        counts: Events and users of at least the days that `days_to_count` returns.
+        start: The first day, where `product.yaml` declares it: every earlier stretch from it on then belongs.
+        end: The last day, where `product.yaml` declares it.
     """
     inside = [day for day in sorted(days) if (not start or day >= start) and (not end or day <= end)]
     found = dict.fromkeys({*days} - {*inside}, "lies outside of `start` and `end` in product.yaml")
@@ -136,7 +137,7 @@ def _belongs(stretch: _Stretch, body: _Stretch, gap: int, *, is_earlier: bool) -
 
 
 def told_set_aside(aside: Sequence[DaySetAside]) -> list[str]:
-    """Return a sentence for what was set aside before, after and outside of the product's days, with what settles it.
+    """Return a sentence for the days set aside before, after and outside of the product's days, with the next step.
 
     >>> told_set_aside([DaySetAside(date(2001, 1, 1), 1, "lies 9,071 days before all others")])[0][:55]
     '1 event of 2001-01-01 lies 9,071 days before all others'

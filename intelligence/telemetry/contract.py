@@ -1,7 +1,7 @@
 """The event contract: which columns an event has, of which type and in which range.
 
 `CONTRACT` is the one list. The typed SQL expressions, the rejection rules, the tables of the telemetry
-layer and the documentation all follow from it. `PAIR` is the same for the rows of files that say who is who.
+layer and the documentation all follow from it. `PAIR` is the contract of alias files, whose rows map an alias to a user.
 """
 
 from collections.abc import Sequence
@@ -23,11 +23,11 @@ from intelligence.telemetry.values import (
 
 IDENTIFIER_LIMIT: Final = 256
 PROPERTIES_LIMIT: Final = 65_536
-# Control characters, and what begins and ends markup. Any other sign may stand in a name; it is made harmless where it is shown.
+# Control characters, and the brackets of markup. Any other character is allowed in a name; it is escaped where it is shown.
 FORBIDDEN_IN_NAMES: Final = r"'[<>\x00-\x1f\x7f-\x{9f}]'"
-# Of the signs that call for a closer look at a row's names, those that a JSON text may hold.
+# Characters that make a row's names odd (see `odd_names_sql`) and that are valid inside a JSON text.
 _SIGNS_OF_TEXT: Final = ("' '", "'+'", "'<'", "'>'", "'['", "'{'", "chr(127)")
-# What a spreadsheet or a data frame makes of a long number: the last digits, by which ids differ, are gone.
+# A long number as a spreadsheet or a data frame rounds it: the last digits, by which ids differ, are lost.
 _ROUNDED_ID: Final = r"'[+-]?\d(\.\d+)?[eE]\+\d+'"
 WEEK_MS: Final = 604_800_000
 DAY_S: Final = 86_400
@@ -52,11 +52,14 @@ class EventField:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A reason to reject a row: `broken_when` is SQL over the typed value `typed`, over `unknown`, whether the raw value
-    means that nothing is known, and over `placeholder`, whether a name stands for none.
+    """A reason to reject a row.
 
-    In the SQL of a name's rules, `odd_names` tells whether any name of the row can break one: one look at all names
-    together spares ten.
+    Attributes:
+        field: The contract column that the rule validates.
+        reason: What is wrong, as the end of a sentence that begins with the column's name.
+        broken_when: SQL that is true for a row to reject. In it `typed` stands for the typed value, `unknown` for whether
+            the raw value means that nothing is known, `placeholder` for whether a name is a placeholder, and `odd_names`
+            for whether any name of the row may break a rule: one test of all names together saves one test per name.
     """
 
     field: str
@@ -119,7 +122,7 @@ PAIR: Final[tuple[EventField, ...]] = (
     _name("user_id", "The user that it is.", required=True),
 )
 
-# Names by which rows are told apart: a number among them is the same with and without `.0` behind it.
+# Columns that identify rows or users: an id that is a number is the same with and without a trailing `.0`.
 IDS: Final = ("event_id", "anonymous_id", "alias", "user_id", "session_id")
 CONTRACT_COLUMNS: Final = tuple(field.name for field in CONTRACT)
 REQUIRED_COLUMNS: Final = tuple(field.name for field in CONTRACT if field.required)
@@ -130,7 +133,14 @@ def typed_sql(
 ) -> str:
     """Return SQL that casts `raw`, an expression of DuckDB type `raw_type`, to the field's type; NULL where it cannot.
 
-    Times with a zone are moved to UTC, whatever the session's zone; times without one are of the zone `clock`.
+    Times with a zone are converted to UTC, whatever the session's zone.
+
+    Args:
+        field: The contract column, which decides the type.
+        raw: SQL expression of the delivered value.
+        raw_type: DuckDB's name of its type, such as `VARCHAR` or `TIMESTAMP WITH TIME ZONE`.
+        numerals: How numbers are written in text; without effect on other types.
+        clock: IANA time zone of times that name no zone.
     """
     if field.type == "TIMESTAMP":
         return time_sql(raw, raw_type, clock)
@@ -152,7 +162,7 @@ _WORDS: Final = {"VARCHAR": "text"}
 
 
 def rules(field: EventField) -> tuple[Rule, ...]:
-    """Return the field's rejection rules, in the order in which they are tried.
+    """Return the field's rejection rules, in the order in which they are evaluated.
 
     >>> [rule.reason for rule in rules(CONTRACT[10])]
     ['is not a DOUBLE', 'is outside 1 to 5']
@@ -194,25 +204,30 @@ def rules(field: EventField) -> tuple[Rule, ...]:
 
 
 def odd_names_sql(names: Sequence[str]) -> str:
-    """Return SQL that tells whether any of the name-like columns may need a closer look: to be written another way, or refused.
+    """Return SQL that is true where any of the name-like columns may have to be normalised or rejected.
 
-    It looks for each sign by itself, which is faster than one look for their class; that no JSON text may hold a quote,
-    a backslash or a control character as it stands serves for the rest.
+    The SQL searches for each character separately, which is faster than a character class; quotes, backslashes and
+    control characters are found because an unescaped one makes a JSON text invalid.
     """
     together = f"""concat('"', {", ".join(names)}, '"')"""
     signs = " OR ".join(f"contains({together}, {sign})" for sign in _SIGNS_OF_TEXT)
-    # Bytes are no fewer than characters, and are counted faster; where they are more, not all signs are plain.
+    # Counting bytes is faster than counting characters; more bytes than characters mean that not all are ASCII.
     beyond_plain = f"strlen({together}) > {IDENTIFIER_LIMIT} OR strlen({together}) <> length({together})"
     return f"({beyond_plain} OR NOT json_valid({together}) OR {signs})"
 
 
 def placeholder_sql(name: str, placeholders: Sequence[str]) -> str:
-    """Return SQL that tells whether `name` is one of `placeholders`, which are in lower case."""
+    """Return SQL that is true where a name is a placeholder, in any case.
+
+    Args:
+        name: SQL expression of the name.
+        placeholders: The words that stand for no name, in lower case; none makes the SQL `false`.
+    """
     return f"lower({name}) IN ({', '.join(literal(word) for word in placeholders)})" if placeholders else "false"
 
 
 def rules_of(fields: Sequence[EventField]) -> tuple[Rule, ...]:
-    """Return the rejection rules of all fields, in the order in which they are tried."""
+    """Return the rejection rules of all fields, in the order in which they are evaluated."""
     return tuple(rule for field in fields for rule in rules(field))
 
 

@@ -1,4 +1,4 @@
-"""Whether a day's telemetry is whole: silent hours, emptied columns and repeated days tell a pipeline's fault."""
+"""Assess whether a day's telemetry is whole: silent hours, emptied columns and repeated days reveal a pipeline's fault."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -36,17 +36,23 @@ OPTIONAL_COLUMNS: Final = (
     "platform",
     "app_version",
 )
-# Measurements: each event has its own, so that one and the same in all of them is a stuck pipeline.
+# Measurements differ from event to event: one and the same value in all events means that the pipeline is stuck.
 MEASURED_COLUMNS: Final = ("latency_ms", "duration_s")
 LEAST_TO_BE_STUCK: Final = 50
 HISTORY_DAYS: Final = 28
-# What the measurements say beside what arrived is added by doubts.py.
+# doubts.py adds the columns of faults that show in the measured values.
 _SCHEMA: Final = DAY_QUALITY.schema(without=("faults", "faults_since", "doubted_columns", "since"))
 
 
 @dataclass(frozen=True, slots=True)
 class DayCounts:
-    """Events in each of 24 hours, for each optional column the events that fill it, and the measurements that do not vary."""
+    """What arrived on one day.
+
+    Attributes:
+        by_hour: Events in each of the 24 hours of the product's clock.
+        filled: Events with a value in each optional column, in the order of OPTIONAL_COLUMNS.
+        flat: The measurements with one and the same value in all events.
+    """
 
     by_hour: Counts
     filled: Counts
@@ -60,7 +66,17 @@ class DayCounts:
 
 @dataclass(frozen=True, slots=True)
 class DayQuality:
-    """The verdict on one day: whole, partial, empty or unknown."""
+    """The verdict on one day.
+
+    Attributes:
+        expected_events: Median events of the same weekday in the four weeks before; None without such days.
+        silent_hours: Hours (0 to 23) without an event in which events were expected.
+        missing_rate: Share of the day's expected events in the silent hours, in [0, 1]; None where it is unknown.
+        emptied_columns: Columns that used to be filled and have no value.
+        verdict: whole, partial, empty or unknown.
+        reason: The verdict in words.
+        stuck_columns: Measurements that used to vary and have one and the same value.
+    """
 
     expected_events: float | None
     silent_hours: tuple[int, ...]
@@ -86,25 +102,25 @@ def day_quality(
     least_expected_missing: float = 60,
     least_hours_to_repeat: int = 6,
 ) -> DayQuality:
-    """Return the verdict on `day`, judged against the 28 days before it.
-
-    Args:
-        day: The day.
-        counts: What came on each day; a day from `since` on that is not among them is one without an event.
-        since: The first day of the telemetry; None: the first in `counts`.
-        timezone: The zone on whose clock days and hours are.
-        least_expected_per_hour: Events that an hour must expect to count as silent when none came.
-        least_expected_per_day: Usual events of a day below which nothing is judged.
-        missing_limit: Share of the day that silent hours should have held, from which the day is partial.
-        least_expected_missing: And the number of events: fewer may be a few visits that did not come.
-        least_hours_to_repeat: Hours with events from which a day can be told to repeat the day before.
+    """Return the verdict on `day`, compared with the 28 days before it.
 
     The hourly profile is the median of the same weekday in the last four weeks (two of them suffice), or else the
-    least of all earlier days (three suffice). Hours in which it expects events and there is none are silent, unless the
-    whole day lies as it does after clocks were changed (see `rhythm`). A day on which nobody comes is whole where at least
-    three of the same weekdays before were as quiet, empty where people came on most of them, and unknown in between.
+    minimum of all earlier days (three suffice). An hour with no event in which the profile has events is silent, unless
+    the whole day is shifted as after a change of clocks (see `rhythm`). A day without visitors is whole where at least
+    three of the same weekdays before were as quiet, empty where most of them had visitors, and unknown in between.
     A day is also partial when a column that used to be filled is empty, when a measurement that used to vary is the same in
-    all events, or when it repeats the day before hour for hour (dates without a time all lie in one hour).
+    all events, or when it repeats the day before hour for hour (dates without a time all fall into one hour).
+
+    Args:
+        day: The day to assess.
+        counts: What arrived on each day; a day from `since` on that is not in it has no event.
+        since: The first day of the telemetry; None: the first in `counts`.
+        timezone: IANA time zone of the product, on whose clock days and hours are.
+        least_expected_per_hour: Expected events from which an hour without any counts as silent.
+        least_expected_per_day: Usual events of a day below which the verdict is unknown.
+        missing_limit: Share of the day's expected events in silent hours, in [0, 1], from which the day is partial.
+        least_expected_missing: Expected events in silent hours that are needed as well: fewer may be a few missing visits.
+        least_hours_to_repeat: Hours with events that a day needs before it can count as a repetition of the day before.
     """
     today = counts.get(day, _NOTHING)
     minutes = uneven_hours(timezone, Days(day - timedelta(days=HISTORY_DAYS), day + timedelta(days=1)))
@@ -154,7 +170,7 @@ def day_quality(
 
 
 def _silent_hours(past: Past, basis: Sequence[date], today: Counts, rule: "_Silence", *, least: bool) -> "_Silent":
-    """Return the silent hours of a day that lies as the others do, or as it does after clocks were changed."""
+    """Return the silent hours, by the usual profile or by that after a change of clocks where it fits much better."""
     found = rule.found(usual_hours(past, basis, least=least), today)
     if not found.is_fault:
         return found
@@ -166,7 +182,7 @@ def _silent_hours(past: Past, basis: Sequence[date], today: Counts, rule: "_Sile
 def _clock_that_changed(
     past: Past, basis: Sequence[date], today: Counts, rule: "_Silence", day: date, timezone: str, *, least: bool
 ) -> str | None:
-    """Return a zone whose clock was changed in the middle of this day, where that alone explains its silent hours."""
+    """Return a zone whose clock was changed during this day, where that alone explains its silent hours; otherwise None."""
     first, end = start_of_day(day, timezone), start_of_day(day + timedelta(days=1), timezone)
     for (moment, by), name in changes_of_clocks(first, end).items():
         hour = local_time(moment, timezone).hour
@@ -188,7 +204,7 @@ def _unknown(reason: str, expected: float | None = None) -> DayQuality:
 
 
 def _quiet_day(day: date, events: int, weekday: Weekday, expected: float | None) -> DayQuality | None:
-    """Return the verdict on a day on which nobody comes, as far as its weekday gives one; None where people used to come."""
+    """Return the verdict on a day without visitors, by the same weekdays before; None where most of them had visitors."""
     quiet, active = len(weekday.quiet), len(weekday.active)
     name = WEEKDAYS[day.weekday()]
     came = f"{events:,} events" if events else "no event"
@@ -210,7 +226,7 @@ class _Silent:
 
 @dataclass(frozen=True, slots=True)
 class _Silence:
-    """When an hour without an event is silent: `hours` says how long each hour of the day was, in hours."""
+    """When an hour without an event is silent; `hours` is the length of each hour of the day, in hours."""
 
     hours: Hours
     least_per_hour: float
@@ -233,7 +249,7 @@ class _Faults:
 
 
 def _faults(day: date, counts: Mapping[date, DayCounts], silent: _Silent, *, least_of_a_column: float) -> _Faults:
-    """Return what is wrong with the day's hours and columns, the latter against its last seven known days."""
+    """Return the faults of the day's hours and columns; columns are compared with the last seven known days."""
     last = [counts[other] for other in _days_before(day, HISTORY_DAYS) if other in counts][:7]
     emptied = _emptied_columns(counts[day], last, least_expected=least_of_a_column)
     stuck = _stuck_columns(counts[day], last)
@@ -272,7 +288,7 @@ def _varied(day: DayCounts, name: str) -> bool:
 
 
 def _flat(group: pl.DataFrame) -> frozenset[str]:
-    """Return the measurements with one and the same value in all events of a day, as far as there are enough of them."""
+    """Return the measurements with one and the same value in all events of a day, where there are enough values."""
     return frozenset(
         name
         for name in MEASURED_COLUMNS
@@ -283,14 +299,14 @@ def _flat(group: pl.DataFrame) -> frozenset[str]:
 def day_quality_frame(
     hours: pl.DataFrame, history: pl.DataFrame, days: Days, *, since: date | None = None, timezone: str = "UTC"
 ) -> pl.DataFrame:
-    """Return one row per day of `days` in the shape of telemetry.day_quality.
+    """Return one row per day of `days`, with the columns of telemetry.day_quality except those that `with_doubts` adds.
 
     Args:
-        hours: The counts of `intelligence/telemetry/day_quality_hours.sql` for these days.
-        history: Earlier rows of the result, those of HISTORY_DAYS.
-        days: The days to judge.
-        since: The first day of the telemetry; None: the first that is known here.
-        timezone: The product's time zone, of which days and hours are.
+        hours: The rows of `intelligence/telemetry/day_quality_hours.sql` for these days, one per day and hour.
+        history: Earlier rows of telemetry.day_quality, those of the HISTORY_DAYS days before.
+        days: The days to assess.
+        since: The first day of the telemetry; None: the first in `hours` and `history`.
+        timezone: IANA time zone of the product, on whose clock days and hours are.
     """
     counts = {
         row["event_date"]: DayCounts(

@@ -1,5 +1,5 @@
--- Events per day and hour of the days [$start, $end), and how many of them fill each optional column;
--- of measurements also the least and the most, by which a flat line shows.
+-- Events per day and hour of the days [$start, $end), and how many of them have a value in each optional column;
+-- for measurements also the least and the greatest value, which are equal where the measurement does not vary.
 SELECT
     event_date,
     hour(local_time(event_time)) AS hour,

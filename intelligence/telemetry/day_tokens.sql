@@ -1,6 +1,6 @@
--- One token per table and day of the calendar: it changes exactly when days are told by another clock, or a batch arrives that
--- the day's rows are made from, that changes which of them count or that is taken back, of those in the lake as of snapshot $as_of. `$tables` lists
--- each table with the days that it looks back (NULL: all of them) and what it is made by.
+-- One token per table and day of the calendar. It changes exactly when the product's time zone changes, or when a batch in the
+-- lake as of snapshot $as_of adds rows from which the day is built, changes which of these rows count, or is withdrawn.
+-- `$tables` lists each table with the number of days that it looks back (NULL: all of them) and the version of its recipe.
 WITH ledger AS MATERIALIZED (
     SELECT batch_id, days, changed_days, withdrawn_days FROM telemetry.batches WHERE snapshot_id <= $as_of
 ),

@@ -1,5 +1,5 @@
--- Of the rows in `rivals`, which share their id with another row or did so before: whether each repeats an event, and
--- whether it does so with other content. New rows are decided, and stored ones on the days in `touched` or right after.
+-- Which of the rows in `rivals`, which share their id with another row or did so before, are duplicates of an event, and
+-- which of these conflict with it in content. Decided are new rows, and stored rows on the days in `touched` and the day after.
 CREATE OR REPLACE TEMP TABLE decided AS
 WITH ranked AS (
     SELECT
@@ -7,7 +7,7 @@ WITH ranked AS (
         row_number() OVER in_order > 1 AS comes_later,
         first_value(content) OVER in_order AS first_content
     FROM rivals
-    -- Of equal rows the one that counts already goes on counting.
+    -- Of equal rows the one that already counts continues to count.
     WINDOW in_order AS (
         PARTITION BY event_id, event_date
         ORDER BY event_time, content, source, is_new, was_duplicate, delivery_number, batch_id, source_row
@@ -15,7 +15,7 @@ WITH ranked AS (
 ),
 held AS (SELECT DISTINCT event_id, event_date + 1 AS event_date, true AS was_yesterday FROM rivals),
 
--- Few of all that was delivered.
+-- A small part of all delivered rows.
 looked_at AS (SELECT DISTINCT event_id, event_date FROM touched SEMI JOIN rivals USING (event_id))
 
 SELECT

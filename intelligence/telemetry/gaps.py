@@ -1,6 +1,6 @@
-"""What is wholly missing: sources, features and columns of which nothing arrived, and promises that meet nothing.
+"""What is wholly missing: sources, features and columns without data, and promises of features without events.
 
-What is missing stands in no table, so nothing counts it: this module looks for it and says it.
+Missing data is in no table, so no count reveals it: this module finds it and describes it.
 """
 
 import difflib
@@ -13,10 +13,10 @@ import polars as pl
 NAMED_AT_MOST: Final = 5
 _NEAR: Final = 0.75
 
-# The features that have events are asked of the warehouse where it is built, else of the events themselves.
+# The features with events: queried from the warehouse where it is built, otherwise from the events themselves.
 SEEN_FEATURES: Final = "SELECT feature FROM warehouse.dim_feature_metadata WHERE first_seen_date IS NOT NULL"
 FEATURES_OF_EVENTS: Final = "SELECT DISTINCT feature FROM telemetry.events"
-# Of features with no accepted row at all, and of those with none in the newest intake.
+# The rejected rows by feature, in total and in the newest intake, and whether the newest intake accepted any of its rows.
 REJECTED_FEATURES: Final = """
 WITH newest AS (SELECT max(ingested_at) AS ingested_at FROM telemetry.batches),
 refused AS (
@@ -45,8 +45,8 @@ FROM telemetry.batches WHERE withdrawn_at IS NULL GROUP BY source
 EVENT_TYPES: Final = (
     "SELECT event_type, count(*) AS events FROM telemetry.events GROUP BY event_type ORDER BY events DESC"
 )
-# What rests on a column of which no event has a value.
-_RESTS_ON: Final = {
+# The consequence for each column of which no event has a value.
+_CONSEQUENCES: Final = {
     "session_id": "visits are told apart by silence",
     "latency_ms": "latency is not assessed",
     "error_count": "errors are not assessed",
@@ -58,16 +58,16 @@ _RESTS_ON: Final = {
     "app_version": "no release can be blamed",
     "segment": "all users are of one kind",
 }
-COLUMNS_ASKED: Final = tuple(_RESTS_ON)
+CHECKED_COLUMNS: Final = tuple(_CONSEQUENCES)
 
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Something of which nothing is there.
+    """Something that product.yaml or the contract names and of which there is no data.
 
     Attributes:
-        kind: What is missing.
-        name: Its name.
+        kind: What kind of thing is missing.
+        name: Its name, as in product.yaml or the data.
         says: A sentence for people, which names it and what is known about it.
         next_step: What to do about it.
     """
@@ -88,15 +88,15 @@ def gaps(
     rejected: pl.DataFrame,
     event_types: Sequence[str],
 ) -> list[Gap]:
-    """Return what is missing, the weightiest first.
+    """Return what is missing, the most important first.
 
     Args:
         sources: Names of the sources in product.yaml.
         declared: Names of the features in product.yaml.
         conversion_events: The event types that count as conversion.
-        delivered: The rows of DELIVERED_SOURCES.
+        delivered: The rows of DELIVERED_SOURCES, one per source.
         seen: Features with at least one accepted event.
-        rejected: The rows of REJECTED_FEATURES.
+        rejected: The rows of REJECTED_FEATURES, one per feature.
         event_types: The types of accepted events, the most frequent first.
     """
     return [
@@ -154,22 +154,24 @@ def _promises(declared: Collection[str], seen: Collection[str], rejected: Collec
 def _conversion(conversion_events: Sequence[str], event_types: Sequence[str]) -> list[Gap]:
     if not event_types or set(conversion_events) & set(event_types):
         return []
-    wanted, there = (_listed(names) for names in (conversion_events, event_types))
-    says = f"Conversion is 0 throughout: it counts events of type {wanted}, and there are only {there}."
+    counted, there = (_listed(names) for names in (conversion_events, event_types))
+    says = f"Conversion is 0 throughout: it counts events of type {counted}, and there are only {there}."
     return [
         Gap("conversion", "conversion_events", says, "Name yours in product.yaml: `conversion_events: [purchase]`.")
     ]
 
 
 def empty_columns(filled: Mapping[str, int]) -> list[Gap]:
-    """Return the optional columns of COLUMNS_ASKED of which no event has a value, with what therefore is not known.
+    """Return the optional columns of which no event has a value, with the consequence of each.
 
     >>> [gap.says for gap in empty_columns({"rating": 0, "latency_ms": 12})]
     ['No event has a value in rating: ratings are not assessed.']
     """
     return [
-        Gap("column", name, f"No event has a value in {name}: {_RESTS_ON[name]}.", "Map it where the source has it.")
-        for name in COLUMNS_ASKED
+        Gap(
+            "column", name, f"No event has a value in {name}: {_CONSEQUENCES[name]}.", "Map it where the source has it."
+        )
+        for name in CHECKED_COLUMNS
         if filled.get(name) == 0
     ]
 

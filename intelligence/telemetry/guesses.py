@@ -1,6 +1,6 @@
-"""What a source probably means, read from a few of its lines: its delimiter, and the shape of its times.
+"""Guesses at how a source is written, from a few of its lines: its delimiter, and the format of its times.
 
-A guess is never acted on: it is said to a person, who writes it into product.yaml.
+A guess is never applied: it is shown to a person, who writes it into product.yaml.
 """
 
 import csv
@@ -27,14 +27,18 @@ _CLOCKS: Final = (
 )  # fmt: skip
 _BETWEEN: Final = (" ", "T", ", ", ":", " um ", "", " - ", "_")
 _ZONES: Final = ("", " %z", "%z")
-# From, to (exclusive) and the divisor to seconds: the years 2000 to 2100, by which the unit of a number shows.
+# Lower bound, upper bound (exclusive) and divisor to seconds: the years 2000 to 2100 reveal the unit of a number.
 _EPOCHS: Final = ((946_684_800, 4_102_444_800, 1), (946_684_800_000, 4_102_444_800_000, 1_000))
 _FINE_EPOCHS: Final = ((946_684_800_000_000, 4_102_444_800_000_000, "make_timestamp({0})"),)
 _SPREADSHEET_DAYS: Final = (36_526, 73_415)  # 2000 to 2100
 
 
 def delimiter_guess(lines: Sequence[str], declared: str) -> str | None:
-    r"""Return the delimiter that parts all the lines into the same number of values, if `declared` parts none of them.
+    r"""Return the delimiter that splits all lines into the same number of values; None if `declared` splits the header.
+
+    Args:
+        lines: The first lines of a file, the header first; blank ones are ignored.
+        declared: The delimiter that the source declares.
 
     >>> delimiter_guess(["zeit;wer", "01.05.2025 10:00;u1"], ",")
     ';'
@@ -47,7 +51,7 @@ def delimiter_guess(lines: Sequence[str], declared: str) -> str | None:
     widths = {sign: Counter(_width(line, sign) for line in lines) for sign in DELIMITERS if sign != declared}
     whole = {sign: next(iter(found)) for sign, found in widths.items() if len(found) == 1 and next(iter(found)) > 1}
     if not whole:
-        # A text that was not quoted may part a line once too often; the header and most lines say what is meant.
+        # An unquoted text may split a line once too often; the header and most lines decide.
         whole = {
             sign: _width(lines[0], sign)
             for sign, found in widths.items()
@@ -57,7 +61,7 @@ def delimiter_guess(lines: Sequence[str], declared: str) -> str | None:
 
 
 def delimiter_advice(delimiter: str) -> str:
-    r"""Return what to write for a delimiter that was guessed.
+    r"""Return the advice to declare a guessed delimiter in product.yaml.
 
     >>> delimiter_advice(";")
     'Its values seem to be parted by a semicolon: write `delimiter: ";"` in the source.'
@@ -71,10 +75,14 @@ def _width(line: str, delimiter: str) -> int:
 
 
 def time_expression(column: str, samples: Sequence[str]) -> str | None:
-    """Return the SQL expression that reads at least four of five `samples` of `column` as a time; None where none does.
+    """Return the SQL expression that reads at least four of five samples as a time; None where none does.
 
-    Where the samples leave open which number is the day and which the month, the day stands first, except in a text
+    Where the samples leave open which number is the day and which the month, the day is first, except in a text
     with slashes and AM or PM.
+
+    Args:
+        column: The column's name in the file, which the expression uses.
+        samples: Values of the column as delivered; blank ones are ignored.
 
     >>> time_expression("zeit", ["01.05.2025 10:00", "24.12.2025 18:30"])
     "TRY_STRPTIME(zeit, '%d.%m.%Y %H:%M')"
@@ -88,7 +96,7 @@ def time_expression(column: str, samples: Sequence[str]) -> str | None:
     number = _number_expression(name, texts)
     if number:
         return number
-    # A few broken values among many do not hide what the others mean.
+    # A few malformed values among many do not prevent the guess.
     enough = max(1, math.ceil(READ_SHARE * len(texts)))
     format_ = next((each for each in _formats(texts) if sum(_reads(text, each) for text in texts) >= enough), None)
     return f"TRY_STRPTIME({name}, '{format_}')" if format_ else None
@@ -119,7 +127,7 @@ def _formats(texts: Sequence[str]) -> list[str]:
         else sorted(_DATES, key=lambda each: not each.startswith("%m/"))
     )
     clocks = [(between, f"{between}{clock}{zone}") for zone in _ZONES for clock in _CLOCKS for between in _BETWEEN]
-    # Without a sign between them a year of two digits and a clock cannot be told from a year of four.
+    # With no character between them, a year of two digits and a clock cannot be distinguished from a year of four.
     timed = [f"{date}{clock}" for date in dates for between, clock in clocks if between or not date.endswith("%y")]
     return [*dates, *timed]
 

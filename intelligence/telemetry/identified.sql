@@ -1,5 +1,5 @@
--- The accepted rows of `judged`, each with its identity: the source's own, or else the hash of the row's content, with
--- the occurrence number behind it for the second and later of identical rows. So a file delivered again adds nothing.
+-- The accepted rows of `judged`, each with its identity: the source's own id, or else the hash of the row's content, with
+-- the occurrence number appended for the second and later of identical rows. So a file delivered again adds nothing.
 CREATE TEMP VIEW identified AS
 SELECT
     judged.* EXCLUDE (broken, broken_value, payload) REPLACE (

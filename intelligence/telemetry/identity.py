@@ -1,7 +1,8 @@
-"""Which delivered rows are one event: the same id of the same source on consecutive days.
+"""Deduplication: which delivered rows are one event, by the same id of the same source on the same or consecutive days.
 
-On a day, the row that comes first by time, content and source stands for the id; on the days after a day that holds the id,
-none does. So every row is decided by its own day and the day before, whatever else was delivered and in which order.
+On each day the first row by time, content and source counts for the id, unless the day before has the id: then no row
+does. So whether a row counts depends on its own day and the day before alone, not on the order of delivery. The temporary
+table `rivals` has the rows that share their id with another row, and `disputed` those ids.
 """
 
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ def content_sql(columns: Sequence[str] = CONTRACT_COLUMNS) -> str:
 
 
 def days_around(days: Sequence[date]) -> list[date]:
-    """Return these days and those beside them, sorted: all that rows of these days can decide, or be decided by.
+    """Return these days with the day before and after each, sorted: all days whose rows can affect one another.
 
     >>> days_around([date(2026, 5, 4)])
     [datetime.date(2026, 5, 3), datetime.date(2026, 5, 4), datetime.date(2026, 5, 5)]
@@ -30,7 +31,7 @@ def days_around(days: Sequence[date]) -> list[date]:
 
 
 def rivals_statement() -> str:
-    """Return the statement that adds the new rows with an id in `disputed` to the temporary table `rivals`."""
+    """Return the statement that adds the newly delivered rows with an id in `disputed` to the temporary table `rivals`."""
     return f"""
 INSERT INTO rivals
 SELECT
@@ -42,7 +43,7 @@ FROM identified SEMI JOIN disputed USING (event_id) INNER JOIN deliveries USING 
 def stored_rivals_statement(days: Sequence[date]) -> str:
     """Return the statement that makes the temporary table `rivals` of the lake's rows with an id in `disputed` on these days.
 
-    `$scope` lists the sources whose ids are of one kind. Their content is what was delivered, whoever the user is since.
+    `$scope` lists the sources that share one set of ids. The content is compared as delivered, before aliases changed the user.
     """
     return f"""
 CREATE OR REPLACE TEMP TABLE rivals AS
@@ -56,7 +57,7 @@ WHERE event_date IN ({day_literals(days)}) AND list_contains($scope, source)"""
 
 
 def day_literals(days: Sequence[date]) -> str:
-    """Return the days as a list for SQL's IN: literals, by which DuckLake passes over files of other days.
+    """Return the days as a list for SQL's IN: literals, which let DuckLake skip the files of other days.
 
     >>> day_literals([date(2026, 5, 4)]), day_literals([])
     ("DATE '2026-05-04'", 'NULL')

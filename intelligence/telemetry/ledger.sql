@@ -1,4 +1,4 @@
--- One ledger row per delivery. Rows in are counted from what was read; what became of them, from what was written.
+-- One ledger row per delivery. The rows in are counted in what was read, the accepted and rejected ones in what was written.
 INSERT INTO telemetry.batches BY NAME
 WITH unreadable AS (SELECT __file AS file_key, count(*) AS unreadable_rows FROM unread GROUP BY ALL),
 refused AS (

@@ -1,7 +1,7 @@
 """Time zones: the local time of moments in UTC, as SQL for events and as dates and hours for days.
 
-Event times are stored in UTC; the day of an event is its date on the product's clock. One source says how clocks run, the
-IANA data that Python reads: the database's own reading of it costs 3 µs an event, that of this module a hundredth.
+Event times are stored in UTC; the day of an event is its date on the product's clock. All conversions use the IANA data
+that Python reads: DuckDB's own conversion costs 3 µs per event, the SQL of this module a hundredth of that.
 """
 
 import difflib
@@ -17,13 +17,13 @@ import polars as pl
 from intelligence.core.tables import Days
 
 UTC_NAME: Final = "UTC"
-# Clocks are followed between these years; before and after them they run as at the edge.
+# Changes of clocks are known between these years; before and after them the offset stays the same.
 FIRST_YEAR, LAST_YEAR = 1970, 2050
 _LOCAL: Final = re.compile(r"\blocal_time\(([\w.]+)\)")
 
 
 def known_zone(name: str) -> str:
-    """Return the name if it is an IANA time zone; raises ValueError with the nearest names where it is none.
+    """Return the name if it is an IANA time zone; otherwise raises ValueError with the most similar names.
 
     >>> known_zone("Europe/Berlin")
     'Europe/Berlin'
@@ -43,12 +43,12 @@ def known_zone(name: str) -> str:
 
 @cache
 def _names() -> frozenset[str]:
-    # `localtime` and `Factory` are whatever the machine says.
+    # These depend on the machine or are no real zone.
     return frozenset(available_timezones() - {"localtime", "Factory", "posixrules"})
 
 
 def zone(name: str) -> ZoneInfo:
-    """Return the zone; raises ValueError where this machine does not know it."""
+    """Return the IANA time zone; raises ValueError where this machine has no data of it."""
     try:
         return ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
@@ -56,7 +56,11 @@ def zone(name: str) -> ZoneInfo:
 
 
 def local_time(moment: datetime, timezone: str) -> datetime:
-    """Return a moment in UTC, naive or not, as the clock of the zone shows it (naive).
+    """Return a moment as the clock of the zone shows it, without a time zone (naive).
+
+    Args:
+        moment: The moment; a naive one is in UTC.
+        timezone: IANA name of the zone.
 
     >>> local_time(datetime(2025, 11, 2, 4, 30), "America/New_York")
     datetime.datetime(2025, 11, 2, 0, 30)
@@ -66,7 +70,12 @@ def local_time(moment: datetime, timezone: str) -> datetime:
 
 
 def local_times(frame: pl.DataFrame, timezone: str) -> pl.DataFrame:
-    """Return the frame with all its times, which are UTC, as the clock of the zone shows them."""
+    """Return the frame with all its times converted from UTC to the clock of the zone.
+
+    Args:
+        frame: Any frame; its columns of type Datetime are in UTC, the others stay.
+        timezone: IANA name of the zone.
+    """
     if timezone == UTC_NAME:
         return frame
     shown = [
@@ -78,12 +87,24 @@ def local_times(frame: pl.DataFrame, timezone: str) -> pl.DataFrame:
 
 
 def local_date(moment: datetime, timezone: str) -> date:
-    """Return the day in the zone to which a moment in UTC belongs."""
+    """Return the day in the zone to which a moment belongs.
+
+    Args:
+        moment: The moment; a naive one is in UTC.
+        timezone: IANA name of the zone.
+    """
     return local_time(moment, timezone).date()
 
 
 def start_of_day(day: date, timezone: str) -> datetime:
     """Return the first moment of the day, in UTC and naive; of a day that the zone skipped, that of the day after it.
+
+    Args:
+        day: The day on the zone's clock.
+        timezone: IANA name of the zone.
+
+    Raises:
+        AssertionError: Never, since the last span of one offset has no end.
 
     >>> start_of_day(date(2023, 4, 28), "Africa/Cairo"), start_of_day(date(2025, 11, 2), "America/New_York")
     (datetime.datetime(2023, 4, 27, 22, 0), datetime.datetime(2025, 11, 2, 4, 0))
@@ -99,7 +120,11 @@ def start_of_day(day: date, timezone: str) -> datetime:
 
 
 def skipped_days(timezone: str, days: Days) -> list[date]:
-    """Return the days that never were in the zone, since its clocks crossed the date line.
+    """Return the days that did not exist in the zone, because it moved across the date line.
+
+    Args:
+        timezone: IANA name of the zone.
+        days: The days to search.
 
     >>> skipped_days("Pacific/Apia", Days(date(2011, 12, 1), date(2012, 2, 1)))
     [datetime.date(2011, 12, 30)]
@@ -116,7 +141,11 @@ def skipped_days(timezone: str, days: Days) -> list[date]:
 
 
 def uneven_hours(timezone: str, days: Days) -> Mapping[date, Sequence[int]]:
-    """Return, for each day of `days` that has other than 24 full hours, the minutes in each of its hours 0 to 23.
+    """Return, for each day that does not have 24 full hours, the minutes in each of its hours 0 to 23.
+
+    Args:
+        timezone: IANA name of the zone.
+        days: The days to search.
 
     >>> found = uneven_hours("Australia/Lord_Howe", Days(date(2025, 4, 1), date(2025, 4, 30)))
     >>> {day: sum(minutes) for day, minutes in found.items()}
@@ -134,9 +163,15 @@ def uneven_hours(timezone: str, days: Days) -> Mapping[date, Sequence[int]]:
 
 @cache
 def changes_of_clocks(first: datetime, end: datetime) -> Mapping[tuple[datetime, float], str]:
-    """Return each change of any zone's clocks in a span of UTC: when, and by how many hours all comes later in UTC.
+    """Return the changes of clocks of all zones in a span of time.
 
-    Each with the name of a zone that made it.
+    Args:
+        first: Beginning of the span, in UTC and naive.
+        end: End of the span, in UTC and naive.
+
+    Returns:
+        The name of one zone with the change, by its moment in UTC and the number of hours by which the same local time is
+        later in UTC from then on.
     """
     found: dict[tuple[datetime, float], str] = {}
     for name in sorted(_names()):
@@ -149,7 +184,7 @@ def changes_of_clocks(first: datetime, end: datetime) -> Mapping[tuple[datetime,
 
 
 def _minutes(day: date, timezone: str) -> tuple[int, ...]:
-    """Return the minutes in each local hour of the day, added up over the spans of one offset."""
+    """Return the minutes in each local hour of the day, summed over the spans of one offset."""
     midnight = datetime.combine(day, time.min)
     minutes = [0] * 24
     steps = _steps(timezone)
@@ -165,7 +200,11 @@ def _minutes(day: date, timezone: str) -> tuple[int, ...]:
 
 
 def in_zone(query: str, timezone: str) -> str:
-    """Return the query with `local_time(column)` in it as SQL for the clock of the zone; in UTC that is the column itself.
+    """Return the query with each `local_time(column)` replaced by SQL for the clock of the zone.
+
+    Args:
+        query: SQL in which `local_time(column)` stands for the local time of a UTC time.
+        timezone: IANA name of the zone; in UTC the replacement is the column itself.
 
     >>> in_zone("SELECT hour(local_time(event_time))", "UTC")
     'SELECT hour(event_time)'
@@ -174,7 +213,11 @@ def in_zone(query: str, timezone: str) -> str:
 
 
 def local_time_sql(column: str, timezone: str) -> str:
-    """Return SQL for what the zone's clock shows at the UTC time in `column`.
+    """Return SQL for what the zone's clock shows at a UTC time.
+
+    Args:
+        column: SQL expression of the UTC time.
+        timezone: IANA name of the zone.
 
     >>> local_time_sql("t", "Etc/GMT-2")
     '(t + INTERVAL (7200) SECOND)'
@@ -186,9 +229,13 @@ def local_time_sql(column: str, timezone: str) -> str:
 
 
 def utc_time_sql(value: str, timezone: str) -> str:
-    """Return SQL for the UTC time at which the zone's clock shows `value`.
+    """Return SQL for the UTC time at which the zone's clock shows a local time.
 
-    A time that the clock shows twice is taken for the later one; one that it leaves out is none, and NULL.
+    A local time that the clock shows twice is taken for the later one; one that it skips yields NULL.
+
+    Args:
+        value: SQL expression of the local time.
+        timezone: IANA name of the zone.
     """
     spans = _steps(timezone)
     if {offset for _, offset in spans} == {timedelta()}:
@@ -202,7 +249,7 @@ def utc_time_sql(value: str, timezone: str) -> str:
 
 
 def _branch(column: str, steps: Sequence[tuple[datetime, timedelta | None]]) -> str:
-    """Return SQL that adds the offset of the step in which `column` lies, found by halves; NULL where it has none."""
+    """Return SQL that adds the offset of the step in which `column` lies, by binary search; NULL where it has none."""
     if len({offset for _, offset in steps}) == 1:
         if steps[0][1] is None:
             return "NULL"
@@ -213,14 +260,14 @@ def _branch(column: str, steps: Sequence[tuple[datetime, timedelta | None]]) -> 
 
 
 def _changes(timezone: str) -> list[tuple[datetime, timedelta, timedelta]]:
-    """Return each change of the zone's offset: when in UTC, from which, to which."""
+    """Return each change of the zone's offset: its moment in UTC, the offset before and the offset after."""
     steps = _steps(timezone)
     return [(steps[n][0], steps[n - 1][1], steps[n][1]) for n in range(1, len(steps))]
 
 
 @cache
 def _steps(timezone: str) -> tuple[tuple[datetime, timedelta], ...]:
-    """Return the spans of one offset: each one's beginning in UTC, and the offset."""
+    """Return the spans of one offset in order: the beginning in UTC and the offset of each."""
     if timezone == UTC_NAME:
         return ((datetime.min, timedelta()),)
     rules = zone(timezone)

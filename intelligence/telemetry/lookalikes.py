@@ -1,4 +1,4 @@
-"""Names that people would take for one another: told as a question, since only people know whether they are one."""
+"""Names that people would mistake for one another: reported as warnings, since only people know whether they are one."""
 
 import re
 import unicodedata
@@ -32,7 +32,7 @@ _MAY_BE_NOBODY: Final = frozenset(
 
 
 def skeleton(name: str) -> str:
-    """Return what remains of a name when case, accents, separators, forms of letters and look-alike letters do not count.
+    """Return the name without what makes look-alikes differ: case, accents, separators, letter forms and look-alike letters.
 
     >>> skeleton("Check-Out") == skeleton("check_out") == skeleton("checkOut") == skeleton("сheсkout")
     True
@@ -40,7 +40,7 @@ def skeleton(name: str) -> str:
     apart = unicodedata.normalize("NFKD", name).casefold()
     bare = "".join(sign for sign in apart if not unicodedata.combining(sign))
     joined = _SEPARATORS.sub("", bare)
-    # A version or a number differs from another by each of its digits.
+    # Versions and numbers keep their digits, since each digit makes them different.
     return joined if joined.isdigit() else joined.translate(_DRAWN_ALIKE)
 
 
@@ -58,17 +58,27 @@ def lookalikes(names: Iterable[str]) -> tuple[tuple[str, ...], ...]:
 
 
 def lookalike_warnings(column: str, names: Iterable[str], *, most: int = 5) -> tuple[str, ...]:
-    """Return a sentence for each group of names of the column that look alike, of at most `most` groups."""
+    """Return a sentence for each group of names that look alike, and one for the number of further groups.
+
+    Args:
+        column: The contract column of the names.
+        names: The names that occur in it.
+        most: The number of groups with a sentence of their own.
+    """
     groups = lookalikes(names)
-    told = tuple(
+    warnings = tuple(
         f"{column} {_listed(group)} look alike and count as different; map them to one if they are." for group in groups
     )
     rest = len(groups) - most
-    return told[:most] if rest <= 0 else (*told[:most], f"{rest} more groups of {column} names look alike.")
+    return warnings[:most] if rest <= 0 else (*warnings[:most], f"{rest} more groups of {column} names look alike.")
 
 
 def nobody_warnings(users: Iterable[tuple[str, int]], rows: int) -> tuple[str, ...]:
-    """Return a sentence for each user, given with its rows of all, whose name may stand for everyone without one.
+    """Return a sentence for each user id that may be a placeholder for unknown users.
+
+    Args:
+        users: User ids with the number of rows of each.
+        rows: The number of rows of all users.
 
     >>> nobody_warnings([("ada", 3), ("Guest", 40)], 100)
     ('user_id `Guest` bears 40 of 100 rows and may be nobody; name it in `names.nobody` if it is.',)

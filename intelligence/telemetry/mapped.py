@@ -1,4 +1,4 @@
-"""From which column of a source each field of the contract is filled, and whether anybody asked for it."""
+"""From which column of a source each field of the contract is filled, and whether product.yaml maps it explicitly."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from typing import Final
 
 import polars as pl
 
-# A share of failing events that no product lives with; beyond it the column counts something else.
+# No real product has a larger share of failing events; beyond it the column probably counts something else.
 ODD_RATE: Final = 0.2
 LEAST_EVENTS: Final = 20
-_SAID: Final = {"error_count": "fail by it", "crashed": "crash by it"}
+_CONSEQUENCES: Final = {"error_count": "fail by it", "crashed": "crash by it"}
 
 RATES_BY_FEATURE: Final = """
 SELECT
@@ -23,7 +23,13 @@ FROM telemetry.events GROUP BY feature
 
 @dataclass(frozen=True, slots=True)
 class MappedField:
-    """A field of the contract, the SQL that fills it, and whether it was taken because a column bears its name."""
+    """A field of the contract that a source fills.
+
+    Attributes:
+        field: The contract column.
+        source: The source's column or the SQL expression that fills it.
+        by_name: Whether it is filled only because a column of the source has the field's name.
+    """
 
     field: str
     source: str
@@ -34,8 +40,8 @@ def mapped_fields(raw: Mapping[str, str], mapping: Mapping[str, str]) -> list[Ma
     """Return the fields that are filled, in the order of the contract.
 
     Args:
-        raw: SQL by field, as `raw_expressions` gives it.
-        mapping: What product.yaml says.
+        raw: SQL by field, as `raw_expressions` returns it.
+        mapping: The source's mapping in product.yaml: a column or SQL expression by field.
 
     >>> mapped_fields({"user_id": '"uid"', "rating": "NULL", "error_count": '"error_count"'}, {"user_id": "uid"})[1]
     MappedField(field='error_count', source='error_count', by_name=True)
@@ -48,7 +54,7 @@ def mapped_fields(raw: Mapping[str, str], mapping: Mapping[str, str]) -> list[Ma
 
 
 def mapped_text(fields: Sequence[MappedField]) -> str:
-    """Return in a sentence what is filled from what, and what was taken by its name alone."""
+    """Return one sentence: which fields are filled from which column, and which by their name alone."""
     asked = [f"{each.field} from {each.source}" for each in fields if not each.by_name]
     taken = [each.field for each in fields if each.by_name]
     parts = [", ".join(asked)] if asked else []
@@ -58,14 +64,14 @@ def mapped_text(fields: Sequence[MappedField]) -> str:
 
 
 def odd_rates(rates: pl.DataFrame, fields: Sequence[MappedField]) -> list[str]:
-    """Return a question for each column by which many events of every feature fail: it probably counts something else.
+    """Return a question for each column by which many events of every feature fail, since it may count something else.
 
     Args:
-        rates: The rows of RATES_BY_FEATURE.
-        fields: What is filled from what.
+        rates: The rows of RATES_BY_FEATURE, one per feature; rates are fractions in [0, 1].
+        fields: The filled fields, as `mapped_fields` returns them.
     """
-    said = []
-    for each in (each for each in fields if each.field in _SAID):
+    questions = []
+    for each in (each for each in fields if each.field in _CONSEQUENCES):
         found = rates.filter((pl.col("events") >= LEAST_EVENTS) & pl.col(each.field).is_not_null())
         if found.is_empty() or found.filter(pl.col(each.field) < ODD_RATE).height:
             continue
@@ -74,8 +80,8 @@ def odd_rates(rates: pl.DataFrame, fields: Sequence[MappedField]) -> list[str]:
             "in every feature" if found.height > 1 else f"in {found['feature'][0]}, the only feature with enough events"
         )
         taken = f"`{each.field}` was taken because of its name" if each.by_name else f"`{each.field}` is {each.source}"
-        said.append(
-            f"{taken}; {total:.0%} of all events {_SAID[each.field]}, {where}."
+        questions.append(
+            f"{taken}; {total:.0%} of all events {_CONSEQUENCES[each.field]}, {where}."
             f' If it means something else, write `{each.field}: "NULL"` in the mapping.'
         )
-    return said
+    return questions

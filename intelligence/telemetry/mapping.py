@@ -1,4 +1,4 @@
-"""From a source's columns to the event contract: SQL that types each row and names the first rule it breaks."""
+"""From a source's columns to the event contract: SQL that types each row and finds the first rule that it breaks."""
 
 import difflib
 import re
@@ -24,13 +24,13 @@ _A_NAME = re.compile(r"[A-Za-z_]\w*")
 _ALTERNATIVES = re.compile(r"\b(coalesce|ifnull|nvl|if|iif)\s*\(|\bcase\b", re.IGNORECASE)
 
 
-def is_name(wanted: str) -> bool:
+def is_name(value: str) -> bool:
     """Return whether a mapping's value is the name of a column rather than an SQL expression.
 
     >>> is_name("latency"), is_name("latency * 1000")
     (True, False)
     """
-    return _A_NAME.fullmatch(wanted) is not None and wanted.upper() not in ("NULL", "TRUE", "FALSE")
+    return _A_NAME.fullmatch(value) is not None and value.upper() not in ("NULL", "TRUE", "FALSE")
 
 
 def raw_expressions(
@@ -38,29 +38,37 @@ def raw_expressions(
 ) -> dict[str, str]:
     """Return, per contract column, the SQL over the source's `columns` that yields its value (NULL where unmapped or mapped to NULL).
 
-    A mapping's value is a column's name or an SQL expression; a column that already bears a contract name needs
-    no line. Raises SourceFileError where a named column does not exist or a required one has no source.
+    A column that already has a contract name needs no line in the mapping.
+
+    Args:
+        mapping: The name of a column or an SQL expression, by contract column.
+        columns: The source's own columns.
+        origin: The source or file that errors name.
+        fields: The contract.
+
+    Raises:
+        SourceFileError: A mapped column does not exist (see `missing_column`), or a required field has no source.
 
     >>> raw_expressions({"user_id": "uid", "event_type": "'use'"}, ["uid", "feature", "event_time"], origin="f.csv")["user_id"]
     '"uid"'
     """
     found: dict[str, str] = {}
-    # Case does not matter in SQL; a file has no two columns that differ in it alone.
+    # SQL ignores case; a file has no two columns that differ in case alone.
     spelled = {column.lower(): column for column in columns}
     for field in fields:
-        wanted = mapping.get(field.name, spelled.get(field.name))
-        if wanted is None or wanted.strip("() \n").upper() == "NULL":
+        value = mapping.get(field.name, spelled.get(field.name))
+        if value is None or value.strip("() \n").upper() == "NULL":
             found[field.name] = "NULL"
-        elif wanted in columns:
-            found[field.name] = identifier(wanted)
-        elif wanted.lower() in spelled:
-            found[field.name] = identifier(spelled[wanted.lower()])
-        elif is_name(wanted):
-            raise missing_column(wanted, field.name, columns, origin=origin)
+        elif value in columns:
+            found[field.name] = identifier(value)
+        elif value.lower() in spelled:
+            found[field.name] = identifier(spelled[value.lower()])
+        elif is_name(value):
+            raise missing_column(value, field.name, columns, origin=origin)
         else:
-            found[field.name] = f"({wanted})"
+            found[field.name] = f"({value})"
     if "anonymous_id" in found and found["user_id"] == "NULL":
-        # Where nobody logs in, all are anonymous.
+        # Where a source has no logged-in users, all are anonymous.
         found["user_id"] = found["anonymous_id"]
     unserved = [field.name for field in fields if field.required and found[field.name] == "NULL"]
     if unserved:
@@ -75,7 +83,12 @@ def raw_expressions(
 def near_fields(
     unmapped: Iterable[str], *, served: Iterable[str], fields: Sequence[EventField] = CONTRACT
 ) -> dict[str, str]:
-    """Return, of columns that are not mapped, the contract column that each may be meant for and that no column serves.
+    """Return, for unmapped columns, the most similar contract column that is not filled yet.
+
+    Args:
+        unmapped: Columns of the source.
+        served: Contract columns that are filled already.
+        fields: The contract.
 
     >>> near_fields(["latencyMs", "note"], served=["user_id"])
     {'latencyMs': 'latency_ms'}
@@ -93,12 +106,12 @@ def unmapped_columns(
     named: Iterable[str],
     fields: Sequence[EventField] = CONTRACT,
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the columns that nothing is made from, and a question on each that is near a field which its file lacks.
+    """Return the columns that are not used, and a question for each whose name is similar to a field that its file lacks.
 
     Args:
         files: The columns of each file.
         mapped: The contract columns that the mapping fills.
-        named: The columns that its expressions use.
+        named: The columns that the mapping's expressions use.
         fields: The contract.
     """
     by_name = {field.name for field in fields} - set(mapped)
@@ -128,14 +141,22 @@ def _what_to_write(column: str, field: str, elsewhere: str | None) -> str:
 
 
 def two_users_question(mapping: Mapping[str, str], named: Iterable[str], *, served: Iterable[str]) -> str | None:
-    """Return a question on a `user_id` that is one column or else another, of those `named` in it, without an `anonymous_id`.
+    """Return a question about a `user_id` that falls back from one column to another, where `anonymous_id` is not filled.
+
+    Args:
+        mapping: The name of a column or an SQL expression, by contract column.
+        named: The columns that the expression of `user_id` uses.
+        served: The contract columns that columns fill by their name.
+
+    Returns:
+        The question; None where `user_id` uses one column only, has no fallback, or `anonymous_id` is filled.
 
     >>> str(two_users_question({"user_id": "coalesce(account, device)"}, ["device", "account"], served=[]))[:70]
     '`user_id` is account or else device, so that whoever logs in is two us'
     """
-    wanted = mapping.get("user_id", "")
-    parts = sorted(named, key=wanted.lower().find)
-    if len(parts) < 2 or "anonymous_id" in served or not _ALTERNATIVES.search(wanted):
+    expression = mapping.get("user_id", "")
+    parts = sorted(named, key=expression.lower().find)
+    if len(parts) < 2 or "anonymous_id" in served or not _ALTERNATIVES.search(expression):
         return None
     last = parts[-1]
     return (
@@ -148,12 +169,19 @@ def _bare(name: str) -> str:
     return re.sub(r"[\W_]", "", name).lower()
 
 
-def missing_column(name: str, wanted_for: str, columns: Sequence[str], *, origin: str) -> SourceFileError:
-    """Return the error for a mapping that names a column which the file does not have."""
+def missing_column(name: str, field: str, columns: Sequence[str], *, origin: str) -> SourceFileError:
+    """Return the error for a mapping that names a column which the file does not have.
+
+    Args:
+        name: The missing column.
+        field: The contract column that it is mapped to.
+        columns: The columns of the file, of which the most similar one is suggested.
+        origin: The source or file that the error names.
+    """
     near = difflib.get_close_matches(name, columns, n=1)
-    hint = f"Did you mean `{near[0]}`?" if near else f"Map `{wanted_for}` to one of these in product.yaml."
+    hint = f"Did you mean `{near[0]}`?" if near else f"Map `{field}` to one of these in product.yaml."
     return SourceFileError(
-        origin, f"column `{name}`, mapped to `{wanted_for}`, is not there; it has {_listed(columns)}.", hint=hint
+        origin, f"column `{name}`, mapped to `{field}`, is not there; it has {_listed(columns)}.", hint=hint
     )
 
 
@@ -163,7 +191,11 @@ def _listed(columns: Sequence[str]) -> str:
 
 
 def impossible_type(field: EventField, found: str) -> bool:
-    """Return whether a column of DuckDB type `found` can never hold this field.
+    """Return whether a column of this type can never fill the field.
+
+    Args:
+        field: The contract column.
+        found: DuckDB's name of the type, such as `BIGINT` or `VARCHAR[]`.
 
     >>> impossible_type(CONTRACT[1], "BIGINT"), impossible_type(CONTRACT[1], "DATE")
     (True, False)
@@ -185,7 +217,17 @@ def impossible_type(field: EventField, found: str) -> bool:
 def type_mistakes(
     types: Mapping[str, str], raw: Mapping[str, str], *, origin: str, fields: Sequence[EventField] = CONTRACT
 ) -> None:
-    """Raise SourceFileError where the type of an expression (`types`, by field) can never fit its field."""
+    """Raise SourceFileError where the type of a mapped expression can never fit its field.
+
+    Args:
+        types: DuckDB's name of the type of each expression, by contract column.
+        raw: SQL by contract column, as `raw_expressions` returns it.
+        origin: The source or file that the error names.
+        fields: The contract.
+
+    Raises:
+        SourceFileError: With the expression, both types and how to convert.
+    """
     for field in fields:
         if raw[field.name] != "NULL" and impossible_type(field, types[field.name]):
             hint = (
@@ -201,7 +243,7 @@ def type_mistakes(
 
 
 def types_query(raw: Mapping[str, str]) -> str:
-    """Return SELECT text whose columns, one per field, have the types of the mapped expressions."""
+    """Return a SELECT whose columns, one per field, have the types of the mapped expressions."""
     return "SELECT " + ", ".join(f"{expression} AS {name}" for name, expression in raw.items()) + " FROM delivered"
 
 
@@ -211,7 +253,7 @@ def _rule_sql(template: str, typed: str, unknown: str, placeholder: str) -> str:
 
 
 def _named_sql(field: EventField, naming: Naming) -> str:
-    """Return SQL for the typed name as it is written down."""
+    """Return SQL for the typed name in its normalised form."""
     written = f"CASE WHEN odd_names THEN {normalised_name_sql(field.name)} ELSE {field.name} END"
     folded = naming.fold and field.name not in IDS
     return f"{f'lower({written})' if folded else written} AS {field.name}"
@@ -229,12 +271,22 @@ def judged_statement(
     clock: str = UTC_NAME,
     fields: Sequence[EventField] = CONTRACT,
 ) -> str:
-    """Return the statement that makes the temporary `table` from `delivered`, which it reads once.
+    """Return the statement that validates the rows of `delivered` into a temporary table, reading them once.
 
-    One row per delivered row: the typed contract columns, `file_key`, `source_row`, `content_id` (NULL beside an
-    event_id in a row that is whole), and `broken`, the index in `rules_of(fields)` of the first rule that it breaks, with
-    `broken_value` and `payload` (NULL where it satisfies the contract). `$earliest` and `$latest` bound `event_time`.
-    `content_id` and `payload` are SQL over the whole row, worked out only where they are needed.
+    The table has one row per delivered row: the typed contract columns, `file_key`, `source_row`, `content_id` (NULL in a
+    valid row with an event_id), and `broken`, the index in `rules_of(fields)` of the first rule that the row breaks, with
+    `broken_value` and `payload` (NULL where the row satisfies the contract). `$earliest` and `$latest` bound `event_time`.
+
+    Args:
+        raw: SQL by contract column, as `raw_expressions` returns it.
+        types: DuckDB's name of the type of each expression, by contract column.
+        table: Name of the temporary table.
+        content_id: SQL over the whole row for the hash of its content, evaluated only where it is needed.
+        payload: SQL over the whole row for its text, evaluated only for rejected rows.
+        numerals: How the source writes numbers in text.
+        naming: How names are normalised, and which words are placeholders.
+        clock: IANA time zone of times that name no zone.
+        fields: The contract.
     """
     mapped = [field for field in fields if raw[field.name] != "NULL"]
     raws = "".join(f", {raw[field.name]} AS {_raw(field.name)}" for field in mapped)
@@ -243,7 +295,7 @@ def judged_statement(
         for field in mapped
     )
     names = {field.name for field in mapped}
-    # Of text that is no name nothing remains but blanks.
+    # Text without a typed name is always blank, so it is unknown and never wrong.
     unknown = {
         field.name: "true"
         if field.name_like and types[field.name] == "VARCHAR"
@@ -269,7 +321,7 @@ def judged_statement(
     if "anonymous_id" in names:
         nobody = f"(user_id IS NULL OR {placeholder['user_id']}) AND NOT {placeholder['anonymous_id']}"
         known += f", CASE WHEN {nobody} THEN anonymous_id ELSE user_id END AS user_id"
-    # The hash of the content is the identity only of rows that bring none.
+    # The hash of the content is the identity only of rows without an event_id.
     has_id = "event_id IS NOT NULL" if "event_id" in names else "false"
     columns = ", ".join(
         f"TRY_CAST({field.name if field.name in names else 'NULL'} AS {field.type}) AS {field.name}" for field in fields
@@ -291,7 +343,7 @@ def _raw(name: str) -> str:
 
 
 def rejected_query(fields: Sequence[EventField] = CONTRACT) -> str:
-    """Return SELECT text for the rows of `judged` that break a rule, with reason, column, value and whole payload."""
+    """Return a SELECT of the rows of `judged` that break a rule, with reason, column, value and whole payload."""
     rules = rules_of(fields)
     names = " ".join(f"WHEN {number} THEN {literal(rule.field)}" for number, rule in enumerate(rules))
     reasons = " ".join(

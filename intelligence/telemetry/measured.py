@@ -1,4 +1,4 @@
-"""What was measured on each day, by the parts of the product that measure: source, platform and release."""
+"""What was measured on each day, by part of the product: source, platform and release."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ Floats = NDArray[np.float64]
 
 LEVELS: Final = ("latency_ms", "duration_s", "value")
 FLAGS: Final[Mapping[str, str]] = {"error_count": "failed", "crashed": "crashes"}
-# Columns that say how an event went: what rests on one of them can be set aside by itself.
+# Columns that describe how an event went: results that use one of them can be set aside without the others.
 COLUMNS: Final = (*FLAGS, *LEVELS, "rating", "session_id")
 SUMS: Final = (
     "events",
@@ -54,23 +54,28 @@ class Sums:
         return float(self.values[_PLACE[name]])
 
     def share(self, name: str, of: str) -> float:
-        """Return one count over another, 0 where the other is 0."""
+        """Return one count divided by another, 0 where the other is 0.
+
+        Args:
+            name: The numerator, one of SUMS.
+            of: The denominator, one of SUMS.
+        """
         return self[name] / self[of] if self[of] else 0.0
 
     def log_mean(self, level: str) -> float:
-        """Return the mean logarithm of the values above 0."""
+        """Return the mean natural logarithm of the level's values above 0; 0 where there are none."""
         count = self[level] - self[f"{level}_zero"]
         return self[f"{level}_log"] / count if count > 0 else 0.0
 
     def log_variance(self, level: str) -> float:
-        """Return the variance of that logarithm."""
+        """Return the variance of the natural logarithm of the level's values above 0; 0 where there are none."""
         count = self[level] - self[f"{level}_zero"]
         return max(self[f"{level}_log2"] / count - self.log_mean(level) ** 2, 0.0) if count > 0 else 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Identities:
-    """Events of a part with about how many users, sessions and moments they have."""
+    """The number of events of a part, and approximate numbers of different users, sessions and moments among them."""
 
     events: float
     users: float
@@ -80,7 +85,15 @@ class Identities:
 
 @dataclass(frozen=True, slots=True)
 class Prints:
-    """Fingerprints of a day's events, sorted, and the events and users of a quarter of all users."""
+    """Fingerprints of a day's events, from a sample of a quarter of all users.
+
+    Attributes:
+        timed: The least hashes of user, feature, type and time of day, sorted, each once.
+        measured: The least hashes of user, feature, type and measurements, sorted, each once.
+        repeats: Share of the `measured` hashes that repeat another, in [0, 1].
+        events: Events of the sampled users.
+        users: Number of sampled users.
+    """
 
     timed: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     measured: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
@@ -91,9 +104,18 @@ class Prints:
 
 @dataclass(frozen=True, slots=True)
 class DayMeasured:
-    """One day: by part its sums, its hours (events, failed, crashed) and its identities; `cells` has the sums by feature too.
+    """What was measured on one day.
 
-    `events` counts them all, `features` by feature, and `tops` has the greatest value of each feature with enough of them.
+    Attributes:
+        sums: Counts and sums by part.
+        cells: The same by part and feature, one row each, with the columns of `measurement_cells.sql`.
+        events: Number of all events.
+        features: Number of events by feature.
+        tops: By level column the greatest value of each feature with at least LEAST_FOR_A_TOP values.
+        hours: By part an array of shape (3, 24): events, failed and crashed events in each hour (UTC).
+        identities: Approximate numbers of users, sessions and moments by part.
+        regions: Number of events by region.
+        prints: Fingerprints of the events.
     """
 
     sums: Mapping[Part, Sums]
@@ -107,7 +129,7 @@ class DayMeasured:
     prints: Prints = Prints()
 
     def by_hour(self, parts: Iterable[Part]) -> Floats:
-        """Return events, failed and crashed events in each of 24 hours, together for these parts."""
+        """Return an array of shape (3, 24) for these parts together: events, failed and crashed events in each hour."""
         found: Floats = sum((self.hours[part] for part in parts if part in self.hours), np.zeros((3, 24)))
         return found
 
@@ -116,13 +138,23 @@ class Frame(Protocol):
     """Reads a query of the lake into a frame."""
 
     def __call__(self, query: str, parameters: dict[str, Any] | None = None) -> pl.DataFrame:
-        """Return the rows of the query."""
+        """Return the rows of the query.
+
+        Args:
+            query: SQL of one SELECT.
+            parameters: Values of its named parameters.
+        """
 
 
 def measured_from(frame: Frame, days: Days, *, conversions: Sequence[str]) -> dict[date, DayMeasured]:
-    """Return what was measured on each of the days, from the lake that `frame` reads.
+    """Return what was measured on each of the days.
 
-    A client that sends outsize numbers of events speaks for no other: it is left out, but where identities are counted.
+    Users with outsize numbers of events would hide all others: they are left out of everything but the identities.
+
+    Args:
+        frame: Reads a query of the lake.
+        days: The days to read.
+        conversions: The event types that count as conversion.
     """
     span = dict(days.parameters)
     outsize = frame(sql("telemetry/outsize_users.sql"), span).to_dicts()
@@ -145,7 +177,15 @@ def measured_from(frame: Frame, days: Days, *, conversions: Sequence[str]) -> di
 def measured_days(
     cells: pl.DataFrame, hours: pl.DataFrame, identities: pl.DataFrame, regions: pl.DataFrame, prints: pl.DataFrame
 ) -> dict[date, DayMeasured]:
-    """Return what was measured on each day, from the rows of the five `measurement_*.sql` queries."""
+    """Return what was measured on each day, from the rows of the five `measurement_*.sql` queries.
+
+    Args:
+        cells: One row per day, part and feature.
+        hours: One row per day, part and hour.
+        identities: One row per day and part.
+        regions: One row per day and region.
+        prints: One row per day.
+    """
     cells = cells.with_columns(pl.col(SUMS).cast(pl.Float64).fill_null(0.0))
     parts = cells.group_by("event_date", *_PART).agg(pl.col(SUMS).sum()).sort("event_date", *_PART)
     sums: dict[date, dict[Part, Sums]] = {}
@@ -194,13 +234,18 @@ def _prints(row: Mapping[str, Any]) -> Prints:
 
 
 def added(sums: Iterable[Sums]) -> Sums:
-    """Return the sums of several parts or days together."""
+    """Return the total of the sums of several parts or days."""
     found: Floats = sum((each.values for each in sums), np.zeros(len(SUMS)))
     return Sums(found)
 
 
 def by_feature(days: Sequence[DayMeasured], is_in: Callable[[Part], bool]) -> dict[str, Sums]:
-    """Return the sums of each feature over these days, of the parts that `is_in` lets through."""
+    """Return the sums by feature, over some days and parts.
+
+    Args:
+        days: The days to add up.
+        is_in: Returns whether a part is included.
+    """
     parts = {part for day in days for part in day.sums if is_in(part)}
     chosen = pl.DataFrame(sorted(parts, key=str), schema=dict.fromkeys(_PART, pl.String), orient="row")
     rows = pl.concat([day.cells for day in days]).join(chosen, on=_PART, how="semi", nulls_equal=True)
@@ -209,7 +254,11 @@ def by_feature(days: Sequence[DayMeasured], is_in: Callable[[Part], bool]) -> di
 
 
 def in_words(affected: Iterable[Part], all_parts: Iterable[Part]) -> str:
-    """Return what the affected parts have in common, as said behind a column's name; nothing where it is everything.
+    """Return what the affected parts have in common, as a phrase to follow a column's name; empty where all are affected.
+
+    Args:
+        affected: The affected parts.
+        all_parts: The parts that were compared, affected or not.
 
     >>> web, app = Part("app", "web", "3.8"), Part("app", "ios", "3.8")
     >>> in_words([app], [web, app]), in_words([web, app], [web, app])
@@ -220,10 +269,10 @@ def in_words(affected: Iterable[Part], all_parts: Iterable[Part]) -> str:
         return ""
     if len(hit) == 1 and (only := next(iter(hit))).release and only.platform:
         return f" of release {only.release} on {only.platform}"
-    for place, said in ((0, "of source {}"), (1, "on {}"), (2, "of release {}")):
+    for place, phrase in ((0, "of source {}"), (1, "on {}"), (2, "of release {}")):
         values = {part[place] for part in hit}
         if {part for part in everything if part[place] in values} == hit and len(values) <= 3:
-            return " " + said.format(_listed(values))
+            return " " + phrase.format(_listed(values))
     if len(hit) <= 3:
         return " of " + _listed(
             f"release {part.release or 'unnamed'}" + (f" on {part.platform}" if part.platform else "") for part in hit

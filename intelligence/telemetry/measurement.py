@@ -1,7 +1,7 @@
-"""Faults of measurement: what changes in nearly everything at once is first of all the telemetry's doing.
+"""Faults of measurement: a change in nearly all features at once is first of all attributed to the telemetry.
 
-A fault of one column sets aside what rests on that column; all others make the whole day doubtful. What one feature does by
-itself, however badly, is never a fault of measurement.
+A fault of one column excludes the results that use that column; any other fault puts the whole day in doubt. A change in
+a single feature, however bad, is never a fault of measurement.
 """
 
 from collections.abc import Mapping
@@ -33,11 +33,15 @@ CHECKS: Final = (
 
 
 def measurement_faults(day: date, measured: Mapping[date, DayMeasured], *, sound: Sound) -> tuple[Fault, ...]:
-    """Return the faults of measurement of `day`, by what was measured on the sound days of the three weeks before it.
+    """Return the faults of measurement of a day, compared with the sound days of the three weeks before it.
 
-    `sound` tells of a subject and an earlier day whether that day shows what is usual. Fewer than five such days are not
-    enough evidence, and fewer than three features with enough events cannot be told from the product's own trouble. Of
-    several faults of one subject the first is told.
+    Fewer than five sound days are not enough evidence, and with fewer than three features with enough events a fault
+    cannot be distinguished from trouble of the product itself. Of several faults of one subject the first is reported.
+
+    Args:
+        day: The day to assess.
+        measured: What was measured on that day and on the days before.
+        sound: Returns whether an earlier day may serve as a reference for a fault subject.
     """
     if day not in measured:
         return ()
@@ -45,7 +49,7 @@ def measurement_faults(day: date, measured: Mapping[date, DayMeasured], *, sound
     found: dict[str, Fault] = {}
     for fault in (fault for check in CHECKS for fault in check(look)):
         found.setdefault(fault.subject, fault)
-    # Names that fell together leave the others silent, and that is one fault.
+    # Names that collapsed into one leave the other names without events: that is one fault, not several.
     if {"platform", "app_version"} & found.keys():
         found = {
             subject: fault for subject, fault in found.items() if not subject.startswith(("platform ", "release "))

@@ -1,4 +1,4 @@
-"""A day beside the sound days before it, and what a fault of measurement is: shared by all checks of measurement."""
+"""What all checks of measurement share: a fault, and the comparison of a day with the sound days before it."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,10 +18,12 @@ Sound = Callable[[str, date], bool]
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault of measurement, in words.
+    """A fault of measurement.
 
-    `subject` names what is in doubt and stays the same while the fault lasts: it is what `telemetry: accepted_changes` names.
-    `column` is the only column at fault; None where the whole day is in doubt.
+    Attributes:
+        subject: What is in doubt; it stays the same while the fault lasts, and `telemetry: accepted_changes` names it.
+        words: The fault in words.
+        column: The only column at fault; None where the whole day is in doubt.
     """
 
     subject: str
@@ -31,22 +33,27 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """The sound days before, for one subject."""
+    """The sound days before the assessed day, for one subject, the latest first."""
 
     days: Sequence[DayMeasured]
     dates: Sequence[date]
 
     def knows_weekday(self, day: date) -> bool:
-        """Return whether two of the days have the weekday of `day`: one alone does not show what is usual on it."""
+        """Return whether at least two of the days have the weekday of `day`: one alone does not show what is usual on it."""
         return sum(when.weekday() == day.weekday() for when in self.dates) >= 2
 
     def like(self, day: date) -> Sequence[DayMeasured]:
-        """Return those of the days that have the weekday of `day`, or else, where they are fewer than two, all."""
+        """Return the days that have the weekday of `day`; all days where fewer than two have it."""
         same = [each for when, each in zip(self.dates, self.days, strict=True) if when.weekday() == day.weekday()]
         return same if len(same) >= 2 else self.days
 
     def of(self, part: Part, name: str) -> Sums:
-        """Return the part's own sums of those days, or else its platform's, or else everybody's."""
+        """Return the part's own sums of those days; where they are too few, its platform's, and then those of all parts.
+
+        Args:
+            part: The part.
+            name: The column, one of SUMS, of which at least LEAST_EVENTS values are needed.
+        """
         own = [day.sums[part] for day in self.days if part in day.sums]
         found = added(own)
         if len(own) >= 3 and found[name] >= LEAST_EVENTS:
@@ -58,7 +65,7 @@ class Base:
         return added(sums for day in self.days for sums in day.sums.values())
 
     def by_feature(self, parts: Iterable[Part]) -> dict[str, Sums]:
-        """Return the sums of each feature, of these parts where they are known, or else of their platforms."""
+        """Return the sums by feature of these parts; where a part is known on too few days, of the parts' platforms."""
         chosen = set(parts)
         known = [part for part in chosen if sum(part in day.sums for day in self.days) >= 3]
         if len(known) < len(chosen):
@@ -70,7 +77,14 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One day beside the sound ones before it."""
+    """One day, compared with the sound days before it.
+
+    Attributes:
+        day: The day to assess.
+        today: What was measured on it.
+        measured: What was measured on it and on the days before.
+        sound: Returns whether an earlier day may serve as a reference for a fault subject.
+    """
 
     day: date
     today: DayMeasured
@@ -78,13 +92,18 @@ class Look:
     sound: Sound
 
     def base(self, subject: str) -> Base | None:
-        """Return the days by which the subject is assessed; None where they are too few."""
+        """Return the days with which the subject is compared; None where they are fewer than LEAST_DAYS."""
         dates = [self.day - timedelta(days=back) for back in range(1, LOOK_BACK_DAYS + 1)]
         dates = [each for each in dates if each in self.measured and self.sound(subject, each)]
         return Base([self.measured[each] for each in dates], dates) if len(dates) >= LEAST_DAYS else None
 
     def parts(self, name: str, least: float = LEAST_EVENTS) -> list[Part]:
-        """Return the parts with enough values in the column today."""
+        """Return the parts with enough values in a column today.
+
+        Args:
+            name: The column, one of SUMS.
+            least: The least number of values.
+        """
         return [part for part, sums in self.today.sums.items() if sums[name] >= least]
 
 
@@ -96,7 +115,16 @@ def is_in_nearly_all(
     name: str,
     least: float,
 ) -> tuple[int, int] | None:
-    """Return how many of how many features with enough values are hit; None where it is not nearly all of at least three."""
+    """Return the number of features that are hit and that were compared; None unless nearly all of at least three are hit.
+
+    Args:
+        look: The day and the days before it.
+        base: The days to compare with.
+        parts: The parts to which the comparison is limited.
+        is_hit: Returns whether a feature is hit, from its sums today and its sums of the days before.
+        name: The column, one of SUMS, whose values are counted.
+        least: The least number of values of a feature today.
+    """
     now, then = by_feature([look.today], set(parts).__contains__), base.by_feature(parts)
     known = [feature for feature in now if now[feature][name] >= least and feature in then and then[feature][name]]
     hit = sum(is_hit(now[feature], then[feature]) for feature in known)

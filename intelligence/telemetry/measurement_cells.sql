@@ -1,5 +1,5 @@
--- What was measured on the days [$start, $end) by source, platform, release and feature: counts and sums, which add up to any
--- larger part of the product. Levels are logarithms, so that a change of unit is a step of the same size for every feature.
+-- What was measured on the days [$start, $end) by source, platform, release and feature: counts and sums, which can be added
+-- up to any larger part of the product. Levels are summed as logarithms, so that a change of unit shifts all features equally.
 WITH seen AS (
     SELECT
         *,

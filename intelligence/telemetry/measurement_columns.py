@@ -1,4 +1,4 @@
-"""Faults of one column: another unit, a stuck flag, a cap, one and the same rating, a column emptied for one release."""
+"""Faults of one column: another unit, a stuck flag, a cap, a constant rating, a column emptied for one release."""
 
 import math
 import re
@@ -19,7 +19,7 @@ from intelligence.telemetry.measurement_base import (
     is_in_nearly_all,
 )
 
-# Nearly all features slower by less are the product's affair.
+# A smaller factor in nearly all features is attributed to the product.
 LEAST_FACTOR: Final = 5.0
 UNITS: Final = (7, 10, 24, 60, 100, 1_000, 1_024, 1_440, 3_600, 10_000, 60_000, 86_400, 100_000, 1e6, 3.6e6, 1e9)
 LEAST_VALUES: Final = 5
@@ -29,7 +29,7 @@ SURE: Final = 20.0
 
 
 def levels(look: Look) -> Iterator[Fault]:
-    """Yield columns whose level stepped by a factor that looks like a unit, or whose values became 0, in nearly all features."""
+    """Yield columns whose level changed by a large factor, or whose values became 0, in nearly all features at once."""
     for name in LEVELS:
         base = look.base(name)
         if base is None or sum(day.sums[part][name] for day in base.days for part in day.sums) < LEAST_EVENTS:
@@ -57,7 +57,7 @@ def _zeros(now: Sums, then: Sums, name: str) -> bool:
 
 
 def _step(look: Look, base: Base, parts: Sequence[Part], name: str) -> str | None:
-    """Return in words by how much nearly all features stepped at once; None where they did not."""
+    """Return in words by which factor nearly all features changed at once; None where they did not."""
     now, then = by_feature([look.today], set(parts).__contains__), base.by_feature(parts)
     known = [feature for feature in now if now[feature][name] >= 3 and feature in then and then[feature][name] >= 20]
     steps = [_size_of_step(now[feature], then[feature], name) for feature in known]
@@ -71,16 +71,16 @@ def _step(look: Look, base: Base, parts: Sequence[Part], name: str) -> str | Non
     factor, spread = math.exp(abs(middle)), float(np.median([abs(size - middle) for size in sizes]))
     share = float(np.median([share for _, share in steps]))
     unit = next((each for each in UNITS if abs(math.log(factor / each)) <= 0.15), None)
-    said = f"{unit or round(factor):,.0f}"
-    said = f"{said} times what it was" if middle > 0 else f"1/{said} of what it was"
+    words = f"{unit or round(factor):,.0f}"
+    words = f"{words} times what it was" if middle > 0 else f"1/{words} of what it was"
     if share < 0.9:
-        said = f"{said} in {share:.0%} of its values"
+        words = f"{words} in {share:.0%} of its values"
     guess = "a change of unit?" if unit and spread <= 0.35 else "measured in another way, or so for real?"
-    return f"is {said}, in {len(hit)} of {len(known)} features: {guess}"
+    return f"is {words}, in {len(hit)} of {len(known)} features: {guess}"
 
 
 def _step_of_all(now: Sums, then: Sums) -> str | None:
-    """Return the same of a value that so few events have that features cannot be told apart."""
+    """Return the same for all features together, of a value that too few events have to compare features."""
     shift = now.log_mean("value") - then.log_mean("value")
     if now["value"] < LEAST_VALUES or abs(shift) < math.log(LEAST_FACTOR_OF_ALL):
         return None
@@ -89,9 +89,10 @@ def _step_of_all(now: Sums, then: Sums) -> str | None:
 
 
 def _size_of_step(now: Sums, then: Sums, name: str) -> tuple[float, float]:
-    """Return by how much (as a logarithm) the values stepped, and the share of them that did.
+    """Return by how much (as a natural logarithm) the values changed, and the share of the values that changed.
 
-    Where a share p of the values stepped by d, the mean moves by p d and the variance grows by p (1 - p) d².
+    Method of moments for a mixture: where a share p of the values changes by d, the mean changes by p d and the variance
+    grows by p (1 - p) d².
     """
     shift, more = now.log_mean(name) - then.log_mean(name), now.log_variance(name) - then.log_variance(name)
     if more < 1 or more < 2 * then.log_variance(name) or abs(shift) < 0.05:
@@ -101,7 +102,7 @@ def _size_of_step(now: Sums, then: Sums, name: str) -> tuple[float, float]:
 
 
 def precision(look: Look) -> Iterator[Fault]:
-    """Yield measurements that used to have fractions and have none."""
+    """Yield measurements that used to have fractions and are whole numbers now, in nearly all features."""
     for name in ("latency_ms", "duration_s"):
         base, round_ = look.base(name), f"{name}_round"
         if base is None:
@@ -122,7 +123,7 @@ def _is_round(now: Sums, _: Sums, name: str) -> bool:
 
 
 def caps(look: Look) -> Iterator[Fault]:
-    """Yield measurements whose greatest value is one and the same in nearly all features, and lower than it used to be."""
+    """Yield measurements whose greatest value is the same in nearly all features, and lower than it used to be."""
     for name in LEVELS[:2]:
         now = look.today.tops[name]
         top, count = _most_common(now) if len(now) >= LEAST_FEATURES else (0.0, 0)
@@ -141,7 +142,7 @@ def _most_common(values: Sequence[float]) -> tuple[float, int]:
 
 
 def ratings(look: Look) -> Iterator[Fault]:
-    """Yield ratings that are one and the same in all events, or that moved by a star and more in nearly all features."""
+    """Yield ratings that are the same in all events, or that changed by at least one star in nearly all features."""
     base = look.base("rating")
     if base is None or not (parts := look.parts("rating", 5)):
         return
@@ -176,7 +177,7 @@ def _stars(now: Sums, then: Sums) -> float:
 
 
 def _one_rating(day: DayMeasured, parts: Sequence[Part], before: Sums) -> float | None:
-    """Return the value of all ratings of these parts, where chance would hardly ever make them the same; None elsewhere."""
+    """Return the one value of all ratings of these parts; None where they differ or may be the same by chance."""
     chosen, now = set(parts), added(day.sums[part] for part in parts)
     if max(now["rating_1"], now["rating_5"]) not in (0, now["rating"]):
         return None
@@ -196,7 +197,7 @@ def _one_rating(day: DayMeasured, parts: Sequence[Part], before: Sums) -> float 
 
 
 def emptied(look: Look) -> Iterator[Fault]:
-    """Yield columns without a value in some parts or in all, though they used to be filled there."""
+    """Yield columns without a value in some parts or in all, though the columns used to be filled there."""
     for name in ("latency_ms", "error_count", "crashed", "duration_s", "rating", "session_id"):
         base = look.base(name)
         if base is None:
@@ -214,7 +215,7 @@ def emptied(look: Look) -> Iterator[Fault]:
 
 
 def silent_flags(look: Look) -> Iterator[Fault]:
-    """Yield flags that are not set once, where chance would hardly ever leave so many out."""
+    """Yield flags that no event sets, where that is too unlikely to be chance."""
     for name, flag in (("error_count", "failed"), ("crashed", "crashes")):
         base = look.base(name)
         if base is None:
@@ -227,9 +228,9 @@ def silent_flags(look: Look) -> Iterator[Fault]:
 
 
 def collapsed(look: Look) -> Iterator[Fault]:
-    """Yield names (platform, release) that are one and the same in all events though as many events come as always.
+    """Yield columns (platform, release) with the same name in all events, though there are as many events as usual.
 
-    A release that is newer than all before it may reach everybody on one day.
+    A release that is newer than all before it is no fault: all users may get it on one day.
     """
     for place, name in ((1, "platform"), (2, "app_version")):
         base = look.base(name)

@@ -1,6 +1,6 @@
--- About how many users, sessions and moments the events of the days [$start, $end) have, by source, platform and release.
--- Every fourth moment is counted exactly: four times as many stray by the square root of three over their number, and what
--- approx_count_distinct says of them by an eighth.
+-- Approximate numbers of users, sessions and moments of the events of the days [$start, $end), by source, platform and release.
+-- Moments are counted exactly in a sample of a fourth: the relative standard error of n moments is sqrt(3 / n), while
+-- that of approx_count_distinct is an eighth.
 SELECT
     event_date,
     source,

@@ -1,6 +1,6 @@
--- Fingerprints of the days [$start, $end), by which events show that were sent twice or that came on another day already:
--- the 256 least hashes of what identifies an event but for its id, once with the time of day and once with what was measured.
--- The share of users whose hash is 0 among four is counted exactly.
+-- Fingerprints of the days [$start, $end), which reveal events that were sent twice or on another day before:
+-- the 256 least hashes of what identifies an event without its id, once with the time of day and once with the measurements.
+-- Of a sample, the users whose hash is divisible by four.
 SELECT
     event_date,
     min(hash(user_id, feature, event_type, epoch_us(event_time) % 86400000000), 256) AS timed,

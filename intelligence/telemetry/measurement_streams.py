@@ -1,4 +1,4 @@
-"""Faults of a whole day: failures everywhere, a part gone silent, people or moments mixed up, events sent twice, features renamed."""
+"""Faults of a whole day: failures everywhere, parts without events, mixed-up users or times, repeated events, renamed features."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from intelligence.telemetry.measurement_base import (
     is_in_nearly_all,
 )
 
-LEAST_BESIDE: Final = 0.2
+LEAST_DISTANCE: Final = 0.2
 LEAST_OWN_DAYS: Final = 3
 STUCK: Final = 0.995
 SILENT: Final = 0.01
@@ -36,7 +36,7 @@ _EVENTS, _FAILED, _CRASHES = range(3)
 
 
 def failures(look: Look) -> Iterator[Fault]:
-    """Yield failures in nearly all features at once: a flag that is stuck at 1, or an outage in doubt."""
+    """Yield failures in nearly all features at once: a flag that is stuck at 1, or either an outage or a fault."""
     for name, flag, row in (("error_count", "failed", _FAILED), ("crashed", "crashes", _CRASHES)):
         base = look.base(name)
         if base is None:
@@ -84,13 +84,13 @@ def _failing(
     rate = during[row] / max(during[_EVENTS], 1)
     where = in_words(hit, parts)
     counted = f"{rate:.0%} of the events{where} in {found[0]} of {found[1]} features ({usual:.2%} are usual)"
-    echo = _echo(look, base, hit, first, last)
+    signs = _signs_of_outage(look, base, hit, first, last)
     when = "all day" if last - first >= 20 else f"from {first:02}:00 to {last + 1:02}:00 UTC"
-    if rate >= STUCK and not echo:
+    if rate >= STUCK and not signs:
         return Fault(name, f"{name} is set in {counted}, and everything else is as always: stuck?", name)
     speaks = (
-        f"for an outage speaks that {' and '.join(echo)}"
-        if echo
+        f"for an outage speaks that {' and '.join(signs)}"
+        if signs
         else "nothing else changed, as in a fault of measurement"
     )
     return Fault(
@@ -99,8 +99,8 @@ def _failing(
     )
 
 
-def _echo(look: Look, base: Base, hit: list[Part], first: int, last: int) -> list[str]:
-    """Return what people would do in an outage, as far as they do it: they stop coming, and finish nothing."""
+def _signs_of_outage(look: Look, base: Base, hit: list[Part], first: int, last: int) -> list[str]:
+    """Return the signs of a real outage that show: fewer conversions, fewer events, more crashes."""
     now = added(look.today.sums[part] for part in hit)
     then = added(base.of(part, "events") for part in hit)
     found = []
@@ -123,7 +123,7 @@ def _echo(look: Look, base: Base, hit: list[Part], first: int, last: int) -> lis
 
 
 def silent(look: Look) -> Iterator[Fault]:
-    """Yield sources, platforms, regions and releases without an event, while the others' come as always."""
+    """Yield sources, platforms, regions and releases without events, while the others have as many as usual."""
     known = look.base("volume")
     for place, kind in ((0, "source"), (1, "platform"), (2, "release")):
         names = {part[place] for day in known.days for part in day.sums if part[place]} if known else set()
@@ -132,7 +132,7 @@ def silent(look: Look) -> Iterator[Fault]:
             if base is None:
                 continue
             mine = _counts(look, base, partial(_events_of, place=place, name=name), lately=place == RELEASE)
-            # Of outsize users, too, who are measured nowhere else.
+            # Includes the events of outsize users, which only the identities count.
             sent = sum(each.events for part, each in look.today.identities.items() if part[place] == name)
             is_silent = sent <= SILENT * mine.usual and _is_silent(look, base, mine)
             if is_silent and (place < RELEASE or _has_no_successor(look, base, name, mine.usual)):
@@ -148,7 +148,7 @@ def silent(look: Look) -> Iterator[Fault]:
 
 @dataclass(frozen=True, slots=True)
 class _Counts:
-    """Events of something on the day and on the days before, and how many are usual on such a weekday."""
+    """Number of events on the day and on each day before, and the usual number on such a weekday."""
 
     now: float
     before: list[float]
@@ -156,7 +156,7 @@ class _Counts:
 
 
 def _counts(look: Look, base: Base, of: Callable[[DayMeasured], float], *, lately: bool = False) -> _Counts:
-    """Return the counts; `lately` those of the last five days alone, for what comes and goes like a release."""
+    """Return the counts; with `lately` those of the last LATELY_DAYS days alone, for parts that come and go like releases."""
     if lately:
         before = [of(day) for day in base.days[:LATELY_DAYS]]
         return _Counts(of(look.today), before, float(np.median(before)))
@@ -181,7 +181,7 @@ def _is_silent(look: Look, base: Base, mine: _Counts) -> bool:
 
 
 def _has_no_successor(look: Look, base: Base, release: str, usual: float) -> bool:
-    """Return whether its platforms lost what the release had, so that no other release took its place."""
+    """Return whether no other release of its platforms took over the events of the release."""
     platforms = {part[:2] for day in base.days[:LATELY_DAYS] for part in day.sums if part.release == release}
 
     def everything(day: DayMeasured) -> float:
@@ -191,13 +191,13 @@ def _has_no_successor(look: Look, base: Base, release: str, usual: float) -> boo
         return everything(day) - _events_of(day, RELEASE, release)
 
     rest = _counts(look, base, others, lately=True)
-    # What came lately came on other weekdays.
+    # The last days were other weekdays.
     weekday = _counts(look, base, everything).usual / max(_counts(look, base, everything, lately=True).usual, 1)
     return usual >= 0.2 * (usual + rest.usual) and rest.now < min(weekday, 1) * (rest.usual + 0.4 * usual)
 
 
 def identities(look: Look) -> Iterator[Fault]:
-    """Yield identities of users or sessions that fell together or that are all different, for all events or some parts."""
+    """Yield ids of users or sessions that are nearly the same, or all different, in all events or those of some parts."""
     for name, count in (("user_id", "users"), ("session_id", "sessions")):
         base = look.base(name)
         if base is None:
@@ -230,19 +230,19 @@ def _usual_share(base: Base, part: Part, count: str) -> float | None:
     return own if own is not None else share(lambda other: other[:2] == part[:2]) or share(lambda _: True)
 
 
-# Share of an ordinary day's events that have a time of their own, where clocks are fine enough to conclude from it.
+# Share of different times among the events of an ordinary day, from which clocks are fine enough to draw conclusions.
 FINE_CLOCK: Final = 0.9
-# So many standard errors of the count of moments are no fault: a product has thousands of days and parts.
+# In standard errors of the count of moments: a product has thousands of days and parts, so smaller ones are chance.
 STRAYS: Final = 4.0
 
 
 def _least_moments(expected: float, share: float) -> float:
-    """Return how many moments are too few: less than the share, and less than counting every fourth of them can miss."""
+    """Return the number of different times below which there are too few, given the sampling error of counting a fourth."""
     return expected * min(share, 1 - STRAYS * float(np.sqrt(3 / max(expected, 1))))
 
 
 def moments(look: Look) -> Iterator[Fault]:
-    """Yield times that fell together, as when events are stamped at the hour at which they were loaded."""
+    """Yield times that many events share, as when events are stamped with the time at which they were loaded."""
     base = look.base("event_time")
     if base is None:
         return
@@ -255,8 +255,8 @@ def moments(look: Look) -> Iterator[Fault]:
         for part in parts
         if expected[part] >= 30 and usual[part] >= 0.5 and now[part].moments < _least_moments(expected[part], 0.5)
     ]
-    # Together they are counted better. Where clocks are coarse, so that events often share a moment, the share of different
-    # ones falls with the volume alone.
+    # The total is estimated more exactly than each part. With coarse clocks events often share a moment, and then a larger
+    # volume alone lowers the share of different moments.
     together = sum(expected.values())
     if (
         not hit
@@ -270,7 +270,7 @@ def moments(look: Look) -> Iterator[Fault]:
 
 
 def repeated(look: Look) -> Iterator[Fault]:
-    """Yield events that came twice on the day, or on another day already, under other ids."""
+    """Yield events that were sent twice on the day, or on an earlier day too, under other ids."""
     base, now = look.base("repeated events"), look.today.prints
     if base is None or len(now.timed) < 20:
         return
@@ -286,7 +286,7 @@ def repeated(look: Look) -> Iterator[Fault]:
 
 
 def _overlap(look: Look, day: date, name: str) -> tuple[float, date | None]:
-    """Return the greatest share of the day's fingerprints that one of the days before it has too, and that day."""
+    """Return the largest share of the day's fingerprints that a day of the week before has as well, and that day."""
     mine = getattr(look.measured[day].prints, name)
     best: tuple[float, date | None] = (0.0, None)
     for back in range(1, REPEATS_DAYS):
@@ -294,7 +294,7 @@ def _overlap(look: Look, day: date, name: str) -> tuple[float, date | None]:
         theirs = getattr(other.prints, name) if other else mine[:0]
         if not len(mine) or not len(theirs):
             continue
-        # Of two sets of the least hashes only what lies below the end of both can be compared.
+        # Two sets of least hashes are comparable only up to the smaller one of their greatest hashes.
         seen = mine[: np.searchsorted(mine, min(mine[-1], theirs[-1]), side="right")]
         share = float(np.isin(seen, theirs).mean()) if len(seen) >= 20 else 0.0
         best = max(best, (share, day - timedelta(days=back)), key=lambda each: each[0])
@@ -306,9 +306,9 @@ def _uses_of(day: DayMeasured, name: str) -> float:
 
 
 def volume(look: Look) -> Iterator[Fault]:
-    """Yield a change of the sampling: as many users, and in nearly all features as many times more or fewer events."""
+    """Yield a change of sampling: as many users as usual, but more or fewer events by the same factor in nearly all features."""
     base, now = look.base("volume"), look.today.prints
-    # On some weekdays people do half of what they do on others, and as many of them come.
+    # On some weekdays as many users come as on others and do half as much.
     if base is None or now.users < LEAST_USERS or not base.knows_weekday(look.day):
         return
     every, users = _counts(look, base, lambda day: day.events), _counts(look, base, lambda day: day.prints.users)
@@ -323,7 +323,7 @@ def volume(look: Look) -> Iterator[Fault]:
     factors = [each.now / each.usual for each in known]
     middle = float(np.median(factors)) if factors else 0.0
     alike = sum(0.6 * middle <= factor <= 1.6 * middle for factor in factors)
-    # What one feature has more of, as by one client, is no sampling of all.
+    # More events of one feature alone, as from one client, are no change of sampling.
     is_everywhere = middle <= LEAST_LESS if max(ratios) <= LEAST_LESS else middle >= LEAST_MORE
     if is_everywhere and len(known) >= LEAST_FEATURES and alike >= NEARLY_ALL * len(known):
         words = f"{middle:.1f} times the usual events of as many users, in {alike} of {len(known)} features"
@@ -331,11 +331,11 @@ def volume(look: Look) -> Iterator[Fault]:
 
 
 def names(look: Look) -> Iterator[Fault]:
-    """Yield features that were all renamed, or whose names changed places: the shares are the same, and others have them."""
+    """Yield features that were all renamed, or whose names were swapped: the same shares of events under other names."""
     base = look.base("feature")
     if base is None or look.today.events < 100:
         return
-    # New features grow: the last days say best what is usual.
+    # New features grow, so the last days are the best reference.
     week = base.days[:LATELY_DAYS]
     now, total = _shares_of_features(look.today), sum(day.events for day in week)
     then: dict[str, float] = {}
@@ -354,7 +354,7 @@ def names(look: Look) -> Iterator[Fault]:
     large = {name: share for name, share in then.items() if share >= 0.02}
     changed = sum(not 0.75 <= now.get(name, 0.0) / share <= 1.33 for name, share in large.items())
     is_large = moved >= 0.25 and same <= min(0.6 * moved, 0.15) and changed >= 0.6 * len(large)
-    # Features of much the same use move little; a product whose shares hardly stray shows it all the same.
+    # Swapping features of similar use changes shares little; it shows where shares hardly vary from day to day.
     is_clear = moved >= max(0.1, 4 * strayed) and same <= 0.25 * moved and changed >= max(3, 0.5 * len(large))
     if is_large or is_clear:
         yield Fault("feature", f"{changed} of {len(large)} features have the use of others: names mixed up?")
@@ -373,7 +373,7 @@ def _distance(one: Mapping[str, float], other: Mapping[str, float]) -> float:
 
 
 def clock(look: Look) -> Iterator[Fault]:
-    """Yield parts whose day lies two hours and more beside where it used to lie."""
+    """Yield parts whose daily profile is shifted by two hours or more."""
     base = look.base("event_time")
     if base is None:
         return
@@ -395,7 +395,7 @@ def _side(shift: int) -> str:
 
 
 def _shift_h(look: Look, base: Base, parts: list[Part], part: Part | None) -> int:
-    """Return by how many hours the events lie later than usual, 0 where they do not or where it cannot be told."""
+    """Return by how many hours the events are later than usual; 0 where they are not, or where that is uncertain."""
     chosen = set(parts)
     own = [day for day in base.days if part is None or part in day.sums]
     if len(own) < LEAST_OWN_DAYS:
@@ -416,11 +416,11 @@ def _shift_h(look: Look, base: Base, parts: list[Part], part: Part | None) -> in
     usual = usual / usual.sum()
     now = look.today.by_hour(parts)[_EVENTS]
     now = now / now.sum()
-    if np.abs(now - usual).sum() / 2 < LEAST_BESIDE:
+    if np.abs(now - usual).sum() / 2 < LEAST_DISTANCE:
         return 0
-    beside = [float(np.abs(np.roll(now, -shift) - usual).sum() / 2) for shift in range(24)]
-    best = int(np.argmin(beside))
+    distances = [float(np.abs(np.roll(now, -shift) - usual).sum() / 2) for shift in range(24)]
+    best = int(np.argmin(distances))
     strayed = max(float(np.abs(each / each.sum() - usual).sum() / 2) for each in before)
-    if beside[0] < 1.4 * strayed or beside[best] > 0.5 * beside[0] or best in (0, 1, 23):
+    if distances[0] < 1.4 * strayed or distances[best] > 0.5 * distances[0] or best in (0, 1, 23):
         return 0
     return best if best <= 12 else best - 24

@@ -1,4 +1,4 @@
-"""How a name is written down: what no eye can tell apart is one name, in SQL for events and in Python for `product.yaml`."""
+"""Normalisation of names: names that look identical become one, in SQL for events and in Python for `product.yaml`."""
 
 import re
 import unicodedata
@@ -8,14 +8,14 @@ from typing import Final
 from intelligence.core.sql import literal
 from intelligence.telemetry.values import UNKNOWN_WORDS
 
-# Blanks are of many widths; each run of them within a name is one blank.
+# Blanks of all widths; each run of them within a name becomes one space.
 _BLANKS: Final = (
     (0x09, 0x09), (0x20, 0x20), (0x85, 0x85), (0xA0, 0xA0), (0x1680, 0x1680), (0x2000, 0x200A), (0x2028, 0x2029),
     (0x202F, 0x202F), (0x205F, 0x205F), (0x2800, 0x2800), (0x3000, 0x3000),
 )  # fmt: skip
-# Ends of lines are blanks at the ends of a name, and refused within.
+# Line breaks are removed like blanks at the ends of a name, and rejected within it.
 _ENDS: Final = ((0x0A, 0x0D), *_BLANKS)
-# Joiners, fillers, selectors of variants, marks of direction and of byte order, tags: signs that have no picture of their own.
+# Joiners, fillers, variation selectors, direction and byte order marks, tags: characters that are not visible by themselves.
 _INVISIBLE: Final = (
     (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F), (0x200B, 0x200F),
     (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F), (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0),
@@ -26,9 +26,12 @@ NOBODY: Final = ("0", "-1", "00000000-0000-0000-0000-000000000000")
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How names of events are written down, and which are none.
+    """How names of events are normalised, and which words are no names.
 
-    `fold` makes lower case of all names but ids; `placeholders` are no names, in any case; `nobody` are no users beside.
+    Attributes:
+        fold: Whether all names but ids are converted to lower case.
+        placeholders: Words that are no names in any column, whatever their case.
+        nobody: Further words that are no users.
     """
 
     fold: bool = False
@@ -36,7 +39,7 @@ class Naming:
     nobody: tuple[str, ...] = NOBODY
 
     def placeholders_of(self, column: str) -> tuple[str, ...]:
-        """Return what names nothing in the column, in lower case."""
+        """Return the words that are no names in the column, in lower case."""
         words = (*self.placeholders, *(self.nobody if column in ("user_id", "anonymous_id", "alias") else ()))
         return tuple(dict.fromkeys(word.lower() for word in words))
 
@@ -58,7 +61,11 @@ _BLANK_RUNS: Final = re.compile(f"[{_python_class(_BLANKS)}]+")
 
 
 def normalised_name(text: str, *, fold: bool = False) -> str:
-    """Return the name as it is written down: no invisible signs, no blanks at its ends, single ones within, composed (NFC).
+    """Return the normalised name: no invisible characters, no blanks at its ends, single spaces within, composed (NFC).
+
+    Args:
+        text: The name as delivered or declared.
+        fold: Whether the name is converted to lower case.
 
     >>> normalised_name("  checkout\\u200b\\u00a0"), normalised_name("Page\\u00a0 view", fold=True)
     ('checkout', 'page view')
@@ -69,9 +76,9 @@ def normalised_name(text: str, *, fold: bool = False) -> str:
 
 
 def normalised_name_sql(name: str) -> str:
-    """Return SQL for the text `name` as `normalised_name` writes it down; NULL where nothing remains.
+    """Return SQL that normalises the text `name` as `normalised_name` does; NULL where nothing remains.
 
-    Plain text, which is most of all, is passed through before anything is worked out.
+    Plain ASCII text, which is by far the most frequent, is returned without any further evaluation.
     """
     visible = f"regexp_replace({name}, {literal(f'[{_re2_class(_INVISIBLE)}]')}, '', 'g')"
     ends = _re2_class(_ENDS)

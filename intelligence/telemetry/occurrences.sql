@@ -1,4 +1,4 @@
--- Identical rows of one file that have no event id, numbered: equal rows are different events.
+-- Numbers of identical rows without an event id in one file: equal rows are different events.
 CREATE TEMP TABLE occurrences AS
 SELECT
     file_key,

@@ -1,5 +1,5 @@
--- Users who sent outsize numbers of events on the days [$start, $end): a fiftieth of a day's events and more than twenty times
--- what the median user sent, where there are twenty users to compare with.
+-- Users who sent outsize numbers of events on the days [$start, $end): at least a fiftieth of a day's events and more than
+-- twenty times the median user's, on days with at least twenty users.
 WITH sent AS (
     SELECT event_date, user_id, count(*) AS events
     FROM telemetry.events

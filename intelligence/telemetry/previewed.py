@@ -1,4 +1,4 @@
-"""What a look at a source found, before anything of it is ingested."""
+"""What the preview of a source found, before any of it is ingested."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ from intelligence.telemetry.mapped import MappedField
 
 @dataclass(frozen=True, slots=True)
 class SampleFindings:
-    """What a sample of a source says of it.
+    """What a sample of a source's rows shows.
 
     Attributes:
-        fields: Which contract field is filled from what.
+        fields: From which column or expression each contract field is filled.
         warnings: What looks odd, in sentences.
         next_steps: A better next step for some of the reasons for which rows were rejected.
         lost: Features of which every row was rejected.
         features: Features with an accepted event.
         event_types: Types of accepted events, the most frequent first.
-        feature_days: Counts by feature and day, as promises are compared with.
+        feature_days: Counts with which the features' promises are compared, one row per feature and day.
     """
 
     fields: tuple[MappedField, ...] = ()
@@ -34,10 +34,16 @@ class SampleFindings:
 
 @dataclass(frozen=True, slots=True)
 class ExaminedSource:
-    """A source, what was found in words, the problem that stops it if there is one, and why rows would be rejected.
+    """The preview of one source.
 
-    `warnings` are what may be meant, or not: it stops nothing. `rejections` holds (reason, rows, example value), the most frequent first;
-    `unmapped` the columns of its files that nothing is made from.
+    Attributes:
+        name: The source's name in product.yaml.
+        found: What was found, in words.
+        problem: The problem that prevents its ingestion; None where there is none.
+        warnings: What may be a mistake, in sentences; it prevents nothing.
+        rejections: Why rows would be rejected: reason, number of rows and an example value, the most frequent first.
+        unmapped: The columns of its files that are not used.
+        found_in: What a sample of its rows shows; None where none could be read.
     """
 
     name: str
@@ -50,5 +56,5 @@ class ExaminedSource:
 
     @property
     def is_wrong(self) -> bool:
-        """Return whether the source needs mending before it delivers everything."""
+        """Return whether a problem prevents the source from being ingested."""
         return self.problem is not None

@@ -1,4 +1,4 @@
--- A feature's events by day, the files that they came from, and one of them, a failed one where there is any.
+-- A feature's events by day, the files that contain them, and one example, a failed event where there is one.
 SELECT event_date, count(*) AS events, count(*) FILTER (error_count > 0 OR crashed) AS failed,
        string_agg(DISTINCT parse_filename(source_file), ', ') AS files,
        coalesce(max(event_id || ' at ' || parse_filename(source_file) || ':' || source_row) FILTER (error_count > 0 OR crashed),

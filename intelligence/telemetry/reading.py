@@ -1,8 +1,8 @@
-"""SQL that reads delivered files whole: every row as it stands, with its file and position.
+"""SQL that reads delivered files completely: every row unchanged, with its file and position.
 
-Each function returns statements that leave a temporary relation `delivered`: the source's own columns, then
-`__file` (its number in the table `deliveries`) and `__row` (1 is the first row after the header; NULL in CSV, whose rows
-are numbered once they are read). Lines that are no rows at all end in the temporary table `unread`.
+The statements create a temporary relation `delivered`: the source's own columns, then `__file` (the file's number in the
+table `deliveries`) and `__row` (1 is the first row after the header; NULL in CSV, whose rows are numbered after they are
+read). Malformed lines, which cannot be parsed as rows, end in the temporary table `unread`.
 """
 
 import json
@@ -16,16 +16,16 @@ from intelligence.core.sql import identifier, literal, literals
 Format = Literal["csv", "jsonl", "parquet"]
 Compression = Literal["gzip", "none"]
 
-# The name under which a row of `delivered` is at hand as a whole while it is judged.
+# The alias of a whole row of `delivered` while it is validated.
 WHOLE_ROW: Final = "__delivered"
 PAYLOAD_AT_HAND: Final = f"{WHOLE_ROW}.__payload"
-# The identity of a JSON line is that of its text; of a row in quarantine, the one that it had when it was rejected.
+# A JSON line is identified by its text; a row in quarantine keeps the identity that it had when it was rejected.
 JSONL_CONTENT_ID: Final = f"md5({PAYLOAD_AT_HAND})"
 REDRIVEN_CONTENT_ID: Final = f"{WHOLE_ROW}.__content_id"
 LONGEST_LINE_BYTES: Final = 16_777_216
-# DuckDB would take sixteen longest lines at once, which takes longer to make room for than most files to read.
+# DuckDB's default buffer is sixteen longest lines: allocating it takes longer than reading most files.
 READ_AT_ONCE_BYTES: Final = 2 * LONGEST_LINE_BYTES
-LONGEST_LINE_TOLD: Final = 9_990  # DuckDB cuts the text of an unreadable line at 10,000 bytes
+LONGEST_LINE_TOLD: Final = 9_990  # DuckDB cuts the text of a malformed line at 10,000 bytes
 RESERVED: Final = ("__file", "__row", "__content_id", "__payload", "__line", WHOLE_ROW, "file_row_number")
 FORMATS: Final[dict[str, Format]] = {
     ".csv": "csv",
@@ -44,9 +44,10 @@ _OTHER_SUFFIXES: Final = {
 
 
 def format_of(file_name: str) -> Format:
-    """Return how the file is written, by its suffix; `.gz` or `.zst` may follow for text.
+    """Return the file's format by its suffix, which `.gz` or `.zst` may follow for text.
 
-    Raises SourceFileError for a suffix that is not known.
+    Raises:
+        SourceFileError: The suffix is unknown.
 
     >>> format_of("events/2026-05-04.jsonl.gz")
     'jsonl'
@@ -64,7 +65,7 @@ def format_of(file_name: str) -> Format:
 
 
 def compression_of(file_name: str) -> Compression:
-    """Return how the text file is packed, by its suffix."""
+    """Return `gzip` for a text file that ends in `.gz`, otherwise `none`."""
     return "gzip" if file_name.lower().endswith(".gz") else "none"
 
 
@@ -73,7 +74,7 @@ def _paths(files: Sequence[str]) -> str:
 
 
 def content_id_sql(columns: Sequence[str]) -> str:
-    """Return SQL over a whole row for the MD5 of its columns as delivered."""
+    """Return SQL over a whole row for the MD5 hash of its columns as delivered."""
     return f"md5(CAST(json_array({', '.join(map(_of_row, columns))}) AS VARCHAR))"
 
 
@@ -97,7 +98,7 @@ def _read_text(
     null_values: Sequence[str],
     compression: Compression,
 ) -> str:
-    # Names of our own, since a column of the file may be called `file_index`.
+    # Generated column names, since a column of the file may be called `file_index`.
     types = ", ".join(f"c{place}: 'VARCHAR'" for place in range(len(columns)))
     names = ", ".join(f"c{place} AS {identifier(column)}" for place, column in enumerate(columns))
     return (
@@ -111,8 +112,8 @@ def _read_text(
     )
 
 
-# A row's position in its file is its place in the table that its text was read into, with the lines that could not be
-# read counted in again.
+# A row's position in its file is its position in the table that the text was read into, plus the number of malformed
+# lines before it.
 _GAPS: Final = """
 CREATE TEMP TABLE gaps AS
 WITH ranked AS (
@@ -126,9 +127,15 @@ FROM ranked GROUP BY ALL
 def numbered_statements(
     view: str, table: str, first_rowids: Sequence[int | None], *, file: str, row: str, any_unread: bool
 ) -> tuple[str, ...]:
-    """Return the statements that make `view` of `table`, each row with its position in its file.
+    """Return the statements that create a view of a table in which each row has its position in its file.
 
-    `first_rowids` tells where each file begins in the table; `file` and `row` are the names of its columns.
+    Args:
+        view: Name of the view.
+        table: Name of the table into which the files were read in order.
+        first_rowids: The `rowid` of each file's first row in the table; None for a file without rows.
+        file: Name of the table's column with the number of the file.
+        row: Name of the table's column that receives the position.
+        any_unread: Whether any line of the files is malformed.
     """
     firsts = ", ".join("NULL" if first is None else str(first) for first in first_rowids)
     numbered = f"SELECT * REPLACE (rowid - [{firsts}][{file} + 1] + 1 AS {row}) FROM {table}"
@@ -162,8 +169,8 @@ GROUP BY ALL
 """
 
 
-# Blank lines are no rows, but DuckDB counts them where it numbers unreadable ones, and tells those right before as part
-# of the line.
+# Blank lines are no rows, but DuckDB counts them when it numbers malformed lines, and reports those directly before a
+# malformed line as part of it.
 WITHOUT_BLANK_LINES: Final = """
 UPDATE unread SET __row = __row - (
     SELECT count(*) FROM blank_lines
@@ -172,7 +179,7 @@ UPDATE unread SET __row = __row - (
 )
 """
 
-# A quote that is not closed swallows lines; each of them is a row of its own that was not understood.
+# A quote that is not closed spans several lines; each of them is a malformed row of its own.
 LINES_APART: Final = """
 CREATE OR REPLACE TEMP TABLE unread AS
 WITH parted AS (
@@ -208,10 +215,18 @@ def csv_delivered(
     compression: Compression,
     view: str = "delivered",
 ) -> str:
-    """Return the statement that makes `delivered` from CSV files with these header columns, every value as text.
+    """Return the statement that creates `delivered` from CSV files, every value as text.
 
-    The dialect is fixed (RFC 4180 with a header line), so that a broken line is refused by itself and never
-    changes how the others are read. Read it once: each reading tells the unreadable lines anew.
+    The dialect is fixed (RFC 4180 with a header line), so that a malformed line is rejected by itself and never changes
+    how the others are read. Read the view once only: each reading records the malformed lines again.
+
+    Args:
+        files: Paths of the files.
+        columns: The names in their headers.
+        delimiter: The character between values.
+        null_values: Texts that are read as NULL.
+        compression: How the files are compressed.
+        view: Name of the view.
     """
     read = _read_text(
         files,
@@ -230,7 +245,12 @@ JSONL_UNREAD: Final = _unread(header_lines=0)
 
 
 def jsonl_text(files: Sequence[str], *, compression: Compression) -> str:
-    """Return the statement that reads JSON Lines files line by line into `read_text`; parsing comes after."""
+    """Return the statement that reads JSON Lines files line by line into the table `read_text`, without parsing them.
+
+    Args:
+        files: Paths of the files.
+        compression: How the files are compressed.
+    """
     read = _read_text(
         files, ["__line"], header=False, delimiter="\x01", quote="", null_values=[""], compression=compression
     )
@@ -245,7 +265,7 @@ SELECT __file, __row, 'not a JSON object', false, NULL, __line FROM positioned
 WHERE CASE WHEN {_IS_OBJECT} THEN false ELSE trim(__line) <> '' END
 """
 
-# Of keys that differ in case only, the more frequent one is the column; the payload holds them all.
+# Of keys that differ in case only, the most frequent one names the column; the payload contains all of them.
 JSONL_KEYS: Final = f"""
 SELECT first(key ORDER BY rows DESC, key) AS key FROM (
     SELECT key, count(*) AS rows FROM (
@@ -262,7 +282,7 @@ SELECT DISTINCT unnest(json_extract_string(json_serialize_sql('SELECT ' || $expr
 
 
 def _replacing_nulls(columns: Sequence[str], null_values: Sequence[str]) -> str:
-    """Return what follows `*` so that the text columns hold NULL where they hold one of `null_values`."""
+    """Return the `REPLACE` clause that turns `null_values` into NULL in the text columns; empty where there is nothing to do."""
     words = ", ".join(literal(value) for value in null_values if value)
     if not words or not columns:
         return ""
@@ -274,9 +294,14 @@ def _replacing_nulls(columns: Sequence[str], null_values: Sequence[str]) -> str:
 
 
 def folder_values(name: str, *, named: Iterable[str], mapping: Mapping[str, str]) -> Mapping[str, str | None]:
-    """Return what the folders of a file's name say in the way of Hive of the columns in `named` or in an expression of the mapping.
+    """Return the values of used columns that the folders of a file's name contain, as in Hive's `column=value`.
 
-    The innermost folder of a column counts.
+    Of several folders for one column the innermost counts.
+
+    Args:
+        name: The file's name with its folders.
+        named: Columns to look for.
+        mapping: The source's mapping, of which all names in its expressions are looked for too.
 
     >>> folder_values("day=2025-05-05/x=1/os=i%20os/a.csv", named=["platform"], mapping={"event_time": "day || clock", "platform": "os"})
     {'day': '2025-05-05', 'os': 'i os'}
@@ -296,13 +321,17 @@ def _unquoted(value: str) -> str:
 
 
 def with_folder_values(values: Mapping[str, Sequence[str | None]], *, is_json: bool) -> str:
-    """Return the statement that gives `delivered` the columns that its files' folders say, each a value per file.
+    """Return the statement that creates `delivered` from `delivered_rows` and the values in the names of folders.
 
-    The payload of a JSON line, from which a row may be judged again, gains them too.
+    The payload of a JSON line gets these values too, since the row may be validated again from it.
+
+    Args:
+        values: By column one value per file, in the order of `deliveries`; None for a file without the folder.
+        is_json: Whether `delivered_rows` comes from JSON lines and has a payload.
     """
     columns = {
-        name: f"[{', '.join('NULL' if value is None else literal(value) for value in said)}][__file + 1]"
-        for name, said in values.items()
+        name: f"[{', '.join('NULL' if value is None else literal(value) for value in of_files)}][__file + 1]"
+        for name, of_files in values.items()
     }
     added = ", ".join(f"{value} AS {identifier(name)}" for name, value in columns.items())
     pairs = ", ".join(f"{literal(name)}, {value}" for name, value in columns.items())
@@ -311,7 +340,13 @@ def with_folder_values(values: Mapping[str, Sequence[str | None]], *, is_json: b
 
 
 def jsonl_delivered(keys: Sequence[str], *, null_values: Sequence[str] = (), view: str = "delivered") -> str:
-    """Return the statement that makes `delivered` from JSON lines: one text column per top-level key."""
+    """Return the statement that creates `delivered` from JSON lines, with one text column per top-level key.
+
+    Args:
+        keys: The top-level keys that become columns.
+        null_values: Texts that are read as NULL.
+        view: Name of the view.
+    """
     shape = literal(json.dumps(dict.fromkeys(keys, "VARCHAR"), ensure_ascii=False))
     return (
         f"CREATE TEMP VIEW {view} AS SELECT *{_replacing_nulls(keys, null_values)} FROM ("
@@ -327,7 +362,14 @@ def parquet_delivered(
     null_values: Sequence[str] = (),
     view: str = "delivered",
 ) -> str:
-    """Return the statement that makes `delivered` from Parquet files with these columns, names with types."""
+    """Return the statement that creates `delivered` from Parquet files.
+
+    Args:
+        files: Paths of the files, which are also in `deliveries`.
+        columns: Names and DuckDB types of their columns.
+        null_values: Texts that are read as NULL in columns of text.
+        view: Name of the view.
+    """
     texts = [name for name, type_ in columns if type_ == "VARCHAR"]
     names = ", ".join(f"rows.{identifier(column)}" for column, _ in columns)
     return (
@@ -339,19 +381,25 @@ def parquet_delivered(
 
 
 def parquet_columns(file: str) -> str:
-    """Return SELECT text for the names and types of a Parquet file's columns."""
+    """Return a SELECT of the names and types of a Parquet file's columns."""
     return f"SELECT column_name, column_type FROM (DESCRIBE FROM read_parquet({_paths([file])}, hive_partitioning = false))"
 
 
 def first_rows(file: str, most: int) -> str:
-    """Return SELECT text for the first rows of a Parquet file."""
+    """Return a SELECT of the first rows of a Parquet file.
+
+    Args:
+        file: Path of the file.
+        most: The greatest number of rows.
+    """
     return f"FROM read_parquet({_paths([file])}, hive_partitioning = false) LIMIT {most}"
 
 
 def redriven_delivered(columns: Mapping[str, str]) -> str:
-    """Return the statement that makes `delivered` from the quarantine in the temporary table `waiting`.
+    """Return the statement that creates `delivered` from the quarantined rows in the temporary table `waiting`.
 
-    `columns` are the names and DuckDB types that the source's file had, so that the mapping sees what it saw then.
+    Args:
+        columns: DuckDB types by name of the columns that the source's file had, so that the mapping applies as it did then.
     """
     restored = ", ".join(
         f"TRY_CAST({_restored(column, type_)} AS {type_}) AS {identifier(column)}" for column, type_ in columns.items()

@@ -1,4 +1,4 @@
--- How many of the rows that are refused again wait under another reason than the present mapping gives them.
+-- The number of rows rejected again whose reason in quarantine differs from that under the present mapping.
 SELECT count(*)
 FROM refused
 SEMI JOIN judged USING (file_key, source_row)

@@ -1,4 +1,4 @@
--- Rows that are refused again keep their place in quarantine and show why they are refused now.
+-- Rows that are rejected again stay in quarantine, with the reason for which they are rejected now.
 UPDATE telemetry.rejected_events
 SET column_name = refused.column_name, reason = refused.reason, value = refused.value, feature = refused.feature
 FROM refused

@@ -1,4 +1,4 @@
--- The ledger's batches whose rows are marked anew, counted again. `$days` stands for the days on which there are such rows.
+-- Counts again the ledger's batches with rows that are marked differently now. `$days` stands for the days with such rows.
 UPDATE telemetry.batches SET
     accepted = batches.accepted - gone,
     duplicates = batches.duplicates + gone,

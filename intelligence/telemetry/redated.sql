@@ -1,4 +1,4 @@
--- All events in the lake dated by another clock, and the days in the ledger with them.
+-- Sets the day of all events in the lake by the product's new time zone, and the days in the ledger accordingly.
 UPDATE telemetry.raw_events SET event_date = CAST(local_time(event_time) AS DATE)
 WHERE event_date <> CAST(local_time(event_time) AS DATE);
 

@@ -1,4 +1,4 @@
--- One ledger row per batch whose rows were taken from quarantine: the rows in are those that pass now.
+-- One ledger row per batch whose quarantined rows were validated again: its rows in are those that are accepted now.
 INSERT INTO telemetry.batches BY NAME
 WITH passed AS (SELECT file_key, count(*) AS rows_in FROM judged WHERE broken IS NULL GROUP BY file_key)
 SELECT

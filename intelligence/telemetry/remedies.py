@@ -1,4 +1,4 @@
-"""What to write in a source's mapping, by the reason for which a row was rejected."""
+"""What to change in a source's mapping, by the reason for which rows were rejected."""
 
 import re
 from typing import Final
@@ -39,7 +39,7 @@ _REMEDIES: Final = (
     (r"(\w+) lies in the future", "Set a later `end`, or mend the time's zone, unit or format in the mapping."),
 )
 
-# An id in the place of a missing one would make one user of many people.
+# A constant in the place of a missing id would merge many people into one user.
 _NO_PAIR: Final = "A row without both ids says nothing and may stay here; map another column where the export has them."
 PAIR_REMEDIES: Final = {
     f"{field.name} {reason}": _NO_PAIR
@@ -54,5 +54,5 @@ def remedy(reason: str) -> str:
     >>> remedy("user_id is missing")
     "Map `user_id` to a column that is always filled, or to coalesce(column, 'unknown')."
     """
-    told = ((re.match(sign, reason), advice) for sign, advice in _REMEDIES)
-    return next((found.expand(advice) for found, advice in told if found), "Mend the mapping in product.yaml.")
+    matches = ((re.match(sign, reason), advice) for sign, advice in _REMEDIES)
+    return next((found.expand(advice) for found, advice in matches if found), "Mend the mapping in product.yaml.")

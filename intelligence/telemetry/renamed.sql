@@ -1,5 +1,4 @@
--- The rows on these days that bear another user than `persons` says, with the one that they are to bear. `$days` stands for
--- the days.
+-- The rows on the given days whose user differs from that in `persons`, with the right one. `$days` stands for the days.
 CREATE OR REPLACE TEMP TABLE renamed AS
 SELECT
     event_date,

@@ -1,7 +1,7 @@
-"""Which content a file's name stands for: a source that `replaces` takes back what a name said before, once it says other.
+"""Replaced files: a source with `replaces` withdraws a file's former content when the file is delivered with other content.
 
-A name holds one content, the last that was seen under it; one content may be held by several names. What no name holds any more
-is withdrawn. All of it is a function of what the names hold, whatever the order in which that became known.
+A file name refers to one content, the last that was delivered under it; several names may refer to the same content. A
+batch whose content no name refers to any more is withdrawn. The result depends only on which content each name refers to.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,14 +16,14 @@ NAMED_AT_MOST: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class NamesMoved:
-    """What becomes of a ledger when names move.
+    """How the ledger changes when file names refer to other batches.
 
     Attributes:
-        names: Of each batch whose names change, those that it has then.
-        moved: Each name that held another batch so far, with the one that it holds now.
-        withdrawn: Each batch that no name holds any more, with the first of the names that it had and the batch which that
-            name holds now.
-        staying: Each name that moved while others still hold what it held: with that batch and the other names.
+        names: The new file names of each batch whose names change.
+        moved: Each name that referred to another batch so far, with the batch to which it refers now.
+        withdrawn: Each batch to which no name refers any more, with the first of its former names and the batch to which
+            that name refers now.
+        staying: Each name that moved while other names still refer to its former batch: with that batch and those names.
     """
 
     names: Mapping[str, tuple[str, ...]]
@@ -33,11 +33,11 @@ class NamesMoved:
 
 
 def names_moved(held: Iterable[tuple[str, Sequence[str]]], now: Mapping[str, str]) -> NamesMoved:
-    """Return what becomes of the batches when each name in `now` holds the batch that it is mapped to.
+    """Return how the ledger changes when each name in `now` refers to the batch that it is mapped to.
 
     Args:
-        held: Each batch with its names, in the order in which they were taken in. Of several batches of one name the last counts.
-        now: Batches by name; a batch that is not held yet is about to be.
+        held: Each batch with its names, in the order of ingestion. Of several batches with one name the last counts.
+        now: Batches by name; a batch that is not in `held` is about to be ingested.
 
     >>> names_moved([("old", ["a.csv"])], {"a.csv": "new"}).withdrawn
     (('old', 'a.csv', 'new'),)
@@ -58,7 +58,14 @@ def names_moved(held: Iterable[tuple[str, Sequence[str]]], now: Mapping[str, str
 
 @dataclass(frozen=True, slots=True)
 class Withdrawn:
-    """A delivery that was taken back: its batch, the name that has other content now, its rows, and the days that lost events."""
+    """A delivery that was withdrawn.
+
+    Attributes:
+        batch_id: Its batch.
+        name: The file name that has other content now.
+        rows: Number of its rows.
+        days: The days that lost events.
+    """
 
     batch_id: str
     name: str
@@ -67,7 +74,7 @@ class Withdrawn:
 
 
 def said_of_withdrawn(withdrawn: Sequence[Withdrawn]) -> str:
-    """Return in one sentence what was taken back.
+    """Return one sentence that reports what was withdrawn.
 
     >>> said_of_withdrawn([Withdrawn("1fcd", "web/a.csv", 12, (date(2026, 5, 4),))])
     'web/a.csv came with other content: 12 rows of the former were taken back, with events of 2026-05-04.'
@@ -81,7 +88,11 @@ def said_of_withdrawn(withdrawn: Sequence[Withdrawn]) -> str:
 
 
 def said_of_staying(names: Sequence[str], others: Sequence[str]) -> str:
-    """Return what to say of names that have other content now, while what they had stays, since other names hold it.
+    """Return the notice for names with other content, whose former content stays because other names refer to it.
+
+    Args:
+        names: The file names that have other content now.
+        others: The file names that still have the former content.
 
     >>> said_of_staying(["a.csv"], ["b.csv"])
     'a.csv came with other content; what it said before still counts, since b.csv says the same.'
@@ -91,7 +102,11 @@ def said_of_staying(names: Sequence[str], others: Sequence[str]) -> str:
 
 
 def said_of_known_names(source: str, names: Sequence[str]) -> str:
-    """Return what to say of files that came with other content under a known name, in a source that does not replace.
+    """Return the notice for files delivered with other content under a known name, in a source without `replaces`.
+
+    Args:
+        source: The source's name in product.yaml.
+        names: The file names.
 
     >>> said_of_known_names("web", ["a.csv"])[:87]
     'web: a.csv came with other content than before, and what it said first counts beside it'
@@ -101,7 +116,12 @@ def said_of_known_names(source: str, names: Sequence[str]) -> str:
 
 
 def said_of_other_content(source: str, names: Sequence[str], *, replaces: bool) -> str:
-    """Return what to say of files that have other content by now than the lake took in under their names.
+    """Return the notice for files whose present content differs from what was ingested under their names.
+
+    Args:
+        source: The source's name in product.yaml.
+        names: The file names.
+        replaces: Whether the source has `replaces: true`.
 
     >>> said_of_other_content("web", ["a.csv"], replaces=True)
     'web: a.csv has other content than was taken in; `ingest` takes the former back.'

@@ -1,7 +1,7 @@
-"""The rhythm of a product: which hours are usual, on which weekdays nobody comes, and whether people moved their clocks.
+"""The rhythm of a product: its usual hours, its quiet weekdays, and whether its users changed their clocks.
 
-Hours are those of the product's time zone. A product that lives by the clock of another zone keeps its hours too, but
-twice a year they lie an hour earlier or later: that whole day's shape is found again in the days before, moved.
+Hours are those of the product's time zone. Users who live in another zone keep their habits too, but twice a year these
+are an hour earlier or later on the product's clock: the profile of the whole day then matches the days before, shifted.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,12 +18,12 @@ Hours = NDArray[np.float64]
 
 WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 FULL_HOURS: Final = (60,) * 24
-# A day with no more than this share of an active day's events is quiet: nobody works, a few look in.
+# A day with at most this share of a usual day's events is quiet, such as a weekend with a few visitors.
 QUIET_SHARE: Final = 0.05
 LEAST_QUIET_TO_BE_USUAL: Final = 3
 # By how many hours clocks are put forward or back.
 CLOCK_CHANGES: Final = (1.0, -1.0, 0.5, -0.5)
-# A day has the moved shape only where that explains its hours clearly better: in nats, and in nats per event.
+# A day counts as shifted only if that increases its log-likelihood by so much: in nats, and in nats per event.
 LEAST_GAIN: Final = 10.0
 LEAST_GAIN_PER_EVENT: Final = 0.01
 
@@ -32,7 +32,9 @@ LEAST_GAIN_PER_EVENT: Final = 0.01
 class Past:
     """The observed days before one day, those without an event included.
 
-    `hours` has each observed day's events by hour, and `minutes` how long each of the hours was.
+    Attributes:
+        hours: The events in each of the 24 hours, by day.
+        minutes: The length of each of the 24 hours in minutes, for days that do not have 24 full hours.
     """
 
     hours: Mapping[date, Counts]
@@ -44,14 +46,14 @@ class Past:
         return {day: int(hours.sum()) for day, hours in self.hours.items()}
 
     def per_day(self, day: date) -> float:
-        """Return the day's events as they would be in 24 hours."""
+        """Return the day's events, scaled to 24 hours."""
         if day not in self.minutes:
             return float(self.events[day])
         minutes = sum(self.minutes[day])
         return self.events[day] * 1440 / minutes if minutes else 0.0
 
     def rates(self, day: date) -> Hours:
-        """Return the day's events per full hour; NaN in an hour that the clock left out."""
+        """Return the day's events per full hour, of shape (24,); NaN in an hour that the clock skipped."""
         if day not in self.minutes:
             return self.hours[day].astype(np.float64)
         minutes = np.array(self.minutes[day], float)
@@ -60,7 +62,7 @@ class Past:
 
     @cached_property
     def active(self) -> list[date]:
-        """Return the days on which people came: those that are not quiet."""
+        """Return the days with visitors: those that are not quiet."""
         present = [events for events in self.events.values() if events]
         limit = QUIET_SHARE * float(np.median(present)) if present else 0.0
         return [day for day, events in self.events.items() if events > limit]
@@ -68,22 +70,26 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Weekday:
-    """The same weekdays of a past: on which of them people came, and on which nobody did though the week was alive."""
+    """The days with one weekday: those with visitors, and the quiet ones in weeks that otherwise had visitors."""
 
     active: tuple[date, ...]
     quiet: tuple[date, ...]
 
     @property
     def observed(self) -> tuple[date, ...]:
-        """Return all of them, the latest first."""
+        """Return the active and the quiet days, the latest first."""
         return tuple(sorted((*self.active, *self.quiet), reverse=True))
 
 
 def weekday_of(past: Past, day: date) -> Weekday:
-    """Return what the weeks before tell of this weekday.
+    """Return the days before with the same weekday.
 
-    A day without people is an observation only between days with people, at most six days off on both sides. In a stretch
-    of a week or more nothing came at all: that is an outage or a holiday, and teaches nothing about the weekday.
+    A quiet day counts only between days with visitors, at most six days away on both sides. A longer stretch without
+    visitors is an outage or a holiday, and shows nothing about the weekday.
+
+    Args:
+        past: The days before.
+        day: The day whose weekday is meant.
     """
     active = past.active
     same = [other for other in past.hours if (day - other).days % 7 == 0]
@@ -98,16 +104,28 @@ def weekday_of(past: Past, day: date) -> Weekday:
 
 
 def usual_hours(past: Past, days: Sequence[date], *, least: bool) -> Hours:
-    """Return the usual events per full hour of these days: the median, or the least of them."""
+    """Return the usual events per full hour of these days, of shape (24,).
+
+    Args:
+        past: The days before.
+        days: The days of it to use.
+        least: Whether the minimum over the days is returned instead of the median.
+    """
     return _usual([past.rates(day) for day in days], least=least)
 
 
 def hours_after_a_clock_change(past: Past, days: Sequence[date], today: Counts, *, least: bool) -> list[Hours]:
-    """Return the usual hours of these days as they lie after a change of clocks, for each change that today may show.
+    """Return the usual hours of these days after a change of clocks, for each change that today's events support.
 
-    Each day lies before the change, and takes the place an hour or half an hour earlier or later, where that explains
-    today's hours far better, or else after it and stays. An hour in which nothing came speaks for no place: otherwise an
-    outage at the end of the day could pass for a change.
+    A day that explains today's hours far better when shifted was before the change and is shifted by an hour or half an
+    hour; any other day was after it and stays. An hour without events today counts neither for nor against a shift:
+    otherwise an outage at the end of the day could look like a change.
+
+    Args:
+        past: The days before.
+        days: The days of it to use.
+        today: Today's events in each of the 24 hours.
+        least: Whether the minimum over the days is used instead of the median.
     """
     enough = max(LEAST_GAIN, LEAST_GAIN_PER_EVENT * today.sum())
     found = []
@@ -120,23 +138,37 @@ def hours_after_a_clock_change(past: Past, days: Sequence[date], today: Counts, 
 
 
 def hours_of_the_day_of_a_change(past: Past, days: Sequence[date], by: float, hour: int, *, least: bool) -> Hours:
-    """Return the usual hours of a day on which clocks were changed at `hour`: what comes after it lies `by` hours later."""
+    """Return the usual events per full hour of a day on which clocks were changed, of shape (24,).
+
+    Args:
+        past: The days before.
+        days: The days of it to use.
+        by: By how many hours events are later after the change.
+        hour: The hour of the change on the product's clock.
+        least: Whether the minimum over the days is returned instead of the median.
+    """
     rates = [np.concatenate([past.rates(day)[:hour], moved(past, day, by)[hour:]]) for day in days]
     return _usual(rates, least=least)
 
 
 def moved(past: Past, day: date, by: float) -> Hours:
-    """Return the day's events per hour, `by` hours later; what comes in at midnight is of the day beside it."""
-    earlier, later, share = _beside(past, day, by)
+    """Return the day's events per hour as they are when everything happens later, with events of the neighbouring day.
+
+    Args:
+        past: The days before.
+        day: The day of it to shift.
+        by: The shift in hours; a negative one is earlier.
+    """
+    earlier, later, share = _shifted(past, day, by)
     found: Hours = (1 - share) * earlier + share * later
     return found
 
 
 def _at_least(past: Past, day: date, by: float) -> Hours:
-    """Return the events per hour that the day has at least `by` hours later: of half an hour only the whole is known."""
+    """Return the least possible events per hour `by` hours later: half hours are unknown, as events are counted by hour."""
     if by == 0:
         return past.rates(day)
-    earlier, later, share = _beside(past, day, by)
+    earlier, later, share = _shifted(past, day, by)
     if share == 0:
         return earlier
     half = max(earlier.max(), later.max()) / 2
@@ -144,8 +176,8 @@ def _at_least(past: Past, day: date, by: float) -> Hours:
     return found
 
 
-def _beside(past: Past, day: date, by: float) -> tuple[Hours, Hours, float]:
-    """Return the hours that come to lie in each hour, wholly or in part, and the share of the latter."""
+def _shifted(past: Past, day: date, by: float) -> tuple[Hours, Hours, float]:
+    """Return the two hours that are shifted into each hour, and the share of the second one of them."""
     around = [other if other in past.hours else day for other in (day - timedelta(days=1), day + timedelta(days=1))]
     line = np.nan_to_num(np.concatenate([past.rates(other) for other in (around[0], day, around[1])]))
     low = int(np.floor(24 - by))
@@ -155,7 +187,7 @@ def _beside(past: Past, day: date, by: float) -> tuple[Hours, Hours, float]:
 def _usual(rates: Sequence[Hours], *, least: bool) -> Hours:
     together = np.stack(rates)
     if np.isnan(together).any():
-        # An hour that all of the days left out was never seen.
+        # An hour that all of the days skipped has no events.
         together[:, np.isnan(together).all(axis=0)] = 0
         usual: Hours = np.nanmin(together, axis=0) if least else np.nanmedian(together, axis=0)
     else:

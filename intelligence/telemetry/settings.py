@@ -1,4 +1,4 @@
-"""The section `telemetry` of product.yaml: what a person says of changes in how the product is measured."""
+"""The section `telemetry` of product.yaml: which changes in how the product is measured are accepted."""
 
 from datetime import date
 
@@ -8,14 +8,14 @@ from intelligence.core.sections import Section
 
 
 class AcceptedChange(Section):
-    """A change of measurement that a person knows of: from `since` on, `of` is measured as it is now."""
+    """An accepted change of measurement: from the day `since` on, the fault subject `of` is measured in a new way."""
 
     of: str = Field(min_length=1)
     since: date
 
 
 class Telemetry(Section):
-    """Which changes of measurement are meant, and after how many days a change that lasts is taken as the new usual."""
+    """The accepted changes of measurement, and after how many days a lasting change is accepted as usual by itself."""
 
     accepted_changes: tuple[AcceptedChange, ...] = ()
     accepted_after_days: int = Field(14, ge=1, le=28)

@@ -1,4 +1,4 @@
--- What became of the present deliveries, whose events lie on the days from $first to $last, counted from the events as written.
+-- Accepted rows, duplicates, conflicts and days of the present deliveries, counted in the written events of $first to $last.
 CREATE OR REPLACE TEMP TABLE stored AS
 SELECT
     batch_id,

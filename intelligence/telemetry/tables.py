@@ -334,7 +334,7 @@ DAY_QUALITY: Final = Table(
 
 
 def freshness_claim(max_lag_hours: float) -> Claim:
-    """Return the claim that events arrive soon: the newest was at most `max_lag_hours` old when files were last taken in."""
+    """Return the claim that the newest event was at most `max_lag_hours` hours old at the last intake."""
     return Claim(
         name="events_arrive_in_time",
         description=f"At the last intake the newest event was at most {max_lag_hours:g} hours old.",

@@ -1,8 +1,8 @@
-"""SQL that reads one delivered value: the only place that says what a text, a number or a time of a file means.
+"""SQL that reads one delivered value: the only place that defines what a text, a number or a time in a file means.
 
-What decides and what reads are the same expression, so a value is understood whole or not at all: each function returns
-SQL that yields the typed value, or NULL where the value is unknown or no such value. `unknown_sql` tells these two apart.
-The same meaning has the same fate in every format: text of CSV and JSON Lines, and typed columns of Parquet.
+Each function returns SQL that yields the typed value, or NULL where the value is unknown or malformed; `unknown_sql`
+distinguishes these two. One expression both validates and converts, so a value is never read in part. Equal values are
+read equally in every format: as text of CSV and JSON Lines, and as typed columns of Parquet.
 """
 
 from dataclasses import dataclass
@@ -11,9 +11,9 @@ from typing import Final
 from intelligence.core.sql import literal
 from intelligence.telemetry.local_time import UTC_NAME, utc_time_sql
 
-# White space of Unicode, the blank of Braille, and the marks of byte order that exports leave at the ends of values.
+# Unicode white space, the Braille blank, and the byte order marks that exports leave at the ends of values.
 BLANK: Final = r"\x09-\x0d\x1c-\x20\x{85}\p{Z}\x{2800}\x{200B}\x{FEFF}"
-# What programs write where they have no value. In columns of numbers, times and truth it is unknown.
+# What programs write where they have no value; in columns of numbers, times and booleans it means unknown.
 UNKNOWN_WORDS: Final = (
     "null",
     "undefined",
@@ -32,14 +32,14 @@ UNKNOWN_WORDS: Final = (
 _UNKNOWN_NUMBERS: Final = r"(?i)[+-]?(nan|inf|infinity)"
 _TRUE: Final = "('true', 't', 'yes', 'y', 'on', '1')"
 _FALSE: Final = "('false', 'f', 'no', 'n', 'off', '0')"
-# Whole numbers beyond this are not told apart in a floating-point column.
+# Neighbouring whole numbers beyond this are equal in a floating-point column.
 _EXACT_FLOATS: Final = 2**53
 
 _CLOCK: Final = r"\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?"
 _OFFSET: Final = r"[+-](?:0\d|1[0-5])(?::?[0-5]\d)?"
 PLAIN_TIME: Final = rf"\d{{4}}-\d{{2}}-\d{{2}}(?:[T ]{_CLOCK})?"
 ZONED_TIME: Final = rf"\d{{4}}-\d{{2}}-\d{{2}}[T ]\d{{2}}:\d{{2}}:\d{{2}}(?:\.\d{{1,9}})?(?:Z|{_OFFSET})"
-# Date, hours and minutes, seconds, offset or name of a zone: the parts of any time that is read.
+# The parts of a time: date, hours and minutes, seconds, and the offset or name of a zone.
 _PARTS: Final = (
     r"^(\d{4}[-/]\d{1,2}[-/]\d{1,2})"
     r"(?:(?:[Tt]| +)(\d{1,2}:\d{1,2})(:\d{1,2}(?:[.,]\d{1,9})?)?"
@@ -50,7 +50,12 @@ _PLAIN_NUMBER: Final = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?"
 
 @dataclass(frozen=True, slots=True)
 class Numerals:
-    """How the text of a source writes numbers: the sign before decimals and the one between thousands, if there is one."""
+    """How a source writes numbers in text.
+
+    Attributes:
+        decimal: The character before decimals.
+        thousands: The character between groups of thousands; empty where there is none.
+    """
 
     decimal: str = "."
     thousands: str = ""
@@ -70,7 +75,12 @@ def stripped_sql(raw: str) -> str:
 
 
 def unknown_sql(raw: str, raw_type: str) -> str:
-    """Return SQL that tells whether `raw`, which yields no typed value, is unknown rather than wrong."""
+    """Return SQL that is true where a value without a typed value is unknown, and false where it is malformed.
+
+    Args:
+        raw: SQL expression of the delivered value.
+        raw_type: DuckDB's name of its type.
+    """
     if raw_type == "VARCHAR":
         words = ", ".join(literal(word) for word in ("", *UNKNOWN_WORDS))
         text = stripped_sql(raw)
@@ -85,7 +95,7 @@ def unknown_sql(raw: str, raw_type: str) -> str:
 
 
 def is_floating(raw_type: str) -> bool:
-    """Return whether a column of the type can hold NaN."""
+    """Return whether a column of the DuckDB type can contain NaN."""
     return raw_type in ("DOUBLE", "FLOAT")
 
 
@@ -94,10 +104,15 @@ def _is_timely(raw_type: str) -> bool:
 
 
 def time_sql(raw: str, raw_type: str, clock: str = UTC_NAME) -> str:
-    """Return SQL for the time `raw` in UTC; a time without a zone is one of the zone `clock`.
+    """Return SQL for a time in UTC.
 
-    Text is read as `2025-05-05`, `2025-05-05T10:15`, with seconds and decimals of them, and behind the clock `Z`, `UTC`,
+    Text is read as `2025-05-05` or `2025-05-05T10:15`, optionally with seconds and fractions of them, followed by `Z`, `UTC`,
     an offset (`+02`, `+0200`, `+02:00`, `+02:00:00`) or the name of a zone (`Europe/Berlin`).
+
+    Args:
+        raw: SQL expression of the delivered value.
+        raw_type: DuckDB's name of its type.
+        clock: IANA time zone of times that name no zone.
     """
     if clock != UTC_NAME and raw_type != "TIMESTAMP WITH TIME ZONE":
         moved = f"CASE WHEN {_has_no_zone(raw, raw_type)} THEN {utc_time_sql('shown', clock)} ELSE shown END"
@@ -108,7 +123,7 @@ def time_sql(raw: str, raw_type: str, clock: str = UTC_NAME) -> str:
         return f"CASE WHEN isfinite({raw}) THEN TRY_CAST({raw} AS TIMESTAMP) END"
     if raw_type != "VARCHAR":
         return f"TRY_CAST({raw} AS TIMESTAMP)"
-    # Times as programs write them are read at once, all others part by part.
+    # Times in the usual notations are cast directly, all others are read part by part.
     return (
         f"CASE WHEN regexp_full_match({raw}, {literal(PLAIN_TIME)}) THEN TRY_CAST({raw} AS TIMESTAMP)"
         f" WHEN regexp_full_match({raw}, {literal(ZONED_TIME)}) THEN timezone('UTC', TRY_CAST({raw} AS TIMESTAMPTZ))"
@@ -124,7 +139,7 @@ def _has_no_zone(raw: str, raw_type: str) -> str:
 
 
 def time_by_parts_sql(raw: str) -> str:
-    """Return SQL for the time in the text `raw` in UTC, worked out from its parts; NULL where anything is left over."""
+    """Return SQL for the time in the text `raw` in UTC, computed from its parts; NULL where it contains anything else."""
     parts = f"regexp_extract({stripped_sql(raw)}, {literal(_PARTS)}, ['day', 'clock', 'seconds', 'zone'])"
     return f"list_transform([{parts}], lambda part: {_OF_PARTS})[1]"
 
@@ -139,7 +154,7 @@ _SHIFT: Final = (
     " + CAST(substr({digits}, 5, 2) AS INTEGER))"
 ).replace("{digits}", _DIGITS)
 _OF_ZONE: Final = f"TRY_CAST(CAST({_LOCAL} AS VARCHAR) || ' ' || part.zone AS TIMESTAMPTZ)"
-# An hour that the zone's clocks skip is no time: what is read must read the same in its zone.
+# A local time that the zone's clocks skip is malformed: converted back to its zone, the time must be the same.
 _IN_ZONE: Final = (
     f"CASE WHEN {_OF_ZONE} IS NULL THEN NULL"
     f" WHEN timezone(part.zone, {_OF_ZONE}) = {_LOCAL} THEN timezone('UTC', {_OF_ZONE}) END"
@@ -154,7 +169,13 @@ _OF_PARTS: Final = (
 
 
 def number_sql(raw: str, raw_type: str, numerals: Numerals = PLAIN_NUMERALS) -> str:
-    """Return SQL for the number `raw` as a DOUBLE; text is read as `numerals` says, and not otherwise."""
+    """Return SQL for a number as a DOUBLE.
+
+    Args:
+        raw: SQL expression of the delivered value.
+        raw_type: DuckDB's name of its type.
+        numerals: The only notation in which text is read.
+    """
     if raw_type == "VARCHAR":
         if numerals.is_plain:
             at_once, text = f"regexp_full_match({raw}, {literal(_PLAIN_NUMBER)})", stripped_sql(raw)
@@ -176,12 +197,18 @@ def _declared_number_sql(text: str, numerals: Numerals) -> str:
 
 
 def _escaped(sign: str) -> str:
-    # A blank between thousands is of any width, and often one that does not break.
+    # A blank between thousands may have any width, and is often a non-breaking one.
     return r"[\p{Z}]" if sign.isspace() else "".join(f"\\x{{{ord(each):X}}}" for each in sign)
 
 
 def truth_sql(raw: str, raw_type: str, numerals: Numerals = PLAIN_NUMERALS) -> str:
-    """Return SQL for the BOOLEAN `raw`: a word for it, or a number that is 1 or 0."""
+    """Return SQL for a BOOLEAN: from a word such as `yes` or `off`, or from the numbers 1 and 0.
+
+    Args:
+        raw: SQL expression of the delivered value.
+        raw_type: DuckDB's name of its type.
+        numerals: How numbers are written in text.
+    """
     if raw_type == "BOOLEAN":
         return raw
     of_number = f"CASE {number_sql(raw, raw_type, numerals)} WHEN 1 THEN true WHEN 0 THEN false END"
@@ -195,7 +222,13 @@ def truth_sql(raw: str, raw_type: str, numerals: Numerals = PLAIN_NUMERALS) -> s
 
 
 def count_sql(raw: str, raw_type: str, numerals: Numerals = PLAIN_NUMERALS) -> str:
-    """Return SQL for the count `raw` as a DOUBLE, whole or not; true counts as one and false as none."""
+    """Return SQL for a count as a DOUBLE, whole or not; true counts as 1 and false as 0.
+
+    Args:
+        raw: SQL expression of the delivered value.
+        raw_type: DuckDB's name of its type.
+        numerals: How numbers are written in text.
+    """
     if raw_type == "BOOLEAN":
         return f"CAST({raw} AS DOUBLE)"
     number = number_sql(raw, raw_type, numerals)
@@ -205,9 +238,13 @@ def count_sql(raw: str, raw_type: str, numerals: Numerals = PLAIN_NUMERALS) -> s
 
 
 def text_sql(raw: str, raw_type: str, *, is_id: bool = False) -> str:
-    """Return SQL for `raw` as text; NULL where it is empty. Of an id that is a number, `42.0` is the same as `42`.
+    """Return SQL for a value as text; NULL where it is empty.
 
-    A floating-point column that cannot tell neighbouring ids apart yields them as `9.007199e+15`, which no id may be.
+    Args:
+        raw: SQL expression of the delivered value.
+        raw_type: DuckDB's name of its type.
+        is_id: Whether the value is an id, so that `42.0` becomes `42`, and a floating-point number too large to be exact
+            becomes `9.007199e+15`, which the contract rejects.
     """
     nested = raw_type.endswith("]") or raw_type.startswith(("STRUCT", "MAP", "UNION"))
     if nested:

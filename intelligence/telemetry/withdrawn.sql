@@ -1,4 +1,4 @@
--- The batches in `withdrawing` taken back: their rows move to the archive, and the ledger keeps them as what was withdrawn.
+-- Withdraws the batches in `withdrawing`: their rows move to the archive, and the ledger keeps their number as withdrawn.
 -- `$days` stands for the days on which they have events.
 INSERT INTO telemetry.withdrawn_rows BY NAME
 SELECT raw_events.*, false AS is_rejected, $withdrawn_at AS withdrawn_at, withdrawn_by

@@ -1,6 +1,6 @@
--- The features of product.yaml (in the frame `declared`) and those seen in data, the days [$start, $end) folded in.
--- A feature that product.yaml does not name has the defaults
--- (in the frame `defaults`); {feature} in a flag key stands for the feature's name, written with dashes.
+-- The features of product.yaml (in the frame `declared`) and those with events, updated with the days [$start, $end).
+-- A feature that product.yaml does not name has the defaults (in the frame `defaults`); {feature} in a flag key stands for
+-- the feature's name with dashes.
 WITH seen AS (
     SELECT feature, min(first_seen_date) AS first_seen_date
     FROM (

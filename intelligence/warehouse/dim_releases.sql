@@ -1,4 +1,4 @@
--- Releases known so far, with those of the days [$start, $end) folded in.
+-- The releases known so far, updated with the days [$start, $end).
 SELECT
     app_version,
     coalesce(platform, 'unknown') AS platform,

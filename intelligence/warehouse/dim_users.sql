@@ -1,5 +1,5 @@
--- The users known so far, with the days [$start, $end) folded in. Folding a day again changes nothing, and the order
--- of days does not matter: earliest, latest and "as of the latest event" are idempotent and commutative.
+-- The users known so far, updated with the days [$start, $end). Updating with a day again changes nothing, and the order
+-- of days does not matter: first event, last event and attributes of the latest event are idempotent and commutative.
 WITH spans AS (
     SELECT user_id, min(event_time) AS first_seen_at, max(event_time) AS last_seen_at
     FROM telemetry.events

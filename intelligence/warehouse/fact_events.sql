@@ -15,7 +15,7 @@ SELECT
     platform,
     app_version,
     region,
-    -- 'all' names everybody in kpi_day.
+    -- In kpi_day the segment 'all' means all users.
     CASE WHEN segment = 'all' THEN 'segment all' ELSE coalesce(segment, 'unknown') END AS segment,
     experiment,
     variant,
@@ -25,5 +25,5 @@ FROM (
     UNION ALL BY NAME
     FROM warehouse.fact_visit_events
 )
--- Without bots nothing is looked up.
+-- Excludes the events of bots; where there are none, the join costs nothing.
 ANTI JOIN (SELECT user_id FROM warehouse.dim_users WHERE is_bot) AS bots USING (user_id)

@@ -1,4 +1,4 @@
--- Different features are counted as bits, 64 features in a block, which is cheaper than count(DISTINCT …) and as exact.
+-- Distinct features are counted as bits, 64 features per block, which is as exact as count(DISTINCT …) and cheaper.
 WITH places AS (
     SELECT feature, place >> 6 AS block, CAST(1 AS UBIGINT) << CAST(place & 63 AS UBIGINT) AS mark
     FROM (
@@ -39,5 +39,5 @@ visits AS (
 )
 SELECT visits.*, CAST(epoch(ended_at - started_at) AS DOUBLE) AS duration_s, reached.features
 FROM visits INNER JOIN reached USING (event_date, user_id, session_id)
--- In the order of days, so that the files' statistics tell them apart.
+-- Sorted by day, so that the statistics of the files allow skipping other days.
 ORDER BY event_date

@@ -1,5 +1,5 @@
--- The events of the days [$start, $end) that bring no session id, each with one: a visit of a user ends after
--- $session_gap_minutes of silence and at midnight.
+-- The events of the days [$start, $end) without a session id, each with a derived one: a visit of a user ends after
+-- $session_gap_minutes without an event, and at midnight.
 SELECT
     * EXCLUDE (opens_visit, anonymous_id, properties, ingested_at, source_file, source_row, batch_id) REPLACE (
         concat(user_id, '@', event_date, '#', count(*) FILTER (opens_visit) OVER (
@@ -14,5 +14,5 @@ FROM (
     WHERE event_date >= $start AND event_date < $end AND session_id IS NULL
     WINDOW visit AS (PARTITION BY event_date, user_id ORDER BY event_time, event_id, source)
 )
--- In the order of days, so that the files' statistics tell them apart.
+-- Sorted by day, so that the statistics of the files allow skipping other days.
 ORDER BY event_date

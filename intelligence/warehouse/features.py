@@ -17,7 +17,7 @@ def declared_features(features: Mapping[str, Promises]) -> pl.DataFrame:
 
 
 def default_feature(defaults: Promises) -> pl.DataFrame:
-    """Return the one row, with no name, that stands for every feature which product.yaml does not name."""
+    """Return one row without a name, with the promises of every feature that product.yaml does not name."""
     return pl.DataFrame([_row(None, defaults)], schema=_SCHEMA)
 
 

@@ -1,4 +1,4 @@
-"""What product.yaml says of a feature."""
+"""The settings of a feature in product.yaml."""
 
 from typing import Literal
 
@@ -8,7 +8,7 @@ from intelligence.core.sections import Rate, Section
 
 
 class Promises(Section):
-    """What a feature promises (its SLOs) and who answers for it."""
+    """The service level objectives of a feature (its promises), its owner, its importance and its flag."""
 
     owner: str = "unowned"
     lifecycle: Literal["beta", "live", "sunset"] = "live"
@@ -21,7 +21,7 @@ class Promises(Section):
     max_bad_rating_rate: Rate = 0.4
 
     def flag_of(self, feature: str) -> str | None:
-        """Return the key of the feature's flag; `{feature}` in it stands for the feature's name, written with dashes.
+        """Return the key of the feature's flag, in which `{feature}` is replaced by the feature's name with dashes; None without one.
 
         >>> Promises(flag_key="app.{feature}").flag_of("quiz_autosave")
         'app.quiz-autosave'

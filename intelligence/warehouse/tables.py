@@ -29,7 +29,7 @@ _FACT_COLUMNS: Final = (
     Column("variant", "VARCHAR", "Arm of it."),
     Column("source", "VARCHAR", "Source in product.yaml, within which event_id is an identity.", True),
 )
-# Empty where the source says nothing, until fact_events says what that means.
+# NULL in telemetry where the source has no value; fact_events replaces NULL by a default.
 _MAY_BE_UNSAID: Final = ("error_count", "crashed", "segment")
 
 DIM_USERS: Final = Table(
@@ -124,7 +124,7 @@ DIM_RELEASES: Final = Table(
         FROM warehouse.dim_releases ORDER BY first_seen_at DESC LIMIT 12""",
 )
 
-# The releases with the times at which the product's clock showed them.
+# The releases, with times on the product's clock instead of UTC.
 RELEASES: Final = """
     SELECT * REPLACE (local_time(first_seen_at) AS first_seen_at, local_time(last_seen_at) AS last_seen_at)
     FROM warehouse.dim_releases"""

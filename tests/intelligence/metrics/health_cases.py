@@ -1,4 +1,4 @@
-"""Histories of use made by hand, and the health that they are judged to have."""
+"""Hand-made histories of use, and the health that they are assessed to have."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Burn rates and their bounds, against sums and formulas that are written out."""
+"""Burn rates and their bounds, compared with sums and formulas that are written out."""
 
 from math import sqrt
 

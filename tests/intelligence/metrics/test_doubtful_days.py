@@ -1,4 +1,4 @@
-"""On a day on which one column is in doubt nothing that rests on it counts, and the rest of the day still does."""
+"""On a day with one column in doubt, results that use it do not count, and the rest of the day still does."""
 
 from dataclasses import dataclass
 

@@ -14,8 +14,10 @@ from intelligence.metrics.settings import Health
 from tests.intelligence.metrics.health_cases import BAD, CALM, NO_ROWS, RULES, START, Case, Used, day
 
 
-def judged(*history: Used | None, rules: Health = RULES, faulty: Sequence[int] = (), old: bool = True) -> pl.DataFrame:
-    """Return the rows of one feature beside a large one; `old` features were first seen long before."""
+def assessed(
+    *history: Used | None, rules: Health = RULES, faulty: Sequence[int] = (), old: bool = True
+) -> pl.DataFrame:
+    """Return the rows of one feature next to those of a large one; `old` features were first seen long before."""
     case = Case(
         {"a": history, "large": [Used(usage=4_000, failed=20)] * len(history)},
         first_seen={"a": -100 if old else 0, "large": -100},
@@ -26,7 +28,7 @@ def judged(*history: Used | None, rules: Health = RULES, faulty: Sequence[int] =
 
 
 def states(*history: Used | None, **others: object) -> list[str]:
-    return judged(*history, **others)["state"].to_list()  # type: ignore[arg-type]
+    return assessed(*history, **others)["state"].to_list()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -44,7 +46,7 @@ def test_a_feature_that_keeps_its_promises_is_healthy_for_ninety_days(seed: int)
         )
         for _ in range(90)
     ]
-    rows = judged(*history)
+    rows = assessed(*history)
     assert set(rows["state"]) == {"healthy"}
     assert set(rows["since"]) == {START}
     assert set(rows["evidence"]) == {"enough"}
@@ -60,7 +62,7 @@ def test_a_feature_that_keeps_its_promises_is_healthy_for_ninety_days(seed: int)
     ],
 )
 def test_each_promise_that_is_badly_broken_makes_a_feature_degraded_on_the_same_day(bad: Used, objective: str) -> None:
-    row = judged(*[CALM] * 10, bad).row(-1, named=True)
+    row = assessed(*[CALM] * 10, bad).row(-1, named=True)
     assert (row["state"], row["since"], row["worst_objective"]) == ("degraded", day(10), objective)
     assert row["burn_1d"] >= RULES.fast_burn
     assert row["excess_bad_events"] > 0
@@ -70,7 +72,7 @@ def test_each_promise_that_is_badly_broken_makes_a_feature_degraded_on_the_same_
 def test_a_release_a_half_above_what_is_allowed_is_found_by_three_days_together() -> None:
     somewhat_bad = Used(usage=4_000, timed=4_000, slow=40, failed=120)
     calm = replace(somewhat_bad, failed=20)
-    rows = judged(*[calm] * 10, *[somewhat_bad] * 3)
+    rows = assessed(*[calm] * 10, *[somewhat_bad] * 3)
     assert rows["state"][9] == "healthy"
     assert rows["state"][12] == "degraded"
     assert rows["burn_1d"][12] < RULES.fast_burn
@@ -84,7 +86,7 @@ def test_a_release_that_breaks_a_promise_threefold_is_found_even_by_a_small_feat
 
 
 def test_the_reason_says_what_was_counted_and_what_is_allowed() -> None:
-    row = judged(*[CALM] * 3, BAD).row(-1, named=True)
+    row = assessed(*[CALM] * 3, BAD).row(-1, named=True)
     assert row["reason"] == "errors: 48 of 400 events were bad (40 of 40 users), 6.0x what is allowed (2.0%)"
     assert row["burn_1d"] == pytest.approx(6.0)
     assert row["burn_3d"] == pytest.approx((48 + 2 + 2) / 1200 / 0.02)
@@ -93,7 +95,7 @@ def test_the_reason_says_what_was_counted_and_what_is_allowed() -> None:
 
 @pytest.mark.parametrize("recovery_days", [1, 2, 5])
 def test_a_feature_recovers_after_its_calm_days_and_not_before(recovery_days: int) -> None:
-    rows = judged(*[CALM] * 5, *[BAD] * 4, *[CALM] * 12, rules=Health(recovery_days=recovery_days))
+    rows = assessed(*[CALM] * 5, *[BAD] * 4, *[CALM] * 12, rules=Health(recovery_days=recovery_days))
     degraded = [row["event_date"] for row in rows.iter_rows(named=True) if row["state"] == "degraded"]
     assert degraded == [day(n) for n in range(5, 5 + 4 + recovery_days - 1)]
     assert rows["state"][-1] == "healthy"
@@ -113,7 +115,7 @@ def test_days_without_evidence_are_no_calm_days() -> None:
 
 def test_a_day_of_low_volume_changes_nothing_and_says_so() -> None:
     all_failed = Used(usage=49, failed=49, timed=49, slow=49)
-    rows = judged(*[CALM] * 5, all_failed)
+    rows = assessed(*[CALM] * 5, all_failed)
     row = rows.row(-1, named=True)
     assert (row["state"], row["since"], row["evidence"]) == ("healthy", START, "low_volume")
     assert "49 events are too few" in row["reason"]
@@ -123,7 +125,7 @@ def test_a_day_of_low_volume_changes_nothing_and_says_so() -> None:
 
 def test_a_day_of_faulty_telemetry_changes_no_state_and_counts_in_no_window() -> None:
     history = [*[CALM] * 5, Used(failed=400), *[CALM] * 4]
-    faulty, absent = judged(*history, faulty=[5]), judged(*history[:5], None, *history[6:])
+    faulty, absent = assessed(*history, faulty=[5]), assessed(*history[:5], None, *history[6:])
     row = faulty.row(5, named=True)
     assert (row["state"], row["evidence"], row["unjudged_days"]) == ("healthy", "pipeline_fault", 1)
     assert row["excess_bad_events"] == 0
@@ -140,8 +142,8 @@ def test_a_faulty_day_heals_nothing() -> None:
 
 
 @pytest.mark.parametrize("silence", [None, Used(usage=3, failed=3, timed=0, slow=0)])
-def test_a_state_without_evidence_stands_for_a_while_and_is_then_unknown(silence: Used | None) -> None:
-    rows = judged(*[CALM] * 3, BAD, *[silence] * 9, CALM)
+def test_a_state_without_evidence_is_kept_for_a_while_and_is_then_unknown(silence: Used | None) -> None:
+    rows = assessed(*[CALM] * 3, BAD, *[silence] * 9, CALM)
     stale = RULES.stale_after_days
     assert rows["state"].to_list()[3:-1] == ["degraded"] * (1 + stale) + ["unknown"] * (9 - stale)
     assert rows["since"].to_list()[-2] == day(3 + stale + 1)
@@ -149,7 +151,7 @@ def test_a_state_without_evidence_stands_for_a_while_and_is_then_unknown(silence
 
 
 def test_a_known_feature_without_a_row_has_a_day_of_no_events() -> None:
-    rows = judged(CALM, None, CALM)
+    rows = assessed(CALM, None, CALM)
     assert rows["event_date"].to_list() == [day(0), day(1), day(2)]
     row = rows.row(1, named=True)
     assert (row["evidence"], row["state"], row["usage_count"], row["users"]) == ("no_events", "healthy", 0, 0)
@@ -185,20 +187,20 @@ def test_a_slow_decay_is_at_risk_before_it_is_degraded() -> None:
 
 
 def test_a_feature_is_new_in_its_first_weeks() -> None:
-    stages = judged(*[CALM] * 30, old=False)["stage"].to_list()
+    stages = assessed(*[CALM] * 30, old=False)["stage"].to_list()
     assert stages[:28] == ["New"] * 28
     assert "New" not in stages[28:]
 
 
 @pytest.mark.parametrize(("users", "stage"), [(40, "Adopted"), (4, "Adopted"), (3, "Low")])
 def test_reach_tells_adopted_from_low(users: int, stage: str) -> None:
-    row = judged(*[replace(CALM, users=users)] * 28).row(-1, named=True)
+    row = assessed(*[replace(CALM, users=users)] * 28).row(-1, named=True)
     assert row["reach_28d"] == pytest.approx(users / 200)
     assert row["stage"] == stage
 
 
 def test_a_feature_that_lost_its_share_is_replaced() -> None:
-    rows = judged(*[CALM] * 10, *[replace(CALM, usage=40, timed=40)] * 8)
+    rows = assessed(*[CALM] * 10, *[replace(CALM, usage=40, timed=40)] * 8)
     assert rows["stage"][9] == "Adopted"
     assert rows["stage"][-1] == "Replaced"
     assert rows["peak_share_7d"][-1] == pytest.approx(400 / 4_400)
@@ -214,7 +216,7 @@ def test_the_rows_have_the_columns_of_their_table() -> None:
 @pytest.mark.parametrize("last", [0, 1, 2, 4, 6])
 def test_who_is_at_risk_is_told_with_the_figure_that_made_it_so(failed: int, last: int) -> None:
     quiet = replace(CALM, failed=0)
-    row = judged(*[quiet] * 10, *[replace(CALM, failed=failed)] * 2, replace(CALM, failed=last)).row(-1, named=True)
+    row = assessed(*[quiet] * 10, *[replace(CALM, failed=failed)] * 2, replace(CALM, failed=last)).row(-1, named=True)
     shown = [float(number) for number in re.findall(r"([\d.]+)x", row["reason"])]
     if row["state"] == "at_risk":
         assert max(shown) == pytest.approx((2 * failed + last) / 1200 / 0.02, abs=0.051)

@@ -1,4 +1,4 @@
-"""Whatever happened: a day judged alone is judged as within a range, and more failures never look better."""
+"""A day assessed alone is assessed as within a range, and more failures never look better, whatever the history."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -55,7 +55,7 @@ def in_order(rows: pl.DataFrame) -> pl.DataFrame:
 @pytest.mark.proof
 @settings(max_examples=15, deadline=None)
 @given(case=cases(), data=st.data())
-def test_days_judged_one_by_one_are_judged_as_in_one_run(case: Case, data: st.DataObject) -> None:
+def test_days_assessed_one_by_one_are_assessed_as_in_one_run(case: Case, data: st.DataObject) -> None:
     together = in_order(case.whole())
     cut = data.draw(st.integers(1, case.length - 1))
     assert_frame_equal(in_order(case.in_runs_of([cut, case.length - cut])), together, check_exact=True)

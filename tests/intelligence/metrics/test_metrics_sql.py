@@ -1,4 +1,4 @@
-"""Metrics of features and days, on a real lake, against the same computed plainly in Python."""
+"""Metrics of features and days on a real lake, compared with the same computed plainly in Python."""
 
 from collections import defaultdict
 from datetime import date, datetime, timedelta
@@ -189,7 +189,7 @@ def test_user_days_are_those_counted_plainly(warehouse: Warehouse, seed: int) ->
 def naive_kpis(
     users: list[dict[str, Any]], days: list[date], first_day: date
 ) -> dict[tuple[date, str], dict[str, Any]]:
-    """Return the KPIs by day and segment, from the rows of user_day; a segment is told while its last 28 days hold it."""
+    """Return the KPIs by day and segment, from the rows of user_day; a segment has a row while it has events in the last 28 days."""
     everybody = [*users, *({**row, "segment": "all"} for row in users)]
     kpis = {}
     for on in days:

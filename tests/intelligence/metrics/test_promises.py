@@ -1,4 +1,4 @@
-"""Promises beside history: what was never kept is named, and what the data suggest is valid product.yaml."""
+"""Promises compared with history: too strict ones are named, and the proposed ones are valid product.yaml."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -41,9 +41,9 @@ def test_promises_that_were_kept_need_no_word() -> None:
 
 
 def test_a_promise_that_history_breaks_is_named_with_how_often() -> None:
-    (said,) = warnings(promises_beside_history(days({"a": 0.05, "b": 0.06, "c": 0.001}), product()))
-    assert "max_error_rate: 60 of 90 feature-days break it, 2 features again and again" in said
-    assert "`intelligence check --propose`" in said
+    (sentence,) = warnings(promises_beside_history(days({"a": 0.05, "b": 0.06, "c": 0.001}), product()))
+    assert "max_error_rate: 60 of 90 feature-days break it, 2 features again and again" in sentence
+    assert "`intelligence check --propose`" in sentence
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,9 @@ def test_a_proposal_is_understood_and_history_keeps_it(rates: dict[str, float], 
 
 def test_a_product_of_small_volume_names_the_setting_that_silences_it() -> None:
     found = promises_beside_history(days({"a": 0.01, "b": 0.01}, events=24), product())
-    (said,) = warnings(found)
-    assert "Only 0% of 60 feature-days have the 50 events" in said
-    assert "`health: {minimum_events: 24}`" in said
+    (sentence,) = warnings(found)
+    assert "Only 0% of 60 feature-days have the 50 events" in sentence
+    assert "`health: {minimum_events: 24}`" in sentence
     assert "minimum_events: 24" in proposal(found, features={})
 
 

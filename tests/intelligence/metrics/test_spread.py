@@ -40,8 +40,8 @@ def spread(people: People) -> Spread:
     return summed(bad, total)
 
 
-def judged(*days: Mapping[str, People], rules: Health = RULES) -> dict[str, object]:
-    """Return how the last of these days is judged; each says (bad, total) of every user, by objective."""
+def assessed(*days: Mapping[str, People], rules: Health = RULES) -> dict[str, object]:
+    """Return how the last of these days is assessed; each has (bad, total) of every user, by objective."""
     case = Case({"a": [Used()] * len(days)}, first_seen={"a": -100})
     rows = []
     for number, events in enumerate(days):
@@ -96,7 +96,7 @@ OF_FEW: Final[dict[str, Sequence[Mapping[str, People]]]] = {
     "two users, one of whom fails": [{"errors": [(50, 60), (0, 60)]}],
     "a shared account that fails alone": [{"errors": [*hit(1, 100, 120), *sound(90)]}],
 }
-# What many meet, whoever stands beside them; with the promise that is broken.
+# Bad events of many users, whoever else there is; with the promise that is broken.
 OF_MANY: Final[dict[str, tuple[str, Sequence[Mapping[str, People]]]]] = {
     "an outage": ("errors", [{"errors": [*hit(60, 1, 2), *sound(60)]}]),
     "an outage of a product that a shared account uses most": (
@@ -108,7 +108,7 @@ OF_MANY: Final[dict[str, tuple[str, Sequence[Mapping[str, People]]]]] = {
     "slowness behind one loud fast client": (
         "latency", [{"latency": [(0, 3_000), *hit(40, 2, 3), *sound(10)], "errors": [(0, 3_000), *sound(50, 3)]}],
     ),
-    "slowness of all beside one loud client's errors": (
+    "slowness of all and one loud client's errors": (
         "latency", [{"errors": [*hit(1, 90, 90), *sound(100)], "latency": [*hit(1, 0, 90), *hit(50, 1, 2), *sound(50)]}],
     ),
     "a small product that is down": ("errors", [{"errors": hit(8, 6, 8)}]),
@@ -121,18 +121,18 @@ OF_MANY: Final[dict[str, tuple[str, Sequence[Mapping[str, People]]]]] = {
 
 @pytest.mark.parametrize("days", OF_FEW.values(), ids=OF_FEW)
 def test_what_few_users_meet_degrades_no_feature(days: Sequence[Mapping[str, People]]) -> None:
-    row = judged(*days)
+    row = assessed(*days)
     assert row["state"] in ("healthy", "at_risk"), row["reason"]
 
 
 @pytest.mark.parametrize(("objective", "days"), OF_MANY.values(), ids=OF_MANY)
 def test_what_many_users_meet_degrades_it(objective: str, days: Sequence[Mapping[str, People]]) -> None:
-    row = judged(*days)
+    row = assessed(*days)
     assert (row["state"], row["worst_objective"]) == ("degraded", objective), row["reason"]
 
 
 def test_one_client_alone_among_the_rest_is_at_risk() -> None:
-    row = judged({"errors": [*hit(1, 86, 86), *hit(74, 0, 2), *sound(24, 1)]})
+    row = assessed({"errors": [*hit(1, 86, 86), *hit(74, 0, 2), *sound(24, 1)]})
     assert row["state"] == "at_risk"
     assert str(row["reason"]).startswith(
         "errors: 86 of 258 events were bad (1 of 99 users), 16.7x what is allowed (2.0%)"
@@ -140,7 +140,7 @@ def test_one_client_alone_among_the_rest_is_at_risk() -> None:
 
 
 def test_what_one_client_meets_is_at_risk_and_the_client_is_named() -> None:
-    row = judged(OF_FEW["one tab that tries again 86 times"][0])
+    row = assessed(OF_FEW["one tab that tries again 86 times"][0])
     assert row["state"] == "at_risk"
     assert str(row["reason"]).startswith(
         "errors: 87 of 282 events were bad (2 of 99 users), 15.4x what is allowed (2.0%)"
@@ -151,8 +151,8 @@ def test_what_one_client_meets_is_at_risk_and_the_client_is_named() -> None:
 
 def test_how_many_must_be_harmed_is_a_setting() -> None:
     four = {"errors": [*hit(4, 6, 8), *sound(4, 8)]}
-    assert judged(four, rules=Health(minimum_harmed_users=4))["state"] == "degraded"
-    assert judged(four, rules=Health(minimum_harmed_users=5))["state"] == "at_risk"
+    assert assessed(four, rules=Health(minimum_harmed_users=4))["state"] == "degraded"
+    assert assessed(four, rules=Health(minimum_harmed_users=5))["state"] == "at_risk"
 
 
 @settings(max_examples=50, deadline=None)
@@ -189,7 +189,7 @@ def test_one_users_failures_over_and_over_never_make_users_agree(people: People,
     once, often = spread([*people, (bad, bad)]), spread([*people, (bad * times, bad * times)])
     assert often.user_share() == pytest.approx(once.user_share())
     assert often.harmed_users() == pytest.approx(once.harmed_users())
-    state = [judged({"errors": [*people, (bad * k, bad * k)]})["state"] for k in (1, times)]
+    state = [assessed({"errors": [*people, (bad * k, bad * k)]})["state"] for k in (1, times)]
     if state[1] == "degraded":
         bound = share_lower_bounds(once.user_share(), np.maximum(once.total, often.total))
         assert bound[0] > 0.02

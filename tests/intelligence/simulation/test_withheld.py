@@ -1,4 +1,4 @@
-"""What a user was not shown leaves no event, and nothing else changes."""
+"""Events on a feature that is hidden from a user do not happen, and nothing else changes."""
 
 import polars as pl
 from hypothesis import given
@@ -20,8 +20,8 @@ def day(pairs: list[tuple[str, str]]) -> pl.DataFrame:
 def test_an_event_stays_in_its_place_unless_its_feature_is_hidden_from_its_user(
     pairs: list[tuple[str, str]], hidden: dict[str, list[str]]
 ) -> None:
-    wanted = [row for row in day(pairs).rows() if row[2] not in hidden.get(row[1], [])]
-    assert shown_events(day(pairs), hidden).rows() == wanted
+    expected = [row for row in day(pairs).rows() if row[2] not in hidden.get(row[1], [])]
+    assert shown_events(day(pairs), hidden).rows() == expected
 
 
 @given(pairs=EVENTS, hidden=HIDDEN)

@@ -1,4 +1,4 @@
-"""What pairs of alias and user say is a function of their set: no order of them changes it."""
+"""The identities that pairs of alias and user define depend on the set of pairs alone, not on their order."""
 
 from random import Random
 

@@ -38,7 +38,7 @@ WRONG_CLOCKS = {
     ),
     "one row of three months ago": (TEN, run_of(date(2025, 7, 20), 1, events=1, users=1)),
     "a row of years ahead": (TEN, run_of(date(2026, 11, 28), 1, events=1, users=1)),
-    "a first day beside an old clock that wrote more": (
+    "a first day and an old clock that wrote more": (
         run_of(FIRST, 1),
         run_of(date(2001, 1, 1), 1, events=500, users=2),
     ),

@@ -1,4 +1,4 @@
-"""The pipeline's faults are told from the product's, and the days are judged the same one by one or together."""
+"""Faults of the pipeline are distinguished from those of the product, and days are assessed equally one by one or together."""
 
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -45,7 +45,7 @@ def school_weeks(weeks: int, *, weekend: float = 1.0) -> dict[date, DayCounts]:
     return {day: counts((varied(day) * size[day]).astype(np.int64)) for day in days}
 
 
-def judged(history: Mapping[date, DayCounts], day: date, today: DayCounts | None) -> DayQuality:
+def assessed(history: Mapping[date, DayCounts], day: date, today: DayCounts | None) -> DayQuality:
     return day_quality(day, history if today is None else {**history, day: today})
 
 
@@ -53,7 +53,7 @@ NEXT = MONDAY + timedelta(days=28)
 
 
 def test_an_ordinary_day_is_whole() -> None:
-    quality = judged(school_weeks(4), NEXT, counts(varied(NEXT)))
+    quality = assessed(school_weeks(4), NEXT, counts(varied(NEXT)))
     assert (quality.verdict, quality.silent_hours, quality.missing_rate) == ("whole", (), 0.0)
     assert quality.expected_events == pytest.approx(HOURS.sum(), rel=0.1)
 
@@ -61,7 +61,7 @@ def test_an_ordinary_day_is_whole() -> None:
 def test_half_a_day_of_silence_is_partial_and_names_its_hours() -> None:
     silent = varied(NEXT)
     silent[8:20] = 0
-    quality = judged(school_weeks(4), NEXT, counts(silent))
+    quality = assessed(school_weeks(4), NEXT, counts(silent))
     assert quality.verdict == "partial"
     assert quality.silent_hours == tuple(range(8, 20))
     assert quality.missing_rate == pytest.approx(HOURS[8:20].sum() / HOURS.sum(), abs=0.02)
@@ -71,53 +71,53 @@ def test_half_a_day_of_silence_is_partial_and_names_its_hours() -> None:
 def test_one_quiet_hour_of_little_weight_is_no_fault() -> None:
     quiet = varied(NEXT)
     quiet[20] = 0
-    quality = judged(school_weeks(4), NEXT, counts(quiet))
+    quality = assessed(school_weeks(4), NEXT, counts(quiet))
     assert quality.silent_hours == (20,)
     assert quality.verdict == "whole"
 
 
 def test_hours_in_which_nothing_is_expected_are_not_silent() -> None:
-    assert not set(judged(school_weeks(4), NEXT, counts(varied(NEXT))).silent_hours) & {0, 1, 2, 3, 22, 23}
+    assert not set(assessed(school_weeks(4), NEXT, counts(varied(NEXT))).silent_hours) & {0, 1, 2, 3, 22, 23}
 
 
 def test_half_the_volume_in_every_hour_is_the_products_affair() -> None:
-    assert judged(school_weeks(4), NEXT, counts(varied(NEXT) // 2)).verdict == "whole"
+    assert assessed(school_weeks(4), NEXT, counts(varied(NEXT) // 2)).verdict == "whole"
 
 
 @pytest.mark.parametrize("today", [None, counts(np.zeros(24, np.int64))])
 def test_a_day_without_events_is_empty_where_events_are_usual(today: DayCounts | None) -> None:
-    quality = judged(school_weeks(4), NEXT, today)
+    quality = assessed(school_weeks(4), NEXT, today)
     assert (quality.verdict, quality.missing_rate, quality.silent_hours) == ("empty", 1.0, tuple(range(24)))
 
 
 @pytest.mark.parametrize("known_days", [0, 1, 2])
 def test_the_first_days_are_unknown_rather_than_whole_or_partial(known_days: int) -> None:
     history = dict(list(school_weeks(1).items())[:known_days])
-    quality = judged(history, MONDAY + timedelta(days=known_days), counts(HOURS))
+    quality = assessed(history, MONDAY + timedelta(days=known_days), counts(HOURS))
     assert quality.verdict == "unknown"
     assert quality.missing_rate is None
     assert str(known_days) in quality.reason
 
 
-def test_the_fourth_day_is_judged_by_the_three_before_it() -> None:
+def test_the_fourth_day_is_assessed_by_the_three_before_it() -> None:
     history = dict(list(school_weeks(1).items())[:3])
     thursday = MONDAY + timedelta(days=3)
     silent = varied(thursday)
     silent[8:20] = 0
-    assert judged(history, thursday, counts(varied(thursday))).verdict == "whole"
-    assert judged(history, thursday, counts(silent)).verdict == "partial"
+    assert assessed(history, thursday, counts(varied(thursday))).verdict == "whole"
+    assert assessed(history, thursday, counts(silent)).verdict == "partial"
 
 
 def test_a_tiny_stream_is_unknown_and_never_empty() -> None:
     few = np.zeros(24, np.int64)
     few[9:12] = 6
     history = {day: counts(few) for day in school_weeks(4)}
-    assert judged(history, NEXT, None).verdict == "unknown"
+    assert assessed(history, NEXT, None).verdict == "unknown"
 
 
 def test_a_column_that_went_empty_is_named() -> None:
     without = [name for name in OPTIONAL_COLUMNS if name not in ("latency_ms", "rating")]
-    quality = judged(school_weeks(4), NEXT, counts(varied(NEXT), filled=without))
+    quality = assessed(school_weeks(4), NEXT, counts(varied(NEXT), filled=without))
     assert quality.verdict == "partial"
     assert quality.emptied_columns == ("latency_ms", "rating")
     assert "latency_ms, rating" in quality.reason
@@ -125,7 +125,7 @@ def test_a_column_that_went_empty_is_named() -> None:
 
 def test_a_column_that_was_always_empty_is_no_fault() -> None:
     history = {day: counts(other.by_hour, filled=["platform"]) for day, other in school_weeks(4).items()}
-    assert judged(history, NEXT, counts(varied(NEXT), filled=["platform"])).verdict == "whole"
+    assert assessed(history, NEXT, counts(varied(NEXT), filled=["platform"])).verdict == "whole"
 
 
 def test_a_column_that_is_rarely_filled_may_stay_empty_for_a_day() -> None:
@@ -135,18 +135,18 @@ def test_a_column_that_is_rarely_filled_may_stay_empty_for_a_day() -> None:
         rare[OPTIONAL_COLUMNS.index("rating")] = 3
         history[day] = DayCounts(other.by_hour, rare)
     no_rating = [name for name in OPTIONAL_COLUMNS if name != "rating"]
-    assert judged(history, NEXT, counts(varied(NEXT), filled=no_rating)).verdict == "whole"
+    assert assessed(history, NEXT, counts(varied(NEXT), filled=no_rating)).verdict == "whole"
 
 
 def test_a_measurement_that_used_to_vary_and_is_now_one_and_the_same_is_named() -> None:
-    quality = judged(school_weeks(4), NEXT, counts(varied(NEXT), flat=("latency_ms",)))
+    quality = assessed(school_weeks(4), NEXT, counts(varied(NEXT), flat=("latency_ms",)))
     assert (quality.verdict, quality.stuck_columns) == ("partial", ("latency_ms",))
     assert "one and the same value in latency_ms" in quality.reason
 
 
 def test_a_measurement_that_never_varied_is_no_fault() -> None:
     history = {day: counts(other.by_hour, flat=("duration_s",)) for day, other in school_weeks(4).items()}
-    assert judged(history, NEXT, counts(varied(NEXT), flat=("duration_s",))).verdict == "whole"
+    assert assessed(history, NEXT, counts(varied(NEXT), flat=("duration_s",))).verdict == "whole"
 
 
 def test_what_is_stuck_for_good_is_a_fault_until_nobody_remembers_it_vary() -> None:
@@ -161,21 +161,21 @@ def test_what_is_stuck_for_good_is_a_fault_until_nobody_remembers_it_vary() -> N
 
 def test_a_day_that_repeats_the_day_before_hour_for_hour_is_partial() -> None:
     history = school_weeks(4)
-    quality = judged(history, NEXT, history[NEXT - timedelta(days=1)])
+    quality = assessed(history, NEXT, history[NEXT - timedelta(days=1)])
     assert quality.verdict == "partial"
     assert "day before" in quality.reason
 
 
 def test_a_day_that_repeats_an_earlier_monday_is_whole() -> None:
     history = school_weeks(4)
-    assert judged(history, NEXT, history[NEXT - timedelta(days=7)]).verdict == "whole"
+    assert assessed(history, NEXT, history[NEXT - timedelta(days=7)]).verdict == "whole"
 
 
 def test_days_whose_events_have_no_hour_may_have_the_same_number_of_events() -> None:
     midnight = np.zeros(24, np.int64)
     midnight[0] = 500
     history = {day: counts(midnight) for day in school_weeks(4)}
-    assert judged(history, NEXT, counts(midnight)).verdict == "whole"
+    assert assessed(history, NEXT, counts(midnight)).verdict == "whole"
 
 
 @pytest.mark.parametrize("weekend", [0.3, 0.1, 0.02])
@@ -192,12 +192,12 @@ def test_the_first_weekend_of_a_product_is_whole_if_people_use_it_in_every_hour(
     assert {day_quality(day, weeks).verdict for day in weeks if (day - MONDAY).days >= 4} == {"whole"}
 
 
-def test_a_silent_saturday_is_judged_by_saturdays() -> None:
+def test_a_silent_saturday_is_assessed_by_saturdays() -> None:
     weeks = school_weeks(5, weekend=0.3)
     saturday = MONDAY + timedelta(days=33)
     silent = weeks[saturday].by_hour.copy()
     silent[8:20] = 0
-    quality = judged(weeks, saturday, counts(silent))
+    quality = assessed(weeks, saturday, counts(silent))
     assert quality.verdict == "partial"
     assert quality.expected_events == pytest.approx(0.3 * HOURS.sum(), rel=0.1)
 
@@ -258,7 +258,7 @@ def stream(kinds: list[str]) -> dict[date, DayCounts]:
 @pytest.mark.proof
 @settings(max_examples=25, deadline=None)
 @given(kinds=st.lists(KINDS, min_size=30, max_size=45), data=st.data())
-def test_days_judged_one_by_one_are_judged_as_in_one_run(kinds: list[str], data: st.DataObject) -> None:
+def test_days_assessed_one_by_one_are_assessed_as_in_one_run(kinds: list[str], data: st.DataObject) -> None:
     hours = hours_frame(stream(kinds))
     days = Days(MONDAY, MONDAY + timedelta(days=len(kinds)))
     nothing_before = day_quality_frame(hours.clear(), hours.clear().select("event_date"), Days(days.start, days.start))
@@ -295,8 +295,8 @@ def test_a_flat_line_is_told_from_the_least_and_the_most_of_the_hours_and_not_of
     frame = day_quality_frame(
         hours_frame(days), pl.DataFrame(schema=empty_history()), Days(MONDAY, few + timedelta(days=1))
     )
-    told = frame.filter(pl.col("flat_columns").list.len() > 0).select("event_date", "flat_columns", "stuck_columns")
-    assert told.rows() == [(today, ["latency_ms"], ["latency_ms"])]
+    flat = frame.filter(pl.col("flat_columns").list.len() > 0).select("event_date", "flat_columns", "stuck_columns")
+    assert flat.rows() == [(today, ["latency_ms"], ["latency_ms"])]
 
 
 def empty_history() -> dict[str, pl.DataType]:

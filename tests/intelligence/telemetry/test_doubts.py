@@ -1,4 +1,4 @@
-"""A fault lasts from the day it began until it is over, a person says that it is meant, or enough days have passed."""
+"""A fault lasts from the day it began until it ends, product.yaml accepts it, or enough days have passed."""
 
 from collections.abc import Iterable
 from datetime import date, timedelta
@@ -141,8 +141,8 @@ def test_what_did_not_arrive_and_a_fault_of_a_column_leave_nothing_to_rely_on(
     for_good: dict[date, DayMeasured],
 ) -> None:
     history = arrived([]).with_columns([pl.lit(None, dtype=kind).alias(name) for name, kind in SCHEMA.items()])
-    judged = arrived(range(DAYS), {BEGINS: "partial", BEGINS + 1: "empty", BEGINS + 2: "unknown"})
-    rows = with_doubts(judged, history, for_good, rules=Telemetry()).rows(named=True)
+    assessed = arrived(range(DAYS), {BEGINS: "partial", BEGINS + 1: "empty", BEGINS + 2: "unknown"})
+    rows = with_doubts(assessed, history, for_good, rules=Telemetry()).rows(named=True)
     assert rows[BEGINS]["faults"] == ["arrival", "latency_ms"]
     assert rows[BEGINS]["doubted_columns"] == []
     assert (rows[BEGINS + 1]["verdict"], rows[BEGINS + 1]["faults"]) == ("empty", ["arrival"])
@@ -167,13 +167,11 @@ def halved_and_without(platform: str, numbers: Iterable[int]) -> dict[date, DayM
 def test_hours_that_did_not_arrive_explain_what_else_is_missing(platform: str) -> None:
     days = halved_and_without(platform, range(28, 30))
     alone = with_doubts(arrived(range(DAYS)), found({}).clear(), days, rules=Telemetry())
-    beside = with_doubts(
-        arrived(range(DAYS), {28: "partial", 29: "partial"}), found({}).clear(), days, rules=Telemetry()
-    )
+    both = with_doubts(arrived(range(DAYS), {28: "partial", 29: "partial"}), found({}).clear(), days, rules=Telemetry())
     assert {name for row in alone["faults"].to_list()[28:30] for name in row} >= {f"platform {platform}"}
-    assert set(beside["since"].to_list()[28:30]) == {PLAN.date_of(28)}
-    assert [each.count("(since") for each in beside["reason"].to_list()[28:30]] == [1, 1]
-    assert len(telemetry_notices(beside)) == 2, "its beginning and its end"
+    assert set(both["since"].to_list()[28:30]) == {PLAN.date_of(28)}
+    assert [each.count("(since") for each in both["reason"].to_list()[28:30]] == [1, 1]
+    assert len(telemetry_notices(both)) == 2, "its beginning and its end"
 
 
 @pytest.mark.parametrize("seed", range(4))

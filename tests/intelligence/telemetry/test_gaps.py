@@ -1,4 +1,4 @@
-"""What is wholly missing is said: a table of products in which something of each kind is not there."""
+"""What is wholly missing is reported: a table of products in which something of each kind is missing."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -76,9 +76,9 @@ def test_where_everything_is_there_nothing_is_said() -> None:
     ],
 )
 def test_what_is_missing_is_named(changed: dict[str, Any], said: Sequence[str]) -> None:
-    told = [gap.says for gap in found(**changed)]
-    assert len(told) == len(said)
-    assert [text for text, part in zip(told, said, strict=True) if part not in text] == []
+    reported = [gap.says for gap in found(**changed)]
+    assert len(reported) == len(said)
+    assert [text for text, part in zip(reported, said, strict=True) if part not in text] == []
 
 
 def test_a_misspelt_promise_names_the_feature_that_is_meant() -> None:

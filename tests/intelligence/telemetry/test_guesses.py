@@ -1,4 +1,4 @@
-"""What a source probably means is read from a few lines, and what cannot be read is not guessed."""
+"""What a source probably means is guessed from a few lines, and what cannot be parsed is not guessed."""
 
 import duckdb
 import pytest

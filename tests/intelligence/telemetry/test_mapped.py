@@ -1,4 +1,4 @@
-"""What is filled from what is said, and a column that was taken by its name alone is questioned where it looks odd."""
+"""Filled fields are listed, and a column that was taken by its name alone is questioned where it looks odd."""
 
 import polars as pl
 import pytest

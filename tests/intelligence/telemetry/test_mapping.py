@@ -125,7 +125,7 @@ NEAR: dict[str, tuple[list[list[str]], list[str]]] = {
         [f"`latency_ms`, which other files have as `Latency_MS`, {OWN} `latency_ms: latencyMs` in the mapping."],
     ),
     "the same file has it": ([["latency_ms", "latencyMs"]], []),
-    "each file has it beside the other": ([["latency_ms", "latencyMs"], ["latencyMs", "latency_ms"]], []),
+    "each file has both columns": ([["latency_ms", "latencyMs"], ["latencyMs", "latency_ms"]], []),
     "in two spellings that are one": (
         [["latencyMs"], ["LatencyMs"]],
         ["`latency_ms`, write `latency_ms: LatencyMs` in the mapping."],
@@ -169,10 +169,10 @@ MADE_OF = {
 }
 
 
-@pytest.mark.parametrize("wanted", MADE_OF, ids=str)
-def test_a_user_who_is_one_column_or_else_another_is_asked_about(wanted: str) -> None:
-    named = {name for name in ("account", "device", "cookie", "tenant", "email") if name in wanted}
-    question = two_users_question({"user_id": wanted}, named, served=["user_id"])
-    assert (question is None) == (MADE_OF[wanted] is None)
-    assert MADE_OF[wanted] is None or f"write `anonymous_id: {MADE_OF[wanted]}`" in str(question)
-    assert two_users_question({"user_id": wanted}, named, served=["anonymous_id"]) is None
+@pytest.mark.parametrize("expression", MADE_OF, ids=str)
+def test_a_user_who_is_one_column_or_else_another_is_asked_about(expression: str) -> None:
+    named = {name for name in ("account", "device", "cookie", "tenant", "email") if name in expression}
+    question = two_users_question({"user_id": expression}, named, served=["user_id"])
+    assert (question is None) == (MADE_OF[expression] is None)
+    assert MADE_OF[expression] is None or f"write `anonymous_id: {MADE_OF[expression]}`" in str(question)
+    assert two_users_question({"user_id": expression}, named, served=["anonymous_id"]) is None

@@ -1,4 +1,4 @@
-"""Trouble in nearly everything at once is a fault of measurement; what a feature or a release really does is none."""
+"""Trouble in nearly everything at once is a fault of measurement; what a feature or a release really does is not."""
 
 import random
 from collections.abc import Callable
@@ -317,8 +317,8 @@ def test_clean_days_of_a_product_of_a_single_part_are_sound(seed: int) -> None:
             ]
         )
     )
-    told = {when: measurement_faults(when, found, sound=lambda *_: True) for when in found}
-    assert {when: each for when, each in told.items() if each} == {}
+    reported = {when: measurement_faults(when, found, sound=lambda *_: True) for when in found}
+    assert {when: each for when, each in reported.items() if each} == {}
 
 
 def test_too_little_history_or_too_few_features_are_not_enough_evidence(

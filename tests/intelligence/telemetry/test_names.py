@@ -1,4 +1,4 @@
-"""What no eye can tell apart is one name, in events and in `product.yaml`; what only looks alike is a question."""
+"""Names that look identical are one name, in events and in `product.yaml`; merely similar names are only questioned."""
 
 import unicodedata
 from random import Random
@@ -89,6 +89,6 @@ def test_names_that_do_not_look_alike_are_none(names: tuple[str, ...]) -> None:
 
 def test_many_groups_are_told_in_few_sentences() -> None:
     names = [name for number in range(9) for name in (f"quiz{number}", f"Quiz{number}")]
-    told = lookalike_warnings("feature", names)
-    assert len(told) == 6
-    assert told[-1] == "4 more groups of feature names look alike."
+    warnings = lookalike_warnings("feature", names)
+    assert len(warnings) == 6
+    assert warnings[-1] == "4 more groups of feature names look alike."

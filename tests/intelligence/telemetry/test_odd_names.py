@@ -1,4 +1,4 @@
-"""One look at all names of a row never misses a name that a rule would reject."""
+"""The quick test of all names of a row never misses a name that a rule would reject."""
 
 import duckdb
 from hypothesis import given, settings

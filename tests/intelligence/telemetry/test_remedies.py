@@ -8,13 +8,13 @@ from intelligence.telemetry.remedies import remedy
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.field} {rule.reason}")
 def test_every_rule_has_a_remedy_that_names_its_column_or_its_setting(rule: Rule) -> None:
-    told = remedy(f"{rule.field} {rule.reason}")
-    assert any(named in told for named in (f"`{rule.field}`", "`start`", "`end`"))
-    assert ("`end`" in told) == ("future" in rule.reason)
+    advice = remedy(f"{rule.field} {rule.reason}")
+    assert any(named in advice for named in (f"`{rule.field}`", "`start`", "`end`"))
+    assert ("`end`" in advice) == ("future" in rule.reason)
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "advice"),
     [
         ("event_time is not a TIMESTAMP", "TRY_STRPTIME"),
         ("latency_ms is not a DOUBLE", "AS DOUBLE)"),
@@ -24,5 +24,5 @@ def test_every_rule_has_a_remedy_that_names_its_column_or_its_setting(rule: Rule
         ("unreadable line: missing columns", "deliver it again"),
     ],
 )
-def test_a_remedy_fits_its_reason(reason: str, told: str) -> None:
-    assert told in remedy(reason)
+def test_a_remedy_fits_its_reason(reason: str, advice: str) -> None:
+    assert advice in remedy(reason)

@@ -1,4 +1,4 @@
-"""Clocks that change, weekdays on which nobody comes, and outages that are neither."""
+"""Changes of clocks, quiet weekdays, and outages that are neither."""
 
 import random
 from collections import Counter
@@ -150,7 +150,7 @@ def test_an_outage_of_weeks_does_not_become_a_habit() -> None:
 
 
 @pytest.mark.parametrize("length", [7, 10, 14, 20])
-def test_what_comes_after_an_outage_is_judged_by_what_was_before(length: int) -> None:
+def test_what_comes_after_an_outage_is_assessed_by_what_was_before(length: int) -> None:
     known = days_of(OFFICE, "UTC")
     first = date(2025, 10, 6)
     silent = {day: counts(NOBODY) if 0 <= (day - first).days < length else of for day, of in known.items()}

@@ -1,4 +1,4 @@
-"""A value is read whole or not at all: what DuckDB is asked to read is held against a second reading in Python."""
+"""A value is read whole or not at all: the SQL is compared with a second implementation in Python."""
 
 import re
 from collections.abc import Sequence

@@ -59,8 +59,8 @@ def test_events_of_bots_are_in_telemetry_alone_and_the_books_are_kept(warehouse:
     assert [sorted(map(str, warehouse.rows(table, _columns(table)))) for table in tables] == without
     warehouse.assert_claims(TWO_DAYS, *tables)
     assert warehouse.lake.frame("SELECT count(*) FROM telemetry.events").item() == 540
-    (told,) = left_out_parts(warehouse.lake.frame(LEFT_OUT))
-    assert str(told) == "500 events of 1 bot count in nothing but this table; they stay in telemetry.events."
+    (part,) = left_out_parts(warehouse.lake.frame(LEFT_OUT))
+    assert str(part) == "500 events of 1 bot count in nothing but this table; they stay in telemetry.events."
 
 
 def _columns(table: object) -> str:
@@ -71,8 +71,8 @@ def _columns(table: object) -> str:
 def test_a_user_who_makes_a_quarter_of_a_day_is_named_with_the_setting(warehouse: Warehouse) -> None:
     people = [event(NOON + timedelta(minutes=n), f"u{n % 25}") for n in range(100)]
     built(warehouse, [*people, *(event(NOON + timedelta(seconds=n), "crawler") for n in range(300))], [])
-    (told,) = like_bots_parts(warehouse.lake.frame(LIKE_A_BOT, dict(TWO_DAYS.parameters)))
-    assert str(told).startswith(
+    (part,) = like_bots_parts(warehouse.lake.frame(LIKE_A_BOT, dict(TWO_DAYS.parameters)))
+    assert str(part).startswith(
         "crawler made 300 events on 2026-05-04, 75% of all. If it is a script, write `bots: [crawler]`"
     )
     built(warehouse, people, [])

@@ -1,4 +1,4 @@
-"""Users and features are the same in whatever order days are built."""
+"""Users and features are the same whatever the order in which days are built."""
 
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Events become facts and visits, against the same found by hand or plainly in Python."""
+"""Events become facts and visits, compared with the same found by hand or plainly in Python."""
 
 from collections import defaultdict
 from datetime import datetime, timedelta
