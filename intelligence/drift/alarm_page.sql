@@ -1,4 +1,4 @@
--- The newest day on which a champion has moved, with the page of the first alarm since its last steady day.
+-- The newest day whose verdict is moved, with the page of the first alarm since the last steady day of that champion.
 WITH moved AS (
     SELECT event_date, model_version FROM drift.model_watch WHERE model = $model AND state = 'moved'
     ORDER BY event_date DESC, lake_snapshot, model_version LIMIT 1

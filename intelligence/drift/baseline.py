@@ -1,4 +1,4 @@
-"""What the champion was trained on, as far as the watch needs it: one line per predictor, for its score and its outcome."""
+"""The baseline of a champion: the distribution of each predictor, of the score and of the outcome in its training data."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,32 +19,42 @@ from intelligence.risk.model import Floats, RiskModel
 SCORE: Final = "risk score"
 OUTCOME: Final = "outcome against score"
 EXPECTATION: Final = "expected PR-AUC"
-# Longest window of any predictor: before that, what is asked of it cannot be told yet.
+# Longest window of any predictor: on earlier days some predictors are incomplete.
 WARM_UP_DAYS: Final = 28
 LEAST_DAYS: Final = 28
 LONGEST_DAYS: Final = 180
-# Of users, a fifth are new within seven weeks; of features, a few.
+# A fifth of all users are new within seven weeks, but few of the features.
 LASTING_TURNOVER: Final = 0.15
-# They move with the calendar, or when somebody edits product.yaml.
-NOT_JUDGED: Final = frozenset({"feature_age_days", "tenure_days", "is_beta", "is_sunset"})
+# They change with the calendar, or when somebody edits product.yaml.
+NOT_ASSESSED: Final = frozenset({"feature_age_days", "tenure_days", "is_beta", "is_sunset"})
 _SCHEMA: Final = BASELINE_STATS.schema(without=("model", "model_version", "first_day", "last_day", "lake_snapshot"))
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """The days that a champion is held against, both ends included."""
+    """The days that recent data is compared with, both ends included."""
 
     first: date
     last: date
 
     @property
     def day_count(self) -> int:
-        """Return how many days there are."""
+        """Return the number of days."""
         return (self.last - self.first).days + 1
 
 
 def training_window(first_day: date, trained_through: date) -> Window:
-    """Return the days of the training that the watch compares with; raises NotEnoughEvidence where they are too few."""
+    """Return the days of the training that serve as the baseline: the last 180, without the first 28 of them.
+
+    Those 28 are kept where too few days would remain without them.
+
+    Args:
+        first_day: First day of the training data.
+        trained_through: Last day whose outcome the champion has seen.
+
+    Raises:
+        NotEnoughEvidence: The training covers fewer than 28 days.
+    """
     first = max(first_day, trained_through - timedelta(days=LONGEST_DAYS - 1))
     if (trained_through - first).days >= WARM_UP_DAYS + LEAST_DAYS:
         first += timedelta(days=WARM_UP_DAYS)
@@ -59,7 +69,15 @@ def training_window(first_day: date, trained_through: date) -> Window:
 
 
 def with_scores(rows: pl.DataFrame, model: RiskModel) -> pl.DataFrame:
-    """Return the rows with the model's score, its interval, and the outcome less the score where the outcome is known."""
+    """Return the rows with the model's score, the bounds of its 90 % interval, and the outcome minus the score.
+
+    Args:
+        rows: One row per unit and day: the model's predictors and `label`, which is null while the outcome is unknown.
+        model: The model that gives the scores.
+
+    Raises:
+        ModelError: The rows lack a predictor of the model.
+    """
     logits = model.logits(rows)
     low, high = model.calibration.intervals(logits)
     scored = rows.with_columns(
@@ -73,10 +91,17 @@ def with_scores(rows: pl.DataFrame, model: RiskModel) -> pl.DataFrame:
 def baseline(
     rows: pl.DataFrame, model: RiskModel, *, unit: str, window: Window, false_alarms_per_week: float, smallest: float
 ) -> pl.DataFrame:
-    """Return one row per predictor of the model, for its score, its outcome and the PR-AUC that it expects of itself.
+    """Return the baseline, one row for each predictor, for the score, for the outcome and for the expected PR-AUC.
 
-    The allowed false alarms are shared: half of them for all distances together, half for the expectation. `smallest` is
-    the distance below which nothing counts as moved, however sure it is.
+    Half of the allowed false alarms go to all distances together, half to the expected PR-AUC.
+
+    Args:
+        rows: One row per unit and day: `event_date`, `unit`, `label` and the model's predictors.
+        model: The champion.
+        unit: Column that identifies the feature or user.
+        window: Days of the training that serve as the baseline.
+        false_alarms_per_week: Share of weeks without drift in which an alarm is allowed, in [0, 1].
+        smallest: Least limit of any column, in standard deviations: smaller distances never count as drift.
     """
     scored = with_scores(rows.sort("event_date", unit), model)
     names = [*model.predictors, SCORE, OUTCOME]
@@ -101,7 +126,13 @@ def baseline(
 
 
 def turnover(rows: pl.DataFrame, unit: str, window: Window) -> float:
-    """Return the share of the units in the last seven days of the window that were not there in its first seven."""
+    """Return which share of the units of the window's last seven days does not occur in its first seven, in [0, 1].
+
+    Args:
+        rows: One row per unit and day, with `event_date` and `unit`.
+        unit: Column that identifies the feature or user.
+        window: Days to compare, both ends included.
+    """
     week = timedelta(days=WINDOW_DAYS - 1)
     first = rows.filter(pl.col("event_date").is_between(window.first, window.first + week))[unit].unique()
     last = rows.filter(pl.col("event_date").is_between(window.last - week, window.last))[unit].unique()
@@ -109,7 +140,7 @@ def turnover(rows: pl.DataFrame, unit: str, window: Window) -> float:
 
 
 def _scales(past: History, predictors: Sequence[str]) -> dict[str, Scale]:
-    found = {name: scale_of(past.columns[name]) for name in (*predictors, SCORE) if name not in NOT_JUDGED}
+    found = {name: scale_of(past.columns[name]) for name in (*predictors, SCORE) if name not in NOT_ASSESSED}
     found[OUTCOME] = outcome_scale(past.columns[SCORE]) if np.isfinite(past.columns[OUTCOME]).any() else None
     return {name: scale for name, scale in found.items() if scale}
 
@@ -148,7 +179,15 @@ def _line(
 
 
 def expectation_bound(past: History, *, false_alarms_per_week: float) -> float | None:
-    """Return the PR-AUC below which the champion expects to fall in that share of weeks of its own training window."""
+    """Return the least expected PR-AUC that counts as normal; None where no week gives one.
+
+    It is the quantile of the lowest of seven consecutive expected values, over the weeks of the baseline and the resamples
+    of its units.
+
+    Args:
+        past: Rows of the baseline with the champion's score.
+        false_alarms_per_week: Share of weeks without drift that may fall below the result, in [0, 1].
+    """
     weights, found = drawn_weights(past.group_count), []
     for start in range(past.day_count - WINDOW_DAYS + 1):
         block = (past.days >= start) & (past.days < start + WINDOW_DAYS)

@@ -1,4 +1,4 @@
-"""From verdicts to what has to be done: episodes of drift, the one retraining of each, and what people are told."""
+"""Episodes of drift in a sequence of daily verdicts, the one retraining that each requests, and the notices about both."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -15,9 +15,17 @@ FRESH_DAYS: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A stretch of days on which something that matters had moved; `key` stays the same while it lasts.
+    """A period in which something that matters to a model has moved; its `key` does not change while it lasts.
 
-    `champion` is who was champion on its last day: the one on whose watch it began, or one that was trained for it.
+    Attributes:
+        model: Name of the model in the registry.
+        model_version: Version of the champion when the episode began.
+        champion: Version of the champion on the last day: `model_version`, or one that was trained because of the episode.
+        first_day: First day on which something that matters had moved.
+        last_day: Latest such day.
+        ripe_day: Day on which enough consecutive days had moved to request a retraining; None before.
+        reason: The reason of the verdict of the last day.
+        is_over: Whether the episode has ended.
     """
 
     model: str
@@ -31,13 +39,13 @@ class Episode:
 
     @property
     def key(self) -> str:
-        """Return what tells this episode from every other."""
+        """Return the identity of this episode, which no other has."""
         return f"drift of {self.model} version {self.model_version} since {self.first_day}"
 
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
-    """A training that drift asks for, once for its episode."""
+    """A training that drift requests: `key` is that of its episode, so that it is requested once; `cause` says why."""
 
     model: str
     key: str
@@ -46,14 +54,21 @@ class Retraining:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Why nothing is trained now."""
+    """The reason why no training is requested now."""
 
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """A training that was judged: as of which day, and the gate's decision with its reason."""
+    """A training that the gate has evaluated.
+
+    Attributes:
+        as_of: Last day of the telemetry that it was trained on.
+        challenger: Version that it produced; 0 where none could be trained.
+        decision: The gate's decision: promote, hold, reject or not_enough_evidence.
+        reason: Why, in words.
+    """
 
     as_of: date
     challenger: int
@@ -63,7 +78,15 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """Something to be told once: `key` is its identity, `episode` the thread that it belongs to."""
+    """A message that people receive once.
+
+    Attributes:
+        key: Identity of the message; one whose key was sent already is not sent again.
+        episode: Thread that the message belongs to.
+        title: One line.
+        text: The message itself.
+        has_page: Whether a drift page shows more.
+    """
 
     key: str
     episode: str
@@ -75,10 +98,15 @@ class Notice:
 def episodes(watch: pl.DataFrame, trainings: Sequence[Training], *, rules: Drift) -> list[Episode]:
     """Return the episodes in one model's verdicts, oldest first.
 
-    `watch` has a row per day: event_date, model, model_version, state, that_matter, reason. An episode begins on a day on
-    which something that matters has moved, and is ripe once `consecutive_days` in a row have found it. It ends after as
-    many steady verdicts, or with the champion; but one that was trained for it has seen too little of the new world to
-    find it ordinary, and goes on with it. Suspended and unknown days neither count nor end it.
+    An episode begins on a day on which something that matters has moved, and is ripe after `consecutive_days` such days
+    in a row. It ends after `consecutive_days` verdicts in a row without such a move, or with the next champion. A champion
+    that was trained because of the episode continues it, since its training data contains few days after the change.
+    Suspended and unknown days are ignored.
+
+    Args:
+        watch: One row per day and champion: event_date, model, model_version, state, that_matter, reason.
+        trainings: Evaluated trainings of the model.
+        rules: The section `drift` of product.yaml.
     """
     found: list[Episode] = []
     run = steady = 0
@@ -101,7 +129,7 @@ def episodes(watch: pl.DataFrame, trainings: Sequence[Training], *, rules: Drift
 
 
 def _under(champion: int, episode: Episode, trainings: Sequence[Training]) -> Episode:
-    """Return the episode on the first day of another champion: it goes on where that one was trained for it."""
+    """Return the episode on the first day of another champion: it continues if that one was trained because of it."""
     trained_for_it = not episode.is_over and champion in {each.challenger for each in _since_ripe(episode, trainings)}
     return replace(episode, champion=champion) if trained_for_it else replace(episode, is_over=True)
 
@@ -119,21 +147,30 @@ def retraining(
     trained_through: date | None,
     rules: Drift,
 ) -> Retraining | Waiting:
-    """Return the training that drift asks for now, or why there is none.
+    """Return the training that drift requests now, or why there is none.
 
-    Everything is read from what is stored, so that a lost cursor, a repeated tick or a killed process asks for the same
-    training and for no second one: an episode whose ripeness a training has seen is settled, whatever the gate said of it.
+    The result depends on stored rows only, so after a lost cursor, a repeated tick or a killed process the same training
+    is requested and no second one. An episode needs no further training once one has used data up to the day on which it
+    became ripe, whatever the gate decided.
+
+    Args:
+        watch: One row per day and champion: event_date, model, model_version, state, that_matter, reason.
+        trainings: Evaluated trainings of the model.
+        champion: Version of the present champion; None where there is none.
+        newest_label: Last day whose outcome is known.
+        trained_through: Last day whose outcome the champion has seen.
+        rules: The section `drift` of product.yaml.
     """
     if watch.is_empty() or champion is None:
         return Waiting("No champion is watched yet.")
     newest_day = watch["event_date"].max()
     assert isinstance(newest_day, date)
-    standing = [
+    ongoing = [
         each for each in episodes(watch, trainings, rules=rules) if not each.is_over and each.champion == champion
     ]
-    if not standing:
+    if not ongoing:
         return Waiting("The world looks as it did in training.")
-    episode = standing[-1]
+    episode = ongoing[-1]
     new_days = (newest_label - trained_through).days if newest_label and trained_through else 0
     reason = _settled(episode, trainings, rules) or _too_soon(trainings, newest_day, new_days, rules)
     if reason:
@@ -162,24 +199,30 @@ def _too_soon(trainings: Sequence[Training], newest_day: date, new_days: int, ru
 def notices(
     watch: pl.DataFrame, trainings: Sequence[Training], *, rules: Drift, faulty: Collection[date] = ()
 ) -> list[Notice]:
-    """Return what has to be told of the newest days: each episode once, what its training came to, each stretch of faults.
+    """Return the notices for the newest days: one per episode, one for its training, one per period of faults.
 
-    Of verdicts that are suspended for the telemetry of the days `faulty` people are told as of these days themselves.
-    The same verdicts give the same notices, whose keys say what was told already.
+    The same verdicts give notices with the same keys, so that none is sent twice.
+
+    Args:
+        watch: One row per day and champion: event_date, model, model_version, state, that_matter, reason.
+        trainings: Evaluated trainings of the model.
+        rules: The section `drift` of product.yaml.
+        faulty: Days whose telemetry is faulty; `telemetry_notices` announces them, so suspended verdicts whose window
+            contains one of them give no notice here.
     """
     if watch.is_empty():
         return []
     newest_day = watch["event_date"].max()
     assert isinstance(newest_day, date)
     oldest = newest_day - timedelta(days=FRESH_DAYS)
-    told = []
+    found = []
     for episode in episodes(watch, trainings, rules=rules):
         if episode.last_day < oldest:
             continue
         title = f"{_named(episode.model)}: the world has moved since {episode.first_day}"
-        told.append(Notice(f"{episode.key}: seen", episode.key, title, episode.reason))
-        told += [_outcome(episode, each) for each in _since_ripe(episode, trainings)][:1]
-    return told + _faults(watch, oldest, faulty)
+        found.append(Notice(f"{episode.key}: seen", episode.key, title, episode.reason))
+        found += [_outcome(episode, each) for each in _since_ripe(episode, trainings)][:1]
+    return found + _faults(watch, oldest, faulty)
 
 
 def _outcome(episode: Episode, training: Training) -> Notice:
@@ -193,8 +236,8 @@ def _outcome(episode: Episode, training: Training) -> Notice:
 
 
 def _faults(watch: pl.DataFrame, oldest: date, faulty: Collection[date]) -> list[Notice]:
-    """Return one notice for each stretch of suspended days; its first reason stands for all, and for every model."""
-    told: dict[str, Notice] = {}
+    """Return one notice for each period of suspended days, with the reason of the first; its key is the same for all models."""
+    found: dict[str, Notice] = {}
     key, first_reason = "", None
     for row in watch.sort("event_date", "model_version").iter_rows(named=True):
         if row["state"] != "suspended":
@@ -205,8 +248,8 @@ def _faults(watch: pl.DataFrame, oldest: date, faulty: Collection[date]) -> list
         week = {row["event_date"] - timedelta(days=back) for back in range(DAYS_PER_WEEK)}
         if row["event_date"] >= oldest and not week & {*faulty}:
             title = "Telemetry is not whole: nothing is judged, trained or decided"
-            told[key] = Notice(key, key, title, first_reason, has_page=False)
-    return list(told.values())
+            found[key] = Notice(key, key, title, first_reason, has_page=False)
+    return list(found.values())
 
 
 def _named(model: str) -> str:

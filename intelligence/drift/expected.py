@@ -1,8 +1,8 @@
-"""How good the champion is on days whose outcome nobody knows yet, told from its own calibrated probabilities.
+"""The performance of the champion on days whose outcome is not known yet, estimated from its calibrated probabilities.
 
-Confidence-based performance estimation (NannyML; Garg et al. 2022 for the idea): a row with probability p is a hit with
-probability p. It sees that the rows have become harder to tell apart. It cannot see that the same rows have come to mean
-something else; that shows in the outcomes once they are known.
+The method is confidence-based performance estimation (NannyML; Garg et al. 2022 for the idea): a row with probability p is
+positive with probability p. It detects rows that have become harder to separate. It cannot detect concept drift, a change
+in the relation between predictors and outcome; that shows in the outcomes once they are known.
 """
 
 from dataclasses import dataclass
@@ -21,7 +21,10 @@ LEVEL: Final = (0.05, 0.95)
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What the probabilities promise, each with the bounds of its 90 % interval."""
+    """The expected performance on `rows` rows, each measure with its 90 % interval.
+
+    `rate` is the expected share of positive rows.
+    """
 
     rows: int
     pr_auc: Estimate
@@ -30,10 +33,17 @@ class Expected:
 
 
 def expected_performance(probabilities: Floats, low: Floats, high: Floats, times: Ints, *, capacity: float) -> Expected:
-    """Return expected PR-AUC, precision at capacity and share of positives of the rows, with intervals.
+    """Return the expected PR-AUC, precision at capacity and share of positives, with 90 % intervals.
 
-    `low` and `high` bound each probability: all of them lie higher or lower together, as far as the calibration is
-    unsure, and each row's outcome is drawn beside it.
+    Each of the 200 simulations shifts all probabilities up or down together within their intervals, for the uncertainty of
+    the calibration, and then draws an outcome for each row.
+
+    Args:
+        probabilities: Calibrated probability of each row, shape (rows,).
+        low: Lower bound of each probability's 90 % interval, shape (rows,).
+        high: Upper bound of it, shape (rows,).
+        times: Day of each row as a whole number, shape (rows,).
+        capacity: Share of the rows of each day that can be reviewed, in [0, 1].
     """
     if not len(probabilities):
         nothing = Estimate(None)
@@ -55,7 +65,11 @@ def expected_performance(probabilities: Floats, low: Floats, high: Floats, times
 
 
 def average_precision(hits: Floats, weights: Floats | float = 1.0) -> Floats:
-    """Return the average precision of rows in falling order of score, whose hits may be fractions; NaN without any hit.
+    """Return the average precision of rows that are sorted by falling score; NaN where no row is positive.
+
+    Args:
+        hits: Outcome of each row, or the probability of it, in [0, 1], shape (..., rows).
+        weights: How often each row counts, of a shape that broadcasts with `hits`.
 
     >>> round(float(average_precision(np.array([1.0, 0.0, 1.0]))), 3)
     0.833

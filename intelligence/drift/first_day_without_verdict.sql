@@ -1,4 +1,4 @@
--- The first day since the given one whose distances are known and that no verdict was given on.
+-- The first day from $first on that has distances but no verdict.
 SELECT min(event_date) AS day
 FROM (
     SELECT event_date, 'feature_risk' AS model, model_version FROM drift.feature_drift

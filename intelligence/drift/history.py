@@ -1,4 +1,4 @@
-"""Rows of a panel as arrays: on which day, of which group of units, with which values."""
+"""The rows of a panel as arrays: day, group of units and values of each row."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,14 @@ MOST_GROUPS: Final = 256
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Rows of `day_count` days; `groups` are codes from 0 of the unit, or of a bucket of units where they are many."""
+    """The rows of `day_count` consecutive days.
+
+    Attributes:
+        days: Day of each row, counted from 0, shape (rows,).
+        groups: Code of each row's unit, counted from 0, shape (rows,); with more than 256 units several share a code.
+        columns: Values by column name, shape (rows,) each; NaN where a value is missing.
+        day_count: Number of days, also where some have no row.
+    """
 
     days: Ints
     groups: Ints
@@ -31,7 +38,15 @@ class History:
 
 
 def history(rows: pl.DataFrame, columns: Sequence[str], *, unit: str, first_day: date, day_count: int) -> History:
-    """Return the rows whose `event_date` lies in the `day_count` days from `first_day` on; NaN where there is no value."""
+    """Return the rows of `day_count` days from `first_day` as arrays.
+
+    Args:
+        rows: One row per unit and day: `event_date`, `unit` and the columns.
+        columns: Numeric columns to keep; missing values become NaN.
+        unit: Column that identifies the feature or user.
+        first_day: First day to keep.
+        day_count: Number of days to keep.
+    """
     day = (pl.col("event_date") - pl.lit(first_day)).dt.total_days()
     chosen = rows.with_columns(day=day).filter(pl.col("day") >= 0, pl.col("day") < day_count).sort("day", unit)
     values = values_of(chosen, columns)

@@ -1,12 +1,13 @@
-"""What distances come up by chance: each week of the baseline held against the rest of it, with the units drawn anew.
+"""The null distribution of the distances: each week of the baseline compared with the rest of it, with units resampled.
 
-A moving-block bootstrap (Kunsch 1989) over days, in blocks as long as the window of now, crossed with a cluster bootstrap
-over units. Every column meets the same blocks and the same draws, so that the largest of all standardised distances has
-its true distribution, whatever the columns have to do with each other (Westfall and Young 1993): the limits hold for the
-whole family. A week has seven verdicts whose windows overlap, so the largest of seven in a row is what is limited.
+The procedure is a moving-block bootstrap (Künsch 1989) over days, in blocks as long as the recent window, crossed with a
+cluster bootstrap over units. Every column uses the same blocks and the same resamples, so the largest standardised distance
+keeps its distribution however the columns are correlated (Westfall and Young 1993): the limits control the false alarms
+of all columns together. A week has seven verdicts whose windows overlap, so the limits apply to the largest of seven
+consecutive distances.
 
-The drawing adds the sampling noise of units to blocks that hold it already. The limits are up to 1.4 times as wide for
-it, which pays for how few independent weeks a baseline has.
+Resampling units adds sampling noise to blocks that contain such noise already. It widens the limits by up to 1.4 times,
+which compensates for the small number of independent weeks in a baseline.
 """
 
 from collections.abc import Mapping
@@ -31,10 +32,14 @@ SEED: Final = 20_261
 def limits(
     history: History, scales: Mapping[str, Scale], *, false_alarms_per_week: float, units_change: bool = False
 ) -> dict[str, float]:
-    """Return for each column the distance that one of all columns exceeds in that share of weeks without any drift.
+    """Return the limit of each column's distance; together the limits keep to the allowed share of false alarms.
 
-    Where `units_change`, those of now are in time others than those of the baseline: week and rest are then drawn apart,
-    so that what sets one unit off from another does not cancel.
+    Args:
+        history: Rows of the baseline, with a column for each scale.
+        scales: The scale of each column, by column name.
+        false_alarms_per_week: Share of weeks without drift in which at least one column may exceed its limit, in [0, 1].
+        units_change: Whether recent units will be others than those of the baseline. The week and the rest of the baseline
+            are then resampled independently, so that differences between units do not cancel.
     """
     weights = drawn_weights(history.group_count)
     others = np.vstack([weights[:1], np.roll(weights[1:], 1, axis=0)]) if units_change else weights
@@ -49,13 +54,13 @@ def limits(
 
 
 def drawn_weights(groups: int) -> Floats:
-    """Return how often each group counts, shape (1 + DRAWS, groups); the first line counts each once."""
+    """Return the bootstrap weights of the groups, shape (1 + DRAWS, groups); in the first row each weight is 1."""
     drawn = np.random.default_rng(SEED).multinomial(groups, np.full(groups, 1 / groups), size=DRAWS)
     return np.vstack([np.ones(groups), drawn])
 
 
 def largest_of_a_week(by_start: Floats) -> Floats:
-    """Return the largest of each seven in a row along the first axis; of all, where there are fewer."""
+    """Return the maximum of every seven consecutive entries along the first axis; the maximum of all where there are fewer."""
     length = min(VERDICTS_PER_WEEK, len(by_start))
     rolled: Floats = np.lib.stride_tricks.sliding_window_view(by_start, length, axis=0).max(axis=-1)
     return rolled
@@ -64,9 +69,16 @@ def largest_of_a_week(by_start: Floats) -> Floats:
 def chance_distances(
     history: History, name: str, scale: Scale, weights: Floats, others: Floats | None = None
 ) -> Floats:
-    """Return the distance of each block of days from the days apart from it, shape (blocks, lines of weights).
+    """Return the distance of each block of seven days from the rest of the baseline, shape (blocks, resamples).
 
-    `others` are the weights of the days apart, where they are not those of the block.
+    Days within three weeks of a block are left out of the rest, as long as at least 30 % of the values remain.
+
+    Args:
+        history: Rows of the baseline.
+        name: Column to compare.
+        scale: The scale of that column.
+        weights: Weight of each group in each resample, shape (resamples, groups).
+        others: Weights for the rest of the baseline, of the same shape; `weights` where it is None.
     """
     others = weights if others is None else others
     until = _counts_until(history, name, scale)
@@ -80,7 +92,7 @@ def chance_distances(
 
 
 def _near(until: Counts, start: int, everything: Counts) -> Counts:
-    """Return the counts of the block and of the days too close to it, as long as enough days remain without them."""
+    """Return the counts of the block and the days near it; those of the block alone where too few values would remain."""
     days = len(until) - 1
     first, last = max(0, start - APART_DAYS), min(days, start + WINDOW_DAYS + APART_DAYS)
     near: Counts = until[last] - until[first]
@@ -91,7 +103,7 @@ def _near(until: Counts, start: int, everything: Counts) -> Counts:
 
 
 def _counts_until(history: History, name: str, scale: Scale) -> Counts:
-    """Return the cumulated counts by group of all days before each day, shape (days + 1, groups, points)."""
+    """Return the cumulative counts of all days before each day, shape (days + 1, groups, points)."""
     values, groups, points = history.columns[name], history.group_count, len(scale.grid)
     present = ~np.isnan(values)
     cell = (history.days[present] * groups + history.groups[present]) * points + scale.places(values[present])

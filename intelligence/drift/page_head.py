@@ -1,4 +1,4 @@
-"""The head of each Evidently page: whose page it is, what our verdict says, and the way back to the index."""
+"""The head of each Evidently page: product, model and day, the platform's own verdict, and links to the other pages."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-# Evidently draws every series and tab in the red of an alarm, whatever the page says.
+# Evidently draws all series and tabs in an alarming red, whatever the verdict is.
 _ALARMING: Final = re.compile("#ed0[45]00", re.IGNORECASE)
 _NEUTRAL: Final = "#3d6d99"
 _BODY: Final = re.compile(r"</head>\s*<body>")
@@ -18,7 +18,7 @@ STATES: Final = ("moved", "suspended", "steady", "unknown")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageHead:
-    """What stands on top of a page.
+    """The content of the head of a page.
 
     Attributes:
         product: The product's name.
@@ -44,20 +44,31 @@ class PageHead:
 
     @property
     def title(self) -> str:
-        """Return the page's title, as a tab of the browser shows it."""
+        """Return the title of the page, which the browser shows on its tab."""
         return f"{self.about} of {self.model} version {self.version}, week to {self.day}: {self.state} · {self.product}"
 
 
 def judged_columns(drift: pl.DataFrame, shown: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what a head tells of the columns that are drawn, those that moved first, then by how near they are to moving."""
+    """Return a record for each drawn column: those that have moved first, each group by distance in relation to its limit.
+
+    Args:
+        drift: The rows of one day and champion in drift.feature_drift or drift.user_drift.
+        shown: Names of the columns that the page draws.
+    """
     rows = drift.filter(pl.col("predictor").is_in(list(shown))).select("predictor", "distance", "limit", "is_moved")
     return sorted(rows.to_dicts(), key=lambda row: (not row["is_moved"], -row["distance"] / (row["limit"] or 1)))
 
 
 def headed(page: str, head: PageHead, *, index: str = "index.html") -> str:
-    """Return Evidently's HTML page with the title, the head and a way back, in colours that raise no alarm.
+    """Return Evidently's HTML page with our title and head, and with its red replaced by a neutral colour.
 
-    Raises ValueError where it is no page of the form that Evidently writes.
+    Args:
+        page: HTML that Evidently has written.
+        head: Content of the head.
+        index: Link to the index of all pages.
+
+    Raises:
+        ValueError: The page has no <body> directly after its </head>, as Evidently's pages have.
     """
     page, found = _BODY.subn(
         lambda _: f"<title>{escape(head.title)}</title>{_STYLE}</head><body>{head_html(head, index=index)}",
@@ -70,16 +81,27 @@ def headed(page: str, head: PageHead, *, index: str = "index.html") -> str:
 
 
 def plain_page(head: PageHead, body: str, *, index: str = "index.html") -> str:
-    """Return an HTML page of our own with the same head; `body` is HTML."""
+    """Return an HTML page without Evidently, with the same head.
+
+    Args:
+        head: Content of the head.
+        body: HTML below the head.
+        index: Link to the index of all pages.
+    """
     start = '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
     return f"{start}<title>{escape(head.title)}</title>{_STYLE}</head><body>{head_html(head, index=index)}{body}</body></html>\n"
 
 
 def head_html(head: PageHead, *, index: str) -> str:
-    """Return the head alone."""
+    """Return the HTML of the head alone.
+
+    Args:
+        head: Content of the head, which is escaped here.
+        index: Link to the index of all pages.
+    """
     links = [("All pages", index), *head.beside]
     ways = " · ".join(f'<a href="{escape(file)}">{escape(name)}</a>' for name, file in links)
-    # A class of its own for a state that is known; text from outside never names one.
+    # Only a known state becomes the name of a CSS class; text from outside never does.
     state = head.state if head.state in STATES else "unknown"
     return _HEAD.format(
         product=escape(head.product),
@@ -90,18 +112,18 @@ def head_html(head: PageHead, *, index: str) -> str:
         state=state,
         verdict=escape(head.state),
         reason=escape(head.reason),
-        judged=_judged_html(head.judged) if head.judged else "",
+        judged=_columns_html(head.judged) if head.judged else "",
     )
 
 
-def _judged_html(judged: Sequence[Mapping[str, Any]]) -> str:
+def _columns_html(columns: Sequence[Mapping[str, Any]]) -> str:
     rows = "".join(
         f"<tr class='{'pi-moved' if row['is_moved'] else 'pi-steady'}'><td>{escape(row['predictor'])}</td>"
         f"<td>{row['distance']:.3f}</td><td>{row['limit']:.3f}</td>"
         f"<td>{'moved' if row['is_moved'] else 'within chance'}</td></tr>"
-        for row in judged
+        for row in columns
     )
-    return _JUDGED.format(rows=rows)
+    return _COLUMNS.format(rows=rows)
 
 
 _HEAD: Final = """<header class="pi-head">
@@ -111,7 +133,7 @@ _HEAD: Final = """<header class="pi-head">
 <p class="pi-verdict"><b class="pi-{state}">{verdict}</b> {reason}</p>
 {judged}</header>
 """
-_JUDGED: Final = """<details><summary>Distances and limits of this champion</summary>
+_COLUMNS: Final = """<details><summary>Distances and limits of this champion</summary>
 <table><thead><tr><th>Column</th><th>Distance</th><th>Limit</th><th></th></tr></thead><tbody>{rows}</tbody></table>
 <p>The verdict measures all rows of the training. Evidently draws and measures a sample of them below, so that its distances differ
 a little.</p></details>

@@ -1,4 +1,4 @@
-"""Which Evidently pages there are: what a day's page is for, how long it is kept, and the index of all of them."""
+"""The set of Evidently pages: what a day's page is for, how long it is kept, and the index of all of them."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -15,9 +15,14 @@ _SUNDAY: Final = 7
 
 
 def page_kind(day: date, state: str, *, is_shown: bool) -> PageKind:
-    """Return what the day's page is for: an alarm, a week's end, or the newest.
+    """Return what the day's page is for: an alarm, the end of a week, or the newest day.
 
-    An alarm is the first page of a stretch of days on which something has moved; `is_shown` says that there is one.
+    An alarm is the first page of a period in which something has moved.
+
+    Args:
+        day: Last day of the week that the page shows.
+        state: The verdict of the day.
+        is_shown: Whether an earlier page shows the same period already.
 
     >>> page_kind(date(2026, 8, 5), "moved", is_shown=False)
     'alarm'
@@ -30,21 +35,36 @@ def page_kind(day: date, state: str, *, is_shown: bool) -> PageKind:
 
 
 def page_name(day: date, model: str, version: int, part: str = "-drift.html") -> str:
-    """Return the file name of a page: each champion has its own, so that none takes the place of an earlier one's alarm."""
+    """Return the file name of a page.
+
+    The name contains the version, so that the pages of a new champion do not replace those of an earlier one.
+
+    Args:
+        day: Last day of the week that the page shows.
+        model: Name of the model in the registry.
+        version: Version of the champion.
+        part: End of the name, with the suffix.
+    """
     return f"{day}-{model}-v{version}{part}"
 
 
 def pages_kept(pages: pl.DataFrame, *, newest_day: date, keep_days: int) -> pl.DataFrame:
-    """Return the pages to keep: those of the newest day, and alarms and weeks that are not older than `keep_days`."""
+    """Return the pages to keep: those of the newest day, and alarms and weeks that are not older than `keep_days`.
+
+    Args:
+        pages: One row per page: `event_date` and `kind`.
+        newest_day: Newest day that has a page.
+        keep_days: Greatest age of alarms and weeks, in days before `newest_day`.
+    """
     age_days = (pl.lit(newest_day) - pl.col("event_date")).dt.total_days()
     return pages.filter((age_days == 0) | ((pl.col("kind") != "newest") & (age_days <= keep_days)))
 
 
 def shown_predictors(drift: pl.DataFrame) -> list[str]:
-    """Return the columns of a page: all that moved, and the most important ones, the score first."""
-    judged = drift.filter(pl.col("distance").is_not_null(), pl.col("role") != "outcome")
-    moved = judged.filter("is_moved").sort("distance", descending=True)["predictor"].to_list()
-    important = judged.sort("importance", descending=True, nulls_last=False)["predictor"].to_list()
+    """Return the columns to draw: the eight most important ones, the score first, and the eight that have moved furthest."""
+    assessed = drift.filter(pl.col("distance").is_not_null(), pl.col("role") != "outcome")
+    moved = assessed.filter("is_moved").sort("distance", descending=True)["predictor"].to_list()
+    important = assessed.sort("importance", descending=True, nulls_last=False)["predictor"].to_list()
     return list(dict.fromkeys([*important[:SHOWN_PREDICTORS], *moved[:SHOWN_PREDICTORS]]))
 
 
@@ -61,7 +81,12 @@ varied there and the week has {least} values of it or more.</p>
 
 
 def index_page(pages: Sequence[Mapping[str, Any]], *, product: str) -> str:
-    """Return the HTML page that lists all pages with their verdicts, newest first; its links are relative to it."""
+    """Return the HTML page that lists all pages with their verdicts, newest first.
+
+    Args:
+        pages: One record per row of drift.drift_pages; its links are relative to the index.
+        product: Name of the product.
+    """
     rows = "".join(
         f"<tr class='{escape(row['state'])}'><td>{row['event_date']}</td><td>{escape(row['model'])}"
         f" version {row['model_version']}</td><td>{escape(row['kind'])}</td><td>{escape(row['state'])}</td>"
@@ -97,5 +122,10 @@ range between the half and the 99.5th per cent of the training.</p>
 
 
 def drawn_in(rows: pl.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pl.DataFrame:
-    """Return the columns of `ranges` as the verdict looks at them: values beyond a range are put at its end."""
+    """Return the columns of `ranges` with their values clipped as in the distances of the verdict.
+
+    Args:
+        rows: Rows with at least these columns.
+        ranges: Least and greatest value of each column to return, by name.
+    """
     return rows.select(pl.col(name).cast(pl.Float64).clip(low, high) for name, (low, high) in ranges.items())

@@ -1,4 +1,4 @@
-"""Pictures of the watch: what champions expect of themselves and what came true."""
+"""Pictures of the watch: the expected performance of each champion and the performance that came true."""
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -11,7 +11,7 @@ STATE_COLOURS = {"steady": "#2f9e73", "moved": "#b3261e", "suspended": "#d9a100"
 
 
 def watch_picture(watch: pl.DataFrame) -> bytes:
-    """Return, model by model, expected PR-AUC with its interval, the realised one, and the state of each day below."""
+    """Return a PNG with a panel per model: expected PR-AUC with its interval, realised PR-AUC, and the state of each day."""
     models = sorted(watch["model"].unique().to_list())
     figure = Figure(figsize=(13, 3.6), layout="constrained")
     panels = figure.subplots(1, max(len(models), 1), squeeze=False)[0]

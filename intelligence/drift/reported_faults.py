@@ -1,4 +1,4 @@
-"""What people are told of the telemetry itself: once when something of it begins to be in doubt, once when it is whole again."""
+"""The notices about the telemetry itself: one when a fault begins, one when the telemetry is whole again."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -13,10 +13,10 @@ FAULTY: Final = ("partial", "empty")
 
 
 def telemetry_notices(quality: pl.DataFrame) -> list[Notice]:
-    """Return what has to be told of the newest days: each fault once, however many days and features it hits, and its end.
+    """Return the notices for the newest days: one for each fault, however many days and features it affects, and its end.
 
-    `quality` has the rows of telemetry.day_quality. What a fault's notice has as `episode` is also that of the policy's alert
-    on such a day, so that one of the two is enough.
+    `quality` contains rows of telemetry.day_quality. The policy's alert on a faulty day has the same `episode` as the
+    notice of the fault, so that only one of the two needs to be sent.
     """
     rows = quality.sort("event_date").rows(named=True)
     if not rows:
@@ -27,16 +27,16 @@ def telemetry_notices(quality: pl.DataFrame) -> list[Notice]:
 
 
 def _begun(rows: list[dict[str, Any]], oldest: date) -> Iterator[Notice]:
-    told: set[str] = set()
+    announced: set[str] = set()
     for row in rows:
         if row["verdict"] not in FAULTY:
             continue
         since = row["since"] or row["event_date"]
         key = f"telemetry@{since}"
-        if key not in told and row["event_date"] >= oldest:
+        if key not in announced and row["event_date"] >= oldest:
             title = f"Telemetry is not whole since {since}: nothing is touched"
             yield Notice(key, key, title, in_words(row), has_page=False)
-            told.add(key)
+            announced.add(key)
 
 
 def _over(rows: list[dict[str, Any]], oldest: date) -> Iterator[Notice]:

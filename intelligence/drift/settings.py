@@ -1,4 +1,4 @@
-"""The section `drift` of product.yaml: how quiet the watch is to be, and how often it may have a model trained."""
+"""The section `drift` of product.yaml: how rare false alarms must be, and how often drift may request a training."""
 
 from pydantic import Field
 
@@ -6,10 +6,10 @@ from intelligence.core.sections import Rate, Section
 
 
 class Power(Section):
-    """Within how many days drift of each kind is found, at 120 features and 50,000 events a day; `benchmarks.drift` checks it.
+    """Days within which each kind of drift is detected, at 120 features and 50,000 events a day; `benchmarks.drift` checks it.
 
-    A shift and a ramp by 1.3 of the latency of all features, a new platform with three tenths of the events on top, and
-    users who leave three times as often without a sign before.
+    `latency_shift` and `latency_ramp` multiply the latency of all features by 1.3, at once or gradually. `new_platform` adds
+    30 % more events, all from a new platform. `label_shift` makes users leave three times as often without any earlier sign.
     """
 
     latency_shift: int = Field(5, ge=1)
@@ -19,7 +19,7 @@ class Power(Section):
 
 
 class Drift(Section):
-    """What counts as drift, what it may set off, and how long its pages are kept."""
+    """What counts as drift, how many trainings it may request, and how long its pages are kept."""
 
     false_alarms_per_week: Rate = 0.01
     smallest_distance: float = Field(0.1, ge=0)

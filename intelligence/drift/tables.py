@@ -1,4 +1,4 @@
-"""The tables of the drift layer: what champions were trained on, what has moved since, and how good they still are."""
+"""The tables of the drift layer: baselines of the champions, distances from them, daily verdicts, and Evidently pages."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""The verdict of a day: which predictors have moved, and whether that may be said at all."""
+"""The drift verdict of a day: which predictors have moved, and whether the telemetry allows a verdict."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from intelligence.risk.model import Floats, values_of
 State = Literal["steady", "moved", "suspended", "unknown"]
 
 LEAST_ROWS: Final = 50
-# A column that used to be filled and is now empty, or always the same, is a fault of the pipeline and no drift.
+# A column that had values and is now empty or constant is a fault of the pipeline and not drift.
 GONE_RATE: Final = 0.9
 USED_TO_BE_MISSING_RATE: Final = 0.5
 
@@ -25,7 +25,12 @@ DRIFT_SCHEMA: Final = FEATURE_DRIFT.schema(without=("event_date", "model_version
 
 
 def window_of(day: date, *, ends_days_before: int = 0) -> tuple[date, date]:
-    """Return the first and the last of the seven days that end on `day`, or so many days before it."""
+    """Return the first and the last day of a window of seven days.
+
+    Args:
+        day: Day on which the verdict is given.
+        ends_days_before: Number of days between the end of the window and `day`.
+    """
     last = day - timedelta(days=ends_days_before)
     return last - timedelta(days=WINDOW_DAYS - 1), last
 
@@ -33,15 +38,15 @@ def window_of(day: date, *, ends_days_before: int = 0) -> tuple[date, date]:
 def drift_rows(
     now: pl.DataFrame, known: pl.DataFrame, baseline: pl.DataFrame, *, unit: str, acted_on: Collection[str] = ()
 ) -> pl.DataFrame:
-    """Return one row per predictor, for the score and for the outcome: its distance from the baseline and its limit.
+    """Return one row for each predictor, for the score and for the outcome: its distance from the baseline and its limit.
 
     Args:
-        now: Rows of the trailing seven days with their scores.
+        now: Rows of the trailing seven days with their scores, one per unit and day.
         known: Rows of the newest seven days whose outcome is known and that the champion had not seen; may be empty.
-        baseline: The champion's own, from `baseline()`.
-        unit: Column that names the feature or user.
-        acted_on: Units on which the platform itself acted in these days. What moves with them and not without them is
-            its own doing.
+        baseline: The champion's baseline, from `baseline()`.
+        unit: Column that identifies the feature or user.
+        acted_on: Units on which the platform itself acted in these days. A column that has moved with them but not
+            without them is marked `is_own_doing`.
     """
     lines = baseline.filter(pl.col("role") != "expectation").to_dicts()
     is_untouched = ~pl.col(unit).is_in(list(acted_on))
@@ -89,7 +94,7 @@ def _row(line: Mapping[str, Any], values: Floats) -> dict[str, Any]:
 
 
 def _percent_change(line: Mapping[str, Any], now: float | None) -> float | None:
-    """Return the change of the mean in per cent; None of what lies on both sides of zero, where it says nothing."""
+    """Return the change of the mean in percent; None where values lie on both sides of zero, so that it has no meaning."""
     before, p05 = line["mean"], line["p05"]
     if now is None or before is None or p05 is None or p05 < 0 or before <= 0:
         return None
@@ -114,15 +119,23 @@ def _fault(line: Mapping[str, Any], values: Floats, present: Floats) -> str | No
 
 
 def _is_common(line: Mapping[str, Any], value: float) -> bool:
-    """Return whether many rows of the baseline had just this value, as with counts that are mostly zero."""
+    """Return whether more than a fifth of the baseline has this value, as in counts that are mostly zero."""
     grid, shares = np.array(line["grid"]), np.diff(np.array(line["shares"]), prepend=0.0)
     place = int(np.searchsorted(grid, value))
     return place < len(grid) and bool(np.isclose(grid[place], value)) and shares[place] > 0.2
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """What a day's verdict comes to: its state, why, what moved, and what of it matters to the model."""
+class DayVerdict:
+    """The verdict of a day on one champion.
+
+    Attributes:
+        state: steady, moved, suspended or unknown.
+        reason: Why, in words.
+        moved: Columns beyond their limit, without those of `own_doing`.
+        that_matter: Those of `moved` that matter to the model.
+        own_doing: Columns that have moved only because of the platform's own actions.
+    """
 
     state: State
     reason: str
@@ -131,29 +144,35 @@ class Standing:
     own_doing: tuple[str, ...] = ()
 
 
-def standing(
+def day_verdict(
     rows: pl.DataFrame,
     faulty_days: Sequence[tuple[date, str]],
     *,
     expected: float | None,
     bound: float | None,
     matters_from: float,
-) -> Standing:
-    """Return what the rows of a day come to.
+) -> DayVerdict:
+    """Return the verdict of a day.
 
-    A faulty day in the window or a column gone empty or flat suspends the verdict: the pipeline is at fault and nothing
-    is said of the product. A predictor matters if it carries at least `matters_from` of what moves the score; the score,
-    the outcome and the expectation always do.
+    It is suspended where a day of the window is faulty or a column has become empty or constant, because the pipeline is
+    then at fault and the data says nothing about the product. The score, the outcome and the expected PR-AUC always matter.
+
+    Args:
+        rows: The rows of the day from `drift_rows`.
+        faulty_days: Days of the window whose telemetry is faulty, each with the reason, oldest first.
+        expected: Expected PR-AUC of the window; None where it is unknown.
+        bound: Least expected PR-AUC that counts as normal; None where the baseline has none.
+        matters_from: Share of the total importance, in [0, 1], from which on a predictor matters.
     """
     if faulty_days:
         day, why = faulty_days[-1]
-        return Standing("suspended", f"The telemetry of {day} is not whole, so nothing is judged: {why}")
+        return DayVerdict("suspended", f"The telemetry of {day} is not whole, so nothing is judged: {why}")
     faults = rows["fault"].drop_nulls().to_list()
     if faults:
-        return Standing("suspended", f"The pipeline is at fault, so nothing is judged: {'; '.join(faults[:3])}.")
-    judged = rows.filter(pl.col("distance").is_not_null())
-    if judged.is_empty():
-        return Standing(
+        return DayVerdict("suspended", f"The pipeline is at fault, so nothing is judged: {'; '.join(faults[:3])}.")
+    assessed = rows.filter(pl.col("distance").is_not_null())
+    if assessed.is_empty():
+        return DayVerdict(
             "unknown", f"Not enough evidence: no column has the {LEAST_ROWS} values that a comparison needs."
         )
     own = rows.filter("is_moved", "is_own_doing")["predictor"].to_list()
@@ -168,21 +187,21 @@ def standing(
     every = [*moved["predictor"].to_list(), *([EXPECTATION] if EXPECTATION in matter else [])]
     if not every:
         because = f" What moved, {', '.join(own)}, moved by the platform's own actions." if own else ""
-        return Standing("steady", f"Nothing has moved beyond chance.{because}", own_doing=tuple(own))
-    return Standing("moved", _told(rows, every), tuple(every), tuple(matter), tuple(own))
+        return DayVerdict("steady", f"Nothing has moved beyond chance.{because}", own_doing=tuple(own))
+    return DayVerdict("moved", _moves_in_words(rows, every), tuple(every), tuple(matter), tuple(own))
 
 
-def _told(rows: pl.DataFrame, names: Sequence[str]) -> str:
+def _moves_in_words(rows: pl.DataFrame, names: Sequence[str]) -> str:
     by_name = {row["predictor"]: row for row in rows.iter_rows(named=True)}
-    told = []
+    moves = []
     for name in names[:4]:
         row = by_name.get(name)
         if row is None:
-            told.append("the champion expects less of itself than on any week it was trained on")
+            moves.append("the champion expects less of itself than on any week it was trained on")
         elif name == OUTCOME:
-            told.append(f"outcomes lie {row['mean_now']:+.3f} from the scores")
+            moves.append(f"outcomes lie {row['mean_now']:+.3f} from the scores")
         else:
             change = f" ({row['percent_change']:+.0f} % on average)" if row["percent_change"] is not None else ""
-            told.append(f"{name} by {row['distance']:.2f}, limit {row['limit']:.2f}{change}")
+            moves.append(f"{name} by {row['distance']:.2f}, limit {row['limit']:.2f}{change}")
     more = f" and {len(names) - 4} more" if len(names) > 4 else ""
-    return f"Moved: {'; '.join(told)}{more}."
+    return f"Moved: {'; '.join(moves)}{more}."

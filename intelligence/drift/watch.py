@@ -1,4 +1,4 @@
-"""One day of one champion, put together: what moved, what it expects of itself, and what came true."""
+"""The watch on one champion for one day: what has moved, its expected performance, and the performance that came true."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import polars as pl
 
 from intelligence.drift.baseline import SCORE, with_scores
 from intelligence.drift.expected import Expected, expected_performance
-from intelligence.drift.verdict import Standing, drift_rows, standing, window_of
+from intelligence.drift.verdict import DayVerdict, day_verdict, drift_rows, window_of
 from intelligence.risk.evaluation import Estimate, Sample, estimates, measures
 from intelligence.risk.model import RiskModel
 
@@ -21,7 +21,14 @@ SEED: Final = 33
 
 @dataclass(frozen=True, slots=True)
 class Watched:
-    """The windows of a day, scored: what is judged now, the newest seven known days, and up to 28 of them."""
+    """The scored rows of a day's windows, one per unit and day.
+
+    Attributes:
+        day: Day on which the verdict is given.
+        now: Rows of the seven days that end on `day`; their outcome is unknown.
+        known_week: Rows of the newest seven days whose outcome is known; empty where the champion has seen one of them.
+        known: Rows with a known outcome that the champion had not seen, of up to 28 days.
+    """
 
     day: date
     now: pl.DataFrame
@@ -30,7 +37,15 @@ class Watched:
 
 
 def watched(rows: pl.DataFrame, model: RiskModel, day: date, *, horizon_days: int, trained_through: date) -> Watched:
-    """Return the windows of `day` out of the rows of a panel; outcomes count only where the champion had not seen them."""
+    """Return the windows of a day; they contain only outcomes that the champion had not seen.
+
+    Args:
+        rows: The panel, one row per unit and day: `event_date`, `label` and the model's predictors.
+        model: The champion.
+        day: Day on which the verdict is given.
+        horizon_days: Number of days after which the outcome of a row is known.
+        trained_through: Last day whose outcome the champion has seen.
+    """
     first, last = window_of(day)
     now = rows.filter(pl.col("event_date").is_between(first, last)).with_columns(label=pl.lit(None, dtype=pl.Boolean))
     known_first, known_last = window_of(day, ends_days_before=horizon_days)
@@ -46,7 +61,14 @@ def watched(rows: pl.DataFrame, model: RiskModel, day: date, *, horizon_days: in
 
 
 def day_drift(windows: Watched, baseline: pl.DataFrame, *, unit: str, acted_on: Collection[str] = ()) -> pl.DataFrame:
-    """Return the rows of a drift table for the day, one per predictor, for the score and for the outcome."""
+    """Return the rows of a drift table for the day: one for each predictor, for the score and for the outcome.
+
+    Args:
+        windows: The windows of the day.
+        baseline: The champion's baseline, from `baseline()`.
+        unit: Column that identifies the feature or user.
+        acted_on: Units on which the platform itself acted in these days.
+    """
     found = drift_rows(windows.now, windows.known_week, baseline, unit=unit, acted_on=acted_on)
     return found.with_columns(event_date=pl.lit(windows.day))
 
@@ -62,23 +84,34 @@ def day_watch(
     threshold: float,
     matters_from: float,
 ) -> dict[str, Any]:
-    """Return the row of drift.model_watch for the day, without the names of model and snapshot."""
+    """Return the row of drift.model_watch for the day, without model, version and snapshot of the lake.
+
+    Args:
+        windows: The windows of the day.
+        drift: The rows of the day from `day_drift`.
+        baseline: The champion's baseline, from `baseline()`.
+        faulty_days: Days of the window whose telemetry is faulty, each with the reason, oldest first.
+        unit: Column that identifies the feature or user.
+        capacity: Share of the rows of each day that can be reviewed, in [0, 1].
+        threshold: Probability from which on a risk counts as high, in [0, 1].
+        matters_from: Share of the total importance, in [0, 1], from which on a predictor matters.
+    """
     now = windows.now
     score, low, high = (now[name].to_numpy() for name in (SCORE, "score_low", "score_high"))
     expected = expected_performance(score, low, high, _times(now), capacity=capacity)
     bound = baseline.filter(role="expectation")["limit"].to_list()
     least = bound[0] if bound else None
-    verdict = standing(drift, faulty_days, expected=expected.pr_auc.value, bound=least, matters_from=matters_from)
+    verdict = day_verdict(drift, faulty_days, expected=expected.pr_auc.value, bound=least, matters_from=matters_from)
     return {
         "event_date": windows.day,
-        **_told(verdict),
+        **_verdict_columns(verdict),
         **_expected(expected),
         "least_expected_pr_auc": least,
         **_realised(windows.known, unit=unit, capacity=capacity, threshold=threshold),
     }
 
 
-def _told(verdict: Standing) -> dict[str, Any]:
+def _verdict_columns(verdict: DayVerdict) -> dict[str, Any]:
     return {
         "state": verdict.state,
         "reason": verdict.reason,
@@ -127,7 +160,13 @@ def _times(rows: pl.DataFrame) -> Any:
 
 
 def run_report(watch: Mapping[str, Any], drift: pl.DataFrame, baseline: pl.DataFrame) -> dict[str, Any]:
-    """Return the day as one JSON document: the verdict, what moved (`data_drift`) and what from (`baseline_stats`)."""
+    """Return the day as one JSON document with the keys `verdict`, `data_drift` and `baseline_stats`.
+
+    Args:
+        watch: The row of drift.model_watch.
+        drift: The rows of the day and champion in a drift table.
+        baseline: The rows of the champion in drift.baseline_stats.
+    """
     stats = baseline.drop("grid", "shares", "spread")
     return {
         "verdict": _plain(watch),

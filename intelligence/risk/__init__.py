@@ -1,1 +1,6 @@
-"""Risk: what is about to go wrong, as calibrated probabilities with reasons, and models that can be trusted with it."""
+"""Risk: calibrated probabilities that a feature degrades or a user leaves, with reasons, and the models that give them.
+
+Panels, training, evaluation, calibration, the promotion gate and the texts about them belong here, as functions of frames and
+values. Health states belong to `intelligence.metrics`, drift to `intelligence.drift`; the model registry, artifacts and runs
+belong to `resources` and `assets`.
+"""

@@ -1,4 +1,4 @@
-"""What the last training would have told people on time that it had not seen, beside its rivals, floors and chance."""
+"""What the last training would have flagged on time that it had not seen, compared with other candidates, floors and chance."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,16 +12,22 @@ from intelligence.core.truths import PlantedTruth
 from intelligence.risk.capacity import flagged_at_capacity
 from intelligence.risk.evaluation import Sample, lead_time, measures, random_lead_time
 
-RIVALS_AND_FLOORS: Final = ("xgboost", "random_forest", "logistic_regression", "ewma", "persistence")
+CANDIDATES_AND_FLOORS: Final = ("xgboost", "random_forest", "logistic_regression", "ewma", "persistence")
 RANDOM_DRAWS: Final = 20
 SEED: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
 class BacktestLine:
-    """One ranking, looked at from its top at the same capacity; `lead_days` is the mean of the onsets caught.
+    """The results of one ranking on unseen time, at the capacity that all rankings share.
 
-    What rests on the capacity is None where the rows are too few for it.
+    Attributes:
+        name: Candidate model, floor, or `random`.
+        is_chosen: Whether the training chose this candidate.
+        pr_auc: Area under the precision-recall curve (average precision).
+        recall: Share of onsets that were flagged in time; None where the rows are too few for the capacity.
+        lead_days: Mean number of days between the first flag and the onset, over the onsets caught; None likewise.
+        false_alarms_a_day: Mean number of flagged rows per day that did not come true; None likewise.
     """
 
     name: str
@@ -34,7 +40,11 @@ class BacktestLine:
 
 @dataclass(frozen=True, slots=True)
 class CaughtDecay:
-    """A planted slow decay, and the first day on which the model flagged its feature after the first sign."""
+    """A planted slow decay, and when the model flagged its feature.
+
+    `flagged_on` is the first flagged day since the first sign of the decay, `best_rank` the highest rank (1 is the top) on a
+    day between that sign and the breach; each is None where there is none.
+    """
 
     truth: PlantedTruth
     flagged_on: date | None
@@ -42,12 +52,18 @@ class CaughtDecay:
 
     @property
     def days_ahead(self) -> int | None:
-        """Return how many days before the breach it was flagged; 0 or less where it came too late."""
+        """Return how many days before the breach it was flagged, 0 or less where that was too late; None where it never was."""
         return (self.truth.starts_on - self.flagged_on).days if self.flagged_on else None
 
 
 def backtest(unseen: pl.DataFrame, *, unit: str, capacity: float) -> list[BacktestLine]:
-    """Return one line per rival and floor of a training table, best PR-AUC first, and a random ranking last."""
+    """Return one line per candidate model and floor, highest PR-AUC first, and a random ranking last.
+
+    Args:
+        unseen: Rows of a training table, one per unit and day of unseen time.
+        unit: Column that identifies the feature or user.
+        capacity: Share of the rows of each day that can be reviewed, in [0, 1].
+    """
     sample = Sample(
         units=unseen[unit].rank("dense").to_numpy().astype(np.int64) - 1,
         times=unseen["event_date"].to_physical().cast(pl.Int64).to_numpy(),
@@ -55,7 +71,7 @@ def backtest(unseen: pl.DataFrame, *, unit: str, capacity: float) -> list[Backte
     )
     days, once = len(np.unique(sample.times)), np.ones((1, int(sample.clusters.max()) + 1))
     lines = []
-    for name in RIVALS_AND_FLOORS:
+    for name in CANDIDATES_AND_FLOORS:
         scores = unseen[name].fill_null(-1e300).to_numpy()
         flagged = flagged_at_capacity(scores, sample.times, capacity)
         lead = lead_time(flagged, sample)
@@ -73,7 +89,12 @@ def backtest(unseen: pl.DataFrame, *, unit: str, capacity: float) -> list[Backte
 
 
 def caught_decays(unseen: pl.DataFrame, truths: Sequence[PlantedTruth]) -> list[CaughtDecay]:
-    """Return each planted slow decay that breached while the training was judged, with the day it was flagged on."""
+    """Return each planted slow decay that breached during the unseen time, with the day on which it was flagged.
+
+    Args:
+        unseen: Rows of risk.feature_training, one per feature and day of unseen time.
+        truths: The planted truths of the simulated product.
+    """
     first, last = unseen.select(first=pl.col("event_date").min(), last=pl.col("event_date").max()).row(0)
     ranked = unseen.with_columns(rank=pl.col("score").rank("ordinal", descending=True).over("event_date"))
     found = []

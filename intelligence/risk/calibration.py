@@ -1,4 +1,4 @@
-"""Platt's calibration, fitted on scores that the model gave to rows it had not seen."""
+"""Platt scaling (Platt 1999), fitted on scores that a model gave to rows it had not seen."""
 
 from typing import Final
 
@@ -17,9 +17,14 @@ LARGEST_SHIFT: Final = 50.0
 def platt(logits: Floats, labels: NDArray[np.bool_], weights: Floats | None = None) -> Platt:
     """Return the logistic curve from raw logits to probabilities (Platt 1999), without draws.
 
-    `weights` of shape (rows,) count rows; without any row the logits are taken at their word. The targets are pulled in
-    as Platt did, so that a perfect separation keeps finite numbers; the slope is never negative, since calibration must
-    not turn a ranking round.
+    The targets are smoothed as in Platt's paper, so that the parameters stay finite when the classes are perfectly
+    separated. The slope is never negative, since calibration must not reverse a ranking. Without rows the logits stay as
+    they are.
+
+    Args:
+        logits: Raw logit of each row, shape (rows,).
+        labels: Outcome of each row, shape (rows,).
+        weights: How often each row counts, shape (rows,); None counts each once.
     """
     counted = np.ones((1, len(logits))) if weights is None else weights[None, :]
     slope, intercept = _curves(logits, labels, counted)[0]
@@ -27,9 +32,13 @@ def platt(logits: Floats, labels: NDArray[np.bool_], weights: Floats | None = No
 
 
 def at_level(logits: Floats, share: float) -> Platt:
-    """Return the shift of the logits that makes their mean probability `share`, which lies between 0 and 1.
+    """Return the shift of the logits that makes their mean probability equal to a given share, found by bisection.
 
-    It needs no labels of its own: what is left to do while those that would teach the slope are not known yet.
+    It needs no labels, and so serves while too few are known to fit the slope.
+
+    Args:
+        logits: Raw logit of each row, shape (rows,).
+        share: Mean probability to reach, in (0, 1).
     """
     low, high = -LARGEST_SHIFT, LARGEST_SHIFT
     for _ in range(STEPS):
@@ -39,12 +48,19 @@ def at_level(logits: Floats, share: float) -> Platt:
 
 
 def with_draws(calibration: Platt, logits: Floats, labels: NDArray[np.bool_], weights: Floats) -> Platt:
-    """Return the calibration with one draw per line of `weights`, shape (draws, rows): how often each row counts."""
+    """Return the calibration with bootstrap draws of its slope and intercept.
+
+    Args:
+        calibration: The curve fitted on all rows.
+        logits: Raw logit of each row, shape (rows,).
+        labels: Outcome of each row, shape (rows,).
+        weights: How often each row counts in each draw, shape (draws, rows).
+    """
     return Platt(calibration.slope, calibration.intercept, tuple(_curves(logits, labels, weights)))
 
 
 def _curves(logits: Floats, labels: NDArray[np.bool_], weights: Floats) -> list[tuple[float, float]]:
-    """Return slope and intercept for each line of weights, by Newton's method over cells of like logits."""
+    """Return slope and intercept for each row of weights, fitted by Newton's method to logits grouped by quantile."""
     if not len(logits):
         return [(1.0, 0.0)] * len(weights)
     edges = np.unique(np.quantile(logits, np.linspace(0, 1, CELLS + 1)))
@@ -60,7 +76,7 @@ def _totals(cell: NDArray[np.int64], labels: NDArray[np.bool_], weights: Floats,
 
 
 def _curve(logit: Floats, positives: Floats, total: Floats) -> tuple[float, float]:
-    """Return slope and intercept by Newton's method with halved steps, on standardized logits: it ends from anywhere."""
+    """Return slope and intercept by Newton's method on standardized logits; steps are halved while they raise the loss."""
     rows, yes = total.sum(), positives.sum()
     if rows == 0:
         return 1.0, 0.0

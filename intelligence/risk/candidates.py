@@ -1,6 +1,6 @@
-"""The learners that compete: gradient boosted trees, a random forest and a logistic regression.
+"""The candidate models: gradient boosted trees, a random forest and a logistic regression.
 
-All are fitted on the plain loss, without weights for the rare class: those raise no ranking and ruin the probabilities.
+All are fitted without class weights: weights for the rare class do not improve the ranking and distort the probabilities.
 """
 
 from collections.abc import Callable, Mapping
@@ -40,7 +40,15 @@ RIDGE: Final = 0.05
 def boosted_trees(
     rows: pl.DataFrame, labels: Bools, predictors: tuple[str, ...], directions: Mapping[str, int], seed: int
 ) -> RiskModel:
-    """Return gradient boosted trees (Chen and Guestrin 2016), monotone where `directions` say so."""
+    """Return gradient boosted trees (Chen and Guestrin 2016), not calibrated yet.
+
+    Args:
+        rows: Rows to learn from, one per unit and time, with the predictors as columns.
+        labels: Outcome of each row, shape (rows,).
+        predictors: Columns to use, in this order.
+        directions: For some predictors, whether a higher value can only raise (1) or only lower (-1) the risk.
+        seed: Seed of the random numbers.
+    """
     return _trees(
         "xgboost",
         rows,
@@ -57,9 +65,16 @@ def boosted_trees(
 def random_forest(
     rows: pl.DataFrame, labels: Bools, predictors: tuple[str, ...], directions: Mapping[str, int], seed: int
 ) -> RiskModel:
-    """Return a random forest (Breiman 2001) grown by XGBoost: one round of trees on bagged rows and predictors.
+    """Return a random forest (Breiman 2001), not calibrated yet, grown by XGBoost as one round of bagged trees.
 
-    From a base score of one half a leaf's step is linear in its share of positives, so that the trees take a vote.
+    With a base score of one half the value of a leaf is linear in its share of positives, so the trees vote.
+
+    Args:
+        rows: Rows to learn from, one per unit and time, with the predictors as columns.
+        labels: Outcome of each row, shape (rows,).
+        predictors: Columns to use, in this order.
+        directions: For some predictors, whether a higher value can only raise (1) or only lower (-1) the risk.
+        seed: Seed of the random numbers.
     """
     terms = {**FOREST, "num_parallel_tree": FOREST_TREES}
     return _trees("random_forest", rows, labels, predictors, directions, seed, terms, rounds=1, base_score=0.5)
@@ -99,10 +114,20 @@ def logistic_regression(
     rows: pl.DataFrame,
     labels: Bools,
     predictors: tuple[str, ...],
-    directions: Mapping[str, int],  # noqa: ARG001 - it takes what every learner takes
+    directions: Mapping[str, int],  # noqa: ARG001 - the signature that all candidates share
     seed: int,  # noqa: ARG001
 ) -> RiskModel:
-    """Return a logistic regression with a ridge penalty on standardized predictors, gaps filled with the median."""
+    """Return a logistic regression with a ridge penalty on standardized predictors, not calibrated yet.
+
+    Missing values are replaced by the median of the column.
+
+    Args:
+        rows: Rows to learn from, one per unit and time, with the predictors as columns.
+        labels: Outcome of each row, shape (rows,).
+        predictors: Columns to use, in this order.
+        directions: For some predictors, whether a higher value can only raise (1) or only lower (-1) the risk; not used here.
+        seed: Seed of the random numbers; not used here.
+    """
     from sklearn.linear_model import LogisticRegression
 
     values = values_of(rows, predictors)

@@ -1,8 +1,8 @@
-"""What can be looked at: a share of the rows of each time, or of several times together where each has too few of them.
+"""Which rows can be reviewed: a share of the rows of each time, or of several times together where each has too few rows.
 
-Of seven rows five per cent are a third of a row. Rounded up for each time that would be one of seven, and of a single row
-all. So consecutive times are taken together until a row of theirs may be looked at, and what is left of the share over
-one stretch is carried to the next: up to any of them no more rows are flagged than the share allows.
+Five per cent of seven rows are a third of a row. Rounded up for each time, that would be one row of seven, and every row of
+a time with a single one. So consecutive times form a stretch that is long enough for one row, and the remainder of the
+share is carried over to the next stretch. Up to the end of any stretch no more rows are flagged than the share allows.
 """
 
 import math
@@ -21,7 +21,7 @@ TIES_SEED: Final = 41
 
 
 def fewest_rows(capacity: float) -> int:
-    """Return of how many rows the share is one.
+    """Return the least number of rows of which the share `capacity`, in (0, 1], is one row.
 
     >>> fewest_rows(0.05), fewest_rows(1.0)
     (20, 1)
@@ -30,10 +30,14 @@ def fewest_rows(capacity: float) -> int:
 
 
 def stretches(times: Ints, capacity: float) -> Ints | None:
-    """Return the number of each row's stretch of times, from 0; None where all rows together are too few for one.
+    """Return the number of the stretch that each row belongs to, from 0; None where all rows together are too few for one.
 
-    A stretch is a time with at least `fewest_rows(capacity)` rows, or as many consecutive times as hold them; what
-    remains at the end belongs to the last.
+    A stretch is one time with at least `fewest_rows(capacity)` rows, or the consecutive times that together have them; times
+    that remain at the end belong to the last stretch.
+
+    Args:
+        times: Time of each row as a whole number, shape (rows,).
+        capacity: Share of the rows that can be reviewed, in (0, 1].
 
     >>> stretches(np.array([5, 5, 7, 8, 9]), 0.5).tolist()
     [0, 0, 1, 1, 1]
@@ -49,7 +53,7 @@ def stretches(times: Ints, capacity: float) -> Ints | None:
 
 
 def _starts(until: Ints, needed: int) -> Iterator[int]:
-    """Yield the places of the times at which a stretch begins; `until` counts the rows up to and with each time."""
+    """Yield the index of each time at which a stretch begins; `until` is the cumulative number of rows by time."""
     start, before, total = 0, 0, int(until[-1])
     while start < len(until) and total - before >= needed:
         yield start
@@ -58,9 +62,14 @@ def _starts(until: Ints, needed: int) -> Iterator[int]:
 
 
 def flagged_at_capacity(scores: Floats, times: Ints, capacity: float) -> Bools | None:
-    """Return which rows have the highest scores of their stretch, `capacity` of them; None where the rows are too few.
+    """Return which rows have the highest scores of their stretch, up to the capacity; None where the rows are too few.
 
-    Of equal scores some are flagged as if drawn by lot, always the same ones.
+    Ties are broken at random with a fixed seed, so that the same rows are flagged each time.
+
+    Args:
+        scores: Score of each row, shape (rows,).
+        times: Time of each row as a whole number, shape (rows,).
+        capacity: Share of the rows that can be reviewed, in (0, 1].
     """
     numbers = stretches(times, capacity)
     if numbers is None:
@@ -77,7 +86,12 @@ def flagged_at_capacity(scores: Floats, times: Ints, capacity: float) -> Bools |
 
 
 def capacity_in_words(times: Ints, capacity: float, *, a_time: str) -> str:
-    """Return what is looked at, in words that follow "Looking at"; why nothing is, where the rows are too few.
+    """Return which rows can be reviewed, in words that follow "Looking at"; why none can, where the rows are too few.
+
+    Args:
+        times: Time of each row as a whole number, shape (rows,).
+        capacity: Share of the rows that can be reviewed, in (0, 1].
+        a_time: What one time is called, such as "day".
 
     >>> capacity_in_words(np.repeat(np.arange(3), 40), 0.05, a_time="day")
     '5% of the rows of each day'

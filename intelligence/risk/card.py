@@ -1,4 +1,4 @@
-"""What a person reads of a training: the measures as records, and a model card in Markdown.
+"""The texts about a training: its measures as records, one-sentence summaries, and a model card in Markdown.
 
 The card's headings follow Mitchell et al., Model Cards for Model Reporting (2019).
 """
@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from intelligence.risk.evaluation import Estimate
-from intelligence.risk.training import Judgement, Training
+from intelligence.risk.training import Evaluation, Training
 from intelligence.risk.wording import NAMES, compared, named
 
 SHOWN: Final = (
@@ -20,6 +20,10 @@ SHOWN: Final = (
 
 def told(estimate: Estimate | None, *, digits: int = 3) -> str:
     """Return the number with its interval.
+
+    Args:
+        estimate: The number; None gives "n/a".
+        digits: Number of decimal places.
 
     >>> told(Estimate(0.5, 0.4, 0.62))
     '0.500 (0.400 to 0.620)'
@@ -34,7 +38,7 @@ def told(estimate: Estimate | None, *, digits: int = 3) -> str:
 
 
 def measured(training: Training) -> list[dict[str, str]]:
-    """Return one record per measure with a column per rival and floor, the chosen one first."""
+    """Return one record per measure with a column per candidate model and floor, the chosen one first."""
     ranked = sorted(
         training.judgements, key=lambda each: (each.name != training.model.kind, -(each.measures["pr_auc"].value or 0))
     )
@@ -45,8 +49,8 @@ def measured(training: Training) -> list[dict[str, str]]:
     return [{"measure": name, **dict(zip(names, cells, strict=True))} for name, cells in lines.items()]
 
 
-def _caught(judgement: Judgement) -> str:
-    return "n/a" if judgement.caught is None else f"{judgement.caught} of {judgement.onsets}"
+def _caught(evaluation: Evaluation) -> str:
+    return "n/a" if evaluation.caught is None else f"{evaluation.caught} of {evaluation.onsets}"
 
 
 def report(training: Training) -> dict[str, Any]:
@@ -83,13 +87,13 @@ def report(training: Training) -> dict[str, Any]:
 
 
 def comparison(training: Training) -> list[str]:
-    """Return one sentence per rival and floor: what the interval lets say of the chosen one against it."""
+    """Return one sentence per other candidate and floor: how the chosen model compares with it, by the interval."""
     ranked = sorted(training.advantage.items(), key=lambda pair: pair[1].value or 0)
     return [f"It {compared(difference, named(name))}." for name, difference in ranked]
 
 
 def standings(training: Training) -> dict[str, str]:
-    """Return what is said of each rival and floor by name: that it was chosen and why, or how the chosen one stands to it."""
+    """Return one sentence per candidate and floor, by name: why it was chosen, or how the chosen one compares with it."""
     chosen = {training.model.kind: f"{named(training.model.kind).capitalize()}: chosen. {training.selection.words}"}
     return chosen | {
         name: f"{named(name).capitalize()}: the chosen one {compared(difference, named(name))}."
@@ -98,7 +102,7 @@ def standings(training: Training) -> dict[str, str]:
 
 
 def at_capacity(training: Training) -> str:
-    """Return in a sentence what looking at the highest scores catches, or why that is not given."""
+    """Return in a sentence how many onsets a review of the highest scores catches, or why that is not given."""
     best, looks_at = training.best, training.looks_at
     if best.caught is None:
         return f"What it catches at capacity is not given. It could look at {looks_at}."
@@ -109,7 +113,12 @@ def at_capacity(training: Training) -> str:
 
 
 def summary(training: Training, *, what: str) -> str:
-    """Return the card in one sentence, for the registry's list of versions."""
+    """Return the card in one sentence, for the registry's list of versions.
+
+    Args:
+        training: The training that made the version.
+        what: What the model predicts, such as "feature risk".
+    """
     best = training.best
     return (
         f"{NAMES[training.model.kind].capitalize()} for {what}, trained on {training.known_rows:,} rows"
@@ -122,7 +131,16 @@ def summary(training: Training, *, what: str) -> str:
 def card(
     training: Training, *, title: str, asks: str, use: str, limits: Sequence[str], origin: Mapping[str, str]
 ) -> str:
-    """Return the model card; `origin` are lines such as the lake's snapshot."""
+    """Return the model card in Markdown.
+
+    Args:
+        training: The training that made the version.
+        title: Heading of the card.
+        asks: The task, worded as a question.
+        use: What the scores are meant for.
+        limits: Known limitations, a sentence each.
+        origin: Where the data came from, such as the snapshot of the lake, as name and value.
+    """
     table = measured(training)
     columns = list(table[0])
     return "\n".join(

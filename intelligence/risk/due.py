@@ -1,4 +1,4 @@
-"""When a training is due by the calendar; drift may ask for one earlier."""
+"""When a training is due by the calendar; drift may request one earlier."""
 
 from datetime import date
 from typing import Final
@@ -14,7 +14,14 @@ def training_due(
     retrain_after_days: int,
     same_predictors: bool = True,
 ) -> str | None:
-    """Return why a training is due, or None; `same_predictors` says whether the last one looked at what there is now.
+    """Return why a training is due; None where it is not.
+
+    Args:
+        last_as_of: Last day of the telemetry that the latest training used; None where there was none.
+        newest_day: Newest day of the telemetry.
+        decision: The gate's decision on the latest training; None where there is none.
+        retrain_after_days: Age in days from which on a training is due.
+        same_predictors: Whether the latest training used the present predictors.
 
     >>> training_due(None, date(2026, 8, 1), decision=None, retrain_after_days=28)
     'no model was trained yet'

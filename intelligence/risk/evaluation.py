@@ -1,9 +1,9 @@
-"""How good a ranking and its probabilities are, with intervals that resample what belongs together.
+"""The quality of a ranking and of its probabilities, with intervals that resample rows which depend on one another together.
 
-Rows of one unit follow one another and are far from independent: an interval over single rows finds differences that are
-not there. So every draw takes units with replacement (cluster bootstrap, Field and Welsh 2007). Where units hardly come
-twice, as commits or orders, it is rows of like time that are alike: every draw then takes stretches of time (circular block
-bootstrap, Politis and Romano 1992). The draws are the same for each model that is compared (paired).
+Rows of one unit are not independent: an interval that resamples single rows is too narrow and finds differences that do not
+exist. So every draw takes whole units with replacement (cluster bootstrap, Field and Welsh 2007). Where most units occur only
+once, such as commits or orders, rows of the same period depend on one another: every draw then takes blocks of time (circular
+block bootstrap, Politis and Romano 1992). All models that are compared use the same draws, so that differences are paired.
 """
 
 from collections.abc import Mapping
@@ -21,14 +21,14 @@ Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 BINS: Final = 10
 LEVEL: Final = 0.95
-SMALLEST_CHANCE: Final = 1e-9  # a certainty that was wrong would cost without end
+SMALLEST_CHANCE: Final = 1e-9  # keeps the log loss finite where a probability of 0 or 1 was wrong
 UNITS_COME_AGAIN: Final = 2.0
 FEWEST_TIMES_TO_DRAW: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A number with the bounds of its 95 % interval; None where the data cannot tell."""
+    """A number with the bounds of its 95 % interval; None where the data does not determine it."""
 
     value: float | None
     low: float | None = None
@@ -37,9 +37,13 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Sample:
-    """The rows that everybody is judged on: `units` are codes from 0, `times` whole numbers, one label each.
+    """The rows on which all models and floors are evaluated.
 
-    `picked_clusters` is for rows that were picked from another sample.
+    Attributes:
+        units: Code of each row's unit, from 0, shape (rows,).
+        times: Time of each row as a whole number, shape (rows,).
+        labels: Outcome of each row, shape (rows,).
+        picked_clusters: Code of each row's cluster, for rows that were picked from another sample; None otherwise.
     """
 
     units: Ints
@@ -49,7 +53,7 @@ class Sample:
 
     @cached_property
     def clusters(self) -> Ints:
-        """Return the code from 0 of what each row is drawn with: its unit, or its time where units hardly come twice."""
+        """Return the code, from 0, of each row's cluster: its unit, or its time where most units occur only once."""
         if self.picked_clusters is not None:
             return self.picked_clusters
         return self._places_of_times if self._draws_times else self.units
@@ -66,7 +70,12 @@ class Sample:
         return not comes_again and len(np.unique(self.times)) >= FEWEST_TIMES_TO_DRAW
 
     def draws(self, count: int, *, seed: int) -> Floats:
-        """Return how often each cluster was drawn, shape (count, clusters)."""
+        """Return how often each cluster was drawn, shape (count, clusters).
+
+        Args:
+            count: Number of draws.
+            seed: Seed of the random numbers.
+        """
         clusters = int(self.clusters.max()) + 1 if len(self.clusters) else 0
         rng = np.random.default_rng(seed)
         if self._draws_times:
@@ -75,17 +84,22 @@ class Sample:
         return drawn
 
     def weights(self, draws: int, *, seed: int) -> Floats:
-        """Return a line that counts every cluster once, and below it the draws."""
+        """Return bootstrap weights of the clusters, shape (1 + draws, clusters); in the first row each weight is 1.
+
+        Args:
+            draws: Number of draws.
+            seed: Seed of the random numbers.
+        """
         found = self.draws(draws, seed=seed)
         return np.vstack([np.ones((1, found.shape[1])), found])
 
     def picked(self, chosen: Bools | Ints) -> "Sample":
-        """Return the chosen rows; the codes of units and clusters stay."""
+        """Return the chosen rows with unchanged codes of units and clusters; `chosen` are their indices or a mask."""
         return Sample(self.units[chosen], self.times[chosen], self.labels[chosen], self.clusters[chosen])
 
 
 def _drawn_in_blocks(times: int, count: int, rng: np.random.Generator) -> Floats:
-    """Return how often each time was drawn in blocks as long as the cube root of their number (Bühlmann and Künsch 1999)."""
+    """Return how often each time was drawn, in blocks as long as the cube root of their number (Bühlmann and Künsch 1999)."""
     length = int(np.ceil(np.cbrt(times)))
     starts = rng.integers(0, times, size=(count, int(np.ceil(times / length))))
     change = np.zeros((count, times + length + 1))
@@ -99,7 +113,7 @@ def _drawn_in_blocks(times: int, count: int, rng: np.random.Generator) -> Floats
 
 @dataclass(frozen=True)
 class _Ranking:
-    """Rows in falling order of score, with the places at which the score changes."""
+    """Rows in falling order of score, with the index of the last row of each distinct score."""
 
     order: Ints
     ends: Ints
@@ -132,10 +146,19 @@ def _share(part: float, whole: float) -> float:
 def measures(
     scores: Floats, probabilities: Floats | None, sample: Sample, *, capacity: float, threshold: float, weights: Floats
 ) -> dict[str, Floats]:
-    """Return each measure for each line of `weights`, shape (lines, clusters); NaN where it is not defined.
+    """Return each measure by name, shape (lines,): one number per row of weights, NaN where it is not defined.
 
-    `scores` rank; `probabilities` are judged for calibration and at `threshold`, and may be None for a bare ranking.
-    Calibration error is the expected one over ten bins of equal size (Naeini et al. 2015). Log loss is in nats a row.
+    The calibration error is the expected calibration error over ten bins of equal size (Naeini et al. 2015). Log loss is in
+    nats per row, and lift is the average precision divided by the share of positives.
+
+    Args:
+        scores: Score of each row of the sample, which ranks them, shape (rows,).
+        probabilities: Calibrated probability of each row, shape (rows,); None where there is only a ranking, which then has
+            neither precision, recall and F1 at the threshold, nor log loss, Brier score and calibration error.
+        sample: The rows.
+        capacity: Share of the rows of each time that can be reviewed, in (0, 1].
+        threshold: Probability from which on a row counts as predicted positive, in [0, 1].
+        weights: How often each cluster counts, shape (lines, clusters).
     """
     ranking = _Ranking.of(scores)
     flagged = flagged_at_capacity(scores, sample.times, capacity)
@@ -186,9 +209,15 @@ def _calibration_error(bins: Ints, probabilities: Floats, labels: Bools, weights
 
 
 def calibration_error_by_chance(probabilities: Floats, units: Ints, *, draws: int, seed: int) -> float:
-    """Return the calibration error that probabilities which are exactly right stay below in 95 % of draws.
+    """Return the calibration error that perfectly calibrated probabilities exceed in only 5 % of simulations.
 
-    All rows of a unit share one fate in a draw, which is the most that chance can do.
+    In a simulation all rows of a unit share one random number, which is the strongest dependence that is possible.
+
+    Args:
+        probabilities: Probability of each row, shape (rows,).
+        units: Code of each row's unit, from 0, shape (rows,).
+        draws: Number of simulations.
+        seed: Seed of the random numbers.
     """
     rng = np.random.default_rng(seed)
     bins, ones = _bins(probabilities), np.ones(len(probabilities))
@@ -200,7 +229,12 @@ def calibration_error_by_chance(probabilities: Floats, units: Ints, *, draws: in
 
 
 def calibration_curve(probabilities: Floats, labels: Bools) -> list[dict[str, float]]:
-    """Return one record per bin of equal size: expected and observed share, and the rows in it."""
+    """Return one record per bin of equal size: `expected` and `observed` share of positives, and the number of `rows`.
+
+    Args:
+        probabilities: Probability of each row, shape (rows,).
+        labels: Outcome of each row, shape (rows,).
+    """
     bins = _bins(probabilities)
     return [
         {
@@ -213,12 +247,12 @@ def calibration_curve(probabilities: Floats, labels: Bools) -> list[dict[str, fl
 
 
 def estimates(by_line: Mapping[str, Floats]) -> dict[str, Estimate]:
-    """Return each measure of the first line, which counts every unit once, with the interval of the other lines."""
+    """Return for each measure its first number, in which every unit counts once, with the 95 % interval of the other numbers."""
     return {name: estimate(values) for name, values in by_line.items()}
 
 
 def estimate(values: Floats) -> Estimate:
-    """Return the first of `values` with the central 95 % of the others."""
+    """Return the first of `values` with the central 95 % interval of the others (percentile bootstrap)."""
     drawn = values[1:][~np.isnan(values[1:])]
     if np.isnan(values[0]) or len(drawn) == 0:
         return Estimate(None if np.isnan(values[0]) else float(values[0]))
@@ -228,7 +262,13 @@ def estimate(values: Floats) -> Estimate:
 
 @dataclass(frozen=True, slots=True)
 class LeadTime:
-    """How many onsets were seen coming: flagged at least once in their horizon, and how long before on average."""
+    """How many onsets were flagged in time.
+
+    Attributes:
+        onsets: Number of onsets.
+        caught: Onsets flagged at least once within the horizon before them; None where nothing could be flagged.
+        mean_lead: Mean time between the first flag and the onset, over those caught, in units of time; None likewise.
+    """
 
     onsets: int
     caught: int | None
@@ -241,9 +281,13 @@ class LeadTime:
 
 
 def lead_time(flagged: Bools | None, sample: Sample) -> LeadTime:
-    """Return how long before its onset each was first flagged, in units of time; `flagged` is None where nothing may be.
+    """Return how many onsets were flagged, and how long before them on average.
 
-    Rows of one unit with a positive label that follow one another lead to the same onset, one step after the last.
+    Consecutive rows of one unit with a positive label lead to the same onset, which is one step after the last of them.
+
+    Args:
+        flagged: Which rows were flagged, shape (rows,); None where nothing could be flagged.
+        sample: The rows.
     """
     steps = np.diff(np.unique(sample.times))
     step = int(steps.min()) if len(steps) else 1
@@ -266,7 +310,14 @@ def lead_time(flagged: Bools | None, sample: Sample) -> LeadTime:
 
 
 def random_lead_time(sample: Sample, *, capacity: float, draws: int, seed: int) -> tuple[float | None, float | None]:
-    """Return the recall of onsets and the mean lead of a random ranking with the same capacity, over `draws`."""
+    """Return the mean recall of onsets and the mean lead of random rankings; None where they are not defined.
+
+    Args:
+        sample: The rows.
+        capacity: Share of the rows of each time that can be reviewed, in (0, 1].
+        draws: Number of random rankings.
+        seed: Seed of the random numbers.
+    """
     rng = np.random.default_rng(seed)
     found = [
         lead_time(flagged_at_capacity(rng.random(len(sample.labels)), sample.times, capacity), sample)

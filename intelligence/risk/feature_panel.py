@@ -1,4 +1,4 @@
-"""What was known of each feature at the end of each day: one row per feature and day, nothing from after that day."""
+"""The panel of features: one row per feature and day, with nothing that became known after the end of that day."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -24,7 +24,7 @@ from intelligence.risk.windows import (
     trailing_sums,
 )
 
-# The longest reach: 7 days against the 28 before them, or 7-day sums of other features over 28 days.
+# The longest window: 7 days compared with the 28 before them, or 7-day sums of other features over 28 days.
 LOOKBACK_DAYS: Final = 34
 BASELINE_DAYS: Final = 28
 EWMA_DAYS: Final = 7
@@ -41,7 +41,7 @@ _LEVELS: Final = ("p50_latency_ms", "p95_latency_ms", "mean_rating")
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Features in lines, days in columns; counts are 0 and levels NaN where telemetry was at fault or silent."""
+    """Arrays of shape (features, days); counts are 0 and levels NaN where telemetry was faulty or missing."""
 
     features: pl.DataFrame
     days: list[date]
@@ -63,14 +63,15 @@ def feature_panel(
     *,
     days: Days,
 ) -> pl.DataFrame:
-    """Return one row per day of `days` and feature known by then: its state, its users and FEATURE_PREDICTORS.
+    """Return one row per day and feature known by then: its state, its users and FEATURE_PREDICTORS.
 
     Args:
-        metrics: metrics.fact_feature_metrics of `days` and the 34 days before.
-        features: warehouse.dim_feature_metadata.
-        health: metrics.feature_health of `days` and the 27 days before.
-        quality: telemetry.day_quality of the same days as `metrics`.
-        releases: warehouse.dim_releases.
+        metrics: Rows of metrics.fact_feature_metrics, of `days` and the 34 days before.
+        features: All rows of warehouse.dim_feature_metadata.
+        health: Rows of metrics.feature_health, of `days` and the 27 days before.
+        quality: Rows of telemetry.day_quality, of the same days as `metrics`.
+        releases: All rows of warehouse.dim_releases.
+        days: Days to return rows for.
     """
     known = features.filter(pl.col("first_seen_date") < days.end).sort("feature")
     if known.is_empty():
@@ -162,7 +163,7 @@ def _same_weekday(counts: Floats) -> Floats:
 
 
 def _against_age(burn: Floats, grid: _Grid) -> Floats:
-    """Return each burn less the mean burn of features of the same age over the last 28 days."""
+    """Return each burn minus the mean burn of features of the same age over the last 28 days."""
     bucket = np.digitize(grid.age_days, AGE_BOUNDS_DAYS)
     expected = np.full_like(burn, np.nan)
     for code in range(len(AGE_BOUNDS_DAYS) + 1):
@@ -207,9 +208,9 @@ def _usage(grid: _Grid) -> dict[str, Floats]:
 
 
 def _weekly_growth(values: Floats) -> Floats:
-    """Return the growth of seven days over the seven before; a day without a value is left out with its counterpart.
+    """Return the growth of seven days over the seven before; a day without a value is left out of both weeks.
 
-    Else a week without its Saturday would seem to have grown.
+    Otherwise a week whose Saturday is missing would seem to have grown.
     """
     before = trailing_means(values, 1, behind=7)
     both = ~np.isnan(values) & ~np.isnan(before)
@@ -243,7 +244,7 @@ def _standing(health: pl.DataFrame, grid: _Grid) -> dict[str, Floats]:
 
 
 def _is_new(grid: _Grid) -> NDArray[np.bool_]:
-    """Return which features came after the telemetry's first week; nobody knows how old the others are."""
+    """Return which features appeared after the first week of the telemetry; the age of the others is unknown."""
     first_seen = grid.features["first_seen_date"].to_numpy().astype("datetime64[D]")
     later: NDArray[np.bool_] = (first_seen >= first_seen.min() + BEGINNING_DAYS)[:, None]
     return later

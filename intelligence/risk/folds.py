@@ -1,4 +1,4 @@
-"""Rolling-origin folds: trained on the past, judged on the future, with an embargo as long as the horizon."""
+"""Rolling-origin folds: training on the past, evaluation on the future, with an embargo as long as the horizon."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Times before `train_end` teach, times of [test_start, test_end) judge; the gap between is the embargo."""
+    """Times before `train_end` are for training, times in [test_start, test_end) for testing; the gap is the embargo."""
 
     train_end: int
     test_start: int
@@ -21,10 +21,19 @@ class Fold:
 
 
 def rolling_origin(times: Sequence[int] | Ints, *, horizon: int, folds: int, warm_up: float = 0.4) -> list[Fold]:
-    """Return `folds` folds whose test stretches follow one another to the end of `times`.
+    """Return folds with a rolling origin whose test periods follow one another to the end of `times`.
 
-    The first `warm_up` of the time only teaches. A label at time t looks `horizon` ahead, so training ends where labels
-    were known when the test began (Tashman 2000; López de Prado 2018 on the embargo).
+    A label at time t depends on the time up to t + `horizon`, so the training of a fold ends that long before its test
+    (Tashman 2000; López de Prado 2018 on the embargo).
+
+    Args:
+        times: Times of all rows as whole numbers; repeated ones count once.
+        horizon: How far a label looks ahead, in the unit of `times`.
+        folds: Number of folds to return.
+        warm_up: Share of the distinct times before the first test, in (0, 1).
+
+    Raises:
+        NotEnoughEvidence: There are fewer points in time than so many folds need.
 
     >>> rolling_origin(range(100), horizon=7, folds=3)
     [Fold(train_end=33, test_start=40, test_end=60), Fold(train_end=53, test_start=60, test_end=80), \

@@ -1,4 +1,4 @@
-"""Whether the newest scores still come from the champion."""
+"""Whether the newest scores come from the present champion, or have to be computed again."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -6,7 +6,7 @@ from datetime import date
 
 @dataclass(frozen=True, slots=True)
 class Rescoring:
-    """One day to score anew; `key` is the same for the same move of the alias, and for no other."""
+    """A day to score again, and why; `key` identifies the move of the alias that caused it."""
 
     day: date
     key: str
@@ -22,10 +22,17 @@ def rescoring(
     scored_version: int | None,
     newest_day: date | None,
 ) -> Rescoring | None:
-    """Return which day has to be scored anew with the champion; None where the newest scores come from it.
+    """Return which day has to be scored again with the champion; None where the newest scores come from it.
 
-    `last_move` is the number of the alias's latest move, which makes the way there and back three different keys.
-    Where nothing was ever scored it is the `newest_day` that could be.
+    The key contains `last_move`, so that moving the alias to another version and back gives different keys.
+
+    Args:
+        model: Name of the model in the registry.
+        champion: Version of the present champion; None where there is none.
+        last_move: Number of the latest move of the alias `champion`; None where it never moved.
+        scored_day: Newest day with scores; None where nothing was scored yet.
+        scored_version: Version that gave those scores; None likewise.
+        newest_day: Newest day that could be scored, which is used where nothing was scored yet.
 
     >>> rescoring("feature_risk", champion="2", last_move=4, scored_day=date(2026, 8, 1), scored_version=1,
     ...           newest_day=date(2026, 8, 1)).key

@@ -1,4 +1,4 @@
-"""Whether a challenger may take the champion's place: a pure verdict on rows that neither had seen."""
+"""The promotion gate: whether a challenger may replace the champion, decided on rows that neither had seen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +20,19 @@ CHANCE_DRAWS: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The decision with its reason in words and every number behind it; `against` names what had to be beaten."""
+    """The decision on a challenger, with the numbers behind it.
+
+    Attributes:
+        decision: promote, hold, reject or not_enough_evidence.
+        reason: Why, in words.
+        rows: Number of rows that were compared.
+        onsets: Number of them with a positive label.
+        against: The champion or the floor that the challenger was compared with.
+        challenger: Measures of the challenger by name.
+        rival: Measures of what it was compared with.
+        advantage: Paired difference in PR-AUC, challenger minus the other.
+        precision_change: Paired difference in precision at capacity.
+    """
 
     decision: Decision
     reason: str
@@ -34,14 +46,21 @@ class Verdict:
 
 
 def verdict_without_evidence(reason: str, *, rows: int = 0, onsets: int = 0, against: str = "") -> Verdict:
-    """Return the verdict that nothing can be said, and why."""
+    """Return the verdict `not_enough_evidence`.
+
+    Args:
+        reason: Why, in words.
+        rows: Number of rows that could be compared.
+        onsets: Number of them with a positive label.
+        against: What the challenger would have been compared with.
+    """
     nothing = Estimate(None)
     return Verdict("not_enough_evidence", reason, rows, onsets, against, {}, {}, nothing, nothing)
 
 
 def verdict(
     challenger: Floats,
-    rivals: Mapping[str, Floats],
+    floors: Mapping[str, Floats],
     sample: Sample,
     *,
     champion: Floats | None,
@@ -54,18 +73,29 @@ def verdict(
 ) -> Verdict:
     """Return whether the challenger is promoted.
 
-    It is compared with the champion on `sample`, or where there is none with the strongest floor in `rivals`, or with
-    chance where there is none of those: it is promoted when its PR-AUC is higher and the lower bound of the paired
-    interval lies above -`margin`, and rejected when the upper bound lies below 0. A first model that is higher without
-    that bound lacks evidence. A successor must besides be higher than each floor. Either way its calibration error may
-    be at most `most_calibration_error`, which a challenger that is clearly worse calibrated than the champion may not
-    use up, or what the champion or chance itself shows on as few rows; and at capacity it must not be clearly worse.
+    The challenger is compared with the champion; without a champion, with the strongest floor; without floors, with chance.
+
+    - It is promoted if its PR-AUC is higher and the lower bound of the paired interval lies above -`margin`. A challenger
+      of a champion must also have a higher PR-AUC than each floor.
+    - It is rejected if the upper bound of that interval lies below 0.
+    - It is rejected if its calibration error exceeds the largest of three numbers: that of the champion, the error that
+      chance gives perfectly calibrated probabilities on these rows, and `most_calibration_error`. The last one does not
+      count for a challenger whose calibration is worse than the champion's beyond chance.
+    - It is rejected if its precision at capacity is worse beyond chance.
+    - A first model whose PR-AUC is higher, but not by that bound, has not enough evidence.
+    - Otherwise it is held: the champion stays.
 
     Args:
-        challenger: probabilities of the challenger on the rows of `sample`, given before it had seen them.
-        rivals: rankings of the floors on the same rows.
-        champion: probabilities of the champion on them; None where there is none.
-        draws: how often units are drawn anew for the intervals; those of the training give those of its card.
+        challenger: Probabilities of the challenger on the rows of `sample`, given before it had seen them, shape (rows,).
+        floors: Scores of each floor on the same rows, by name, shape (rows,) each.
+        sample: The rows, whose outcome neither model had seen.
+        champion: Probabilities of the champion on them, shape (rows,); None where there is none.
+        capacity: Share of the rows of each time that can be reviewed, in (0, 1].
+        threshold: Probability from which on a risk counts as high, in [0, 1].
+        margin: By how much the PR-AUC of a promoted challenger may be lower at worst.
+        most_calibration_error: Expected calibration error that is always acceptable unless it is worse beyond chance.
+        draws: Number of bootstrap draws for the intervals; with those of the training they equal the intervals of its card.
+        seed: Seed of the draws.
     """
     units = len(np.unique(sample.units[sample.labels]))
     against = "the champion" if champion is not None else "the floors"
@@ -85,13 +115,15 @@ def verdict(
         )
     weights = sample.weights(draws, seed=seed)
 
-    def judged(scores: Floats, chance: Floats | None) -> dict[str, Floats]:
+    def measured(scores: Floats, chance: Floats | None) -> dict[str, Floats]:
         return measures(scores, chance, sample, capacity=capacity, threshold=threshold, weights=weights)
 
-    mine = judged(challenger, challenger)
-    floors = {name: judged(scores, None) for name, scores in (rivals or {"chance": np.zeros(len(challenger))}).items()}
-    floor = max(floors, key=lambda name: floors[name]["pr_auc"][0])
-    strongest, theirs = (floor, floors[floor]) if champion is None else ("champion", judged(champion, champion))
+    mine = measured(challenger, challenger)
+    by_floor = {
+        name: measured(scores, None) for name, scores in (floors or {"chance": np.zeros(len(challenger))}).items()
+    }
+    floor = max(by_floor, key=lambda name: by_floor[name]["pr_auc"][0])
+    strongest, theirs = (floor, by_floor[floor]) if champion is None else ("champion", measured(champion, champion))
     advantage = estimate(mine["pr_auc"] - theirs["pr_auc"])
     precision_change = estimate(mine["precision_at_capacity"] - theirs["precision_at_capacity"])
     error = float(mine["calibration_error"][0])
@@ -104,7 +136,7 @@ def verdict(
     if standing(worse, "calibration_error") != "worse":
         allowed = max(allowed, most_calibration_error)
     decision, reason = _decided(strongest, advantage, precision_change, error, allowed, margin=margin)
-    above_floor = estimate(mine["pr_auc"] - floors[floor]["pr_auc"])
+    above_floor = estimate(mine["pr_auc"] - by_floor[floor]["pr_auc"])
     if champion is None and decision == "hold" and (advantage.value or 0.0) > 0:
         decision, reason = "not_enough_evidence", f"Its lead may be chance: it {compared(advantage, strongest)}."
     if champion is not None and decision == "promote" and (above_floor.value or 0.0) <= 0:

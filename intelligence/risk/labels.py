@@ -1,4 +1,4 @@
-"""What a model is to foresee: the onset of a degraded state, known only once its horizon has passed."""
+"""The labels of the feature model: the onset of a degraded state, known only after the horizon has passed."""
 
 from typing import Final
 
@@ -8,11 +8,15 @@ SCORED_STATES: Final = ("healthy", "at_risk")
 
 
 def onset_labels(health: pl.DataFrame, *, horizon_days: int) -> pl.DataFrame:
-    """Return `event_date`, `feature` and `label` for each day on which a feature was judged and not degraded.
+    """Return `event_date`, `feature` and `label` for each day on which a feature was assessed and not degraded.
 
-    The label says whether it is degraded on any of the next `horizon_days` days. It is null until the horizon is over,
-    even where an onset has shown already (else the newest days would hold nothing but onsets), and where no onset
-    showed but the state became unknown.
+    The label says whether the feature is degraded on any day of the horizon. It is null until the horizon is over, even
+    after an onset (otherwise all known labels of the newest days would be positive). It is also null where no onset
+    occurred but the state became unknown.
+
+    Args:
+        health: Rows of metrics.feature_health, one per feature and day: `feature`, `event_date` and `state`.
+        horizon_days: Number of following days that the label covers.
     """
     states = health.select("feature", "event_date", "state")
     found = states.filter(pl.col("state").is_in(SCORED_STATES)).select("feature", "event_date")

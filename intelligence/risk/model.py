@@ -1,4 +1,4 @@
-"""A trained risk model: what scoring needs, in two plain files that hold no code and no pickle."""
+"""A trained risk model and its files: JSON and the UBJSON of XGBoost, without pickled objects or code."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ LARGEST_VALUE: Final = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True, slots=True)
 class Linear:
-    """A logistic regression on standardized predictors: what fills a gap, where the mean lies, one weight each."""
+    """A logistic regression on standardized predictors: per predictor the median that replaces a gap, mean, scale and weight."""
 
     medians: tuple[float, ...]
     means: tuple[float, ...]
@@ -39,7 +39,7 @@ class Linear:
     intercept: float
 
     def standardized(self, values: Floats) -> Floats:
-        """Return the values in standard deviations from the mean, gaps at the median, none further than 5 out."""
+        """Return the values in standard deviations from the mean, clipped to ±5; a missing value becomes the median."""
         filled = np.where(np.isnan(values), np.array(self.medians), values)
         deviations: Floats = (filled - np.array(self.means)) / np.array(self.scales)
         clipped: Floats = np.clip(deviations, -LARGEST_DEVIATION, LARGEST_DEVIATION)
@@ -50,7 +50,7 @@ class Linear:
 class Platt:
     """Calibration by a logistic curve over the raw logit (Platt 1999).
 
-    `draws` are the same two numbers from resamples of the units, and carry the uncertainty of the probability.
+    `draws` are slope and intercept from bootstrap resamples of the units; they give the interval of a probability.
     """
 
     slope: float
@@ -62,7 +62,7 @@ class Platt:
         return sigmoid(self.slope * logits + self.intercept)
 
     def intervals(self, logits: Floats) -> tuple[Floats, Floats]:
-        """Return the bounds between which 90 % of the draws lie, always around the probability itself."""
+        """Return lower and upper bounds of each probability's 90 % interval, which always contains the probability."""
         expected = self.probabilities(logits)
         if not self.draws:
             return expected, expected
@@ -86,7 +86,7 @@ def sigmoid(logits: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class RiskModel:
-    """A fitted and calibrated model; `booster` holds the trees of the two tree models as UBJSON."""
+    """A fitted and calibrated model; `booster` contains the trees as UBJSON where `kind` is a tree model."""
 
     kind: Kind
     predictors: tuple[str, ...]
@@ -110,9 +110,10 @@ class RiskModel:
         return self.calibration.probabilities(self.logits(rows))
 
     def contributions(self, rows: pl.DataFrame) -> Floats:
-        """Return what each predictor adds to each row's raw logit, shape (rows, predictors).
+        """Return the contribution of each predictor to each row's raw logit, shape (rows, predictors).
 
-        TreeSHAP for trees (Lundberg et al. 2020); for a linear model its Shapley values against the mean row.
+        These are TreeSHAP values for trees (Lundberg et al. 2020) and Shapley values relative to the mean row for a linear
+        model.
         """
         values = self._values(rows)
         if self.linear:
@@ -147,7 +148,7 @@ class RiskModel:
         return xgboost.DMatrix(values, feature_names=list(self.predictors), nthread=THREADS)
 
     def files(self) -> dict[str, bytes]:
-        """Return the model as files by name, the same bytes for the same model."""
+        """Return the content of the model's files by name; the same model always gives the same bytes."""
         content = {
             "format": FORMAT,
             "kind": self.kind,
@@ -164,9 +165,14 @@ THREADS: Final = 2
 
 
 def values_of(rows: pl.DataFrame, predictors: Sequence[str]) -> Floats:
-    """Return the predictors as floats in the given order, shape (rows, predictors); NaN where there is no value.
+    """Return the predictors as floats, shape (rows, predictors); NaN where a value is missing.
 
-    Infinity, and what single precision cannot hold, is no value either: trees refuse it and a mean is lost to it.
+    Infinite values and values beyond single precision become NaN as well, since trees refuse them and they make a mean
+    useless.
+
+    Args:
+        rows: Rows with at least these columns.
+        predictors: Columns to return, in this order.
     """
     values: Floats = rows.select(pl.col(name).cast(pl.Float64) for name in predictors).to_numpy(order="c")
     finite: Floats = np.where(np.abs(values) <= LARGEST_VALUE, values, np.nan)
@@ -174,7 +180,15 @@ def values_of(rows: pl.DataFrame, predictors: Sequence[str]) -> Floats:
 
 
 def model_from(files: Mapping[str, bytes], *, origin: str) -> RiskModel:
-    """Return the model that `files` hold; raises ModelError, naming `origin`, where they are not one."""
+    """Return the model that the files contain.
+
+    Args:
+        files: Content of the files by name, as from `RiskModel.files`.
+        origin: Where the files come from, such as "feature_risk version 3", for the message of an error.
+
+    Raises:
+        ModelError: The files cannot be read as a model, or their parts contradict one another (a ValueError inside).
+    """
     try:
         content = json.loads(files[MODEL_FILE])
         if content["format"] != FORMAT:
@@ -193,17 +207,17 @@ def model_from(files: Mapping[str, bytes], *, origin: str) -> RiskModel:
         )
         _check(model, content["booster_sha256"])
     except Exception as error:
-        told = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        problem = f"{error} is missing" if isinstance(error, KeyError) else str(error)
         raise ModelError(
             origin,
-            f"its files cannot be read as a model: {told.splitlines()[0][:200] if told else type(error).__name__}.",
+            f"its files cannot be read as a model: {problem.splitlines()[0][:200] if problem else type(error).__name__}.",
             hint="Promote another version (`intelligence models` lists them), or train again.",
         ) from error
     return model
 
 
 def _check(model: RiskModel, booster_sha256: str | None) -> None:
-    """Raise ValueError where the parts of a model contradict one another; a broken booster may end the process if loaded."""
+    """Raise ValueError where the parts of a model contradict one another, before a damaged booster could crash the process."""
     if model.kind not in get_args(Kind):
         raise ValueError(f"kind {model.kind} is not one of {', '.join(get_args(Kind))}")
     curves = [(model.calibration.slope, model.calibration.intercept), *model.calibration.draws]

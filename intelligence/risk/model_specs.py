@@ -1,4 +1,4 @@
-"""The two questions that the platform asks of its own data: which features will degrade, and which users will leave."""
+"""The two models that the platform trains on its own data: which features will degrade, and which users will leave."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,22 @@ USER_ROWS: Final = 30_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A question with the words around it; `model` is its name in the registry."""
+    """A model spec: the task of a model, how it is trained, and the texts about it.
+
+    Attributes:
+        model: Name of the model in the registry.
+        title: Name of the model for people.
+        asks: The task, worded as a question.
+        use: What the scores are meant for.
+        limits: Known limitations, a sentence each.
+        tables: Tables that the training data comes from.
+        predictors: Predictors with their wordings.
+        question: The task on the panel.
+        rules: How the model is trained and evaluated.
+        medium: Probability from which on a risk counts as medium, in [0, 1].
+        high: Probability from which on a risk counts as high, in [0, 1].
+        reasons_from: Probability from which on a score gets reasons, in [0, 1].
+    """
 
     model: str
     title: str
@@ -35,7 +50,7 @@ class Subject:
 
 
 def feature_subject(risk: Risk) -> Subject:
-    """Return what is asked of features."""
+    """Return the model spec of feature risk by the section `risk` of product.yaml."""
     return Subject(
         model="feature_risk",
         title="Feature risk",
@@ -64,7 +79,7 @@ def feature_subject(risk: Risk) -> Subject:
 
 
 def user_subject(risk: Risk) -> Subject:
-    """Return what is asked of users."""
+    """Return the model spec of user churn by the section `risk` of product.yaml."""
     churn = risk.churn
     return Subject(
         model="user_churn",
@@ -93,13 +108,18 @@ def user_subject(risk: Risk) -> Subject:
         rules=Rules(folds=3, capacity=risk.capacity, threshold=churn.high),
         medium=churn.medium,
         high=churn.high,
-        # Why somebody who will probably stay might leave is no news, and takes most of the time for many users.
+        # Reasons for users who will probably stay are of little use, and take most of the time where users are many.
         reasons_from=churn.medium,
     )
 
 
 def user_training_days(first_day: date, last_day: date, *, horizon_days: int) -> list[date]:
-    """Return the days at whose end users are looked at for training, in order: every third one with a known outcome.
+    """Return the days whose rows users are trained on, in order: every third one with a known outcome, of at most a year.
+
+    Args:
+        first_day: First day of the telemetry.
+        last_day: Last day of it.
+        horizon_days: Number of days after which the outcome of a day is known.
 
     >>> user_training_days(date(2026, 1, 1), date(2026, 2, 20), horizon_days=14)[-2:]
     [datetime.date(2026, 2, 3), datetime.date(2026, 2, 6)]
@@ -111,7 +131,11 @@ def user_training_days(first_day: date, last_day: date, *, horizon_days: int) ->
 
 
 def users_per_thousand(users: int, days: int) -> int:
-    """Return how many of 1,000 users to train on, so that about USER_ROWS rows come of it.
+    """Return how many of 1,000 users to train on, so that there are about USER_ROWS rows.
+
+    Args:
+        users: Number of users of the product.
+        days: Number of training days.
 
     >>> users_per_thousand(5_000, 17)
     352

@@ -17,7 +17,7 @@ MOST_POINTS = 1_500
 
 
 def training_picture(training: Training) -> bytes:
-    """Return calibration, precision against recall and importance side by side."""
+    """Return a PNG with three panels: calibration, precision against recall, and importance."""
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     calibration, precision, importance = figure.subplots(1, 3)
     labels = training.unseen["label"].to_numpy()
@@ -59,7 +59,12 @@ def _precision_recall(scores: np.ndarray, labels: np.ndarray) -> tuple[np.ndarra
 
 
 def contributions_picture(model: RiskModel, rows: pl.DataFrame) -> bytes:
-    """Return a SHAP summary (Lundberg and Lee 2017): each row's contribution by predictor, coloured by its value."""
+    """Return a SHAP summary plot (Lundberg and Lee 2017) as a PNG: contributions by predictor, coloured by its value.
+
+    Args:
+        model: The model whose contributions are drawn.
+        rows: Rows with the model's predictors; at most 3,000 of them, evenly spaced, are drawn.
+    """
     shown = rows.gather_every(max(1, rows.height // MOST_POINTS))
     contributions = model.contributions(shown)
     strongest = np.argsort(-np.abs(contributions).mean(axis=0))[:MOST_PREDICTORS][::-1]
@@ -80,21 +85,21 @@ def contributions_picture(model: RiskModel, rows: pl.DataFrame) -> bytes:
 
 
 def folds_picture(training: Training) -> bytes:
-    """Return PR-AUC and calibration error of each rival, fold by fold."""
+    """Return a PNG with PR-AUC and calibration error of each candidate model by fold."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     ranking, calibration = figure.subplots(1, 2)
-    for judgement in training.judgements:
-        folds = [fold["fold"] for fold in judgement.by_fold]
+    for evaluation in training.judgements:
+        folds = [fold["fold"] for fold in evaluation.by_fold]
         style = {
-            "color": COLOURS.get(judgement.name, "#999999"),
-            "label": NAMES.get(judgement.name, judgement.name),
-            "linestyle": "-" if judgement.name in RIVALS else ":",
+            "color": COLOURS.get(evaluation.name, "#999999"),
+            "label": NAMES.get(evaluation.name, evaluation.name),
+            "linestyle": "-" if evaluation.name in RIVALS else ":",
             "marker": "o",
             "markersize": 3,
         }
-        ranking.plot(folds, [fold["pr_auc"] for fold in judgement.by_fold], **style)
-        if judgement.name in RIVALS:
-            calibration.plot(folds, [fold["calibration_error"] for fold in judgement.by_fold], **style)
+        ranking.plot(folds, [fold["pr_auc"] for fold in evaluation.by_fold], **style)
+        if evaluation.name in RIVALS:
+            calibration.plot(folds, [fold["calibration_error"] for fold in evaluation.by_fold], **style)
     ranking.set(title="PR-AUC by fold", xlabel="fold, in order of time", ylim=(0, 1.02))
     calibration.set(title="Calibration error by fold", xlabel="fold, in order of time", ylim=(0, None))
     ranking.legend(frameon=False, fontsize=7)

@@ -1,4 +1,4 @@
-"""What a risk model looks at: the name of each predictor, what it says in words, and which way it may push."""
+"""The predictors of the risk models: names, wordings for reasons, and the direction in which each may change the risk."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,9 +7,12 @@ from typing import Final, Literal
 
 @dataclass(frozen=True, slots=True)
 class Predictor:
-    """A column of a panel; `words` is a sentence around its value, `{exp}` being e to the power of it.
+    """A column of a panel that a model uses.
 
-    `direction` is 1 where a higher value can only raise the risk, -1 where it can only lower it, 0 where both may be.
+    Attributes:
+        name: Name of the column.
+        words: A phrase with a place for the value; `{exp}` stands for e to the power of the value.
+        direction: 1 where a higher value can only raise the risk, -1 where it can only lower it, 0 where it may do both.
     """
 
     name: str
@@ -82,7 +85,7 @@ USER_PREDICTORS: Final = (
 
 
 def names_of(predictors: Sequence[Predictor]) -> tuple[str, ...]:
-    """Return the names."""
+    """Return the names of the predictors, in order."""
     return tuple(predictor.name for predictor in predictors)
 
 

@@ -1,12 +1,12 @@
-"""Which rival becomes the challenger, and by what.
+"""Which candidate model becomes the challenger, and by which measure.
 
-Scores are shown as probabilities, ranked, and weighed against costs, so what is wanted of them is probabilities that are
-right. A proper score asks for just that (Gneiting and Raftery 2007): log loss on unseen time, which is lowest for the true
-probabilities and pays for every bit of ranking and of calibration. Who looks at the top of a list only needs the ranking
-as well: a rival whose PR-AUC lies below that of the best ranking rival by more than chance cannot be chosen, however good
-its probabilities. Every difference is paired and counts only where its whole interval lies on one side of 0. What is
-within chance is decided by the calibration; where that is within chance too, the simplest is taken of those that do not
-rank clearly worse over all (ROC-AUC).
+Scores are shown as probabilities, ranked, and compared with costs, so the probabilities must be right. A proper scoring rule
+measures just that (Gneiting and Raftery 2007). The rule here is log loss on unseen time: it is lowest for the true
+probabilities and rewards both ranking and calibration. People who review only the top of a list need the ranking too, so a
+candidate whose PR-AUC is lower than the highest one by more than chance is excluded first, however good its probabilities
+are. Every difference is paired and counts only if its whole interval lies on one side of 0. Candidates whose log loss differs
+by chance alone are compared by calibration error; where that differs by chance alone too, those with a clearly lower ROC-AUC
+are excluded and the simplest of the others is chosen.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ SIMPLEST_FIRST: Final[tuple[Kind, ...]] = ("logistic_regression", "xgboost", "ra
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The rival that was chosen, by what, and in words for people."""
+    """The candidate that was chosen, the measure that decided, and the reason in words."""
 
     kind: Kind
     by: By
@@ -33,9 +33,10 @@ class Selection:
 
 
 def selected(found: Mapping[Kind, Mapping[str, Floats]]) -> Selection:
-    """Return the rival to fit on everything known.
+    """Return the candidate to fit on all known rows.
 
-    `found` has each rival's measures, the first number of each over all rows and the others over the same draws for all.
+    `found` contains the measures of each candidate, as from `measures`: the first number of each is over all rows, the
+    others are over bootstrap draws that are the same for all candidates.
     """
     left, steps = tuple(found), list[str]()
     measures: tuple[tuple[str, By], ...] = (
@@ -59,7 +60,7 @@ def selected(found: Mapping[Kind, Mapping[str, Floats]]) -> Selection:
 
 
 def _best(found: Mapping[Kind, Mapping[str, Floats]], among: Sequence[Kind], measure: str) -> Kind:
-    """Return the rival that does best by the measure over all rows; of equal ones the simplest."""
+    """Return the candidate with the best value of the measure over all rows; the simplest of equal ones."""
     sign = -1 if measure in LOWER_IS_BETTER else 1
     return max(among, key=lambda kind: (sign * found[kind][measure][0], -SIMPLEST_FIRST.index(kind)))
 

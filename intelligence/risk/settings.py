@@ -1,4 +1,4 @@
-"""What product.yaml says of the risk models."""
+"""The section `risk` of product.yaml."""
 
 from typing import Literal, TypeVar
 
@@ -16,7 +16,7 @@ def _with_rising_buckets(section: Buckets) -> Buckets:
 
 
 class Churn(Section):
-    """Who counts as about to leave: active in the last `window_days`, and not back within `horizon_days`."""
+    """Which users are scored, those active in the last `window_days`, and what is predicted: no visit for `horizon_days`."""
 
     window_days: int = Field(14, ge=1, le=28)
     horizon_days: int = Field(14, ge=1, le=90)
@@ -29,7 +29,7 @@ class Churn(Section):
 
 
 class Risk(Section):
-    """What the risk models are to foresee, from which risk on it counts, and who promotes them."""
+    """The horizons of the risk models, the probabilities of the risk buckets, how models are promoted, and when they are trained again."""
 
     horizon_days: int = Field(7, ge=1, le=60)
     capacity: Rate = 0.05

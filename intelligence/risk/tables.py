@@ -1,4 +1,4 @@
-"""The tables of the risk layer: what was known each day, what the models say of it, and what became of each model."""
+"""The tables of the risk layer: the panel, scores, unseen scores of the last training, and the verdicts of the gate."""
 
 from typing import Final
 

@@ -1,5 +1,6 @@
--- What was known of each user at the end of each day of $days: those active in the last $window_days, looked at over 28
--- days. The label says whether they stayed away for the $horizon_days after it; NULL while $last_day lies within them.
+-- One row per user and day of $days, with what was known at the end of that day: users active in the last $window_days,
+-- described by their last 28 days. The label is true if the user does not return in the $horizon_days after the day; it is
+-- NULL while those days are not over on $last_day.
 WITH seen AS (SELECT unnest(CAST($days AS DATE[])) AS event_date),
 chosen AS (
     SELECT * FROM metrics.user_day

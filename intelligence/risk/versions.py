@@ -1,4 +1,4 @@
-"""The versions of a model and the history of its champions, as people read them."""
+"""The versions of a model, the history of its champions, and the words about a champion that the gate did not approve."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,18 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class VersionRow:
-    """One line of the table of a model's versions."""
+    """One row of the table of a model's versions.
+
+    Attributes:
+        version: Version in the registry.
+        aliases: Aliases that point to it, such as `champion`.
+        created_at: When it was registered, in UTC.
+        kind: Kind of model.
+        metrics: Logged measures by name.
+        trained_through: Last day whose outcome it had seen, in ISO format.
+        verdict: The gate's decision on it; None where there is none.
+        run_id: Run that trained it.
+    """
 
     version: str
     aliases: tuple[str, ...]
@@ -21,10 +32,21 @@ class VersionRow:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """One line of the history of the alias `champion`; a version is None where the alias was on none.
+    """One move of the alias `champion`.
 
-    `overruled` is what the gate had said of a version that was made champion although the gate did not let it pass:
-    "hold", "reject", "not_enough_evidence", or "unjudged"; None where it let it pass. `gate_reason` is why.
+    Attributes:
+        sequence: Number of the move; later moves have greater numbers.
+        at: When it was made, in UTC.
+        model: Name of the model in the registry.
+        from_version: Version that was champion before; None where there was none.
+        to_version: Version that became champion; None where the alias was removed.
+        actor: Who moved the alias.
+        cause: What the move was, such as a promotion or a reversal.
+        reason: Why, in words.
+        run_id: Run that moved it; None where no run did.
+        overruled: The gate's decision where it had not approved the new champion: "hold", "reject", "not_enough_evidence", or
+            "unjudged" where it had made none; None where it had approved it.
+        gate_reason: Why the gate decided so, in words.
     """
 
     sequence: int
@@ -42,7 +64,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Overruling:
-    """What people are told once of a champion that the gate did not let pass; `key` is the same for the same move."""
+    """The notice about a champion that the gate did not approve; `key` identifies the move, so that it is sent once."""
 
     key: str
     title: str
@@ -50,7 +72,11 @@ class Overruling:
 
 
 def overruled_by(verdict: str | None, to_version: str | None) -> str | None:
-    """Return what a move of the alias to this version overrules, None where it overrules nothing.
+    """Return which decision a move of the alias to this version overrules; None where it overrules none.
+
+    Args:
+        verdict: The gate's decision on the version; None where there is none.
+        to_version: Version that becomes champion; None where the alias is removed.
 
     >>> overruled_by("promote", "3"), overruled_by("hold", "3"), overruled_by(None, "3"), overruled_by(None, None)
     (None, 'hold', 'unjudged', None)
@@ -61,32 +87,32 @@ def overruled_by(verdict: str | None, to_version: str | None) -> str | None:
 
 
 def verdict_overruled(move: Move) -> str | None:
-    """Return in a sentence what the gate had said of a champion that it did not let pass; None where it let it pass."""
+    """Return in a sentence what the gate had decided on a champion that it did not approve; None where it approved it."""
     if move.overruled is None:
         return None
     if move.overruled == "unjudged":
         return f"The gate has not judged version {move.to_version}."
-    said = _SAID.get(move.overruled, f"said {move.overruled} of")
+    decided = _DECIDED.get(move.overruled, f"said {move.overruled} of")
     reason = f" {move.gate_reason}" if move.gate_reason else ""
-    return f"Against its verdict: the gate {said} version {move.to_version}.{reason}"
+    return f"Against its verdict: the gate {decided} version {move.to_version}.{reason}"
 
 
 def overruling(move: Move) -> Overruling | None:
-    """Return what people are told of the move; None where the gate let the version pass."""
-    said = verdict_overruled(move)
-    if said is None:
+    """Return the notice about the move; None where the gate approved the version."""
+    overruled = verdict_overruled(move)
+    if overruled is None:
         return None
-    # Spelt with the time, since a history that was begun anew counts its moves from 1 again.
+    # The key contains the time, since a new history numbers its moves from 1 again.
     key = f"champion {move.model} {move.to_version} against the gate, move {move.sequence} of {move.at.isoformat()}"
     name = move.model.replace("_", " ").capitalize()
     against = "without a verdict" if move.overruled == "unjudged" else "against its verdict"
     title = f"{name}: version {move.to_version} was made champion {against}"
     why = f": {move.reason}" if move.reason else "."
     back = f"Back to version {move.from_version}: intelligence revert {move.model}" if move.from_version else ""
-    return Overruling(key, title, "\n".join(filter(None, (said, f"By {move.actor}, {move.cause}{why}", back))))
+    return Overruling(key, title, "\n".join(filter(None, (overruled, f"By {move.actor}, {move.cause}{why}", back))))
 
 
-_SAID = {
+_DECIDED = {
     "hold": "held back",
     "reject": "rejected",
     "not_enough_evidence": "had not enough evidence to judge",

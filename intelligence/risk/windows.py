@@ -1,7 +1,7 @@
 """Trailing windows over a grid of features and days.
 
-Each sum adds its days one after the other, so that a day's result is the same to the last bit whichever days were
-computed with it: rows that come later cannot touch an earlier row.
+Each sum adds its days in order, so that the result of a day is bit for bit the same whichever other days are computed with
+it: later rows cannot change an earlier row.
 """
 
 import numpy as np
@@ -13,7 +13,10 @@ Floats = NDArray[np.float64]
 def trailing_sums(values: Floats, width: int, *, behind: int = 0) -> Floats:
     """Return, along the last axis, the sum of the `width` days that end `behind` days before each day.
 
-    Days before the first count as 0.
+    Args:
+        values: Values by day along the last axis, shape (..., days); days before the first count as 0.
+        width: Number of days in the window.
+        behind: Number of days between the end of the window and the day itself.
 
     >>> trailing_sums(np.array([1.0, 2.0, 3.0]), 2)
     array([1., 3., 5.])
@@ -31,7 +34,14 @@ def trailing_sums(values: Floats, width: int, *, behind: int = 0) -> Floats:
 
 
 def trailing_means(values: Floats, width: int, *, behind: int = 0, least: int = 1) -> Floats:
-    """Return the mean of the days of the window that have a value; NaN where fewer than `least` have one."""
+    """Return the mean over the window's days with a value; NaN where too few have one.
+
+    Args:
+        values: Values by day along the last axis, shape (..., days); NaN where there is none.
+        width: Number of days in the window.
+        behind: Number of days between the end of the window and the day itself.
+        least: Number of days that must have a value.
+    """
     known = ~np.isnan(values)
     sums = trailing_sums(np.where(known, values, 0.0), width, behind=behind)
     counts = trailing_sums(known.astype(float), width, behind=behind)
@@ -39,7 +49,13 @@ def trailing_means(values: Floats, width: int, *, behind: int = 0, least: int = 
 
 
 def trailing_deviations(values: Floats, width: int, *, least: int) -> Floats:
-    """Return the standard deviation over the window's days with a value; NaN where fewer than `least` have one."""
+    """Return the standard deviation over the window's days with a value; NaN where too few have one.
+
+    Args:
+        values: Values by day along the last axis, shape (..., days); NaN where there is none.
+        width: Number of days in the window.
+        least: Number of days that must have a value.
+    """
     mean = trailing_means(values, width, least=least)
     mean_of_squares = trailing_means(values**2, width, least=least)
     deviation: Floats = np.sqrt(np.maximum(mean_of_squares - mean**2, 0.0))
@@ -48,6 +64,11 @@ def trailing_deviations(values: Floats, width: int, *, least: int) -> Floats:
 
 def trailing_ewma(values: Floats, width: int, *, weight: float) -> Floats:
     """Return the exponentially weighted mean (Roberts 1959) of the window's days with a value; NaN without any.
+
+    Args:
+        values: Values by day along the last axis, shape (..., days); NaN where there is none.
+        width: Number of days in the window.
+        weight: Weight of the newest day, in (0, 1); each earlier day weighs 1 - weight times as much as the next.
 
     >>> trailing_ewma(np.array([0.0, 0.0, 1.0]), 2, weight=0.5).round(2)
     array([0.  , 0.  , 0.67])
@@ -63,16 +84,28 @@ def trailing_ewma(values: Floats, width: int, *, weight: float) -> Floats:
 
 
 def ratio(part: Floats, whole: Floats) -> Floats:
-    """Return part / whole; NaN where there is no whole."""
+    """Return part / whole, element by element; NaN where the whole is 0.
+
+    Args:
+        part: Numerators.
+        whole: Denominators, 0 or more, of a shape that broadcasts with `part`.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         quotient: Floats = np.where(whole > 0, part / whole, np.nan)
     return quotient
 
 
 def share_difference(bad: Floats, total: Floats, usual_bad: Floats, usual_total: Floats) -> Floats:
-    """Return how far one bad share lies above another, in standard errors of the difference; NaN without events.
+    """Return how far the recent bad share lies above the usual one, in standard errors of the difference; NaN without events.
 
-    The pooled share behind the error is Laplace's, so that a first failure never looks certain.
+    This is the two-proportion z statistic, with a pooled share that is smoothed by Laplace's rule of succession, so that the
+    standard error is never 0 and a single failure never looks certain.
+
+    Args:
+        bad: Recent bad events, of any shape.
+        total: All recent events, of the same shape.
+        usual_bad: Bad events of the period to compare with.
+        usual_total: All events of that period.
 
     >>> share_difference(*(np.array([n]) for n in (6.0, 100.0, 2.0, 100.0))).round(1)
     array([1.4])
@@ -86,7 +119,14 @@ def share_difference(bad: Floats, total: Floats, usual_bad: Floats, usual_total:
 
 
 def rise(bad: Floats, total: Floats, *, recent: int, baseline: int) -> Floats:
-    """Return how far the bad share of the `recent` days lies above that of the `baseline` days before them."""
+    """Return how far the bad share of recent days lies above that of the days before, in standard errors.
+
+    Args:
+        bad: Bad events by day along the last axis, shape (..., days).
+        total: All events, of the same shape.
+        recent: Number of recent days.
+        baseline: Number of days before them to compare with.
+    """
     return share_difference(
         trailing_sums(bad, recent),
         trailing_sums(total, recent),
@@ -96,7 +136,12 @@ def rise(bad: Floats, total: Floats, *, recent: int, baseline: int) -> Floats:
 
 
 def growth(values: Floats, earlier: Floats) -> Floats:
-    """Return the logarithm of values / earlier; NaN where either is missing or 0."""
+    """Return the natural logarithm of values / earlier; NaN where either is missing or 0.
+
+    Args:
+        values: Values, of any shape.
+        earlier: Earlier values, of the same shape.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         found: Floats = np.where((values > 0) & (earlier > 0), np.log(values / earlier), np.nan)
     return found

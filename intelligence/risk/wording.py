@@ -1,4 +1,4 @@
-"""How a comparison of two models is worded: by one function, so that every page says the same of the same numbers.
+"""The wording of a comparison of two models, in one place, so that all pages describe the same numbers in the same way.
 
 A sentence says "better" or "worse" only where the whole interval lies on that side of 0.
 """
@@ -30,7 +30,11 @@ _DOES: Final = {"pr_auc": "ranks", "roc_auc": "ranks", "log_loss": "foretells", 
 
 
 def standing(difference: Estimate, measure: str = "pr_auc") -> Standing:
-    """Return how one model stands to another by the paired difference of a measure, its own less that of the other.
+    """Return how one model compares with another by a measure.
+
+    Args:
+        difference: Paired difference of the measure, one model minus the other, with its 95 % interval.
+        measure: Name of the measure, a key of MEASURES.
 
     >>> standing(Estimate(0.02, -0.01, 0.05)), standing(Estimate(0.02, 0.01, 0.03), "log_loss"), standing(Estimate(0.02))
     ('within chance', 'worse', 'not known')
@@ -44,7 +48,12 @@ def standing(difference: Estimate, measure: str = "pr_auc") -> Standing:
 
 
 def difference_in_words(difference: Estimate, against: str, measure: str = "pr_auc") -> str:
-    """Return the difference with its interval.
+    """Return the difference with its interval, in words.
+
+    Args:
+        difference: Paired difference of the measure, one model minus the other, with its 95 % interval.
+        against: Name of the other model.
+        measure: Name of the measure, a key of MEASURES.
 
     >>> difference_in_words(Estimate(0.013, -0.014, 0.044), "champion")
     'PR-AUC +0.013 against champion (95 % interval -0.014 to +0.044)'
@@ -52,14 +61,19 @@ def difference_in_words(difference: Estimate, against: str, measure: str = "pr_a
     name = f"{MEASURES[measure]} against {against}"
     if difference.value is None:
         return f"{name} is not known"
-    told = f"{MEASURES[measure]} {difference.value:+.3f} against {against}"
+    words = f"{MEASURES[measure]} {difference.value:+.3f} against {against}"
     if difference.low is None or difference.high is None:
-        return f"{told} (its interval is not known)"
-    return f"{told} (95 % interval {difference.low:+.3f} to {difference.high:+.3f})"
+        return f"{words} (its interval is not known)"
+    return f"{words} (95 % interval {difference.low:+.3f} to {difference.high:+.3f})"
 
 
 def compared(difference: Estimate, against: str, measure: str = "pr_auc") -> str:
-    """Return what may be said of one model against another, and the number that says so.
+    """Return how one model compares with another, in words, with the difference.
+
+    Args:
+        difference: Paired difference of the measure, one model minus the other, with its 95 % interval.
+        against: Name of the other model.
+        measure: Name of the measure, a key of MEASURES.
 
     >>> compared(Estimate(0.05, 0.02, 0.08), "champion")
     'ranks better: PR-AUC +0.050 against champion (95 % interval +0.020 to +0.080)'
@@ -80,5 +94,5 @@ def compared(difference: Estimate, against: str, measure: str = "pr_auc") -> str
 
 
 def named(name: str) -> str:
-    """Return what people call a rival or floor."""
+    """Return the name of a candidate model or floor for people."""
     return NAMES.get(name, f"{name} (floor)")

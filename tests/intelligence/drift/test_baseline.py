@@ -1,4 +1,4 @@
-"""What the watch remembers of a training: one line each for predictors, score, outcome and expectation."""
+"""The baseline has one row for each predictor, for the score, for the outcome and for the expectation."""
 
 from datetime import date, timedelta
 
@@ -30,7 +30,7 @@ MODEL = linear_model(3, weights=(1.0, 0.5, 0.0))
 
 
 def labelled(rows: pl.DataFrame, *, model: RiskModel = MODEL, unknown_days: int = 7, seed: int = 1) -> pl.DataFrame:
-    """Return the rows with outcomes that the model's probabilities gave, unknown on the last days."""
+    """Return the rows with outcomes drawn from the model's probabilities, unknown on the last days."""
     drawn = np.random.default_rng(seed).random(rows.height) < model.probabilities(rows)
     last = rows["event_date"].max() - timedelta(days=unknown_days)
     known = pl.col("event_date") <= last
@@ -65,33 +65,33 @@ def test_importance_is_the_share_of_what_moves_the_score(found: pl.DataFrame) ->
     assert line(found, SCORE)["importance"] is None
 
 
-def test_a_constant_is_not_judged_and_has_no_limit(found: pl.DataFrame) -> None:
+def test_a_constant_is_not_assessed_and_has_no_limit(found: pl.DataFrame) -> None:
     assert not line(found, "x2")["is_judged"]
     assert line(found, "x2")["limit"] is None
     assert line(found, "x0")["is_judged"]
 
 
-def test_what_moves_with_the_calendar_is_not_judged(rows: pl.DataFrame) -> None:
+def test_what_moves_with_the_calendar_is_not_assessed(rows: pl.DataFrame) -> None:
     renamed = rows.rename({"x1": "tenure_days"})
     model = RiskModel(MODEL.kind, ("x0", "tenure_days", "x2"), MODEL.calibration, MODEL.linear)
-    told = baseline(renamed, model, unit="unit", window=WINDOW, false_alarms_per_week=0.01, smallest=0.1)
-    assert not line(told, "tenure_days")["is_judged"]
-    assert line(told, "tenure_days")["mean"] == pytest.approx(rows["x1"].mean())
+    result = baseline(renamed, model, unit="unit", window=WINDOW, false_alarms_per_week=0.01, smallest=0.1)
+    assert not line(result, "tenure_days")["is_judged"]
+    assert line(result, "tenure_days")["mean"] == pytest.approx(rows["x1"].mean())
 
 
 def test_no_limit_is_below_the_smallest_distance_that_counts(rows: pl.DataFrame) -> None:
-    told = baseline(rows, MODEL, unit="unit", window=WINDOW, false_alarms_per_week=0.01, smallest=5.0)
-    assert set(told.filter("is_judged")["limit"]) == {5.0}
+    result = baseline(rows, MODEL, unit="unit", window=WINDOW, false_alarms_per_week=0.01, smallest=5.0)
+    assert set(result.filter("is_judged")["limit"]) == {5.0}
 
 
 def test_numbers_are_those_of_the_window(rows: pl.DataFrame, found: pl.DataFrame) -> None:
-    told = line(found, "x0")
+    result = line(found, "x0")
     values = rows["x0"].to_numpy()
-    assert (told["mean"], told["sd"]) == (pytest.approx(values.mean()), pytest.approx(values.std()))
-    assert (told["p05"], told["p50"], told["p95"]) == pytest.approx(tuple(np.quantile(values, (0.05, 0.5, 0.95))))
-    assert (told["rows"], told["missing_rate"]) == (rows.height, 0)
-    assert told["shares"] == sorted(told["shares"])
-    assert told["shares"][-1] == 1
+    assert (result["mean"], result["sd"]) == (pytest.approx(values.mean()), pytest.approx(values.std()))
+    assert (result["p05"], result["p50"], result["p95"]) == pytest.approx(tuple(np.quantile(values, (0.05, 0.5, 0.95))))
+    assert (result["rows"], result["missing_rate"]) == (rows.height, 0)
+    assert result["shares"] == sorted(result["shares"])
+    assert result["shares"][-1] == 1
     assert line(found, OUTCOME)["missing_rate"] == pytest.approx(7 / DAYS)
 
 
@@ -104,8 +104,8 @@ def test_the_least_expected_pr_auc_is_what_the_champion_seldom_fell_below_in_tra
     assert 0 < seldom < often < 1
 
 
-def test_no_outcome_known_leaves_the_outcome_unjudged(rows: pl.DataFrame) -> None:
-    told = baseline(
+def test_no_outcome_known_leaves_the_outcome_unassessed(rows: pl.DataFrame) -> None:
+    result = baseline(
         rows.with_columns(label=pl.lit(None, dtype=pl.Boolean)),
         MODEL,
         unit="unit",
@@ -113,8 +113,8 @@ def test_no_outcome_known_leaves_the_outcome_unjudged(rows: pl.DataFrame) -> Non
         false_alarms_per_week=0.01,
         smallest=0.1,
     )
-    assert not line(told, OUTCOME)["is_judged"]
-    assert line(told, OUTCOME)["limit"] is None
+    assert not line(result, OUTCOME)["is_judged"]
+    assert line(result, OUTCOME)["limit"] is None
 
 
 def test_the_same_rows_give_the_same_baseline_whatever_their_order(rows: pl.DataFrame, found: pl.DataFrame) -> None:

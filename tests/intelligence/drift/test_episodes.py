@@ -1,4 +1,4 @@
-"""One retraining for an episode, none lost, none for a day of chance; people are told once."""
+"""Each episode requests one retraining, none is lost, none follows a single day, and people are notified once."""
 
 from datetime import date, timedelta
 from itertools import pairwise
@@ -21,7 +21,7 @@ def day(number: int) -> date:
 
 
 def watch(states: str, *, version: int = 1, start: int = 0) -> pl.DataFrame:
-    """Return verdicts day by day: m moved, i moved without weight, s steady, x suspended, u unknown, - no verdict at all."""
+    """Return one verdict per letter and day: m moved, i moved without importance, s steady, x suspended, u unknown, - none."""
     rows = [
         (
             day(start + place),
@@ -45,7 +45,9 @@ def watch(states: str, *, version: int = 1, start: int = 0) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=columns, orient="row")
 
 
-def asked(verdicts: pl.DataFrame, *trainings: Training, rules: Drift = RULES, **facts: object) -> Retraining | Waiting:
+def requested(
+    verdicts: pl.DataFrame, *trainings: Training, rules: Drift = RULES, **facts: object
+) -> Retraining | Waiting:
     known = {"champion": 1, "newest_label": day(90), "trained_through": day(0), **facts}
     return retraining(verdicts, trainings, rules=rules, **known)
 
@@ -54,14 +56,14 @@ def trained(number: int, decision: str = "promote") -> Training:
     return Training(day(number), 2, decision, "because")
 
 
-def test_a_day_of_chance_is_no_episode_that_asks_for_anything() -> None:
-    found = asked(watch("ssmssmss"))
+def test_a_day_of_chance_is_no_episode_that_requests_anything() -> None:
+    found = requested(watch("ssmssmss"))
     assert isinstance(found, Waiting)
 
 
-def test_as_many_days_in_a_row_as_asked_are_ripe_and_ask_for_one_training() -> None:
-    assert isinstance(asked(watch("ssmm")), Waiting)
-    found = asked(watch("ssmmm"))
+def test_as_many_days_in_a_row_as_configured_are_ripe_and_request_one_training() -> None:
+    assert isinstance(requested(watch("ssmm")), Waiting)
+    found = requested(watch("ssmmm"))
     assert isinstance(found, Retraining)
     assert found.cause == f"drift since {day(2)}. m4"
     (episode,) = episodes(watch("ssmmm"), [], rules=RULES)
@@ -70,7 +72,7 @@ def test_as_many_days_in_a_row_as_asked_are_ripe_and_ask_for_one_training() -> N
 
 
 def test_the_key_stays_while_the_episode_lasts() -> None:
-    keys = {asked(watch("ss" + "m" * length)).key for length in range(3, 12)}
+    keys = {requested(watch("ss" + "m" * length)).key for length in range(3, 12)}
     assert len(keys) == 1
 
 
@@ -87,102 +89,102 @@ def test_suspended_and_unknown_days_neither_count_nor_end() -> None:
 
 
 def test_a_lost_day_does_not_lose_the_retraining() -> None:
-    assert isinstance(asked(watch("mm-m")), Retraining)
-    assert isinstance(asked(watch("mmm" + "-" * 5)), Retraining)
-    assert isinstance(asked(watch("mmmss")), Retraining)
+    assert isinstance(requested(watch("mm-m")), Retraining)
+    assert isinstance(requested(watch("mmm" + "-" * 5)), Retraining)
+    assert isinstance(requested(watch("mmmss")), Retraining)
 
 
-def test_an_episode_that_is_over_asks_for_nothing_and_a_new_one_has_another_key() -> None:
-    assert isinstance(asked(watch("mmmsss")), Waiting)
+def test_an_episode_that_is_over_requests_nothing_and_a_new_one_has_another_key() -> None:
+    assert isinstance(requested(watch("mmmsss")), Waiting)
     first, second = episodes(watch("mmmsssmmm"), [], rules=RULES)
     assert first.is_over
     assert first.key != second.key
 
 
-def test_what_was_trained_for_is_settled_whatever_the_gate_said() -> None:
+def test_what_was_trained_for_needs_no_second_training_whatever_the_gate_said() -> None:
     for decision in ("promote", "hold", "reject", "not_enough_evidence"):
-        found = asked(watch("mmm" + "m" * 30), trained(2, decision))
+        found = requested(watch("mmm" + "m" * 30), trained(2, decision))
         assert isinstance(found, Waiting)
         assert decision in found.reason
 
 
 def test_a_training_from_before_the_episode_was_ripe_settles_nothing_but_has_its_cooldown() -> None:
-    during = asked(watch("s" * 5 + "mmmm"), trained(4))
+    during = requested(watch("s" * 5 + "mmmm"), trained(4))
     assert isinstance(during, Waiting)
     assert "at least 7 lie between two" in during.reason
-    assert isinstance(asked(watch("s" * 5 + "m" * 6), trained(3)), Retraining)
+    assert isinstance(requested(watch("s" * 5 + "m" * 6), trained(3)), Retraining)
 
 
 def test_no_more_trainings_in_a_week_than_the_budget() -> None:
     rules = RULES.model_copy(update={"cooldown_days": 1})
     verdicts = watch("s" * 6 + "mmm")
-    found = asked(verdicts, trained(5), rules=rules)
+    found = requested(verdicts, trained(5), rules=rules)
     assert isinstance(found, Waiting)
     assert "1 trainings a week" in found.reason
     two = rules.model_copy(update={"retrains_per_week": 2})
-    assert isinstance(asked(verdicts, trained(5), rules=two), Retraining)
+    assert isinstance(requested(verdicts, trained(5), rules=two), Retraining)
     none = rules.model_copy(update={"retrains_per_week": 0})
-    assert isinstance(asked(verdicts, rules=none), Waiting)
+    assert isinstance(requested(verdicts, rules=none), Waiting)
 
 
 def test_without_new_outcomes_a_training_would_learn_nothing_and_waits_for_them() -> None:
     rules = RULES.model_copy(update={"new_label_days": 5})
-    few = asked(watch("mmm"), rules=rules, newest_label=day(4), trained_through=day(0))
+    few = requested(watch("mmm"), rules=rules, newest_label=day(4), trained_through=day(0))
     assert isinstance(few, Waiting)
     assert "4 days is known" in few.reason
-    assert isinstance(asked(watch("mmm"), rules=rules, newest_label=day(5), trained_through=day(0)), Retraining)
-    assert isinstance(asked(watch("mmm"), rules=rules, newest_label=None, trained_through=day(0)), Waiting)
+    assert isinstance(requested(watch("mmm"), rules=rules, newest_label=day(5), trained_through=day(0)), Retraining)
+    assert isinstance(requested(watch("mmm"), rules=rules, newest_label=None, trained_through=day(0)), Waiting)
 
 
 def test_another_champion_ends_the_episode_of_the_one_before() -> None:
     verdicts = pl.concat([watch("mmm"), watch("s", version=2, start=3)])
     assert episodes(verdicts, [], rules=RULES)[0].is_over
-    assert isinstance(asked(verdicts, champion=2), Waiting)
-    assert isinstance(asked(watch("mmm"), champion=2), Waiting)
-    assert isinstance(asked(watch("mmm"), champion=None), Waiting)
+    assert isinstance(requested(verdicts, champion=2), Waiting)
+    assert isinstance(requested(watch("mmm"), champion=2), Waiting)
+    assert isinstance(requested(watch("mmm"), champion=None), Waiting)
 
 
 def test_days_of_the_champion_before_do_not_make_the_next_ones_episode_ripe() -> None:
     verdicts = pl.concat([watch("mm"), watch("m", version=2, start=2)])
-    assert isinstance(asked(verdicts, champion=2), Waiting)
-    found = asked(pl.concat([watch("mm"), watch("mmm", version=2, start=2)]), champion=2)
+    assert isinstance(requested(verdicts, champion=2), Waiting)
+    found = requested(pl.concat([watch("mm"), watch("mmm", version=2, start=2)]), champion=2)
     assert isinstance(found, Retraining)
     assert "version 2" in found.key
 
 
-def test_a_champion_that_was_trained_for_an_episode_goes_on_with_it_until_it_is_steady() -> None:
+def test_a_champion_that_was_trained_for_an_episode_continues_it_until_it_is_steady() -> None:
     verdicts = pl.concat([watch("ssmmm"), watch("m" * 20, version=2, start=5)])
     (episode,) = episodes(verdicts, [trained(4)], rules=RULES)
     assert (episode.model_version, episode.champion, episode.is_over) == (1, 2, False)
-    assert isinstance(asked(verdicts, trained(4), champion=2), Waiting)
-    assert len(told(verdicts, trained(4))) == 2
+    assert isinstance(requested(verdicts, trained(4), champion=2), Waiting)
+    assert len(titles_of(verdicts, trained(4))) == 2
     calm_again = pl.concat([verdicts, watch("sssmmm", version=2, start=25)])
-    assert isinstance(asked(calm_again, trained(4), champion=2), Retraining)
+    assert isinstance(requested(calm_again, trained(4), champion=2), Retraining)
 
 
-def test_a_champion_that_somebody_put_there_begins_anew() -> None:
+def test_a_champion_that_somebody_put_there_begins_a_new_episode() -> None:
     verdicts = pl.concat([watch("ssmmm"), watch("mmm" + "m" * 9, version=3, start=5)])
     assert len(episodes(verdicts, [trained(4)], rules=RULES)) == 2
-    assert isinstance(asked(verdicts, trained(4), champion=3), Retraining)
+    assert isinstance(requested(verdicts, trained(4), champion=3), Retraining)
 
 
-def test_no_verdict_at_all_asks_for_nothing() -> None:
-    assert isinstance(asked(watch("")), Waiting)
+def test_no_verdict_at_all_requests_nothing() -> None:
+    assert isinstance(requested(watch("")), Waiting)
 
 
 @settings(max_examples=150, deadline=None)
 @given(states=st.text("mmmmsxui-", min_size=1, max_size=40), data=st.data())
-def test_however_often_and_whenever_it_is_asked_an_episode_is_trained_for_once(
+def test_however_often_and_whenever_it_is_requested_an_episode_is_trained_for_once(
     states: str, data: st.DataObject
 ) -> None:
-    """Time goes on day by day; ticks come or not, are repeated, and what they ask for may be carried out late or fail."""
+    """Days follow one another; ticks are missed or repeated, and the trainings that they request may be late or fail."""
     trainings: list[Training] = []
     answered: list[str] = []
     for newest in range(len(states)):
         verdicts = watch(states[: newest + 1])
         for _ in range(data.draw(st.integers(0, 2), label="ticks")):
-            found = asked(verdicts, *trainings)
-            assert asked(verdicts, *trainings) == found
+            found = requested(verdicts, *trainings)
+            assert requested(verdicts, *trainings) == found
             if isinstance(found, Retraining) and data.draw(st.booleans(), label="carried out"):
                 answered.append(found.key)
                 decision = data.draw(st.sampled_from(["promote", "hold", "reject", "not_enough_evidence"]))
@@ -193,21 +195,21 @@ def test_however_often_and_whenever_it_is_asked_an_episode_is_trained_for_once(
 
 
 @given(states=st.text("msxu", min_size=3, max_size=30))
-def test_every_ripe_episode_that_lasts_is_asked_for_until_it_is_trained_for(states: str) -> None:
+def test_every_ripe_episode_that_lasts_is_requested_until_it_is_trained_for(states: str) -> None:
     for episode in episodes(watch(states), [], rules=RULES):
         if not episode.is_over and episode.ripe_day:
-            assert isinstance(asked(watch(states)), Retraining)
+            assert isinstance(requested(watch(states)), Retraining)
 
 
-def told(verdicts: pl.DataFrame, *trainings: Training) -> dict[str, str]:
+def titles_of(verdicts: pl.DataFrame, *trainings: Training) -> dict[str, str]:
     return {notice.key: notice.title for notice in notices(verdicts, trainings, rules=RULES)}
 
 
-def test_people_are_told_once_of_an_episode_and_once_of_what_its_training_came_to() -> None:
+def test_people_are_notified_once_of_an_episode_and_once_of_what_its_training_came_to() -> None:
     keys: set[str] = set()
     for length in range(1, 14):
         verdicts = watch("ss" + "m" * length)
-        keys |= told(verdicts, *([trained(6, "hold")] if length > 5 else [])).keys()
+        keys |= titles_of(verdicts, *([trained(6, "hold")] if length > 5 else [])).keys()
     assert len(keys) == 2
     one_thread = {notice.episode for notice in notices(watch("ssmmmmmm"), [trained(6, "hold")], rules=RULES)}
     assert len(one_thread) == 1
@@ -223,20 +225,20 @@ def test_people_are_told_once_of_an_episode_and_once_of_what_its_training_came_t
     ],
 )
 def test_what_a_training_came_to_is_said_in_words(decision: str, words: str) -> None:
-    titles = told(watch("mmm"), trained(2, decision)).values()
+    titles = titles_of(watch("mmm"), trained(2, decision)).values()
     assert any(words in title for title in titles)
     assert all(title.startswith("User churn: ") for title in titles)
 
 
-def test_a_stretch_of_faulty_days_is_told_once_however_long_and_whatever_its_words() -> None:
+def test_a_period_of_faulty_days_is_announced_once_however_long_and_whatever_its_words() -> None:
     keys: set[str] = set()
     for length in range(1, 20):
-        keys |= told(watch("ss" + "x" * length)).keys()
+        keys |= titles_of(watch("ss" + "x" * length)).keys()
     assert len(keys) == 1
-    assert len(told(watch("xxsxx"))) == 2
+    assert len(titles_of(watch("xxsxx"))) == 2
 
 
-def test_what_is_long_over_is_not_told_any_more() -> None:
-    assert told(watch("mmm" + "s" * 12)) == {}
-    assert told(watch("xx" + "s" * 12)) == {}
-    assert told(watch("")) == {}
+def test_what_is_long_over_is_not_announced_any_more() -> None:
+    assert titles_of(watch("mmm" + "s" * 12)) == {}
+    assert titles_of(watch("xx" + "s" * 12)) == {}
+    assert titles_of(watch("")) == {}

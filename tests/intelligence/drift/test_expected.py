@@ -1,4 +1,4 @@
-"""What the champion expects of itself is what comes true, as long as its probabilities are right."""
+"""The expected performance comes true, as long as the probabilities are calibrated."""
 
 import numpy as np
 import pytest
@@ -49,9 +49,9 @@ def test_what_comes_true_of_calibrated_probabilities_lies_in_the_interval_about_
             "precision": labels[flagged].mean(),
             "rate": labels.mean(),
         }
-        told = {"pr_auc": found.pr_auc, "precision": found.precision_at_capacity, "rate": found.rate}
+        estimates = {"pr_auc": found.pr_auc, "precision": found.precision_at_capacity, "rate": found.rate}
         for name, value in true.items():
-            inside[name] += told[name].low <= value <= told[name].high
+            inside[name] += estimates[name].low <= value <= estimates[name].high
     assert all(count >= binom.ppf(0.0001, repeats, 0.9) for count in inside.values()), inside
 
 
@@ -70,7 +70,7 @@ def test_certain_probabilities_expect_a_perfect_ranking() -> None:
     assert found.precision_at_capacity.value == 1.0
 
 
-def test_rows_that_have_become_harder_to_tell_apart_expect_less() -> None:
+def test_rows_that_are_harder_to_separate_lower_the_expectation() -> None:
     times = np.zeros(300, np.int64)
     apart, alike = np.where(np.arange(300) < 30, 0.9, 0.02), np.full(300, 0.108)
     clear = expected_performance(apart, apart, apart, times, capacity=0.1)

@@ -1,4 +1,4 @@
-"""Limits hold for the family: weeks of chance alone exceed them about as often as asked."""
+"""The limits hold for all columns together: weeks without drift exceed them about as often as allowed."""
 
 from datetime import timedelta
 
@@ -24,12 +24,12 @@ def first_days(rows: pl.DataFrame, days: int) -> pl.DataFrame:
     return rows.filter(pl.col("event_date") < FIRST + timedelta(days=days))
 
 
-def alarms_of_a_week(seed: int, *, columns: int, asked: float, shift: float = 0.0) -> bool:
+def alarms_of_a_week(seed: int, *, columns: int, allowed: float, shift: float = 0.0) -> bool:
     """Return whether any of the seven verdicts of the week after the baseline, shifted or not, exceeds any limit."""
     rows = calm(days=BASELINE_DAYS + WINDOW_DAYS + VERDICTS_PER_WEEK - 1, units=UNITS, columns=columns, seed=seed)
     before = first_days(rows, BASELINE_DAYS)
     scales = scales_of(before)
-    found = limits(history_of(before), scales, false_alarms_per_week=asked)
+    found = limits(history_of(before), scales, false_alarms_per_week=allowed)
     for verdict in range(VERDICTS_PER_WEEK):
         start = FIRST + timedelta(days=BASELINE_DAYS + verdict)
         now = rows.filter(pl.col("event_date").is_between(start, start + timedelta(days=WINDOW_DAYS - 1)))
@@ -40,27 +40,27 @@ def alarms_of_a_week(seed: int, *, columns: int, asked: float, shift: float = 0.
     return False
 
 
-def test_a_family_without_drift_exceeds_its_limits_in_no_more_weeks_than_asked() -> None:
-    weeks, asked = 60, 0.1
-    alarms = sum(alarms_of_a_week(seed, columns=5, asked=asked) for seed in range(weeks))
-    assert alarms <= binom.ppf(0.9999, weeks, asked)
+def test_a_family_without_drift_exceeds_its_limits_in_no_more_weeks_than_allowed() -> None:
+    weeks, allowed = 60, 0.1
+    alarms = sum(alarms_of_a_week(seed, columns=5, allowed=allowed) for seed in range(weeks))
+    assert alarms <= binom.ppf(0.9999, weeks, allowed)
 
 
 def test_limits_are_not_so_wide_that_nothing_is_ever_found() -> None:
-    seen = sum(alarms_of_a_week(seed, columns=3, asked=0.01, shift=1.0) for seed in range(10))
+    seen = sum(alarms_of_a_week(seed, columns=3, allowed=0.01, shift=1.0) for seed in range(10))
     assert seen == 10
-    by_chance = sum(alarms_of_a_week(seed, columns=5, asked=0.9) for seed in range(20))
+    by_chance = sum(alarms_of_a_week(seed, columns=5, allowed=0.9) for seed in range(20))
     assert by_chance >= binom.ppf(0.0001, 20, 0.3)
 
 
-def test_one_column_of_many_is_held_to_a_wider_limit_than_alone() -> None:
+def test_one_column_of_many_has_a_wider_limit_than_alone() -> None:
     rows = calm(days=BASELINE_DAYS, units=UNITS, columns=20, seed=4)
     many = limits(history_of(rows), scales_of(rows), false_alarms_per_week=0.05)
     alone = limits(history_of(rows), {"x0": scales_of(rows)["x0"]}, false_alarms_per_week=0.05)
     assert many["x0"] > alone["x0"]
 
 
-def test_fewer_false_alarms_ask_for_wider_limits() -> None:
+def test_fewer_false_alarms_need_wider_limits() -> None:
     rows = calm(days=BASELINE_DAYS, units=UNITS, columns=4, seed=4)
     wide, narrow = (limits(history_of(rows), scales_of(rows), false_alarms_per_week=share) for share in (0.001, 0.2))
     assert all(wide[name] > narrow[name] > 0 for name in narrow)

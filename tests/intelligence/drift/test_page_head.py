@@ -1,4 +1,4 @@
-"""Each page says whose it is and what the verdict is, leads back, and shows alarm only where something has moved."""
+"""Each page names its product and verdict, links to the index, and uses red only for what has moved."""
 
 from datetime import date
 from typing import Any
@@ -31,13 +31,13 @@ def head(**changes: Any) -> PageHead:
     return PageHead(**(of | changes))
 
 
-def test_a_page_has_a_title_a_head_and_a_way_back_and_keeps_what_evidently_drew() -> None:
+def test_a_page_has_a_title_a_head_and_a_link_back_and_keeps_what_evidently_drew() -> None:
     page = headed(EVIDENTLY, head())
     tags = Tags(page)
     title = page.split("<title>")[1].split("</title>")[0]
     assert title == "Drift of Feature risk version 3, week to 2026-08-09: steady · Classroom"
-    for told in ("Classroom", "Drift of Feature risk", "champion version 3", "week to 2026-08-09", "0.060", "0.140"):
-        assert told in tags.text
+    for words in ("Classroom", "Drift of Feature risk", "champion version 3", "week to 2026-08-09", "0.060", "0.140"):
+        assert words in tags.text
     links = [attributes["href"] for tag, attributes in tags.found if tag == "a"]
     assert links == ["index.html", "a-drift.html", "a.json"]
     assert '<div id="root_m">' in page

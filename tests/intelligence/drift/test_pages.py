@@ -1,4 +1,4 @@
-"""Which pages there are, how long they stay, and an index that no name can break out of."""
+"""The kinds of pages, how long they are kept, and an index in which every name is escaped."""
 
 from datetime import date, timedelta
 from html.parser import HTMLParser
@@ -45,14 +45,14 @@ def test_a_page_is_an_alarm_a_weeks_end_or_the_newest(day: date, state: str, is_
     assert page_kind(day, state, is_shown=is_shown) == kind
 
 
-def test_the_newest_gives_way_while_alarms_and_weeks_stay_as_long_as_asked() -> None:
+def test_the_newest_gives_way_while_alarms_and_weeks_stay_as_long_as_configured() -> None:
     ages = [(0, "newest"), (1, "newest"), (1, "alarm"), (35, "week"), (35, "alarm"), (36, "week"), (400, "alarm")]
     pages = pl.DataFrame(
         [(SUNDAY - timedelta(days=age), kind) for age, kind in ages], schema=["event_date", "kind"], orient="row"
     )
     kept = pages_kept(pages, newest_day=SUNDAY, keep_days=35)
-    told = [((SUNDAY - day).days, kind) for day, kind in kept.iter_rows()]
-    assert told == [(0, "newest"), (1, "alarm"), (35, "week"), (35, "alarm")]
+    ages = [((SUNDAY - day).days, kind) for day, kind in kept.iter_rows()]
+    assert ages == [(0, "newest"), (1, "alarm"), (35, "week"), (35, "alarm")]
 
 
 def page(**changes: object) -> dict[str, object]:
@@ -97,7 +97,7 @@ def drift_of(*rows: tuple[str, str, float | None, float | None, bool]) -> pl.Dat
     return pl.DataFrame([{**dict.fromkeys(DRIFT_SCHEMA), **row} for row in named], schema=DRIFT_SCHEMA)
 
 
-def test_a_page_shows_the_score_what_matters_and_all_that_moved_and_nothing_unjudged() -> None:
+def test_a_page_shows_the_score_what_matters_and_all_that_moved_and_nothing_unassessed() -> None:
     many = [(f"p{place:02}", "predictor", (40 - place) / 1000, 0.1, False) for place in range(30)]
     shown = shown_predictors(
         drift_of(
@@ -114,7 +114,7 @@ def test_a_page_shows_the_score_what_matters_and_all_that_moved_and_nothing_unju
     assert not {"outcome", "constant"} & set(shown)
 
 
-def test_values_are_drawn_in_to_the_range_of_the_baseline() -> None:
+def test_values_are_clipped_to_the_range_of_the_baseline() -> None:
     rows = pl.DataFrame({"x": [-9, 1, 99], "y": [0, 0, 0]})
     assert drawn_in(rows, {"x": (0.0, 2.0)}).to_dict(as_series=False) == {"x": [0.0, 1.0, 2.0]}
 

@@ -1,4 +1,4 @@
-"""What has moved, what only the platform's own actions moved, and when nothing may be said at all."""
+"""What has moved, what only the platform's own actions moved, and when there is no verdict."""
 
 from datetime import date, timedelta
 
@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from intelligence.drift.baseline import EXPECTATION, OUTCOME, SCORE, Window, baseline, with_scores
-from intelligence.drift.verdict import DRIFT_SCHEMA, LEAST_ROWS, Standing, drift_rows, standing, window_of
+from intelligence.drift.verdict import DRIFT_SCHEMA, LEAST_ROWS, DayVerdict, day_verdict, drift_rows, window_of
 from intelligence.drift.watch import day_drift, day_watch, run_report, watched
 from tests.intelligence.drift.panels import FIRST, calm, linear_model
 from tests.intelligence.drift.test_baseline import labelled
@@ -35,20 +35,22 @@ def rows_of(now: pl.DataFrame, past: pl.DataFrame, **others: object) -> pl.DataF
     return drift_rows(now, others.pop("known", NOTHING_KNOWN), past, unit="unit", **others)
 
 
-def judged(rows: pl.DataFrame, *, faulty_days: tuple[tuple[date, str], ...] = (), **others: float | None) -> Standing:
+def verdict_of(
+    rows: pl.DataFrame, *, faulty_days: tuple[tuple[date, str], ...] = (), **others: float | None
+) -> DayVerdict:
     terms = {"expected": None, "bound": None, "matters_from": 0.03, **others}
-    return standing(rows, faulty_days, **terms)
+    return day_verdict(rows, faulty_days, **terms)
 
 
 def test_a_calm_week_is_steady(past: pl.DataFrame) -> None:
     rows = rows_of(last_week(), past)
     assert rows.schema == DRIFT_SCHEMA
     assert rows.filter("is_moved").is_empty()
-    assert judged(rows).state == "steady"
+    assert verdict_of(rows).state == "steady"
 
 
 def test_a_shift_is_named_with_its_distance_its_limit_and_the_change_of_its_mean(past: pl.DataFrame) -> None:
-    verdict = judged(rows_of(last_week(x0=pl.col("x0") + 3), past))
+    verdict = verdict_of(rows_of(last_week(x0=pl.col("x0") + 3), past))
     assert verdict.state == "moved"
     assert {"x0", SCORE} <= set(verdict.moved)
     assert {"x0", SCORE} <= set(verdict.that_matter)
@@ -57,7 +59,7 @@ def test_a_shift_is_named_with_its_distance_its_limit_and_the_change_of_its_mean
 
 
 def test_what_the_model_hardly_looks_at_has_moved_but_does_not_matter(past: pl.DataFrame) -> None:
-    verdict = judged(rows_of(last_week(x2=pl.col("x2") + 3), past))
+    verdict = verdict_of(rows_of(last_week(x2=pl.col("x2") + 3), past))
     assert verdict.state == "moved"
     assert verdict.moved == ("x2",)
     assert verdict.that_matter == ()
@@ -65,7 +67,7 @@ def test_what_the_model_hardly_looks_at_has_moved_but_does_not_matter(past: pl.D
 
 def test_outcomes_that_no_longer_follow_the_scores_have_moved(past: pl.DataFrame) -> None:
     known = with_scores(PANEL.filter(LAST_WEEK).with_columns(label=pl.lit(value=True)), MODEL)
-    verdict = judged(rows_of(last_week(), past, known=known))
+    verdict = verdict_of(rows_of(last_week(), past, known=known))
     assert verdict.moved == (OUTCOME,)
     assert verdict.that_matter == (OUTCOME,)
     assert "outcomes lie +" in verdict.reason
@@ -76,28 +78,28 @@ def test_what_moves_only_where_the_platform_acted_is_its_own_doing(past: pl.Data
     shifted = pl.when(pl.col("unit").is_in(acted_on)).then(pl.col("x0") + 6).otherwise(pl.col("x0"))
     rows = rows_of(last_week(x0=shifted), past, acted_on=acted_on)
     assert rows.filter(predictor="x0")["is_own_doing"].item()
-    verdict = judged(rows)
+    verdict = verdict_of(rows)
     assert verdict.state == "steady"
     assert "x0" in verdict.own_doing
     assert "own actions" in verdict.reason
 
 
 def test_what_moves_everywhere_is_not_excused_by_actions(past: pl.DataFrame) -> None:
-    verdict = judged(rows_of(last_week(x0=pl.col("x0") + 3), past, acted_on=["1", "2"]))
+    verdict = verdict_of(rows_of(last_week(x0=pl.col("x0") + 3), past, acted_on=["1", "2"]))
     assert "x0" in verdict.that_matter
     assert verdict.own_doing == ()
 
 
 def test_a_column_gone_empty_suspends_the_verdict_and_names_it(past: pl.DataFrame) -> None:
     rows = rows_of(last_week(x1=pl.lit(None, dtype=pl.Float64)), past)
-    verdict = judged(rows)
+    verdict = verdict_of(rows)
     assert verdict.state == "suspended"
     assert "x1 holds no value in 100% of the rows" in verdict.reason
     assert not rows.filter(predictor="x1")["is_moved"].item()
 
 
 def test_a_flat_line_suspends_the_verdict_and_names_its_value(past: pl.DataFrame) -> None:
-    verdict = judged(rows_of(last_week(x0=pl.lit(0.25)), past))
+    verdict = verdict_of(rows_of(last_week(x0=pl.lit(0.25)), past))
     assert verdict.state == "suspended"
     assert "x0 is 0.25 in every row" in verdict.reason
 
@@ -115,26 +117,26 @@ def test_a_value_that_used_to_be_common_may_fill_a_week() -> None:
     assert rows_of(last_week(x0=pl.lit(0.0)), past).filter(predictor="x0")["fault"].item() is None
 
 
-def test_too_few_rows_are_not_judged(past: pl.DataFrame) -> None:
+def test_too_few_rows_are_not_assessed(past: pl.DataFrame) -> None:
     few = last_week(x0=pl.col("x0") + 9).head(LEAST_ROWS - 1)
     rows = rows_of(few, past)
     assert rows["distance"].null_count() == rows.height
-    assert judged(rows).state == "unknown"
+    assert verdict_of(rows).state == "unknown"
     assert rows_of(few.clear(), past)["missing_rate_now"].null_count() == rows.height
 
 
 def test_a_faulty_day_suspends_whatever_has_moved(past: pl.DataFrame) -> None:
     rows = rows_of(last_week(x0=pl.col("x0") + 3), past)
-    verdict = judged(rows, faulty_days=((NEWEST, "no event in 12 hours"),))
+    verdict = verdict_of(rows, faulty_days=((NEWEST, "no event in 12 hours"),))
     assert verdict.state == "suspended"
     assert verdict.moved == ()
     assert f"{NEWEST} is not whole" in verdict.reason
 
 
 def test_an_expectation_below_its_bound_matters_by_itself(past: pl.DataFrame) -> None:
-    verdict = judged(rows_of(last_week(), past), expected=0.1, bound=0.2)
+    verdict = verdict_of(rows_of(last_week(), past), expected=0.1, bound=0.2)
     assert (verdict.state, verdict.moved, verdict.that_matter) == ("moved", (EXPECTATION,), (EXPECTATION,))
-    assert judged(rows_of(last_week(), past), expected=0.2, bound=0.2).state == "steady"
+    assert verdict_of(rows_of(last_week(), past), expected=0.2, bound=0.2).state == "steady"
 
 
 def test_the_window_is_seven_days_and_ends_when_asked() -> None:
@@ -153,7 +155,7 @@ def test_outcomes_count_only_where_the_champion_had_not_seen_them() -> None:
     assert early.known_week.is_empty()
 
 
-def test_a_day_put_together_tells_verdict_expectation_and_what_came_true(past: pl.DataFrame) -> None:
+def test_the_row_of_a_day_contains_verdict_expectation_and_what_came_true(past: pl.DataFrame) -> None:
     windows = watched(PANEL, MODEL, NEWEST, horizon_days=7, trained_through=TRAINED)
     drift = day_drift(windows, past, unit="unit")
     row = day_watch(windows, drift, past, [], unit="unit", capacity=0.1, threshold=0.3, matters_from=0.03)

@@ -1,4 +1,4 @@
-"""Panels with a known truth, and one training that several files look at."""
+"""Panels with a known truth, and one training that several test files share."""
 
 import numpy as np
 import polars as pl
@@ -41,7 +41,7 @@ def planted(*, units: int = 80, times: int = 50, slope: float = 1.6, seed: int =
 
 
 @pytest.fixture(scope="session")
-def question() -> Question:
+def task() -> Question:
     return QUESTION
 
 

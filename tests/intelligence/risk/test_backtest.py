@@ -1,4 +1,4 @@
-"""What the summary tells of unseen time: rivals, floors and chance at one capacity, and when decays were flagged."""
+"""The backtest: candidates, floors and chance on unseen time at one capacity, and when decays were flagged."""
 
 from datetime import date, timedelta
 
@@ -14,7 +14,7 @@ FIRST = date(2026, 5, 4)
 
 @pytest.fixture(scope="module")
 def unseen() -> pl.DataFrame:
-    """Return 20 features over 30 days, of which f00 breaks on day 20; the trees see it coming five days ahead."""
+    """Return 20 features over 30 days, of which f00 breaks on day 20; the trees flag it five days before."""
     rng = np.random.default_rng(3)
     rows = []
     for day in range(30):
@@ -39,7 +39,7 @@ def unseen() -> pl.DataFrame:
     return frame.with_columns(is_flagged=rank == 1)
 
 
-def test_rivals_and_floors_are_ranked_and_chance_comes_last(unseen: pl.DataFrame) -> None:
+def test_candidates_and_floors_are_ranked_and_chance_comes_last(unseen: pl.DataFrame) -> None:
     lines = backtest(unseen, unit="feature", capacity=0.05)
     assert lines[0].name == "xgboost"
     assert lines[-1].name == "random"
@@ -56,7 +56,7 @@ def test_lead_and_false_alarms_are_counted_at_the_same_capacity(unseen: pl.DataF
     assert best.false_alarms_a_day == pytest.approx((30 - (unseen["is_flagged"] & unseen["label"]).sum()) / 30)
 
 
-def test_a_planted_decay_is_told_with_the_day_it_was_flagged_on(unseen: pl.DataFrame) -> None:
+def test_a_planted_decay_is_reported_with_the_day_it_was_flagged_on(unseen: pl.DataFrame) -> None:
     breach = FIRST + timedelta(days=18)
     decay = PlantedTruth(
         "slow_decay", "f00", breach, FIRST + timedelta(days=19), FIRST + timedelta(days=14), "decays", 2.0
@@ -70,7 +70,7 @@ def test_a_planted_decay_is_told_with_the_day_it_was_flagged_on(unseen: pl.DataF
     assert found.days_ahead == 3
 
 
-def test_a_decay_that_was_never_flagged_is_told_as_such(unseen: pl.DataFrame) -> None:
+def test_a_decay_that_was_never_flagged_is_reported_as_such(unseen: pl.DataFrame) -> None:
     breach = FIRST + timedelta(days=18)
     quiet = unseen.with_columns(is_flagged=pl.lit(value=False))
     decay = PlantedTruth("slow_decay", "f00", breach, breach, FIRST + timedelta(days=14), "decays", 2.0)

@@ -1,4 +1,4 @@
-"""Platt's curve against scikit-learn's, at its extremes, and the coverage of its intervals."""
+"""Platt scaling compared with scikit-learn, in extreme cases, and the coverage of its intervals."""
 
 import numpy as np
 import pytest
@@ -24,8 +24,8 @@ def test_the_curve_is_that_of_an_unpenalized_logistic_regression(slope: float, i
     logits, labels = drawn(20_000, slope=slope / spread, intercept=intercept, spread=spread)
     found = platt(logits, labels)
     fitted = LogisticRegression(C=1e9, tol=1e-8).fit(logits[:, None], labels)
-    wanted = max(float(fitted.coef_[0, 0]), 0.0)
-    assert found.slope * spread == pytest.approx(wanted * spread, rel=0.01, abs=0.01)
+    expected = max(float(fitted.coef_[0, 0]), 0.0)
+    assert found.slope * spread == pytest.approx(expected * spread, rel=0.01, abs=0.01)
     assert found.intercept == pytest.approx(float(fitted.intercept_[0]), abs=0.02)
 
 
@@ -73,12 +73,12 @@ def test_a_ranking_that_is_upside_down_is_not_turned_but_says_the_base_rate() ->
     assert found.probabilities(logits) == pytest.approx(labels.mean(), abs=0.005)
 
 
-def test_without_any_row_the_logits_are_taken_at_their_word() -> None:
+def test_without_any_row_the_logits_stay_as_they_are() -> None:
     assert platt(np.empty(0), np.empty(0, dtype=bool)) == Platt(1.0, 0.0)
 
 
 @given(share=st.floats(0.001, 0.999), logits=st.lists(st.floats(-15, 15), min_size=1, max_size=40))
-def test_scores_are_brought_to_the_level_that_is_asked_for(share: float, logits: list[float]) -> None:
+def test_scores_are_shifted_to_the_requested_level(share: float, logits: list[float]) -> None:
     found = at_level(np.array(logits), share)
     assert found.slope == 1
     assert found.probabilities(np.array(logits)).mean() == pytest.approx(share, rel=1e-6)

@@ -1,4 +1,4 @@
-"""A share of the rows is a share of the rows, however few of them a time has; what cannot be given is not given."""
+"""No more rows are flagged than the capacity allows, however few rows a time has, and none where all rows are too few."""
 
 import numpy as np
 import polars as pl
@@ -100,7 +100,7 @@ def test_rows_in_any_order_are_cut_alike() -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2, 7, 13, 19])
-def test_rows_of_which_none_may_be_looked_at_give_nothing_and_say_why(rows: int) -> None:
+def test_rows_of_which_none_may_be_reviewed_give_nothing_and_say_why(rows: int) -> None:
     sample = Sample(np.arange(rows), np.arange(rows) // 2, np.arange(rows) % 2 == 0)
     assert flagged_at_capacity(np.zeros(rows), sample.times, 0.05) is None
     assert (
@@ -125,11 +125,11 @@ def test_rows_of_which_none_may_be_looked_at_give_nothing_and_say_why(rows: int)
         ("a single time", "5% of the rows of each time"),
     ],
 )
-def test_what_is_looked_at_is_told(shape: str, words: str) -> None:
+def test_what_can_be_reviewed_is_described(shape: str, words: str) -> None:
     assert capacity_in_words(SHAPES[shape], 0.05, a_time="time") == words
 
 
-def test_half_a_per_cent_is_told_as_such() -> None:
+def test_half_a_per_cent_is_described_as_such() -> None:
     assert capacity_in_words(SHAPES["a single time"], 0.005, a_time="day") == "0.5% of the rows of each day"
 
 
@@ -138,8 +138,8 @@ def noise_training(rows: int, folds: int) -> Training:
     panel = pl.DataFrame(
         {"order": np.arange(rows), "noise": rng.normal(size=rows), "late": rng.random(rows) < 0.2}
     ).with_columns(number="order")
-    question = Question(unit="order", time="number", label="late", predictors=("noise",), horizon=0)
-    return trained(panel, question, rules=Rules(folds=folds, draws=10))
+    task = Question(unit="order", time="number", label="late", predictors=("noise",), horizon=0)
+    return trained(panel, task, rules=Rules(folds=folds, draws=10))
 
 
 def test_a_training_on_noise_with_one_row_a_time_catches_no_more_than_chance() -> None:
@@ -153,7 +153,7 @@ def test_a_training_on_noise_with_one_row_a_time_catches_no_more_than_chance() -
     assert training.looks_at == "5% of the rows of every 20 times, since a single one has too few"
 
 
-def test_a_backtest_of_few_rows_leaves_out_what_rests_on_the_capacity() -> None:
+def test_a_backtest_of_few_rows_leaves_out_what_depends_on_the_capacity() -> None:
     unseen = pl.DataFrame(
         {
             "event_date": pl.Series(range(12)).cast(pl.Date),

@@ -1,4 +1,4 @@
-"""What people read of a training: a card with every heading, a report that is plain JSON, pictures of sensible size."""
+"""The texts about a training: a card with all headings, a report in plain JSON, and pictures of sensible size."""
 
 import io
 import json
@@ -44,7 +44,7 @@ def test_the_card_has_every_heading_and_what_it_was_given(training: Training) ->
     assert "nan" not in text
 
 
-def test_the_cards_table_has_one_column_per_rival_and_floor_and_one_line_per_measure(training: Training) -> None:
+def test_the_cards_table_has_one_column_per_candidate_and_floor_and_one_line_per_measure(training: Training) -> None:
     lines = [line for line in text_of(training).splitlines() if line.startswith("|")]
     assert len(lines) == 2 + len(SHOWN) + 2
     assert lines[0].count("|") == 2 + len(RIVALS) + 2
@@ -76,8 +76,8 @@ def test_each_candidate_and_floor_has_a_sentence_for_its_own_run(training: Train
     assert words[training.model.kind].endswith(f"chosen. {training.selection.words}")
     sentences = comparison(training)
     for name in training.advantage:
-        said = words[name].split("the chosen one ")[1]
-        assert f"It {said}" in sentences, "as the card has it"
+        ending = words[name].split("the chosen one ")[1]
+        assert f"It {ending}" in sentences, "as the card has it"
 
 
 def test_the_report_is_plain_json_with_every_number(training: Training) -> None:
@@ -97,11 +97,11 @@ def sparse(panel: pl.DataFrame) -> Training:
         floor=pl.when(pl.col("time") % 2 == 0).then("weak"),
         nothing=pl.lit(None, dtype=pl.Float64),
     )
-    question = Question(
+    task = Question(
         unit="unit", time="time", label="label", predictors=tuple(names.values()), horizon=3,
         floors={"floor": "floor", "nothing": "nothing"},
     )  # fmt: skip
-    return trained(rows, question, rules=Rules(folds=5, draws=10))
+    return trained(rows, task, rules=Rules(folds=5, draws=10))
 
 
 def test_folds_without_an_onset_and_unknown_floors_are_null_in_the_report(sparse: Training) -> None:

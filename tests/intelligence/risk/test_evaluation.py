@@ -1,4 +1,4 @@
-"""Measures equal scikit-learn's, capacity and lead time what a hand can count, intervals what repetition shows."""
+"""Measures equal those of scikit-learn, lead times a count by hand, and intervals have their coverage in repeated samples."""
 
 import numpy as np
 import pytest
@@ -90,7 +90,7 @@ def test_calibration_error_is_the_mean_gap_over_ten_bins_of_equal_size() -> None
 
 
 def lead(flags: str, labels: str, *, step: int = 1) -> tuple[int, int, float | None]:
-    """Return onsets, caught and lead of one unit, with two far units that keep the step."""
+    """Return onsets, caught and lead of one unit, with two distant units that define the step between times."""
     times = np.arange(len(labels)) * step
     sample = sample_of([letter == "1" for letter in labels], units=np.zeros(len(labels), dtype=int), times=times)
     found = lead_time(np.array([letter == "1" for letter in flags]), sample)
@@ -114,7 +114,7 @@ def test_lead_is_the_time_from_the_first_flag_to_the_onset(flags: str, labels: s
     assert lead(flags, labels) == expected
 
 
-def test_lead_is_told_in_units_of_time_whatever_the_step_between_looks() -> None:
+def test_lead_is_given_in_units_of_time_whatever_the_step_between_looks() -> None:
     assert lead("00100", "00110", step=3) == (1, 1, 6.0)
 
 
@@ -171,7 +171,7 @@ def test_intervals_over_units_cover_the_truth_and_intervals_over_rows_do_not() -
     assert covered["rows"] / tries < 0.7
 
 
-def test_estimates_leave_out_draws_that_cannot_be_judged() -> None:
+def test_estimates_leave_out_draws_without_a_value() -> None:
     found = estimate(np.array([0.5, np.nan, 0.4, 0.6, np.nan]))
     assert (found.value, round(found.low or 0, 3), round(found.high or 0, 3)) == (0.5, 0.405, 0.595)
     assert estimate(np.array([np.nan, 0.4])).value is None

@@ -1,4 +1,4 @@
-"""The panel knows nothing of tomorrow: later days change no bit of an earlier row, and a day alone is as in a range."""
+"""No leakage: later days change no bit of an earlier row, and a day computed alone equals the day within a range."""
 
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
@@ -26,7 +26,7 @@ def day(number: int) -> date:
 
 @dataclass(frozen=True)
 class World:
-    """All that the panel is made from, in whole."""
+    """All tables that the panel is made from, with all their days."""
 
     metrics: pl.DataFrame
     features: pl.DataFrame
@@ -35,7 +35,7 @@ class World:
     releases: pl.DataFrame
 
     def known_on(self, last: int) -> "World":
-        """Return what there was at the end of the day of that number: nothing of later days, features or releases."""
+        """Return the tables as of the end of a day, given by number, without later days, features or releases."""
         until = pl.col("event_date") <= day(last)
         return World(
             self.metrics.filter(until),
@@ -46,7 +46,7 @@ class World:
         )
 
     def panel(self, first: int, end: int, *, lookback: int = LOOKBACK_DAYS) -> pl.DataFrame:
-        """Return the panel of the days of those numbers, shown no more than the asset is."""
+        """Return the panel of days, given by number, from the same rows that the asset loads."""
         shown = pl.col("event_date").is_between(day(first - lookback), day(end), closed="left")
         return feature_panel(
             self.metrics.filter(shown),
@@ -72,8 +72,8 @@ def world(seed: int, *, features: int, length: int) -> World:
         for at in range(seen, length):
             if rng.random() < 0.15:
                 state, since = str(rng.choice(STATES)), at
-            told = {"state": state, "since": day(since), "unjudged_days": int(rng.integers(0, 4))}
-            health.append({"event_date": day(at), "feature": name, **told})
+            record = {"state": state, "since": day(since), "unjudged_days": int(rng.integers(0, 4))}
+            health.append({"event_date": day(at), "feature": name, **record})
             if rng.random() < 0.9:
                 rows.append({"event_date": day(at), "feature": name, **_used(rng)})
     verdicts = rng.choice(["whole", "whole", "whole", "partial", "empty"], size=length)

@@ -1,4 +1,4 @@
-"""Folds teach with the past only, behind an embargo as long as the horizon."""
+"""Folds train on the past only, before an embargo as long as the horizon."""
 
 from itertools import pairwise
 
@@ -17,7 +17,7 @@ from intelligence.risk.folds import rolling_origin
     folds=st.integers(1, 6),
     repeats=st.integers(1, 3),
 )
-def test_no_label_that_teaches_looks_into_the_time_that_judges(
+def test_no_training_label_looks_into_the_time_of_the_test(
     gaps: list[int], horizon: int, folds: int, repeats: int
 ) -> None:
     times = np.cumsum(gaps)
@@ -40,7 +40,7 @@ def test_the_order_of_times_and_the_number_of_units_do_not_matter() -> None:
 
 
 @pytest.mark.parametrize("times", [0, 1, 2, 5])
-def test_too_few_points_in_time_are_told_with_their_number(times: int) -> None:
+def test_too_few_points_in_time_are_reported_with_their_number(times: int) -> None:
     with pytest.raises(NotEnoughEvidence, match=f"{times} points in time .* too few for 5 folds") as refusal:
         rolling_origin(range(times), horizon=7, folds=5)
     assert "Collect more days" in refusal.value.hint

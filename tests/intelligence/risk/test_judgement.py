@@ -1,4 +1,4 @@
-"""Which rows a challenger is judged on: only those whose outcome the champion could not have seen."""
+"""The rows on which a challenger is evaluated: only those whose outcome the champion could not have seen."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -18,17 +18,17 @@ START, LENGTH, UNITS = date(2026, 4, 1), 40, 60
 
 
 @pytest.fixture(scope="module")
-def subject() -> Subject:
+def spec() -> Subject:
     return feature_subject(Risk(horizon_days=7))
 
 
 @pytest.fixture(scope="module")
-def rows(subject: Subject) -> pl.DataFrame:
+def rows(spec: Subject) -> pl.DataFrame:
     rng = np.random.default_rng(9)
     shape = (LENGTH, UNITS)
     signal = rng.normal(size=shape)
     chance = 1 / (1 + np.exp(2.5 - 1.8 * signal))
-    constant = dict.fromkeys(subject.question.predictors, 0.0)
+    constant = dict.fromkeys(spec.question.predictors, 0.0)
     return pl.DataFrame(
         {
             "event_date": [START + timedelta(days=n // UNITS) for n in range(LENGTH * UNITS)],
@@ -49,69 +49,69 @@ def rows(subject: Subject) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def halves(rows: pl.DataFrame, subject: Subject) -> tuple[pl.DataFrame, pl.DataFrame]:
+def halves(rows: pl.DataFrame, spec: Subject) -> tuple[pl.DataFrame, pl.DataFrame]:
     unseen = rows.select(
         "event_date", "feature", "label", "score", "chosen", "choice", "model_version", "lake_snapshot"
     )
-    return unseen, rows.select("event_date", "feature", "label", *subject.question.predictors)
+    return unseen, rows.select("event_date", "feature", "label", *spec.question.predictors)
 
 
-def test_a_first_model_is_judged_on_all_unseen_rows_against_floors_that_may_be_unknown(
-    rows: pl.DataFrame, subject: Subject
+def test_a_first_model_is_evaluated_on_all_unseen_rows_against_floors_that_may_be_unknown(
+    rows: pl.DataFrame, spec: Subject
 ) -> None:
-    found = judged_challenger(*halves(rows, subject), subject)
+    found = judged_challenger(*halves(rows, spec), spec)
     assert (found.decision, found.against, found.rows) == ("promote", "ewma", LENGTH * UNITS)
 
 
 @pytest.mark.parametrize("through", [5, 20, 31])
 def test_only_rows_whose_horizon_lies_behind_what_the_champion_had_seen_count(
-    through: int, rows: pl.DataFrame, subject: Subject
+    through: int, rows: pl.DataFrame, spec: Subject
 ) -> None:
     names = ("error_burn_1d", "error_ewma")
     champion = replace(logistic_regression(rows, rows["label"].to_numpy(), names, {}, 1), calibration=Platt(0.2, -1.5))
     found = judged_challenger(
-        *halves(rows, subject), subject, champion=champion, champion_trained_through=START + timedelta(days=through)
+        *halves(rows, spec), spec, champion=champion, champion_trained_through=START + timedelta(days=through)
     )
-    last_outcome_seen = through + subject.question.horizon
+    last_outcome_seen = through + spec.question.horizon
     assert found.rows == (LENGTH - 1 - last_outcome_seen) * UNITS
 
 
-def test_a_champion_that_has_seen_all_leaves_nothing_to_judge_by(rows: pl.DataFrame, subject: Subject) -> None:
+def test_a_champion_that_has_seen_all_leaves_nothing_to_compare(rows: pl.DataFrame, spec: Subject) -> None:
     champion = logistic_regression(rows, rows["label"].to_numpy(), ("error_burn_1d",), {}, 1)
     found = judged_challenger(
-        *halves(rows, subject), subject, champion=champion, champion_trained_through=START + timedelta(days=LENGTH - 8)
+        *halves(rows, spec), spec, champion=champion, champion_trained_through=START + timedelta(days=LENGTH - 8)
     )
     assert found.decision == "not_enough_evidence"
     assert "that the champion had not seen; the horizon is 7 days" in found.reason
 
 
-def test_a_champion_that_needs_other_predictors_counts_as_none(rows: pl.DataFrame, subject: Subject) -> None:
+def test_a_champion_that_needs_other_predictors_counts_as_none(rows: pl.DataFrame, spec: Subject) -> None:
     old = rows.rename({"error_burn_1d": "old_burn"})
     champion = logistic_regression(old, rows["label"].to_numpy(), ("old_burn",), {}, 1)
-    halved = halves(rows, subject)
-    found = judged_challenger(*halved, subject, champion=champion, champion_trained_through=START)
-    without = judged_challenger(*halved, subject)
+    halved = halves(rows, spec)
+    found = judged_challenger(*halved, spec, champion=champion, champion_trained_through=START)
+    without = judged_challenger(*halved, spec)
     assert found.reason == (
         f"The champion looks at old_burn, which is no longer there, so the floors are the measure. {without.reason}"
     )
     assert (found.decision, found.against, found.rows) == (without.decision, without.against, without.rows)
 
 
-def test_without_a_training_the_verdict_says_what_is_missing(rows: pl.DataFrame, subject: Subject) -> None:
-    unseen, panel = halves(rows, subject)
-    found = judged_challenger(unseen.clear(), panel.with_columns(label=pl.lit(None, dtype=pl.Boolean)), subject)
+def test_without_a_training_the_verdict_says_what_is_missing(rows: pl.DataFrame, spec: Subject) -> None:
+    unseen, panel = halves(rows, spec)
+    found = judged_challenger(unseen.clear(), panel.with_columns(label=pl.lit(None, dtype=pl.Boolean)), spec)
     assert (found.decision, found.rows) == ("not_enough_evidence", 0)
     assert "0 have a known label" in found.reason
     empty = pl.DataFrame(schema={"event_date": pl.Date, "label": pl.Boolean})
-    assert "of 0 rows 0 have a known label" in judged_challenger(unseen.clear(), empty, subject).reason
+    assert "of 0 rows 0 have a known label" in judged_challenger(unseen.clear(), empty, spec).reason
 
 
-def test_a_verdict_is_a_row_of_its_table(rows: pl.DataFrame, subject: Subject) -> None:
-    unseen, panel = halves(rows, subject)
+def test_a_verdict_is_a_row_of_its_table(rows: pl.DataFrame, spec: Subject) -> None:
+    unseen, panel = halves(rows, spec)
     promoted = verdict_row(
-        judged_challenger(unseen, panel, subject),
+        judged_challenger(unseen, panel, spec),
         unseen,
-        subject,
+        spec,
         champion=None,
         as_of=START,
         snapshot=5,
@@ -121,8 +121,8 @@ def test_a_verdict_is_a_row_of_its_table(rows: pl.DataFrame, subject: Subject) -
     row = promoted.row(0, named=True)
     assert (row["challenger"], row["champion"], row["kind"], row["lake_snapshot"]) == (4, None, "xgboost", 77)
     assert row["advantage_low"] < row["advantage"] < row["advantage_high"]
-    nothing = judged_challenger(unseen.clear(), panel.clear(), subject)
-    empty = verdict_row(nothing, unseen.clear(), subject, champion=2, as_of=START, snapshot=5, is_promoted=False)
+    nothing = judged_challenger(unseen.clear(), panel.clear(), spec)
+    empty = verdict_row(nothing, unseen.clear(), spec, champion=2, as_of=START, snapshot=5, is_promoted=False)
     assert empty.schema == promoted.schema
     assert empty.row(0, named=True)["lake_snapshot"] == 5
     assert (row["choice"], empty.row(0, named=True)["choice"]) == ("the lowest Brier score", None)

@@ -1,4 +1,4 @@
-"""Labels against the definition in plain words, and what may never be in them."""
+"""Labels compared with their definition, and what they must never contain."""
 
 from datetime import date, timedelta
 
@@ -24,7 +24,7 @@ def health(**histories: str) -> pl.DataFrame:
 
 
 def labels(history: str, *, horizon: int, until: int | None = None) -> dict[int, bool | None]:
-    """Return the label of each day of feature `a`; another feature is judged until the day of that number."""
+    """Return the label of each day of feature `a`; another feature is assessed until the given day."""
     states = health(a=history, other="h" * ((until if until is not None else len(history) - 1) + 1))
     found = onset_labels(states, horizon_days=horizon).filter(feature="a")
     return {(day - START).days: label for day, label in found.select("event_date", "label").iter_rows()}
@@ -54,7 +54,7 @@ def test_an_onset_counts_for_each_day_of_the_horizon_before_it_and_a_degraded_da
     assert labels("hhhhhdhh", horizon=2) == {0: False, 1: False, 2: False, 3: True, 4: True, 6: None, 7: None}
 
 
-def test_an_onset_within_an_unfinished_horizon_is_not_told_yet() -> None:
+def test_an_onset_within_an_unfinished_horizon_is_not_known_yet() -> None:
     assert labels("hhd", horizon=3) == {0: None, 1: None}
     assert labels("hhd", horizon=3, until=3) == {0: True, 1: None}
 

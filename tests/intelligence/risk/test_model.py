@@ -1,4 +1,4 @@
-"""Models: files that round-trip, refusals that name the culprit, contributions that add up, directions that hold."""
+"""Models: files that round-trip, errors that name the cause, contributions that add up, and monotone directions."""
 
 import json
 from collections.abc import Callable

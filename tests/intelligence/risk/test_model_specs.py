@@ -1,4 +1,4 @@
-"""The two questions, the days that users are looked at, and when a training is due."""
+"""The two model specs, the training days of users, and when a training is due."""
 
 from datetime import date, timedelta
 from itertools import pairwise
@@ -25,7 +25,7 @@ START = date(2026, 1, 1)
 
 
 @given(length=st.integers(0, 600), horizon=st.integers(1, 90))
-def test_users_are_looked_at_with_a_whole_month_behind_and_a_known_outcome_ahead(length: int, horizon: int) -> None:
+def test_users_are_trained_on_with_a_whole_month_behind_and_a_known_outcome_ahead(length: int, horizon: int) -> None:
     last = START + timedelta(days=length)
     days = user_training_days(START, last, horizon_days=horizon)
     assert days == sorted(set(days))
@@ -39,7 +39,7 @@ def test_users_are_looked_at_with_a_whole_month_behind_and_a_known_outcome_ahead
 
 
 @pytest.mark.parametrize(("length", "horizon"), [(0, 14), (20, 14), (39, 14), (10, 90), (60, 60)])
-def test_a_history_shorter_than_month_and_horizon_has_no_day_to_look_at(length: int, horizon: int) -> None:
+def test_a_history_shorter_than_month_and_horizon_has_no_training_day(length: int, horizon: int) -> None:
     assert user_training_days(START, START + timedelta(days=length), horizon_days=horizon) == []
 
 
@@ -48,7 +48,7 @@ def test_the_first_history_that_is_long_enough_has_one_day() -> None:
 
 
 @given(users=st.integers(0, 10**8), days=st.integers(0, 200))
-def test_a_sample_of_users_is_never_empty_never_more_than_all_and_about_as_large_as_wanted(
+def test_a_sample_of_users_is_never_empty_never_more_than_all_and_about_as_large_as_intended(
     users: int, days: int
 ) -> None:
     found = users_per_thousand(users, days)
@@ -69,9 +69,9 @@ def test_questions_follow_what_the_product_asks_for() -> None:
 
 def test_floors_and_predictors_of_features_are_columns_of_their_panel() -> None:
     columns = {column.name for column in FEATURE_PANEL.columns}
-    question = feature_subject(Risk()).question
-    assert {*question.predictors, *question.floors.values(), question.unit, question.time} <= columns
-    assert set(question.directions) <= set(question.predictors)
+    task = feature_subject(Risk()).question
+    assert {*task.predictors, *task.floors.values(), task.unit, task.time} <= columns
+    assert set(task.directions) <= set(task.predictors)
     users = user_subject(Risk()).question
     assert set(users.floors.values()) <= set(users.predictors)
 

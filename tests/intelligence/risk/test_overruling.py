@@ -1,4 +1,4 @@
-"""What is said of a champion that the gate did not let pass: the verdict as it was, and nothing where it let it pass."""
+"""The notice about a champion that the gate did not approve contains its decision; there is none where it approved."""
 
 from datetime import UTC, datetime
 
@@ -19,7 +19,7 @@ def move(verdict: str | None, to_version: str | None = "3", from_version: str | 
 
 
 @pytest.mark.parametrize(
-    ("verdict", "to_version", "from_version", "said"),
+    ("verdict", "to_version", "from_version", "words"),
     [
         ("promote", "3", "2", None),
         ("promote", "3", None, None),
@@ -43,19 +43,19 @@ def move(verdict: str | None, to_version: str | None = "3", from_version: str | 
         ),
     ],
 )
-def test_a_verdict_that_was_overruled_is_told_and_none_that_was_followed(
-    verdict: str | None, to_version: str | None, from_version: str | None, said: str | None
+def test_a_verdict_that_was_overruled_is_announced_and_none_that_was_followed(
+    verdict: str | None, to_version: str | None, from_version: str | None, words: str | None
 ) -> None:
     made = move(verdict, to_version, from_version)
-    assert verdict_overruled(made) == said
-    told = overruling(made)
-    assert (told is None) == (said is None)
-    if told and said:
-        assert told.text.splitlines()[:2] == [said, "By ann, promoted by hand."]
-        assert ("Back to version 2: intelligence revert user_churn" in told.text) == (from_version is not None)
+    assert verdict_overruled(made) == words
+    notice = overruling(made)
+    assert (notice is None) == (words is None)
+    if notice and words:
+        assert notice.text.splitlines()[:2] == [words, "By ann, promoted by hand."]
+        assert ("Back to version 2: intelligence revert user_churn" in notice.text) == (from_version is not None)
 
 
-def test_the_reason_of_a_person_is_part_of_the_message_and_each_move_is_told_for_itself() -> None:
+def test_the_reason_of_a_person_is_part_of_the_message_and_each_move_is_announced_separately() -> None:
     one = overruling(move("hold", reason="clearer reasons"))
     other = overruling(Move(8, AT, "user_churn", "2", "3", "ann", "promoted by hand", "", overruled="hold"))
     assert one

@@ -26,7 +26,7 @@ def plain(*names: str) -> RiskModel:
     return RiskModel("logistic_regression", names, Platt(1.0, 0.0), linear=linear)
 
 
-def told(rows: pl.DataFrame, model: RiskModel) -> pl.DataFrame:
+def scored_rows(rows: pl.DataFrame, model: RiskModel) -> pl.DataFrame:
     return scored(rows, model, WORDS, name="risk", medium=0.1, high=0.3)
 
 
@@ -43,7 +43,7 @@ def test_reasons_are_those_that_raise_the_risk_and_the_strongest_comes_first(
     training: Training, panel: pl.DataFrame
 ) -> None:
     rows = panel.head(500)
-    found = told(rows, training.model)
+    found = scored_rows(rows, training.model)
     contributions = training.model.contributions(rows)
     for row, shares in zip(found.select("reason_1", "reason_2", "reason_3").rows(), contributions, strict=True):
         raising = (shares > 0).sum()
@@ -57,7 +57,7 @@ def test_rows_below_the_bound_have_no_reasons_and_the_others_keep_theirs(
     training: Training, panel: pl.DataFrame
 ) -> None:
     rows = panel.head(500)
-    everybody = told(rows, training.model)
+    everybody = scored_rows(rows, training.model)
     bound = float(everybody["risk_score"].median())
     some = scored(rows, training.model, WORDS, name="risk", medium=0.1, high=0.3, reasons_from=bound)
     reasons = ["reason_1", "reason_2", "reason_3"]
@@ -73,7 +73,7 @@ def test_the_frame_keeps_its_rows_and_gains_scores_within_their_intervals(
     training: Training, panel: pl.DataFrame
 ) -> None:
     rows = panel.head(300)
-    found = told(rows, training.model)
+    found = scored_rows(rows, training.model)
     assert found.select(rows.columns).equals(rows)
     assert found.drop(rows.columns).schema == TYPES
     assert ((found["risk_low"] <= found["risk_score"]) & (found["risk_score"] <= found["risk_high"])).all()
@@ -87,39 +87,39 @@ def test_no_rows_give_an_empty_frame_of_the_same_shape(linear: bool, training: T
     rows = panel.drop_nulls("label").head(400)
     names = ("signal", "noise", "gappy")
     model = plain(*names) if linear else boosted_trees(rows, rows["label"].to_numpy(), names, {}, 1)
-    found = told(panel.head(0), model)
+    found = scored_rows(panel.head(0), model)
     assert found.is_empty()
-    assert found.schema == told(panel.head(2), model).schema
+    assert found.schema == scored_rows(panel.head(2), model).schema
 
 
 def test_a_large_frame_is_scored_in_parts_as_in_whole() -> None:
     rows = pl.DataFrame({"signal": np.linspace(-4, 4, 200_001), "noise": np.zeros(200_001)})
-    found = told(rows, plain("signal", "noise"))
+    found = scored_rows(rows, plain("signal", "noise"))
     for at in (0, 99_999, 100_000, 200_000):
-        assert found.row(at) == told(rows.slice(at, 1), plain("signal", "noise")).row(0)
+        assert found.row(at) == scored_rows(rows.slice(at, 1), plain("signal", "noise")).row(0)
 
 
 def test_names_with_markup_or_braces_stay_text() -> None:
     names = ("<b>x</b>", "a{b}", "{:.2f}", "{exp:x}")
     rows = pl.DataFrame({name: [2.0] for name in names})
     for name in names:
-        found = told(rows, plain(name))
+        found = scored_rows(rows, plain(name))
         assert found["reason_1"].item() == f"{name} 2"
     assert in_words("a{{b}} {:.3g}", float("nan")) == "a{b} unknown"
 
 
-def test_a_gap_that_raises_the_risk_is_told_as_unknown() -> None:
+def test_a_gap_that_raises_the_risk_is_described_as_unknown() -> None:
     model = plain("signal")
     filled = RiskModel(
         model.kind, model.predictors, model.calibration, linear=Linear((3.0,), (0.0,), (1.0,), (1.0,), 0.0)
     )
-    assert told(pl.DataFrame({"signal": [None]}, schema={"signal": pl.Float64}), filled)["reason_1"].item() == (
+    assert scored_rows(pl.DataFrame({"signal": [None]}, schema={"signal": pl.Float64}), filled)["reason_1"].item() == (
         "signal of unknown"
     )
 
 
 @pytest.mark.parametrize("predictor", [*FEATURE_PREDICTORS, *USER_PREDICTORS], ids=lambda each: each.name)
-def test_every_predictor_can_be_told_whatever_its_value(predictor: Predictor) -> None:
+def test_every_predictor_can_be_described_whatever_its_value(predictor: Predictor) -> None:
     for value in (0.0, -3.2, 1e12, -1e12, float("nan")):
         words = in_words(predictor.words, value)
         assert "{" not in words
@@ -130,7 +130,7 @@ def test_every_predictor_can_be_told_whatever_its_value(predictor: Predictor) ->
 
 
 @given(value=st.floats(allow_nan=False, allow_infinity=False))
-def test_words_hold_the_value(value: float) -> None:
+def test_words_contain_the_value(value: float) -> None:
     assert in_words("errors at {:.1f}x what is promised", value) == f"errors at {value:.1f}x what is promised"
 
 

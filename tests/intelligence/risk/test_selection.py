@@ -21,7 +21,7 @@ DRAWS = 300
 def measured(
     numbers: Mapping[str, tuple[float, ...]], *, noise: Mapping[str, float]
 ) -> dict[str, dict[str, np.ndarray]]:
-    """Return measures of rivals (PR-AUC, log loss, calibration error, ROC-AUC), whose differences spread by `noise` of each."""
+    """Return measures of candidates (PR-AUC, log loss, calibration error, ROC-AUC), whose differences vary by the share `noise` of each."""
     rng = np.random.default_rng(5)
     names = tuple(STEADY)
     shared = {name: rng.normal(0, 0.1, DRAWS) for name in names}
@@ -104,7 +104,7 @@ def test_the_choice_follows_from_the_paired_intervals(name: str) -> None:
 
 @pytest.mark.parametrize("order", [(LINEAR, FOREST, BOOSTED), (FOREST, BOOSTED, LINEAR)])
 @pytest.mark.parametrize("name", CASES)
-def test_the_order_of_the_rivals_decides_nothing(name: str, order: tuple[str, ...]) -> None:
+def test_the_order_of_the_candidates_decides_nothing(name: str, order: tuple[str, ...]) -> None:
     *numbers, kind, _ = CASES[name]
     found = measured(dict(zip((BOOSTED, FOREST, LINEAR), numbers, strict=True)), noise=STEADY)
     assert selected({each: found[each] for each in order}).kind == kind
@@ -125,19 +125,19 @@ def test_without_draws_nothing_is_beyond_chance() -> None:
     assert selected(alone).by == "simplicity"
 
 
-_SAID = r"(better|worse|no differently)[^:;]*: [^;]*?\(95 % interval ([+-][\d.]+) to ([+-][\d.]+)\)"
+_COMPARISON = r"(better|worse|no differently)[^:;]*: [^;]*?\(95 % interval ([+-][\d.]+) to ([+-][\d.]+)\)"
 
 
 def assert_worded(selection: Selection) -> None:
-    """Demand that better and worse are said of intervals that lie wholly on one side of 0, and chance of no such one."""
-    told = re.findall(_SAID, selection.words)
-    assert told
-    for word, low, high in told:
+    """Assert that "better" and "worse" describe only intervals on one side of 0, and "no differently" only the others."""
+    comparisons = re.findall(_COMPARISON, selection.words)
+    assert comparisons
+    for word, low, high in comparisons:
         assert (float(low) > 0 or float(high) < 0) == (word != "no differently") or 0 in (float(low), float(high))
 
 
 def growing(rows: int = 3_000, seed: int = 16) -> tuple[pl.DataFrame, Question]:
-    """Return changes of which trees see more, with a predictor that goes on growing after it has ceased to matter."""
+    """Return changes to code on which trees learn more, with a predictor that keeps growing after it has lost its effect."""
     draw = np.random.default_rng(seed)
     number = np.arange(rows)
     size, depth, spread = draw.normal(size=(3, rows))
@@ -148,16 +148,16 @@ def growing(rows: int = 3_000, seed: int = 16) -> tuple[pl.DataFrame, Question]:
     panel = pl.DataFrame(
         {"change": number, "number": number, "size": size, "depth": depth, "spread": spread, "growth": growth}
     )
-    question = Question(
+    task = Question(
         unit="change", time="number", label="faulty", predictors=("size", "depth", "spread", "growth"), horizon=0
     )
-    return panel.with_columns(faulty=faulty), question
+    return panel.with_columns(faulty=faulty), task
 
 
 @pytest.fixture(scope="module")
 def grown() -> Training:
-    panel, question = growing()
-    return trained(panel, question, rules=Rules(folds=3, draws=100))
+    panel, task = growing()
+    return trained(panel, task, rules=Rules(folds=3, draws=100))
 
 
 def test_a_lead_in_pr_auc_by_chance_does_not_choose_the_worse_calibrated(grown: Training) -> None:
@@ -169,7 +169,7 @@ def test_a_lead_in_pr_auc_by_chance_does_not_choose_the_worse_calibrated(grown: 
     assert (grown.advantage[LINEAR].low or 0) < 0 < (grown.advantage[LINEAR].high or 0)
 
 
-def test_card_report_and_registry_say_the_same_of_the_choice(grown: Training) -> None:
+def test_card_report_and_registry_describe_the_choice_in_the_same_words(grown: Training) -> None:
     words = grown.selection.words
     assert_worded(grown.selection)
     text = card(grown, title="Faulty", asks="Is it?", use="Looking.", limits=(), origin={})
@@ -180,7 +180,7 @@ def test_card_report_and_registry_say_the_same_of_the_choice(grown: Training) ->
     assert "won" not in text
 
 
-def test_single_rows_are_drawn_in_stretches_of_time_and_units_as_they_are() -> None:
+def test_single_rows_are_resampled_in_blocks_of_time_and_units_as_they_are() -> None:
     times = np.arange(1_000)
     single, again = Sample(times, times, times > 3), Sample(times % 40, times, times > 3)
     assert (single.clusters == times).all()
@@ -191,7 +191,7 @@ def test_single_rows_are_drawn_in_stretches_of_time_and_units_as_they_are() -> N
     assert (drawn.sum(axis=1) == 1_000).all()
 
 
-def test_intervals_over_stretches_of_time_cover_what_persists_and_those_over_rows_do_not() -> None:
+def test_intervals_over_blocks_of_time_cover_what_persists_and_those_over_rows_do_not() -> None:
     covered = {"stretches": 0, "rows": 0}
     for seed in range(60):
         rng = np.random.default_rng(seed)

@@ -31,14 +31,14 @@ def test_unseen_probabilities_are_close_to_the_true_ones(training: Training, pan
     assert training.best.measures["calibration_error"].value < 0.03
 
 
-def test_only_rows_behind_the_calibration_and_with_known_labels_are_judged(training: Training) -> None:
+def test_only_rows_behind_the_calibration_and_with_known_labels_are_evaluated(training: Training) -> None:
     assert training.unseen["fold"].min() >= 1
     assert training.unseen["time"].max() == 46
     assert training.known_rows == 80 * 47
     assert training.last_time == 46
     assert training.unseen.null_count().sum_horizontal().item() == 0
     assert len(training.flagged) == training.unseen.height
-    assert {judgement.name for judgement in training.judgements} == {*RIVALS, "noise", "weak"}
+    assert {evaluation.name for evaluation in training.judgements} == {*RIVALS, "noise", "weak"}
 
 
 def same(one: Training, other: Training) -> None:
@@ -67,30 +67,30 @@ def gate_of(training: Training) -> object:
 
 
 def test_the_order_of_rows_and_columns_changes_no_bit_of_files_scores_and_verdict(
-    training: Training, panel: pl.DataFrame, question: Question, quick: Rules
+    training: Training, panel: pl.DataFrame, task: Question, quick: Rules
 ) -> None:
     turned = panel.select(reversed(panel.columns)).sample(fraction=1, shuffle=True, seed=2)
-    again = trained(turned, question, rules=quick)
+    again = trained(turned, task, rules=quick)
     same(training, again)
     assert_frame_equal(training.unseen, again.unseen)
 
 
 def test_units_may_be_numbers_and_times_dates(
-    training: Training, panel: pl.DataFrame, question: Question, quick: Rules
+    training: Training, panel: pl.DataFrame, task: Question, quick: Rules
 ) -> None:
     start = date(2026, 1, 1)
     other = panel.with_columns(
         unit=pl.col("unit").str.slice(1).cast(pl.Int32),
         time=pl.Series([start + timedelta(days=day) for day in panel["time"]]),
     )
-    again = trained(other, question, rules=quick)
+    again = trained(other, task, rules=quick)
     assert again.model.files() == training.model.files()
     assert again.unseen[training.model.kind].to_list() == training.unseen[training.model.kind].to_list()
     assert again.last_time == start + timedelta(days=46)
 
 
 def test_useless_predictors_are_left_out_and_infinite_values_are_gaps(
-    training: Training, panel: pl.DataFrame, question: Question, quick: Rules
+    training: Training, panel: pl.DataFrame, task: Question, quick: Rules
 ) -> None:
     more = panel.with_columns(
         constant=pl.lit(4.0),
@@ -100,17 +100,17 @@ def test_useless_predictors_are_left_out_and_infinite_values_are_gaps(
         endless=pl.lit(float("inf")),
         gappy=pl.when(pl.col("gappy").is_nan()).then(pl.lit(float("inf"))).otherwise("gappy"),
     )
-    names = ("constant", "empty", "nothing", "unknown", "endless", *question.predictors)
-    asked = Question(
+    names = ("constant", "empty", "nothing", "unknown", "endless", *task.predictors)
+    larger = Question(
         unit="unit", time="time", label="label", predictors=names, horizon=3, directions={"signal": 1},
-        floors=question.floors,
+        floors=task.floors,
     )  # fmt: skip
-    again = trained(more, asked, rules=quick)
-    assert again.model.predictors == question.predictors
+    again = trained(more, larger, rules=quick)
+    assert again.model.predictors == task.predictors
     same(training, again)
 
 
-def test_no_rival_foresees_labels_that_were_shuffled_within_the_day() -> None:
+def test_no_candidate_foresees_labels_that_were_shuffled_within_the_day() -> None:
     rng = np.random.default_rng(21)
     units, times = 400, 60
     shape = (times, units)
@@ -127,7 +127,7 @@ def test_no_rival_foresees_labels_that_were_shuffled_within_the_day() -> None:
             "label": shuffled.ravel(),
         }
     )
-    question = Question(
+    task = Question(
         unit="unit",
         time="time",
         label="label",
@@ -135,29 +135,25 @@ def test_no_rival_foresees_labels_that_were_shuffled_within_the_day() -> None:
         horizon=5,
         floors={"f": "signal"},
     )
-    found = trained(panel, question, rules=Rules(folds=4, draws=2))
+    found = trained(panel, task, rules=Rules(folds=4, draws=2))
     assert found.unseen["label"].sum() > 800
     for name in (*RIVALS, "f"):
         assert found.of(name).measures["roc_auc"].value == pytest.approx(0.5, abs=0.03), name
     honest = panel.with_columns(label=pl.Series(rank.ravel() < units // 10))
-    again = trained(honest, question, rules=Rules(folds=2, draws=2))
+    again = trained(honest, task, rules=Rules(folds=2, draws=2))
     assert again.best.measures["roc_auc"].value > 0.95
 
 
-def test_outcomes_of_after_a_fold_began_change_none_of_its_probabilities(
-    panel: pl.DataFrame, question: Question
-) -> None:
+def test_outcomes_of_after_a_fold_began_change_none_of_its_probabilities(panel: pl.DataFrame, task: Question) -> None:
     rules = Rules(folds=3, draws=2)
-    before = trained(panel, question, rules=rules).unseen
+    before = trained(panel, task, rules=rules).unseen
     last = before.filter(fold=before["fold"].max())["time"].min()
-    was_unknown = pl.col("time") >= last - question.horizon
-    told_otherwise = panel.with_columns(label=pl.col("label") ^ was_unknown)
-    after = trained(told_otherwise, question, rules=rules).unseen
+    was_unknown = pl.col("time") >= last - task.horizon
+    changed = panel.with_columns(label=pl.col("label") ^ was_unknown)
+    after = trained(changed, task, rules=rules).unseen
     assert not after["label"].equals(before["label"])
     assert_frame_equal(after.drop("label"), before.drop("label"), check_exact=True)
 
 
-def test_what_is_missing_is_nothing_where_training_succeeds(
-    panel: pl.DataFrame, question: Question, quick: Rules
-) -> None:
-    assert what_is_missing(panel, question, rules=quick) is None
+def test_what_is_missing_is_nothing_where_training_succeeds(panel: pl.DataFrame, task: Question, quick: Rules) -> None:
+    assert what_is_missing(panel, task, rules=quick) is None

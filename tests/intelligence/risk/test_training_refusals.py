@@ -1,4 +1,4 @@
-"""What training refuses, in words that say what is wrong and what to do next."""
+"""What training refuses, with messages that name the problem and the next step."""
 
 from dataclasses import replace
 
@@ -46,21 +46,21 @@ EVIDENCE = {
 
 
 @pytest.mark.parametrize("case", EVIDENCE)
-def test_too_little_evidence_is_told_with_its_numbers(
-    case: str, panel: pl.DataFrame, question: Question, quick: Rules
+def test_too_little_evidence_is_reported_with_its_numbers(
+    case: str, panel: pl.DataFrame, task: Question, quick: Rules
 ) -> None:
     spoil, words = EVIDENCE[case]
     with pytest.raises(NotEnoughEvidence, match=words) as refusal:
-        trained(spoil(panel), question, rules=quick)
+        trained(spoil(panel), task, rules=quick)
     assert refusal.value.hint
-    assert what_is_missing(spoil(panel), question, rules=quick) == refusal.value.problem
+    assert what_is_missing(spoil(panel), task, rules=quick) == refusal.value.problem
 
 
 def test_a_horizon_longer_than_the_data_is_too_little_evidence(
-    panel: pl.DataFrame, question: Question, quick: Rules
+    panel: pl.DataFrame, task: Question, quick: Rules
 ) -> None:
     with pytest.raises(NotEnoughEvidence):
-        trained(panel, replace(question, horizon=60), rules=quick)
+        trained(panel, replace(task, horizon=60), rules=quick)
 
 
 MALFORMED = {
@@ -83,15 +83,15 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("case", MALFORMED)
-def test_a_malformed_panel_is_told_with_the_column(
-    case: str, panel: pl.DataFrame, question: Question, quick: Rules
+def test_a_malformed_panel_is_reported_with_the_column(
+    case: str, panel: pl.DataFrame, task: Question, quick: Rules
 ) -> None:
     spoil, words = MALFORMED[case]
     with pytest.raises(PanelError, match=words) as refusal:
-        trained(spoil(panel), question, rules=quick)
+        trained(spoil(panel), task, rules=quick)
     assert refusal.value.hint
     with pytest.raises(PanelError, match=words):
-        what_is_missing(spoil(panel), question, rules=quick)
+        what_is_missing(spoil(panel), task, rules=quick)
 
 
 CONTRADICTIONS = {
@@ -101,32 +101,32 @@ CONTRADICTIONS = {
     "a predictor twice": ({"predictors": ("signal", "signal")}, "a predictor is there twice"),
     "a direction of nothing": ({"directions": {"signl": 1}}, "a direction is of no predictor"),
     "a direction of its own": ({"directions": {"signal": 7}}, "neither 1 nor 0 nor -1"),
-    "a floor named like a rival": ({"floors": {"xgboost": "weak"}}, "need names of their own"),
+    "a floor named like a candidate": ({"floors": {"xgboost": "weak"}}, "need names of their own"),
     "a floor named like the unit": ({"floors": {"unit": "weak"}}, "need names of their own"),
 }
 
 
 @pytest.mark.parametrize("case", CONTRADICTIONS)
 def test_a_question_that_contradicts_itself_is_refused(
-    case: str, panel: pl.DataFrame, question: Question, quick: Rules
+    case: str, panel: pl.DataFrame, task: Question, quick: Rules
 ) -> None:
     changed, words = CONTRADICTIONS[case]
     with pytest.raises(PanelError, match=words):
-        trained(panel, replace(question, **changed), rules=quick)
+        trained(panel, replace(task, **changed), rules=quick)
 
 
 @pytest.mark.parametrize("type_", [pl.Int8, pl.Float64])
 def test_labels_of_noughts_and_ones_are_as_good(
-    panel: pl.DataFrame, question: Question, quick: Rules, type_: type[pl.DataType]
+    panel: pl.DataFrame, task: Question, quick: Rules, type_: type[pl.DataType]
 ) -> None:
     numbers = panel.with_columns(pl.col("label").cast(type_))
-    assert what_is_missing(numbers, question, rules=quick) is None
+    assert what_is_missing(numbers, task, rules=quick) is None
 
 
 @pytest.mark.parametrize("name", ["<b>noise</b>", "noise[1]"])
-def test_a_name_that_trees_cannot_hold_is_told_before_anything_is_trained(
-    name: str, panel: pl.DataFrame, question: Question, quick: Rules
+def test_a_name_that_trees_cannot_hold_is_reported_before_anything_is_trained(
+    name: str, panel: pl.DataFrame, task: Question, quick: Rules
 ) -> None:
     with pytest.raises(PanelError, match="a file of trees cannot hold the name") as refusal:
-        trained(panel.rename({"noise": name}), replace(question, predictors=("signal", name), floors={}), rules=quick)
+        trained(panel.rename({"noise": name}), replace(task, predictors=("signal", name), floors={}), rules=quick)
     assert name in refusal.value.problem

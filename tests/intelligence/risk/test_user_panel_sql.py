@@ -1,4 +1,4 @@
-"""The panel of users, by its SQL on made tables: counted by hand, blind to the future, with labels that can be known."""
+"""The panel of users, from its SQL on constructed tables: compared with counts by hand, without leakage, with labels that can be known."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -36,7 +36,7 @@ def panel(
     horizon: int = 7,
     per_thousand: int = 1000,
 ) -> pl.DataFrame:
-    """Return the panel of the days of those numbers, where the telemetry ends with day `last`."""
+    """Return the panel of days, given by number, where the telemetry ends with day `last`."""
     user_day = rows if isinstance(rows, pl.DataFrame) else pl.DataFrame(list(rows))
     users = user_day.group_by("user_id").agg(first_seen_at=pl.col("event_date").min().cast(pl.Datetime("us")))
     with duckdb.connect() as connection:
@@ -45,11 +45,11 @@ def panel(
         connection.register("users_frame", users)
         connection.execute("CREATE TABLE metrics.user_day AS FROM user_day_frame")
         connection.execute("CREATE TABLE warehouse.dim_users AS FROM users_frame")
-        asked = {
+        parameters = {
             "days": [day(number) for number in days], "last_day": day(last), "window_days": window,
             "horizon_days": horizon, "users_per_thousand": per_thousand,
         }  # fmt: skip
-        return connection.execute(in_zone(sql("risk/user_panel.sql"), "UTC"), asked).pl()
+        return connection.execute(in_zone(sql("risk/user_panel.sql"), "UTC"), parameters).pl()
 
 
 def crowd(*, users: int = 60, length: int = 60, seed: int = 4) -> pl.DataFrame:

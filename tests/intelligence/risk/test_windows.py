@@ -1,4 +1,4 @@
-"""Trailing windows agree with sums that are written out, and never see a later day."""
+"""Trailing windows equal sums that are written out, and never use a later day."""
 
 import numpy as np
 import pytest
@@ -39,9 +39,9 @@ WINDOWS = {
 def test_sums_are_those_of_the_days_that_end_so_far_behind(grid: np.ndarray, width: int, behind: int) -> None:
     found = trailing_sums(grid, width, behind=behind)
     for row, sums in zip(grid, found, strict=True):
-        for day, told in enumerate(sums):
+        for day, total in enumerate(sums):
             end = day - behind + 1
-            assert told == pytest.approx(row[max(0, end - width) : max(0, end)].sum(), rel=1e-9, abs=1e-6)
+            assert total == pytest.approx(row[max(0, end - width) : max(0, end)].sum(), rel=1e-9, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", WINDOWS)
