@@ -1,8 +1,8 @@
-"""Text that comes from outside (data, file names, settings, answers of services), made fit for a person's screen.
+"""Text from outside (data, file names, settings, answers of services), escaped so that it is safe to print.
 
-Whoever can send an event must not be able to write on the owner's screen: a terminal obeys control characters, and signs
-that turn the direction of writing or that nobody sees make one name look like another. Everything that is printed goes
-through `harmless`; `intelligence/interfaces/cli/console.py` sees to that.
+Whoever can send an event must not be able to control the owner's screen: a terminal obeys control characters, and invisible
+characters or those that reverse the writing direction make one name look like another. Everything that is printed goes
+through `harmless`; `intelligence/interfaces/cli/console.py` ensures it.
 """
 
 import re
@@ -10,7 +10,7 @@ import sys
 import unicodedata
 from typing import Final
 
-# Joiners have no look of their own, but scripts such as Persian, and pictures of several signs, cannot be written without them.
+# Joiners are invisible, but scripts such as Persian, and emoji made of several characters, cannot be written without them.
 _JOINERS: Final = "\u200c\u200d"
 _ESCAPED: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 _CODES: Final = [
@@ -21,7 +21,7 @@ _CODES: Final = [
 
 
 def _ranges(codes: list[int]) -> str:
-    """Return the codes as the inside of a character class of a regular expression."""
+    """Return the sorted code points as the inside of a character class of a regular expression."""
     parts: list[str] = []
     first = last = codes[0]
     for code in [*codes[1:], sys.maxunicode + 2]:
@@ -37,11 +37,11 @@ _SHORT: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
 def harmless(text: str, *, lines: bool = False) -> str:
-    r"""Return the text with every control, format, surrogate and private character as an escape, all else as it is.
+    r"""Return the text with every control, format, surrogate and private-use character escaped, and all others unchanged.
 
     Args:
-        text: Anything, of any origin.
-        lines: Whether line feeds are the program's own and stay.
+        text: Text of any origin.
+        lines: Whether line feeds come from the program itself and are kept.
 
     >>> harmless("a\x1b[2Jb\u202ec\n"), harmless("O'Brien, Zürich"), harmless("two\nlines", lines=True)
     ('a\\x1b[2Jb\\u202ec\\n', "O'Brien, Zürich", 'two\nlines')
@@ -49,8 +49,8 @@ def harmless(text: str, *, lines: bool = False) -> str:
     return _HARMFUL.sub(lambda found: "\n" if lines and found[0] == "\n" else _escape(found[0]), text)
 
 
-def _escape(sign: str) -> str:
-    code = ord(sign)
-    if sign in _SHORT:
-        return _SHORT[sign]
+def _escape(character: str) -> str:
+    code = ord(character)
+    if character in _SHORT:
+        return _SHORT[character]
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
