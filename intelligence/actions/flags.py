@@ -35,8 +35,8 @@ class FlagChange:
         kind: `rollback`, `throttle` or `hold`.
         action_id: Id of the action that requested the change, which is recorded in the metadata of the flag.
         step: Share of all users, in (0, 1], who lose the feature when it is throttled.
-        safe: Variant without the feature; None where the metadata or the values of the variants tell it.
-        on: Variant with the feature; None where the metadata or the values of the variants tell it.
+        safe: Variant without the feature; None to find it by the metadata of the flag or the values of its variants.
+        on: Variant with the feature; None to find it in the same way.
     """
 
     flag: str
@@ -125,7 +125,7 @@ def exposure(document: Document, flag: str) -> float | None:
 
 
 def on_variant(document: Document, flag: str) -> str:
-    """Return the variant with the feature; raises ActionError where neither metadata nor values tell it.
+    """Return the variant with the feature; raises ActionError where neither metadata nor values identify it.
 
     Args:
         document: flagd's document.

@@ -17,10 +17,10 @@ _WORSE_BY: Final = 1.5
 _CONFIDENCE_OF_WORSE: Final = 0.99
 
 
-def sureness(z: float) -> float:
+def confidence(z: float) -> float:
     """Return the confidence for a difference of `z` standard errors.
 
-    >>> round(sureness(1.96), 3), sureness(-3)
+    >>> round(confidence(1.96), 3), confidence(-3)
     (0.95, 0.0)
     """
     return max(0.0, math.erf(z / _ROOT_2))
@@ -39,7 +39,7 @@ def above(share: float, total: float, limit: float) -> float:
     >>> round(above(0.04, 1000, 0.02), 3), above(0.01, 1000, 0.02)
     (0.999, 0.0)
     """
-    return sureness(_lead(share, total, limit))
+    return confidence(_lead(share, total, limit))
 
 
 def broken_now(facts: FeatureFacts) -> float | None:
@@ -148,7 +148,7 @@ def _blame(share: float, total: float, other: float, others: float, multiple: fl
     if total <= 0 or others <= 0:
         return 0.0
     error = math.sqrt(_variance(share, total) + multiple**2 * _variance(other, others))
-    return sureness((share - multiple * other) / error)
+    return confidence((share - multiple * other) / error)
 
 
 def _lead(share: float, total: float, limit: float) -> float:
