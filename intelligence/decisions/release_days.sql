@@ -1,4 +1,4 @@
--- Usage and failures of the $features by platform and release on the days [$start, $end), with sums over users for their spread.
+-- Usage and failures of the $features by platform and release on the days [$start, $end), with sums over users.
 SELECT
     event_date,
     feature,
