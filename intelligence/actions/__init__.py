@@ -1,1 +1,5 @@
-"""Actions: what is to be done in the outside world because of a decision, and in which words."""
+"""Actions on the outside world that decisions lead to: their states, flag documents, message texts and measured outcomes.
+
+Pure functions and values only. Storing actions and sending them belongs to `resources/outbox` and `resources/targets`, and
+deciding on them to `intelligence/decisions`.
+"""

@@ -1,4 +1,4 @@
-"""One thing to be done in the outside world because of one decision."""
+"""An action: one thing to do in the outside world because of one decision."""
 
 import json
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from typing import Any
 
 
 class Kind(StrEnum):
-    """What can be done."""
+    """The kinds of actions."""
 
     ROLLBACK = "rollback"
     THROTTLE = "throttle"
@@ -24,9 +24,18 @@ FLAG_KINDS = (Kind.ROLLBACK, Kind.THROTTLE, Kind.HOLD)
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """What to do, where, and why in words; `feature` is None where it concerns a pipeline or a model.
+    """What to do, where, and why in words.
 
-    Messages of one `episode` belong together: one thread, one incident.
+    Attributes:
+        decision_id: Id of the decision that requested it.
+        kind: Kind of action.
+        target: Name of the target that carries it out.
+        feature: Product feature; None where it concerns a pipeline or a model.
+        day: Day whose evidence was decided on.
+        episode: Name of the trouble; messages of one episode belong to one thread and one incident.
+        title: Short text, not escaped.
+        text: Reasons in words, not escaped.
+        payload: Parameters of the kind of action, such as `variant`, `exposure` or `is_held`.
     """
 
     decision_id: str
@@ -41,22 +50,22 @@ class Action:
 
     @property
     def id(self) -> str:
-        """Return the idempotency key: the same decision, kind and target are the same action for ever."""
+        """Return the idempotency key: the same decision, kind and target are always the same action."""
         return key_of(self.decision_id, self.kind, self.target)
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """Return episode, kind and target: what is not asked for twice, however the decision is worded."""
+        """Return episode, kind and target, which are not requested twice, whatever the text of the decision."""
         return (self.episode, str(self.kind), self.target)
 
     @property
     def episode_key(self) -> str:
-        """Return the key of the episode for services that gather messages by one."""
+        """Return the key of the episode, for services that group messages by a key."""
         return key_of("episode", self.episode)
 
 
 def key_of(*parts: str) -> str:
-    """Return a key that only these parts, in this order, have.
+    """Return a key for these parts in this order: a truncated SHA-256 of 32 hexadecimal digits.
 
     >>> key_of("a", "bc") == key_of("ab", "c")
     False

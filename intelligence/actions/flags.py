@@ -1,7 +1,7 @@
-"""Feature flags in flagd's JSON format: what a document becomes when a flag is rolled back, throttled, held or restored.
+"""Feature flags in flagd's JSON format: the document after a flag is rolled back, throttled, held or restored.
 
-A user's place is a hash scaled to the sum of all weights. A share is therefore taken away inside of the range of its
-variant, with the sum kept: whoever is not touched stays where they are, to the last user.
+flagd assigns a user to a variant by a hash that is scaled to the sum of all weights. A share is therefore taken from within
+the range of its variant and the sum of the weights is kept: every user who is not affected keeps the same variant.
 """
 
 import copy
@@ -28,7 +28,16 @@ Document = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class FlagChange:
-    """What is wanted of one flag; `step` is the share of all users who lose it when it is throttled."""
+    """A requested change of one flag.
+
+    Attributes:
+        flag: Key of the flag.
+        kind: `rollback`, `throttle` or `hold`.
+        action_id: Id of the action that requested the change, which is recorded in the metadata of the flag.
+        step: Share of all users, in (0, 1], who lose the feature when it is throttled.
+        safe: Variant without the feature; None to find it by the metadata of the flag or the values of its variants.
+        on: Variant with the feature; None to find it in the same way.
+    """
 
     flag: str
     kind: Kind
@@ -39,7 +48,15 @@ class FlagChange:
 
 
 def changed_document(document: Document, change: FlagChange) -> dict[str, Any]:
-    """Return the document with the change; raises ActionError where it cannot be made without guessing."""
+    """Return the document with the change.
+
+    Args:
+        document: flagd's document; it is not modified.
+        change: The requested change.
+
+    Raises:
+        ActionError: The change cannot be made without guessing, or the kind of action does not change flags.
+    """
     if change.kind not in FLAG_KINDS:
         raise _error(change.flag, f"a {change.kind} does not change a flag.", "Send it to another target.")
     flag = flag_in(document, change.flag)
@@ -56,14 +73,29 @@ def changed_document(document: Document, change: FlagChange) -> dict[str, Any]:
 
 
 def former_rule(document: Document, flag: str) -> dict[str, Any]:
-    """Return what is needed to restore the flag as it is in the document."""
+    """Return the part of the flag that restores it to its present state.
+
+    Args:
+        document: flagd's document.
+        flag: Key of the flag.
+
+    Returns:
+        `defaultVariant` and `targeting`, where the flag has them, and whether it is held.
+    """
     present = flag_in(document, flag)
     rule = {name: copy.deepcopy(present[name]) for name in ("defaultVariant", "targeting") if name in present}
     return {**rule, HELD: present.get("metadata", {}).get(HELD, False)}
 
 
 def restored_document(document: Document, flag: str, former: Mapping[str, Any], *, action_id: str) -> dict[str, Any]:
-    """Return the document with the flag's former rule, under a version of its own."""
+    """Return the document with the former rule of a flag and an increased version.
+
+    Args:
+        document: flagd's document; it is not modified.
+        flag: Key of the flag.
+        former: The rule to restore, as returned by `former_rule`.
+        action_id: Id of the action that is undone, which is recorded in the metadata of the flag.
+    """
     rule = {name: copy.deepcopy(former[name]) for name in ("defaultVariant", "targeting") if name in former}
     bare = dict(flag_in(document, flag))
     for name in ("defaultVariant", "targeting"):
@@ -73,7 +105,11 @@ def restored_document(document: Document, flag: str, former: Mapping[str, Any], 
 
 
 def exposure(document: Document, flag: str) -> float | None:
-    """Return the share of users who are served the variant that is on; None where it depends on who asks.
+    """Return the share of users who are served the variant with the feature; None where it depends on the user.
+
+    Args:
+        document: flagd's document.
+        flag: Key of the flag.
 
     >>> flag = {"state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "on"}
     >>> exposure({"flags": {"f": {**flag, "targeting": {"fractional": [["on", 30], ["off", 70]]}}}}, "f")
@@ -89,19 +125,34 @@ def exposure(document: Document, flag: str) -> float | None:
 
 
 def on_variant(document: Document, flag: str) -> str:
-    """Return the variant that those get to whom the flag shows something; raises ActionError where nothing says."""
+    """Return the variant with the feature; raises ActionError where neither metadata nor values identify it.
+
+    Args:
+        document: flagd's document.
+        flag: Key of the flag.
+    """
     return _variants(flag_in(document, flag), FlagChange(flag, Kind.HOLD, ""))[1]
 
 
 def off_variant(document: Document, flag: str) -> str | None:
-    """Return the safe variant where it hides the feature; None where it is a lesser form of it, which is used as well."""
+    """Return the safe variant where it hides the feature; None where it is a reduced form of the feature, which is used too.
+
+    Args:
+        document: flagd's document.
+        flag: Key of the flag.
+    """
     present = flag_in(document, flag)
     safe = _variants(present, FlagChange(flag, Kind.HOLD, ""))[0]
     return safe if present["variants"][safe] is False else None
 
 
 def flag_in(document: Document, flag: str) -> Mapping[str, Any]:
-    """Return the flag's part of the document; raises ActionError where it has none, or is no flagd document."""
+    """Return the part of the document on one flag; raises ActionError where it is missing or this is no flagd document.
+
+    Args:
+        document: flagd's document.
+        flag: Key of the flag.
+    """
     flags = document.get("flags")
     if not isinstance(flags, Mapping):
         raise _error(flag, "the file has no object `flags`.", "Write it in flagd's format.")
@@ -112,13 +163,23 @@ def flag_in(document: Document, flag: str) -> Mapping[str, Any]:
 
 
 def version_of(document: Document, flag: str) -> int:
-    """Return how often the platform has changed the flag."""
+    """Return how often the platform has changed the flag, as recorded in the metadata of the flag.
+
+    Args:
+        document: flagd's document.
+        flag: Key of the flag.
+    """
     version = flag_in(document, flag).get("metadata", {}).get(VERSION, 0)
     return version if isinstance(version, int) else 0
 
 
 def digest_of(document: Document, flag: str) -> str:
-    """Return a digest of everything that decides whom the flag serves what."""
+    """Return a SHA-256 of everything that determines which variant a user is served.
+
+    Args:
+        document: flagd's document.
+        flag: Key of the flag.
+    """
     present = flag_in(document, flag)
     held = present.get("metadata", {}).get(HELD, False)
     rule = {**{name: present.get(name) for name in _RULE}, HELD: held, VERSION: version_of(document, flag)}
@@ -126,7 +187,7 @@ def digest_of(document: Document, flag: str) -> str:
 
 
 def first_document(flags: Iterable[str]) -> dict[str, Any]:
-    """Return a document in which each of the flags is on for everybody."""
+    """Return a flagd document in which each of the flags is on for everybody."""
     return {"$schema": "https://flagd.dev/schema/v0/flags.json", "flags": {flag: _first_flag() for flag in flags}}
 
 
@@ -151,9 +212,9 @@ def _with(document: Document, flag: str, rule: Mapping[str, Any], marks: Mapping
 def _variants(flag: Mapping[str, Any], change: FlagChange) -> tuple[str, str]:
     variants, metadata = flag.get("variants", {}), flag.get("metadata", {})
     found: dict[str, str] = {}
-    for name, wanted, value in ((SAFE, change.safe, False), (ON, change.on, True)):
+    for name, requested, value in ((SAFE, change.safe, False), (ON, change.on, True)):
         by_value = [variant for variant, its in variants.items() if its is value]
-        chosen = wanted or metadata.get(name) or (by_value[0] if len(by_value) == 1 else None)
+        chosen = requested or metadata.get(name) or (by_value[0] if len(by_value) == 1 else None)
         if chosen not in variants:
             problem = f"`{name}` is {chosen}, which is none of its variants." if chosen else f"it names no `{name}`."
             raise _error(change.flag, problem, f"Write `{name}` into the metadata of the flag.")
@@ -182,7 +243,7 @@ def _throttled(flag: Mapping[str, Any], change: FlagChange, *, safe: str, on: st
 
 
 def _splits(rule: Any) -> Iterator[list[Any]]:
-    """Yield the arguments of every `fractional` in the rule."""
+    """Yield the arguments of every `fractional` operation in the rule."""
     if isinstance(rule, Mapping):
         for name, inner in rule.items():
             if name == "fractional" and isinstance(inner, list):
@@ -212,7 +273,7 @@ def _share(weights: list[tuple[str, int]], variant: str) -> float:
 
 def _reduced(weights: list[tuple[str, int]], *, on: str, safe: str, step: float) -> list[list[Any]]:
     whole = sum(weight for _, weight in weights)
-    # Larger weights in the same proportion leave everybody where they are.
+    # Larger weights in the same proportion leave every user with the same variant.
     factor = -(-WHOLE // whole) if whole < WHOLE else 1
     taken = round(step * whole * factor)
     parts: list[list[Any]] = []

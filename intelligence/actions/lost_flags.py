@@ -1,4 +1,4 @@
-"""Whether a document of flags is one that was lost: older than what was done to it, or without what is known to be in it."""
+"""Detection of a lost flag file: one that is older than the changes made to it, or that lacks flags known to be in it."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -14,14 +14,14 @@ def loss(
     """Return what was lost of the flags, in words that follow the name of their file; None where nothing was.
 
     Args:
-        document: the file as it is; None where it is gone or empty.
-        known: the file as it was seen last; None if it never was.
-        least: by flag, how often the platform has changed it at least, where no person took it over since.
-        actions: what has ever changed a flag, as far as it is on record.
+        document: The present content of the file; None where it is missing or empty.
+        known: The content when it was last seen; None if it never was.
+        least: By flag, the least number of changes by the platform, where no person has changed it since.
+        actions: Ids of all recorded actions that have changed a flag.
     """
     flags = (document or {}).get("flags", {})
     known_marks = frozenset(_marks((known or {}).get("flags", {})).values())
-    told = {
+    losses = {
         "bears no trace of what the platform did to": [flag for flag in least if not _version(flags, flag)],
         "is older than what the platform did last to": [
             flag for flag, v in least.items() if 0 < _version(flags, flag) < v
@@ -29,9 +29,9 @@ def loss(
         "lacks": [flag for flag in _restricted(known) if flag not in flags and flag not in least],
         "bears changes that the store of actions knows nothing of, at": _unknown(flags, actions | known_marks),
     }
-    found = [f"{words} {_listed(flags)}" for words, flags in told.items() if flags]
+    found = [f"{words} {_listed(flags)}" for words, flags in losses.items() if flags]
     if document is None and found:
-        return f"is gone or empty, and the platform knows what stood in it of {_listed([*least, *told['lacks']])}"
+        return f"is gone or empty, and the platform knows what stood in it of {_listed([*least, *losses['lacks']])}"
     return " and ".join(found) or None
 
 
@@ -43,7 +43,7 @@ def _version(flags: Mapping[str, Any], flag: str) -> int:
 
 
 def _restricted(known: Document | None) -> list[str]:
-    """Return the known flags that are anything but on for everybody: made anew they would show what was hidden."""
+    """Return the known flags that are not simply on for everybody: recreated, they would show features that were hidden."""
     rules = ("state", "variants", "defaultVariant")
     (usual,) = first_document(["usual"])["flags"].values()
     return [
@@ -60,7 +60,7 @@ def _unknown(flags: Mapping[str, Any], actions: frozenset[str]) -> list[str]:
 
 
 def _marks(flags: Mapping[str, Any]) -> dict[str, str]:
-    """Return, by flag, the id of the action that changed it last."""
+    """Return by flag the id of the action that changed it last."""
     found = {
         flag: present["metadata"].get(CHANGED_BY)
         for flag, present in flags.items()

@@ -1,15 +1,16 @@
-"""What each action achieved: its feature before and after, against features on which nobody acted.
+"""What each action achieved: its feature before and after, compared with features on which nobody acted.
 
-Difference in differences with placebo inference (Abadie, Diamond and Hainmueller 2010): the change of the treated feature
-less the mean change of the untreated ones, and as interval how far the untreated ones stray from each other by themselves.
+Difference in differences with placebo inference (Abadie, Diamond and Hainmueller 2010): the effect is the change of the
+treated feature minus the mean change of the untreated ones, and its interval comes from the spread of the untreated ones.
 
-A throttle leaves events behind, and their rate says what became of them. A rollback that works leaves none: bad events over
-no events are no rate. After a rollback bad events are therefore counted per event *that was usual before*, for the feature
-and for the untreated ones alike, so that harm which ended together with its feature counts as ended. Whether those who
-missed the feature meanwhile lost more than that is another question, which this does not answer.
+After a throttle there are still events, and the rate of bad events among them is compared. After a rollback that works there
+are none, and so no such rate. After a rollback bad events are therefore divided by the usual number of events *before* it,
+for the treated and the untreated features, so that harm which ended together with its feature counts as ended. Whether users
+lost more by missing the feature is a different question, which this module does not answer.
 
-Events of one user are not independent: that a client which failed a thousand times went away is no achievement. The same is
-therefore asked of the mean bad share of a user, and where users show no difference, or a few of them made it, none is shown.
+Events of one user are not independent: that a client which failed a thousand times disappeared is no achievement. The same
+comparison is therefore made for the mean share of bad events of a user, and no difference is reported where users show
+none or where only a few users made it.
 """
 
 from collections.abc import Collection
@@ -30,14 +31,28 @@ LEAST_DAYS: Final = 3
 LEAST_EVENTS: Final = 50
 LEAST_CONTROLS: Final = 10
 INTERVAL: Final = (0.025, 0.975)
-# A difference that is made by fewer users a day, each wholly in trouble or wholly out of it, is none of the product's.
+# A difference that fewer users a day could make by going from no to only bad events is not attributed to the product.
 LEAST_USERS: Final = 4
 _SUMMED: Final = ("bad", "total", "share", "users")
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of an action: rates before and after, the change of the controls, and the effect with its 95 % interval."""
+    """The measured outcome of an action.
+
+    Attributes:
+        verdict: The outcome in a word.
+        reason: The outcome in a sentence.
+        metric: Objective that was compared.
+        before: Rate of the feature in the week before, in [0, 1].
+        after: Rate after; after a rollback, bad events per usual number of events before.
+        control_change: Mean change of the rate of the untreated features.
+        effect: Change of the rate of the feature minus `control_change`; negative where bad events became fewer.
+        effect_low: Lower bound of the 95 % interval of the effect.
+        effect_high: Upper bound of the 95 % interval of the effect.
+        days_after: Number of days after the action that were compared.
+        controls: Number of untreated features.
+    """
 
     verdict: Verdict
     reason: str
@@ -61,15 +76,15 @@ def outcome(
     acted_on: Collection[str],
     kind: str = Kind.THROTTLE,
 ) -> Outcome:
-    """Return what an action on the feature, taken at the end of `day`, did to its objective.
+    """Return the effect of an action on a feature, taken at the end of `day`, on an objective of the feature.
 
     Args:
-        metrics: metrics.fact_feature_metrics, at least of the week up to `day` and the days after it.
+        metrics: Rows of `metrics.fact_feature_metrics`, at least of the week up to `day` and of the days after it.
         feature: The feature that was acted on.
         day: The day whose evidence was acted on; the days after it count as after.
-        objective: errors, crashes, latency or ratings; errors where it is not known.
+        objective: `errors`, `crashes`, `latency` or `ratings`; errors where it is None or unknown.
         acted_on: All features on which something was done within two weeks of the day; they are no controls.
-        kind: What was done; after a rollback bad events are held against the events of as many days before.
+        kind: Kind of action; after a rollback bad events are divided by the events of as many days before.
     """
     name = objective if objective in OBJECTIVES else "errors"
     columns = dict(zip(SUMS, spread_columns(name), strict=True))

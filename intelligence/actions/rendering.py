@@ -1,4 +1,4 @@
-"""An action in the words of each target, with whatever stands in it made inert."""
+"""The text of an action in the format of each target, escaped so that nothing in it is interpreted."""
 
 import re
 import unicodedata
@@ -15,18 +15,22 @@ _SCHEME = re.compile(r"(?i)\b([a-z][a-z0-9+.-]*):(?=//)|\b(mailto|tel|javascript
 
 
 def plain(text: str) -> str:
-    """Return the text without control characters and marks that turn the direction of reading; lines stay.
+    """Return the text without control characters and marks that change the reading direction; line feeds are kept.
 
     >>> plain("a\\x1b[31m\\u202eb\\r\\nc")
     'a[31mb\\nc'
     """
     unified = text.replace("\r\n", "\n").replace("\r", "\n")
-    kept = (sign for sign in unified if sign == "\n" or unicodedata.category(sign) not in ("Cc", "Cf", "Cs", "Co"))
+    kept = (each for each in unified if each == "\n" or unicodedata.category(each) not in ("Cc", "Cf", "Cs", "Co"))
     return "".join(kept)
 
 
 def line(text: str, *, limit: int = SUMMARY_LIMIT) -> str:
-    """Return the text in one line of at most `limit` signs.
+    """Return the text in one line.
+
+    Args:
+        text: Text of any origin.
+        limit: Greatest number of characters.
 
     >>> line("a\\n\\n b", limit=10), line("abcdef", limit=4)
     ('a b', 'abc…')
@@ -35,7 +39,7 @@ def line(text: str, *, limit: int = SUMMARY_LIMIT) -> str:
 
 
 def slack_text(text: str) -> str:
-    """Return the text so that Slack shows it as it is: no mention, no link, no formatting comes of it.
+    """Return the text escaped so that Slack shows it literally, without mentions, links or formatting.
 
     >>> slack_text("<!channel> & <http://x.y|click>") == "&lt;!channel&gt; &amp; &lt;http:\\u200b//x.y|click&gt;"
     True
@@ -49,7 +53,12 @@ def slack_text(text: str) -> str:
 
 
 def slack_message(action: Action, *, latest: str | None = None) -> str:
-    """Return the message for Slack; `latest` is the title of the newest message of its thread."""
+    """Return the message for Slack.
+
+    Args:
+        action: The action to announce.
+        latest: Title of the newest message of its thread; None where it is the only one.
+    """
     parts = [f"*{slack_text(line(action.title))}*", slack_text(_cut(action.text, SLACK_TEXT_LIMIT)).strip()]
     if latest:
         parts.append(f"_Now:_ {slack_text(line(latest))}")
@@ -57,7 +66,7 @@ def slack_message(action: Action, *, latest: str | None = None) -> str:
 
 
 def jira_document(action: Action) -> dict[str, Any]:
-    """Return the text as Jira's document format, in which a text node is nothing but text."""
+    """Return the text in the Atlassian Document Format of Jira, in which text nodes are shown literally."""
     lines = [each for each in plain(action.text).split("\n") if each.strip()] or [line(action.title)]
     paragraphs = [{"type": "paragraph", "content": [{"type": "text", "text": each}]} for each in lines]
     return {"type": "doc", "version": 1, "content": paragraphs}

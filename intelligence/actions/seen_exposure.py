@@ -1,7 +1,7 @@
-"""Whether a changed flag shows in the telemetry: did those who were to lose a feature stop using it?
+"""Whether a flag change is visible in the telemetry: did the users who should lose a feature stop using it?
 
-That a flag serves what was written is read back at once, through OpenFeature. Whether the application asks the flag at
-all is seen only in what its users do afterwards.
+That the flag serves the variant that was written is checked at once, through OpenFeature. Whether the application evaluates
+the flag at all is visible only in what its users do afterwards.
 """
 
 from collections.abc import Mapping
@@ -22,21 +22,29 @@ BASELINE_DAYS: Final = 7
 LEAST_BASELINE_DAYS: Final = 3
 WAITED_DAYS: Final = 7
 LEAST_USERS: Final = 20
-# A smaller fall than this cannot be told from one day of the week to the next.
+# A smaller fall cannot be distinguished from the variation between days of the week.
 LEAST_FALL: Final = 0.2
-# Half of the promised fall is the border between what was to happen and nothing.
+# Half of the promised fall separates the expected change from no change.
 SHARE_OF_FALL: Final = 0.5
-# 99 % on both sides.
+# Two-sided 99 % interval.
 Z: Final = 2.576
 _A_DAY: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
 class SeenExposure:
-    """The verdict in a word and in a sentence, and its numbers.
+    """Whether a flag change is visible in the telemetry, with the numbers behind it.
 
-    `ratio` is the share of active users who used the feature on `day`, over the share of a usual day before the change,
-    with its interval; `promised` is what it was to be.
+    Attributes:
+        verdict: The answer in a word.
+        reason: The answer in a sentence.
+        promised: The ratio that the flag change should lead to.
+        day: Day that was compared with the week before the decision.
+        share_before: Share of active users who used the feature on a mean day of that week.
+        share_after: Share of active users who used the feature on `day`.
+        ratio: `share_after` divided by `share_before`.
+        ratio_low: Lower bound of the interval of the ratio.
+        ratio_high: Upper bound of the interval of the ratio.
     """
 
     verdict: Verdict
@@ -51,20 +59,20 @@ class SeenExposure:
 
 
 def still_served(document: Document, flag: str, *, kind: Kind, step: float, former: Mapping[str, Any]) -> float | None:
-    """Return which part of those who were served the feature are served it after the change; None claims nothing.
+    """Return the fraction of former users of the feature to whom it is still served after the change; None if unknown.
 
-    Nothing is claimed of a hold, which moves nobody; of a flag whose safe variant is a lesser form of the feature, since
-    that is used as well; and of a throttle where nobody can tell how many were served before.
+    It is None for a hold, which affects nobody; for a flag whose safe variant is a reduced form of the feature, since that is
+    used as well; and for a throttle where it is not known how many were served before.
 
     Args:
         document: The flags after the change.
         flag: The flag that was changed.
-        kind: What was done to it.
+        kind: Kind of action on the flag.
         step: The share of all users who lost the feature where it was throttled.
-        former: The flag's rule before the change, as `former_rule` tells it.
+        former: The flag's rule before the change, as returned by `former_rule`.
 
     Raises:
-        ActionError: The document has no such flag, or nothing says which of its variants is which.
+        ActionError: The document has no such flag, or it is not known which variant has the feature.
     """
     if kind not in (Kind.ROLLBACK, Kind.THROTTLE) or off_variant(document, flag) is None:
         return None
@@ -77,9 +85,13 @@ def still_served(document: Document, flag: str, *, kind: Kind, step: float, form
 
 
 def first_day_after(moment: datetime, made: Mapping[date, datetime] | None = None, *, timezone: str = UTC_NAME) -> date:
-    """Return the first day in the zone that lies wholly after the moment.
+    """Return the first day that lies wholly after a moment.
 
-    With `made` days happen when they are made, whatever their dates: the first one after all that were made by then.
+    Args:
+        moment: A moment in UTC.
+        made: For simulated products, when each day was created (UTC), whatever its date: the result is then the day after
+            the last one that was created by the moment.
+        timezone: Time zone of the days.
 
     >>> first_day_after(datetime(2026, 7, 20, 9, 30))
     datetime.date(2026, 7, 21)
@@ -102,29 +114,29 @@ def seen_exposure(
     share_of_fall: float = SHARE_OF_FALL,
     z: float = Z,
 ) -> SeenExposure:
-    """Return whether the use of a feature fell as its changed flag promised, from the first whole day after the change on.
+    """Return whether the use of a feature fell as the flag change promised, from the first whole day after the change on.
 
-    The share of the product's active users who use the feature is held against the week up to the decision, whose mean
-    day counts as one day: the same people come back, so that seven days are no sevenfold evidence. The ratio of the two
-    has Wilson's score interval (1927) of a binomial draw, users after among users before and after, each expected in
-    proportion to the active users (two Poisson rates, Przyborowski and Wilenski 1940).
+    The share of the product's active users who use the feature is compared with the week up to the decision. The mean day of
+    that week counts as one day: the same people return, so that seven days are not seven times the evidence. The interval of
+    the ratio is Wilson's score interval (1927) of a binomial proportion, users after among users before and after, each
+    expected in proportion to the active users (comparison of two Poisson rates, Przyborowski and Wilenski 1940).
 
-    The first sound day of that week that gives an answer counts: a Sunday may leave open what a Monday tells.
+    The first sound day after the change that gives an answer counts: a Sunday may be inconclusive where a Monday is not.
 
-    *Not seen* is only said where less than `share_of_fall` of the promised fall happened, for the whole interval as well
-    as against the day of the week before on which the feature was used most: neither chance nor the day of the week is
-    a reason. *Seen* is said where more than that fell, for the whole interval.
+    The verdict is *not seen* only where less than `share_of_fall` of the promised fall happened, both for the whole interval
+    and compared with the day of the week before on which the feature was used most, so that neither chance nor the day of
+    the week is the reason. It is *seen* where more than that fell, for the whole interval.
 
     Args:
-        days: event_date, users of the feature, active users of the product, and is_sound, of the days since a week
-            before `decided_on`; days that are not sound are not looked at.
+        days: One row per day from a week before `decided_on`: event_date, users (of the feature), active (users of the
+            product) and is_sound; days that are not sound are ignored.
         decided_on: The day whose evidence was acted on, the last of the week before.
         since: The first day that lies wholly after the change.
-        promised: Which part of those who were served are to be served still; 0 where the feature is to be gone.
-        least_users: On a mean day before; fewer tell nothing.
-        least_fall: A smaller promised fall cannot be told from nothing.
-        share_of_fall: How much of the promised fall divides seen from not seen.
-        z: Width of the interval in standard errors.
+        promised: Fraction of former users to whom the feature should still be served; 0 where it should be gone.
+        least_users: Least number of users on a mean day before that gives an answer.
+        least_fall: Least promised fall, as a fraction, that gives an answer.
+        share_of_fall: Fraction of the promised fall that separates *seen* from *not seen*.
+        z: Half the width of the interval in standard errors.
 
     >>> week = [(date(2026, 7, n), 300, 1_000, True) for n in range(14, 21)]
     >>> schema = ["event_date", "users", "active", "is_sound"]
@@ -173,7 +185,16 @@ def _compared(
 
 
 def ratio_interval(after: float, before: float, *, exposed: float, z: float = Z) -> tuple[float, float]:
-    """Return the interval of the ratio of two rates from their counts; `exposed` is how much more could happen after.
+    """Return the interval of the ratio of two Poisson rates: Wilson's score interval (1927) of the binomial proportion.
+
+    Args:
+        after: Count after the change.
+        before: Count before the change.
+        exposed: Exposure after the change divided by the exposure before.
+        z: Half the width of the interval in standard errors.
+
+    Returns:
+        Lower and upper bound; (0, inf) where both counts are 0.
 
     >>> low, high = ratio_interval(50, 100, exposed=1.0)
     >>> round(low, 2), round(high, 2)

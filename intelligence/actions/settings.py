@@ -13,7 +13,7 @@ TargetName = Literal["slack", "flags", "pagerduty", "jira", "webhook"]
 
 
 class Actions(Section):
-    """Where actions go, how fast, and how long they wait. Secrets are never here: they come from the environment."""
+    """The targets of actions, their rate and their time limits. Secrets come from the environment and are never set here."""
 
     targets: tuple[TargetName, ...] = ("slack", "flags")
     channel: Channel = "#product-intelligence"
@@ -32,5 +32,5 @@ class Actions(Section):
     longest_delivery_s: float = Field(60.0, gt=0)
 
     def channel_of(self, owner: str | None) -> str:
-        """Return the channel of the people who answer for a feature; the common one where they have none."""
+        """Return the Slack channel of the owner of a feature; the common channel where the owner has none."""
         return self.owner_channels.get(owner or "", self.channel)

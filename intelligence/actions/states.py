@@ -1,4 +1,4 @@
-"""The states of an action, and which may follow which."""
+"""The states of an action, and the permitted transitions between them."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -8,10 +8,10 @@ from intelligence.core.errors import ActionError
 
 
 class ActionState(StrEnum):
-    """Where an action stands.
+    """The state of an action.
 
-    `sent` means that an attempt was begun and that its end is not known yet. Whoever cannot know it for good is flagged
-    *unconfirmed* and stays `sent` until a person says what happened.
+    `sent` means that an attempt has begun and that its result is not known yet. An action whose result can never be known is
+    flagged as *unconfirmed* and stays `sent` until a person records what happened.
     """
 
     PLANNED = "planned"
@@ -30,11 +30,11 @@ PERMITTED: Mapping[ActionState, frozenset[ActionState]] = MappingProxyType(
         ActionState.APPROVED: frozenset(
             {ActionState.SENT, ActionState.REJECTED, ActionState.EXPIRED, ActionState.FAILED}
         ),
-        # Back to approved: the target said that nothing happened, so another attempt cannot double it.
+        # Back to approved: the target reported that nothing happened, so that another attempt cannot do it twice.
         ActionState.SENT: frozenset(
             {ActionState.CONFIRMED, ActionState.FAILED, ActionState.APPROVED, ActionState.UNDONE}
         ),
-        # Back to sent: what was confirmed did not show in the telemetry.
+        # Back to sent: the effect of a confirmed action was not visible in the telemetry.
         ActionState.CONFIRMED: frozenset({ActionState.UNDONE, ActionState.SENT}),
         ActionState.FAILED: frozenset(),
         ActionState.EXPIRED: frozenset(),
@@ -45,7 +45,12 @@ PERMITTED: Mapping[ActionState, frozenset[ActionState]] = MappingProxyType(
 
 
 def demand_permitted(action_id: str, before: ActionState, after: ActionState) -> None:
-    """Raise ActionError where an action cannot go from the one state to the other.
+    """Raise ActionError where an action cannot go from one state to another.
+
+    Args:
+        action_id: Id of the action, for the message.
+        before: Present state.
+        after: Requested state.
 
     >>> demand_permitted("a1", ActionState.PLANNED, ActionState.APPROVED)
     >>> demand_permitted("a1", ActionState.REJECTED, ActionState.APPROVED)

@@ -1,4 +1,4 @@
-"""The tables of the actions layer: a copy of the outbox for people and for lineage, and what each action achieved."""
+"""The tables of the actions layer: a copy of the outbox for people and for lineage, and the outcome of each action."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What every target can do, and the three ways in which it can fail to."""
+"""The interface of every target, and the three ways in which a target can fail."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,12 @@ from intelligence.actions.action import Action
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What the target gave back: a reference that a person can look up, and what is needed to find or undo it."""
+    """The answer of a target.
+
+    Attributes:
+        reference: Text by which a person can find the result at the target.
+        details: What the target needs to find or undo the result.
+    """
 
     reference: str
     details: Mapping[str, Any] = field(default_factory=dict)
@@ -25,11 +30,11 @@ class Precedent:
 
 
 class TargetError(Exception):
-    """A target did not do what it was asked; the sentence bears no secret."""
+    """A target did not carry out the request; the message contains no secret."""
 
 
 class Unavailable(TargetError):
-    """Nothing happened, and it may be tried again, not before `retry_after_s` where the target said so."""
+    """Nothing happened, and another attempt may succeed, not before `retry_after_s` seconds where the target said so."""
 
     def __init__(self, reason: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(reason)
@@ -37,46 +42,62 @@ class Unavailable(TargetError):
 
 
 class Refused(TargetError):
-    """Nothing happened, and trying again will not help."""
+    """Nothing happened, and another attempt will not succeed."""
 
 
 class Unknown(TargetError):
-    """It may have happened and may not have. Whoever raises it from `found` will never be able to tell."""
+    """It is unknown whether the action was carried out; raised by `found`, it means that it can never be known."""
 
 
 class Target(Protocol):
-    """A place outside. Every method raises Unavailable, Refused or Unknown, and nothing else for what a target does."""
+    """An external service that carries out actions. For its failures every method raises Unavailable, Refused or Unknown only."""
 
     @property
     def name(self) -> str:
-        """Return the name by which actions mean this target."""
+        """Return the name by which actions refer to this target."""
 
     @property
     def settle_s(self) -> float:
-        """Return after how long a call that was begun has either arrived, and can be found, or never will."""
+        """Return the seconds after which a call that was begun can be found at the target, or will never arrive."""
 
     @property
     def rate_per_s(self) -> float | None:
-        """Return how many actions a second the target may be sent; None is as many as there are."""
+        """Return how many actions a second may be sent to the target; None means no limit."""
 
     def sent(self, action: Action, precedent: Precedent | None) -> Receipt:
-        """Return the receipt of the action, carried out now."""
+        """Return the receipt of the action after carrying it out.
+
+        Args:
+            action: The action to carry out.
+            precedent: An earlier action of the same episode at this target; None where there is none.
+        """
 
     def found(self, action: Action, precedent: Precedent | None, *, since: datetime) -> Receipt | None:
-        """Return the receipt of the action if it was carried out after `since`; None if it certainly was not."""
+        """Return the receipt of an action if it was carried out; None if it certainly was not.
+
+        Args:
+            action: The action to look for.
+            precedent: An earlier action of the same episode at this target; None where there is none.
+            since: Moment in UTC before which it was not carried out.
+        """
 
     def undone(self, action: Action, receipt: Receipt) -> Receipt:
-        """Return the receipt of taking the action back; a second time changes nothing."""
+        """Return the receipt of undoing the action; undoing it a second time changes nothing.
+
+        Args:
+            action: The action to undo.
+            receipt: The receipt of the action.
+        """
 
 
 @runtime_checkable
 class Lasting(Protocol):
-    """A target whose effects can be looked at again at any time."""
+    """A target whose effects can be checked at any time."""
 
     name: str
 
     def lapsed(self) -> str | None:
-        """Return why nothing that was done there can be relied on just now; None where it can."""
+        """Return why no effect of earlier actions can be relied on at present; None where they can."""
 
     def standing_actions(self) -> frozenset[str]:
-        """Return the ids of the actions whose effects were seen there, and are nobody else's since."""
+        """Return the ids of the actions whose effects were seen there and have not been changed by anybody else since."""

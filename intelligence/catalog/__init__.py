@@ -1,4 +1,4 @@
-"""What composes the layers: `product.yaml` with the sections of all of them, their tables in order, and what they say together.
+"""What combines the layers: `product.yaml` with the sections of all of them, their tables in order, and the common summary.
 
-What concerns one layer belongs there; no layer imports anything of this.
+Whatever concerns a single layer belongs in the package of that layer; no layer imports anything from here.
 """

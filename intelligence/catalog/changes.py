@@ -1,4 +1,4 @@
-"""What a run changed, in sentences: read before and after it."""
+"""The changes that a run made, in sentences, from the contents of the lake before and after it."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 import polars as pl
 
-# What was taken back counts as what it was: otherwise a corrected file would seem to have brought nothing.
+# Withdrawn rows are counted as well: otherwise a corrected file would seem to have delivered nothing.
 _BATCHES: Final = """
 WITH fates AS (
     SELECT sum(accepted) AS accepted, sum(duplicates) AS duplicates, sum(rejected) AS rejected FROM telemetry.batches
@@ -40,33 +40,44 @@ class Frame(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What the lake holds at one moment: totals of its ledger, and the verdicts on trained models."""
+    """The contents of the lake at one moment.
+
+    Attributes:
+        batches: Totals over all batches: files, rows_in, accepted, duplicates and rejected.
+        verdicts: Verdicts on trained models, in the order of training.
+    """
 
     batches: Mapping[str, int]
     verdicts: pl.DataFrame
 
 
 def contents(frame: Frame) -> Contents:
-    """Return what the lake that `frame` reads holds now."""
+    """Return the present contents of the lake that `frame` reads."""
     return Contents(frame(_BATCHES).row(0, named=True), frame(_VERDICTS))
 
 
 def changes(before: Contents | None, after: Contents, *, days: Collection[date]) -> list[str]:
-    """Return in sentences what is new in the lake since `before`, None for an empty lake, and which days were built."""
+    """Return in sentences what is new in the lake, and which days were built.
+
+    Args:
+        before: Contents before the run; None where the lake did not exist.
+        after: Contents after the run.
+        days: Days that the run built.
+    """
     new = {name: total - (before.batches[name] if before else 0) for name, total in after.batches.items()}
-    said = []
+    sentences = []
     if new["files"]:
-        said.append(
+        sentences.append(
             f"Taken in: {_number(new['files'], 'delivery', 'deliveries')}, {new['rows_in']:,} rows: {new['accepted']:,} accepted,"
             f" {new['duplicates']:,} duplicates, {new['rejected']:,} rejected."
         )
     if days:
         first, last = min(days), max(days)
         span = f"{first}" if first == last else f"{first} to {last}"
-        said.append(f"Built: {_number(len(days), 'day', 'days')}, {span}.")
-    told = before.verdicts.height if before else 0
-    said += [_verdict(row) for row in after.verdicts[told:].iter_rows(named=True)]
-    return said or ["Nothing has changed: there is no new file, and every day is up to date."]
+        sentences.append(f"Built: {_number(len(days), 'day', 'days')}, {span}.")
+    known = before.verdicts.height if before else 0
+    sentences += [_verdict(row) for row in after.verdicts[known:].iter_rows(named=True)]
+    return sentences or ["Nothing has changed: there is no new file, and every day is up to date."]
 
 
 def _verdict(row: Mapping[str, Any]) -> str:

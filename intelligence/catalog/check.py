@@ -1,4 +1,4 @@
-"""What `check` says of a product as a whole, once each of its sources was looked at."""
+"""What `check` reports about a product as a whole, after each of its sources was previewed."""
 
 from collections.abc import Sequence
 
@@ -21,15 +21,15 @@ def product_warnings(
     history: pl.DataFrame,
     looked_at: str,
 ) -> list[str]:
-    """Return what is odd about the product as a whole: promises that meet nothing, or that history never kept.
+    """Return warnings about the product as a whole: promises that match no feature, or that history never kept.
 
     Args:
-        product: What product.yaml says.
+        product: The product of product.yaml.
         features: Features with at least one accepted event.
-        lost: Features of which every row was rejected.
-        event_types: Types of accepted events, the most frequent first.
-        history: Counts by feature and day; see FEATURE_DAYS.
-        looked_at: What `features` and `history` were read from, such as "the rows looked at".
+        lost: Features all of whose rows were rejected; no warning is given for them.
+        event_types: Types of accepted events, most frequent first.
+        history: Counts with one row per feature and day; see FEATURE_DAYS.
+        looked_at: Where `features` and `history` were read from, such as "the rows looked at", for the warnings.
     """
     missing = gaps(
         sources=(),
@@ -40,18 +40,23 @@ def product_warnings(
         rejected=_NO_REJECTS,
         event_types=event_types,
     )
-    said = [
+    sentences = [
         f"{gap.says.removesuffix('.')}, in {looked_at}. {gap.next_step}"
         if gap.kind == "promise"
         else f"{gap.says} {gap.next_step}"
         for gap in missing
         if gap.name not in lost
     ]
-    return [*said, *warnings(promises_beside_history(history, product))] if history.height else said
+    return [*sentences, *warnings(promises_beside_history(history, product))] if history.height else sentences
 
 
 def proposed_promises(product: Product, history: pl.DataFrame) -> str:
-    """Return the lines of product.yaml that history suggests as promises."""
+    """Return the lines of product.yaml with the promises that history suggests.
+
+    Args:
+        product: The product of product.yaml.
+        history: Counts with one row per feature and day; see FEATURE_DAYS.
+    """
     if history.is_empty():
         return "# There is no event yet to propose promises from."
     return proposal(promises_beside_history(history, product), features=product.features)

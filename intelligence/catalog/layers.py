@@ -28,8 +28,8 @@ from intelligence.warehouse.tables import TABLES as WAREHOUSE
 TABLES: Final[tuple[Table, ...]] = (*TELEMETRY, *WAREHOUSE, *METRICS, *RISK, *DRIFT, *DECISIONS, *ACTIONS)
 VIEWS: Final = {EVENTS.path: sql("telemetry/events.sql"), FACT_EVENTS.path: sql("warehouse/fact_events.sql")}
 
-# What is filled when files are taken in, when a model is trained, when the newest day is scored by the champion, and when
-# it is held against the champion's training; all else is built day by day from telemetry.
+# The tables that are filled when files are ingested, when a model is trained, when the champion scores the newest day, and
+# when that day is compared with the champion's training data; all others are built day by day from telemetry.
 DELIVERED: Final = (RAW_EVENTS, REJECTED_EVENTS, BATCHES, WITHDRAWN_ROWS, ALIASES)
 TRAINED: Final = {FEATURE_RISK: (FEATURE_TRAINING, FEATURE_VERDICT), USER_CHURN: (USER_TRAINING, USER_VERDICT)}
 SCORED: Final = tuple(TRAINED)
@@ -38,7 +38,7 @@ WATCH: Final = (BASELINE_STATS, *WATCHED.values(), MODEL_WATCH, DRIFT_PAGES)
 ACT: Final = (FEATURE_DECISIONS, ACTION_LOG, OUTCOMES)
 _WHOLE: Final = (BASELINE_STATS, DRIFT_PAGES, ACTION_LOG, OUTCOMES)
 _NOT_DAILY: Final = (*DELIVERED, *(table for pair in TRAINED.values() for table in pair), *_WHOLE)
-# What was decided stays as it was decided, whatever becomes of its day.
+# Decisions are kept as they were made, even when their day is rebuilt.
 DECISIONS_MADE: Final = DECISIONS
 DAILY_TABLES: Final = tuple(table for table in TABLES if table not in _NOT_DAILY)
 NEWEST_DAY_TABLES: Final = tuple(table for table in DAILY_TABLES if table.newest_day_only)

@@ -1,4 +1,4 @@
-"""Wrong settings in plain words: which key, what value, and what to write instead."""
+"""Errors in product.yaml in plain words: which key, which value, and what to write instead."""
 
 import difflib
 import reprlib
@@ -29,7 +29,7 @@ _WRITE: Final = {
     "string_too_long": "text of at most {max_length} character",
     "too_short": "a list of at least {min_length}",
 }
-# What a key asks for, where its kind alone does not say it.
+# The value that a key requires, where the kind of error alone does not determine it.
 _WRITE_FOR_KEY: Final = {
     ("owner", "string_pattern_mismatch"): "team:name or an e-mail address",
     ("name", "string_pattern_mismatch"): "small letters, digits and _, beginning with a letter",
@@ -43,7 +43,11 @@ _WRITE_FOR_KEY: Final = {
 
 
 def nearest(word: str, known: Sequence[str]) -> str:
-    """Return the question for the known word that `word` may stand for; empty where none is near.
+    """Return the question whether a similar known word was meant; empty where none is similar.
+
+    Args:
+        word: The word that was written.
+        known: The words that are allowed.
 
     >>> nearest("helth", ["health", "sources"])
     ' (did you mean `health`?)'
@@ -53,7 +57,11 @@ def nearest(word: str, known: Sequence[str]) -> str:
 
 
 def in_plain_words(error: Mapping[str, Any], known: Sequence[str]) -> str:
-    """Return one of pydantic's errors in plain words; `known` are the settings that could stand in its place.
+    """Return one of pydantic's errors in plain words.
+
+    Args:
+        error: An item of `ValidationError.errors()`.
+        known: The settings that are allowed in its place.
 
     >>> in_plain_words({"type": "int_type", "loc": ("seed",), "input": None, "msg": "…"}, [])
     '`seed` is empty: write a whole number'
@@ -80,8 +88,8 @@ def _what_to_write(error: Mapping[str, Any]) -> str:
     return f"write {words.format(**error.get('ctx', {}))}" if words else f"{message[:1].lower()}{message[1:]}"
 
 
-def told_once(errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """Return the errors without those that follow from another: a list left empty, a default that features inherit."""
+def without_follow_up_errors(errors: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return the errors without those that follow from another one, such as an error in a default that features inherit."""
     defaults = {error["loc"][-1] for error in errors if error["loc"][:1] == ("feature_defaults",)}
     return [
         error

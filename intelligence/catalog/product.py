@@ -1,4 +1,4 @@
-"""`product.yaml` as typed, frozen values: sources, features with their promises, and the rules of the house."""
+"""`product.yaml` as typed, frozen values: sources, features with their promises, and the rules of the deployment."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from intelligence.actions.settings import Actions
-from intelligence.catalog.mistakes import in_plain_words, nearest, told_once
+from intelligence.catalog.mistakes import in_plain_words, nearest, without_follow_up_errors
 from intelligence.core.errors import PlatformError, ProductFileError
 from intelligence.core.sections import Section
 from intelligence.core.yaml_text import settings_in
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Simulate(Section):
-    """How large a product to simulate, and from which seed."""
+    """Size and seed of a simulated product."""
 
     features: int = Field(120, ge=1, le=5_000)
     days: int = Field(90, ge=1, le=3_650)
@@ -48,14 +48,14 @@ class Simulate(Section):
         return self
 
     def plan(self) -> "SimulationPlan":
-        """Return the same as the simulator's plan."""
+        """Return the settings as a plan of the simulator."""
         from intelligence.simulation.plan import SimulationPlan
 
         return SimulationPlan(**dict(self))
 
 
 class FileSource(Section):
-    """Files of one kind: their globs, and a mapping from their columns to `fields`."""
+    """Files of one format: their globs, and a mapping from their columns to `fields`."""
 
     fields: ClassVar[tuple[EventField, ...]]
 
@@ -72,7 +72,7 @@ class FileSource(Section):
 
     @property
     def numerals(self) -> Numerals:
-        """Return how its text writes numbers."""
+        """Return the number format of its text."""
         return PLAIN_NUMERALS
 
     @model_validator(mode="before")
@@ -91,7 +91,7 @@ class FileSource(Section):
 
 
 class AliasSource(FileSource):
-    """Files of pairs that say who is who: an alias, and the user that it is."""
+    """Files of aliases: pairs of an alias and the user to whom it belongs."""
 
     fields: ClassVar[tuple[EventField, ...]] = PAIR
 
@@ -118,7 +118,7 @@ class Source(FileSource):
 
     @property
     def numerals(self) -> Numerals:
-        """Return how the source's text writes numbers."""
+        """Return the number format of the source's text."""
         return Numerals(self.decimal, self.thousands)
 
     @model_validator(mode="after")
@@ -145,7 +145,7 @@ class Source(FileSource):
 
 
 class Names(Section):
-    """How names in events are written down, and which words name nothing."""
+    """How names in events are normalised, and which words count as no name."""
 
     case: Literal["keep", "fold"] = "keep"
     placeholders: tuple[str, ...] = UNKNOWN_WORDS
@@ -153,12 +153,12 @@ class Names(Section):
 
     @property
     def naming(self) -> Naming:
-        """Return the same as the rules of names."""
+        """Return the settings as rules for names."""
         return Naming(self.case == "fold", self.placeholders, self.nobody)
 
 
 class Product(Section):
-    """A product: the whole of `product.yaml`."""
+    """A product: the content of `product.yaml`."""
 
     name: str = Field(min_length=1)
     owner: str = Field("team:product-intelligence", pattern=r"^(team:[\w-]+|[^@\s]+@[^@\s]+)$")
@@ -199,7 +199,7 @@ class Product(Section):
     @model_validator(mode="before")
     @classmethod
     def _names_are_written_as_in_events(cls, data: Any) -> Any:
-        """Write the names of features and kinds of events as `names` writes those of events."""
+        """Normalise the names of features and event types as `names` does for events; raises ValueError for duplicates."""
         if not isinstance(data, dict):
             return data
         section = data.get("names")
@@ -251,11 +251,11 @@ class Product(Section):
 
     @property
     def all_sources(self) -> tuple[FileSource, ...]:
-        """Return all that deliver: those of aliases first, so that a file which also a wide glob of events matches is theirs."""
+        """Return all sources, those of aliases first: they take precedence where a wide glob of events matches the same file."""
         return (*self.aliases, *self.sources)
 
     def clock_of(self, source: FileSource) -> str:
-        """Return the time zone of the source's times without one: its own, or UTC; a simulator lives by the product's."""
+        """Return the time zone of times without one: the source's own, else UTC, or the product's for a simulator."""
         if not isinstance(source, Source):
             return UTC_NAME
         return source.timezone or (self.timezone if source.simulate else UTC_NAME)
@@ -273,7 +273,7 @@ class Product(Section):
         return self
 
     def sources_of_one_id(self, name: str) -> tuple[str, ...]:
-        """Return the sources in which an id of this one means the same event: itself, and all that `ids_with` links to it."""
+        """Return the sources that share event ids with the named one, sorted: itself, and all that `ids_with` links to it."""
         linked = {name}
         while True:
             links = {s.name for s in self.sources if s.ids_with in linked}
@@ -287,16 +287,16 @@ class Product(Section):
         return self.features.get(feature, self.feature_defaults).flag_of(feature)
 
     def is_simulated(self) -> bool:
-        """Return whether every source is a simulator, so that a day happens when it is made, whatever its date."""
+        """Return whether every source is a simulator, whose days are created in quick succession, whatever their dates."""
         return all(source.simulate for source in self.sources)
 
     def first_declared_day(self) -> date | None:
-        """Return the day on which the data begins, where `start` or a simulator says so."""
+        """Return the first day of the data by `start` or by the simulators; None where it is not declared."""
         simulated = [source.simulate.first_day for source in self.sources if source.simulate]
         return self.start or (min(simulated) if len(simulated) == len(self.sources) else None)
 
     def last_declared_day(self) -> date | None:
-        """Return the day on which the data ends, where `end` or a simulator says so; None while it goes on."""
+        """Return the last day of the data by `end` or by the simulators; None where the data continues."""
         simulated = [
             each.first_day + timedelta(days=each.days - 1) for each in (s.simulate for s in self.sources) if each
         ]
@@ -309,7 +309,12 @@ SECTIONS: Final = tuple(Product.model_fields)
 def product_from(text: str, *, origin: str = "product.yaml") -> Product:
     """Return the product that the YAML `text` describes.
 
-    Raises ProductFileError with every mistake in plain words; `origin` names the file in it.
+    Args:
+        text: Content of the file.
+        origin: Name of the file, for error messages.
+
+    Raises:
+        ProductFileError: The text is not strict YAML or its settings are wrong; the message contains every mistake.
 
     >>> product_from("name: Demo\\nsources: [{name: app, simulate: {}}]").sources[0].simulate.features
     120
@@ -317,13 +322,15 @@ def product_from(text: str, *, origin: str = "product.yaml") -> Product:
     try:
         return Product.model_validate(settings_in(text, origin=origin))
     except ValidationError as error:
-        mistakes = "; ".join(in_plain_words(item, _settings_beside(item["loc"])) for item in told_once(error.errors()))
+        mistakes = "; ".join(
+            in_plain_words(item, _settings_allowed_at(item["loc"])) for item in without_follow_up_errors(error.errors())
+        )
         raise ProductFileError(
             origin, f"{mistakes}.", hint="Mend these settings; `intelligence check` tells when all is well."
         ) from None
 
 
-def _settings_beside(location: Sequence[object]) -> Sequence[str]:
+def _settings_allowed_at(location: Sequence[object]) -> Sequence[str]:
     if len(location) == 1:
         return SECTIONS
     return (
@@ -344,7 +351,12 @@ def _settings_beside(location: Sequence[object]) -> Sequence[str]:
 
 
 def with_simulated_days(product: Product, days: int) -> Product:
-    """Return the product with every simulator delivering `days` days; raises PlatformError where it cannot."""
+    """Return the product with another number of simulated days; raises PlatformError where that is not possible.
+
+    Args:
+        product: The product.
+        days: Number of days that every simulator delivers.
+    """
     sources = tuple(
         source.model_copy(update={"simulate": source.simulate.model_copy(update={"days": days})})
         if source.simulate

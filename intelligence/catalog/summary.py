@@ -1,4 +1,4 @@
-"""What a person wants to know at the end of a run: counts, features in trouble, faulty days, planted against found."""
+"""The summary at the end of a run: counts, features in trouble, faulty days, and planted truths compared with findings."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -61,7 +61,7 @@ RISK_VERDICT: Final = (
 
 NEWEST_DECISIONS: Final = sql("catalog/summary/newest_decisions.sql")
 
-# The newest day beside the same weekday of the four weeks before it.
+# The newest day compared with the same weekday of the four weeks before it.
 PULSE: Final = sql("catalog/summary/pulse.sql")
 
 FILLED: Final = "SELECT filled FROM telemetry.day_quality WHERE events > 0"
@@ -71,7 +71,12 @@ NEWEST_ACTIONS: Final = sql("catalog/summary/newest_actions.sql")
 
 @dataclass(frozen=True, slots=True)
 class FoundTruth:
-    """A planted truth beside what the platform saw: `found_on` is the first day it showed, None if it never did."""
+    """A planted truth and whether the platform found it.
+
+    Attributes:
+        truth: The planted truth.
+        found_on: First day on which it was found; None if it never was.
+    """
 
     truth: PlantedTruth
     found_on: date | None
@@ -87,8 +92,14 @@ def found_truths(
 ) -> list[FoundTruth]:
     """Return each planted trouble that had begun by `last_day` with the day on which it was found.
 
-    A feature's trouble counts as found by a degraded day between its first sign and the day after its end; a pipeline
-    fault by a faulty day. Experiments are no trouble and are left out.
+    The trouble of a feature is found when the feature is degraded on a day between the first sign and the day after the end;
+    a pipeline fault is found on a faulty day. Experiments are no trouble and are left out.
+
+    Args:
+        truths: What was planted.
+        degraded: Degraded days with feature and event_date.
+        faulty: Days of faulty telemetry.
+        last_day: Last complete day.
     """
     found = []
     for truth in truths:
@@ -105,14 +116,25 @@ def found_truths(
 
 
 def false_alarms(truths: Sequence[PlantedTruth], degraded: pl.DataFrame) -> list[str]:
-    """Return the features that were called degraded although no trouble was planted on them, sorted."""
+    """Return the features that were assessed as degraded although no trouble was planted on them, sorted.
+
+    Args:
+        truths: What was planted.
+        degraded: Degraded days with feature and event_date.
+    """
     troubled = {truth.feature for truth in truths if truth.kind in ("bad_release", "slow_decay")}
     return sorted(set(degraded["feature"].to_list()) - troubled)
 
 
 @dataclass(frozen=True, slots=True)
 class PlantedAndFound:
-    """What the simulator planted beside what was found, by the last complete day."""
+    """Planted truths compared with findings, up to the last complete day.
+
+    Attributes:
+        found: The planted troubles and when they were found.
+        false_alarms: Features that were degraded without planted trouble.
+        features: Number of simulated features.
+    """
 
     found: tuple[FoundTruth, ...]
     false_alarms: tuple[str, ...]
@@ -121,9 +143,17 @@ class PlantedAndFound:
 
 @dataclass(frozen=True, slots=True)
 class RiskSummary:
-    """What comes next: the riskiest features, users about to leave, and what the model is worth.
+    """Forecasts of the risk models, and how well the model did in its evaluation.
 
-    `verdict` is why there are no scores, where there are none; `choice` by what the model was chosen among its rivals.
+    Attributes:
+        day: Day of the scores; None where there are none.
+        top: The features with the highest risk.
+        leaving: Numbers of users by risk of leaving.
+        verdict: Why there are no scores; None where there are some.
+        backtest: Measures of the model, the other candidate models and the baselines.
+        decays: Planted slow decays with the day on which the model flagged them.
+        judged_days: First and last day on which the model was evaluated.
+        choice: How the model was chosen among the candidate models, in a sentence.
     """
 
     day: date | None
@@ -138,7 +168,15 @@ class RiskSummary:
 
 @dataclass(frozen=True, slots=True)
 class DecisionSummary:
-    """What was decided on the newest day and what came of it; `backtest` is the policy on planted truths and its days."""
+    """The decisions of the newest day and their actions.
+
+    Attributes:
+        day: The day that was decided.
+        shown: Decisions other than `monitor`.
+        monitored: Number of features that are only monitored.
+        actions: The newest actions.
+        backtest: Backtest of the policy on planted truths with its first and last day; None without planted truths.
+    """
 
     day: date
     shown: pl.DataFrame
@@ -149,10 +187,24 @@ class DecisionSummary:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a lake holds; `last_day` is the last complete day, without which there is no health to tell.
+    """The summary of a lake.
 
-    `left_out` counts the events of bots, `like_bots` names users who look like one on that day. `evidence` counts the
-    features of that day by whether they could be judged, in the words of feature_health.
+    Attributes:
+        totals: Counts of files and rows over all batches.
+        left_out: Number of events of bots, and number of bots.
+        like_bots: Users who look like a bot since the last complete day.
+        waiting: Rows in quarantine, by reason.
+        faults: Days of faulty telemetry.
+        last_day: Last complete day; None where there is none, and then there is no health, risk or decision.
+        worst: The feature-days with the most bad events beyond the promise.
+        trouble: Features that are at risk or degraded on the last complete day.
+        evidence: Number of features of that day by the column `evidence` of feature_health: `enough`, or why not.
+        planted: Planted truths compared with findings; None without a simulator.
+        risk: Forecasts; None where no model was trained.
+        decisions: Decisions; None where none was made.
+        gaps: What is missing in the lake.
+        pulse: The product on its newest day.
+        conflicts: Rows with the id of another event, by source.
     """
 
     totals: pl.DataFrame
@@ -180,7 +232,12 @@ class Frame(Protocol):
 
 
 def summary(frame: Frame, product: Product) -> Summary:
-    """Return the summary of the lake that `frame` reads."""
+    """Return the summary of a lake.
+
+    Args:
+        frame: Reads a query of the lake.
+        product: The product of product.yaml.
+    """
     last_day, faults = frame(LAST_DAY)["day"].item(), frame(FAULTY_DAYS)
     return Summary(
         totals=frame(TOTALS),
@@ -202,7 +259,12 @@ def summary(frame: Frame, product: Product) -> Summary:
 
 
 def missing(frame: Frame, product: Product) -> list[Gap]:
-    """Return of what nothing is there in the lake that `frame` reads: sources, features, promises, conversion, columns."""
+    """Return what is missing in a lake: sources, features, promises, conversion events and columns without any data.
+
+    Args:
+        frame: Reads a query of the lake.
+        product: The product of product.yaml.
+    """
     filled = [row for row in frame(FILLED)["filled"].to_list() if row]
     sums = {name: sum(day[place] for day in filled if place < len(day)) for place, name in enumerate(OPTIONAL_COLUMNS)}
     return [
@@ -245,18 +307,18 @@ def _risk(frame: Frame, product: Product) -> RiskSummary | None:
         return None
     top = frame(TOP_RISKS, {"most": RISKS_SHOWN})
     simulated = [source.simulate for source in product.sources if source.simulate]
-    judged = not unseen.is_empty()
+    is_evaluated = not unseen.is_empty()
     return RiskSummary(
         day=top["event_date"][0] if top.height else None,
         top=top,
         leaving=frame(LEAVING),
         verdict=None if top.height else f"{verdicts['decision'][0].replace('_', ' ')}: {verdicts['reason'][0]}",
-        backtest=tuple(backtest(unseen, unit="feature", capacity=product.risk.capacity)) if judged else (),
-        decays=tuple(caught_decays(unseen, planted_truths(simulated[0].plan()))) if judged and simulated else (),
+        backtest=tuple(backtest(unseen, unit="feature", capacity=product.risk.capacity)) if is_evaluated else (),
+        decays=tuple(caught_decays(unseen, planted_truths(simulated[0].plan()))) if is_evaluated and simulated else (),
         judged_days=unseen.select(first=pl.col("event_date").min(), last=pl.col("event_date").max()).row(0)
-        if judged
+        if is_evaluated
         else None,
-        choice=unseen["choice"][0] if judged else None,
+        choice=unseen["choice"][0] if is_evaluated else None,
     )
 
 

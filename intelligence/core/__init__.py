@@ -1,4 +1,5 @@
-"""What any layer may use: tables, errors, SQL as text, strict YAML, pictures, foreign text made harmless, planted truths.
+"""Building blocks of every layer: tables, errors, SQL as text, strict YAML, plots, harmless output, planted truths.
 
-Something belongs here when layers that know nothing of one another need it. It knows no layer and no product.
+A module belongs here when layers that do not import one another need it. Nothing here imports a layer or depends on one
+product's settings.
 """

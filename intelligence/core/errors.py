@@ -1,8 +1,14 @@
-"""One family of errors: each names the culprit, the value and the next step."""
+"""The family of errors that a person can act on: each names the culprit, the value and the next step."""
 
 
 class PlatformError(Exception):
-    """A refusal that a person can act on: what is wrong, with which value, and what to do next."""
+    """An error that a person can act on: what is wrong, with which value, and what to do next.
+
+    Attributes:
+        culprit: The file, setting, table or action that is wrong.
+        problem: A sentence that says what is wrong, with the value.
+        hint: A sentence that says what to do next.
+    """
 
     def __init__(self, culprit: str, problem: str, *, hint: str) -> None:
         super().__init__(f"{culprit}: {problem} {hint}")
@@ -16,7 +22,7 @@ class ProductFileError(PlatformError):
 
 
 class SourceFileError(PlatformError):
-    """A delivered file cannot be read as its source declares it; nothing of it was written."""
+    """A delivered file cannot be read in the way its source declares; none of its rows was written."""
 
 
 class LakeError(PlatformError):
@@ -24,15 +30,15 @@ class LakeError(PlatformError):
 
 
 class StoreError(PlatformError):
-    """A file or database of the platform cannot be read or written; what was not finished is taken up later."""
+    """A file or database of the platform cannot be read or written; unfinished work is continued later."""
 
 
 class ModelError(PlatformError):
-    """A model cannot be found, read or used on the rows at hand; nothing is scored with something else."""
+    """A model cannot be found, loaded or applied to the given rows; no other model is used instead."""
 
 
 class PanelError(PlatformError):
-    """A panel does not have the columns, types or keys that the question asks for; nothing is trained on it."""
+    """A panel does not have the columns, types or keys that the task requires; no model is trained on it."""
 
 
 class StateError(PlatformError):
@@ -40,8 +46,8 @@ class StateError(PlatformError):
 
 
 class ActionError(PlatformError):
-    """An action cannot be what was asked of it: unknown, in another state, or forbidden; nothing was changed."""
+    """An action is unknown, forbidden, or in a state that does not allow the request; nothing was changed."""
 
 
 class NotEnoughEvidence(PlatformError):
-    """A question was asked that the data at hand cannot answer."""
+    """The available data is too small or too incomplete to give an answer."""

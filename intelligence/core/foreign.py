@@ -1,26 +1,26 @@
-"""Text that comes from outside (data, file names, settings, answers of services), made fit for a person's screen.
+"""Text from outside (data, file names, settings, answers of services), escaped so that it is safe to print.
 
-Whoever can send an event must not be able to write on the owner's screen: a terminal obeys control characters, and signs
-that turn the direction of writing or that nobody sees make one name look like another. Everything that is printed goes
-through `harmless`; `intelligence/interfaces/cli/console.py` sees to that.
+Whoever can send an event must not be able to control the owner's screen: a terminal obeys control characters, and invisible
+characters or those that reverse the writing direction make one name look like another. Everything that is printed goes
+through `harmless`; `intelligence/interfaces/cli/console.py` ensures it.
 """
 
 import unicodedata
 from functools import cache
 from typing import Final
 
-# Joiners have no look of their own, but scripts such as Persian, and pictures of several signs, cannot be written without them.
+# Joiners are invisible, but scripts such as Persian, and emoji made of several characters, cannot be written without them.
 _JOINERS: Final = "\u200c\u200d"
 _ESCAPED: Final = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 _SHORT: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 
 def harmless(text: str, *, lines: bool = False) -> str:
-    r"""Return the text with every control, format, surrogate and private character as an escape, all else as it is.
+    r"""Return the text with every control, format, surrogate and private-use character escaped, and all others unchanged.
 
     Args:
-        text: Anything, of any origin.
-        lines: Whether line feeds are the program's own and stay.
+        text: Text of any origin.
+        lines: Whether line feeds come from the program itself and are kept.
 
     >>> harmless("a\x1b[2Jb\u202ec\n"), harmless("O'Brien, Zürich"), harmless("two\nlines", lines=True)
     ('a\\x1b[2Jb\\u202ec\\n', "O'Brien, Zürich", 'two\nlines')

@@ -1,4 +1,4 @@
-"""Pictures for the pages of the Dagster UI, as PNG bytes."""
+"""Plots for the pages of the Dagster UI, as PNG bytes."""
 
 import io
 from typing import Final
@@ -18,7 +18,7 @@ LONGEST_NAME: Final = 48
 
 
 def png(figure: Figure) -> bytes:
-    """Return the picture with a palette of 32 colours, which is small enough to be stored with every run."""
+    """Return the figure as a PNG with a palette of 32 colours, which is small enough to be stored with every run."""
     canvas, encoded = FigureCanvasAgg(figure), io.BytesIO()
     canvas.draw()  # type: ignore[no-untyped-call] # matplotlib has not annotated it
     pixels = bytes(canvas.buffer_rgba())  # type: ignore[no-untyped-call] # matplotlib has not annotated it
@@ -28,7 +28,11 @@ def png(figure: Figure) -> bytes:
 
 
 def kpi_picture(kpis: pl.DataFrame) -> bytes:
-    """Return DAU, WAU and MAU of everybody above stickiness and conversion, over time."""
+    """Return a plot over time: DAU, WAU and MAU of all users, and stickiness and conversion below them.
+
+    Args:
+        kpis: Rows of `metrics.kpi_day`; only the segment `all` is drawn.
+    """
     everybody = kpis.filter(segment="all").sort("event_date")
     days = everybody["event_date"].to_numpy()
     figure = Figure(figsize=(9, 4.6), layout="constrained")
@@ -53,7 +57,11 @@ def kpi_picture(kpis: pl.DataFrame) -> bytes:
 
 
 def health_picture(health: pl.DataFrame) -> bytes:
-    """Return a grid of states, one line per feature and one column per day, the most troubled features on top."""
+    """Return a grid of health states with one line per feature and one column per day, the features with most trouble first.
+
+    Args:
+        health: Rows of `metrics.feature_health`; at most `MOST_FEATURES` features are drawn.
+    """
     trouble = (
         health.group_by("feature")
         .agg(

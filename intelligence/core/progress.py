@@ -1,14 +1,14 @@
-"""How far a run is: phases and steps with weights, so that the share done follows the time that is left."""
+"""How far a run has come: phases and steps are weighted by their duration, so that the share done reflects the time left."""
 
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-# Told as ("expect", {phase: weight}), ("plan", (phase, {step: weight})), ("start", step), ("done", step), ("note", text).
+# Called with ("expect", {phase: weight}), ("plan", (phase, {step: weight})), ("start", step), ("done", step), ("note", text).
 Listener = Callable[[str, Any], None]
 
-# Seconds that a step takes on two cores: always, and for each day of 50,000 events. Only their ratios matter.
+# Seconds that a step takes on two cores: a fixed part, and a part for each day of 50,000 events. Only ratios matter.
 _WEIGHTS: Final[Mapping[str, tuple[float, float]]] = {
     "telemetry.events": (0.3, 0.015),
     "warehouse.fact_events": (0.3, 0.01),
@@ -32,19 +32,24 @@ PHASES: Final[Mapping[str, float]] = {
     "drift and decisions": 23.0,
 }
 _PART: Final = re.compile(r"\((\d+) of (\d+)\)$")
-# How far a first count within a step, such as files that are made before they are read, takes the step.
+# The share of a step that its first count covers, such as files that are written before they are read.
 _FIRST_PART: Final = 0.6
 
 
 def weight(path: str, days: int) -> float:
-    """Return how long the table at `path` is expected to take for so many days, relative to others."""
+    """Return how long a table is expected to take, relative to other tables.
+
+    Args:
+        path: Table with its schema, such as `warehouse.fact_events`.
+        days: Number of days that are built.
+    """
     fixed, a_day = _WEIGHTS.get(path, _OTHERS)
     return fixed + a_day * days
 
 
 @dataclass(slots=True)
 class Progress:
-    """The share of a run that is done: it never falls, and is 1 only at the end."""
+    """The share of a run that is done; it never falls, and stays below 1 until the run ends."""
 
     expected: dict[str, float] = field(default_factory=lambda: dict(PHASES))
     steps: dict[str, float] = field(default_factory=dict)
@@ -56,13 +61,18 @@ class Progress:
     _last: tuple[int, int] = (0, 0)
 
     def listen(self, kind: str, what: Any) -> None:
-        """Take in what a run tells."""
+        """Record one message of a run.
+
+        Args:
+            kind: `expect`, `plan`, `start`, `done` or `note`; any other kind is ignored.
+            what: The content of the message, whose type depends on the kind; see `Listener`.
+        """
         if kind == "expect":
             self.expected = dict(what)
         elif kind == "plan":
             phase, steps = what
             for name in list(self.expected):
-                # Phases come in this order: those before it are over, or had nothing to do.
+                # Phases run in this order: the earlier ones have ended, or had nothing to do.
                 del self.expected[name]
                 if name == phase:
                     break

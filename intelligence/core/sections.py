@@ -1,4 +1,4 @@
-"""What every section of product.yaml is: typed, frozen, and without a word that it does not know."""
+"""The base class of every section of product.yaml: typed, frozen, and closed to unknown keys."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""A series as a word: ▁▂▃▅▇, for tables that people skim."""
+"""Sparklines: a series of numbers as one word of bars, such as ▁▂▃▅▇, for tables that people skim."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,7 +7,7 @@ BARS: Final = "▁▂▃▄▅▆▇█"
 
 
 def sparkline(values: Sequence[float | None]) -> str:
-    """Return one bar per value between 0 and the largest; a space where there is none.
+    """Return one bar per value, scaled from 0 to the largest value; a missing value is a space.
 
     >>> sparkline([1, 4, None, 8])
     '▂▅ █'

@@ -1,6 +1,6 @@
-"""The SQL files of the layers, as text, and how a name or a text enters a statement that no parameter can hand it to.
+"""The SQL files of the layers as text, and quoting for names and texts that cannot be bound parameters.
 
-Nothing else quotes: `tests/test_sql_quoting.py` finds each statement into which something is pasted in another way.
+No other module quotes SQL: `tests/test_sql_quoting.py` finds each statement into which something is pasted in another way.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ def identifier(name: str) -> str:
 
 
 def identifiers(names: Iterable[str]) -> str:
-    """Return `names` as SQL identifiers with commas between them."""
+    """Return `names` as quoted SQL identifiers, separated by commas."""
     return ", ".join(map(identifier, names))
 
 

@@ -1,4 +1,4 @@
-"""What a table of the lake is: its columns, key and the claims that its rows must satisfy."""
+"""The definition of a table of the lake: its columns, its key and the claims that its rows must satisfy."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +13,14 @@ KeyLook = Literal["key", "hash", "position"]
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column with its DuckDB type; `required` columns never hold NULL."""
+    """A column of a table.
+
+    Attributes:
+        name: Name of the column.
+        type: DuckDB type, such as `VARCHAR[]`.
+        description: A sentence on what the column holds.
+        required: Whether the column never holds NULL.
+    """
 
     name: str
     type: str
@@ -25,7 +32,13 @@ class Column:
 class Claim:
     """A sentence about a table's rows and the SQL that returns the rows which contradict it.
 
-    The SQL may use the parameters `$start` and `$end`, the half-open range of days that was just written.
+    Attributes:
+        name: Name of the asset check.
+        description: The sentence.
+        contradictions: SQL that returns the contradicting rows; it may use `$start` and `$end`, the half-open range of
+            days that was just written.
+        severity: Severity of a failed check.
+        blocking: Whether a failed check stops downstream assets in the same run.
     """
 
     name: str
@@ -37,13 +50,13 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What a day of a table is made by; where the meaning of any of it changes, the table's days are made again.
+    """What computes a day of a table; when any of it changes its meaning, the table's days are rebuilt.
 
     Attributes:
         queries: SQL files under `intelligence/`, such as `metrics/user_day.sql`.
-        functions: Python functions, such as `intelligence.metrics.health:feature_health`, with all that they reach.
+        functions: Python functions, such as `intelligence.metrics.health:feature_health`, with all that they call.
         settings: Sections of product.yaml.
-        tables: The tables that it is made from and that are made day by day themselves.
+        tables: The tables that are read and that are built day by day themselves.
     """
 
     queries: tuple[str, ...] = ()
@@ -56,15 +69,23 @@ class Recipe:
 class Table:
     """A table of the lake.
 
-    `day` names the column that holds the day, for tables that are replaced day by day; `lookback_days`
-    says how many earlier days a day's rows are made from (None: all of them), and so how far a late event
-    reaches. `page` is SQL for the small table that people see on the asset's page; a list of numbers in it is drawn
-    as a sparkline.
-    `numbers` is SQL for what the asset's page plots over days (or over runs, where it has no `event_date`): one row per
-    `event_date` with a number in each other column, or rows of `name` and `value`.
-    `newest_day_only` tables are built for the newest day alone: a later model's word on an earlier day is hindsight.
-    Of a `position_key` the last column counts rows within the others.
-    `recipe` is what its days are made by, for tables that are built day by day.
+    Attributes:
+        layer: Schema of the table, which is the name of its layer.
+        name: Name of the table within its schema.
+        description: A sentence on what one row is.
+        columns: Columns in their order.
+        key: Columns that identify a row.
+        day: Column that holds the day, for tables that are replaced day by day.
+        lookback_days: How many earlier days a day's rows are computed from (None: all of them), and so how many later days
+            a late event changes.
+        claims: Claims beyond those that every table makes.
+        page: SQL for the small table on the asset's page; a list of numbers in it is drawn as a sparkline.
+        numbers: SQL for what the asset's page plots over days (or over runs, where it has no `event_date`): one row per
+            `event_date` with a number in each other column, or rows of `name` and `value`.
+        newest_day_only: Whether only the newest day is built: scores of a later model for an earlier day would be hindsight.
+        position_key: Whether the last key column numbers the rows within the other key columns.
+        is_view: Whether it is a view, whose rows are stored elsewhere.
+        recipe: What computes its days, for tables that are built day by day.
     """
 
     layer: str
@@ -93,13 +114,13 @@ class Table:
         return tuple(column.name for column in self.columns if column.required)
 
     def schema(self, *, without: Collection[str] = ()) -> "pl.Schema":
-        """Return the polars types of the columns, but of those `without`, by their names in the order of the table."""
+        """Return the polars types of the columns by name, in the order of the table, leaving out the columns in `without`."""
         import polars as pl
 
         return pl.Schema({each.name: polars_type(each.type) for each in self.columns if each.name not in without})
 
     def frame(self, rows: Sequence[Mapping[str, Any]]) -> "pl.DataFrame":
-        """Return the rows as a frame with every column of the table in its type; a column that a row lacks is empty."""
+        """Return the rows as a frame with every column of the table in its type; a column that a row lacks is null."""
         import polars as pl
 
         return pl.DataFrame(rows, schema=self.schema())
@@ -144,18 +165,18 @@ class Days:
         return [self.start + timedelta(days=number) for number in range((self.end - self.start).days)]
 
 
-# What a table that is not made day by day is replaced for.
+# The range that is replaced in a table that is not built day by day.
 ALWAYS: Final = Days(date.min, date.max)
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A table that another one is made from.
+    """A table that another table is computed from.
 
     Attributes:
-        table: what is read.
-        days_before: how many days before its own a day of the other table looks at, where both are kept by day.
-        until_yesterday: only what was in it before the run began; so a table of a later layer is read without a circle.
+        table: The table that is read.
+        days_before: How many days before its own a day of the other table reads, where both are kept by day.
+        until_yesterday: Whether only rows from before the run are read, so that a table of a later layer closes no cycle.
     """
 
     table: Table
@@ -167,7 +188,11 @@ Reads = Mapping[Table, tuple[Read, ...]]
 
 
 def schema_contradictions(table: Table, found: Mapping[str, str]) -> tuple[str, ...]:
-    """Return one sentence for each way in which the columns `found` (name to type) differ from the definition.
+    """Return one sentence for each way in which the columns of a stored table differ from its definition.
+
+    Args:
+        table: The definition.
+        found: DuckDB types of the stored table by column name.
 
     >>> table = Table(layer="metrics", name="t", description="", columns=(Column("day", "DATE", ""),), key=("day",))
     >>> schema_contradictions(table, {"day": "VARCHAR", "extra": "BIGINT"})
@@ -187,9 +212,9 @@ def _day_filter(table: Table) -> str:
 
 
 def standard_claims(table: Table) -> tuple[Claim, ...]:
-    """Return the claims that every table makes: its key is unique and its required columns are filled.
+    """Return the claims of every table: its key is unique and its required columns are filled.
 
-    A view makes none of them: they are claimed where its rows are stored.
+    A view has none of them: the tables that store its rows make these claims.
     """
     if table.is_view:
         return ()
@@ -205,11 +230,15 @@ def standard_claims(table: Table) -> tuple[Claim, ...]:
 
 
 def unique_claim(path: str, key: Sequence[str], *, where: str, by: KeyLook = "key") -> Claim:
-    """Return the claim that no two of the rows `where` share the key.
+    """Return the claim that no two rows share the key.
 
-    `by` tells how to find the few rows that may: by the key itself, by a hash of it, which is faster for long keys of many
-    rows, or by its last column, where that is a position: a bit for each of 64 positions spares nearly all of the work.
-    All are exact for positions that are not NULL.
+    Args:
+        path: Table with its schema.
+        key: Columns of the key.
+        where: SQL condition that selects the rows to compare.
+        by: How the few rows that may be duplicates are found: by the key itself, by a hash of it, which is faster for long
+            keys of many rows, or by its last column, where that is a position: a bit for each of 64 positions avoids
+            nearly all of the work. All three are exact for positions that are not NULL.
 
     >>> unique_claim("metrics.t", ("day",), where="true").contradictions
     'SELECT day, count(*) AS rows FROM metrics.t WHERE true GROUP BY day HAVING count(*) > 1'
@@ -231,7 +260,13 @@ def unique_claim(path: str, key: Sequence[str], *, where: str, by: KeyLook = "ke
 
 
 def rate_claim(table: str, day: str, rates: tuple[str, ...]) -> Claim:
-    """Return the claim that each of `rates` is a fraction."""
+    """Return the claim that rates are fractions in [0, 1].
+
+    Args:
+        table: Table with its schema.
+        day: Column that holds the day.
+        rates: Columns that hold rates; NULL contradicts nothing.
+    """
     outside = " OR ".join(f"{rate} NOT BETWEEN 0 AND 1" for rate in rates)
     return Claim(
         name="rates_are_fractions",

@@ -1,4 +1,4 @@
-"""YAML as people write it by hand, read strictly: what YAML would pass over in silence is told with its line."""
+"""Strict reading of handwritten YAML: what a YAML parser would accept silently is an error that names its line."""
 
 from collections.abc import Hashable, Iterator
 from typing import Any, Final
@@ -12,9 +12,15 @@ MERGE_TAG: Final = "tag:yaml.org,2002:merge"
 
 
 def settings_in(text: str, *, origin: str) -> dict[str, Any]:
-    """Return the settings that the YAML `text` holds; dates stay text, so that a wrong one is told like any setting.
+    """Return the settings in the YAML `text`; dates stay text, so that a wrong one is reported like any other setting.
 
-    Raises ProductFileError for what is not YAML or not plain, for a key that stands twice and for one that is no text.
+    Args:
+        text: Content of the file.
+        origin: Name of the file, for error messages.
+
+    Raises:
+        ProductFileError: The text is not YAML, is not a mapping, is nested too deeply, has a tag or a key that is not plain
+            text, or repeats a key.
 
     >>> settings_in("name: Demo\\nstart: 2026-02-30", origin="product.yaml")
     {'name': 'Demo', 'start': '2026-02-30'}
@@ -23,7 +29,7 @@ def settings_in(text: str, *, origin: str) -> dict[str, Any]:
         loader = _Loader(text)
         root = loader.get_single_node()
         for node in _nodes(root):
-            _refuse_what_is_not_plain(node, origin)
+            _demand_plain_node(node, origin)
         content = loader.construct_document(root) if root else None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -44,7 +50,7 @@ class _Loader(yaml.SafeLoader):
     }
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Hashable:
-        """Return the value of the node; a number that Python cannot hold is told with its line."""
+        """Return the value of the node; raises MarkedYAMLError with the line where Python cannot represent a number."""
         try:
             value: Hashable = super().construct_object(node, deep)
         except (ValueError, OverflowError) as error:
@@ -54,7 +60,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def _nodes(root: yaml.Node | None) -> Iterator[yaml.Node]:
-    """Yield every node once, in the order of the text; an alias may lead back to where it stands."""
+    """Yield every node once, in the order of the text; an alias may refer to a node that contains it."""
     waiting, seen = [root] if root else [], set()
     while waiting:
         node = waiting.pop()
@@ -68,7 +74,7 @@ def _nodes(root: yaml.Node | None) -> Iterator[yaml.Node]:
             waiting += reversed(node.value)
 
 
-def _refuse_what_is_not_plain(node: yaml.Node, origin: str) -> None:
+def _demand_plain_node(node: yaml.Node, origin: str) -> None:
     if node.tag not in (*PLAIN_TAGS, MERGE_TAG):
         raise ProductFileError(
             _line(origin, node),
@@ -82,7 +88,9 @@ def _refuse_what_is_not_plain(node: yaml.Node, origin: str) -> None:
         if key.tag == MERGE_TAG:
             continue
         if not isinstance(key, yaml.ScalarNode):
-            raise ProductFileError(_line(origin, key), "a list or settings stand as a key.", hint="Write a name there.")
+            raise ProductFileError(
+                _line(origin, key), "a list or a mapping is used as a key.", hint="Write a name there."
+            )
         if key.tag != PLAIN_TAGS[0]:
             raise ProductFileError(
                 _line(origin, key),
@@ -92,7 +100,7 @@ def _refuse_what_is_not_plain(node: yaml.Node, origin: str) -> None:
         if key.value in first:
             raise ProductFileError(
                 _line(origin, key),
-                f"the key `{key.value}` stands there again, first on line {first[key.value]}.",
+                f"the key `{key.value}` appears a second time, first on line {first[key.value]}.",
                 hint="Keep one of them, with all that belongs under it.",
             )
         first[key.value] = key.start_mark.line + 1

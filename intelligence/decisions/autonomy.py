@@ -1,15 +1,15 @@
-"""The two orders that a rule may only go down: actions by their strength, levels by what is done without a person."""
+"""The two scales on which rules can only go down: actions by strength, and levels by how much is done without a person."""
 
 from typing import Final, Literal
 
 Kind = Literal["monitor", "ticket", "alert", "hold", "throttle", "rollback"]
 Level = Literal["shadow", "advise", "approve", "auto"]
 
-# Weakest first. What touches the product is stronger than what tells a person.
+# Weakest first. Actions that change the product are stronger than those that only notify a person.
 KINDS: Final[tuple[Kind, ...]] = ("monitor", "ticket", "alert", "hold", "throttle", "rollback")
-TELLING: Final[tuple[Kind, ...]] = ("ticket", "alert")
+NOTIFYING: Final[tuple[Kind, ...]] = ("ticket", "alert")
 TOUCHING: Final[tuple[Kind, ...]] = ("hold", "throttle", "rollback")
-ACTIVE: Final = (*TELLING, *TOUCHING)
+ACTIVE: Final = (*NOTIFYING, *TOUCHING)
 LEVELS: Final[tuple[Level, ...]] = ("shadow", "advise", "approve", "auto")
 
 STRENGTH: Final = {kind: place for place, kind in enumerate(KINDS)}
@@ -26,7 +26,11 @@ def lower_level(*levels: Level) -> Level:
 
 
 def steps_down(level: Level, steps: int = 1) -> Level:
-    """Return the level that many steps lower; nothing is lower than shadow.
+    """Return the level that lies some steps lower; `shadow` is the lowest.
+
+    Args:
+        level: Level to start from.
+        steps: Number of steps down.
 
     >>> steps_down("auto"), steps_down("advise", 3)
     ('approve', 'shadow')
@@ -35,9 +39,13 @@ def steps_down(level: Level, steps: int = 1) -> Level:
 
 
 def autonomy(action: Kind, level: Level | None) -> tuple[int, int, int]:
-    """Return the place of a decision in the order of autonomy: what it does to the product alone, its strength, its level.
+    """Return the autonomy of a decision as a sortable tuple: what it changes without a person, its strength and its level.
 
-    Telling a person is not autonomy: an alert that goes out by itself leaves the deciding to people.
+    Notifying a person is not autonomy: after an alert that is sent automatically, people still decide.
+
+    Args:
+        action: Kind of action that was decided.
+        level: Level of the decision; None for `monitor`.
 
     >>> autonomy("throttle", "auto") > autonomy("rollback", "approve") > autonomy("alert", "auto")
     True

@@ -1,4 +1,4 @@
-"""The policy on a past whose truth is known: decided day by day, and compared with what was planted."""
+"""Backtest of the policy: past days are decided one by one, and the decisions are compared with planted truths."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +15,7 @@ from intelligence.decisions.requested import previous_actions
 from intelligence.decisions.settings import Decisions
 from intelligence.decisions.tables import FEATURE_DECISIONS
 
-# What counts as the right answer to a planted trouble.
+# The actions that count as the right answer to each kind of planted trouble.
 RIGHT_ANSWERS: Final = {
     "bad_release": ("rollback",),
     "slow_decay": ("throttle", "hold", "alert", "ticket"),
@@ -26,7 +26,14 @@ AFTERMATH_DAYS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class AnsweredTruth:
-    """A planted trouble with the first right answer to it, and the strongest action taken on it."""
+    """A planted trouble with the first right answer to it, and the strongest action taken on it.
+
+    Attributes:
+        truth: The planted trouble.
+        answered_on: Day of the first right answer; None where there was none.
+        answer: Kind of that action.
+        strongest: Strongest kind of action that was taken on the trouble; `monitor` where none was.
+    """
 
     truth: PlantedTruth
     answered_on: date | None
@@ -35,16 +42,19 @@ class AnsweredTruth:
 
     @property
     def delay_days(self) -> int | None:
-        """Return the days from the truth's first day to the answer; negative where the answer came before it."""
+        """Return the days from the first day of the trouble to the answer; negative where the answer came earlier."""
         return (self.answered_on - self.truth.starts_on).days if self.answered_on else None
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyBacktest:
-    """What the policy did about planted truths, and what it did where there was none.
+    """How the policy answered planted troubles, and how often it acted where there was none.
 
-    `false_actions` are its actions on features without trouble on that day, `false_touches` those of them that touch the
-    product.
+    Attributes:
+        truths: The planted troubles with their answers.
+        actions: Number of actions.
+        false_actions: Actions on features without planted trouble on that day: event_date, scope, feature, action, reasons.
+        false_touches: Number of those that change the product.
     """
 
     truths: tuple[AnsweredTruth, ...]
@@ -54,7 +64,7 @@ class PolicyBacktest:
 
     @property
     def precision(self) -> float | None:
-        """Return the share of actions that met a planted trouble; None where there were none."""
+        """Return the share of actions that met a planted trouble; None where there were no actions."""
         return 1 - self.false_actions.height / self.actions if self.actions else None
 
     @property
@@ -67,9 +77,14 @@ class PolicyBacktest:
 def decided_day_by_day(
     sources: Callable[[date], Sources], days: Sequence[date], *, settings: Decisions
 ) -> pl.DataFrame:
-    """Return the decisions of the days, each made as if those before had been carried out.
+    """Return the decisions of the days, each made as if the decisions of the days before had been carried out.
 
-    Telemetry goes on as it was: a trouble that a rollback would have ended lasts, and is not acted on again.
+    The telemetry itself does not change: a trouble that a rollback would have ended continues, and is not acted on again.
+
+    Args:
+        sources: Function that returns the sources of the evidence of a day; their `previous_actions` are replaced.
+        days: Days to decide, in ascending order.
+        settings: The policy.
     """
     decisions = FEATURE_DECISIONS.frame([])
     for day in days:
@@ -79,10 +94,14 @@ def decided_day_by_day(
 
 
 def backtest(decisions: pl.DataFrame, truths: Sequence[PlantedTruth]) -> PolicyBacktest:
-    """Return the decisions beside the planted troubles that lie in their days.
+    """Return the decisions compared with the planted troubles.
 
-    A decision meets a trouble from its early signs to two days after its end. A trouble counts when it begins in the
-    days decided on.
+    A decision meets a trouble from its first early signs to two days after its end. A trouble counts when it begins on one
+    of the decided days; experiments are no trouble.
+
+    Args:
+        decisions: Rows of `decisions.feature_decisions`, at least one.
+        truths: What was planted.
     """
     first, last = decisions.select(first=pl.col("event_date").min(), last=pl.col("event_date").max()).row(0)
     acts = decisions.filter(pl.col("action") != "monitor").select("event_date", "scope", "feature", "action", "reasons")
@@ -91,19 +110,19 @@ def backtest(decisions: pl.DataFrame, truths: Sequence[PlantedTruth]) -> PolicyB
     for truth in troubles:
         is_met = is_met | _meets(truth)
     false = acts.filter(~is_met)
-    told = [_answered(truth, acts) for truth in troubles if first <= truth.starts_on <= last]
-    return PolicyBacktest(tuple(told), acts.height, false, false.filter(pl.col("action").is_in(TOUCHING)).height)
+    answered = [_answered(truth, acts) for truth in troubles if first <= truth.starts_on <= last]
+    return PolicyBacktest(tuple(answered), acts.height, false, false.filter(pl.col("action").is_in(TOUCHING)).height)
 
 
 def _meets(truth: PlantedTruth) -> pl.Expr:
     begins, ends = truth.precursor_from or truth.starts_on, truth.ends_on + timedelta(days=AFTERMATH_DAYS)
-    subject = pl.col("scope") == "pipeline" if truth.feature is None else pl.col("feature") == truth.feature
-    return subject & pl.col("event_date").is_between(begins, ends)
+    concerns_it = pl.col("scope") == "pipeline" if truth.feature is None else pl.col("feature") == truth.feature
+    return concerns_it & pl.col("event_date").is_between(begins, ends)
 
 
 def _answered(truth: PlantedTruth, acts: pl.DataFrame) -> AnsweredTruth:
-    mine = acts.filter(_meets(truth)).sort("event_date")
-    right = mine.filter(pl.col("action").is_in(RIGHT_ANSWERS[truth.kind]))
-    strongest = max(mine["action"].to_list(), key=STRENGTH.__getitem__, default="monitor")
+    matching = acts.filter(_meets(truth)).sort("event_date")
+    right = matching.filter(pl.col("action").is_in(RIGHT_ANSWERS[truth.kind]))
+    strongest = max(matching["action"].to_list(), key=STRENGTH.__getitem__, default="monitor")
     when, what = right.select("event_date", "action").row(0) if right.height else (None, None)
     return AnsweredTruth(truth, when, what, strongest)

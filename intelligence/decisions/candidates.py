@@ -1,4 +1,4 @@
-"""The candidates: what each action is expected to be worth, in users harmed for a day, and how sure that is."""
+"""Candidate actions: the expected benefit and cost of each, in users harmed for a day, and how certain it is."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,7 +8,7 @@ from intelligence.decisions.facts import FeatureFacts
 from intelligence.decisions.settings import Decisions
 from intelligence.decisions.signs import broken_now, is_ramping, lasting, release_to_blame
 
-# What must be known before an action can be judged. The stronger it is, the more: each list includes the weaker ones'.
+# The evidence that an action requires. Stronger actions require more: each list includes that of the weaker actions.
 # Risk is needed where a feature is not degraded yet, figures where it is.
 _TICKET: Final = ("health",)
 _ALERT: Final = (*_TICKET, "metadata", "risk", "figures")
@@ -24,10 +24,15 @@ NEEDS: Final[dict[Kind, tuple[str, ...]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One action with its worth: benefit = probability x users x harm x effect, score = benefit - cost.
+    """One action with its expected worth: benefit = probability x users x harm x effect, score = benefit - cost.
 
-    `confidence` is what the probability is at least; both are None where the action cannot be judged for want of
-    `lacking`.
+    Attributes:
+        kind: Kind of action.
+        probability: Probability that the action meets the trouble that it is meant for; None where it is not known.
+        confidence: Lower bound of the probability; None where it is not known.
+        benefit: Expected benefit, in users harmed for a day.
+        cost: Expected cost, in the same unit.
+        lacking: Names of the missing evidence, where probability and confidence are None.
     """
 
     kind: Kind
@@ -39,12 +44,17 @@ class Candidate:
 
     @property
     def score(self) -> float:
-        """Return the benefit less the cost."""
+        """Return the benefit minus the cost, in users harmed for a day."""
         return self.benefit - self.cost
 
 
 def candidates(facts: FeatureFacts, settings: Decisions) -> tuple[Candidate, ...]:
-    """Return every action but `monitor`, weakest first; `monitor` is worth nothing and costs nothing."""
+    """Return a candidate for every action but `monitor`, weakest first; `monitor` has no benefit and no cost.
+
+    Args:
+        facts: What is known of the feature on the day.
+        settings: The policy.
+    """
     return tuple(_candidate(kind, facts, settings) for kind in ACTIVE)
 
 
@@ -62,12 +72,12 @@ def _candidate(kind: Kind, facts: FeatureFacts, settings: Decisions) -> Candidat
 
 
 def _probability(kind: Kind, facts: FeatureFacts, settings: Decisions) -> tuple[float, float] | None:
-    """Return how probable it is that the action meets the trouble that it mends, and what that is at least."""
+    """Return the probability that the action meets the trouble that it is meant for, and its lower bound."""
     now, signs = broken_now(facts), settings.signs
     if now is None:
-        # A ticket needs no figures: trouble that lasts is enough.
+        # A ticket needs no figures: lasting trouble is enough.
         return (lasting(facts, settings),) * 2 if kind == "ticket" else None
-    # Of a degraded feature there is no risk to tell: what it may become, it is.
+    # A degraded feature has no risk of degrading: it is degraded already.
     risk = 0.0 if facts.state == "degraded" else facts.risk_score or 0.0
     least_risk = 0.0 if facts.state == "degraded" else facts.risk_low or 0.0
     match kind:

@@ -1,4 +1,4 @@
-"""The choice for one feature: the best candidate, and then down from it, rule by rule, to what may be done."""
+"""The choice of an action for one feature: the best candidate, lowered rule by rule to what is allowed."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from intelligence.decisions.facts import FeatureFacts
 from intelligence.decisions.rules import FEATURE_RULES, Rule, broken, decisive, level_under
 from intelligence.decisions.settings import Decisions, InDoubt
 
-_SAYS_AT_MOST: Final[dict[InDoubt, int]] = {
+_STRONGEST_ALLOWED: Final[dict[InDoubt, int]] = {
     "monitor": STRENGTH["monitor"],
     "alert": STRENGTH["alert"],
     "lower_one_step": STRENGTH["rollback"],
@@ -30,10 +30,17 @@ _LACKS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What was chosen for a feature, at which level (None for `monitor`), and why nothing stronger and nothing else.
+    """The action that was chosen for a feature, and why nothing stronger and nothing else was.
 
-    `lowered_by` names the rules that barred a better candidate or lowered its level, in the order in which they did, and
-    `because` has what to say of those that speak of the feature.
+    Attributes:
+        facts: What is known of the feature on the day.
+        action: The chosen action.
+        level: Autonomy level; None for `monitor`.
+        chosen: The candidate of the chosen action; None for `monitor`.
+        candidates: All candidates, weakest first.
+        lowered_by: Names of the rules that barred a better candidate or lowered its level, in the order of their application.
+        why_not: By action that was not chosen, the reason in words.
+        because: The rules of `lowered_by` in words, where they have any.
     """
 
     facts: FeatureFacts
@@ -47,22 +54,27 @@ class Choice:
 
 
 def choice(facts: FeatureFacts, settings: Decisions) -> Choice:
-    """Return what to do about the feature.
+    """Return which action to take on the feature.
 
-    It begins with the candidate of the best score and goes down only: a candidate that a rule bars, that is not sure
-    enough or that is stronger than doubt allows gives its place to the best of the weaker ones, and `monitor` is left
-    when none remains. What touches the product gets the lowest level of all such candidates that were considered, less
-    what rules take off: a rollback that needs approval does not become a throttle that needs none.
+    The search starts with the candidate of the highest score and only goes down: where a rule bars a candidate, or its
+    confidence is too low, or it is stronger than missing or inconclusive evidence allows, the best of the weaker candidates
+    is considered next; `monitor` is chosen when none remains. An action that changes the product gets the lowest level of
+    all such candidates that were considered, further lowered by rules: a rollback that needs approval does not become a
+    throttle that needs none.
+
+    Args:
+        facts: What is known of the feature on the day.
+        settings: The policy.
     """
     scored = candidates(facts, settings)
     why_not: dict[Kind, str] = {}
     highest = _highest_in_doubt(scored, facts, settings, why_not)
-    rivals = [each for each in scored if each.confidence is not None and each.score > 0]
+    remaining = [each for each in scored if each.confidence is not None and each.score > 0]
     touching: Level = "auto"
     trace: dict[str, str | None] = {}
-    while rivals:
-        best = max(rivals, key=lambda each: (each.score, -STRENGTH[each.kind]))
-        rivals = [each for each in rivals if STRENGTH[each.kind] < STRENGTH[best.kind]]
+    while remaining:
+        best = max(remaining, key=lambda each: (each.score, -STRENGTH[each.kind]))
+        remaining = [each for each in remaining if STRENGTH[each.kind] < STRENGTH[best.kind]]
         if best.kind in TOUCHING:
             touching = lower_level(touching, settings.of(best.kind).level)
         failed = broken(FEATURE_RULES, best.kind, facts, settings)
@@ -71,40 +83,40 @@ def choice(facts: FeatureFacts, settings: Decisions) -> Choice:
         refusal = _refusal(best, highest, failed, facts, settings)
         trace |= {rule.name: rule.in_words(facts, settings) for rule in decisive(failed, facts, settings)}
         if refusal is None and allowed is not None:
-            _tell_the_rest(why_not, scored, best, facts)
-            return Choice(facts, best.kind, allowed, best, scored, tuple(trace), why_not, _said(trace))
+            _explain_the_rest(why_not, scored, best, facts)
+            return Choice(facts, best.kind, allowed, best, scored, tuple(trace), why_not, _distinct_words(trace))
         why_not[best.kind] = refusal or "a rule bars it"
         if refusal and not any(rule.otherwise == "barred" for rule in failed):
             trace["stronger_than_doubt_allows" if highest[1] < STRENGTH[best.kind] else "sure_enough"] = None
-    _tell_the_rest(why_not, scored, None, facts)
-    return Choice(facts, "monitor", None, None, scored, tuple(trace), why_not, _said(trace))
+    _explain_the_rest(why_not, scored, None, facts)
+    return Choice(facts, "monitor", None, None, scored, tuple(trace), why_not, _distinct_words(trace))
 
 
-def _said(trace: Mapping[str, str | None]) -> tuple[str, ...]:
+def _distinct_words(trace: Mapping[str, str | None]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(words for words in trace.values() if words))
 
 
 def _highest_in_doubt(
     scored: tuple[Candidate, ...], facts: FeatureFacts, settings: Decisions, why_not: dict[Kind, str]
 ) -> tuple[str, int]:
-    """Return what doubt allows at most, as (why, strength), by what each kind says of no data and of inconclusive."""
+    """Return the greatest strength that doubt allows, with its reason, by the settings `no_data` and `inconclusive` of each kind."""
     why, highest = "", STRENGTH["rollback"]
     for each in scored:
         terms = settings.of(each.kind)
         if each.kind not in ("ticket", "alert") and facts.flag_key is None:
             continue
         if each.confidence is None:
-            # What cannot be judged is inconclusive as well: lost evidence is never the milder of the two.
-            says = min(terms.no_data, terms.inconclusive, key=_SAYS_AT_MOST.__getitem__)
+            # Missing evidence counts as inconclusive as well, so that losing evidence never allows more.
+            allows = min(terms.no_data, terms.inconclusive, key=_STRONGEST_ALLOWED.__getitem__)
             about = " and ".join(_LACKS[name] for name in each.lacking)
             why_not[each.kind] = f"it cannot be judged: {about}"
         elif each.probability and each.confidence < terms.confidence:
-            says = terms.inconclusive
+            allows = terms.inconclusive
             about = f"{each.kind} is inconclusive ({each.confidence:.0%} sure)"
         else:
             continue
-        if _SAYS_AT_MOST[says] < highest:
-            why, highest = about, _SAYS_AT_MOST[says]
+        if _STRONGEST_ALLOWED[allows] < highest:
+            why, highest = about, _STRONGEST_ALLOWED[allows]
     return why, highest
 
 
@@ -115,9 +127,9 @@ def _refusal(
     facts: FeatureFacts,
     settings: Decisions,
 ) -> str | None:
-    """Return in words why this candidate is not taken, None where it may be."""
-    told = decisive(failed, facts, settings)
-    bars = [rule.in_words(facts, settings) for rule in told if rule.otherwise == "barred"]
+    """Return in words why this candidate is refused; None where it is not."""
+    relevant = decisive(failed, facts, settings)
+    bars = [rule.in_words(facts, settings) for rule in relevant if rule.otherwise == "barred"]
     if bars:
         return "; ".join(bars)
     if STRENGTH[best.kind] > highest[1]:
@@ -126,7 +138,7 @@ def _refusal(
     return f"{sure:.0%} sure, where {needed:.0%} is needed" if sure < needed else None
 
 
-def _tell_the_rest(
+def _explain_the_rest(
     why_not: dict[Kind, str],
     scored: tuple[Candidate, ...],
     taken: Candidate | None,
@@ -140,14 +152,14 @@ def _tell_the_rest(
         elif each.kind not in ("ticket", "alert") and facts.flag_key is None:
             why_not[each.kind] = "no flag steers it"
         elif not each.probability:
-            why_not[each.kind] = _nothing_speaks_for(each.kind)
+            why_not[each.kind] = _why_worthless(each.kind)
         else:
             why_not[each.kind] = f"it would cost {each.cost:.1f} and bring {each.benefit:.1f}"
     if taken:
         why_not["monitor"] = f"{taken.kind} is worth {taken.score:.1f}"
 
 
-def _nothing_speaks_for(kind: Kind) -> str:
+def _why_worthless(kind: Kind) -> str:
     return {
         "rollback": "no release is to blame for trouble that is there today",
         "throttle": "it is not degraded, and no rising errors come with a risk",

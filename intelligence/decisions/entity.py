@@ -1,7 +1,7 @@
 """The policy for one user, session or device: allow, throttle or block, in microseconds and without a frame.
 
-The same rules machinery as for features, the other way round: hard rules come first and bind the score, and when anything
-fails or is missing a stated fallback holds, which the ladder's level tells from a decision.
+It uses the same kind of rules as the policy for features. Hard rules limit what the score can lead to, and when anything
+fails or is missing the configured fallback is returned and marked as such.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ Answer = Literal["allow", "throttle", "block"]
 ANSWERS: Final[tuple[Answer, ...]] = ("allow", "throttle", "block")
 EntityFacts = Mapping[str, Any]
 
-# Each bars what it applies to where it does not hold; the answer steps down to the next milder one.
+# Where a rule does not hold, the answers that it applies to are barred and the next milder one is given.
 ENTITY_RULES: Final[tuple[Rule[EntityFacts], ...]] = (
     Rule(
         "not_exempt",
@@ -48,7 +48,15 @@ ENTITY_RULES: Final[tuple[Rule[EntityFacts], ...]] = (
 
 @dataclass(frozen=True, slots=True)
 class EntityDecision:
-    """What to do with one entity; `is_enforced` is False below the level `auto`, where everybody is let through."""
+    """What to do with one entity.
+
+    Attributes:
+        answer: The decision.
+        level: Autonomy level; below `auto` everybody is let through and the answer is only recorded.
+        reason: The risk, or why the fallback was returned.
+        lowered_by: Names of the rules that made the answer milder, in the order of their application.
+        is_fallback: Whether the answer is the configured fallback.
+    """
 
     answer: Answer
     level: Level
@@ -58,7 +66,7 @@ class EntityDecision:
 
     @property
     def is_enforced(self) -> bool:
-        """Return whether the answer is to be carried out rather than recorded."""
+        """Return whether the answer is carried out and not only recorded."""
         return self.level == "auto"
 
 
@@ -69,9 +77,15 @@ def entity_decision(
     settings: Decisions,
     hard_rules: Sequence[Rule[EntityFacts]] = ENTITY_RULES,
 ) -> EntityDecision:
-    """Return what to do with an entity of that risk; never raises.
+    """Return what to do with an entity; never raises.
 
-    Without a score that is a probability, or when a rule fails, the answer is `settings.entities.fallback`.
+    Without a score in [0, 1], or when a rule raises an error, the answer is `settings.entities.fallback`.
+
+    Args:
+        risk_score: Probability of harm in [0, 1]; None where the entity was not scored.
+        facts: What is known: `drift`, `model_version`, `risk_low`, `risk_high` and `is_exempt`; any may be absent.
+        settings: The policy.
+        hard_rules: Rules that can only make the answer milder.
 
     >>> facts = {"drift": "steady", "model_version": 3, "risk_low": 0.9, "risk_high": 0.99}
     >>> entity_decision(0.95, facts=facts, settings=Decisions()).answer
@@ -91,7 +105,7 @@ def entity_decision(
                 break
             lowered += [rule.name for rule in failed if rule.name not in lowered]
             asked -= 1
-    except Exception as error:  # the online path answers whatever happens
+    except Exception as error:  # the online path always returns an answer
         return _fallback(settings, f"{type(error).__name__} while deciding")
     return EntityDecision(ANSWERS[asked], terms.level, f"a risk of {risk_score:.2f}", tuple(lowered), False)
 

@@ -1,4 +1,4 @@
-"""The evidence of one day: everything that a decision may look at in one frame, one row per feature."""
+"""The evidence of one day: everything that a decision may depend on, as one frame with one row per feature."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,15 +26,27 @@ _COUNTS: Final = tuple(dict.fromkeys(name for objective in OBJECTIVES for name i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """The frames that evidence is read from; None where a layer has not run or was not asked.
+    """The frames from which evidence is built; None where a layer has not run or was not read.
 
-    `metrics`, `release_days` and `known_harmed` (the rows of release_days.sql and known_harmed.sql) hold the day and the two
-    before it, the others at least the day. `drift` has `event_date` and `state`; `flags` has `feature`, `flag_key`,
-    `exposure`, `is_locked` and `is_held`; `previous_actions` has `feature`, `kind`, `episode`, `day` and `state`;
-    `beginning` has the rows of
-    beginning.sql. The
-    champion is named by `model_version` and `trained_through`. `used` is what earlier decisions of the hour and of the day
-    have used up.
+    All frames hold at least the day that is decided.
+
+    Attributes:
+        health: Rows of `metrics.feature_health`.
+        features: Rows of `warehouse.dim_feature_metadata`.
+        metrics: Rows of `metrics.fact_feature_metrics` for the day and the two days before.
+        quality: Rows of `telemetry.day_quality`.
+        risk: Rows of `risk.feature_risk`.
+        panel: Rows of `risk.feature_panel`.
+        releases: Releases with platform, app_version and first_seen_at (UTC).
+        release_days: Rows of release_days.sql for the day and the two days before.
+        known_harmed: Rows of known_harmed.sql for the day and the two days before.
+        drift: event_date and state.
+        flags: feature, flag_key, exposure, is_locked and is_held.
+        previous_actions: feature, kind, episode, day and state.
+        beginning: Rows of beginning.sql.
+        model_version: Version of the champion.
+        trained_through: Last day of the champion's training data.
+        used: What earlier decisions of the hour and of the day have used up of the shared limits.
     """
 
     health: pl.DataFrame
@@ -58,8 +70,14 @@ class Sources:
 def evidence(sources: Sources, *, day: date, settings: Decisions, hour_utc: int | None = None) -> pl.DataFrame:
     """Return one row per feature with a state on the day, sorted by feature, with the columns of FeatureFacts.
 
-    What could not be found is null and named in `missing`. Nothing from after the day is looked at, and of previous
-    actions only those of earlier days, so that the same day decided again is decided alike.
+    What could not be found is null and named in `missing`. No data from after the day is used, and only previous actions of
+    earlier days, so that the same day decided again leads to the same decisions.
+
+    Args:
+        sources: The frames to read.
+        day: The day that is decided.
+        settings: The policy.
+        hour_utc: Hour of the decision on the product's clock, 0 to 23; None where the policy has no quiet hours.
     """
     rows = _health(sources, day).join(_metadata(sources.features), on="feature", how="left", maintain_order="left")
     rows = _with_known_harmed(_with_figures(rows, sources.metrics, day), sources.known_harmed, day)
@@ -91,7 +109,7 @@ def _metadata(features: pl.DataFrame) -> pl.DataFrame:
 
 
 def _with_figures(rows: pl.DataFrame, metrics: pl.DataFrame | None, day: date) -> pl.DataFrame:
-    """Add the day's counts, and what the worst promise's events and users tell, over one day and three."""
+    """Add the day's counts, and the figures of the worst promise by events and by users, over one day and three."""
     if metrics is None:
         return rows
     recent = _recent(metrics, day)
@@ -110,12 +128,12 @@ def _with_figures(rows: pl.DataFrame, metrics: pl.DataFrame | None, day: date) -
     chosen = chosen.with_columns(harmed_users=spread_of(chosen).harmed_users())
     one = chosen.filter(pl.col("event_date") == day).select("feature", *SUMS)
     three = chosen.group_by("feature", maintain_order=True).agg(pl.col(*SUMS).sum())
-    # The same users may come every day: of three days the one with the most harmed counts.
+    # The day of three with the most harmed users counts, not the sum: the same users may return every day.
     harmed = chosen.group_by("feature").agg(pl.col("harmed_users").max())
     for frame in (
         today.select("feature", *_COUNTS, "mean_latency_ms"),
-        _told(one, "1d", days=1),
-        _told(three, "3d", days=FIGURE_DAYS),
+        _window_figures(one, "1d", days=1),
+        _window_figures(three, "3d", days=FIGURE_DAYS),
         harmed,
     ):
         rows = rows.join(frame, on="feature", how="left", maintain_order="left")
@@ -127,12 +145,12 @@ def _recent(frame: pl.DataFrame, day: date) -> pl.DataFrame:
 
 
 def _of_worst(columns: Mapping[str, str]) -> pl.Expr:
-    """Return the column that is named for the row's worst objective."""
+    """Return the column that belongs to the worst objective of the row."""
     return pl.coalesce([pl.when(pl.col("worst_objective") == name).then(pl.col(of)) for name, of in columns.items()])
 
 
-def _told(sums: pl.DataFrame, width: str, *, days: int) -> pl.DataFrame:
-    """Return what the sums of a window tell of events and of users."""
+def _window_figures(sums: pl.DataFrame, width: str, *, days: int) -> pl.DataFrame:
+    """Return the figures by events and by users from the sums of a window; `days` is its length."""
     counts: Spread = spread_of(sums)
     return sums.select(
         "feature",
@@ -146,7 +164,7 @@ def _told(sums: pl.DataFrame, width: str, *, days: int) -> pl.DataFrame:
 
 
 def _with_known_harmed(rows: pl.DataFrame, known: pl.DataFrame | None, day: date) -> pl.DataFrame:
-    """Add how many users who are no newcomers met the worst promise's bad events, on the day of three with the most."""
+    """Add how many users other than newcomers met bad events of the worst promise, on the day of three with the most."""
     if known is None:
         return rows
     columns = {name: f"known_{prefix}_users" for name, (_, _, prefix, _, _) in OBJECTIVES.items()}
@@ -160,11 +178,11 @@ def _on_day(frame: pl.DataFrame | None, day: date, names: Sequence[str]) -> pl.D
 
 
 def _joined(rows: pl.DataFrame, frame: pl.DataFrame | None, *, also: str | None = None) -> pl.DataFrame:
-    """Join the frame by feature; the column `also` tells which features it has."""
+    """Join the frame by feature; a column `also` marks the features that it contains."""
     if frame is None:
         return rows
-    told = frame.with_columns(pl.lit(True).alias(also)) if also else frame
-    return rows.join(told, on="feature", how="left", maintain_order="left")
+    marked = frame.with_columns(pl.lit(True).alias(also)) if also else frame
+    return rows.join(marked, on="feature", how="left", maintain_order="left")
 
 
 def _with_beginning(rows: pl.DataFrame, beginning: pl.DataFrame | None) -> pl.DataFrame:
@@ -181,9 +199,9 @@ def _with_beginning(rows: pl.DataFrame, beginning: pl.DataFrame | None) -> pl.Da
 
 
 def _whole_day(sources: Sources, day: date, hour_utc: int | None) -> list[pl.Expr]:
-    """Return what holds for all features of the day: telemetry, drift, the champion and the hour."""
+    """Return the values that all features of the day share: telemetry, drift, the champion, the hour and used-up limits."""
 
-    def said(frame: pl.DataFrame | None, name: str) -> pl.Expr:
+    def only_value(frame: pl.DataFrame | None, name: str) -> pl.Expr:
         found = [] if frame is None else frame.filter(pl.col("event_date") == day)[name].to_list()
         return pl.lit(found[0] if len(found) == 1 else None, dtype=pl.String)
 
@@ -191,7 +209,7 @@ def _whole_day(sources: Sources, day: date, hour_utc: int | None) -> list[pl.Exp
     return [
         pl.lit(day).alias("event_date"),
         *_quality(sources.quality, day),
-        said(sources.drift, "state").alias("drift"),
+        only_value(sources.drift, "state").alias("drift"),
         pl.lit(sources.model_version, dtype=pl.Int64).alias("model_version"),
         pl.lit(age, dtype=pl.Int64).alias("model_age_days"),
         pl.lit(hour_utc, dtype=pl.Int64).alias("hour_utc"),
@@ -203,7 +221,7 @@ def _whole_day(sources: Sources, day: date, hour_utc: int | None) -> list[pl.Exp
 
 
 def _quality(quality: pl.DataFrame | None, day: date) -> list[pl.Expr]:
-    """Return telemetry's verdict on the day with its reason and since when; doubtful where only some columns are at fault."""
+    """Return the verdict on the day's telemetry with its reason and first day; `doubtful` where only some columns are faulty."""
     found = [] if quality is None else list(quality.filter(pl.col("event_date") == day).iter_rows(named=True))
     row = found[0] if len(found) == 1 else {}
     is_doubtful = row.get("verdict") == "partial" and bool(row.get("doubted_columns"))
@@ -238,7 +256,7 @@ def _missing(rows: pl.DataFrame, sources: Sources) -> pl.Expr:
 
 
 def _shaped(rows: pl.DataFrame) -> list[pl.Expr]:
-    """Return every fact in its place and type; a source that was not there leaves its columns null."""
+    """Return every fact in its order and type; the columns of a source that is None are null."""
     absent = {name: pl.lit(0 if name in COUNTED_FROM_ZERO else None) for name in FACT_SCHEMA}
     found = {**absent, **{name: pl.col(name) for name in (*rows.columns, "missing") if name in FACT_SCHEMA}}
     if "reason_1" in rows.columns:

@@ -1,4 +1,4 @@
-"""What is known of one feature at the end of one day, as rules and scores look at it; None is not known."""
+"""What is known of one feature at the end of one day, as rules and scores read it; None means not known."""
 
 from dataclasses import dataclass, fields
 from datetime import date
@@ -9,14 +9,18 @@ import polars as pl
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureFacts:
-    """One row of the evidence; `missing` names what could not be found, and nothing stands in for it.
+    """One row of the evidence; `missing` names what could not be found, and no default replaces it.
 
-    `bad`, `total`, `allowed` and what follows them belong to the worst promise: `effective` is how many independent events
-    tell as much, `user_share` the mean bad share of a user; where a day `is_dominated` by few users only that one counts.
-    `harmed_users` counts users alike, `known_harmed_users` those first seen a week or more before. `release_*` belong to
-    the release that fails most above the rest in use, `other_*` to that rest. `*_this_hour` and `*_this_day` are what was
-    done without a person before this decision was made, in the hour before it and on decisions of the same day. `quality` is
-    telemetry's verdict, doubtful where it is partial by some columns alone.
+    `bad_*`, `total_*`, `allowed` and the columns after them belong to the promise that is broken most, over one day (`_1d`)
+    or three (`_3d`): `effective_*` is the number of independent events with the same information (the effective sample
+    size), `user_share_*` the mean share of bad events of a user, `effective_users_*` the same number of users; where
+    `is_dominated_*` is true, few users make most of the events and only the share per user counts.
+
+    `harmed_users` is an estimate that counts all users equally, `known_harmed_users` counts those first seen a week or more
+    before. `release_*` belong to the recent release whose failure rate exceeds that of the rest the most, `other_*` to that
+    rest. `*_this_hour` and `*_this_day` sum up what was done without a person before this decision: in the hour before it,
+    and by decisions of the same day. `quality` is the verdict on the day's telemetry; it is `doubtful` where only some
+    columns make it partial. `hour_utc` is the hour on the product's clock.
     """
 
     event_date: date
@@ -108,7 +112,7 @@ class FeatureFacts:
     missing: tuple[str, ...] = ()
 
 
-# Nothing was done where nothing is said of it.
+# Counts of past actions are 0, not null, where there is no record of any.
 COUNTED_FROM_ZERO: Final = (
     "touches_lately",
     "share_this_hour",
@@ -136,7 +140,14 @@ FACT_SCHEMA: Final = pl.Schema({name: _type_of(hint) for name, hint in get_type_
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedFacts:
-    """What is used up by decisions of one hour and of one day: users and features touched without a person, people told."""
+    """What decisions have used up of the shared limits.
+
+    Attributes:
+        share_now: Share of the product's users touched without a person in the last hour.
+        share_today: Share of the product's users touched without a person by decisions of the day.
+        touches_today: Features touched without a person by decisions of the day.
+        messages_today: Tickets and alerts sent by decisions of the day.
+    """
 
     share_now: float = 0.0
     share_today: float = 0.0

@@ -1,26 +1,33 @@
-"""What was done before: the episode that a trouble belongs to, and what it was answered with already."""
+"""Previous actions: the episode that a trouble belongs to, and the actions that already answered it."""
 
 from datetime import date
 from typing import Final
 
 import polars as pl
 
-from intelligence.decisions.autonomy import TELLING, TOUCHING
+from intelligence.decisions.autonomy import NOTIFYING, TOUCHING
 from intelligence.decisions.settings import Decisions
 
-# An action that never reached its target answers nothing; all else counts, refused by a person or undone as well.
-NEVER_ASKED: Final = "never asked"
-UNANSWERED: Final = ("failed", "expired", NEVER_ASKED)
+# An action that never reached its target is no answer; all others are, even those that a person refused or undid.
+NEVER_REQUESTED: Final = "never asked"
+UNANSWERED: Final = ("failed", "expired", NEVER_REQUESTED)
 GAP_DAYS: Final = 7
 
 
 def with_previous_actions(
     rows: pl.DataFrame, previous: pl.DataFrame | None, *, day: date, settings: Decisions
 ) -> pl.DataFrame:
-    """Return the rows with `episode` and with what was done about it and lately; unknown where `previous` is None.
+    """Return the rows with `episode` and with columns on the actions in that episode and of the last days.
 
-    An episode is named by its feature and the day on which the trouble began. Trouble goes on in the episode of the
-    last action when that came within a week before it, or while it lasts.
+    An episode is named by its feature and the day on which the trouble began. Trouble belongs to the episode of the last
+    action when that action came at most a week before the trouble began, or while it lasts.
+
+    Args:
+        rows: Evidence, one row per feature, with feature, state and since.
+        previous: Previous actions with feature, kind, episode, day and state; None where they are not known, which leaves
+            their columns out.
+        day: The day that is decided; only actions of earlier days count.
+        settings: The policy, for the length of the period in which touches are counted.
     """
     onset = pl.when(pl.col("state").is_in(["at_risk", "degraded"])).then(pl.col("since")).otherwise(pl.lit(day))
     rows = rows.with_columns(onset=onset)
@@ -29,15 +36,15 @@ def with_previous_actions(
         return rows.with_columns(episode=fresh)
     counted = previous.filter(
         (pl.col("day") < day)
-        & pl.col("kind").is_in([*TELLING, *TOUCHING])
+        & pl.col("kind").is_in([*NOTIFYING, *TOUCHING])
         & ~pl.col("state").is_in(UNANSWERED).fill_null(False)
     ).select("feature", "kind", "episode", "day")
     last = counted.sort("feature", "day", "episode").group_by("feature", maintain_order=True).last()
     rows = rows.join(
         last.select("feature", last_day="day", last_episode="episode"), on="feature", how="left", maintain_order="left"
     )
-    goes_on = pl.col("last_day") >= pl.col("onset").dt.offset_by(f"-{GAP_DAYS}d")
-    rows = rows.with_columns(episode=pl.when(goes_on).then(pl.col("last_episode")).otherwise(fresh))
+    continues = pl.col("last_day") >= pl.col("onset").dt.offset_by(f"-{GAP_DAYS}d")
+    rows = rows.with_columns(episode=pl.when(continues).then(pl.col("last_episode")).otherwise(fresh))
     touches = counted.filter(pl.col("kind").is_in(TOUCHING))
     lately = (pl.lit(day) - pl.col("day")).dt.total_days() < settings.limits.touches_within_days
     by_feature = touches.group_by("feature").agg(

@@ -1,5 +1,5 @@
--- Of each feature on the days [$start, $end): how many users met a bad event of each promise and are no newcomers, having been
--- seen a week or more before. Whoever sends events may call them by as many new names as they like.
+-- For each feature and day in [$start, $end): how many users met a bad event of each promise and were first seen a week or
+-- more before. Newcomers are left out because whoever sends events can invent any number of new user names.
 WITH events AS (
     SELECT
         event_date,

@@ -1,4 +1,4 @@
-"""What decisions made together use up: users touched, features touched, people told."""
+"""Limits that decisions share: users touched, features touched and messages sent."""
 
 import json
 from collections.abc import Collection, Sequence
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from intelligence.decisions.autonomy import TELLING, TOUCHING, Level
+from intelligence.decisions.autonomy import NOTIFYING, TOUCHING, Level
 from intelligence.decisions.choice import Choice
 from intelligence.decisions.facts import FeatureFacts, SharedFacts
 from intelligence.decisions.rules import SHARED_RULES, broken, level_under
@@ -24,11 +24,15 @@ _NOTHING_USED: Final[dict[str, Any]] = {
 
 
 def within_limits(choices: Sequence[Choice], settings: Decisions) -> list[Choice]:
-    """Return the choices in the same order, lowered where others have used up what all share.
+    """Return the choices in the same order, lowered where a shared limit is used up.
 
-    These are the decisions made before, in the hour and on the same day, as the facts tell them, and then those of a
-    higher score among these. What one feature gives up another may use: the limit is on the sum, and the sum never
-    exceeds it. Whoever asks for nothing that is shared does not know what was used: it bears on nothing there.
+    Two things use up a limit: earlier decisions of the hour and of the same day, which the facts contain, and then the
+    choices with a higher score. A feature may use what another one does not: only the sum is limited. The facts of a choice
+    that uses no limit are set to nothing used, so that earlier decisions do not change its record.
+
+    Args:
+        choices: The choices for all features of one day.
+        settings: The policy.
     """
     ranked = sorted(range(len(choices)), key=lambda place: (-_score(choices[place]), choices[place].facts.feature))
     used, kept = SharedFacts(), list(choices)
@@ -37,10 +41,10 @@ def within_limits(choices: Sequence[Choice], settings: Decisions) -> list[Choice
         if not _uses_limits(each) or each.level is None:
             kept[place] = replace(each, facts=replace(each.facts, **_NOTHING_USED))
             continue
-        asked = _with(used, each, settings)
-        failed = broken(SHARED_RULES, each.action, _on_top_of(each.facts, asked), settings)
+        requested = _with(used, each, settings)
+        failed = broken(SHARED_RULES, each.action, _on_top_of(each.facts, requested), settings)
         if not failed:
-            used = asked
+            used = requested
             continue
         level = level_under(each.level, failed)
         names = tuple(rule.name for rule in failed)
@@ -49,14 +53,18 @@ def within_limits(choices: Sequence[Choice], settings: Decisions) -> list[Choice
 
 
 def used_before(decisions: pl.DataFrame, *, day: date, lately: Collection[str], settings: Decisions) -> SharedFacts:
-    """Return what these records, all of them carried out or about to be, have used up when `day` is decided once more.
+    """Return what decisions that were carried out, or are about to be, have used up when a day is decided again.
 
-    `lately` has the ids of those that were carried out in the last hour, of whatever day.
+    Args:
+        decisions: Rows of `decisions.feature_decisions`, all of them carried out or about to be.
+        day: The day that is decided again.
+        lately: Ids of the decisions that were carried out in the last hour, whatever their day.
+        settings: The policy.
     """
     used = SharedFacts()
     for row in decisions.filter(scope="feature").iter_rows(named=True):
         is_of_day, kind, known = row["event_date"] == day, row["action"], json.loads(row["evidence"])
-        if kind in TELLING and row["level"] in _SENT and is_of_day:
+        if kind in NOTIFYING and row["level"] in _SENT and is_of_day:
             used = replace(used, messages_today=used.messages_today + 1)
         if kind in TOUCHING and row["level"] == "auto":
             share = share_touched(kind, known["share_of_users"], known["exposure"], settings)
@@ -69,12 +77,12 @@ def used_before(decisions: pl.DataFrame, *, day: date, lately: Collection[str], 
     return used
 
 
-def _on_top_of(facts: FeatureFacts, asked: SharedFacts) -> SharedFacts:
+def _on_top_of(facts: FeatureFacts, requested: SharedFacts) -> SharedFacts:
     return SharedFacts(
-        share_now=facts.share_this_hour + asked.share_now,
-        share_today=facts.share_this_day + asked.share_today,
-        touches_today=facts.touches_this_day + asked.touches_today,
-        messages_today=facts.messages_this_day + asked.messages_today,
+        share_now=facts.share_this_hour + requested.share_now,
+        share_today=facts.share_this_day + requested.share_today,
+        touches_today=facts.touches_this_day + requested.touches_today,
+        messages_today=facts.messages_this_day + requested.messages_today,
     )
 
 
@@ -85,11 +93,11 @@ def _score(choice: Choice) -> float:
 def _uses_limits(choice: Choice) -> bool:
     if choice.action in TOUCHING:
         return choice.level == "auto"
-    return choice.action in TELLING and choice.level in _SENT
+    return choice.action in NOTIFYING and choice.level in _SENT
 
 
 def _with(used: SharedFacts, choice: Choice, settings: Decisions) -> SharedFacts:
-    if choice.action in TELLING:
+    if choice.action in NOTIFYING:
         return replace(used, messages_today=used.messages_today + 1)
     share = touched_share(choice, settings)
     return replace(
@@ -101,12 +109,24 @@ def _with(used: SharedFacts, choice: Choice, settings: Decisions) -> SharedFacts
 
 
 def touched_share(choice: Choice, settings: Decisions) -> float:
-    """Return the share of the product's users whom the action touches; all of them where that is not known."""
+    """Return the share of the product's users whom the chosen action touches; 1 where it is not known.
+
+    Args:
+        choice: The choice for one feature.
+        settings: The policy.
+    """
     return share_touched(choice.action, choice.facts.share_of_users, choice.facts.exposure, settings)
 
 
 def share_touched(kind: str, reach: float | None, exposure: float | None, settings: Decisions) -> float:
-    """Return the share of the product's users whom such an action touches on a feature of that reach and exposure."""
+    """Return the share of the product's users whom an action on a feature touches.
+
+    Args:
+        kind: Kind of action; a hold touches nobody.
+        reach: Share of the product's users who use the feature, in [0, 1]; None counts as 1.
+        exposure: Share of users to whom the flag shows the feature, in [0, 1]; None counts as 1.
+        settings: The policy, for the step of a throttle.
+    """
     if kind == "hold":
         return 0.0
     if reach is None:

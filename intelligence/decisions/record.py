@@ -1,4 +1,4 @@
-"""The record of decisions: rows of decisions.feature_decisions, the same bytes for the same evidence."""
+"""The record of decisions: rows of `decisions.feature_decisions`, byte for byte the same for the same evidence."""
 
 import hashlib
 import json
@@ -20,21 +20,32 @@ from intelligence.decisions.wording import reasons
 from intelligence.telemetry.doubts import in_words
 
 FAULTY: Final = ("partial", "empty", "doubtful")
-_IN_ONE_SPELLING: Final = json.JSONEncoder(
+_CANONICAL_JSON: Final = json.JSONEncoder(
     sort_keys=True, default=str, ensure_ascii=False, allow_nan=False, separators=(",", ":")
 )
 
 
 class EvidenceError(PlatformError):
-    """Evidence does not have the columns that the policy looks at; nothing is decided on it."""
+    """Evidence lacks columns that the policy reads; nothing is decided."""
 
 
 def decided(evidence: pl.DataFrame, *, settings: Decisions, lake_snapshot: int | None = None) -> pl.DataFrame:
-    """Return one decision per row of evidence, and one about the pipeline on a day of faulty telemetry.
+    """Return one decision per row of evidence, and one about the pipeline for each day of faulty telemetry.
 
-    Pure: the same evidence and settings give the same rows, whatever the order of the evidence. The id is made from the
-    evidence, the day and the policy, and not from the snapshot: a commit that bears on nothing here leaves it, and a
-    changed row of telemetry behind the evidence changes it. Raises EvidenceError where columns are missing.
+    The same evidence and settings give the same rows, whatever the order of the evidence. The id of a decision is a hash of
+    the evidence, the day and the policy, but not of the snapshot: it changes with the telemetry behind the evidence, and not
+    with unrelated commits to the lake.
+
+    Args:
+        evidence: One row per feature and day with the columns of `FeatureFacts`.
+        settings: The policy.
+        lake_snapshot: Snapshot of the lake from which the evidence was read, for the record.
+
+    Returns:
+        Rows with the columns of `decisions.feature_decisions`, by day and feature.
+
+    Raises:
+        EvidenceError: Columns are missing.
     """
     lacking = [name for name in FACT_NAMES if name not in evidence.columns]
     if lacking:
@@ -54,7 +65,7 @@ def decided(evidence: pl.DataFrame, *, settings: Decisions, lake_snapshot: int |
 
 
 def facts_of(row: dict[str, Any]) -> FeatureFacts:
-    """Return the row of evidence as facts; a number that is no number is not known."""
+    """Return the row of evidence as facts; NaN and infinity become None, which means not known."""
     known: dict[str, Any] = {
         name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
     }
@@ -63,7 +74,12 @@ def facts_of(row: dict[str, Any]) -> FeatureFacts:
 
 
 def replayed(decisions: pl.DataFrame, *, settings: Decisions) -> pl.DataFrame:
-    """Return the same days decided from the evidence that the records keep, under these settings."""
+    """Return the days of recorded decisions decided again, from the evidence in the records.
+
+    Args:
+        decisions: Rows of `decisions.feature_decisions`.
+        settings: The policy to apply, which may differ from the one that made the records.
+    """
     rows = [json.loads(text) for text in decisions.filter(pl.col("scope") == "feature")["evidence"]]
     days = {"event_date", "since", "quality_since"}
     facts = [
@@ -74,7 +90,12 @@ def replayed(decisions: pl.DataFrame, *, settings: Decisions) -> pl.DataFrame:
 
 
 def rules_in_words(evidence: str, *, settings: Decisions) -> dict[str, str]:
-    """Return what each rule says of a decision on this evidence, as its record keeps it; of all, where it keeps no facts."""
+    """Return by name what each rule says where it does not hold on the recorded evidence of a decision.
+
+    Args:
+        evidence: The evidence of a record as JSON; where it holds no facts of a feature, every rule has its general text.
+        settings: The policy.
+    """
     says = {rule.name: rule.says for rule in FEATURE_RULES} | {rule.name: rule.says for rule in SHARED_RULES}
     known = {name: value for name, value in json.loads(evidence).items() if name in FACT_NAMES}
     if "feature" not in known:
@@ -85,13 +106,13 @@ def rules_in_words(evidence: str, *, settings: Decisions) -> dict[str, str]:
     }
 
 
-# The record keeps days as text, and these compare them; they are never unknown.
+# These rules compare days, which a record holds as text; they are never unknown.
 _NEED_THE_CALENDAR: Final = ("freeze",)
 
 
 def _canonical(content: object) -> str:
-    """Return the content as JSON in one spelling, so that the same content has the same bytes."""
-    return _IN_ONE_SPELLING.encode(content)
+    """Return the content as canonical JSON, so that the same content has the same bytes."""
+    return _CANONICAL_JSON.encode(content)
 
 
 def _id_of(*parts: str) -> str:
@@ -101,7 +122,7 @@ def _id_of(*parts: str) -> str:
 def _row(made: Choice, policy_version: str) -> dict[str, Any]:
     facts, taken = made.facts, made.chosen
     known = _canonical({name: getattr(facts, name) for name in FACT_NAMES})
-    weighed = [
+    candidate_rows = [
         {
             "kind": each.kind,
             "probability": each.probability,
@@ -123,7 +144,7 @@ def _row(made: Choice, policy_version: str) -> dict[str, Any]:
         "score": taken.score if taken else 0.0,
         "benefit": taken.benefit if taken else 0.0,
         "cost": taken.cost if taken else 0.0,
-        "candidates": _canonical(weighed),
+        "candidates": _canonical(candidate_rows),
         "propensity": 1.0,
         "lowered_by": list(made.lowered_by),
         "why_not": _canonical(made.why_not),
@@ -142,16 +163,16 @@ def _row(made: Choice, policy_version: str) -> dict[str, Any]:
 def _about_the_pipeline(
     facts: Sequence[FeatureFacts], settings: Decisions, policy_version: str
 ) -> Iterable[dict[str, Any]]:
-    """Return the one alert of a day whose telemetry is at fault; no row on any other.
+    """Yield the one alert of a day whose telemetry is faulty; nothing on any other day.
 
-    Its episode is named by the day on which the newest of the faults began: while it lasts nobody is alarmed again.
+    Its episode is named by the day on which the newest of the faults began: while that fault lasts no second alert is sent.
     """
     verdicts = sorted({each.quality for each in facts if each.quality in FAULTY})
     if not verdicts:
         return
     day, verdict = facts[0].event_date, str(verdicts[0])
     since, why = facts[0].quality_since or day, facts[0].quality_reason
-    told: dict[str, Any] = {
+    fault: dict[str, Any] = {
         "quality": verdict,
         "reason": why,
         "since": since,
@@ -159,7 +180,7 @@ def _about_the_pipeline(
         "events": sum(each.usage_count or 0 for each in facts),
         "event_date": day,
     }
-    known = _canonical(told)
+    known = _canonical(fault)
     yield {
         "decision_id": _id_of("pipeline", day.isoformat(), policy_version, known),
         "event_date": day,

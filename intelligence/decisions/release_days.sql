@@ -1,4 +1,4 @@
--- Use and failures of the $features by platform and release on the days [$start, $end), and how they are spread over users.
+-- Usage and failures of the $features by platform and release on the days [$start, $end), with sums over users.
 SELECT
     event_date,
     feature,

@@ -1,4 +1,4 @@
-"""Failures by release: for each feature the recent release that fails most above all else in use."""
+"""Failures by release: for each feature the recent release whose failure rate exceeds that of all others the most."""
 
 from datetime import date, timedelta
 from typing import Final
@@ -16,7 +16,7 @@ _SUMS: Final = dict(zip(_COLUMNS, SUMS, strict=True))
 
 
 def degraded_features(health: pl.DataFrame) -> list[str]:
-    """Return the features that are degraded on any of these days, sorted: no release is blamed for the others."""
+    """Return the features that are degraded on any day of `health`, sorted; no release is blamed for other features."""
     return sorted(health.filter(state="degraded")["feature"].unique())
 
 
@@ -29,14 +29,22 @@ def failures_by_release(
     settings: Decisions,
     window_days: int,
 ) -> pl.DataFrame:
-    """Return the rows with the release to look at, its events and failures, those of the rest, and what was before it.
+    """Return the rows with the most suspicious release, its events and failures, and those of all other releases.
 
-    A release counts while it is young enough to be blamed. Where none is, the columns are null.
+    Only a release that is recent enough to be blamed counts. Where there is none, the columns are null.
+
+    Args:
+        rows: Evidence, one row per feature.
+        release_days: Rows of release_days.sql, one per feature, day, platform and release; None where they are not known.
+        releases: Releases with platform, app_version and first_seen_at (UTC); None where they are not known.
+        day: The day that is decided.
+        settings: The policy, for the days within which a release can be blamed.
+        window_days: Number of days, up to `day`, whose events are counted.
     """
     if release_days is None or releases is None:
         return rows
     recent = release_days.filter(pl.col("event_date").is_between(day - timedelta(days=window_days - 1), day))
-    # Of the days the one with the most harmed users counts: the same users may come every day.
+    # The day with the most harmed users counts, not the sum: the same users may return every day.
     recent = (
         recent.sort("event_date", "feature", "platform", "app_version")
         .rename(_SUMS)
@@ -64,7 +72,7 @@ def failures_by_release(
         .group_by("feature", maintain_order=True)
         .first()
     )
-    mine, others = spread_of(worst), spread_of(worst.select(pl.col(f"other_{name}").alias(name) for name in SUMS))
+    suspect, others = spread_of(worst), spread_of(worst.select(pl.col(f"other_{name}").alias(name) for name in SUMS))
     named = worst.select(
         "feature",
         "platform",
@@ -80,15 +88,15 @@ def failures_by_release(
         release_users="most_users",
         release_failed_users="most_harmed",
         release_harmed_users="harmed_users",
-        release_effective=mine.effective_events(),
-        release_user_share=mine.user_share(),
-        release_effective_users=mine.effective_users(),
+        release_effective=suspect.effective_events(),
+        release_user_share=suspect.user_share(),
+        release_effective_users=suspect.effective_users(),
     )
     return rows.join(named, on="feature", how="left", maintain_order="left")
 
 
 def _known_by(releases: pl.DataFrame, day: date) -> pl.DataFrame:
-    """Return the releases seen by the day, with their first day and whether their platform had one before."""
+    """Return the releases first seen up to the day, with their first day and whether their platform had an earlier one."""
     first_day = pl.col("first_seen_at").cast(pl.Date)
     return (
         releases.filter(first_day <= day)

@@ -1,4 +1,4 @@
-"""The present policy on the past of a lake: what it would have done, day by day, beside what was planted."""
+"""Replay of the current policy on the past of a lake: what it would have done day by day, compared with planted truths."""
 
 from collections.abc import Sequence
 from datetime import date, timedelta
@@ -24,9 +24,12 @@ class Frame(Protocol):
 
 
 def past_sources(frame: Frame, risk: pl.DataFrame, *, model_version: int | None = None) -> Sources:
-    """Return the evidence's sources for every day that has a risk, with flags fully on, no drift and a young champion: nothing to doubt.
+    """Return the sources of the evidence for every scored day, with flags fully on, no drift and a young champion.
 
-    `risk` has event_date, feature, risk_score, risk_low, risk_high, impact_score and reason_1.
+    Args:
+        frame: Reads a query of the lake.
+        risk: Scores with event_date, feature, risk_score, risk_low, risk_high, impact_score and reason_1.
+        model_version: Version of the champion; 1 where it is not given.
     """
     health, features = frame("FROM metrics.feature_health"), frame("FROM warehouse.dim_feature_metadata")
     days = health.select("event_date").unique()
@@ -53,7 +56,7 @@ def past_sources(frame: Frame, risk: pl.DataFrame, *, model_version: int | None 
 
 
 def unseen_scores(training: pl.DataFrame) -> pl.DataFrame:
-    """Return what the model said of days that it had not seen, from risk.feature_training, as past scores."""
+    """Return the out-of-sample scores in rows of `risk.feature_training`, with the columns of risk scores."""
     return training.select(
         "event_date",
         "feature",
@@ -68,9 +71,18 @@ def unseen_scores(training: pl.DataFrame) -> pl.DataFrame:
 def policy_backtest(
     frame: Frame, truths: Sequence[PlantedTruth], *, settings: Decisions
 ) -> tuple[PolicyBacktest, date, date] | None:
-    """Return what the policy would have done on the days that the model is judged on; None where none was trained.
+    """Return what the policy would have done on the days on which the model was evaluated; None where none was trained.
 
-    Decided as if every kind of action might act by itself, each day as if those before had been carried out.
+    Every kind of action is set to the level `auto`, and each day is decided as if the decisions of the days before had been
+    carried out.
+
+    Args:
+        frame: Reads a query of the lake.
+        truths: What was planted in the telemetry of the lake.
+        settings: The policy.
+
+    Returns:
+        The backtest with its first and last day.
     """
     training = frame("FROM risk.feature_training")
     if training.is_empty():

@@ -1,4 +1,4 @@
-"""Which decisions become actions, as plain values; deciding ends here and acting begins elsewhere."""
+"""The actions that decisions request, as plain values; carrying them out is done elsewhere."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any, Final
 import polars as pl
 
 from intelligence.decisions.autonomy import TOUCHING
-from intelligence.decisions.history import NEVER_ASKED
+from intelligence.decisions.history import NEVER_REQUESTED
 from intelligence.decisions.settings import Decisions
 
 SENT_LEVELS: Final = ("approve", "auto")
@@ -16,10 +16,10 @@ SENT_LEVELS: Final = ("approve", "auto")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedAction:
-    """An action that a decision asks for: by itself at the level `auto`, after a person's consent at `approve`.
+    """An action that a decision requests: without a person at the level `auto`, after a person's approval at `approve`.
 
-    `payload` holds `variant` for a rollback, `exposure` for a throttle, `is_held` for a hold. `title` and `text` are
-    plain text with names from telemetry in it: whoever shows them escapes them.
+    `payload` holds `variant` for a rollback, `exposure` for a throttle and `is_held` for a hold. `title` and `text` are
+    plain text that contains names from telemetry, and must be escaped where they are shown.
     """
 
     decision_id: str
@@ -36,26 +36,38 @@ class WantedAction:
 
 
 def actions_wanted(decisions: pl.DataFrame, *, settings: Decisions, is_newest_day: bool) -> tuple[WantedAction, ...]:
-    """Return the actions that the decisions ask for, by feature; none for a day that is not the newest.
+    """Return the actions that the decisions request, by day and feature.
 
-    A backfill tells what would have been decided and is too late to act.
+    Args:
+        decisions: Rows of `decisions.feature_decisions`.
+        settings: The policy, for the step of a throttle.
+        is_newest_day: Whether the newest day was decided; otherwise, as in a backfill, it is too late to act and nothing is
+            requested.
     """
     if not is_newest_day:
         return ()
-    asked = decisions.filter((pl.col("action") != "monitor") & pl.col("level").is_in(SENT_LEVELS))
-    return tuple(_wanted(row, settings) for row in asked.sort("event_date", "scope", "feature").iter_rows(named=True))
+    requested = decisions.filter((pl.col("action") != "monitor") & pl.col("level").is_in(SENT_LEVELS))
+    return tuple(
+        _requested_action(row, settings)
+        for row in requested.sort("event_date", "scope", "feature").iter_rows(named=True)
+    )
 
 
 def changed(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
-    """Return the rows of `now` whose action or level is another than that of the same feature and day in `before`."""
-    key, told = ["event_date", "scope", "feature"], ["action", "level"]
+    """Return the decisions whose action or level differs from the one recorded before.
+
+    Args:
+        before: Former rows of `decisions.feature_decisions`.
+        now: New rows; those of a feature and day without a former row count as changed.
+    """
+    key, decided = ["event_date", "scope", "feature"], ["action", "level"]
     if before.is_empty():
         return now
-    same = now.join(before.select(*key, *told), on=[*key, *told], how="semi", nulls_equal=True)
+    same = now.join(before.select(*key, *decided), on=[*key, *decided], how="semi", nulls_equal=True)
     return now.join(same.select(key), on=key, how="anti", maintain_order="left")
 
 
-def _wanted(row: Mapping[str, Any], settings: Decisions) -> WantedAction:
+def _requested_action(row: Mapping[str, Any], settings: Decisions) -> WantedAction:
     kind, feature = row["action"], row["feature"]
     return WantedAction(
         decision_id=row["decision_id"],
@@ -83,25 +95,27 @@ def _payload(kind: str, exposure: float | None, settings: Decisions) -> dict[str
 
 
 def previous_actions(decisions: pl.DataFrame) -> pl.DataFrame:
-    """Return the decisions, monitoring left out, as actions of the past: as if each had been carried out.
-
-    This is what a replay remembers.
-    """
+    """Return the decisions other than `monitor` as previous actions, as if each had been carried out, for a replay."""
     return _acts(decisions).select(**_OF_THE_PAST, state=pl.lit("confirmed"))
 
 
 def actions_carried_out(
     decisions: pl.DataFrame, standings: Mapping[tuple[str, str], str], *, settings: Decisions
 ) -> pl.DataFrame:
-    """Return the decisions as actions of the past, with what came of each; `standings` has that by episode and kind.
+    """Return the decisions other than `monitor` as previous actions, each with the state that it reached.
 
-    What was never asked of a target, as in a backfill, answered nothing. In shadow a decision counts as if carried out,
-    in order not to decide the same every day; no longer once its kind may act.
+    An action that was never requested from a target, as in a backfill, is no answer. A decision in shadow counts as carried
+    out, so that the same is not decided every day, until its kind is allowed to act.
+
+    Args:
+        decisions: Rows of `decisions.feature_decisions`.
+        standings: State of the actions that were requested, by episode and kind.
+        settings: The policy, for the level of each kind.
     """
 
     def state(row: Mapping[str, Any]) -> str:
         is_recorded_only = settings.of(row["kind"]).level not in SENT_LEVELS and row["level"] not in SENT_LEVELS
-        return standings.get((row["episode"], row["kind"]), "confirmed" if is_recorded_only else NEVER_ASKED)
+        return standings.get((row["episode"], row["kind"]), "confirmed" if is_recorded_only else NEVER_REQUESTED)
 
     acts = _acts(decisions).select("level", **_OF_THE_PAST)
     states = [state(row) for row in acts.iter_rows(named=True)]

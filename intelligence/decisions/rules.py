@@ -1,4 +1,4 @@
-"""Rules above the score, as data: each has a name, says what it demands, and can only lower what would be done."""
+"""Rules that limit the choice by score, as data: each has a name and a demand, and can only lower what would be done."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,17 @@ Otherwise = Literal["barred", "approve", "advise", "one step lower"]
 
 @dataclass(frozen=True, slots=True)
 class Rule(Generic[Facts]):
-    """A demand on a kind of action; where it does not hold, that kind is barred or its level is lowered.
+    """A demand on some kinds of action; where it does not hold, they are barred or their level is lowered.
 
-    `holds` returns True, False or None for unknown; what is unknown does not hold, and is never told as if it had been
-    seen: `unknown` is what is said of it then, `told` what is said where it is seen not to hold (`says` by default). Where
-    one that `settles` is seen not to hold, no other bears on the decision.
+    Attributes:
+        name: Name of the rule, as recorded in `lowered_by`.
+        says: The demand in words.
+        applies_to: Kinds of action that it applies to.
+        otherwise: What happens where it does not hold.
+        holds: Function that returns True, False, or None for unknown; an unknown demand counts as not holding.
+        unknown: Text for a demand whose truth is unknown, so that it is never reported as if it had been observed.
+        violated: Text for a demand that is known not to hold; `says` by default.
+        settles: Whether no other rule matters for the explanation where this one is known not to hold.
     """
 
     name: str
@@ -28,26 +34,43 @@ class Rule(Generic[Facts]):
     otherwise: Otherwise
     holds: Callable[[Facts, Decisions], bool | None]
     unknown: str = ""
-    told: str = ""
+    violated: str = ""
     settles: bool = False
 
     def in_words(self, facts: Facts, settings: Decisions) -> str:
-        """Return what to say of the rule where it does not hold."""
+        """Return the text for the rule where it does not hold.
+
+        Args:
+            facts: The facts on which it does not hold.
+            settings: The policy.
+        """
         if self.holds(facts, settings) is None:
             return self.unknown or f"it is not known whether this holds: {self.says}"
-        return self.told or self.says
+        return self.violated or self.says
 
 
 def broken(rules: Sequence[Rule[Facts]], kind: str, facts: Facts, settings: Decisions) -> list[Rule[Facts]]:
-    """Return the rules for that kind of action that do not hold."""
+    """Return the rules for a kind of action that do not hold or whose truth is unknown.
+
+    Args:
+        rules: The rules to check.
+        kind: Kind of action.
+        facts: The facts that the rules read.
+        settings: The policy.
+    """
     return [rule for rule in rules if kind in rule.applies_to and rule.holds(facts, settings) is not True]
 
 
 def decisive(failed: Sequence[Rule[Facts]], facts: Facts, settings: Decisions) -> list[Rule[Facts]]:
-    """Return those of the broken rules that a person has to know of; the others are moot.
+    """Return those of the broken rules that explain the decision to a person; the others make no difference.
 
-    Where the action is barred, what would lower its level is moot; where it is barred by what is known, so is what is
-    not known.
+    Where the action is barred, rules that would lower its level make no difference; where it is barred by known facts,
+    rules whose truth is unknown make none either.
+
+    Args:
+        failed: The broken rules, as returned by `broken`.
+        facts: The facts on which they do not hold.
+        settings: The policy.
     """
     seen = [rule for rule in failed if rule.holds(facts, settings) is False]
     settled = [rule for rule in seen if rule.settles][:1]
@@ -56,7 +79,11 @@ def decisive(failed: Sequence[Rule[Facts]], facts: Facts, settings: Decisions) -
 
 
 def level_under(level: Level, rules: Sequence[Rule[Facts]]) -> Level | None:
-    """Return the level that is left under these broken rules, None where the action is barred; never a higher one.
+    """Return the level that remains under broken rules, which is never higher; None where the action is barred.
+
+    Args:
+        level: Level before the rules are applied.
+        rules: The broken rules.
 
     >>> level_under("auto", FEATURE_RULES[:0])
     'auto'
@@ -161,7 +188,7 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         ("alert", *TOUCHING),
         "barred",
         lambda facts, settings: not facts.began_in_trouble or has_become_worse(facts, settings),
-        told="it has not become worse: it has broken its promise since its first day, as most features have;"
+        violated="it has not become worse: it has broken its promise since its first day, as most features have;"
         " `intelligence check --propose` proposes promises that the data kept",
         settles=True,
     ),
@@ -172,7 +199,7 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         "barred",
         _has_flag,
         unknown="whether a flag steers it is not known",
-        told="no flag steers it",
+        violated="no flag steers it",
         settles=True,
     ),
     Rule(

@@ -1,4 +1,4 @@
-"""The section `decisions` of product.yaml: how far each action may go alone, what it is worth, and where it ends."""
+"""The section `decisions` of product.yaml: how much each action may do without a person, its worth, and its limits."""
 
 import hashlib
 import json
@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from intelligence.core.sections import Section
 from intelligence.decisions.autonomy import ACTIVE, Kind, Level
 
-# Raise it when the code of the policy decides otherwise on the same settings.
+# Increase it when a change of the code leads to other decisions under the same settings.
 REVISION: Final = 3
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -20,12 +20,17 @@ InDoubt = Literal["monitor", "alert", "lower_one_step"]
 
 
 class ActionKind(Section):
-    """How far one kind of action may go, what it is expected to be worth, and what doubt makes of it.
+    """The autonomy level of one kind of action, its expected worth, and how doubt limits it.
 
-    `level` is its step on the ladder; `confidence` what must at least be sure of it; `effect` the share of the harm that
-    it takes away. It costs `cost` and `cost_per_user`, both in users harmed for a day. `no_data` says what happens when
-    what it must know is missing, `inconclusive` when something speaks for it and not enough: `monitor` and `alert`
-    allow nothing stronger than that, `lower_one_step` lets the next weaker action take its place.
+    Attributes:
+        level: Its autonomy level.
+        confidence: Least confidence in [0, 1] at which it is taken.
+        effect: Share of the harm that it removes.
+        cost: Fixed cost, in users harmed for a day.
+        cost_per_user: Further cost for each user of the feature, in the same unit.
+        no_data: What is allowed when the evidence that it requires is missing: `monitor` and `alert` allow nothing stronger
+            than that, `lower_one_step` allows the next weaker action.
+        inconclusive: The same when there is evidence for it, but less than `confidence`.
     """
 
     level: Level = "shadow"
@@ -79,9 +84,19 @@ class Rollback(ActionKind):
 
 
 class Limits(Section):
-    """How much may be touched, how often and when.
+    """How much the platform may touch, and how often.
 
-    `minimum_users` are those of a mean day of the last week, `minimum_harmed_users` those whom the trouble hits on one day.
+    Attributes:
+        minimum_users: Least number of users of the feature on a mean day of the last week.
+        minimum_harmed_users: Least number of users harmed on one day.
+        cooldown_days: Days that must pass between two touches of a feature.
+        touches_before_person: Number of touches within `touches_within_days` from which a person decides.
+        touches_within_days: Length of the period in which touches are counted.
+        share_per_hour: Largest share of users touched without a person in an hour.
+        share_per_day: Largest share of users touched without a person by decisions of a day.
+        touches_per_day: Largest number of features touched without a person by decisions of a day.
+        messages_per_day: Largest number of tickets and alerts by decisions of a day.
+        person_from_tier: Highest tier number (0 is the most vital) on which a person decides; None for no tier.
     """
 
     minimum_users: float = Field(30, ge=0)
@@ -97,17 +112,26 @@ class Limits(Section):
 
 
 class Doubt(Section):
-    """From where on an input is doubted; each doubt lowers what touches the product by one step of the ladder."""
+    """When an input is doubted; each doubt lowers actions that touch the product by one autonomy level.
+
+    Attributes:
+        widest_interval: Widest interval of a risk that is not doubted.
+        oldest_model_days: Greatest age of a champion that is not doubted.
+    """
 
     widest_interval: Share = 0.5
     oldest_model_days: int = Field(60, ge=1)
 
 
 class Signs(Section):
-    """What trouble looks like: how recent a release can be blamed, and from when on trouble is slow or lasting.
+    """What counts as a sign of trouble.
 
-    A release is blamed where it fails `blamed_multiple` times as often as everything else in use. Errors rise from
-    `rising` standard errors above the four weeks before; trouble lasts after `lasting_days`.
+    Attributes:
+        blamed_release_days: Greatest age of a release that can be blamed.
+        blamed_multiple: A release is blamed where it fails this many times as often as all other releases in use.
+        ramp_days: Greatest age of a release whose ramp can be held.
+        rising: Errors count as rising from this many standard errors above the four weeks before.
+        lasting_days: Trouble counts as lasting after this many days.
     """
 
     blamed_release_days: int = Field(14, ge=1)
@@ -118,13 +142,13 @@ class Signs(Section):
 
 
 class QuietHours(Section):
-    """Hours on the product's clock in which nothing is touched without a person; `until` is the first hour after them."""
+    """Hours on the product's clock, from `since` until before `until`, in which nothing is touched without a person."""
 
     since: Hour
     until: Hour
 
     def has(self, hour: int) -> bool:
-        """Return whether the hour lies in them; they may run over midnight.
+        """Return whether the hour, 0 to 23, is a quiet hour; quiet hours may include midnight.
 
         >>> QuietHours(since=22, until=6).has(3)
         True
@@ -133,7 +157,7 @@ class QuietHours(Section):
 
 
 class Freeze(Section):
-    """Days, both included, on which nothing is touched; it is only advised."""
+    """A period from `first` to `last`, both included, in which touching the product is only advised."""
 
     first: date
     last: date
@@ -146,7 +170,14 @@ class Freeze(Section):
 
 
 class Entities(Section):
-    """From which risk on a single user, session or device is throttled or blocked, and what holds where nothing is known."""
+    """The policy for a single user, session or device.
+
+    Attributes:
+        throttle: Least risk in [0, 1] at which it is throttled.
+        block: Least risk in [0, 1] at which it is blocked.
+        fallback: The answer where there is no risk score or a rule fails.
+        level: Autonomy level; below `auto` answers are recorded and not enforced.
+    """
 
     throttle: Share = 0.7
     block: Share = 0.9
@@ -161,7 +192,7 @@ class Entities(Section):
 
 
 class Decisions(Section):
-    """The policy of a product; left empty it decides everything and does nothing."""
+    """The policy of a product; with the defaults everything is decided and nothing is done (shadow mode)."""
 
     rollback: Rollback = Rollback()
     throttle: Throttle = Throttle()
@@ -179,7 +210,7 @@ class Decisions(Section):
 
     @model_validator(mode="after")
     def _stronger_actions_cost_more(self) -> "Decisions":
-        """Refuse costs by which fewer users at stake would make a stronger action the better one."""
+        """Raise ValueError where a stronger action costs less: then it would pay off for fewer users than a weaker one."""
         for weaker, stronger in pairwise(ACTIVE):
             for name in ("cost", "cost_per_user"):
                 less, more = getattr(self.of(weaker), name), getattr(self.of(stronger), name)
@@ -196,7 +227,7 @@ class Decisions(Section):
         return found
 
     def at_level(self, level: Level) -> "Decisions":
-        """Return the same policy with every kind of action on that step of the ladder.
+        """Return the same policy with every kind of action at one autonomy level.
 
         >>> Decisions().at_level("auto").rollback.level
         'auto'
@@ -206,6 +237,6 @@ class Decisions(Section):
 
     @property
     def version(self) -> str:
-        """Return what names this policy: a hash of every setting, defaults included, and of the code's revision."""
+        """Return the version of the policy: a hash of every setting, defaults included, and of the code's revision."""
         settings = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(f"{REVISION}\n{settings}".encode()).hexdigest()[:12]

@@ -1,8 +1,8 @@
-"""How sure the evidence makes us of trouble now, trouble to come, and what is to blame; 0 where nothing speaks for it.
+"""Confidence in [0, 1] that a feature is in trouble, that the trouble lasts, and that a release is to blame.
 
-A sureness here is 2Φ(z) - 1 for z above 0: what a normal approximation says above a coin's toss. It shrinks with the
-counts behind it and so cannot grow when evidence is lost. Events and users are both asked, and the less sure of them counts:
-what one client does over and over is many events and one user.
+The confidence is 2Φ(z) - 1 for z above 0 and otherwise 0: the coverage of the two-sided normal interval that just excludes
+the limit (Wald test). It shrinks with the number of observations, and so cannot grow when evidence is lost. It is computed by
+events and by users, and the smaller of the two counts: what one client repeats is many events of one user.
 """
 
 import math
@@ -12,33 +12,40 @@ from intelligence.decisions.facts import FeatureFacts
 from intelligence.decisions.settings import Decisions
 
 _ROOT_2: Final = math.sqrt(2)
-# What counts as worse than it has been: by half of it, or half of the way to everything, and this sure.
+# Worse than before: by half of the usual share, or half of the way from it to 1, with this confidence.
 _WORSE_BY: Final = 1.5
-_SURE_OF_WORSE: Final = 0.99
+_CONFIDENCE_OF_WORSE: Final = 0.99
 
 
-def sureness(z: float) -> float:
-    """Return how sure a lead of `z` standard errors makes us.
+def confidence(z: float) -> float:
+    """Return the confidence for a difference of `z` standard errors.
 
-    >>> round(sureness(1.96), 3), sureness(-3)
+    >>> round(confidence(1.96), 3), confidence(-3)
     (0.95, 0.0)
     """
     return max(0.0, math.erf(z / _ROOT_2))
 
 
 def above(share: float, total: float, limit: float) -> float:
-    """Return how sure it is that a share seen in as much as `total` independent events lies above the limit.
+    """Return the confidence that an observed share lies above a limit.
+
+    The standard error uses Laplace's rule of succession: one bad and one good observation are added.
+
+    Args:
+        share: Observed share in [0, 1].
+        total: Number of independent observations, as an effective sample size.
+        limit: Share in [0, 1].
 
     >>> round(above(0.04, 1000, 0.02), 3), above(0.01, 1000, 0.02)
     (0.999, 0.0)
     """
-    return sureness(_lead(share, total, limit))
+    return confidence(_lead(share, total, limit))
 
 
 def broken_now(facts: FeatureFacts) -> float | None:
-    """Return how sure it is that a degraded feature breaks its promise today; None where its figures are missing.
+    """Return the confidence that a degraded feature breaks its promise today; None where its figures are missing.
 
-    A day within the promise ends the trouble of the days before it, although three days together still look bad.
+    Three days together count as well, unless the day itself is within the promise: then the trouble has ended.
     """
     if facts.state != "degraded":
         return 0.0
@@ -72,18 +79,28 @@ def _above_allowed(
     *,
     is_dominated: bool | None,
 ) -> float | None:
-    """Return how sure it is that the promise is broken, by events and by users; None where it is not known."""
+    """Return the confidence that the promise is broken, by events and by users; None where a figure is missing."""
     known = (facts.allowed, event_share, events, user_share, users)
     if any(each is None for each in known):
         return None
     allowed, of_events, n, of_users, m = (each or 0.0 for each in known)
     by_users = above(of_users, m, allowed)
-    # Where few make most of the events their share says nothing about what the others meet.
+    # Where few users make most of the events, the share of bad events does not describe what the others experience.
     return by_users if is_dominated else min(above(of_events, n, allowed), by_users)
 
 
 def release_to_blame(facts: FeatureFacts, settings: Decisions) -> float | None:
-    """Return how sure it is that one release fails more often than all else in use, by the multiple that counts."""
+    """Return the confidence that a release fails more often than all others in use, by the multiple in the settings.
+
+    Wald test of a contrast of two independent proportions, p - multiple x q, with the variances of Laplace's rule.
+
+    Args:
+        facts: What is known of the feature, with the counts of the release and of the others.
+        settings: The policy.
+
+    Returns:
+        The confidence; 0 where there is no release to blame, None where failures were not counted by release.
+    """
     counts = (
         *(_share(facts.release_failed, facts.release_events), facts.release_effective),
         *(_share(facts.other_failed, facts.other_events), facts.other_effective),
@@ -99,9 +116,13 @@ def release_to_blame(facts: FeatureFacts, settings: Decisions) -> float | None:
 
 
 def has_become_worse(facts: FeatureFacts, settings: Decisions) -> bool:
-    """Return whether the promise is broken clearly more than over the last four weeks, or a release is surely to blame.
+    """Return whether the promise is broken clearly more than over the last four weeks, or a release is to blame.
 
-    The day and three days are looked at, in events as far as they are independent.
+    The shares of bad events of the day and of three days are compared, with effective sample sizes.
+
+    Args:
+        facts: What is known of the feature.
+        settings: The policy, for the confidence that a rollback requires.
     """
     blame = release_to_blame(facts, settings)
     if blame is not None and blame >= settings.of("rollback").confidence:
@@ -110,13 +131,16 @@ def has_become_worse(facts: FeatureFacts, settings: Decisions) -> bool:
         return False
     usual = facts.burn_28d * facts.allowed
     least = min(_WORSE_BY * usual, (1 + usual) / 2)
-    looks = (
+    windows = (
         (_share(facts.bad_1d, facts.total_1d), facts.effective_1d),
         (_share(facts.bad_3d, facts.total_3d), facts.effective_3d),
     )
     return any(
-        share is not None and events is not None and share >= least and above(share, events, usual) >= _SURE_OF_WORSE
-        for share, events in looks
+        share is not None
+        and events is not None
+        and share >= least
+        and above(share, events, usual) >= _CONFIDENCE_OF_WORSE
+        for share, events in windows
     )
 
 
@@ -124,7 +148,7 @@ def _blame(share: float, total: float, other: float, others: float, multiple: fl
     if total <= 0 or others <= 0:
         return 0.0
     error = math.sqrt(_variance(share, total) + multiple**2 * _variance(other, others))
-    return sureness((share - multiple * other) / error)
+    return confidence((share - multiple * other) / error)
 
 
 def _lead(share: float, total: float, limit: float) -> float:
@@ -138,18 +162,23 @@ def _share(bad: int | None, total: int | None) -> float | None:
 
 
 def _variance(share: float, total: float) -> float:
-    # One bad and one good are added, so that a share of 0 or 1 is not taken for certain.
+    # Laplace's rule of succession: one bad and one good are added, so that the variance of a share of 0 or 1 is not 0.
     shrunk = (share * total + 1) / (total + 2)
     return shrunk * (1 - shrunk) / total
 
 
 def lasting(facts: FeatureFacts, settings: Decisions) -> float:
-    """Return 1 where a feature has been at risk or degraded for long, else 0."""
+    """Return 1 where a feature has been at risk or degraded for `lasting_days`, else 0.
+
+    Args:
+        facts: What is known of the feature.
+        settings: The policy.
+    """
     if facts.state not in ("at_risk", "degraded") or facts.since is None:
         return 0.0
     return float((facts.event_date - facts.since).days >= settings.signs.lasting_days)
 
 
 def is_ramping(facts: FeatureFacts) -> bool:
-    """Return whether the feature's flag exposes a part of its users, so that there is a ramp to hold."""
+    """Return whether the flag shows the feature to some but not all users, so that there is a ramp to hold."""
     return facts.exposure is not None and 0 < facts.exposure < 1

@@ -1,4 +1,4 @@
-"""The table of the decisions layer: one decision per feature and day, with everything that it was made from."""
+"""The table of the decisions layer: one decision per feature and day, with the evidence that it was made from."""
 
 from typing import Final
 

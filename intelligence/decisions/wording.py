@@ -1,4 +1,4 @@
-"""A decision in plain words."""
+"""The text that explains a decision to a person."""
 
 from typing import Final
 
@@ -27,8 +27,8 @@ def reasons(made: Choice) -> str:
         because += (
             f"; release {facts.release} on {facts.platform} fails {rate} of its events{hit}, all else in use {rest}"
         )
-    told = f"{_DOES[made.action]} {facts.feature}: {because}."
-    return f"{told} Not more: {'; '.join(made.because)}." if made.because else told
+    sentence = f"{_DOES[made.action]} {facts.feature}: {because}."
+    return f"{sentence} Not more: {'; '.join(made.because)}." if made.because else sentence
 
 
 def _trouble(facts: FeatureFacts) -> str:

@@ -1,4 +1,5 @@
-"""The doors for people and programs, one package each, thin over the same services.
+"""The interfaces for people and programs, one package each, as thin layers over the same services.
 
-This is the only part of `intelligence` that may reach outward; nothing imports it.
+This is the only part of `intelligence` that may import `resources` and `assets`; nothing imports it. What is computed or
+decided belongs to services and layers, not here.
 """

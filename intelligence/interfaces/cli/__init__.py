@@ -1,4 +1,5 @@
-"""The command line: what `intelligence` takes, and what it says at a terminal or as JSON.
+"""The command line: the commands and options of `intelligence`, and its output at a terminal or as JSON.
 
-Commands call services and pure functions. What they find out belongs there; here it is put into words, tables and colours.
+Commands call services and pure functions, which compute the results. Only their presentation as text, tables and colours
+belongs here.
 """

@@ -1,4 +1,4 @@
-"""The door for people at a terminal: its commands, each a call of a service and what came of it in words."""
+"""The commands of `intelligence`: each calls a service and prints the result."""
 
 import json
 import os
@@ -54,7 +54,7 @@ console = terminal_console(columns=os.environ.get("COLUMNS"))
 errors = terminal_console(stderr=True, columns=os.environ.get("COLUMNS"))
 
 
-# The options by which the person set what these variables stand for.
+# The options with which the user set these environment variables.
 _used: dict[str, str] = {}
 
 
@@ -73,8 +73,8 @@ EXAMPLES = {
 }
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         print(f"intelligence {metadata.version('product-intelligence-platform')}")
         raise typer.Exit
 
@@ -124,7 +124,7 @@ def demo(
     if days is not None:
         os.environ["INTELLIGENCE_SIMULATED_DAYS"] = str(days)
     outcome = _brought_up_to_date()
-    _say_what_came_of_it(outcome)
+    _print_outcome(outcome)
     console.print(terminal.next_steps(_invocation(), _product_file()), soft_wrap=True)
     _leave(outcome)
 
@@ -181,9 +181,9 @@ def check(
         f"{len(product.features)} feature(s) declared"
     )
     sources = []
-    for examined in examined_sources(product):
-        sources.append(examined)
-        console.print(terminal.examined_text(examined, _invocation()), soft_wrap=True)
+    for previewed in examined_sources(product):
+        sources.append(previewed)
+        console.print(terminal.examined_text(previewed, _invocation()), soft_wrap=True)
     for warning in examined_product(product, sources, lake, now.landing).warnings:
         console.print(Text(f"! {_invocation().spelled_out(warning)}", "yellow"), soft_wrap=True)
     if any(each.is_wrong for each in sources):
@@ -206,10 +206,10 @@ def redrive(
         f"{report.still_rejected:,} still rejected."
     )
     for error in report.refused:
-        _tell(error)
+        _print_error(error)
     if report.accepted:
         outcome = _brought_up_to_date()
-        _say_what_came_of_it(outcome)
+        _print_outcome(outcome)
         _leave(outcome)
 
 
@@ -246,7 +246,7 @@ def promote(
     _known(model)
     move = _registry().promoted(model, version, actor=_person(), cause="promoted by hand", reason=why)
     _say(f"Version {move.to_version} is the champion of {model}; before it was {move.from_version or 'none'}.")
-    _tell_of_overruled(move)
+    _report_overruled(move)
     _score_anew()
 
 
@@ -259,7 +259,7 @@ def revert(
     _known(model)
     move = _registry().reverted(model, actor=_person(), reason=why)
     _say(f"Version {move.to_version} is the champion of {model} again; version {move.from_version} was.")
-    _tell_of_overruled(move)
+    _report_overruled(move)
     _score_anew()
 
 
@@ -463,17 +463,17 @@ def up(
     from resources.processes.servers import serve
 
     ports = {"port": port, "mlflow_port": mlflow_port, "reports_port": reports_port, "twins_port": twins_port}
-    raise typer.Exit(serve(**ports, say=_say, tell=_tell_of_server))
+    raise typer.Exit(serve(**ports, say=_say, tell=_print_server_line))
 
 
-def _tell_of_server(name: str, line: str) -> None:
-    """Print a line that a server wrote, without its colours: what it quotes may come from anywhere."""
+def _print_server_line(name: str, line: str) -> None:
+    """Print a line of a server without its colours, since it may quote text of any origin."""
     console.print(Text(f"{name:8} {COLOURS.sub('', line)}"), soft_wrap=True)
 
 
 @cache
 def _invocation() -> Invocation:
-    """Return how this program is called here; `options` asks first, before anything changes the working folder."""
+    """Return how this program is called here; `options` calls it first, before anything changes the working directory."""
     from resources.config.settings import product_and_data
 
     product, data = product_and_data()
@@ -512,11 +512,11 @@ def _spelled(text: str) -> Text:
 
 
 def _say(text: str) -> None:
-    """Print a sentence in one line, so that a command in it can be copied whole."""
+    """Print a sentence on one line, so that a command in it can be copied."""
     console.print(_spelled(text), soft_wrap=True)
 
 
-def _tell(error: PlatformError, to: TerminalConsole = console) -> None:
+def _print_error(error: PlatformError, to: TerminalConsole = console) -> None:
     to.print(terminal.error_text(error, _invocation()), soft_wrap=True)
 
 
@@ -568,8 +568,8 @@ def _person() -> str:
     return getpass.getuser()
 
 
-def _tell_of_overruled(move: "Move") -> None:
-    """Say that the champion is one that the gate did not let pass, and tell the others once."""
+def _report_overruled(move: "Move") -> None:
+    """Print a warning where the promotion gate did not approve the champion, and notify the others once."""
     from intelligence.risk.versions import verdict_overruled
 
     said = verdict_overruled(move)
@@ -585,11 +585,11 @@ def _score_anew() -> None:
 
 
 def _report(outcome: "Outcome", *, as_json: bool = False) -> None:
-    """Say what came of a run, and end with 1 where something has to be mended."""
+    """Print the outcome of a run, and exit with 1 where a person must correct something."""
     if as_json:
         _print_json(outcome)
     else:
-        _say_what_came_of_it(outcome)
+        _print_outcome(outcome)
     _leave(outcome)
 
 
@@ -598,7 +598,7 @@ def _report_of(work: "Work") -> None:
 
 
 def _done(work: "Work") -> "Outcome":
-    """Return the outcome of work on the asset graph, with its progress shown on standard error."""
+    """Return the outcome of a run of the asset graph, whose progress is shown on standard error."""
     from intelligence.catalog.changes import changes, contents
 
     try:
@@ -624,7 +624,7 @@ def _done(work: "Work") -> "Outcome":
 
 
 def _stopped() -> NoReturn:
-    """Say that a person stopped the work, and end as a program does that Ctrl-C ended."""
+    """Print that a person stopped the work, and exit with the code of a program that Ctrl-C ended."""
     errors.print(_spelled("Stopped. What was done is kept; `intelligence ingest` goes on from there."), soft_wrap=True)
     raise typer.Exit(130)
 
@@ -648,20 +648,20 @@ def _brought_up_to_date() -> "Outcome":
     return outcome
 
 
-def _say_what_came_of_it(outcome: "Outcome") -> None:
+def _print_outcome(outcome: "Outcome") -> None:
     for change in outcome.changed:
         _say(change)
     console.print()
     _warn_of_unmatched_globs()
     for error in terminal.refusals(outcome.refused):
-        _tell(error)
+        _print_error(error)
     for name, why in outcome.left:
         _say(f"{name} was left: {why}. Run `intelligence ingest` again when it is whole.")
     if outcome.failed_checks:
         console.print(terminal.failed_checks_table(outcome.failed_checks))
         console.print()
     if outcome.error:
-        _tell(PlatformError("Stopped", outcome.error, hint="Mend it and run `intelligence ingest` again."))
+        _print_error(PlatformError("Stopped", outcome.error, hint="Mend it and run `intelligence ingest` again."))
     _print_summary(_lake())
 
 
@@ -682,7 +682,7 @@ def _leave(outcome: "Outcome") -> None:
 
 
 def _demand_whole_flags() -> None:
-    """Leave with an error where the file of flags was lost, or cannot be read: it is told before it is needed."""
+    """Exit with an error where the flag file was lost or cannot be read, so that it is reported before it is needed."""
     trouble = _announcer().flag_trouble()
     if trouble:
         errors.print(_spelled(trouble), soft_wrap=True)
@@ -698,7 +698,7 @@ def _summary(lake: "Lake") -> "Summary":
 
 
 def _print_json(value: object) -> None:
-    """Print the value for another program, on one line of plain ASCII."""
+    """Print the value as JSON on one line of plain ASCII, for another program."""
     print(json.dumps(plain(value)))
 
 
@@ -714,7 +714,7 @@ def _print_summary(lake: "Lake", *, most: int | None = terminal.SHOWN_AT_MOST) -
 
 
 def main() -> None:
-    """Run the command line; an error that a person can act on is told without a traceback."""
+    """Run the command line; an error that a person can act on is printed without a traceback."""
     sys.excepthook = show_crash
     try:
         app()
@@ -724,7 +724,7 @@ def main() -> None:
         failure = store_failure(error)
         if failure is None or os.environ.get("INTELLIGENCE_TRACEBACK"):
             raise
-        _tell(failure, errors)
+        _print_error(failure, errors)
         sys.exit(1)
 
 

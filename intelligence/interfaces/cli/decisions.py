@@ -1,4 +1,4 @@
-"""Decisions and actions at a terminal: what would be done, why, why not more, and where each action stands."""
+"""Decisions and actions at a terminal: what would be done, why, why nothing stronger, and the state of each action."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +22,12 @@ STANDING_STYLES: Final = {
 
 
 def decision_parts(found: DecisionSummary, *, most: int | None = None) -> Iterator[RenderableType]:
-    """Yield what was decided on the newest day, at most so many rows, and what was done."""
+    """Yield the decisions of the newest day and the newest actions.
+
+    Args:
+        found: The decisions and actions.
+        most: Greatest number of decisions; None for all of them.
+    """
     if found.shown.is_empty():
         yield Text(f"Nothing is to be done on {found.day}: {found.monitored:,} features are watched.", "green")
     else:
@@ -35,7 +40,12 @@ def decision_parts(found: DecisionSummary, *, most: int | None = None) -> Iterat
 
 
 def decisions_table(found: DecisionSummary, *, most: int | None = None) -> RenderableType:
-    """Return the decisions that are more than watching, at most so many, and how many there are besides."""
+    """Return the decisions other than `monitor`, and how many more there are.
+
+    Args:
+        found: The decisions and actions.
+        most: Greatest number of decisions; None for all of them.
+    """
     shown = table(
         f"Decisions of {found.day}", "feature", "decision", "as", "why", "why not more", texts=("why", "why not more")
     )
@@ -58,7 +68,12 @@ def decisions_table(found: DecisionSummary, *, most: int | None = None) -> Rende
 
 
 def why_not_more(action: str, why_not: str) -> str:
-    """Return why the next stronger action was not taken."""
+    """Return why the next stronger action was not taken; empty where there is no stronger one.
+
+    Args:
+        action: Kind of the action that was decided.
+        why_not: Reasons by kind of action, as JSON.
+    """
     reasons: Mapping[str, str] = json.loads(why_not)
     order = ("monitor", "ticket", "alert", "hold", "throttle", "rollback")
     stronger = [kind for kind in order[order.index(action) + 1 :] if kind in reasons]
@@ -66,7 +81,7 @@ def why_not_more(action: str, why_not: str) -> str:
 
 
 def actions_table(actions: Iterable[Mapping[str, Any]]) -> RenderableType:
-    """Return actions with where they stand."""
+    """Return actions with their states."""
     shown = table("Actions", "id", "what", "target", "stands at", "because", texts=("because",))
     for row in actions:
         standing = Text(row["standing"], STANDING_STYLES.get(row["standing"], ""))
@@ -94,7 +109,7 @@ def backtest_text(found: DecisionSummary) -> RenderableType:
 
 
 def explanation_parts(story: Mapping[str, Any]) -> Iterator[RenderableType]:
-    """Yield the whole story of a decision: from the flag back to the rows behind it."""
+    """Yield the complete explanation of a decision, from its outcome back to the rows on which it is based."""
     row = story["decision"]
     head = f"{row['action']} {row['feature']} on {row['event_date']}"
     yield Group(
@@ -110,18 +125,19 @@ def explanation_parts(story: Mapping[str, Any]) -> Iterator[RenderableType]:
     if row["lowered_by"]:
         yield _listed("Rules that lowered it", ((name, story["rules"].get(name, "")) for name in row["lowered_by"]))
     yield _listed(
-        "Evidence", ((name, _told(value)) for name, value in json.loads(row["evidence"]).items() if value is not None)
+        "Evidence",
+        ((name, _formatted(value)) for name, value in json.loads(row["evidence"]).items() if value is not None),
     )
     if row["missing"]:
         yield Text(f"Not known: {', '.join(row['missing'])}.", "yellow")
     yield _listed("Where it comes from", story["origin"])
     if story["actions"]:
         yield actions_table(story["actions"])
-        told = (
+        entries = (
             (f"{each.at:%Y-%m-%d %H:%M:%S}", f"{each.event} by {each.actor}: {each.reason}")
             for each in story["history"]
         )
-        yield _listed("History", told)
+        yield _listed("History", entries)
     if story["outcomes"]:
         achieved = ((each["kind"], f"{each['verdict']}. {each['reason']}") for each in story["outcomes"])
         yield _listed("What it achieved", achieved)
@@ -133,7 +149,7 @@ def _candidates(row: Mapping[str, Any]) -> RenderableType:
         add(
             shown,
             each["kind"],
-            *(_told(each.get(name)) for name in ("probability", "confidence", "benefit", "cost", "score")),
+            *(_formatted(each.get(name)) for name in ("probability", "confidence", "benefit", "cost", "score")),
         )
     return shown
 
@@ -145,7 +161,7 @@ def _listed(title: str, items: Iterable[tuple[str, Any]]) -> RenderableType:
     return shown
 
 
-def _told(value: object) -> str:
+def _formatted(value: object) -> str:
     if value is None:
         return "not known"
     return f"{value:,.3f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)

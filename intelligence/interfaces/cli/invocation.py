@@ -1,4 +1,4 @@
-"""How this program is called for the present product and data, so that a command in a hint can be copied and pasted."""
+"""The command line that calls this program for the present product and data, so that commands in hints can be copied."""
 
 import re
 import shlex
@@ -11,9 +11,12 @@ _COMMAND = re.compile(r"`intelligence ([a-z][^`]*)`")
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """The program as it is called here and the options that hold for every command.
+    """The program as it is called here, and the options of every command.
 
-    `settings` says of a variable how the person here sets it, such as `--data` for INTELLIGENCE_DATA.
+    Attributes:
+        program: Path or name of the program.
+        options: Options that precede every command.
+        settings: By environment variable, how it is set here, such as `--data` for INTELLIGENCE_DATA.
     """
 
     program: str = "intelligence"
@@ -29,7 +32,7 @@ class Invocation:
         return f"{shlex.join((self.program, *self.options))} {words}"
 
     def spelled_out(self, text: str) -> str:
-        """Return `text` with each `intelligence …` in backticks as it is to be called here, and each variable as it is set here.
+        """Return `text` with each `intelligence …` in backticks as it must be called here, and each variable as it is set here.
 
         >>> Invocation(options=("--example", "small")).spelled_out("Try `intelligence check`.")
         'Try `intelligence --example small check`.'

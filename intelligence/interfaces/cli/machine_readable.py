@@ -1,4 +1,4 @@
-"""What commands print for other programs: the same values that people read, as plain JSON."""
+"""Output of commands for other programs: the same values as for people, as plain JSON."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ import polars as pl
 
 
 def plain(value: object) -> object:
-    """Return the value made of what JSON knows: records for frames, names for enumerations, null for what is no number.
+    """Return the value in types of JSON: records for frames, values for enumerations, null for NaN and infinity.
 
     >>> plain({"day": date(2026, 5, 4), "rate": float("nan"), "rows": pl.DataFrame({"a": [1]})})
     {'day': '2026-05-04', 'rate': None, 'rows': [{'a': 1}]}

@@ -1,4 +1,4 @@
-"""The registry at a terminal: versions of a model, and who made which one champion."""
+"""The model registry at a terminal: versions of a model, and who made which version champion."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -14,7 +14,13 @@ SHOWN: Final = {name: MEASURES.get(name, name) for name in ("pr_auc", "lift", "c
 
 
 def models_parts(model: str, versions: Sequence[VersionRow], history: Sequence[Move]) -> Iterator[RenderableType]:
-    """Yield the versions of a model and the history of its champions."""
+    """Yield the versions of a model and the history of its champions.
+
+    Args:
+        model: Name of the model.
+        versions: Its versions, newest first.
+        history: Changes of its champion, oldest first.
+    """
     if not versions:
         yield Text(f"{model}: no version yet. ", "bold")
         return
@@ -24,7 +30,12 @@ def models_parts(model: str, versions: Sequence[VersionRow], history: Sequence[M
 
 
 def versions_table(model: str, versions: Sequence[VersionRow]) -> RenderableType:
-    """Return the versions, the newest first, with their measures on unseen time and the gate's verdict."""
+    """Return the versions with their out-of-time measures and the verdict of the promotion gate.
+
+    Args:
+        model: Name of the model.
+        versions: Its versions, newest first.
+    """
     shown = table(
         f"{model}: versions",
         *("version", "alias", "kind", *SHOWN.values(), "trained through", "verdict"),
@@ -39,7 +50,12 @@ def versions_table(model: str, versions: Sequence[VersionRow]) -> RenderableType
 
 
 def history_table(model: str, history: Sequence[Move]) -> RenderableType:
-    """Return who moved the alias `champion`, when, from where, to where, and why; the latest first."""
+    """Return who moved the alias `champion`, when, from which version to which, and why; the latest change first.
+
+    Args:
+        model: Name of the model.
+        history: Changes of its champion, oldest first.
+    """
     shown = table(f"{model}: champions", "when (UTC)", "from", "to", "who", "cause", "why", texts=("cause", "why"))
     for move in reversed(history):
         add(
@@ -63,5 +79,5 @@ def _overruled(move: Move) -> str:
 
 
 def named_verdict(verdict: str) -> str:
-    """Return the gate's decision as people read it."""
+    """Return the verdict of the promotion gate in words."""
     return verdict.replace("_", " ")

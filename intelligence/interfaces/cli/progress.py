@@ -10,13 +10,13 @@ from rich.progress import Progress as Bar
 
 from intelligence.core.progress import Listener, Progress
 
-# Without a terminal a line is written at each step, and within a long one not more often than this.
+# Without a terminal a line is written at each step, and within a long step at most this often.
 LEAST_S_BETWEEN_LINES = 5.0
 
 
 @contextmanager
 def progress_on(console: Console) -> Iterator[Listener]:
-    """Yield what is to be told of a run (see `intelligence/core/progress.py`); it is shown on the console meanwhile."""
+    """Yield a listener for the messages of a run (see `intelligence/core/progress.py`), whose progress the console shows."""
     with _bar(console) if console.is_terminal else _lines(console) as listener:
         yield listener
 

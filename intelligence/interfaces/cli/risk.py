@@ -1,4 +1,4 @@
-"""What the risk models say, at a terminal: what comes next, and what the model is worth."""
+"""The risk models at a terminal: their forecasts, and how well they did in the evaluation."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -15,7 +15,7 @@ BUCKET_STYLES: Final = {"high": "red", "medium": "yellow", "low": "green"}
 
 
 def risk_parts(risk: RiskSummary) -> Iterator[RenderableType]:
-    """Yield what the models foresee."""
+    """Yield the forecasts of the models."""
     if risk.verdict:
         yield Text(f"No feature is scored for what comes next: {risk.verdict}", "yellow")
     else:
@@ -25,7 +25,7 @@ def risk_parts(risk: RiskSummary) -> Iterator[RenderableType]:
 
 
 def backtest_parts(risk: RiskSummary) -> Iterator[RenderableType]:
-    """Yield how the models did on time that they had not seen."""
+    """Yield the out-of-time evaluation of the model."""
     if risk.backtest:
         yield backtest_table(risk)
     if risk.decays:
@@ -48,7 +48,7 @@ def top_table(risk: RiskSummary) -> RenderableType:
 
 
 def leaving_table(leaving: pl.DataFrame) -> RenderableType:
-    """Return how many users are about to leave."""
+    """Return the number of users by risk of leaving, from columns bucket, users, mean_score and reason."""
     shown = table(
         "Users about to leave",
         *("risk", "users", "on average", "commonest reason"),
@@ -62,7 +62,7 @@ def leaving_table(leaving: pl.DataFrame) -> RenderableType:
 
 
 def backtest_table(risk: RiskSummary) -> RenderableType:
-    """Return how the model, its rivals and its floors did on unseen time, and in a sentence by what it was chosen."""
+    """Return the out-of-time measures of the model, the other candidate models and the baselines, and how it was chosen."""
     first, last = risk.judged_days or (None, None)
     shown = table(
         f"On unseen time, {first} to {last}, looking at the same share of features each day",
@@ -79,7 +79,7 @@ def backtest_table(risk: RiskSummary) -> RenderableType:
 
 
 def decays_table(risk: RiskSummary) -> RenderableType:
-    """Return the planted slow decays of that time with the day on which the model flagged them."""
+    """Return the planted slow decays in the evaluation period with the day on which the model flagged each."""
     shown = table(
         "Planted slow decays on unseen time",
         *("feature", "breach on", "flagged on", "days ahead", "best rank before"),
@@ -91,6 +91,6 @@ def decays_table(risk: RiskSummary) -> RenderableType:
         rank = "" if decay.best_rank is None else str(decay.best_rank)
         add(shown, str(decay.truth.feature), str(decay.truth.starts_on), seen, ahead, rank)
     early = [decay.days_ahead for decay in risk.decays if decay.days_ahead and decay.days_ahead > 0]
-    told = f"{len(early)} of {len(risk.decays)} were flagged before the breach"
+    flagged = f"{len(early)} of {len(risk.decays)} were flagged before the breach"
     lead = f", {sum(early) / len(early):.1f} days ahead on average" if early else ""
-    return Group(shown, Text(f"{told}{lead}.", "bold"))
+    return Group(shown, Text(f"{flagged}{lead}.", "bold"))

@@ -1,4 +1,4 @@
-"""Plain tables for a terminal, in which no name is ever broken in the middle."""
+"""Plain tables for a terminal, in which no name is broken across lines."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,9 +16,16 @@ LEAST_TEXT_WIDTH = 32
 
 @dataclass(slots=True)
 class Listing:
-    """Rows under a title. Columns in `texts` hold sentences, which wrap between words; all others are never wrapped.
+    """A table: rows under a title.
 
-    Where sentences would have too little room beside the other columns, each stands below its row, under its own name.
+    Where sentences would have too little room next to the other columns, each is printed below its row with its column name.
+
+    Attributes:
+        title: Title above the table; may be empty.
+        columns: Names of the columns.
+        numbers: Columns that are aligned to the right.
+        texts: Columns of sentences, which wrap between words; all others are never wrapped.
+        rows: Cells of each row, in the order of the columns.
     """
 
     title: str
@@ -28,19 +35,21 @@ class Listing:
     rows: list[tuple[Text, ...]] = field(default_factory=list)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Yield the lines of the table for the room that there is."""
+        """Yield the lines of the table for the available width."""
         widths = [
             max([len(name), *(row[place].cell_len for row in self.rows)]) for place, name in enumerate(self.columns)
         ]
         if self.title:
             yield Text(self.title, "bold", overflow="ignore", no_wrap=True)
-        beside = self._widths_beside(widths, options.max_width)
-        for line in self._lines(console, beside) if beside else self._stacked(console, widths, options.max_width):
+        side_by_side = self._widths_side_by_side(widths, options.max_width)
+        for line in (
+            self._lines(console, side_by_side) if side_by_side else self._stacked(console, widths, options.max_width)
+        ):
             line.no_wrap, line.overflow = True, "ignore"
             yield line
 
-    def _widths_beside(self, widths: Sequence[int], room: int) -> list[int] | None:
-        """Return the columns' widths where all fit beside each other; None where the sentences have too little room."""
+    def _widths_side_by_side(self, widths: Sequence[int], room: int) -> list[int] | None:
+        """Return the widths of the columns where all fit next to each other; None where the sentences have too little room."""
         texts = [place for place, name in enumerate(self.columns) if name in self.texts]
         shared = room - sum(widths) - len(GAP) * (len(widths) - 1) + sum(widths[place] for place in texts)
         if not texts or sum(widths[place] for place in texts) <= shared:
@@ -91,12 +100,24 @@ class Listing:
 
 
 def table(title: str, *columns: str, numbers: Sequence[str] = (), texts: Sequence[str] = ()) -> Listing:
-    """Return an empty table; `numbers` are the columns that stand to the right, `texts` those that hold sentences."""
+    """Return an empty table.
+
+    Args:
+        title: Title above the table; may be empty.
+        *columns: Names of the columns.
+        numbers: Columns that are aligned to the right.
+        texts: Columns of sentences, which wrap between words.
+    """
     return Listing(harmless(title), columns, frozenset(numbers), frozenset(texts))
 
 
 def add(shown: Listing, *cells: str | Text) -> None:
-    """Add a row whose texts are shown as they are: names and values come from data, and rich reads `[x]` as a style."""
+    """Add a row whose texts are shown literally: names and values come from data, and rich reads `[x]` as a style.
+
+    Args:
+        shown: The table.
+        *cells: One cell per column; a `Text` keeps its style.
+    """
     shown.rows.append(
         tuple(
             Text(harmless(cell.plain), cell.style) if isinstance(cell, Text) else Text(harmless(cell)) for cell in cells

@@ -1,4 +1,4 @@
-"""What the platform says at a terminal, as rich renderables."""
+"""The platform's output at a terminal, as rich renderables."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
@@ -22,7 +22,7 @@ from intelligence.telemetry.remedies import remedy
 # About a screen; `status --all` lists everything.
 SHOWN_AT_MOST: Final = 15
 NAMES_SHOWN: Final = 12
-UNJUDGED: Final = {
+UNASSESSED: Final = {
     "pipeline_fault": "because the telemetry of the day is at fault, not the product",
     "low_volume": "with too few events",
     "no_events": "without an event",
@@ -30,13 +30,18 @@ UNJUDGED: Final = {
 
 
 def error_text(error: PlatformError, invocation: Invocation) -> Text:
-    """Return the error with its culprit first and the next step last, its commands spelled out."""
+    """Return the error with its culprit first and the next step last.
+
+    Args:
+        error: The error.
+        invocation: How the program is called, by which the commands in the error are spelled out.
+    """
     problem, hint = invocation.spelled_out(error.problem), invocation.spelled_out(error.hint)
     return Text.assemble((f"{error.culprit}: ", "bold red"), f"{problem} ", (hint, "bold"))
 
 
 def refusals(refused: Iterable[tuple[str, str, str]]) -> Iterator[PlatformError]:
-    """Yield one error for each problem, with the number of files that have it: the same is not said again and again."""
+    """Yield one error for each problem with the number of files that have it, from file names, problems and next steps."""
     files: dict[tuple[str, str], list[str]] = {}
     for name, problem, next_step in refused:
         files.setdefault((problem, next_step), []).append(name)
@@ -46,9 +51,13 @@ def refusals(refused: Iterable[tuple[str, str, str]]) -> Iterator[PlatformError]
 
 
 def summary_parts(summary: Summary, *, most: int | None = SHOWN_AT_MOST) -> Iterator[RenderableType]:
-    """Yield the parts of the summary: what needs attention, what was done, what comes, and then the history.
+    """Yield the parts of the summary: what needs attention, decisions and actions, forecasts, and then the history.
 
-    No list is longer than `most` rows, None for all of them. A sentence may hold an `intelligence …` to spell out.
+    A part that is a plain string may contain commands in backticks, which the caller spells out.
+
+    Args:
+        summary: The summary of a lake.
+        most: Greatest number of rows of a list; None for all of them.
     """
     if not summary.totals["files"].item():
         yield "Nothing has been taken in yet: `intelligence check` says what each source finds, and what to mend."
@@ -118,12 +127,12 @@ def _rest(total: int, most: int | None) -> Iterator[str]:
 
 
 def gaps_text(found: Sequence[Gap]) -> RenderableType:
-    """Return of what nothing is there, one sentence each, with what to do about it."""
+    """Return what is missing in the lake, one sentence each, with what to do about it."""
     return Group(Text("Missing", "bold"), *(Text.assemble((gap.says, "yellow"), " ", gap.next_step) for gap in found))
 
 
 def pulse_text(pulse: Mapping[str, Any]) -> Text:
-    """Return how the product did on its newest day; in brackets is the same weekday of the four weeks before."""
+    """Return the figures of the product on its newest day, in brackets those of the same weekday of the four weeks before."""
     said = [f"{pulse['dau']:,} users{_usual(pulse['usual_dau'], '{:,.0f}')}"]
     if pulse["mau"]:
         said.append(f"{pulse['mau']:,} in 28 days")
@@ -144,7 +153,13 @@ def _usual(usual: float | None, shape: str) -> str:
 
 
 def unmatched_text(source: str, glob: str, product_file: str) -> Text:
-    """Return the warning that a glob of a source matches no file."""
+    """Return the warning that a glob of a source matches no file.
+
+    Args:
+        source: Name of the source.
+        glob: The glob.
+        product_file: Name of the file that holds it.
+    """
     return Text.assemble(
         (f"{source}: ", "bold yellow"),
         f"no file matches {glob}. ",
@@ -153,7 +168,7 @@ def unmatched_text(source: str, glob: str, product_file: str) -> Text:
 
 
 def totals_table(totals: pl.DataFrame) -> RenderableType:
-    """Return rows in, accepted, duplicates and rejected; and rows of former contents of files, where some were taken back."""
+    """Return the numbers of files and of rows delivered, accepted, duplicate and rejected, and of withdrawn rows if any."""
     row = totals.row(0, named=True)
     names = ("files", "rows_in", "accepted", "duplicates", "rejected")
     shown = {name: name.replace("_", " ") for name in names}
@@ -164,7 +179,7 @@ def totals_table(totals: pl.DataFrame) -> RenderableType:
 
 
 def left_out_parts(left_out: pl.DataFrame) -> Iterator[RenderableType]:
-    """Yield how many events of bots are left out; nothing where none are."""
+    """Yield how many events of bots are left out; nothing where there are none."""
     events, bots = left_out.row(0)
     if events:
         who = "1 bot" if bots == 1 else f"{bots:,} bots"
@@ -182,7 +197,7 @@ def like_bots_parts(like_bots: pl.DataFrame) -> Iterator[RenderableType]:
 
 
 def conflict_text(conflict: Mapping[str, Any]) -> str:
-    """Return how many rows of a source bear the id of an event with other content, the first of them, and what to do."""
+    """Return how many rows of a source have the id of an event with other content, the first of them, and what to do."""
     rows, ids, source = conflict["rows"], conflict["ids"], conflict["source"]
     return (
         f"{source}: {rows:,} {'row bears' if rows == 1 else 'rows bear'} the id of an event with other content and"
@@ -193,11 +208,17 @@ def conflict_text(conflict: Mapping[str, Any]) -> str:
 
 
 def trouble_table(trouble: pl.DataFrame, day: date, evidence: Mapping[str, int]) -> RenderableType:
-    """Return the features that are degraded or at risk on the day, the most harmful first, and how many lacked evidence."""
-    unjudged = unjudged_text(day, evidence)
+    """Return the features that are degraded or at risk on a day, and how many lacked evidence.
+
+    Args:
+        trouble: Features with state, since, owner and reason, the most harmful first.
+        day: The day.
+        evidence: Number of features by the column `evidence` of feature_health.
+    """
+    unassessed = unassessed_text(day, evidence)
     if trouble.is_empty():
         calm = [Text(f"No feature is in trouble on {day}.", style="green")] if evidence.get("enough") else []
-        return Group(*calm, *unjudged)
+        return Group(*calm, *unassessed)
     shown = table(f"Features in trouble on {day}", "feature", "state", "since", "owner", "why", texts=("why",))
     for row in trouble.iter_rows(named=True):
         style = "red" if row["state"] == "degraded" else "yellow"
@@ -209,21 +230,26 @@ def trouble_table(trouble: pl.DataFrame, day: date, evidence: Mapping[str, int])
             row["owner"],
             row["reason"],
         )
-    return Group(shown, *unjudged)
+    return Group(shown, *unassessed)
 
 
-def unjudged_text(day: date, evidence: Mapping[str, int]) -> list[Text]:
-    """Return in a sentence how many features could not be judged on the day, and why; nothing where all could."""
-    reasons = [f"{evidence[reason]:,} {words}" for reason, words in UNJUDGED.items() if evidence.get(reason)]
+def unassessed_text(day: date, evidence: Mapping[str, int]) -> list[Text]:
+    """Return in a sentence how many features could not be assessed on a day, and why; empty where all could.
+
+    Args:
+        day: The day.
+        evidence: Number of features by the column `evidence` of feature_health.
+    """
+    reasons = [f"{evidence[reason]:,} {words}" for reason, words in UNASSESSED.items() if evidence.get(reason)]
     if not reasons:
         return []
-    judged, total = evidence.get("enough", 0), sum(evidence.values())
-    what = f"{total - judged:,} of {total:,} features lacked evidence" if judged else "No feature could be judged"
+    assessed, total = evidence.get("enough", 0), sum(evidence.values())
+    what = f"{total - assessed:,} of {total:,} features lacked evidence" if assessed else "No feature could be judged"
     return [Text(f"{what} on {day}: {', '.join(reasons)}.", style="yellow")]
 
 
 def worst_table(worst: pl.DataFrame) -> RenderableType | None:
-    """Return the feature-days with the most bad events beyond what was promised; None where there is none."""
+    """Return the feature-days with the most bad events beyond the promise; None where there are none."""
     if worst.is_empty():
         return None
     shown = table("Worst feature-days", "day", "feature", "excess bad", "why", numbers=("excess bad",), texts=("why",))
@@ -233,7 +259,7 @@ def worst_table(worst: pl.DataFrame) -> RenderableType | None:
 
 
 def faults_table(faults: pl.DataFrame) -> RenderableType | None:
-    """Return the days whose telemetry is at fault; None where there is none."""
+    """Return the days of faulty telemetry; None where there are none."""
     if faults.is_empty():
         return None
     shown = table("Days whose telemetry is in doubt", "day", "verdict", "why", texts=("why",))
@@ -243,7 +269,7 @@ def faults_table(faults: pl.DataFrame) -> RenderableType | None:
 
 
 def waiting_table(waiting: pl.DataFrame) -> RenderableType | None:
-    """Return what waits in quarantine, by reason; None where nothing does."""
+    """Return the rows in quarantine by reason; None where there are none."""
     if waiting.is_empty():
         return None
     shown = table(
@@ -255,7 +281,7 @@ def waiting_table(waiting: pl.DataFrame) -> RenderableType | None:
 
 
 def truths_table(planted: PlantedAndFound) -> RenderableType:
-    """Return what the simulator planted beside what the platform found."""
+    """Return what the simulator planted, compared with what the platform found."""
     alarms = planted.false_alarms
     clean = f"False alarms on {', '.join(alarms)}." if alarms else "No feature was called degraded without cause."
     if not planted.found:
@@ -274,23 +300,28 @@ def truths_table(planted: PlantedAndFound) -> RenderableType:
     return Group(shown, Text(f"{total} {clean}", "bold"))
 
 
-def examined_text(examined: ExaminedSource, invocation: Invocation) -> RenderableType:
-    """Return what a look at a source found, with its problem or the reasons for which rows would be rejected."""
+def examined_text(previewed: ExaminedSource, invocation: Invocation) -> RenderableType:
+    """Return the preview of a source with its problem, or with the reasons for which rows would be rejected.
+
+    Args:
+        previewed: The preview of the source.
+        invocation: How the program is called, by which the commands in a problem are spelled out.
+    """
     lines = [
         Text.assemble(
-            ("✗ " if examined.is_wrong else "✓ ", "red" if examined.is_wrong else "green"),
-            f"{examined.name}: {examined.found}",
+            ("✗ " if previewed.is_wrong else "✓ ", "red" if previewed.is_wrong else "green"),
+            f"{previewed.name}: {previewed.found}",
         )
     ]
-    if examined.problem:
-        lines.append(Text(f"  {invocation.spelled_out(examined.problem)}", "red"))
-    findings = examined.found_in or SampleFindings()
+    if previewed.problem:
+        lines.append(Text(f"  {invocation.spelled_out(previewed.problem)}", "red"))
+    findings = previewed.found_in or SampleFindings()
     if findings.fields:
         lines.append(Text(f"  Filled: {mapped_text(findings.fields)}."))
-    if examined.unmapped:
-        lines.append(Text(f"  Not mapped: {', '.join(examined.unmapped[:NAMES_SHOWN])}{_more(examined.unmapped)}."))
-    lines += [Text(f"  {warning}", "yellow") for warning in examined.warnings]
-    for reason, rows, example in examined.rejections:
+    if previewed.unmapped:
+        lines.append(Text(f"  Not mapped: {', '.join(previewed.unmapped[:NAMES_SHOWN])}{_more(previewed.unmapped)}."))
+    lines += [Text(f"  {warning}", "yellow") for warning in previewed.warnings]
+    for reason, rows, example in previewed.rejections:
         shown = "" if example is None else f", for example {example!r}"
         lines.append(Text(f"  {rows:,} rows would go to quarantine: {reason}{shown}", "yellow"))
         lines.append(Text(f"    {findings.next_steps.get(reason) or remedy(reason)}", "bold"))
@@ -303,7 +334,7 @@ def _more(names: Sequence[str]) -> str:
 
 
 def failed_checks_table(failed: Sequence[tuple[str, str, str]]) -> RenderableType | None:
-    """Return the checks that did not pass; None where all did."""
+    """Return the checks that failed, from asset, check and severity; None where all passed."""
     if not failed:
         return None
     shown = table("Checks that did not pass", "asset", "check", "severity")
@@ -313,7 +344,12 @@ def failed_checks_table(failed: Sequence[tuple[str, str, str]]) -> RenderableTyp
 
 
 def next_steps(invocation: Invocation, product_file: str) -> RenderableType:
-    """Return where to look next, each command in a line of its own."""
+    """Return where to look next, with each command on its own line.
+
+    Args:
+        invocation: How the program is called, for the commands.
+        product_file: Name of the product file.
+    """
     steps = [
         (invocation.command("up"), "assets, runs and checks at http://127.0.0.1:3000, models at http://127.0.0.1:5000"),
         (invocation.command("status"), "this summary at any time"),

@@ -1,4 +1,4 @@
-"""The section `actions` of product.yaml: an empty one works, and mistakes are told in plain words."""
+"""The section `actions` of product.yaml: an empty one works, and mistakes are reported in plain words."""
 
 import pytest
 
@@ -28,7 +28,7 @@ def test_owners_have_channels_of_their_own() -> None:
 
 
 @pytest.mark.parametrize(
-    ("section", "told"),
+    ("section", "problem"),
     [
         ("{chanel: x}", "did you mean `channel`"),
         ("{channel: Ops Team}", "write a channel such as #product-intelligence"),
@@ -39,6 +39,6 @@ def test_owners_have_channels_of_their_own() -> None:
         ("{flag_file: ''}", "text of at least 1 character"),
     ],
 )
-def test_mistakes_are_told_in_plain_words(section: str, told: str) -> None:
-    with pytest.raises(ProductFileError, match=told):
+def test_mistakes_are_told_in_plain_words(section: str, problem: str) -> None:
+    with pytest.raises(ProductFileError, match=problem):
         product_from(GOOD + f"actions: {section}")

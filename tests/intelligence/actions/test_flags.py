@@ -1,4 +1,4 @@
-"""A flag document after a change serves just what was wanted, and leaves everybody else where they were."""
+"""A flag document after a change serves exactly what was requested, and leaves the variants of all other users unchanged."""
 
 import json
 from typing import Any
@@ -110,7 +110,7 @@ def test_the_former_rule_undoes_a_change_under_a_version_of_its_own(kind: Kind, 
 
 
 @pytest.mark.parametrize(
-    ("flag", "kind", "told"),
+    ("flag", "kind", "problem"),
     [
         (document(state="DISABLED"), Kind.ROLLBACK, "state is DISABLED, set by a person"),
         (document({"if": [True, "on"]}), Kind.THROTTLE, "no `fractional` rule"),
@@ -123,6 +123,6 @@ def test_the_former_rule_undoes_a_change_under_a_version_of_its_own(kind: Kind, 
         (document(), Kind.ALERT, "does not change a flag"),
     ],
 )
-def test_what_cannot_be_done_without_guessing_is_refused(flag: dict[str, Any], kind: Kind, told: str) -> None:
-    with pytest.raises(ActionError, match=told):
+def test_what_cannot_be_done_without_guessing_is_refused(flag: dict[str, Any], kind: Kind, problem: str) -> None:
+    with pytest.raises(ActionError, match=problem):
         changed_document(flag, change(kind))

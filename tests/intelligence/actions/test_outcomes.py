@@ -54,13 +54,13 @@ def test_a_few_clients_that_go_or_come_are_no_achievement(clients: int, side: st
         pl.col("failed_share_sum") + clients * loud,
         pl.col("users") + clients * loud,
     )
-    assert told(with_users(flooded)) == verdict, "as if each event were another user's"
+    assert verdict_of(with_users(flooded)) == verdict, "as if each event were another user's"
     found = outcome(flooded, feature="f0", day=DAY, objective="errors", acted_on=["f0"])
     assert found.verdict == "no difference shown"
     assert "few users made the difference" in found.reason
 
 
-def told(frame: pl.DataFrame, feature: str = "f0") -> str:
+def verdict_of(frame: pl.DataFrame, feature: str = "f0") -> str:
     return outcome(frame, feature=feature, day=DAY, objective="errors", acted_on=["f0"]).verdict
 
 
@@ -74,8 +74,8 @@ def test_a_feature_that_recovers_while_the_others_stay_was_helped() -> None:
 
 
 def test_a_feature_that_gets_worse_was_harmed_and_one_that_follows_the_others_was_not_touched() -> None:
-    assert told(metrics(before=0.02, after=0.1)) == "harmed"
-    assert told(metrics(before=0.05, after=0.05, drift=0.1)) == "no difference shown"
+    assert verdict_of(metrics(before=0.02, after=0.1)) == "harmed"
+    assert verdict_of(metrics(before=0.05, after=0.05, drift=0.1)) == "no difference shown"
 
 
 def rolled_back(frame: pl.DataFrame) -> Outcome:
@@ -88,7 +88,7 @@ def test_a_rollback_that_leaves_no_events_ended_the_harm_and_a_throttle_of_which
     assert (found.verdict, found.after) == ("helped", 0.0)
     assert found.effect == pytest.approx(-0.1, abs=0.02)
     assert "per event that was usual before" in found.reason
-    assert told(gone) == "not enough evidence"
+    assert verdict_of(gone) == "not enough evidence"
 
 
 def test_a_rollback_that_nobody_followed_shows_no_difference() -> None:
@@ -110,7 +110,7 @@ def test_use_that_falls_everywhere_is_no_merit_of_a_rollback() -> None:
 
 
 def test_nobody_is_helped_by_what_happened_to_everybody() -> None:
-    assert told(metrics(before=0.1, after=0.1, others=0.1, drift=-0.08)) == "no difference shown"
+    assert verdict_of(metrics(before=0.1, after=0.1, others=0.1, drift=-0.08)) == "no difference shown"
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_nobody_is_helped_by_what_happened_to_everybody() -> None:
     ids=["too few days", "too few controls", "too few events", "not used"],
 )
 def test_too_little_is_not_enough_evidence(frame: pl.DataFrame) -> None:
-    assert told(frame) == "not enough evidence"
+    assert verdict_of(frame) == "not enough evidence"
 
 
 @given(seed=st.integers(0, 2**31))
@@ -138,5 +138,5 @@ def test_treated_features_are_no_controls_for_each_other(seed: int) -> None:
 
 
 def test_an_interval_holds_no_effect_in_most_draws() -> None:
-    verdicts = [told(metrics(before=0.05, after=0.05, others=0.05, seed=seed)) for seed in range(60)]
+    verdicts = [verdict_of(metrics(before=0.05, after=0.05, others=0.05, seed=seed)) for seed in range(60)]
     assert verdicts.count("no difference shown") >= 51

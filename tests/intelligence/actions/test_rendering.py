@@ -1,4 +1,4 @@
-"""Whatever stands in an action reaches people as inert text."""
+"""Whatever an action contains reaches people as inert text."""
 
 import unicodedata
 from datetime import date
@@ -27,22 +27,22 @@ def action(title: str, text: str) -> Action:
 
 
 def test_hostile_words_neither_call_nor_link_nor_colour() -> None:
-    told = slack_text(HOSTILE)
-    assert "<" not in told
-    assert "@here" not in told
-    assert "https://" not in told
-    assert "\x1b" not in told
-    assert "\u202e" not in told
-    assert "*bold*" not in told
+    shown = slack_text(HOSTILE)
+    assert "<" not in shown
+    assert "@here" not in shown
+    assert "https://" not in shown
+    assert "\x1b" not in shown
+    assert "\u202e" not in shown
+    assert "*bold*" not in shown
     assert "tutor_answer" in slack_text("tutor_answer")
 
 
 @given(st.text(), st.text())
 def test_no_text_makes_markup_in_slack(title: str, text: str) -> None:
-    told = slack_message(action(title, text), latest=text)
-    assert not set(told) & {"<", ">"}
-    assert "&" not in told.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "")
-    assert len(told) < 40_000
+    shown = slack_message(action(title, text), latest=text)
+    assert not set(shown) & {"<", ">"}
+    assert "&" not in shown.replace("&amp;", "").replace("&lt;", "").replace("&gt;", "")
+    assert len(shown) < 40_000
 
 
 @given(st.text())

@@ -34,7 +34,7 @@ def days(before: float, after: float | None, *, active: int = 1_000, sound: bool
     return pl.DataFrame(rows, schema=["event_date", "users", "active", "is_sound"], orient="row")
 
 
-def judged(frame: pl.DataFrame, promised: float = 0.0) -> SeenExposure:
+def assessed(frame: pl.DataFrame, promised: float = 0.0) -> SeenExposure:
     return seen_exposure(frame, decided_on=DAY, since=SINCE, promised=promised)
 
 
@@ -52,13 +52,13 @@ def judged(frame: pl.DataFrame, promised: float = 0.0) -> SeenExposure:
     ],
 )
 def test_the_fall_that_was_promised_is_looked_for(after: int, promised: float, verdict: str) -> None:
-    found = judged(days(300, after), promised)
+    found = assessed(days(300, after), promised)
     assert found.verdict == verdict, found
     assert found.reason
 
 
 def test_the_numbers_stand_in_the_verdict_and_in_its_sentence() -> None:
-    found = judged(days(300, 290))
+    found = assessed(days(300, 290))
     assert (found.day, found.share_before, found.share_after) == (SINCE, 0.3, 0.29)
     assert found.ratio == pytest.approx(0.967, abs=0.001)
     assert found.reason == (
@@ -79,30 +79,30 @@ def test_the_numbers_stand_in_the_verdict_and_in_its_sentence() -> None:
     ids=["not over", "a faulty day", "a short week", "few users", "no users", "a faulty week"],
 )
 def test_what_cannot_be_known_is_not_said(frame: pl.DataFrame, verdict: str) -> None:
-    assert judged(frame).verdict == verdict
+    assert assessed(frame).verdict == verdict
 
 
 def test_a_faulty_day_is_passed_over_and_the_next_sound_one_counts() -> None:
     later = days(300, 0).tail(1).with_columns(event_date=pl.lit(SINCE + timedelta(days=1)))
-    assert judged(pl.concat([days(300, 300, sound=False), later])).day == SINCE + timedelta(days=1)
+    assert assessed(pl.concat([days(300, 300, sound=False), later])).day == SINCE + timedelta(days=1)
 
 
 def test_a_day_that_leaves_it_open_is_followed_by_one_that_tells() -> None:
     open_day = days(300, 225)
     for users, verdict in ((300, "not seen"), (150, "seen"), (225, "not enough evidence")):
         next_day = days(300, users).tail(1).with_columns(event_date=pl.lit(SINCE + timedelta(days=1)))
-        assert judged(pl.concat([open_day, next_day]), 0.5).verdict == verdict
+        assert assessed(pl.concat([open_day, next_day]), 0.5).verdict == verdict
 
 
 def test_what_a_day_has_told_no_later_one_takes_back() -> None:
     next_day = days(300, 300).tail(1).with_columns(event_date=pl.lit(SINCE + timedelta(days=1)))
-    assert judged(pl.concat([days(300, 0), next_day])).verdict == "seen"
+    assert assessed(pl.concat([days(300, 0), next_day])).verdict == "seen"
 
 
 def test_days_up_to_the_decision_and_more_than_a_week_after_the_change_tell_nothing() -> None:
     assert seen_exposure(days(300, 300).head(7), decided_on=DAY, since=date.min, promised=0.0).verdict == "too early"
     late = days(300, 300).with_columns(event_date=pl.col("event_date").replace(SINCE, SINCE + timedelta(days=7)))
-    assert judged(late).verdict == "too early"
+    assert assessed(late).verdict == "too early"
 
 
 def test_a_busy_weekday_is_no_sign_that_nothing_changed() -> None:
@@ -110,21 +110,21 @@ def test_a_busy_weekday_is_no_sign_that_nothing_changed() -> None:
     busy = days(300, 300).with_columns(
         users=pl.when(pl.col("event_date") == SINCE - timedelta(days=7)).then(600).otherwise(pl.col("users"))
     )
-    assert judged(busy, 0.5).verdict == "not enough evidence"
+    assert assessed(busy, 0.5).verdict == "not enough evidence"
 
 
 @given(before=st.integers(LEAST_USERS, 900), active=st.integers(1_000, 100_000), promised=st.floats(0, 1))
 def test_a_promise_kept_is_never_called_unseen_and_an_idle_flag_never_seen(
     before: int, active: int, promised: float
 ) -> None:
-    assert judged(days(before, promised * before, active=active), promised).verdict != "not seen"
-    assert judged(days(before, before, active=active), promised).verdict != "seen"
+    assert assessed(days(before, promised * before, active=active), promised).verdict != "not seen"
+    assert assessed(days(before, before, active=active), promised).verdict != "seen"
 
 
 @given(before=COUNTS, fewer=COUNTS, more=COUNTS, promised=st.floats(0, 1))
 def test_more_users_after_never_speak_for_the_change(before: int, fewer: int, more: int, promised: float) -> None:
     order = ["seen", "not enough evidence", "not seen"]
-    low, high = (judged(days(before, after), promised).verdict for after in sorted((fewer, more)))
+    low, high = (assessed(days(before, after), promised).verdict for after in sorted((fewer, more)))
     assert order.index(low) <= order.index(high)
 
 
@@ -145,7 +145,7 @@ def test_chance_alone_doubts_nothing() -> None:
     for promised in (0.0, 0.5, 0.8):
         for usual in (25, 60, 300):
             draws = [
-                judged(days(float(rng.poisson(usual * 7)) / 7, int(rng.poisson(usual * promised))), promised).verdict
+                assessed(days(float(rng.poisson(usual * 7)) / 7, int(rng.poisson(usual * promised))), promised).verdict
                 for _ in range(200)
             ]
             assert "not seen" not in draws, (promised, usual)

@@ -1,4 +1,4 @@
-"""A mistake in product.yaml is told in one error: which setting, which value, and what to do."""
+"""A mistake in product.yaml is reported in one error: which setting, which value, and what to do."""
 
 from datetime import date
 from pathlib import Path

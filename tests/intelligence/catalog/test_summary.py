@@ -1,4 +1,4 @@
-"""What was planted and what was found stand beside each other without flattery."""
+"""What was planted is compared with what was found, without flattery."""
 
 from datetime import date, timedelta
 

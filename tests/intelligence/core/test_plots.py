@@ -46,9 +46,9 @@ def size(png: bytes) -> tuple[int, int]:
 
 
 def has_colour(png: bytes, colour: str) -> bool:
-    wanted = tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    expected = tuple(int(colour[i : i + 2], 16) for i in (1, 3, 5))
     shown = Image.open(io.BytesIO(png)).convert("RGB").getcolors(1 << 24)
-    return any(count > 400 and max(abs(a - b) for a, b in zip(rgb, wanted, strict=True)) < 12 for count, rgb in shown)
+    return any(count > 400 and max(abs(a - b) for a, b in zip(rgb, expected, strict=True)) < 12 for count, rgb in shown)
 
 
 @pytest.mark.parametrize(

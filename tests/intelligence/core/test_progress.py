@@ -11,8 +11,8 @@ from intelligence.core.progress import PHASES, Progress, weight
 from intelligence.interfaces.cli.console import terminal_console
 from intelligence.interfaces.cli.progress import progress_on
 
-Told = tuple[str, Any]
-INTAKE: list[Told] = [("plan", ("taking in files", {"delivered": 24.0})), ("start", "delivered")]
+Message = tuple[str, Any]
+INTAKE: list[Message] = [("plan", ("taking in files", {"delivered": 24.0})), ("start", "delivered")]
 NAMES = st.sampled_from(["a", "b", "c"])
 TOLD = st.one_of(
     st.tuples(st.just("plan"), st.tuples(st.sampled_from(list(PHASES)), st.dictionaries(NAMES, st.floats(0, 50)))),
@@ -23,17 +23,17 @@ TOLD = st.one_of(
 )
 
 
-def shares(*told: Told) -> list[float]:
+def shares(*messages: Message) -> list[float]:
     progress, found = Progress(), []
-    for kind, what in told:
+    for kind, what in messages:
         progress.listen(kind, what)
         found.append(progress.share())
     return found
 
 
 @given(st.lists(TOLD))
-def test_the_share_never_falls_and_is_not_whole_before_the_end(told: list[Told]) -> None:
-    found = shares(*told)
+def test_the_share_never_falls_and_is_not_whole_before_the_end(messages: list[Message]) -> None:
+    found = shares(*messages)
     assert found == sorted(found)
     assert all(0 <= share <= 0.99 for share in found)
 

@@ -47,7 +47,7 @@ def test_what_is_not_plain_yaml_is_refused_with_its_line(text: str, line: int, w
 def test_a_key_that_stands_twice_is_refused_with_both_lines(text: str, line: int, key: str, first: int) -> None:
     error = refusal(text)
     assert error.culprit == f"my.yaml, line {line}"
-    assert error.problem == f"the key `{key}` stands there again, first on line {first}."
+    assert error.problem == f"the key `{key}` appears a second time, first on line {first}."
 
 
 @pytest.mark.parametrize(

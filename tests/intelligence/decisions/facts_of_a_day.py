@@ -114,7 +114,7 @@ def _touched_lately(facts: FeatureFacts) -> FeatureFacts:
     return replace(facts, last_touch_days=1, touches_lately=facts.touches_lately + 1)
 
 
-def _not_judged(facts: FeatureFacts) -> FeatureFacts:
+def _not_assessed(facts: FeatureFacts) -> FeatureFacts:
     return replace(facts, quality="unknown") if facts.quality == "whole" else facts
 
 
@@ -133,7 +133,7 @@ DOUBTS: dict[str, Degradation] = {
     "no releases": without("releases", *RELEASE_COUNTS, "has_earlier_release"),
     "no flag state": without("flag", "exposure", "is_locked", "is_held"),
     "quality not known": without("quality", "quality"),
-    "quality not judged": _not_judged,
+    "quality not judged": _not_assessed,
     "partial day": with_(quality="partial"),
     "empty day": with_(quality="empty"),
     "drift not known": without("drift", "drift"),

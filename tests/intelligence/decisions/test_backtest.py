@@ -58,8 +58,8 @@ def test_what_was_planted_is_set_beside_its_first_right_answer() -> None:
         truth("bad_release", "chat", back(9)),
     ]
     found = backtest(decisions(faulty=DAY + timedelta(days=2)), planted)
-    told = [(each.truth.kind, each.answer, each.delay_days, each.strongest) for each in found.truths]
-    assert told == [
+    answers = [(each.truth.kind, each.answer, each.delay_days, each.strongest) for each in found.truths]
+    assert answers == [
         ("bad_release", "rollback", 0, "rollback"),
         ("slow_decay", None, None, "monitor"),
         ("pipeline_fault", "alert", 0, "alert"),

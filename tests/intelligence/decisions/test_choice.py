@@ -71,9 +71,9 @@ def test_every_action_is_in_shadow_by_default() -> None:
 
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_ladder_is_climbed_kind_by_kind(level: str) -> None:
-    ladder = {"rollback": {"level": level}, "throttle": {"level": "shadow"}}
-    assert made(BROKEN_BY_A_RELEASE, **ladder).level == level
-    assert made(SLOWLY_DECAYING, **ladder).level == "shadow"
+    levels = {"rollback": {"level": level}, "throttle": {"level": "shadow"}}
+    assert made(BROKEN_BY_A_RELEASE, **levels).level == level
+    assert made(SLOWLY_DECAYING, **levels).level == "shadow"
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_too_few_users_are_not_touched() -> None:
 
 
 def test_a_feature_that_was_told_about_is_touched_but_not_told_about_again() -> None:
-    told = replace(SLOWLY_DECAYING, told_in_episode="alert")
-    assert made(told).action == "throttle"
-    assert made(replace(told, flag_key=None)).action == "monitor"
+    alerted = replace(SLOWLY_DECAYING, told_in_episode="alert")
+    assert made(alerted).action == "throttle"
+    assert made(replace(alerted, flag_key=None)).action == "monitor"
 
 
 def test_a_wide_interval_is_doubted() -> None:
@@ -245,8 +245,8 @@ SINCE_THE_FIRST_DAY: dict[str, tuple[dict[str, Any], bool]] = {
 
 @pytest.mark.parametrize("name", SINCE_THE_FIRST_DAY)
 def test_what_was_so_from_the_first_day_on_is_told_only_once_it_has_become_worse(name: str) -> None:
-    change, is_told = SINCE_THE_FIRST_DAY[name]
+    change, is_reported = SINCE_THE_FIRST_DAY[name]
     blamed = BROKEN_BY_A_RELEASE if name == "a release to blame" else SLOWLY_DECAYING
     facts = replace(blamed, **{**BEGAN, **change})
     rule = next(rule for rule in FEATURE_RULES if rule.name == "was_sound_once")
-    assert rule.holds(facts, AUTO) is is_told
+    assert rule.holds(facts, AUTO) is is_reported

@@ -43,8 +43,8 @@ def test_a_record_counts_with_what_it_touched_and_for_its_hour_and_its_day() -> 
 def test_what_waits_for_a_person_has_used_nothing_up_and_a_message_has() -> None:
     waiting = decided(frame(QUIZ), settings=AUTO.at_level("approve"))
     assert used_before(waiting, day=DAY, lately=set(waiting["decision_id"]), settings=AUTO).share_now == 0.0
-    told = waiting.with_columns(action=pl.lit("alert"))
-    assert used_before(told, day=DAY, lately=set(), settings=AUTO).messages_today == 1
+    alerts = waiting.with_columns(action=pl.lit("alert"))
+    assert used_before(alerts, day=DAY, lately=set(), settings=AUTO).messages_today == 1
 
 
 def test_what_was_used_up_stands_in_the_records_that_it_bears_on_and_leaves_all_others() -> None:

@@ -1,4 +1,4 @@
-"""A decision ends at raw rows: one of them changed, and the decisions that it bears on have another id, no other has."""
+"""A decision depends on raw rows: when one of them changes, the ids of the decisions that depend on it change, no others."""
 
 from datetime import timedelta
 from typing import Any

@@ -84,25 +84,25 @@ def test_a_day_of_faulty_telemetry_acts_on_no_feature_and_tells_of_the_pipeline_
     faulty = [replace(each, quality="partial") for each in MANY]
     found = decided(frame(*faulty), settings=AUTO)
     assert set(found.filter(scope="feature")["action"]) == {"monitor"}
-    (told,) = found.filter(scope="pipeline").to_dicts()
-    assert (told["action"], told["level"], told["feature"]) == ("alert", "auto", "telemetry")
-    assert "partial" in told["reasons"]
-    (wanted,) = actions_wanted(found, settings=AUTO, is_newest_day=True)
-    assert (wanted.kind, wanted.scope, wanted.flag_key) == ("alert", "pipeline", None)
+    (alert,) = found.filter(scope="pipeline").to_dicts()
+    assert (alert["action"], alert["level"], alert["feature"]) == ("alert", "auto", "telemetry")
+    assert "partial" in alert["reasons"]
+    (requested,) = actions_wanted(found, settings=AUTO, is_newest_day=True)
+    assert (requested.kind, requested.scope, requested.flag_key) == ("alert", "pipeline", None)
 
 
 def test_only_approved_levels_of_the_newest_day_become_actions() -> None:
     found = decided(frame(*MANY), settings=AUTO)
-    wanted = actions_wanted(found, settings=AUTO, is_newest_day=True)
-    assert {each.kind for each in wanted} == {"rollback", "throttle", "hold", "alert", "ticket"}
+    requested = actions_wanted(found, settings=AUTO, is_newest_day=True)
+    assert {each.kind for each in requested} == {"rollback", "throttle", "hold", "alert", "ticket"}
     assert actions_wanted(found, settings=AUTO, is_newest_day=False) == ()
     for quiet in (AUTO.at_level("shadow"), AUTO.at_level("advise")):
         assert actions_wanted(decided(frame(*MANY), settings=quiet), settings=quiet, is_newest_day=True) == ()
 
 
 def test_an_action_carries_what_its_target_needs() -> None:
-    wanted = actions_wanted(decided(frame(*CASES[:1]), settings=AUTO), settings=AUTO, is_newest_day=True)
-    (rollback,) = wanted
+    requested = actions_wanted(decided(frame(*CASES[:1]), settings=AUTO), settings=AUTO, is_newest_day=True)
+    (rollback,) = requested
     assert (rollback.flag_key, dict(rollback.payload)) == ("quiz", {"variant": "safe"})
     throttled = replace(CASES[1], exposure=0.7)
     (throttle,) = actions_wanted(decided(frame(throttled), settings=AUTO), settings=AUTO, is_newest_day=True)

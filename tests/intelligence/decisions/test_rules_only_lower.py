@@ -22,7 +22,7 @@ IN_DOUBT = st.sampled_from(["monitor", "alert", "lower_one_step"])
 
 @st.composite
 def policies(draw: st.DrawFn, *, one_level: bool = False) -> Decisions:
-    """Return any policy; with `one_level` all that touches the product stands on one step of the ladder."""
+    """Return any policy; with `one_level` all actions that touch the product have the same autonomy level."""
     costs = sorted(draw(st.lists(st.floats(0, 60), min_size=5, max_size=5)))
     per_user = sorted(draw(st.lists(st.floats(0, 0.5), min_size=5, max_size=5)))
     level = draw(st.sampled_from(LEVELS))

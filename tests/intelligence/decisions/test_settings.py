@@ -1,4 +1,4 @@
-"""The section `decisions` of product.yaml: empty is enough, mistakes are told in plain words, the version names it."""
+"""The section `decisions` of product.yaml: empty is enough, mistakes are reported in plain words, the version names it."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What a rule could not see is told as not known, or left out where something that was seen makes it moot."""
+"""What a rule could not observe is reported as not known, or left out where an observation makes it irrelevant."""
 
 import json
 from dataclasses import replace

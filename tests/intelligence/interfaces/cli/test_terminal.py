@@ -63,7 +63,7 @@ def test_tables_without_rows_are_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("evidence", "told"),
+    ("evidence", "lines"),
     [
         ({"enough": 3}, ["No feature is in trouble on 2026-05-04."]),
         (
@@ -83,9 +83,9 @@ def test_tables_without_rows_are_left_out() -> None:
     ],
 )
 def test_a_day_without_trouble_says_how_many_features_could_not_be_judged(
-    evidence: dict[str, int], told: list[str]
+    evidence: dict[str, int], lines: list[str]
 ) -> None:
-    assert shown(terminal.trouble_table(odd_trouble().clear(), DAY, evidence)).splitlines() == told
+    assert shown(terminal.trouble_table(odd_trouble().clear(), DAY, evidence)).splitlines() == lines
 
 
 def test_features_that_lacked_evidence_stand_below_those_in_trouble() -> None:
@@ -102,8 +102,8 @@ def test_where_nothing_was_planted_no_empty_table_is_shown() -> None:
 
 def test_a_rejected_sample_says_how_to_mend_it_and_gives_no_example_where_there_is_none() -> None:
     rejections = (("user_id is missing", 1_200, None), ("latency_ms is not a DOUBLE", 3, ODD))
-    examined = ExaminedSource("app", "1 file(s)", rejections=rejections)
-    lines = shown(terminal.examined_text(examined, Invocation())).splitlines()
+    previewed = ExaminedSource("app", "1 file(s)", rejections=rejections)
+    lines = shown(terminal.examined_text(previewed, Invocation())).splitlines()
     assert lines[1] == "  1,200 rows would go to quarantine: user_id is missing"
     assert lines[2].startswith("    Map `user_id` to a column that is always filled")
     assert lines[3] == f"  3 rows would go to quarantine: latency_ms is not a DOUBLE, for example {ODD!r}"
