@@ -51,7 +51,7 @@ def tell_of_failed_runs(context: dg.RunFailureSensorContext, announcer: Announce
     channel = product_file.product.actions.channel_of(product_file.product.owner)
     episode = f"{step} fails since {_last_success(context.instance, step)}"
     text = f"{reason[:500]}\nRun {context.dagster_run.run_id[:8]}; the Dagster UI shows its log."
-    announcer.notifier().told(episode, f"{step.replace('__', '/')} failed", text, channel, topic=episode)
+    announcer.notifier().notified(episode, f"{step.replace('__', '/')} failed", text, channel, topic=episode)
 
 
 def _last_success(instance: dg.DagsterInstance, step: str) -> str:

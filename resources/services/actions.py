@@ -243,7 +243,7 @@ class ActionService:
             text = f"{entry.action.text}\n{words.format(id=entry.id[:12], reason=entry.reason)}"
             channel = self.product.actions.channel_of(self.product.owner)
             title = f"{entry.action.title}: {entry.standing}"
-            told += notifier.told(entry.action.episode, title, text, channel, topic=f"{entry.id} {entry.standing}")
+            told += notifier.notified(entry.action.episode, title, text, channel, topic=f"{entry.id} {entry.standing}")
         return told
 
     def _told_of_lost_flags(self) -> bool:
@@ -259,7 +259,7 @@ class ActionService:
         text = f"{trouble}\nUntil then the platform touches no flag, and what it did at flags is unconfirmed."
         title = "The feature flags cannot be relied on"
         return bool(
-            self.announcer.notifier().told(
+            self.announcer.notifier().notified(
                 episode, title, text, self.product.actions.channel_of(self.product.owner), topic=episode
             )
         )

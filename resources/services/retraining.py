@@ -88,7 +88,7 @@ class RetrainingService:
         alarmed = {entry.action.episode for entry in notifier.outbox.entries() if entry.action.kind is Kind.ALERT}
         for notice in telemetry_notices(quality):
             # The policy's own alert of the same fault is message enough.
-            if notice.key not in alarmed and notifier.told(
+            if notice.key not in alarmed and notifier.notified(
                 notice.episode, notice.title, notice.text, self._channel(), topic=notice.key
             ):
                 told.append(notice.title)
@@ -99,7 +99,9 @@ class RetrainingService:
             ):
                 # A message's addresses are made inert on the way; without its scheme one can be copied whole.
                 link = re.sub(r"https?://", "", f"\n{self._link(model)}") if notice.has_page else ""
-                if notifier.told(notice.episode, notice.title, notice.text + link, self._channel(), topic=notice.key):
+                if notifier.notified(
+                    notice.episode, notice.title, notice.text + link, self._channel(), topic=notice.key
+                ):
                     told.append(notice.title)
         return told
 
@@ -113,7 +115,9 @@ class RetrainingService:
             with suppress(MlflowUnreachable):
                 self.registry.noticed(model)
             for found in filter(None, map(overruling, self.registry.history(model))):
-                if self.announcer.notifier().told(found.key, found.title, found.text, self._channel(), topic=found.key):
+                if self.announcer.notifier().notified(
+                    found.key, found.title, found.text, self._channel(), topic=found.key
+                ):
                     told.append(found.title)
         return told
 
