@@ -1,7 +1,7 @@
-"""What one day of the drift layer costs on the lake of this process's environment: verdicts, their pages, the runs of both.
+"""The cost of one day of the drift layer on the lake of this process's environment: verdicts, their pages, the runs of both.
 
-`--prepare` builds the lake, trains the models and makes the baselines; without it the newest day is watched three times,
-the first with nothing imported yet. See `benchmarks.drift`.
+`--prepare` builds the lake, trains the models and makes the baselines. Without it the newest day is compared three
+times, the first time with nothing imported yet. See `benchmarks.drift`.
 """
 
 import argparse
