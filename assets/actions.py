@@ -1,4 +1,4 @@
-"""Actions: what decisions come to in the outside world, and what that achieved."""
+"""Actions: what decisions cause in the outside world, and what that achieved."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""Decisions: for every feature and day what the policy would do, how far alone, why, and why not more."""
+"""Decisions: what the policy would do for every feature and day, how far by itself, why, and why not more."""
 
 import dagster as dg
 import polars as pl

@@ -1,4 +1,4 @@
-"""The one place where the code location is composed and the whole graph is seen, top to bottom."""
+"""The only place that composes the code location and contains the whole graph, from the first layer to the last."""
 
 import gc
 
@@ -33,8 +33,8 @@ LAYERS = {
     "decisions": decisions,
     "actions": actions,
 }
-# What runs by a rule on the assets themselves: champions are looked after, features are decided on and
-# actions carried out when the day that they look at is built.
+# Assets that follow an automation condition: champions are compared, features are decided on and actions are
+# carried out once the day that they read is built.
 WATCH_BY_ITSELF = dg.AutomationConditionSensorDefinition(
     "watch_decide_and_act",
     target=dg.AssetSelection.assets(*map(key_of, (*WATCH, *ACT))),
@@ -56,13 +56,13 @@ SENSORS = (
 )
 
 
-# What earlier layers look at of later ones, as it was before the run; without it the graph would be a circle.
+# Tables of later layers that earlier ones read as they were before the run; otherwise the graph would have a cycle.
 LOOKED_BACK_AT = (ACTION_LOG, OUTCOMES)
 RANGE_IN_ONE_RUN = dg.BackfillPolicy.single_run()
 
 
 def looks_back(owner: str) -> list[dg.AssetSpec]:
-    """Return the nodes that show which tables of later layers are read as they were before the run."""
+    """Return the nodes of the graph for tables of later layers that are read as they were before the run."""
     return [
         dg.AssetSpec(
             until_yesterday(table),
@@ -76,9 +76,9 @@ def looks_back(owner: str) -> list[dg.AssetSpec]:
 
 
 def definitions(platform: Platform) -> dg.Definitions:
-    """Return the code location of one product: its whole graph over its own lake, registry and messages."""
+    """Return the code location of one product: its whole graph with its own lake, registry and messages."""
     graph = Graph.of(platform)
-    # What is loaded by now stays: the collector need not look through it again and again, nor as often as in a small program.
+    # Objects that are loaded by now live as long as the process, so the garbage collector skips them; it also runs less often.
     gc.freeze()
     gc.set_threshold(20_000, 20, 50)
     assets = [

@@ -1,4 +1,4 @@
-"""Drift: whether the last week still looks like what the champions were trained on, and the pages that show it."""
+"""Drift: whether the last week still resembles the training data of the champions, and the pages that show it."""
 
 import dagster as dg
 

@@ -1,4 +1,4 @@
-"""Metrics: feature-days, user-days, KPIs and health. Counts are computed once, here; nothing is predicted."""
+"""Metrics: feature-days, user-days, KPIs and health; counts are computed once, here, and nothing is predicted."""
 
 import dagster as dg
 import polars as pl
@@ -82,8 +82,8 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
 
         days = days_of(context)
         everybody, before = kpis.filter(segment="all"), previous.filter(pl.col("event_date") < days.start)
-        judged = feature_health(metrics, features, quality, everybody, before, days=days, rules=graph.product.health)
-        written = lake.replace(FEATURE_HEALTH, days, "FROM judged", frames={"judged": judged})
+        assessed = feature_health(metrics, features, quality, everybody, before, days=days, rules=graph.product.health)
+        written = lake.replace(FEATURE_HEALTH, days, "FROM judged", frames={"judged": assessed})
         return graph.materialized(lake, FEATURE_HEALTH, days, written=written, plot=health_plot(lake, days))
 
     return [fact_feature_metrics, user_day, kpi_day, health]

@@ -1,10 +1,10 @@
-"""Risk: what was known of each feature, models trained and judged on it, and the champion's scores of the present."""
+"""Risk: what was known of each feature, models that are trained and evaluated on it, and the champion's present scores."""
 
 import dagster as dg
 import polars as pl
 
 from assets.graph.building import Graph
-from assets.graph.model_pages import judged, registry_check, scored, trained, verdict_check
+from assets.graph.model_pages import evaluated, registry_check, scored, trained, verdict_check
 from assets.graph.partitions import days_of, deps_of, looking_back
 from assets.graph.tables import key_of
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH
@@ -23,7 +23,7 @@ from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES
 from resources.lake.door import Lake
 from resources.services.models import READS, ModelService
 
-# As far as intelligence/risk/feature_panel.py reaches, which is not imported here: numpy stays out of the code location.
+# As many days as intelligence/risk/feature_panel.py reads, which would import numpy into the code location.
 PANEL_LOOKBACK_DAYS = 34
 
 
@@ -89,7 +89,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
 
         A first model must beat the floors. With `promotion: manual` in product.yaml a person promotes it in MLflow.
         """
-        return judged(graph, context, lake, models, FEATURE_VERDICT)
+        return evaluated(graph, context, lake, models, FEATURE_VERDICT)
 
     @dg.asset(
         **graph.table_asset(FEATURE_RISK, kinds={"mlflow", "polars"}, more_checks=[registry_check(FEATURE_RISK)]),
@@ -123,7 +123,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
     ) -> dg.MaterializeResult:
         """Whether the newest churn model may become champion, by the same gate as the feature model."""
-        return judged(graph, context, lake, models, USER_VERDICT)
+        return evaluated(graph, context, lake, models, USER_VERDICT)
 
     @dg.asset(
         **graph.table_asset(USER_CHURN, kinds={"mlflow", "polars"}, more_checks=[registry_check(USER_CHURN)]),

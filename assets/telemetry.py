@@ -1,4 +1,4 @@
-"""Telemetry: sources in, typed events out, everything else in quarantine. No metric is computed here."""
+"""Telemetry: sources in, typed events out, everything else in quarantine; no metric is computed here."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -89,8 +89,8 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         arrived = day_quality_frame(hours, history, days, since=lake.first_day(days), timezone=lake.timezone)
         seen = Days(days.start - timedelta(days=LOOK_BACK_DAYS), days.end)
         measured = measured_from(lake.frame, seen, conversions=graph.product.conversion_events)
-        judged = with_doubts(arrived, history, measured, rules=graph.product.telemetry)
-        written = lake.replace(DAY_QUALITY, days, "FROM judged", frames={"judged": judged})
+        assessed = with_doubts(arrived, history, measured, rules=graph.product.telemetry)
+        written = lake.replace(DAY_QUALITY, days, "FROM judged", frames={"judged": assessed})
         return graph.materialized(lake, DAY_QUALITY, days, written=written)
 
     return [delivered, events, day_quality]

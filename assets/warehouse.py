@@ -1,4 +1,4 @@
-"""Warehouse: the star schema. Events are keyed and put into sessions here; nothing is averaged."""
+"""Warehouse: the star schema; events get their keys and sessions here, and nothing is averaged."""
 
 import dagster as dg
 

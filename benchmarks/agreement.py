@@ -1,4 +1,4 @@
-"""Whether a rival of the pipeline benchmark found what the lake holds: the fate of every row and every number of every table."""
+"""Whether a candidate of the pipeline benchmark found what the lake contains: the result for every row, every number of every table."""
 
 import argparse
 import json
@@ -26,7 +26,7 @@ COMPARED = {
     "user_day": USER_DAY,
     "kpi_day": KPI_DAY,
 }
-# Names are compared as text, whatever each side keeps them as.
+# Names are compared as text, whatever type each side uses for them.
 TEXTS = ("feature", "user_id", "session_id", "segment", "platform", "app_version")
 
 

@@ -1,8 +1,9 @@
-"""What one more day costs, early and late: the runs that bring a lake of n days to n + 1, near day 3 and near day 300.
+"""The cost of one more day, early and late: the runs that extend a lake of n days to n + 1, near day 3 and near day 300.
 
-From files to health and KPIs: what stands behind them, as scores and drift, is not there yet on day 3. Each lake gets its
-past in one go, or day by day with `--singly`, and then single days, all of exactly as many events. The lakes take turns, so
-that noise meets all alike. The start of a process is left out, but for one more day of each lake at the end.
+From files to health and KPIs: later layers, such as scores and drift, do not exist yet on day 3. Each lake gets its
+past in one go, or day by day with `--singly`, and then single days with exactly the same number of events. The lakes
+take turns, so that noise affects all alike. The start of a process is not measured, except for one more day of each
+lake at the end.
 """
 
 import os
@@ -28,7 +29,7 @@ MOST_S = 10.0
 KEPT_DAYS = 30
 MOST_STATE_MB_PER_DAY = 0.25
 EVENTS_PER_DAY = 50_000
-# A Saturday has half the events of a Friday; of this many times as many a day, each day has enough to draw from.
+# A Saturday has half the events of a Friday; with this many times as many events per day, each day has enough to draw from.
 SIMULATED_TIMES = 3
 SAME_WEEKDAYS = (3, 31, 297)
 PRODUCT = """
@@ -93,7 +94,7 @@ def simulated_file(day: date, events: int, folder: Path) -> Path:
         plan = SimulationPlan(events_per_day=SIMULATED_TIMES * events, first_day=FIRST_DAY, planted=False)
         half = file.with_suffix(".half")
         simulated_day(plan, day).sample(events, seed=7).sort("event_time").write_parquet(half)
-        # A file that was written just now would be left.
+        # The intake leaves out a file that was written just now.
         os.utime(half, (0, 0))
         os.replace(half, file)
     return file

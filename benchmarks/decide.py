@@ -1,4 +1,4 @@
-"""How long deciding takes: 1,000 features, from frames to records; the evidence, the decisions, and one single entity."""
+"""The time for decisions on 1,000 features, from frames to records: the evidence, the decisions, and one single entity."""
 
 import time
 import timeit

@@ -1,8 +1,8 @@
-"""One simulated product through the asset graph and then through the policy, day by day; a process of its own.
+"""Takes one simulated product through the asset graph and then through the policy, day by day, in a process of its own.
 
-Writes to a JSON file what the policy would have done. A planted product also trains a risk model and keeps it, so that a
-clean one, which has nothing to learn from, can be scored by a model that knows trouble. Where none was kept there are no
-scores.
+What the policy would have done is written to a JSON file. A planted product also trains a risk model and keeps it, so
+that a clean product, whose own data contains no degradation to learn from, can be scored by it. Without a kept model
+there are no scores.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from benchmarks.measuring import tell
 if TYPE_CHECKING:
     from resources.lake.door import Lake
 
-# Before it, telemetry cannot be judged.
+# Before this day telemetry cannot be assessed.
 WARM_UP_DAYS = 14
 
 

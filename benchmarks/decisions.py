@@ -1,10 +1,12 @@
-"""What the policy would do on ninety days: to planted products, and to clean ones where it should do nothing.
+"""What the policy would do on ninety days: for planted products, and for clean ones on which it should do nothing.
 
 Each product is built through the asset graph and decided day by day, every action at the level auto. The clean products
-are scored by a risk model that was trained on the planted one: a clean product has no trouble to learn from.
+are scored by a risk model that was trained on the planted one, since a clean product contains no degradation to learn
+from.
 
-Small clean products whose telemetry is broken on their last days, in one way each, are to be told once and left alone; of
-a true outage people are to be told within the day. The same model scores them; with `--planted 0` they have no scores.
+Small clean products whose telemetry is faulty on their last days, in one way each, must be reported once and not be
+acted on; a true outage must be reported within the day. The same model scores them; with `--planted 0` they have no
+scores.
 """
 
 import argparse
@@ -25,7 +27,7 @@ LEAST_PRECISION = 0.85
 TOUCHES = ("rollback", "throttle", "hold")
 KINDS = get_args(PlannedFault.model_fields["kind"].annotation)
 OUTAGE = "outage"
-# Products with a fault, which lasts from one of their last seven days to the end: by seed it begins on another weekday.
+# Products with a fault that lasts from one of their last seven days to the end; the seed decides the weekday on which it begins.
 SMALL = argparse.Namespace(features=8, days=36, events=2_500)
 PRODUCT = """
 name: Decided

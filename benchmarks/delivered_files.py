@@ -48,7 +48,7 @@ def csv_files(events: int, folder: Path) -> list[Path]:
     for day, file in missing:
         half = file.with_suffix(".half")
         delivered_day(plan, day).write_csv(half)
-        # A file that was written just now would be left.
+        # The intake leaves out a file that was written just now.
         os.utime(half, (0, 0))
         os.replace(half, file)
     return files

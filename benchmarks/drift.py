@@ -1,9 +1,9 @@
-"""Whether the drift watch is silent on ninety clean days, and finds what is planted in time, with one training for each.
+"""Whether the drift watch is silent on ninety clean days, and finds planted drift in time, with one training for each.
 
-Products are built through the asset graph; what the watch reads of them is kept, and then judged day by day by the
-functions that the assets call, with every training that drift asks for carried out and put before the gate. A clean
-product has no trouble to learn from: its champion for features was trained on a planted one, and watches with limits from
-the clean one's own first days. No other training replaces a champion within its ninety days.
+Products are built through the asset graph. What the watch reads of them is kept and then assessed day by day by the
+functions that the assets call; every training that drift requires is carried out and evaluated by the gate. A clean
+product contains no degradation to learn from: its champion for features was trained on a planted product, and its
+limits come from the clean product's own first days. No other training replaces a champion within its ninety days.
 """
 
 import argparse

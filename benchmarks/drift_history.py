@@ -1,6 +1,6 @@
-"""One simulated product through the asset graph; what the drift watch reads of it is written to Parquet files.
+"""Takes one simulated product through the asset graph, and writes what the drift watch reads of it to Parquet files.
 
-A process of its own: the product file is that of its environment. See `benchmarks.drift`.
+It runs in a process of its own, whose environment names the product file. See `benchmarks.drift`.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def main() -> None:
     build((plan.first_day, plan.last_day))
     lake = platform().lake
     users = lake.frame(USERS)
-    # Sampling keeps users by the hash of their id, so that the sample of every later reading lies within this one.
+    # Users are sampled by the hash of their id, so that every later sample is a part of this one.
     trained_through = plan.first_day + timedelta(days=chosen.first_training - 1)
     horizon_days = platform().product.risk.churn.horizon_days
     training_days = user_training_days(plan.first_day, trained_through, horizon_days=horizon_days)

@@ -1,4 +1,4 @@
-"""The rows of the two models as the lake would have given them on a day, out of the files of `benchmarks.drift_history`."""
+"""The rows of the two models as the lake would have contained them on a day, from the files of `benchmarks.drift_history`."""
 
 from dataclasses import dataclass
 from datetime import date, timedelta

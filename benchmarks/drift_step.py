@@ -1,7 +1,7 @@
-"""What one day of the drift layer costs on the lake of this process's environment: verdicts, their pages, the runs of both.
+"""The cost of one day of the drift layer on the lake of this process's environment: verdicts, their pages, the runs of both.
 
-`--prepare` builds the lake, trains the models and makes the baselines; without it the newest day is watched three times,
-the first with nothing imported yet. See `benchmarks.drift`.
+`--prepare` builds the lake, trains the models and makes the baselines. Without it the newest day is compared three
+times, the first time with nothing imported yet. See `benchmarks.drift`.
 """
 
 import argparse
@@ -59,7 +59,7 @@ def verdicts(day: date) -> None:
     for drift in WATCHED_BY_MODEL.values():
         watch = service.watch_of(drift, days)
         assert not isinstance(watch, str), watch
-        day_drift(service.windows_of(watch, drift, day), watch.baseline, unit=panels.subject_of(drift).question.unit)
+        day_drift(service.windows_of(watch, drift, day), watch.baseline, unit=panels.model_spec_of(drift).question.unit)
     service.watch_rows(days)
 
 

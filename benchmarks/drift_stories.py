@@ -1,4 +1,4 @@
-"""What the watch made of planted drift: when it saw it, what it had trained, and what the gate said."""
+"""What the watch found of planted drift: when it found it, which trainings it requested, and the gate's verdicts."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

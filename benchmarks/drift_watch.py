@@ -1,6 +1,6 @@
-"""The watch over one product, day by day, with the trainings that it asks for carried out; a process of its own.
+"""The drift watch over one product, day by day, with the trainings that it requests, in a process of its own.
 
-Reads the files of `benchmarks.drift_history` and writes to a JSON file what was found. See `benchmarks.drift`.
+It reads the files of `benchmarks.drift_history` and writes what was found to a JSON file. See `benchmarks.drift`.
 """
 
 import argparse

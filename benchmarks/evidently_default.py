@@ -1,4 +1,4 @@
-"""What Evidently's drift preset says with the defaults that it comes with."""
+"""The verdicts of Evidently's drift preset with its default settings."""
 
 import warnings
 from collections.abc import Sequence
@@ -46,7 +46,7 @@ def share_drifted(now: pl.DataFrame, past: pl.DataFrame) -> float:
         from evidently import DataDefinition, Dataset, Report
         from evidently.presets import DataDriftPreset
 
-        # A column without two values has nothing to be tested; Evidently would end there.
+        # A column with fewer than two values cannot be tested; Evidently would fail on it.
         columns = [name for name in past.columns if past[name].n_unique() > 1 and now[name].drop_nulls().len() > 1]
         definition = DataDefinition(numerical_columns=columns)
         both = (

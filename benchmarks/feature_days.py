@@ -1,6 +1,6 @@
 """One side of the scale benchmark: the feature-days of a filled lake, by the platform or by a bare group-by.
 
-The bare one runs the platform's own SQL over the same Parquet files, all days in one statement, without a lake.
+The bare group-by runs the platform's own SQL over the same Parquet files, all days in one statement, without a lake.
 """
 
 import argparse

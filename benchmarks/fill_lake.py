@@ -1,4 +1,4 @@
-"""Fill a lake with simulated events through the asset graph, up to `fact_events`; no part of what is timed."""
+"""Fills a lake with simulated events through the asset graph, up to `fact_events`; it is not part of what is timed."""
 
 import argparse
 import json

@@ -1,4 +1,4 @@
-"""The asset graph run in this process, on the lake and the Dagster instance of this process's environment."""
+"""Runs the asset graph in this process, on the lake and the Dagster instance of this process's environment."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""A program run in a process of its own, and what it took: wall time, processor time and peak memory."""
+"""Runs a program in a process of its own and measures it: wall time, processor time and peak memory."""
 
 import argparse
 import os

@@ -1,4 +1,4 @@
-"""One more day of a site of `benchmarks.day`, in a process of its own: its folder, its events a day and the day."""
+"""One more day of a site of `benchmarks.day`, in a process of its own; arguments: folder, events per day, the day."""
 
 import sys
 from datetime import date

@@ -1,7 +1,7 @@
 """How long the outbox takes to deliver many actions to the loopback twin, with rate limits off.
 
-Every action is an attempt written down, a message over HTTP through slack-sdk to the twin in a process of its own, and a
-receipt. Ends with 1 if an action did not arrive once, or if it took too long.
+For every action an attempt is recorded, a message goes over HTTP through slack-sdk to the twin in a process of its own,
+and the receipt is recorded. The program ends with 1 if an action did not arrive exactly once, or if it took too long.
 """
 
 import multiprocessing

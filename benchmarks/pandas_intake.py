@@ -1,4 +1,4 @@
-"""What both pandas rivals do around their own work: delivered files in, each event once, rejected rows and counts put aside."""
+"""The part that both pandas candidates share: delivered files in, each event once, rejected rows and counts written."""
 
 import argparse
 import json

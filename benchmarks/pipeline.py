@@ -1,8 +1,8 @@
-"""Delivered CSV files to feature-days, user-days and KPIs: the platform's asset graph against pandas, on the same rows.
+"""Delivered CSV files to feature-days, user-days and KPIs: the platform's asset graph compared with pandas, on the same rows.
 
-There are two rivals: pandas as its documentation teaches it, doing the same work, and pandas tuned by an expert, doing a part
-of it. All must agree before a ratio is told: on what became of every row, on the column that each rejected row breaks, and on
-every number of every table that a rival computes.
+There are two candidates: pandas as its documentation teaches it, doing the same work, and pandas tuned by an expert,
+doing a part of it. All must agree before a ratio is printed: on the result for every row, on the column that each
+rejected row breaks, and on every number of every table that a candidate computes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from benchmarks.measuring import MEMORY_LIMIT, Measurement, arguments, demand, m
 
 LEAST_RATIO = 3.0
 PLATFORM, PLAIN, TUNED = "platform", "plain pandas", "tuned pandas"
-# The module of each rival, and which of the lake's tables it computes.
+# The module of each candidate, and which of the lake's tables it computes.
 RIVALS = {
     PLAIN: ("plain_pandas", ("sessions", "feature_days", "user_day", "kpi_day")),
     TUNED: ("tuned_pandas", ("feature_days",)),

@@ -1,8 +1,8 @@
 """The same work in plain pandas: CSV files in; events, quarantine, sessions, feature-days, user-days and KPIs out, as Parquet.
 
-Written as the pandas documentation teaches: read_csv and to_parquet with their defaults, to_numeric and to_datetime with
-errors="coerce", a mask over a whole column for each rule, drop_duplicates, groupby and agg. Nothing runs row by row. It keeps
-no ledger, writes in no transaction and checks none of its tables.
+It is written as the pandas documentation teaches: read_csv and to_parquet with their defaults, to_numeric and
+to_datetime with errors="coerce", a mask over a whole column for each rule, drop_duplicates, groupby and agg. Nothing
+runs row by row. It keeps no ledger, uses no transactions and checks none of its tables.
 """
 
 import json

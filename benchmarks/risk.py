@@ -1,7 +1,7 @@
-"""What the risk step takes: panel, labels, folds, all rivals, report, gate, registration and scores, imports included.
+"""The cost of the risk step: panel, labels, folds, all candidate models, report, gate, registration and scores, with imports.
 
-Measured at 120 features x 90 days and at 1,000 x 365, and scoring of a million users with reasons. The metrics are drawn
-at random, with decays planted as the simulator plants them: errors rise for days before the state turns.
+It is measured at 120 features x 90 days and at 1,000 x 365, and for scoring a million users with reasons. The metrics
+are drawn at random, with decays planted as the simulator plants them: errors rise for days before the state changes.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Simulated events to feature-days, up to 100 million: the platform against DuckDB's bare group-by of the same files."""
+"""Simulated events to feature-days, up to 100 million: the platform compared with DuckDB's bare group-by of the same files."""
 
 import json
 from pathlib import Path

@@ -1,7 +1,8 @@
-"""Small products through the whole platform: each step gives an answer or says that evidence is lacking; none stops.
+"""Small products through the whole platform: each step gives an answer or says that evidence is lacking, and none fails.
 
-Each product is written as a file of its history, taken in, shown, trained, and lives two more days. What stops is printed
-with the last lines that it said. `--all` takes every size; without it a choice of the odd ones.
+Each product is written as a file of its history, taken in, previewed, trained, and extended by two more days. A step
+that fails is printed with the last lines of its output. `--all` takes every size; without it a selection of unusual
+ones.
 """
 
 import argparse

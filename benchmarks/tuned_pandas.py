@@ -1,8 +1,8 @@
 """Part of the same work in pandas tuned by an expert: CSV files in; events, rejected rows and feature-days out, as Parquet.
 
-Written as pandas is written for speed today: Arrow reads the CSV and holds the text, every rule is a mask over a whole
-column, values that repeat are judged once each, different users are counted by codes, and nothing runs row by row. It
-knows what the files are like (every row has an id and a session); it keeps no ledger and writes in no transaction.
+It is written as pandas is written for speed today: Arrow reads the CSV and holds the text, every rule is a mask over a
+whole column, repeated values are validated once each, distinct users are counted by codes, and nothing runs row by row.
+It relies on properties of the files (every row has an id and a session); it keeps no ledger and uses no transactions.
 """
 
 import json

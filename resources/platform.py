@@ -1,4 +1,7 @@
-"""The composition root: all that a door needs for one product, built from settings; any number of them in one process."""
+"""The composition root: everything that an interface needs for one product, built from settings.
+
+One process may hold any number of platforms.
+"""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,13 +39,13 @@ class Platform:
     """One product with its lake, registry, reports and messages, and the services over them.
 
     Attributes:
-        product: what `product.yaml` says.
-        product_file: where it stands, and where its simulator delivers.
-        lake: the tables.
-        registry: the models.
-        drift_reports: the folder of Evidently pages.
-        announcer: the outbox, the flags and the targets of messages.
-        clock: what time it is, in UTC: which day is over depends on it.
+        product: What `product.yaml` says.
+        product_file: Where that file is, and the folder into which its simulator delivers.
+        lake: The tables.
+        registry: The models.
+        drift_reports: The folder of Evidently pages.
+        announcer: The outbox, the flags and the targets of messages.
+        clock: Returns the current time in UTC, which decides which days are over.
     """
 
     product: Product
@@ -78,17 +81,17 @@ class Platform:
 
     @cached_property
     def panels(self) -> Panels:
-        """Return the rows that models see."""
+        """Return the service that reads the rows for models."""
         return Panels(self.product, self.lake)
 
     @cached_property
     def models(self) -> ModelService:
-        """Return the service that trains, judges and scores."""
+        """Return the service that trains, evaluates and scores."""
         return ModelService(self.product, self.lake, self.registry, self.panels)
 
     @cached_property
     def drift(self) -> DriftService:
-        """Return the service that compares champions with their training."""
+        """Return the service that compares champions with their training data."""
         return DriftService(self.product, self.lake, self.registry, self.panels)
 
     @cached_property
@@ -103,7 +106,7 @@ class Platform:
 
     @cached_property
     def verification(self) -> VerificationService:
-        """Return the service that looks in the telemetry for what was done to flags."""
+        """Return the service that checks in the telemetry whether changes of flags had their effect."""
         return VerificationService(self.product, self.lake, self.announcer)
 
     @cached_property
@@ -118,12 +121,12 @@ class Platform:
 
     @cached_property
     def explanations(self) -> ExplanationService:
-        """Return the service that tells the story of a decision."""
+        """Return the service that explains a decision."""
         return ExplanationService(self.product, self.lake, self.announcer)
 
     @cached_property
     def retraining(self) -> RetrainingService:
-        """Return the service that decides whether drift asks for a training, and tells people."""
+        """Return the service that decides whether drift requires a training, and notifies people."""
         return RetrainingService(
             self.product, self.lake, self.registry, self.drift_reports, self.announcer, self.panels
         )

@@ -1,9 +1,9 @@
-"""Days whose telemetry has changed are built anew, layer by layer."""
+"""Builds days whose telemetry has changed again, layer by layer."""
 
 import dagster as dg
 
 from assets.graph.partitions import Calendar
-from assets.graph.requests import broken_ground, run_request, run_under_way
+from assets.graph.requests import failed_upstream_check, run_request, run_under_way
 from assets.graph.tables import key_of
 from intelligence.catalog.layers import DAILY_TABLES, NEWEST_DAY_TABLES
 from resources.lake.door import Lake
@@ -24,10 +24,9 @@ def build_stale_days(
     due: dg.ResourceParam[DueService],
     calendar: dg.ResourceParam[Calendar],
 ) -> dg.RunRequest | dg.SkipReason:
-    """Build the days that are missing or were built from older telemetry, from the first layer that lacks them on.
+    """Request the days that are missing or were built from older telemetry, beginning with the first layer that needs them.
 
-    What is stale is read from the lake. Where a blocking check has failed on what a step stands on, it is not asked for:
-    no automation builds on broken ground.
+    The lake records which days are stale. A step is not requested while a blocking check of its upstream tables fails.
     """
     busy = run_under_way(context.instance)
     if busy or lake.is_empty():
@@ -40,5 +39,5 @@ def build_stale_days(
         return dg.SkipReason(
             f"Data from {step.days.start} arrived, before the first known day: reload the code location."
         )
-    broken = broken_ground(context.instance, step.tables)
+    broken = failed_upstream_check(context.instance, step.tables)
     return dg.SkipReason(broken) if broken else run_request(context.instance, step, because=lake.telemetry_version())

@@ -1,4 +1,4 @@
-"""The nightly close: yesterday is judged although nothing arrived for it."""
+"""The nightly close: yesterday's telemetry is assessed even where no file arrived for it."""
 
 from datetime import timedelta
 
@@ -17,10 +17,10 @@ from resources.services.due import DueService, Step
 
 
 def nightly_close(graph: Graph) -> dg.ScheduleDefinition:
-    """Return the schedule on the product's own clock."""
+    """Return the schedule in the product's own time zone."""
 
     @dg.schedule(
-        # The later ones find nothing to do unless the run of the first has failed.
+        # The later ticks request nothing unless the run of the first one has failed.
         cron_schedule=["30 1 * * *", "30 2 * * *", "30 3 * * *"],
         execution_timezone=graph.product.timezone,
         target=[key_of(EVENTS), key_of(DAY_QUALITY)],
@@ -33,10 +33,10 @@ def nightly_close(graph: Graph) -> dg.ScheduleDefinition:
         due: dg.ResourceParam[DueService],
         calendar: dg.ResourceParam[Calendar],
     ) -> dg.RunRequest | dg.SkipReason:
-        """Judge whether yesterday's telemetry is whole: a day without one event is a fault that no file announces.
+        """Assess whether yesterday's telemetry is whole: a day without one event is a fault that no file announces.
 
-        Nights of the week before that nobody closed, while the daemon stood still or runs failed, are closed with it.
-        Runs that Dagster has kept for long enough are deleted first.
+        Earlier days of the week that were not assessed, because the daemon did not run or runs failed, are included. Runs
+        of Dagster that are older than `keep_runs_days` in product.yaml are deleted first.
         """
         forgotten_runs(context.instance, keep_days=graph.product.keep_runs_days)
         today = due.today_of_product()
@@ -46,8 +46,8 @@ def nightly_close(graph: Graph) -> dg.ScheduleDefinition:
             return dg.SkipReason("Nothing was taken in yet.")
         if not calendar.partitions.has_partition_key(str(yesterday)):
             return dg.SkipReason(f"The product's data does not reach {yesterday}.")
-        judged = set(lake.frame(f"SELECT event_date FROM {DAY_QUALITY.path}")["event_date"])
-        first = first_open_night(judged, today=today, since=span.start)
+        assessed = set(lake.frame(f"SELECT event_date FROM {DAY_QUALITY.path}")["event_date"])
+        first = first_open_night(assessed, today=today, since=span.start)
         return run_request(
             context.instance, Step((EVENTS, DAY_QUALITY), Days(first, today)), because="the night is over"
         )

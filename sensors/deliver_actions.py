@@ -1,4 +1,4 @@
-"""What waits in the outbox is brought to its targets: after a pause, an approval, a rate limit or a failure."""
+"""Delivers actions that wait in the outbox: after a pause, an approval, a rate limit or a failure."""
 
 import dagster as dg
 
@@ -14,15 +14,15 @@ EVERY_S = 30
     description="Delivers approved actions that wait, asks targets about those in doubt, and lets old approvals expire.",
 )
 def deliver_actions(announcer: Announcer, actions: dg.ResourceParam[ActionService]) -> dg.SkipReason:
-    """Deliver approved actions that wait, ask targets about those in doubt, and let approvals that nobody gave expire.
+    """Deliver approved actions that wait, ask targets about those in doubt, and expire actions that nobody approved in time.
 
-    It works in the tick itself and not in a run: a target that asks for patience holds no place in the queue of runs.
+    The sensor delivers within its own tick, not in a run, so that a slow target does not occupy the queue of runs.
     """
     if not announcer.is_opened():
         return dg.SkipReason("No action was ever asked for.")
     report = actions.delivered()
-    told = actions.announced()
+    messages = actions.announced()
     if report.held_up:
         return dg.SkipReason(f"{report.held_up}.")
     standing = ", ".join(f"{result.action_id[:12]} {result.standing}" for result in report.results)
-    return dg.SkipReason(f"{standing or 'Nothing waits'}; {told} messages about it.")
+    return dg.SkipReason(f"{standing or 'Nothing waits'}; {messages} messages about it.")

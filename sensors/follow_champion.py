@@ -1,4 +1,4 @@
-"""Scores follow the champion: when somebody moves the alias in MLflow, the newest day is scored with that version."""
+"""Scores follow the champion: when somebody moves the alias in MLflow, the newest day is scored by that version."""
 
 from datetime import date, timedelta
 
@@ -25,19 +25,20 @@ EVERY_S = 30
 def follow_champion(
     context: dg.SensorEvaluationContext, lake: Lake, registry: Registry, models: dg.ResourceParam[ModelService]
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    """Score the newest day anew when the alias `champion` stands on another version, and record who moved it.
+    """Request new scores of the newest day when the alias `champion` was moved to another version, and record who moved it.
 
-    What was scored is read from the lake, not from a cursor: a lost cursor or a repeated tick asks for nothing twice,
-    and a move that a stopped daemon missed is still followed. A run that failed is asked for again, three times in all.
+    The lake, not a cursor, records which version scored: a lost cursor or a repeated tick requests nothing twice, and a
+    move during which the daemon did not run is still followed. A run that failed is requested again, three times in
+    all.
     """
     if not lake.exists() or not registry.exists():
         return dg.SkipReason("Nothing was trained yet.")
-    asked = [
+    answers = [
         run_request(context.instance, Step((table,), _day(found.day), found.cause), because=found.key)
         for table, found in models.rescorings()
     ]
-    requests = [each for each in asked if isinstance(each, dg.RunRequest)]
-    reasons = " ".join(each.skip_message or "" for each in asked if isinstance(each, dg.SkipReason))
+    requests = [each for each in answers if isinstance(each, dg.RunRequest)]
+    reasons = " ".join(each.skip_message or "" for each in answers if isinstance(each, dg.SkipReason))
     return requests or dg.SkipReason(reasons or "The newest scores come from the champions.")
 
 

@@ -1,8 +1,8 @@
-"""When the world has moved, the model is trained anew: once for each episode, and the gate decides what comes of it."""
+"""Retrains a model after drift: once for each episode, and the gate decides whether the new version is used."""
 
 import dagster as dg
 
-from assets.graph.requests import EPISODE_TAG, broken_ground, run_request, run_under_way
+from assets.graph.requests import EPISODE_TAG, failed_upstream_check, run_request, run_under_way
 from assets.graph.tables import key_of
 from intelligence.catalog.layers import TRAINED
 from intelligence.drift.episodes import Waiting
@@ -22,10 +22,11 @@ EVERY_S = 30
 def retrain_on_drift(
     context: dg.SensorEvaluationContext, lake: Lake, registry: Registry, retraining: dg.ResourceParam[RetrainingService]
 ) -> list[dg.RunRequest] | dg.SkipReason:
-    """Ask for one training when something that matters has moved on consecutive days and the world will not move back.
+    """Request one training when important predictors have moved on consecutive days and the change persists.
 
-    Verdicts, trainings and runs are read where they are stored, so that a lost cursor, a repeated tick or a restart asks
-    for no second training and forgets none. A training that failed is asked for again, three times in all.
+    Verdicts, trainings and runs are read from where they are stored, so that a lost cursor, a repeated tick or a
+    restart neither requests a second training nor forgets one. A training that failed is requested again, three times
+    in all.
     """
     busy = run_under_way(context.instance)
     if busy or not lake.exists() or not registry.exists():
@@ -35,14 +36,14 @@ def retrain_on_drift(
         if isinstance(found, Waiting):
             reasons.append(f"{step.tables[0].name.removesuffix('_training')}: {found.reason}")
             continue
-        stopped = broken_ground(context.instance, step.tables)
-        asked = (
-            dg.SkipReason(stopped)
-            if stopped
+        failed = failed_upstream_check(context.instance, step.tables)
+        answer = (
+            dg.SkipReason(failed)
+            if failed
             else run_request(context.instance, step, because=found.key, tags={EPISODE_TAG: found.key})
         )
-        if isinstance(asked, dg.RunRequest):
-            requests.append(asked)
+        if isinstance(answer, dg.RunRequest):
+            requests.append(answer)
         else:
-            reasons.append(asked.skip_message or "")
+            reasons.append(answer.skip_message or "")
     return requests or dg.SkipReason(" ".join(reasons))

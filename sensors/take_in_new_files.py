@@ -1,4 +1,4 @@
-"""New files are taken in: the first step of everything that happens by itself."""
+"""Takes in new files: the first step of everything that happens automatically."""
 
 import dagster as dg
 
@@ -21,9 +21,9 @@ EVERY_S = 30
 def take_in_new_files(
     context: dg.SensorEvaluationContext, lake: Lake, intake: dg.ResourceParam[IntakeService]
 ) -> dg.RunRequest | dg.SkipReason:
-    """Take in files that the sources name and the lake does not hold, once nobody writes them any more.
+    """Request the intake of files that the sources name and that are not in the lake, once they are written completely.
 
-    Files are known by their bytes: the same file under another name is no new one, and one that was refused is not tried
+    Files are identified by their bytes: the same file under another name is not new, and a refused file is not tried
     again until it or product.yaml has changed.
     """
     busy = run_under_way(context.instance)

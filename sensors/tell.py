@@ -1,4 +1,4 @@
-"""People are told: once for each episode of drift, fault of the telemetry or failing step."""
+"""Sends people one message for each episode of drift, fault of the telemetry, overruled verdict or failing step."""
 
 import dagster as dg
 
@@ -17,10 +17,10 @@ EVERY_S = 30
     description="Sends one message for an episode of drift, for what its training came to, and for faulty telemetry.",
 )
 def tell_of_drift(lake: Lake, retraining: dg.ResourceParam[RetrainingService]) -> dg.SkipReason:
-    """Tell what has moved, what its training came to, and that telemetry is not whole: one message each, one thread an episode."""
+    """Report drift, the results of its trainings, and faulty telemetry: one message each, one thread per episode."""
     if not lake.exists():
         return dg.SkipReason("Nothing was taken in yet.")
-    told = retraining.told_of_drift()
+    told = retraining.notified_of_drift()
     return dg.SkipReason(f"Told: {'; '.join(told)}." if told else "There is nothing new to tell.")
 
 
@@ -30,7 +30,7 @@ def tell_of_drift(lake: Lake, retraining: dg.ResourceParam[RetrainingService]) -
     description="Sends one message when a person makes a version champion that the gate did not let pass.",
 )
 def tell_of_overruled_verdicts(retraining: dg.ResourceParam[RetrainingService]) -> dg.SkipReason:
-    """Tell of a champion against its verdict, once, whether it was made so in MLflow or with `intelligence promote`."""
+    """Report once that a version is champion against its verdict, whether by MLflow or by `intelligence promote`."""
     told = retraining.told_of_overruled()
     return dg.SkipReason(f"Told: {'; '.join(told)}." if told else "No verdict was overruled since the last look.")
 
@@ -41,7 +41,7 @@ def tell_of_overruled_verdicts(retraining: dg.ResourceParam[RetrainingService]) 
     description="Sends one message for a run that failed, with the step and the reason.",
 )
 def tell_of_failed_runs(context: dg.RunFailureSensorContext, announcer: Announcer, product_file: ProductFile) -> None:
-    """Tell the owner which step failed and why; as long as it goes on failing, not again. A stop is told nobody."""
+    """Report to the owner which step failed and why, once until it succeeds again; a stopped run is not reported."""
     if STOPPED_TAG in context.dagster_run.tags:
         return
     steps = context.get_step_failure_events()
@@ -51,10 +51,10 @@ def tell_of_failed_runs(context: dg.RunFailureSensorContext, announcer: Announce
     channel = product_file.product.actions.channel_of(product_file.product.owner)
     episode = f"{step} fails since {_last_success(context.instance, step)}"
     text = f"{reason[:500]}\nRun {context.dagster_run.run_id[:8]}; the Dagster UI shows its log."
-    announcer.notifier().told(episode, f"{step.replace('__', '/')} failed", text, channel, topic=episode)
+    announcer.notifier().notified(episode, f"{step.replace('__', '/')} failed", text, channel, topic=episode)
 
 
 def _last_success(instance: dg.DagsterInstance, step: str) -> str:
-    """Return which materialization of the step's asset was the last: it stays the same while the step fails."""
+    """Return the run of the last materialization of the step's asset, which stays the same while the step fails."""
     event = instance.get_latest_materialization_event(dg.AssetKey(step.split("__")))
     return event.run_id[:8] if event else "the beginning"

@@ -1,8 +1,8 @@
-"""Models are trained when the calendar says so, and the newest day is scored when it was built."""
+"""Trains models when they are due by the calendar, and scores the newest day once it is built."""
 
 import dagster as dg
 
-from assets.graph.requests import broken_ground, run_request, run_under_way
+from assets.graph.requests import failed_upstream_check, run_request, run_under_way
 from assets.graph.tables import key_of
 from intelligence.catalog.layers import SCORED, TRAINED
 from resources.lake.door import Lake
@@ -20,7 +20,7 @@ EVERY_S = 30
 def train_when_due(
     context: dg.SensorEvaluationContext, lake: Lake, due: dg.ResourceParam[DueService]
 ) -> dg.RunRequest | dg.SkipReason:
-    """Train a model that is missing, too old or asked other questions, and score the newest day once it is built."""
+    """Request the training of a model that is missing, too old or has other predictors, and the scoring of the newest day."""
     busy = run_under_way(context.instance)
     if busy or lake.is_empty():
         return dg.SkipReason(busy or "Nothing was taken in yet.")
@@ -30,7 +30,7 @@ def train_when_due(
     steps = due.scoring_and_training_steps(today=today)
     if not steps:
         return dg.SkipReason("Models are young enough and the newest day is scored.")
-    broken = broken_ground(context.instance, steps[0].tables)
+    broken = failed_upstream_check(context.instance, steps[0].tables)
     if broken:
         return dg.SkipReason(broken)
     return run_request(context.instance, steps[0], because=lake.telemetry_version())

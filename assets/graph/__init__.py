@@ -1,4 +1,4 @@
-"""What every asset has in common: partitions, tables, checks, results, automation, requests and the runner.
+"""Parts that all assets share: partitions, tables, checks, results, automation, run requests and the runner.
 
-Nothing here belongs to one layer; the layers are the modules of `assets`.
+Nothing here belongs to a single layer; the layers are the modules of `assets`.
 """

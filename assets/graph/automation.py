@@ -1,4 +1,4 @@
-"""The rule by which an asset follows what it stands on."""
+"""The rule by which an asset follows its upstream assets."""
 
 from datetime import timedelta
 
@@ -11,10 +11,10 @@ TRY_AGAIN = "0 * * * *"
 
 
 def when_updated(*tables: Table) -> dg.AutomationCondition:
-    """Return the rule that an asset follows these tables, day by day, while no check that it stands on has failed.
+    """Return the condition that an asset follows these tables day by day, while no blocking check of its upstream assets fails.
 
-    What else it reads may be rebuilt for the whole past without asking for hindsight on it. A run that failed or was
-    killed is asked for again every hour: the update that it was to follow does not come a second time.
+    Other upstream tables may be rebuilt for the whole past without causing a run, which would use hindsight. A run that
+    failed or was killed is requested again every hour, since the update that it followed does not happen a second time.
     """
     rule = dg.AutomationCondition
     followed = rule.any_deps_updated().allow(dg.AssetSelection.assets(*map(key_of, tables)))

@@ -1,4 +1,4 @@
-"""What the definitions of one product's assets are made with: its product file, its calendar and its checks."""
+"""Shared parts of all asset definitions of one product: its product file, its calendar and its checks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from intelligence.core.tables import Claim, Days, Table
 from resources.lake.door import Lake
 from resources.platform import Platform
 
-# A product whose data goes on is expected to have yesterday in these by the next noon.
+# While a product's data continues, these tables are expected to contain yesterday by the next noon.
 RELIED_ON = ("metrics.feature_health", "metrics.kpi_day", "risk.feature_risk", "drift.model_watch")
 
 
@@ -29,7 +29,7 @@ class Graph:
 
     @classmethod
     def of(cls, platform: Platform) -> "Graph":
-        """Return the graph of this platform, with the calendar as it is now."""
+        """Return the graph of this platform, with its present calendar."""
         return cls(platform.product, Calendar.of(platform))
 
     @cached_property
@@ -46,7 +46,15 @@ class Graph:
         more_checks: Sequence[dg.AssetCheckSpec] = (),
         **others: Any,
     ) -> dict[str, Any]:
-        """Return the decorator arguments by which every table's asset has its key, group, owner, kinds, schema and checks."""
+        """Return the decorator arguments that give an asset its key, group, owner, kinds, schema and checks.
+
+        Args:
+            table: The definition of the table.
+            kinds: Dagster's kinds, such as `polars`, shown as icons.
+            daily: Whether the asset has a partition for each day.
+            more_checks: Checks besides those of the table's schema and claims.
+            **others: Further arguments of the decorator.
+        """
         relied_on = (
             {"freshness_policy": self.calendar.freshness} if table.path in RELIED_ON and self.calendar.freshness else {}
         )
@@ -64,7 +72,12 @@ class Graph:
         }
 
     def table_spec(self, table: Table, *, kinds: set[str]) -> dg.AssetSpec:
-        """Return the same for a table that is one of several outputs."""
+        """Return the spec of a table that is one of several outputs of an asset.
+
+        Args:
+            table: The definition of the table.
+            kinds: Dagster's kinds, such as `duckdb`, shown as icons.
+        """
         return dg.AssetSpec(
             key=key_of(table),
             description=table.description,
@@ -75,19 +88,26 @@ class Graph:
         )
 
     def claims_of(self, table: Table) -> tuple[Claim, ...]:
-        """Return the claims that are checked on each write of the table."""
+        """Return the claims that are checked after each write of the table."""
         return claims_of(table, max_lag_hours=self.product.max_lag_hours)
 
     def check_specs(self, table: Table) -> list[dg.AssetCheckSpec]:
-        """Return the checks of the table, as they show on the asset's page."""
+        """Return the checks of the table, as the asset's page lists them."""
         return check_specs(table, self.claims_of(table))
 
     def materialized(self, lake: Lake, table: Table, days: Days, **more: Any) -> dg.MaterializeResult:
-        """Return the result of a write with the table's checks; see `assets.graph.results`."""
+        """Return the result of a write with the table's checks; see `assets.graph.results`.
+
+        Args:
+            lake: The lake after the write.
+            table: The definition of the table.
+            days: The days that were written, or ALWAYS for a table without days.
+            **more: Further arguments of `assets.graph.results.materialized`, and metadata.
+        """
         return materialized(lake, table, days, claims=self.claims_of(table), **more)
 
     def parameters(self, **chosen: Any) -> Mapping[str, Any]:
-        """Return SQL parameters that come from product.yaml, with those given."""
+        """Return SQL parameters from product.yaml together with the given ones."""
         return {
             "session_gap_minutes": self.product.session_gap_minutes,
             "conversion_events": list(self.product.conversion_events),

@@ -1,4 +1,4 @@
-"""What is claimed of a table, as Dagster's checks."""
+"""The claims about a table as Dagster's asset checks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,13 +16,23 @@ SHOWN_CONTRADICTIONS = 10
 
 
 def claims_of(table: Table, *, max_lag_hours: float | None = None) -> tuple[Claim, ...]:
-    """Return the claims that are checked on each write of the table; `max_lag_hours` is how old its newest event may be."""
+    """Return the claims that are checked after each write of the table.
+
+    Args:
+        table: The definition of the table.
+        max_lag_hours: The largest age in hours of the newest event; None: it may have any age.
+    """
     freshness = (freshness_claim(max_lag_hours),) if table == EVENTS and max_lag_hours else ()
     return (*standard_claims(table), *table.claims, *freshness)
 
 
 def check_specs(table: Table, claims: Sequence[Claim]) -> list[dg.AssetCheckSpec]:
-    """Return the schema check and one check per claim, as they show on the asset's page."""
+    """Return the schema check and one check per claim, as the asset's page lists them.
+
+    Args:
+        table: The definition of the table.
+        claims: The claims that are checked after each write of the table.
+    """
     schema = dg.AssetCheckSpec(
         SCHEMA_CHECK,
         asset=key_of(table),
@@ -37,7 +47,12 @@ def check_specs(table: Table, claims: Sequence[Claim]) -> list[dg.AssetCheckSpec
 
 
 def schema_result(found: Inspection, table: Table) -> dg.AssetCheckResult:
-    """Return whether the columns and types are those of the definition."""
+    """Return the result of comparing the columns and types with the definition.
+
+    Args:
+        found: What the lake contains after the write.
+        table: The definition of the table.
+    """
     wrong = schema_contradictions(table, found.columns)
     return dg.AssetCheckResult(
         check_name=SCHEMA_CHECK,
@@ -48,7 +63,14 @@ def schema_result(found: Inspection, table: Table) -> dg.AssetCheckResult:
 
 
 def claim_result(found: Inspection, table: Table, claim: Claim, days: Days) -> dg.AssetCheckResult:
-    """Return whether the claim holds, with the first rows that contradict it."""
+    """Return whether the claim holds, with the first rows that contradict it.
+
+    Args:
+        found: What the lake contains after the write, with the contradictions to each claim.
+        table: The definition of the table.
+        claim: The claim, which was checked in `found`.
+        days: The days that were checked, or ALWAYS for a table without days.
+    """
     contradictions = found.contradictions[claim.name]
     metadata: dict[str, Any] = {"contradictions": contradictions.height, **in_words(days)}
     if contradictions.height:

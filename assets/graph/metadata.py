@@ -1,4 +1,4 @@
-"""Values of the lake as they are shown on a page of the Dagster UI."""
+"""Values of the lake as a page of the Dagster UI shows them."""
 
 import dagster as dg
 import polars as pl
@@ -8,7 +8,7 @@ from intelligence.core.tables import ALWAYS, Days
 
 
 def in_words(days: Days) -> dict[str, str]:
-    """Return the range of days as metadata; nothing for a table that is not made by days."""
+    """Return the range of days as metadata; empty for a table without days."""
     return {} if days == ALWAYS else {"days": f"{days.start} to {days.end} (exclusive)"}
 
 

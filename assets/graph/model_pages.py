@@ -1,4 +1,4 @@
-"""What trainings, verdicts and scores show on their assets' pages."""
+"""The results of trainings, verdicts and scorings, as the pages of their assets show them."""
 
 from typing import Any
 
@@ -19,7 +19,15 @@ from resources.services.models import ASKED, ModelService, Origin, Trained
 def trained(
     graph: Graph, context: dg.AssetExecutionContext, lake: Lake, models: ModelService, table: Table
 ) -> dg.MaterializeResult:
-    """Return the result of a training: its version in MLflow, the candidates beside the floors, plots and the card."""
+    """Return the result of a training: its version in MLflow, the candidates next to the floors, plots and the model card.
+
+    Args:
+        graph: The graph of the product.
+        context: The context of the running asset.
+        lake: The lake of the run.
+        models: The service that trains, evaluates and scores.
+        table: The table of trainings.
+    """
     found = models.over(lake).trained(table, origin=_origin(context), say=context.log.info)
     if found.why_not:
         context.log.warning(found.why_not)
@@ -27,11 +35,19 @@ def trained(
     return graph.materialized(lake, table, ALWAYS, written=found.written, **page)
 
 
-def judged(
+def evaluated(
     graph: Graph, context: dg.AssetExecutionContext, lake: Lake, models: ModelService, table: Table
 ) -> dg.MaterializeResult:
-    """Return the result of the gate: its verdict as a check, and the numbers that were compared."""
-    verdict = models.over(lake).judged(table, origin=_origin(context), say=context.log.info)
+    """Return the result of the gate: its verdict as a check, and the measures that were compared.
+
+    Args:
+        graph: The graph of the product.
+        context: The context of the running asset.
+        lake: The lake of the run.
+        models: The service that trains, evaluates and scores.
+        table: The table of verdicts.
+    """
+    verdict = models.over(lake).evaluated(table, origin=_origin(context), say=context.log.info)
     check = _warning(verdict_check(table), passed=verdict.passed, description=verdict.reason)
     page = {"decision": verdict.found.decision, "numbers": _numbers(verdict.found)} if verdict.found else {}
     return graph.materialized(lake, table, ALWAYS, more_checks=[check], reason=verdict.reason, **page)
@@ -40,7 +56,15 @@ def judged(
 def scored(
     graph: Graph, context: dg.AssetExecutionContext, lake: Lake, models: ModelService, table: Table
 ) -> dg.MaterializeResult:
-    """Return the result of scoring: whether MLflow answered as a check, and a link to the version that scored."""
+    """Return the result of scoring: whether MLflow answered as a check, and a link to the version that scored.
+
+    Args:
+        graph: The graph of the product.
+        context: The context of the running asset.
+        lake: The lake of the run.
+        models: The service that trains, evaluates and scores.
+        table: The table of scores.
+    """
     days = days_of(context)
     found = models.over(lake).scored_days(table, days)
     if found.note:
@@ -82,7 +106,7 @@ def _training_page(found: Trained) -> dict[str, Any]:
 
 
 def verdict_check(table: Table) -> dg.AssetCheckSpec:
-    """Return the check that carries the gate's verdict."""
+    """Return the check that shows the gate's verdict."""
     return dg.AssetCheckSpec(
         "challenger_passed_the_gate",
         asset=key_of(table),
@@ -102,7 +126,7 @@ def _numbers(found: Any) -> dg.TableMetadataValue:
 
 
 def registry_check(table: Table) -> dg.AssetCheckSpec:
-    """Return the check that the scores come from the version that bears the alias now."""
+    """Return the check that the scores come from the version that has the alias now."""
     return dg.AssetCheckSpec(
         "the_registry_answered",
         asset=key_of(table),

@@ -1,4 +1,4 @@
-"""The days of a product: where its calendar begins and ends, and which days an asset reads of another."""
+"""The days of a product: where its calendar begins and ends, and which days an asset reads of another one."""
 
 import warnings
 from collections.abc import Iterable
@@ -19,9 +19,9 @@ class Calendar:
     """The product's days, on its own clock.
 
     Attributes:
-        first_day: `start` in product.yaml, or the first day of the simulator's and those in the lake.
-        end: the day after the last one, where the product's data is known to end; None where days go on.
-        timezone: the clock by which a day begins.
+        first_day: `start` in product.yaml, else the earliest day of the simulator or in the lake.
+        end: The day after the last one, where the end of the product's data is known; None where days continue.
+        timezone: The time zone in which a day begins.
     """
 
     first_day: date
@@ -30,7 +30,7 @@ class Calendar:
 
     @classmethod
     def of(cls, platform: Platform) -> "Calendar":
-        """Return the calendar as the product file and the lake have it now."""
+        """Return the calendar by the present product file and lake."""
         return cls(_first_day(platform), _end(platform), platform.product.timezone)
 
     @property
@@ -41,7 +41,7 @@ class Calendar:
 
     @property
     def freshness(self) -> dg.FreshnessPolicy | None:
-        """Return when a table is late: yesterday is expected by the next noon; a product that ended is never late."""
+        """Return the policy by which a table is late: yesterday is expected by the next noon; None for a product that has ended."""
         if self.end:
             return None
         return dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=36), warn_window=timedelta(hours=26))
@@ -60,7 +60,7 @@ def _span(platform: Platform) -> Days | None:
 
 
 def _end(platform: Platform) -> date | None:
-    """Return the day after the product's last. A demo that was given more days once has them also for a later server."""
+    """Return the day after the product's last day, including days that a demo was given later; None where days continue."""
     product = platform.product
     last = product.last_declared_day()
     if last is None:
@@ -71,18 +71,18 @@ def _end(platform: Platform) -> date | None:
 
 
 def days_of(context: dg.AssetExecutionContext) -> Days:
-    """Return the days that this run works on, one or a range."""
+    """Return the days of this run: one day or a range."""
     window = context.partition_time_window
     return Days(window.start.date(), window.end.date())
 
 
 def looking_back(days: int) -> dg.TimeWindowPartitionMapping:
-    """Return the mapping of a day that is made from itself and the `days` before."""
+    """Return the partition mapping of a day that is made from the same day and the `days` before it."""
     return _days_from_to(-days, 0)
 
 
 def earlier_self(days: int) -> dg.TimeWindowPartitionMapping:
-    """Return the mapping of a day that is made from the `days` before it of the same table."""
+    """Return the partition mapping of a day that is made from the `days` before it of the same table."""
     return _days_from_to(-days, -1)
 
 
@@ -96,7 +96,12 @@ def _days_from_to(start_offset: int, end_offset: int) -> dg.TimeWindowPartitionM
 
 
 def deps_of(reads: Iterable[Read], *, daily: bool = True) -> list[dg.AssetDep]:
-    """Return the declared reads as dependencies of an asset that is made by day, or at once."""
+    """Return the declared reads as dependencies of an asset.
+
+    Args:
+        reads: The tables that the asset reads, each with the number of earlier days.
+        daily: Whether the asset has a partition for each day.
+    """
     return [_dep(each, daily=daily) for each in reads]
 
 

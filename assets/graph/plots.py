@@ -1,4 +1,4 @@
-"""Pictures as asset metadata: the lake is asked for the last weeks, a pure function draws them."""
+"""Plots as asset metadata: the last weeks are read from the lake, and a pure function draws them."""
 
 import base64
 
@@ -11,14 +11,24 @@ SHOWN_DAYS = 90
 
 
 def kpi_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
-    """Return users, stickiness and conversion over the last 90 days."""
+    """Return a plot of users, stickiness and conversion over the last 90 days.
+
+    Args:
+        lake: The lake after the write.
+        days: The days of the run; the plot ends with the last one.
+    """
     from intelligence.core.plots import kpi_picture
 
     return markdown_picture("KPIs", kpi_picture(lake.frame(_LAST_DAYS.format("metrics.kpi_day"), {"end": days.end})))
 
 
 def health_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
-    """Return the states of the most troubled features over the last 90 days."""
+    """Return a plot of the states of the features with most trouble over the last 90 days.
+
+    Args:
+        lake: The lake after the write.
+        days: The days of the run; the plot ends with the last one.
+    """
     from intelligence.core.plots import health_picture
 
     return markdown_picture(
@@ -30,7 +40,12 @@ _LAST_DAYS = f"FROM {{}} WHERE event_date >= $end - INTERVAL {SHOWN_DAYS} DAY AN
 
 
 def watch_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
-    """Return what each champion expected of itself and what came true over the last 90 days."""
+    """Return a plot of each champion's expected and observed performance over the last 90 days.
+
+    Args:
+        lake: The lake after the write.
+        days: The days of the run; the plot ends with the last one.
+    """
     from intelligence.drift.pictures import watch_picture
 
     return markdown_picture(
@@ -39,5 +54,10 @@ def watch_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
 
 
 def markdown_picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:
-    """Return the picture as it is shown on an asset's page."""
+    """Return the picture as Markdown for an asset's page.
+
+    Args:
+        title: The alternative text.
+        png: The picture as the bytes of a PNG file.
+    """
     return dg.MetadataValue.md(f"![{title}](data:image/png;base64,{base64.b64encode(png).decode()})")

@@ -1,4 +1,4 @@
-"""From a step that is due to the run that Dagster is asked for, and what may hold it up."""
+"""From a step that is due to the run request for Dagster, and the reasons to delay it."""
 
 import hashlib
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-# How a check ended is public only where it is evaluated, not where it is looked up afterwards.
+# The status of a check is public only during its evaluation, not when it is looked up afterwards.
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
 from assets.graph.checks import SCHEMA_CHECK, claims_of
@@ -26,10 +26,16 @@ _IN_VAIN = (dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
 def run_request(
     instance: dg.DagsterInstance, step: Step, *, because: str, tags: dict[str, str] | None = None
 ) -> dg.RunRequest | dg.SkipReason:
-    """Return the request for the step, or why it is not asked for.
+    """Return the run request for the step, or why it is not requested.
 
-    The same step for the same reason is run once; where that failed or was killed, again, MOST_ATTEMPTS times in all.
-    Attempts are counted in the runs themselves: neither a lost cursor nor a restart forgets one.
+    A step is run once for each cause; after a failed or killed run it is requested again, MOST_ATTEMPTS times in all.
+    Attempts are counted by the runs themselves, so that neither a lost cursor nor a restart forgets one.
+
+    Args:
+        instance: The Dagster instance, which knows earlier runs.
+        step: The tables and days to build.
+        because: What identifies the cause: another text allows another run.
+        tags: Further tags of the run.
     """
     days = step.days or ALWAYS
     last = days.end - timedelta(days=1)
@@ -42,9 +48,9 @@ def run_request(
     attempts = sum(STOPPED_TAG not in run.tags for run in runs)
     if attempts >= MOST_ATTEMPTS:
         return dg.SkipReason(f"{what} failed {attempts} times; it is asked for again when something has changed.")
-    asked = {**(tags or {}), STEP_TAG: key} | ({CAUSE_TAG: step.cause} if step.cause else {})
+    all_tags = {**(tags or {}), STEP_TAG: key} | ({CAUSE_TAG: step.cause} if step.cause else {})
     if step.days and step.days.start < last:
-        asked |= {
+        all_tags |= {
             "dagster/asset_partition_range_start": str(days.start),
             "dagster/asset_partition_range_end": str(last),
         }
@@ -52,21 +58,26 @@ def run_request(
         run_key=f"{key}-{len(runs) + 1}",
         asset_selection=[key_of(table) for table in step.tables],
         partition_key=str(days.start) if step.days and days.start == last else None,
-        tags=asked,
+        tags=all_tags,
     )
 
 
 def run_under_way(instance: dg.DagsterInstance) -> str | None:
-    """Return which run has to end first, since one at a time works on the lake; None where nothing runs."""
+    """Return which run has to end first, since only one run at a time works on the lake; None where no run is in progress."""
     close_orphaned_runs(instance)
     running = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED), limit=1)
     return f"Run {running[0].run_id[:8]} is under way." if running else None
 
 
-def broken_ground(instance: dg.DagsterInstance, step_tables: Sequence[Table]) -> str | None:
-    """Return which blocking check that did not pass stands before these tables; None where all that they stand on is sound.
+def failed_upstream_check(instance: dg.DagsterInstance, step_tables: Sequence[Table]) -> str | None:
+    """Return a sentence on a blocking check upstream of these tables that failed; None where there is none.
 
-    Dagster stops at a blocking check in its own run only. What is asked for later stops here, until the check has passed.
+    In a run that is in progress Dagster stops at such a check by itself. This function stops later requests until the
+    check has passed.
+
+    Args:
+        instance: The Dagster instance, which knows the last results of checks.
+        step_tables: The tables that are to be built.
     """
     first = min(TABLES.index(table) for table in step_tables)
     before = dict.fromkeys((*DELIVERED, *TABLES[:first]))
@@ -90,7 +101,7 @@ def _blocking_checks(table: Table) -> list[str]:
 def _last_evaluated(
     instance: dg.DagsterInstance, key: dg.AssetCheckKey, status: AssetCheckExecutionRecordStatus
 ) -> AssetCheckExecutionRecordStatus | None:
-    """Return how the check last ended: one that is only planned, by a run that was killed, leaves what was found before."""
+    """Return the last result of the check: where a killed run only planned it, the result before that."""
     if status != AssetCheckExecutionRecordStatus.PLANNED:
         return status
     ended = {AssetCheckExecutionRecordStatus.SUCCEEDED, AssetCheckExecutionRecordStatus.FAILED}

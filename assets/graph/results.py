@@ -1,4 +1,4 @@
-"""The result of a write: what the asset's page shows, and the checks."""
+"""The result of a write: what the asset's page shows, and the results of the checks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -25,9 +25,19 @@ def materialized(
     more_checks: Sequence[dg.AssetCheckResult] = (),
     **extra: Any,
 ) -> dg.MaterializeResult:
-    """Return the result of a write: what the asset's page shows, and the checks, all as of one snapshot of the lake.
+    """Return the result of a write with its metadata and check results, all from one snapshot of the lake.
 
-    Of a run over several days only the newest one shows tables and pictures: every day would show the same.
+    In a run over several days only the newest day shows tables and pictures, since they would be the same for every
+    day.
+
+    Args:
+        lake: The lake after the write.
+        table: The definition of the table.
+        days: The days that were written, or ALWAYS for a table without days.
+        claims: The claims to check.
+        written: The number of rows that were written; None where it is not known.
+        more_checks: Results of checks besides those of the table's schema and claims.
+        **extra: Further metadata by name.
     """
     found = lake.inspected(table, claims, days)
     metadata = {**_counts(found, days), **_at_a_glance(found), **extra}
@@ -52,7 +62,7 @@ def materialized(
 
 
 def _newest_of_several_days() -> str | None:
-    """Return the last day that the present step works on; None where that is one day or none."""
+    """Return the last day of the present step; None where it works on a single day or on no days."""
     context = dg.AssetExecutionContext.get()
     if not context.assets_def.partitions_def or not context.has_partition_key_range:
         return None

@@ -1,4 +1,4 @@
-"""The graph run in this process: take in what is new, then build every day whose telemetry has changed."""
+"""Runs the graph in this process: new files are taken in, then every day whose telemetry has changed is built."""
 
 import logging
 from collections.abc import Iterator, Sequence
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import dagster as dg
+from typing_extensions import override
 
 from assets.graph.requests import CAUSE_TAG
 from assets.graph.tables import key_of
@@ -25,10 +26,10 @@ from resources.services.panels import scores_of
 
 @dataclass(slots=True)
 class Outcome:
-    """What happened: runs done, days built, checks that did not pass, what was told, and the error that stopped it, if one did.
+    """The result: runs done, days built, checks that failed, messages that were sent, and the error that stopped it, if any.
 
-    `changed` says in sentences what is new; `interrupted` that a person stopped it.
-    `calendar_grew` says that data arrived from before the first day that the definitions know: load them again.
+    `changed` lists what is new in sentences; `interrupted` is whether a person stopped it. `calendar_grew` is whether
+    data arrived from before the first day that the definitions know, so that they have to be loaded again.
     """
 
     runs: int = 0
@@ -46,9 +47,14 @@ class Outcome:
 def brought_up_to_date(
     defs: dg.Definitions, platform: Platform, instance: dg.DagsterInstance, *, today: date, listener: Listener
 ) -> Outcome:
-    """Return what happened when all new files were taken in and every stale day was built.
+    """Return the result of taking in all new files and building every stale day.
 
-    `listener` is told how far it is; see `intelligence/core/progress.py`.
+    Args:
+        defs: The code location of the product.
+        platform: The platform of the same product.
+        instance: The Dagster instance that records the runs.
+        today: Today on the product's clock; earlier days are over.
+        listener: Called with the progress; see `intelligence/core/progress.py`.
     """
     close_orphaned_runs(instance)
     outcome = Outcome()
@@ -77,13 +83,13 @@ def _follow_drift(
     *,
     today: date,
 ) -> None:
-    """Train where drift asks for it, and tell people what they have not been told yet."""
+    """Train where drift requires it, and notify people of what is new."""
     newest = platform.lake.newest_complete_day(before=today)
     for step, found in platform.retraining.retrainings():
         if isinstance(found, Retraining) and newest:
             steps = [step, Step((scores_of(step.tables[0]),), newest, step.cause)]
             _all_ran(defs, instance, [*steps, *_after_scores(newest, step.cause)], outcome, listener)
-    outcome.told += platform.retraining.told_of_drift()
+    outcome.told += platform.retraining.notified_of_drift()
     outcome.told += platform.retraining.told_of_overruled()
 
 
@@ -95,12 +101,19 @@ def _first_day(defs: dg.Definitions) -> date:
 
 
 def _after_scores(days: Days | None, cause: str | None) -> list[Step]:
-    """Return what follows new scores: champions are looked after, and the day is decided on."""
+    """Return the steps that follow new scores: champions are compared, and the day is decided on."""
     return [Step(WATCH, days, cause), Step(ACT, days, cause)]
 
 
 def rescored(defs: dg.Definitions, platform: Platform, instance: dg.DagsterInstance, *, listener: Listener) -> Outcome:
-    """Return what happened when every table whose newest scores do not come from the champion was scored anew."""
+    """Return the result of scoring the newest day again in every table whose scores are not the champion's.
+
+    Args:
+        defs: The code location of the product.
+        platform: The platform of the same product.
+        instance: The Dagster instance that records the runs.
+        listener: Called with the progress; see `intelligence/core/progress.py`.
+    """
     outcome = Outcome()
     with _listening(listener):
         steps = [
@@ -121,7 +134,16 @@ def trained_anew(
     cause: str,
     listener: Listener,
 ) -> Outcome:
-    """Return what happened when all models were trained and judged, and the newest day was scored, out of turn."""
+    """Return the result of training and evaluating all models at once, whether due or not, and scoring the newest day.
+
+    Args:
+        defs: The code location of the product.
+        platform: The platform of the same product.
+        instance: The Dagster instance that records the runs.
+        today: Today on the product's clock; earlier days are over.
+        cause: Why, in words; it is recorded with the runs and versions.
+        listener: Called with the progress; see `intelligence/core/progress.py`.
+    """
     outcome, newest = Outcome(), platform.lake.newest_complete_day(before=today)
     with _listening(listener):
         for scores, trained in TRAINED.items() if newest else ():
@@ -219,20 +241,20 @@ def _records(check: dg.AssetCheckEvaluation, name: str) -> Sequence[dg.TableReco
 
 
 def _was_interrupted(failure: dg.DagsterEvent) -> bool:
-    """Return whether a person stopped the step, which Dagster turns into an error of its own."""
+    """Return whether a person stopped the step, which Dagster reports as an error."""
     error = failure.step_failure_data.error
     return error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__
 
 
 def _cause(failure: dg.DagsterEvent) -> str:
-    """Return what stopped a step: the platform's own words where it has some, else the first cause."""
+    """Return what stopped a step: the platform's own error where there is one, else the first cause."""
     error = failure.step_failure_data.error
     while error and error.cause and error.cls_name not in _OWN:
         error = error.cause
-    said = error.message.strip() if error else "unknown error"
+    message = error.message.strip() if error else "unknown error"
     if error and error.cls_name in _OWN:
-        return f"{failure.step_key}: {said.partition(': ')[2]}"
-    return f"{failure.step_key}: {said}"
+        return f"{failure.step_key}: {message.partition(': ')[2]}"
+    return f"{failure.step_key}: {message}"
 
 
 def _errors_of(kind: type[PlatformError]) -> Iterator[str]:
@@ -260,6 +282,7 @@ class _Events(logging.Handler):
         super().__init__()
         self._listener = listener
 
+    @override
     def emit(self, record: logging.LogRecord) -> None:
         meta = getattr(record, "dagster_meta", None) or {}
         event = meta.get("dagster_event")

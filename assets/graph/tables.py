@@ -13,7 +13,7 @@ def key_of(table: Table) -> dg.AssetKey:
 
 
 def until_yesterday(table: Table) -> dg.AssetKey:
-    """Return the key under which the graph shows that an earlier layer looks at what the table held before the run."""
+    """Return the key of the graph's node for the table as it was before the run, which an earlier layer reads."""
     return dg.AssetKey([table.layer, f"{table.name}_until_yesterday"])
 
 

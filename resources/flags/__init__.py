@@ -1,4 +1,4 @@
-"""Feature flags in a file: read, changed and read back as an application would, with the memory of who changed what.
+"""Feature flags in a file: read, changed and read back as an application would, with the record of who changed what.
 
-Whether a flag is to be changed is decided elsewhere; this room says what it is, and makes it so.
+The decision whether a flag is to be changed belongs to `intelligence/decisions`; when a change is sent, to `outbox`.
 """

@@ -1,4 +1,4 @@
-"""The file of feature flags: read, written as a whole or not at all, and read back as an application would."""
+"""The file of feature flags: read, replaced as a whole or not at all, and read back as an application would do it."""
 
 import errno
 import json
@@ -26,17 +26,17 @@ _users = tuple(f"probe-{number}" for number in range(PROBES))
 class FlagFile:
     """One file in flagd's format.
 
-    With the `record` of what is known of it, a file that was lost is a broken one: gone, emptied, older than what the
-    platform did last, or without it. Nothing makes it anew but a person's word.
+    With a `record` the file is compared with what is known of it. A file that is missing, empty, older than the
+    platform's last change or without it counts as lost; only a person's command makes a new one.
     """
 
     path: Path
-    # A FlagRecord; its store is not loaded where a file is only read, as when the code location loads.
+    # A FlagRecord. Its module is not imported where a file is only read, such as when the code location loads.
     record: Any = None
 
     @contextmanager
     def turn(self) -> Iterator[None]:
-        """Let one process of the platform at a time change the file; raises TimeoutError where one hangs."""
+        """Let one process of the platform at a time change the file; raises TimeoutError where another holds it for too long."""
         try:
             with FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=TURN_PATIENCE_S):
                 yield
@@ -46,7 +46,7 @@ class FlagFile:
             raise self._unusable("written", error) from error
 
     def text(self) -> str:
-        """Return what stands in the file; raises ActionError where it cannot be read, or is not the one that was known."""
+        """Return the content of the file; raises ActionError where it cannot be read or was lost."""
         text = self._read()
         if text is None:
             self._demand_whole(None)
@@ -56,17 +56,17 @@ class FlagFile:
         return text
 
     def document(self) -> dict[str, Any]:
-        """Return the file as a document; raises ActionError where it is none, or is not the one that was known."""
+        """Return the file as a document; raises ActionError where it has another format or was lost."""
         return self.document_in(self.text())
 
     def document_in(self, text: str) -> dict[str, Any]:
-        """Return what stood in the file as a document; raises ActionError as `document` does."""
+        """Return a text of this file as a document; raises ActionError like `document`."""
         document = document_in(text, self.path)
         self._demand_whole(document)
         return document
 
     def trouble(self) -> str | None:
-        """Return what is wrong with the file, and what to do; None where it is whole, or was never there."""
+        """Return what is wrong with the file and what to do; None where it is whole, or never existed."""
         try:
             text = self._read()
             if text is None or not text.strip():
@@ -78,8 +78,13 @@ class FlagFile:
         return None
 
     def write(self, document: Document, *, instead_of: str) -> bool:
-        """Return whether the document stands in the file now; False where it is not `instead_of` any more."""
-        # Of a link, what it leads to is replaced, and not the link.
+        """Return whether the file contains the document now.
+
+        Args:
+            document: What the file is to contain.
+            instead_of: The text that was read before; where the file contains another one, it is not written.
+        """
+        # Where the path is a link, the file that it leads to is replaced, and not the link.
         path = self.path.resolve()
         for left_behind in path.parent.glob(f".{path.name}.*.new"):
             left_behind.unlink()
@@ -106,12 +111,12 @@ class FlagFile:
         return True
 
     def declared(self, flags: Iterable[str]) -> list[str]:
-        """Return the flags that were missing and are in the file now, on for everybody; others are not touched.
+        """Return the missing flags, which are in the file now and on for everybody; other flags are not changed.
 
         Raises ActionError where the file is broken, was lost, or cannot be written.
         """
         if self._read() is None:
-            # A folder that was unmounted is not made anew.
+            # The folder may only be unmounted, so no new one is made.
             self._demand_whole(None)
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -121,9 +126,16 @@ class FlagFile:
             raise self._unusable("written", error) from error
 
     def restored(self, *, actor: str, reason: str) -> str:
-        """Return when the file was seen last as it is again now; what stood in its place is kept beside it.
+        """Return when the restored copy was seen, such as `2026-01-31 12:00 UTC`.
 
-        Raises ActionError where nothing was lost, no copy is known, or something else stands in the place of the file.
+        The file is written again as it was seen last. A broken file in its place is kept next to it under another name.
+
+        Args:
+            actor: Who does it, as the history shows it: a person, or a component such as `read-back`.
+            reason: Why, in one sentence; it is recorded.
+
+        Raises:
+            ActionError: Where nothing was lost, no copy is known, or a folder or a link is in the place of the file.
         """
         record, trouble = self._demand_record(), self.trouble()
         kept = record.kept()
@@ -143,9 +155,14 @@ class FlagFile:
         return f"{kept.at:%Y-%m-%d %H:%M} UTC"
 
     def accepted(self, *, actor: str, reason: str) -> None:
-        """Take the file as it is for right, or that there is none: whatever was lost of it is not missed.
+        """Accept the file as it is, or its absence: earlier content is not missed any more.
 
-        Raises ActionError where it is there and is no document.
+        Args:
+            actor: Who does it, as the history shows it: a person, or a component such as `read-back`.
+            reason: Why, in one sentence; it is recorded.
+
+        Raises:
+            ActionError: Where the file exists and has another format.
         """
         record, text = self._demand_record(), self._read()
         if text and text.strip():
@@ -159,12 +176,20 @@ class FlagFile:
         record.note("accepted", str(self.path), actor=actor, reason=reason)
 
     def keep(self) -> None:
-        """Remember the file as it is, if nobody of the platform changes it at this moment."""
+        """Keep a copy of the file as it is, unless another process of the platform changes it in this moment."""
         with suppress(ActionError, TimeoutError), self.turn():
             self._keep(self.text())
 
     def served(self, flag: str, variant: str) -> tuple[float, int | None]:
-        """Return the share of probing users who get the variant, and the version, both asked through OpenFeature."""
+        """Return the share of probing users who get the variant, and the flag's version, both read through OpenFeature.
+
+        Args:
+            flag: The key of the flag.
+            variant: The name of the variant to count.
+
+        Returns:
+            The share, a fraction in [0, 1], and the version; None where the flag has no version.
+        """
         from resources.flags.provider import flag_client, served_variant
 
         value = next(iter(flag_in(self.document(), flag)["variants"].values()))
@@ -186,7 +211,7 @@ class FlagFile:
         return missing
 
     def _read(self) -> str | None:
-        """Return what stands in the file, None where there is none; raises ActionError where it cannot be read."""
+        """Return the content of the file, None where there is no file; raises ActionError where it cannot be read."""
         try:
             return self.path.read_text(encoding="utf-8")
         except FileNotFoundError as error:
@@ -230,7 +255,15 @@ _LOST = (
 
 
 def document_in(text: str, path: Path) -> dict[str, Any]:
-    """Return the text as a document; raises ActionError where it is none."""
+    """Return the text as a document.
+
+    Args:
+        text: The content of a file of flags.
+        path: The file that the error names.
+
+    Raises:
+        ActionError: Where the text is not JSON, or has no object `flags`.
+    """
     try:
         document = json.loads(text)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The flags that the simulated product honours: from whom a feature is hidden, asked as an application would ask."""
+"""The flags that the simulated product honours: from which users a feature is hidden, evaluated as an application does it."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,10 +10,14 @@ from resources.flags.file import FlagFile
 
 
 def hidden_from(file: FlagFile, flags: Mapping[str, str], events: pl.DataFrame) -> dict[str, list[str]]:
-    """Return, by feature, those of its users in these events whom its flag serves the variant that is off.
+    """Return, by feature, the users in these events to whom its flag serves the variant that is off.
 
-    `flags` names the flag of each feature. Without a file, or with one that is broken, an application serves its
-    defaults: nothing is hidden.
+    Without a file, or with a broken one, an application serves its defaults, so nothing is hidden.
+
+    Args:
+        file: The file of flags.
+        flags: The key of the flag of each feature.
+        events: The events of the simulated product, with the columns feature and user_id.
     """
     from openfeature.exception import OpenFeatureError
 
@@ -36,11 +40,11 @@ def hidden_from(file: FlagFile, flags: Mapping[str, str], events: pl.DataFrame) 
 
 
 def _hiding(document: Document, flags: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    """Yield feature, flag and off variant of the flags that are not on for everybody."""
+    """Yield feature, flag and the variant that is off, for each flag that is not on for everybody."""
     for feature, flag in flags.items():
         try:
             off = off_variant(document, flag)
             if off is not None and exposure(document, flag) != 1.0:
                 yield feature, flag, off
         except ActionError:
-            continue  # a feature whose flag is not there, or not to be understood, is shown
+            continue  # a feature whose flag is missing or cannot be understood is shown

@@ -1,4 +1,4 @@
-"""Feature flags from a file in flagd's format, read through OpenFeature: what an application asks, and the read-back."""
+"""Feature flags from a file in flagd's format, read through OpenFeature, as an application and the read-back do."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -11,12 +11,13 @@ from openfeature.contrib.tools.flagd.core import FlagdCore
 from openfeature.evaluation_context import EvaluationContext
 from openfeature.flag_evaluation import FlagResolutionDetails, FlagValueType
 from openfeature.provider import AbstractProvider, Metadata
+from typing_extensions import override
 
 POLL_S = 0.5
 
 
 class FlagFileProvider(AbstractProvider):
-    """An OpenFeature provider over one file; a change is seen within `poll_s`, a broken file changes nothing."""
+    """An OpenFeature provider that reads one file: a change is seen within `poll_s`, a broken file changes nothing."""
 
     def __init__(self, file: Path, *, poll_s: float = POLL_S) -> None:
         super().__init__()
@@ -24,38 +25,45 @@ class FlagFileProvider(AbstractProvider):
         self._seen: tuple[int, int, int] | None = None
         self._next_look_s = 0.0
 
+    @override
     def get_metadata(self) -> Metadata:
         """Return the name of the provider."""
         return Metadata(name="flag file")
 
-    def initialize(self, evaluation_context: EvaluationContext) -> None:  # noqa: ARG002
-        """Read the file; raises what is wrong with it, which OpenFeature takes for a provider in error."""
+    @override
+    def initialize(self, evaluation_context: EvaluationContext) -> None:
+        """Read the file; whatever is raised puts the provider into OpenFeature's error state."""
         self._read()
 
+    @override
     def resolve_boolean_details(
         self, flag_key: str, default_value: bool, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[bool]:
         """Return the flag's value."""
         return self._current().resolve_boolean_value(flag_key, default_value, evaluation_context)
 
+    @override
     def resolve_string_details(
         self, flag_key: str, default_value: str, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[str]:
         """Return the flag's value."""
         return self._current().resolve_string_value(flag_key, default_value, evaluation_context)
 
+    @override
     def resolve_integer_details(
         self, flag_key: str, default_value: int, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[int]:
         """Return the flag's value."""
         return self._current().resolve_integer_value(flag_key, default_value, evaluation_context)
 
+    @override
     def resolve_float_details(
         self, flag_key: str, default_value: float, evaluation_context: EvaluationContext | None = None
     ) -> FlagResolutionDetails[float]:
         """Return the flag's value."""
         return self._current().resolve_float_value(flag_key, default_value, evaluation_context)
 
+    @override
     def resolve_object_details(
         self,
         flag_key: str,
@@ -71,7 +79,7 @@ class FlagFileProvider(AbstractProvider):
             try:
                 self._read()
             except Exception:
-                self._next_look_s = now_s + self._poll_s  # the last good flags hold
+                self._next_look_s = now_s + self._poll_s  # the last flags that could be read are served
         return self._core
 
     def _read(self) -> None:
@@ -85,14 +93,21 @@ class FlagFileProvider(AbstractProvider):
 
 
 def flag_client(file: Path) -> OpenFeatureClient:
-    """Return an OpenFeature client that reads the file as it is now; raises what is wrong with the file."""
+    """Return an OpenFeature client that reads the file as it is now; raises OpenFeature's error where that is not possible."""
     domain = f"intelligence:{file}"
     api.set_provider_and_wait(FlagFileProvider(file), domain)
     return api.get_client(domain)
 
 
 def served_variant(client: OpenFeatureClient, flag: str, value: Any, user: str) -> tuple[str | None, Mapping[str, Any]]:
-    """Return the variant that the user gets and the flag's metadata; `value` is any of the flag's, for its type."""
+    """Return the variant that the user gets and the flag's metadata.
+
+    Args:
+        client: A client of `flag_client`.
+        flag: The key of the flag.
+        value: Any value of the flag; only its type matters.
+        user: The id of the user, OpenFeature's targeting key.
+    """
     details = _asking(client, value)(flag, value, EvaluationContext(targeting_key=user))
     return details.variant, details.flag_metadata
 

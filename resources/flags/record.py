@@ -1,4 +1,4 @@
-"""Which flags the platform has changed, how it left them, and which it may not touch because a person did."""
+"""The record of flags: which ones the platform has changed and how, and which it must not change because a person did."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ PLATFORM = "platform"
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A change of a flag: from which digest to which; `done` once it was seen in the file."""
+    """A change of a flag from one digest to another; `done` once it was read back from the file."""
 
     sequence: int
     flag: str
@@ -33,7 +33,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class FlagLock:
-    """Why the platform may not touch a flag."""
+    """Why the platform must not change a flag."""
 
     flag: str
     at: datetime
@@ -43,7 +43,7 @@ class FlagLock:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """The file of flags as it was seen last."""
+    """A copy of the file of flags as it was seen last."""
 
     at: datetime
     path: str
@@ -52,13 +52,13 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class FlagRecord:
-    """What the state store knows of flags."""
+    """What the state store records about flags."""
 
     state: State
     clock: Callable[[], datetime]
 
     def last(self, flag: str) -> Left | None:
-        """Return the newest change of the flag since it was last released."""
+        """Return the newest change of the flag since a person last released it; None where there is none."""
         with self.state.reading() as connection:
             released = self._lock_line(connection, flag)
             after = released["after_change"] if released and not released["locked"] else 0
@@ -66,12 +66,20 @@ class FlagRecord:
             return self._newest(connection, query)
 
     def of_action(self, action_id: str) -> Left | None:
-        """Return the newest line on what this action did to a flag."""
+        """Return the newest record of what this action did to a flag; None where there is none."""
         with self.state.reading() as connection:
             return self._newest(connection, select(FLAG_CHANGES).where(FLAG_CHANGES.c.action_id == action_id))
 
     def intend(self, flag: str, action_id: str, before: Document, after: Document, former: Mapping[str, Any]) -> Left:
-        """Return the change as it was written down, before the file is touched."""
+        """Return the change, which is recorded before the file is written.
+
+        Args:
+            flag: The key of the flag.
+            action_id: The action that changes it, or that is undone with the suffix `:undo`.
+            before: The document as it was read.
+            after: The document that is to be written.
+            former: The flag's rule before the change, as an undo needs it.
+        """
         values = {
             "flag": flag,
             "action_id": action_id,
@@ -84,12 +92,15 @@ class FlagRecord:
         return self._added(values, reason="about to be written")
 
     def finish(self, left: Left) -> None:
-        """Write down that the change was seen in the file."""
+        """Record that the change was read back from the file."""
         values = {name: getattr(left, name) for name in ("flag", "action_id", "version", "base_digest", "digest")}
         self._added({**values, "former": json.dumps(dict(left.former)), "done": True}, reason="read back")
 
     def least_versions(self) -> dict[str, int]:
-        """Return, by flag, how often the platform has changed it for certain, unless it was released since."""
+        """Return, by flag, the lowest version that the file must have after the platform's confirmed changes.
+
+        Flags that a person released since are left out.
+        """
         with self.state.reading() as connection:
             flags = connection.execute(select(FLAG_CHANGES.c.flag).distinct()).scalars().all()
         found = {flag: self.last(flag) for flag in flags}
@@ -100,12 +111,12 @@ class FlagRecord:
         }
 
     def actions(self) -> frozenset[str]:
-        """Return the ids under which flags were ever changed."""
+        """Return the ids of all actions that ever changed a flag."""
         with self.state.reading() as connection:
             return frozenset(connection.execute(select(FLAG_CHANGES.c.action_id).distinct()).scalars())
 
     def standing_actions(self) -> frozenset[str]:
-        """Return the actions whose changes were seen in the file, of flags that no person took over since."""
+        """Return the actions whose changes were read back from the file and whose flags no person has taken over since."""
         with self.state.reading() as connection:
             rows = connection.execute(select(FLAG_CHANGES).where(FLAG_CHANGES.c.done)).mappings().all()
             lines = {flag: self._lock_line(connection, flag) for flag in {row["flag"] for row in rows}}
@@ -113,14 +124,19 @@ class FlagRecord:
         return frozenset(row["action_id"] for row in rows if row["sequence"] > after.get(row["flag"], 0))
 
     def kept(self) -> Kept | None:
-        """Return the file as it was seen last; None where it never was, or where the copy is damaged."""
+        """Return the copy of the file as it was seen last; None where there is none or it is damaged."""
         with self.state.reading() as connection:
             row = connection.execute(select(FLAG_COPY)).mappings().first()
         is_whole = row is not None and _digest(row["text"]) == row["digest"]
         return Kept(row["at"], row["path"], row["text"]) if row and is_whole else None
 
     def keep(self, text: str, path: str) -> None:
-        """Remember the file as it is; a file that was lost has come back with that."""
+        """Keep a copy of the file; where the file was lost before, it counts as found again.
+
+        Args:
+            text: The content of the file.
+            path: Where the file is.
+        """
         digest = _digest(text)
         with self.state.writing() as connection:
             seen = connection.execute(select(FLAG_COPY.c.digest, FLAG_COPY.c.path)).first()
@@ -132,41 +148,60 @@ class FlagRecord:
             self.note("came back", path, actor=PLATFORM, reason="it is whole")
 
     def forget(self) -> None:
-        """Forget the file as it was seen last: a person wants to begin without it."""
+        """Delete the copy of the file, since a person wants to start without it."""
         with self.state.writing() as connection:
             connection.execute(delete(FLAG_COPY))
 
     def lost_since(self) -> int | None:
-        """Return the number of the loss that lasts, None where none does."""
+        """Return the number of the loss that has not ended yet; None where no file is lost."""
         query = select(FLAG_LOSSES.c.sequence, FLAG_LOSSES.c.event).order_by(FLAG_LOSSES.c.sequence.desc()).limit(1)
         with self.state.reading() as connection:
             line = connection.execute(query).first()
         return int(line.sequence) if line and line.event == "lost" else None
 
     def note(self, event: str, path: str, *, actor: str, reason: str) -> None:
-        """Write down what became of the file."""
+        """Record what happened to the file.
+
+        Args:
+            event: What happened in a word or two: `lost`, `came back`, `restored` or `accepted`.
+            path: Where the file is.
+            actor: Who does it, as the history shows it: a person, or a component such as `read-back`.
+            reason: Why, in one sentence; it is recorded.
+        """
         values = {"at": self.clock(), "event": event, "path": path, "actor": actor, "reason": reason}
         with self.state.writing() as connection:
             connection.execute(insert(FLAG_LOSSES).values(**values))
 
     def lock_of(self, flag: str) -> FlagLock | None:
-        """Return the lock under which the flag is."""
+        """Return the lock of the flag; None where the platform may change it."""
         with self.state.reading() as connection:
             line = self._lock_line(connection, flag)
         return FlagLock(flag, line["at"], line["actor"], line["reason"]) if line and line["locked"] else None
 
     def locks(self) -> list[FlagLock]:
-        """Return every lock that holds."""
+        """Return the locks that are in force."""
         with self.state.reading() as connection:
             flags = connection.execute(select(FLAG_LOCKS.c.flag).distinct().order_by(FLAG_LOCKS.c.flag)).scalars().all()
         return [lock for lock in (self.lock_of(flag) for flag in flags) if lock]
 
     def lock(self, flag: str, *, actor: str, reason: str) -> None:
-        """Lock the platform out of the flag."""
+        """Forbid the platform to change the flag.
+
+        Args:
+            flag: The key of the flag.
+            actor: Who does it, as the history shows it: a person, or a component such as `read-back`.
+            reason: Why, in one sentence; it is recorded.
+        """
         self._lock(flag, locked=True, actor=actor, reason=reason)
 
     def released(self, flag: str, *, actor: str, reason: str) -> bool:
-        """Return whether the flag was locked; as it is now, it is what the platform goes on from."""
+        """Return whether the flag was locked; from now on the platform continues from the flag as it is.
+
+        Args:
+            flag: The key of the flag.
+            actor: Who does it, as the history shows it: a person, or a component such as `read-back`.
+            reason: Why, in one sentence; it is recorded.
+        """
         was_locked = self.lock_of(flag) is not None
         self._lock(flag, locked=False, actor=actor, reason=reason)
         return was_locked

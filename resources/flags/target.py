@@ -1,4 +1,4 @@
-"""Feature flags in a file: a person's change wins, and what was written is read back before it counts."""
+"""Feature flags in a file as a target: a person's change has priority, and a change counts only after it was read back."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -32,7 +32,7 @@ WATCHER = "read-back"
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """The flags of one file, and what the platform did to them so far."""
+    """The flags of one file, with the record of what the platform did to them."""
 
     file: FlagFile
     record: FlagRecord
@@ -41,9 +41,17 @@ class Flags:
     rate_per_s: float | None = None
 
     def sent(self, action: Action, precedent: Precedent | None) -> Receipt:  # noqa: ARG002
-        """Return the receipt of the changed flag, which says what rule it had before.
+        """Return the receipt of the changed flag, which contains the rule that it had before.
 
-        A `digest` in the payload says how the flag stood when the action was planned.
+        Args:
+            action: The action; its payload names the `flag` and may give `step`, `safe` and `on`. A `digest` says how
+                the flag was when the action was planned.
+            precedent: Not used: a flag needs no earlier message.
+
+        Raises:
+            Unavailable: Where another process changes the file at the same time.
+            Refused: Where the flag is locked, was changed by a person, or the file is broken.
+            Unknown: Where OpenFeature serves something else than was written.
         """
         flag, planned_on = _flag_of(action), action.payload.get("digest")
         step, safe, on = (action.payload.get(name) for name in ("step", "safe", "on"))
@@ -51,7 +59,17 @@ class Flags:
         return self._changed(flag, action.id, lambda document: changed_document(document, change), planned_on)
 
     def found(self, action: Action, precedent: Precedent | None, *, since: datetime) -> Receipt | None:  # noqa: ARG002
-        """Return the receipt if the file has the change, None if it is as it was before it."""
+        """Return the receipt if the file contains the change, None if the flag is as it was before the change.
+
+        Args:
+            action: The action; its payload names the flag.
+            precedent: Not used: a flag needs no earlier message.
+            since: Not used: the record of flags says what the action did.
+
+        Raises:
+            Unavailable: Where the file is broken now, so that it can be asked only later.
+            Unknown: Where a person changed the flag in the meantime.
+        """
         left = self.record.of_action(action.id)
         if left is None:
             return None
@@ -61,14 +79,22 @@ class Flags:
                 if left.done or digest == left.digest:
                     return self._finished(left)
         except Refused as error:
-            # The file is broken just now; when it is whole again it will tell.
+            # The file is broken now; when it is whole again it can be asked.
             raise Unavailable(str(error)) from None
         if digest == left.base_digest:
             return None
         raise Unknown(f"flag {left.flag} was changed by a person meanwhile")
 
     def undone(self, action: Action, receipt: Receipt) -> Receipt:
-        """Return the receipt of the former rule, restored; refused where the flag was changed since."""
+        """Return the receipt of the former rule, which is restored.
+
+        Args:
+            action: The action to undo.
+            receipt: Its receipt, with the flag and its former rule.
+
+        Raises:
+            Refused: Where the flag was changed since.
+        """
         flag, former = receipt.details["flag"], receipt.details["former"]
         undo_id = f"{action.id}:undo"
         left = self.record.last(flag)
@@ -88,11 +114,11 @@ class Flags:
         return trouble
 
     def standing_actions(self) -> frozenset[str]:
-        """Return the ids of the actions that changed flags which no person took over since."""
+        """Return the ids of the actions that changed flags which no person has taken over since."""
         return self.record.standing_actions()
 
     def taken_over(self) -> dict[str, str]:
-        """Return, by action, how its flag stands where a person changed it since; nothing where the file is broken."""
+        """Return, by action, how its flag is now where a person changed it since; nothing where the file is broken."""
         try:
             document = self.file.document()
         except ActionError:
@@ -127,9 +153,9 @@ class Flags:
             raise Refused(f"flag {flag} is locked ({lock.actor}: {lock.reason}) until it is released")
         flag_in(document, flag)
         left = self.record.last(flag)
-        # A change that was intended and not seen may have been written or not; one that was seen was.
-        mine = {left.digest} | ({left.base_digest} if not left.done else set()) if left else {planned_on} - {None}
-        if mine and digest_of(document, flag) not in mine:
+        # A change that was intended but not read back may be in the file or not; one that was read back is.
+        expected = {left.digest} | ({left.base_digest} if not left.done else set()) if left else {planned_on} - {None}
+        if expected and digest_of(document, flag) not in expected:
             when = "after the platform" if left else "after the action was planned"
             self.record.lock(flag, actor=WATCHER, reason=f"a person changed it {when}")
             raise Refused(f"flag {flag} was changed by a person; it is locked until it is released")
@@ -158,16 +184,16 @@ class Flags:
 
 
 def _read_back(file: FlagFile, document: Document, flag: str) -> float:
-    """Return the share of users who are served the variant that is on; raises Unknown where the file says otherwise."""
-    wanted, version = exposure(document, flag), version_of(document, flag)
+    """Return the share of users who are served the variant that is on; raises Unknown where it is not the written one."""
+    written, version = exposure(document, flag), version_of(document, flag)
     try:
         served, read = file.served(flag, on_variant(document, flag))
     except Exception as error:
         raise Unknown(f"flag {flag} cannot be read through OpenFeature ({type(error).__name__})") from None
     if read != version:
         raise Unknown(f"flag {flag} was written as version {version}, and OpenFeature serves version {read}")
-    if wanted is not None and abs(served - wanted) > TOLERANCE:
-        raise Unknown(f"flag {flag} was written for {wanted:.0%} of users, and OpenFeature serves {served:.0%}")
+    if written is not None and abs(served - written) > TOLERANCE:
+        raise Unknown(f"flag {flag} was written for {written:.0%} of users, and OpenFeature serves {served:.0%}")
     return served
 
 

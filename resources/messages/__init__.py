@@ -1,4 +1,5 @@
-"""What the platform says and does outside, opened whole: the outbox, the flags and the targets that product.yaml names.
+"""Messages and actions to the outside: the outbox, the flags and the targets that product.yaml names, opened together.
 
-This room composes others and tells people something once. What is to be told is decided by services and sensors.
+This package composes the others and sends people each message once. The services and sensors decide what the messages
+say.
 """

@@ -1,4 +1,8 @@
-"""What an Announcer opens. It stands apart because Dagster reads annotations there, and what these name loads sqlalchemy."""
+"""The stores and targets that an Announcer opens.
+
+The methods are in a module of their own, since Dagster evaluates the annotations of a resource, and those of these
+methods would import sqlalchemy.
+"""
 
 from collections.abc import Sequence
 from datetime import date, datetime
@@ -25,41 +29,41 @@ class Announcements:
     data: str
 
     def notifier(self) -> "Notifier":
-        """Return the Notifier, which tells people something once."""
+        """Return the Notifier, which sends people each message once."""
         from resources.messages.notifier import Notifier
 
-        wanted = product_at(Path(self.product_file)).actions
-        return Notifier.of(self.outbox(), wanted, action_secrets(), data=Path(self.data))
+        settings = product_at(Path(self.product_file)).actions
+        return Notifier.of(self.outbox(), settings, action_secrets(), data=Path(self.data))
 
     def is_opened(self) -> bool:
-        """Return whether the store of actions was made; a tick that finds none makes none."""
+        """Return whether the store of actions exists; a sensor that finds none creates none."""
         from sqlalchemy import make_url
 
         address = make_url(self.state)
         return address.get_backend_name() != "sqlite" or Path(address.database or "").exists()
 
     def delivered(self) -> "DeliveryReport":
-        """Return the report of bringing every approved action to its target, as far as it can be reached now."""
+        """Return the report of delivering every approved action whose target can be reached now."""
         from resources.outbox.deliverer import delivered
 
         notifier = self.notifier()
         return delivered(notifier.outbox, notifier.targets, pace=notifier.pace)
 
     def flags(self, keys: Sequence[str]) -> tuple["FlagFile", "FlagRecord"]:
-        """Return the file of flags and what is known of them; the platform's own file gets the flags that it lacks."""
+        """Return the file of flags and its record; missing flags are added where the file is the platform's own."""
         flags = self.flag_target()
         if keys and not Path(product_at(Path(self.product_file)).actions.flag_file).is_absolute():
             flags.file.declared(keys)
         return flags.file, flags.record
 
     def flag_target(self) -> "Flags":
-        """Return the file of flags as a target."""
+        """Return the file of flags as a target of actions."""
         from resources.messages.connected import flags_of
 
         return flags_of(product_at(Path(self.product_file)).actions, Path(self.data), self.outbox())
 
     def flag_trouble(self) -> str | None:
-        """Return what is wrong with the file of flags, and what to do; None where it is whole, or nothing needs it."""
+        """Return what is wrong with the file of flags and what to do; None where it is whole or not needed."""
         product = product_at(Path(self.product_file))
         file = self.flags([])[0]
         keyed = product.feature_defaults.flag_key or any(feature.flag_key for feature in product.features.values())
@@ -68,7 +72,7 @@ class Announcements:
         return file.trouble()
 
     def days_made(self) -> dict[date, datetime]:
-        """Return when each day of the simulated product was made."""
+        """Return when each day of the simulated product was simulated, in UTC."""
         from resources.config.settings import LANDING
         from resources.intake.delivery import days_made
 

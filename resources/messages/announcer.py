@@ -1,4 +1,4 @@
-"""The notifier as a Dagster resource: opened where something is to be told, not when the code location loads."""
+"""The outbox and its targets as a Dagster resource: opened when a message is to be sent, not when the code location loads."""
 
 import dagster as dg
 

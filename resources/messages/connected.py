@@ -1,4 +1,4 @@
-"""The targets that product.yaml switches on: connected where there is a secret for them, recording where there is none."""
+"""The targets that product.yaml switches on: connected where there is a secret for them, else recorded by their twins."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,54 +29,67 @@ from resources.twins.wire import TwinKeys
 _KEYS = TwinKeys()
 
 
-def connected_targets(wanted: Actions, secrets: ActionSecrets, *, outbox: Outbox, data: Path) -> list[Target]:
-    """Return the targets; without its secret or address each is its local twin, to be read by `recorded_messages`."""
+def connected_targets(settings: Actions, secrets: ActionSecrets, *, outbox: Outbox, data: Path) -> list[Target]:
+    """Return the targets; without its secret or address each is its local twin, to be read by `recorded_messages`.
+
+    Args:
+        settings: The section `actions` of product.yaml.
+        secrets: Tokens and keys from the environment; each may be missing.
+        outbox: The store of actions; the record of flags is in the same store.
+        data: The data folder; twins and a flag file with a relative path are in it.
+    """
     store = twin_store(data)
     makers: dict[str, Callable[[], Target]] = {
-        "slack": lambda: _slack(wanted, secrets, store),
-        "flags": lambda: flags_of(wanted, data, outbox),
-        "pagerduty": lambda: _pagerduty(wanted, secrets, store),
-        "jira": lambda: _jira(wanted, secrets, store),
-        "webhook": lambda: _webhook(wanted, secrets, store),
+        "slack": lambda: _slack(settings, secrets, store),
+        "flags": lambda: flags_of(settings, data, outbox),
+        "pagerduty": lambda: _pagerduty(settings, secrets, store),
+        "jira": lambda: _jira(settings, secrets, store),
+        "webhook": lambda: _webhook(settings, secrets, store),
     }
-    return [makers[name]() for name in dict.fromkeys(wanted.targets)]
+    return [makers[name]() for name in dict.fromkeys(settings.targets)]
 
 
-def flags_of(wanted: Actions, data: Path, outbox: Outbox) -> Flags:
-    """Return the file of flags with what is known of it; a relative path begins at the data folder."""
+def flags_of(settings: Actions, data: Path, outbox: Outbox) -> Flags:
+    """Return the file of flags as a target, with its record.
+
+    Args:
+        settings: The section `actions` of product.yaml, which names the file.
+        data: The data folder, at which a relative path begins.
+        outbox: The store of actions; the record of flags is in the same store.
+    """
     record = FlagRecord(outbox.state, outbox.clock)
-    return Flags(FlagFile(data / wanted.flag_file, record), record)
+    return Flags(FlagFile(data / settings.flag_file, record), record)
 
 
-def _slack(wanted: Actions, secrets: ActionSecrets, store: TwinStore) -> Slack:
+def _slack(settings: Actions, secrets: ActionSecrets, store: TwinStore) -> Slack:
     token = secrets.slack_token
     if token:
-        return Slack(SlackOverHttp(wanted.slack_url, token), wanted.channel, rate_per_s=wanted.rate_per_s)
-    return Slack(RecordedSlack(store), wanted.channel, settle_s=0.0)
+        return Slack(SlackOverHttp(settings.slack_url, token), settings.channel, rate_per_s=settings.rate_per_s)
+    return Slack(RecordedSlack(store), settings.channel, settle_s=0.0)
 
 
-def _pagerduty(wanted: Actions, secrets: ActionSecrets, store: TwinStore) -> PagerDuty:
+def _pagerduty(settings: Actions, secrets: ActionSecrets, store: TwinStore) -> PagerDuty:
     key = secrets.pagerduty_routing_key
     if key:
-        return PagerDuty(OverHttp("PagerDuty", wanted.pagerduty_url), key, rate_per_s=wanted.rate_per_s)
+        return PagerDuty(OverHttp("PagerDuty", settings.pagerduty_url), key, rate_per_s=settings.rate_per_s)
     recording = _recording("PagerDuty", pagerduty_answer, store)
     return PagerDuty(recording, SecretStr(_KEYS.pagerduty_routing_key), settle_s=0.0)
 
 
-def _jira(wanted: Actions, secrets: ActionSecrets, store: TwinStore) -> Jira:
-    where = (wanted.jira_project, wanted.jira_issue_type)
-    if wanted.jira_url and secrets.jira_user and secrets.jira_token:
-        calls = OverHttp("Jira", wanted.jira_url)
-        return Jira(calls, secrets.jira_user, secrets.jira_token, *where, rate_per_s=wanted.rate_per_s)
+def _jira(settings: Actions, secrets: ActionSecrets, store: TwinStore) -> Jira:
+    where = (settings.jira_project, settings.jira_issue_type)
+    if settings.jira_url and secrets.jira_user and secrets.jira_token:
+        calls = OverHttp("Jira", settings.jira_url)
+        return Jira(calls, secrets.jira_user, secrets.jira_token, *where, rate_per_s=settings.rate_per_s)
     recording = _recording("Jira", jira_answer, store)
     return Jira(recording, _KEYS.jira_user, SecretStr(_KEYS.jira_token), *where, settle_s=0.0)
 
 
-def _webhook(wanted: Actions, secrets: ActionSecrets, store: TwinStore) -> Webhook:
-    deduplicates, secret = wanted.webhook_deduplicates, secrets.webhook_secret
-    if wanted.webhook_url and secret:
-        calls = OverHttp("the webhook", wanted.webhook_url)
-        return Webhook(calls, secret, utc_now, deduplicates, rate_per_s=wanted.rate_per_s)
+def _webhook(settings: Actions, secrets: ActionSecrets, store: TwinStore) -> Webhook:
+    deduplicates, secret = settings.webhook_deduplicates, secrets.webhook_secret
+    if settings.webhook_url and secret:
+        calls = OverHttp("the webhook", settings.webhook_url)
+        return Webhook(calls, secret, utc_now, deduplicates, rate_per_s=settings.rate_per_s)
     recording = _recording("the webhook", webhook_answer, store)
     return Webhook(recording, SecretStr(_KEYS.webhook_secret), utc_now, deduplicates, settle_s=0.0)
 

@@ -1,4 +1,4 @@
-"""Tells people something once: an alert planned, approved and delivered in one go."""
+"""Sends people a message once: an alert is planned, approved and delivered in one step."""
 
 import time
 from collections.abc import Sequence
@@ -21,18 +21,25 @@ TURN_PATIENCE_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Notifier:
-    """The outbox and the targets, for those who have something to say."""
+    """The outbox and the targets, for callers with a message to people."""
 
     outbox: Outbox
     targets: Sequence[Target]
     pace: Pace = UNHURRIED
 
     @classmethod
-    def of(cls, outbox: Outbox, wanted: Actions, secrets: ActionSecrets, *, data: Path) -> "Notifier":
-        """Return the notifier for a product's settings."""
-        return cls(outbox, connected_targets(wanted, secrets, outbox=outbox, data=data), pace_of(wanted))
+    def of(cls, outbox: Outbox, settings: Actions, secrets: ActionSecrets, *, data: Path) -> "Notifier":
+        """Return the notifier for a product's settings.
 
-    def told(
+        Args:
+            outbox: The store of actions.
+            settings: The section `actions` of product.yaml.
+            secrets: Tokens and keys from the environment; each may be missing.
+            data: The data folder; twins and a flag file with a relative path are in it.
+        """
+        return cls(outbox, connected_targets(settings, secrets, outbox=outbox, data=data), pace_of(settings))
+
+    def notified(
         self,
         episode: str,
         title: str,
@@ -43,10 +50,20 @@ class Notifier:
         feature: str | None = None,
         day: date | None = None,
     ) -> bool:
-        """Return whether this is new; False where it was told, or is about to be, already.
+        """Return whether the message is new; False where it was sent, or waits to be sent, already.
 
-        Things are the same if their episode and `topic` are, the title if there is none; a title that bears figures
-        needs a topic. What cannot be delivered now stays in the outbox for the next delivery.
+        Messages are the same if their episode and topic are. A message that cannot be delivered now stays in the outbox
+        for the next delivery.
+
+        Args:
+            episode: What the message is about, such as one drift of a model; its messages share a thread.
+            title: The first line.
+            text: The text below it; may be empty.
+            channel: The Slack channel; None: the default channel of product.yaml.
+            topic: What identifies the message within its episode; None: the title, which must then contain no changing
+                numbers.
+            feature: The product feature that it is about; None: no single one.
+            day: The day that it is about; None: today by the outbox's clock.
         """
         action = Action(
             decision_id=key_of("told", episode, topic or title),
@@ -73,6 +90,6 @@ class Notifier:
             time.sleep(0.2)
 
 
-def pace_of(wanted: Actions) -> Pace:
-    """Return how long a product's settings let a delivery last."""
-    return Pace(longest_s=wanted.longest_delivery_s)
+def pace_of(settings: Actions) -> Pace:
+    """Return how long a delivery may last by a product's settings."""
+    return Pace(longest_s=settings.longest_delivery_s)

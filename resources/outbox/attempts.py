@@ -1,4 +1,7 @@
-"""What the one deliverer at work does to the entries of the outbox; every change proves its lease first."""
+"""What the one deliverer at work does to the entries of the outbox.
+
+Every change renews the deliverer's lease in the same transaction, and fails where another deliverer has taken it over.
+"""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -11,7 +14,7 @@ from sqlalchemy import Connection, Select, delete, or_, select
 from intelligence.actions.states import ActionState
 from intelligence.actions.target import Precedent, Receipt
 from resources.outbox.door import Outbox
-from resources.outbox.entries import Doing, Entry, current, entry_from, moved, noted
+from resources.outbox.entries import Doing, Entry, change_columns, change_state, current, entry_from
 from resources.outbox.leases import Lease
 from resources.outbox.pauses import Pause, pause_of
 from resources.state.rows import inserted_if_new
@@ -23,13 +26,13 @@ PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """The outbox in the hands of the holder of a lease."""
+    """The outbox as the holder of a lease may change it."""
 
     outbox: Outbox
     lease: Lease
 
     def expire(self) -> list[Entry]:
-        """Return the actions that waited too long, now expired, or failed where they had been tried."""
+        """Return the actions that waited too long: they are expired now, or failed where they had been attempted."""
         waiting = select(OUTBOX).where(
             OUTBOX.c.state.in_([ActionState.PLANNED.value, ActionState.APPROVED.value]), OUTBOX.c.expires_at <= self.now
         )
@@ -41,34 +44,52 @@ class Attempts:
             )
             last = f"; last: {entry.reason}" if entry.attempts else ""
             with self._changing(f"{cause}{last}") as (connection, doing):
-                moved(connection, entry, after, doing)
+                change_state(connection, entry, after, doing)
         return entries
 
     def begun(self, entry: Entry) -> Entry | Pause:
-        """Return the entry with an attempt written down, or the pause that forbids it."""
+        """Return the entry after an attempt was recorded, or the pause that forbids the attempt."""
         with self._changing("an attempt begins") as (connection, doing):
             pause = pause_of(connection, entry.action)
             if pause:
                 return pause
             attempt = {"attempts": entry.attempts + 1, "attempted_at": doing.at, "attempted_by": self.lease.owner}
-            moved(connection, entry, ActionState.SENT, doing, ask_after=None, **attempt)
+            change_state(connection, entry, ActionState.SENT, doing, ask_after=None, **attempt)
             return current(connection, entry.id)
 
     def confirm(self, entry: Entry, receipt: Receipt, reason: str) -> None:
-        """Write down that the action was carried out."""
+        """Record that the action was carried out.
+
+        Args:
+            entry: The action as it was read before the attempt.
+            receipt: What the target returned; needed to find or undo the action.
+            reason: Why, in one sentence; it is recorded with the change.
+        """
         with self._changing(reason) as (connection, doing):
-            moved(connection, entry, ActionState.CONFIRMED, doing, receipt=receipt)
+            change_state(connection, entry, ActionState.CONFIRMED, doing, receipt=receipt)
 
     def fail(self, entry: Entry, reason: str) -> None:
-        """Write down that the action was not carried out and never will be."""
+        """Record that the action was not carried out and will not be tried again.
+
+        Args:
+            entry: The action as it was read before the attempt.
+            reason: What the target said; it is recorded with the change.
+        """
         with self._changing(reason) as (connection, doing):
-            moved(connection, entry, ActionState.FAILED, doing)
+            change_state(connection, entry, ActionState.FAILED, doing)
 
     def postpone(self, entry: Entry, reason: str, *, wait_s: float, rest: bool = False) -> None:
-        """Write down that nothing happened and when to try again; with `rest` the whole target is left alone."""
+        """Record that nothing happened and when to try again.
+
+        Args:
+            entry: The action as it was read before the attempt.
+            reason: What the target said; it is recorded with the change.
+            wait_s: Seconds from now until the action is due again.
+            rest: Whether no other action is sent to the same target until then either.
+        """
         until = self.now + timedelta(seconds=wait_s)
         with self._changing(reason) as (connection, doing):
-            moved(connection, entry, ActionState.APPROVED, doing, not_before=until)
+            change_state(connection, entry, ActionState.APPROVED, doing, not_before=until)
             if rest:
                 connection.execute(delete(TARGET_RESTS).where(TARGET_RESTS.c.target == entry.action.target))
                 inserted_if_new(
@@ -76,25 +97,51 @@ class Attempts:
                 )
 
     def leave_in_doubt(self, entry: Entry, reason: str, *, wait_s: float) -> None:
-        """Write down when the target is to be asked what came of the attempt."""
+        """Record when to ask the target for the result of the attempt.
+
+        Args:
+            entry: The action whose attempt ended without a known result.
+            reason: Why, in one sentence; it is recorded with the change.
+            wait_s: Seconds from now until the target is asked.
+        """
         with self._changing(reason) as (connection, doing):
-            noted(connection, entry, "in doubt", doing, ask_after=doing.at + timedelta(seconds=wait_s))
+            change_columns(connection, entry, "in doubt", doing, ask_after=doing.at + timedelta(seconds=wait_s))
 
     def escalate(self, entry: Entry, reason: str) -> None:
-        """Write down that nobody can tell what came of the attempt; only a person settles that."""
+        """Record that the result of the attempt cannot be found out by a program, so that a person has to settle it.
+
+        Args:
+            entry: The action whose attempt ended without a known result.
+            reason: Why the target cannot say; it is recorded with the change.
+        """
         with self._changing(reason) as (connection, doing):
-            noted(connection, entry, "unconfirmed", doing, unconfirmed=True)
+            change_columns(connection, entry, "unconfirmed", doing, unconfirmed=True)
 
     def take_back(self, entry: Entry, receipt: Receipt) -> None:
-        """Write down that the action was undone."""
+        """Record that the action was undone.
+
+        Args:
+            entry: The action that was to be undone.
+            receipt: What the target returned for the undo.
+        """
         with self._changing(f"undone: {entry.reason}") as (connection, doing):
-            moved(connection, entry, ActionState.UNDONE, doing, receipt=receipt, undo_wanted=False, unconfirmed=False)
+            change_state(
+                connection, entry, ActionState.UNDONE, doing, receipt=receipt, undo_wanted=False, unconfirmed=False
+            )
 
     def postpone_undo(self, entry: Entry, reason: str, *, wait_s: float | None) -> None:
-        """Write down when to try to undo again; None is never."""
+        """Record when to try to undo the action again.
+
+        Args:
+            entry: The action that was to be undone.
+            reason: What the target said; it is recorded with the change.
+            wait_s: Seconds from now until the next try; None: the undo is given up.
+        """
         later = {"not_before": self.now + timedelta(seconds=wait_s)} if wait_s is not None else {"undo_wanted": False}
         with self._changing(f"not undone: {reason}") as (connection, doing):
-            noted(connection, entry, "undo postponed" if wait_s is not None else "undo refused", doing, **later)
+            change_columns(
+                connection, entry, "undo postponed" if wait_s is not None else "undo refused", doing, **later
+            )
 
     def prove(self) -> None:
         """Renew the lease; raises LeaseLost where another deliverer took over."""
@@ -102,7 +149,7 @@ class Attempts:
             self.lease.renew(connection, now=self.now)
 
     def in_doubt(self, targets: Collection[str]) -> list[Entry]:
-        """Return the attempts whose end is not known, the oldest first."""
+        """Return the actions of these targets whose attempts have no known result, the oldest first."""
         return self._entries(
             select(OUTBOX).where(
                 OUTBOX.c.state == ActionState.SENT.value, ~OUTBOX.c.unconfirmed, OUTBOX.c.target.in_(targets)
@@ -110,12 +157,18 @@ class Attempts:
         )
 
     def to_undo(self, targets: Collection[str]) -> list[Entry]:
-        """Return what a person wants undone, the newest first: that is how changes are unwound."""
+        """Return the actions of these targets that a person wants undone, the newest first, as changes are unwound."""
         query = select(OUTBOX).where(OUTBOX.c.undo_wanted, OUTBOX.c.target.in_(targets), self._is_due())
         return self._entries(query)[::-1]
 
     def due(self, targets: Collection[str], *, after: int, only: Collection[str] | None) -> list[Entry]:
-        """Return a page of what is to be sent now, from the sequence `after` on."""
+        """Return the next page of actions that are to be sent now, in the order in which they were planned.
+
+        Args:
+            targets: Names of the targets that can be reached in this delivery.
+            after: Sequence number of the last entry of the page before; 0 for the first page.
+            only: Ids of the actions to which the page is limited; None: all.
+        """
         query = select(OUTBOX).where(
             OUTBOX.c.state == ActionState.APPROVED.value,
             OUTBOX.c.target.in_(targets),
@@ -128,13 +181,13 @@ class Attempts:
         return self._entries(query.limit(PAGE))
 
     def resting(self) -> dict[str, datetime]:
-        """Return until when targets asked to be left alone."""
+        """Return, by target, until when (UTC) no action may be sent to it."""
         query = select(TARGET_RESTS).where(TARGET_RESTS.c.until > self.now)
         with self.outbox.state.reading() as connection:
             return {row["target"]: row["until"] for row in connection.execute(query).mappings()}
 
     def precedent(self, entry: Entry) -> Precedent | None:
-        """Return the first action of the same episode that arrived at the same place of the same target."""
+        """Return the first action of the same episode, target and channel that has a receipt; None where there is none."""
         query = select(OUTBOX).where(
             OUTBOX.c.target == entry.action.target,
             OUTBOX.c.episode == entry.action.episode,

@@ -1,7 +1,8 @@
 """From an approved action to its confirmed result: exactly one effect, whatever is killed, locked, slow or down.
 
-An attempt is written down before the call and its receipt after it. An attempt without an end is never repeated: the
-target is asked first, once the call can no longer be on its way, and where it cannot tell, a person is.
+An attempt is recorded before the call and its receipt after it. An attempt without a recorded result is never simply
+repeated: first the target is asked, once the call can no longer be under way. Where the target cannot say, a person is
+asked.
 """
 
 import time
@@ -24,14 +25,14 @@ from resources.outbox.pauses import Pause
 
 LEASE = "delivery"
 READ_BACK = "read-back"
-# How the reason begins of an action whose effect can be relied on no more, until it can again.
+# The reason of an action begins so while its effect cannot be relied on any more.
 LAPSED = "what was done cannot be relied on: "
-ASK_AGAIN_AFTER = 4  # the step of the back-off at which a target that could not be asked is asked again
+ASK_AGAIN_AFTER = 4  # the step of the back-off that sets when a target that could not be asked is asked again
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What one delivery did to one action: its standing after it, or `paused` or `waits`, and why."""
+    """The result of one delivery for one action: its standing afterwards, or `paused` or `waits`, and the reason."""
 
     action_id: str
     standing: str
@@ -40,13 +41,13 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """What one delivery did; `held_up` says why it did not begin, or did not end."""
+    """The result of one delivery; `held_up` says why it did not begin or did not finish."""
 
     results: tuple[Result, ...] = ()
     held_up: str | None = None
 
     def ids(self, standing: str) -> list[str]:
-        """Return the actions that stand there after the delivery."""
+        """Return the ids of the actions that have this standing after the delivery."""
         return [result.action_id for result in self.results if result.standing == standing]
 
 
@@ -69,9 +70,17 @@ def delivered(
     pace: Pace = UNHURRIED,
     sleep: Callable[[float], None] = time.sleep,
 ) -> DeliveryReport:
-    """Return what came of bringing approved actions, or `only` these, to their targets; others keep waiting.
+    """Return the report of delivering the approved actions to their targets.
 
-    Raises StateError where the store cannot be used; what was begun is then settled by the next delivery.
+    Args:
+        outbox: The store of actions.
+        targets: Where actions can be delivered; actions for other targets keep waiting.
+        only: Ids of the actions to deliver; None: all that are due, and expired and undone ones are handled too.
+        pace: Limits of time for the whole delivery, and the waits after failed attempts.
+        sleep: Called with seconds to wait where a target limits the rate; tests replace it.
+
+    Raises:
+        StateError: Where the state store cannot be used; the next delivery settles what was begun.
     """
     lease = lease_taken(outbox.state, LEASE, owner=new_owner(), now=outbox.clock())
     if lease is None:
@@ -104,14 +113,14 @@ class _Delivery:
 
     def run(self, only: Collection[str] | None) -> None:
         if only is None:
-            self._look_again()
+            self._recheck_confirmed()
             for entry in self.attempts.expire():
                 self._note(entry, "expired" if not entry.attempts else "failed", "it waited too long")
             for entry in self.attempts.to_undo(self.targets):
-                self._changed_by_nobody_else(self._undo, entry)
+                self._unless_changed(self._undo, entry)
         for entry in self.attempts.in_doubt(self.targets):
             if only is None or entry.id in only:
-                self._changed_by_nobody_else(self._ask, entry)
+                self._unless_changed(self._ask, entry)
         self.in_doubt = self.attempts.in_doubt(self.targets)
         last = 0
         while page := self.attempts.due(self.targets, after=last, only=only):
@@ -125,16 +134,16 @@ class _Delivery:
                 elif any(_comes_first(each, entry) for each in self.in_doubt):
                     self._note(entry, "waits", "an earlier action of the same episode or feature is in doubt")
                 else:
-                    self._changed_by_nobody_else(self._send, entry)
+                    self._unless_changed(self._send, entry)
 
-    def _look_again(self) -> None:
-        """Doubt what was confirmed at a target that cannot be relied on, and confirm it again once it can."""
+    def _recheck_confirmed(self) -> None:
+        """Doubt confirmed actions of a target that cannot be relied on, and confirm them again once it can."""
         for target in self.targets.values():
             if isinstance(target, Lasting):
                 lapse, standing = target.lapsed(), target.standing_actions()
                 for entry in self.attempts.outbox.entries(states=[ActionState.CONFIRMED, ActionState.SENT]):
                     if entry.id in standing and not entry.undo_wanted:
-                        self._changed_by_nobody_else(partial(self._stand, lapse), entry)
+                        self._unless_changed(partial(self._stand, lapse), entry)
 
     def _stand(self, lapse: str | None, entry: Entry) -> None:
         outbox = self.attempts.outbox
@@ -143,8 +152,8 @@ class _Delivery:
         elif lapse is None and entry.unconfirmed and entry.reason.startswith(LAPSED):
             outbox.settled(entry.id, happened=True, actor=READ_BACK, reason="read back again: it stands")
 
-    def _changed_by_nobody_else(self, step: Callable[[Entry], None], entry: Entry) -> None:
-        """Take the step; where a person changed the entry at this moment, the person's word holds."""
+    def _unless_changed(self, step: Callable[[Entry], None], entry: Entry) -> None:
+        """Take the step; where a person changed the entry in the meantime, the person's change is kept."""
         try:
             step(entry)
         except LeaseLost:
@@ -182,7 +191,7 @@ class _Delivery:
     def _ask(self, entry: Entry) -> None:
         target, now = self.targets[entry.action.target], self.attempts.now
         if entry.ask_after is None:
-            # A call of a process that is gone has been on its way since then; one of a process that may be alive, or
+            # The call of a process that has ended began at that time; the call of a process that may be alive, or that
             # has another clock, may begin only now.
             is_orphaned = entry.attempted_by and is_gone(entry.attempted_by, noted_at=entry.attempted_at)
             since = entry.attempted_at if is_orphaned else now

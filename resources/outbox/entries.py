@@ -1,4 +1,4 @@
-"""The rows of the outbox as values, and the only two ways in which they change."""
+"""The rows of the outbox as values, and the only two functions that change them."""
 
 import json
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ ACTION_COLUMNS = ("decision_id", "kind", "target", "feature", "day", "episode", 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """An action and where it stands; `reason` says why it came there."""
+    """An action with its standing; `reason` says how it came to this state."""
 
     sequence: int
     id: str
@@ -40,13 +40,13 @@ class Entry:
 
     @property
     def standing(self) -> str:
-        """Return the state in one word, *unconfirmed* where nobody can tell what came of it."""
+        """Return the state in one word, *unconfirmed* where it is not known whether the action was carried out."""
         return "unconfirmed" if self.unconfirmed else self.state.value
 
 
 @dataclass(frozen=True, slots=True)
 class ActionEvent:
-    """One line of an action's history; `state` is the one after it."""
+    """One line of an action's history; `state` is the state after the event."""
 
     at: datetime
     action_id: str
@@ -59,7 +59,7 @@ class ActionEvent:
 
 @dataclass(frozen=True, slots=True)
 class Doing:
-    """Who does something to an action, when, why, and under which lease if a deliverer does."""
+    """Who changes an action, when and why, and the token of the lease where it is a deliverer."""
 
     actor: str
     reason: str
@@ -68,7 +68,7 @@ class Doing:
 
 
 def entry_from(row: RowMapping) -> Entry:
-    """Return a row of the outbox as a value."""
+    """Return a row of the outbox as an entry."""
     values = dict(row)
     action = {name: values.pop(name) for name in ACTION_COLUMNS}
     action.update(kind=Kind(action["kind"]), payload=json.loads(values.pop("payload")))
@@ -84,12 +84,20 @@ def row_of(action: Action) -> dict[str, Any]:
 
 
 def json_of(values: Mapping[str, Any]) -> str:
-    """Return the values as JSON that is the same for the same values."""
+    """Return the values as JSON with sorted keys, so that equal values give equal text."""
     return json.dumps(dict(values), sort_keys=True, ensure_ascii=False, default=str)
 
 
 def current(connection: Connection, action_id: str) -> Entry:
-    """Return the entry whose id is, or begins with, `action_id`; raises ActionError where none or several do."""
+    """Return the entry as it is now.
+
+    Args:
+        connection: An open connection to the state store.
+        action_id: The id of the action, or a beginning of it that no other id shares.
+
+    Raises:
+        ActionError: Where no id, or more than one, begins with `action_id`.
+    """
     rows = connection.execute(select(OUTBOX).where(OUTBOX.c.id == action_id)).mappings().all()
     if not rows and action_id:
         begins = OUTBOX.c.id.startswith(action_id, autoescape=True)
@@ -100,14 +108,36 @@ def current(connection: Connection, action_id: str) -> Entry:
     return entry_from(rows[0])
 
 
-def moved(connection: Connection, entry: Entry, after: ActionState, doing: Doing, **columns: Any) -> None:
-    """Bring the entry into another state; raises ActionError where it may not go, or is not there any more."""
+def change_state(connection: Connection, entry: Entry, after: ActionState, doing: Doing, **columns: Any) -> None:
+    """Change the state of the entry and record the change in its history.
+
+    Args:
+        connection: An open transaction on the state store; the change is part of it.
+        entry: The entry as it was read.
+        after: The new state.
+        doing: Who changes it, when and why.
+        **columns: Other columns of the outbox and their new values.
+
+    Raises:
+        ActionError: Where the state may not follow the present one, or the entry was changed since it was read.
+    """
     demand_permitted(entry.id, entry.state, after)
-    noted(connection, entry, after.value, doing, state=after, **columns)
+    change_columns(connection, entry, after.value, doing, state=after, **columns)
 
 
-def noted(connection: Connection, entry: Entry, event: str, doing: Doing, **columns: Any) -> None:
-    """Change columns of the entry and add a line to its history; raises ActionError where it changed meanwhile."""
+def change_columns(connection: Connection, entry: Entry, event: str, doing: Doing, **columns: Any) -> None:
+    """Change columns of the entry and add a line to its history.
+
+    Args:
+        connection: An open transaction on the state store; the change is part of it.
+        entry: The entry as it was read.
+        event: What happened, in a word or two; the name of the line in the history.
+        doing: Who changes it, when and why.
+        **columns: Columns of the outbox and their new values.
+
+    Raises:
+        ActionError: Where the entry was changed since it was read.
+    """
     state = columns.get("state", entry.state)
     receipt = columns.pop("receipt", None)
     if receipt:
@@ -120,12 +150,21 @@ def noted(connection: Connection, entry: Entry, event: str, doing: Doing, **colu
     if changed.rowcount != 1:
         raise ActionError(f"action {entry.id}", "somebody else changed it at this moment.", hint="Look at it again.")
     attempt = columns.get("attempts", entry.attempts)
-    told(connection, entry.id, event, state, doing, attempt=attempt)
+    add_event(connection, entry.id, event, state, doing, attempt=attempt)
 
 
-def told(
+def add_event(
     connection: Connection, action_id: str, event: str, state: ActionState, doing: Doing, *, attempt: int = 0
 ) -> None:
-    """Add a line to the history of an action."""
+    """Add a line to the history of an action.
+
+    Args:
+        connection: An open transaction on the state store; the change is part of it.
+        action_id: The full id of the action.
+        event: What happened, in a word or two.
+        state: The state of the action after the event.
+        doing: Who changes it, when and why.
+        attempt: How many attempts were begun so far.
+    """
     line = {"action_id": action_id, "event": event, "state": state.value, "attempt": attempt, "token": doing.token}
     connection.execute(insert(OUTBOX_EVENTS).values(at=doing.at, actor=doing.actor, reason=doing.reason, **line))

@@ -1,7 +1,8 @@
-"""Who may deliver alone: a lease with an end, and a token that grows whenever another takes over.
+"""Who alone may deliver: a lease with an end, and a token that grows whenever another owner takes over.
 
-Clocks may differ, so the end of a lease only says when another may try. What keeps two owners apart is the token: every
-change of state renews the lease in its own transaction and is refused to a token that is not the last one.
+Clocks may differ, so the end of a lease only says when another owner may try. The token keeps two owners apart (it is a
+*fencing token*): every change of state renews the lease in its own transaction, and fails unless its token is the last
+one.
 """
 
 from dataclasses import dataclass
@@ -20,19 +21,27 @@ LEASE_S = 60.0
 
 
 class LeaseLost(ActionError):
-    """Another owner took over; this one has to stop."""
+    """Another owner has taken over, and this one has to stop."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to do what `name` stands for, until another takes it over."""
+    """The exclusive right to the work called `name`, until another owner takes it over."""
 
     name: str
     owner: str
     token: int
 
     def renew(self, connection: Connection, *, now: datetime) -> None:
-        """Renew the lease in this transaction; raises LeaseLost where another has taken it over."""
+        """Renew the lease in this transaction.
+
+        Args:
+            connection: An open transaction on the state store; the change is part of it.
+            now: The time by the owner's clock, in UTC.
+
+        Raises:
+            LeaseLost: Where another owner has taken it over.
+        """
         renewed = connection.execute(
             update(LEASES)
             .where(LEASES.c.name == self.name, LEASES.c.token == self.token)
@@ -44,7 +53,7 @@ class Lease:
             )
 
     def give_back(self, state: State) -> None:
-        """Let the next owner begin at once; nothing happens where another has taken over already."""
+        """End the lease so that the next owner can begin at once; it has no effect where another has taken over already."""
         with state.writing() as connection:
             connection.execute(
                 update(LEASES)
@@ -54,13 +63,20 @@ class Lease:
 
 
 def new_owner() -> str:
-    """Return a name for one delivery by this process."""
+    """Return a unique name for one delivery by this process."""
     me = this_process()
     return f"{me.host} {me.number} {me.birth} {uuid4().hex[:8]}"
 
 
 def lease_taken(state: State, name: str, *, owner: str, now: datetime) -> Lease | None:
-    """Return the lease, or None while another owner that may be alive holds it."""
+    """Return the lease, or None while another owner that may be alive holds it.
+
+    Args:
+        state: The state store that keeps leases.
+        name: The work that is leased, such as `delivery`.
+        owner: The name of the new owner; see `new_owner`.
+        now: The time by the owner's clock, in UTC.
+    """
     with state.writing() as connection:
         inserted_if_new(connection, LEASES, [{"name": name, "token": 0}])
         held = connection.execute(select(LEASES).where(LEASES.c.name == name)).mappings().one()
@@ -79,14 +95,16 @@ def lease_taken(state: State, name: str, *, owner: str, now: datetime) -> Lease 
 
 
 def is_gone(owner: str, *, noted_at: datetime | None = None) -> bool:
-    """Return whether the owner was a process of this machine that is no more; False where that cannot be known.
+    """Return whether the owner was a process of this machine that has ended; False where that cannot be known.
 
-    `noted_at` is when the owner was noted down. Former versions noted no more than the process's number.
+    Args:
+        owner: The name of the owner; former versions recorded only host and process number.
+        noted_at: When the owner was recorded, in UTC: a process that started later only reuses the number.
     """
-    return _named_by(owner).is_gone(noted_at=noted_at.timestamp() if noted_at else None)
+    return _process_named(owner).is_gone(noted_at=noted_at.timestamp() if noted_at else None)
 
 
-def _named_by(owner: str) -> ProcessIdentity:
+def _process_named(owner: str) -> ProcessIdentity:
     if " " in owner:
         host, number, birth, _ = owner.split(" ")
         return ProcessIdentity(host, int(number), birth)

@@ -1,7 +1,7 @@
-"""Dagster's SQLite event log, with databases that stay open and the events of many partitions in one transaction.
+"""Dagster's SQLite event log, which keeps its databases open and stores the events of many partitions in one transaction.
 
-A run over a year of days records thousands of events at once. The stock storage opens two databases anew and commits in
-both for each, and writes what a check plans out anew for each day; here a batch is one transaction in each. See
+A run over a year of days records thousands of events at once. For each event the standard storage opens two databases,
+commits in both, and serializes the plan of a check once per day. Here a batch is one transaction in each database. See
 docs/decisions/0006-batched-event-log.md.
 """
 
@@ -22,7 +22,7 @@ from dagster import (
     serialize_value,
 )
 
-# A storage is written by inheriting from Dagster's own, whose tables and names are not public.
+# A storage has to inherit from Dagster's own, whose tables and names are not public.
 from dagster._core.events import ASSET_EVENTS
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable, SqlEventLogStorageTable
@@ -33,32 +33,35 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import (
 from dagster._core.storage.sqlite import SQLITE_BUSY_TIMEOUT_SECONDS
 from dagster._serdes import ConfigurableClassData
 from sqlalchemy import Connection, Engine, create_engine, event, text
+from typing_extensions import override
 
 # The index and the runs that were used last.
 MOST_OPEN = 4
 
 
 class BatchedSqliteEventLog(SqliteEventLogStorage):
-    """SqliteEventLogStorage that keeps databases open and stores a batch as one; everything else is inherited."""
+    """SqliteEventLogStorage that keeps databases open and stores a batch in one transaction; all else is inherited."""
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._engines: dict[tuple[int, str], Engine] = {}
         super().__init__(base_dir, inst_data)
 
     @classmethod
+    @override
     def from_config_value(
         cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]
     ) -> "BatchedSqliteEventLog":
-        """Return the storage that dagster.yaml asks for."""
+        """Return the storage that dagster.yaml configures."""
         return cls(inst_data=inst_data, **config_value)
 
+    @override
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
         with self._db_lock, self._engine(shard).connect() as connection, connection.begin():
             yield connection
 
     def _engine(self, shard: str) -> Engine:
-        # A forked process must not go on with the connections of its parent.
+        # A forked process must not use the connections of its parent.
         key = (os.getpid(), shard)
         engine = self._engines.pop(key, None) or self._opened(shard)
         self._engines[key] = engine
@@ -74,11 +77,13 @@ class BatchedSqliteEventLog(SqliteEventLogStorage):
             self._initialized_dbs.add(shard)
         return engine
 
+    @override
     def wipe(self) -> None:
         """Delete all events."""
         self._close()
         super().wipe()
 
+    @override
     def dispose(self) -> None:
         """Close all databases."""
         super().dispose()
@@ -90,9 +95,14 @@ class BatchedSqliteEventLog(SqliteEventLogStorage):
                 self._engines.popitem()[1].dispose(close=True)
 
     def forget_runs(self, run_ids: Sequence[str], *, before: datetime) -> None:
-        """Delete the events of these runs, but for what is known of assets: the newest of each day and each check.
+        """Delete the events of these runs, except the newest materialization of each asset and day.
 
-        What stays and is older than `before` loses its tables, texts and pictures.
+        What is kept of them loses its tables, long texts and pictures. Of checks that are older than `before` only the
+        newest result of each day is kept.
+
+        Args:
+            run_ids: The ids of finished runs.
+            before: Results of checks from before this time are deleted.
         """
         moment = before.astimezone(UTC).replace(tzinfo=None)
         runs = {f"run_{place}": run_id for place, run_id in enumerate(run_ids)}
@@ -114,7 +124,7 @@ class BatchedSqliteEventLog(SqliteEventLogStorage):
                 Path(self._base_dir, f"{run_id}.db{suffix}").unlink(missing_ok=True)
 
     def shrink(self) -> None:
-        """Give room of the index back to the disk where more than half of it is empty; without that it is used again."""
+        """Return unused space of the index to the disk where more than half of it is unused."""
         with self._db_lock, self._engine(INDEX_SHARD_NAME).connect() as connection:
             driver: Any = connection.connection.driver_connection
             pages, empty = (driver.execute(f"PRAGMA {of}").fetchone()[0] for of in ("page_count", "freelist_count"))
@@ -123,6 +133,7 @@ class BatchedSqliteEventLog(SqliteEventLogStorage):
                 driver.execute("VACUUM")
             driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
+    @override
     def store_event_batch(self, events: Sequence[EventLogEntry]) -> None:
         """Store the asset events of one run together and any others one by one, as inherited."""
         for (run_id, is_of_asset), together in groupby(events, key=lambda event: (event.run_id, _is_of_asset(event))):
@@ -146,6 +157,7 @@ class BatchedSqliteEventLog(SqliteEventLogStorage):
                 *_, (last, event_id) = alike
                 self._store_asset_event(connection, last, event_id)
 
+    @override
     def _store_asset_check_evaluation_planned(self, event: EventLogEntry, event_id: int | None) -> None:
         planned: Any = event.get_dagster_event().event_specific_data
         subset = planned.partitions_subset
@@ -163,7 +175,7 @@ class BatchedSqliteEventLog(SqliteEventLogStorage):
             connection.execute(AssetCheckExecutionsTable.insert(), [{**row, "partition": each} for each in partitions])
 
 
-# Of each asset and day the newest materialization stays, and so does what tells that a day was observed.
+# Of each asset and day the newest materialization is kept: by it Dagster knows that the day was built.
 _NEWEST = (
     "SELECT max(id) FROM event_logs WHERE dagster_event_type = 'ASSET_MATERIALIZATION' GROUP BY asset_key, partition"
 )
@@ -182,7 +194,7 @@ LONGEST_TEXT = 200
 
 
 def _slim(stored: str) -> str:
-    """Return a stored materialization without what is large in its metadata."""
+    """Return a stored materialization without the large values of its metadata."""
     entry = deserialize_value(stored, EventLogEntry)
     found = entry.asset_materialization
     if found is None:
@@ -207,5 +219,5 @@ def _is_of_asset(event: EventLogEntry) -> bool:
 
 
 def _without_waiting_for_the_disk(connection: Any, _: object) -> None:
-    """Let a commit return before the disk has it: with a write-ahead log a killed process loses nothing by that."""
+    """Let a commit return before it is on the disk: with a write-ahead log a killed process loses nothing by that."""
     connection.execute("PRAGMA synchronous = NORMAL")

@@ -1,4 +1,4 @@
-"""Processes that belong together: started, their output told line by line, and ended as a whole."""
+"""Processes that belong together: started, their output passed on line by line, and ended together."""
 
 import os
 import signal
@@ -17,9 +17,9 @@ Say = Callable[[str, str], None]
 
 @dataclass(slots=True)
 class Processes:
-    """Each in a group of its own with all that it starts; `say` is told the name and each line.
+    """Processes, each in a process group of its own; `say` is called with the name of a process and each line of output.
 
-    Their standard input is a pipe that nothing is written to: it closes when this process ends, however it does.
+    Their standard input is a pipe into which nothing is written: it closes when this process ends, whatever the reason.
     """
 
     say: Say
@@ -27,10 +27,15 @@ class Processes:
     folder: Path
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _readers: list[threading.Thread] = field(default_factory=list)
-    _told_to_stop: list[int] = field(default_factory=list)
+    _signals: list[int] = field(default_factory=list)
 
     def start(self, name: str, command: Sequence[str]) -> None:
-        """Start a process."""
+        """Start a process.
+
+        Args:
+            name: The name under which its output is passed on.
+            command: The program and its arguments.
+        """
         process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -41,14 +46,14 @@ class Processes:
             start_new_session=True,
         )
         self._running[name] = process
-        reader = threading.Thread(target=self._tell, args=(name, process), daemon=True)
+        reader = threading.Thread(target=self._pass_on_output, args=(name, process), daemon=True)
         self._readers.append(reader)
         reader.start()
 
     def wait(self) -> int:
-        """Wait until one ends or this process is told to stop, end all, and return the exit code; 0 if told to."""
+        """Wait until a process ends or a signal asks to stop, end all, and return the exit code; 0 after a signal."""
         try:
-            while not self._told_to_stop:
+            while not self._signals:
                 ended = next((name for name, each in self._running.items() if each.poll() is not None), None)
                 if ended is not None:
                     code = self._running[ended].returncode
@@ -60,14 +65,14 @@ class Processes:
             self.end()
 
     def stop(self, signal_number: int, _: object) -> None:
-        """Note that this process was told to stop; told so twice, it kills what still runs."""
-        self._told_to_stop.append(signal_number)
+        """Note that a signal asked to stop; after a second one `end` kills what still runs."""
+        self._signals.append(signal_number)
 
     def end(self) -> None:
-        """End every process with all that it has started: asked first, killed after a while or when asked again."""
+        """End every process and its children: by SIGTERM first, by SIGKILL after a grace period or a second signal."""
         self._send(signal.SIGTERM)
         deadline = time.monotonic() + GRACE_S
-        while self._groups() and time.monotonic() < deadline and len(self._told_to_stop) < 2:
+        while self._groups() and time.monotonic() < deadline and len(self._signals) < 2:
             time.sleep(LOOK_S)
         self._send(signal.SIGKILL)
         for process, reader in zip(self._running.values(), self._readers, strict=True):
@@ -78,7 +83,7 @@ class Processes:
                     pipe.close()
 
     def _groups(self) -> list[int]:
-        """Return the groups in which something still runs."""
+        """Return the process groups in which a process still runs."""
         return [process.pid for process in self._running.values() if process.poll() is None or _exists(process.pid)]
 
     def _send(self, number: signal.Signals) -> None:
@@ -88,7 +93,7 @@ class Processes:
             except ProcessLookupError:
                 continue
 
-    def _tell(self, name: str, process: subprocess.Popen[bytes]) -> None:
+    def _pass_on_output(self, name: str, process: subprocess.Popen[bytes]) -> None:
         assert process.stdout is not None
         for line in process.stdout:
             self.say(name, line.decode(errors="replace").rstrip())

@@ -1,6 +1,6 @@
-"""What `up` starts, one process each: python -m resources.processes.programs NAME [ARGUMENT …]. Each ends when `up` does.
+"""The programs that `up` starts, one process each: python -m resources.processes.programs NAME [ARGUMENT …].
 
-Everything that a program needs is handed over as an argument of its own, never as a line for a shell.
+Each ends when `up` does. Every value that a program needs is an argument of its own, never part of a shell command.
 """
 
 import os
@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-# How long what is to end may take before it is killed.
+# Seconds that a program may take to end before it is killed.
 GRACE_S = 5.0
 WORKSPACE = "workspace.yaml"
 
@@ -20,7 +20,7 @@ def dagster_ui(port: str) -> None:
     """Serve the Dagster UI."""
     import contextlib
 
-    # `dagster-webserver` serves without a guard; what it serves is put together by these alone.
+    # `dagster-webserver` serves without a guard. Only these parts that are not public build its application.
     from dagster import DagsterInstance
     from dagster._core.workspace.context import WorkspaceProcessContext
     from dagster._core.workspace.load_target import WorkspaceFileTarget
@@ -49,7 +49,13 @@ def dagster_daemon() -> None:
 
 
 def mlflow_ui(database_uri: str, artifacts: str, port: str) -> None:
-    """Serve the MLflow UI over the store; in this process, so that nothing of it is left when it ends."""
+    """Serve the MLflow UI over the store, in this process, so that no other process is left when it ends.
+
+    Args:
+        database_uri: SQLAlchemy URL of MLflow's database.
+        artifacts: The folder of artifacts.
+        port: The port on loopback, as text.
+    """
     from mlflow.server import constants
 
     os.environ |= {
@@ -67,7 +73,12 @@ def mlflow_ui(database_uri: str, artifacts: str, port: str) -> None:
 
 
 def evidently_pages(folder: str, port: str) -> None:
-    """Serve the Evidently pages."""
+    """Serve the Evidently pages.
+
+    Args:
+        folder: The folder of the pages.
+        port: The port on loopback, as text.
+    """
     from resources.processes.front.pages import pages_app
     from resources.processes.front.serving import served
 
@@ -75,7 +86,12 @@ def evidently_pages(folder: str, port: str) -> None:
 
 
 def local_twins(data: str, port: str) -> None:
-    """Serve the local twins of the services to which actions go."""
+    """Serve the local twins of the services to which actions are sent.
+
+    Args:
+        data: The data folder, which contains the store of the twins.
+        port: The port on loopback, as text.
+    """
     from resources.processes.front.serving import served
     from resources.processes.front.twins import Twins
     from resources.twins.recorded import twin_store
@@ -93,11 +109,11 @@ PROGRAMS: dict[str, Callable[..., None]] = {
 
 
 def end_with_parent() -> None:
-    """End this process and all that it starts when the other end of its standard input closes, however that came about."""
-    threading.Thread(target=_wait_for_the_end, daemon=True).start()
+    """End this process and its children when the other end of its standard input closes, whatever the reason."""
+    threading.Thread(target=_end_after_parent, daemon=True).start()
 
 
-def _wait_for_the_end() -> None:
+def _end_after_parent() -> None:
     while os.read(0, 1_024):
         pass
     os.killpg(os.getpgrp(), signal.SIGTERM)

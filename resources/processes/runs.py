@@ -1,4 +1,4 @@
-"""Runs that this process carries out itself: their tags, their log, and the tidying of those that were killed."""
+"""Runs that this process carries out itself: their tags, their log, and the closing of runs whose process was killed."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ from typing import Any
 import dagster as dg
 import yaml
 
-# The one sign of a run that a daemon launched: Dagster names it nowhere else.
+# The only tag that marks a run that a daemon launched; it has no public name.
 from dagster._core.storage.tags import GRPC_INFO_TAG
 from filelock import FileLock
 
@@ -20,7 +20,7 @@ from resources.config.settings import ROOT, Settings
 from resources.config.store_failures import BACKUP, ROOM, database_failure, store_failures_told
 
 TERMINAL = "terminal"
-# Where dagster.yaml keeps state, as it is written there.
+# The folder of Dagster's state, as dagster.yaml names it.
 STATE = ".dagster/"
 CREATION_PATIENCE_S = 600
 PROCESS_TAG = "intelligence/process"
@@ -29,7 +29,7 @@ BIRTH_TAG = "intelligence/birth"
 STOPPED_TAG = "intelligence/stopped"
 # How many events resources/processes/event_log.py writes in one transaction.
 EVENTS_AT_ONCE = 500
-# By how much clocks may have been set between the events of a run and now.
+# Seconds by which the clock may have been set since the events of a run.
 CLOCK_S = 5.0
 UNFINISHED = [
     status
@@ -39,9 +39,9 @@ UNFINISHED = [
 
 
 def dagster_home(settings: Settings) -> Path:
-    """Return the folder whose dagster.yaml holds for these settings: the project's own, or one beside other data.
+    """Return the folder whose dagster.yaml is used for these settings: the project's own, or one in the data folder.
 
-    Products with data of their own keep runs of their own, so that one product's days never stand beside another's.
+    Products with another data folder have their own runs, so that the runs of two products are never mixed.
     """
     if settings.data == ROOT / "data":
         return ROOT
@@ -58,7 +58,7 @@ def dagster_home(settings: Settings) -> Path:
 
 
 def _moved(configured: Any, home: Path) -> Any:
-    """Return what dagster.yaml says, with the folders under .dagster/ beside the data instead."""
+    """Return the content of dagster.yaml with folders in `home` instead of .dagster/."""
     if isinstance(configured, Mapping):
         return {name: _moved(value, home) for name, value in configured.items()}
     if isinstance(configured, str) and configured.startswith(STATE):
@@ -67,7 +67,7 @@ def _moved(configured: Any, home: Path) -> Any:
 
 
 def instance_for(settings: Settings) -> dg.DagsterInstance:
-    """Return the Dagster instance that the UI of the same settings shows; its stores are made by one process at a time.
+    """Return the Dagster instance that the UI of the same settings shows; one process at a time creates its stores.
 
     Raises StoreError where one of its databases is broken, or its folder cannot be written.
     """
@@ -81,7 +81,7 @@ def instance_for(settings: Settings) -> dg.DagsterInstance:
         _demand_whole(settings)
         with FileLock(stores / "creation.lock", timeout=CREATION_PATIENCE_S):
             instance = dg.DagsterInstance.get()
-        # Databases that were cut open well, and fail when asked.
+        # A truncated database can be opened and fails only when it is read.
         instance.get_runs_count()
         instance.has_asset_key(dg.AssetKey("none"))
         return instance
@@ -103,7 +103,10 @@ def _demand_whole(settings: Settings) -> None:
 
 @contextmanager
 def run_store_failures_told(settings: Settings) -> Iterator[None]:
-    """Turn what Dagster's databases raise into one StoreError that names the broken one, else their folder."""
+    """Turn errors of Dagster's databases into one StoreError that names the broken database, or else their folder.
+
+    Raises StoreError in their place.
+    """
     try:
         with store_failures_told(storage_of(settings)):
             yield
@@ -123,7 +126,7 @@ _WITHOUT_RUNS = (
 
 @dg.logger(None, description="Hands the events of a run to the terminal that started it.")
 def terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
-    """Return the Python logger to which a terminal listens."""
+    """Return the Python logger to which the terminal listens."""
     logger = logging.getLogger(TERMINAL)
     logger.setLevel(logging.DEBUG)
     logger.propagate = False
@@ -131,13 +134,13 @@ def terminal_logger(_: dg.InitLoggerContext) -> logging.Logger:
 
 
 def process_tags() -> dict[str, str]:
-    """Return tags that name this process, so that a later one can tell whether it is still alive."""
+    """Return tags that identify this process, so that a later process can find out whether it is still alive."""
     me = this_process()
     return {PROCESS_TAG: str(me.number), HOST_TAG: me.host, BIRTH_TAG: f"{me.number} {me.birth}"}
 
 
 def close_orphaned_runs(instance: dg.DagsterInstance) -> int:
-    """Mark unfinished runs of processes on this machine that are gone as failed; return how many there were."""
+    """Mark unfinished runs whose process on this machine has ended as failed, and return how many there were."""
     orphaned = [*_of_terminals(instance), *_of_daemons(instance)]
     for run in orphaned:
         instance.report_run_failed(run, "The process that carried it out was killed; the next run takes up its work.")
@@ -145,9 +148,9 @@ def close_orphaned_runs(instance: dg.DagsterInstance) -> int:
 
 
 def close_stopped_runs(instance: dg.DagsterInstance) -> int:
-    """Mark runs that ended with the daemon, when it was stopped, as failed and as STOPPED_TAG; return how many there were.
+    """Mark runs that ended because the daemon was stopped as failed and with STOPPED_TAG, and return how many there were.
 
-    What they were at is asked for again, as of any run that failed; but nobody has to be told, and no attempt was lost.
+    Their work is requested again, as after any failed run; but nobody is notified, and the attempt does not count.
     """
     stopped = _of_daemons(instance)
     for run in stopped:
@@ -158,18 +161,18 @@ def close_stopped_runs(instance: dg.DagsterInstance) -> int:
 
 def _of_terminals(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
     records = instance.get_run_records(dg.RunsFilter(statuses=UNFINISHED))
-    # A run that the UI started as a copy of one of ours bears its tags, but belongs to a process of Dagster's own.
+    # A run that the UI started as a copy of such a run has its tags, but belongs to a process of Dagster's.
     return [
         record.dagster_run
         for record in records
         if HOST_TAG in record.dagster_run.tags
         and record.dagster_run.remote_job_origin is None
-        and _named_in(record.dagster_run.tags).is_gone(noted_at=record.create_timestamp.timestamp())
+        and _process_in(record.dagster_run.tags).is_gone(noted_at=record.create_timestamp.timestamp())
     ]
 
 
-def _named_in(tags: Mapping[str, str]) -> ProcessIdentity:
-    """Return the process that these tags name; former versions noted its number alone."""
+def _process_in(tags: Mapping[str, str]) -> ProcessIdentity:
+    """Return the process that these tags name; former versions recorded only its number."""
     number, birth = tags.get(PROCESS_TAG, ""), tags.get(BIRTH_TAG, "").partition(" ")
     return ProcessIdentity(
         tags[HOST_TAG],
@@ -179,9 +182,9 @@ def _named_in(tags: Mapping[str, str]) -> ProcessIdentity:
 
 
 def _of_daemons(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
-    """Return the runs that a daemon on this machine had begun in a process that is no more.
+    """Return the runs that a daemon on this machine had started in a process that has ended.
 
-    Dagster's own launcher does not look after its processes: a run that was killed would be under way for ever.
+    Dagster's default launcher does not watch its processes, so that a killed run would be in progress for ever.
     """
     begun = instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED]))
     return [run for run in begun if GRPC_INFO_TAG in run.tags and _was_killed(instance, run)]
@@ -189,8 +192,8 @@ def _of_daemons(instance: dg.DagsterInstance) -> list[dg.DagsterRun]:
 
 def _was_killed(instance: dg.DagsterInstance, run: dg.DagsterRun) -> bool:
     events = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.ENGINE_EVENT)
-    told = [(event.get_dagster_event().engine_event_data.metadata.get("pid"), event.timestamp) for event in events]
-    processes = [(int(str(pid.value)), at) for pid, at in told if pid]
+    launches = [(event.get_dagster_event().engine_event_data.metadata.get("pid"), event.timestamp) for event in events]
+    processes = [(int(str(pid.value)), at) for pid, at in launches if pid]
     if not processes:
         return False
     process, at = processes[-1]

@@ -1,4 +1,4 @@
-"""The UIs of Dagster and MLflow, Dagster's daemon, the Evidently pages and the local twins, on loopback until told to stop."""
+"""The UIs of Dagster and MLflow, Dagster's daemon, the Evidently pages and the local twins, on loopback until stopped."""
 
 import os
 import signal
@@ -15,13 +15,13 @@ from resources.processes.front.serving import LOOPBACK
 from resources.processes.group import Processes
 from resources.processes.runs import close_stopped_runs, dagster_home, instance_for
 
-# MLflow's start page is about other uses of it. Here it lists the experiments, with the models beside them.
+# MLflow's start page is about other uses of it; this page lists the experiments, next to the models.
 MLFLOW_PAGE = "/#/experiments?workflowType=machine_learning"
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The ports on loopback, each named after the option that sets it."""
+    """The ports on loopback, each named like the option that sets it."""
 
     port: int
     mlflow_port: int
@@ -30,7 +30,7 @@ class Ports:
 
     @property
     def options(self) -> dict[str, tuple[str, int]]:
-        """Return the option and the number of each port by what is served there."""
+        """Return the option and the number of each port, by what is served there."""
         return {
             "Dagster UI": ("--port", self.port),
             "MLflow UI": ("--mlflow-port", self.mlflow_port),
@@ -54,14 +54,23 @@ def serve(
     say: Callable[[str], None],
     tell: Callable[[str, str], None],
 ) -> int:
-    """Serve until Ctrl-C or SIGTERM and return the exit code; `tell` is given the name of a server and each of its lines.
+    """Serve until Ctrl-C or SIGTERM and return the exit code.
 
-    Raises PlatformError if another process serves the same data, or if a port is taken.
+    Args:
+        port: The port of the Dagster UI.
+        mlflow_port: The port of the MLflow UI.
+        reports_port: The port of the Evidently pages.
+        twins_port: The port of the local twins.
+        say: Called once with the text that lists the addresses.
+        tell: Called with the name of a server and each line of its output.
+
+    Raises:
+        PlatformError: Where another process serves the same data, or a port is taken.
     """
     now, ports = settings(), Ports(port, mlflow_port, reports_port, twins_port)
     with serving(now.data, ports.addresses):
         _require_free(ports)
-        # Two servers that make the same fresh database at once fail; made here first, they find it there.
+        # Two servers that create the same database at once fail, so it is created here first.
         with instance_for(now) as instance:
             close_stopped_runs(instance)
         make_store(now.mlruns)
@@ -72,7 +81,7 @@ def serve(
         try:
             for name, arguments in _programs(now, ports).items():
                 processes.start(name, [sys.executable, "-m", "resources.processes.programs", name, *arguments])
-            say(_told(ports))
+            say(_addresses_text(ports))
         except BaseException:
             processes.end()
             raise
@@ -96,14 +105,14 @@ def _environment(now: Settings, ports: Ports) -> dict[str, str]:
         "PYTHONWARNINGS": "ignore",
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
     }
-    # Links on asset pages lead to where MLflow and the pages are served now.
+    # Links on asset pages lead to the addresses at which MLflow and the pages are served now.
     links = {"INTELLIGENCE_REPORTS_UI": ports.addresses["reports"]}
     if not now.mlflow_uri:
         links["INTELLIGENCE_MLFLOW_UI"] = ports.addresses["mlflow"]
     return {**quiet_environment(), **own, **{name: os.environ.get(name) or url for name, url in links.items()}}
 
 
-def _told(ports: Ports) -> str:
+def _addresses_text(ports: Ports) -> str:
     at = ports.addresses
     return (
         f"Dagster    {at['dagster']}\nMLflow     {at['mlflow']}{MLFLOW_PAGE}\nEvidently  {at['reports']}\n"

@@ -1,4 +1,4 @@
-"""Use cases: each service reads through the rooms of `resources`, calls pure functions and writes through the rooms.
+"""Use cases: each service reads through the other packages of `resources`, calls pure functions, and writes through the packages.
 
-Nothing here knows Dagster, the command line or a page; the doors call the same service and get the same rows.
+Nothing here uses Dagster, the command line or a page: all interfaces call the same service and get the same rows.
 """

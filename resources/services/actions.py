@@ -1,4 +1,4 @@
-"""Carrying out: plan what the newest decisions ask for, deliver, and read what became of it."""
+"""Acting: plan what the newest decisions request, deliver it, and read the results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,13 +24,13 @@ from resources.services.verification import VerificationService
 PLANNER = "the policy"
 
 
-TOLD = {
+TEXT_BY_STANDING = {
     "planned": "It waits for a person: `intelligence approve {id}` or `intelligence reject {id}`.",
     "confirmed": "Done, and read back through OpenFeature. `intelligence undo {id}` takes it back.",
     "unconfirmed": "Nobody can tell whether it was done: {reason}. Look at the flag, then `intelligence settle {id}`.",
     "failed": "It was not done: {reason}.",
 }
-UNSEEN = (
+TEXT_WITHOUT_EFFECT = (
     "The flag was changed, and telemetry does not show it. {reason} See whether the application asks the flag, then"
     " `intelligence settle {id}`, or `intelligence undo {id}`."
 )
@@ -49,7 +49,7 @@ READS: Reads = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """Actions for a person, what holds some of them up, and what is wrong with the file of flags."""
+    """Actions to show to a person, what delays some of them, and what is wrong with the file of flags."""
 
     rows: list[dict[str, Any]]
     notes: list[str]
@@ -58,7 +58,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class ActionService:
-    """Plans and carries out what decisions ask for."""
+    """Plans and carries out what decisions request."""
 
     product: Product
     lake: Lake
@@ -66,30 +66,31 @@ class ActionService:
     verification: VerificationService
 
     def acted(self) -> tuple[pl.DataFrame, str]:
-        """Return the rows of actions.action_log and what was done, in words.
+        """Return the rows of actions.action_log and a summary of what was done.
 
-        Everything due is planned and delivered, what was done before is looked for in the telemetry, and people are told.
+        Everything that is due is planned and delivered, the effects of earlier changes are looked for in the telemetry,
+        and people are notified.
         """
         query = f"FROM {FEATURE_DECISIONS.path} WHERE event_date = (SELECT max(event_date) FROM metrics.feature_health)"
         newest = self.lake.frame(query)
         self.pause_where_actions_were_lost()
-        wanted = actions_wanted(newest, settings=self.product.decisions, is_newest_day=True)
-        new = self.planned(wanted)
+        requested = actions_wanted(newest, settings=self.product.decisions, is_newest_day=True)
+        new = self.planned(requested)
         report = self.delivered()
         unseen = self.verification.doubted()
-        told = self.announced()
+        messages = self.announced()
         standing = pl.Series([result.standing for result in report.results], dtype=pl.String).value_counts(sort=True)
         counts = ", ".join(f"{count} {name}" for name, count in standing.iter_rows())
-        said = (
-            f"{len(wanted)} wanted, {len(new)} new; delivered: {counts or 'nothing'};"
-            f" {len(unseen)} not seen in telemetry; {told} messages"
+        summary = (
+            f"{len(requested)} wanted, {len(new)} new; delivered: {counts or 'nothing'};"
+            f" {len(unseen)} not seen in telemetry; {messages} messages"
         )
-        return self.log_rows(), f"{said}. {report.held_up}." if report.held_up else f"{said}."
+        return self.log_rows(), f"{summary}. {report.held_up}." if report.held_up else f"{summary}."
 
     def pause_where_actions_were_lost(self) -> None:
-        """Stop everything until a person lets it go on, where the lake lists actions that the store of actions does not have.
+        """Pause everything until a person resumes it, where the lake lists actions that are missing in the store of actions.
 
-        The store was lost, or is an older one: what it lacks may have been sent, and would be sent again.
+        The store was lost or is an older copy: missing actions may have been sent, and would be sent again.
         """
         outbox = self.announcer.outbox()
         lost = set(self.lake.frame(f"SELECT action_id FROM {ACTION_LOG.path}")["action_id"]) - outbox.ids()
@@ -100,7 +101,8 @@ class ActionService:
     def delivered(self) -> Any:
         """Return the report of delivering approved actions to their targets.
 
-        What waited on the policy's word is withdrawn first where product.yaml lets that kind act by itself no more.
+        Actions that only the policy approved are withdrawn first, where product.yaml does not allow their kind to act
+        by itself any more.
         """
         lowered = [kind for kind in ACTIVE if self.product.decisions.of(kind).level != "auto"]
         self.announcer.outbox().withdrawn(
@@ -109,26 +111,26 @@ class ActionService:
         return self.announcer.delivered()
 
     def is_left_behind(self, day: date) -> bool:
-        """Return whether the day's decisions ask for an action that was never planned, or one still waits to be sent.
+        """Return whether the day's decisions request an action that was never planned, or one still waits to be sent.
 
-        A process that was killed between deciding and planning leaves nothing else to be seen by.
+        That is the only trace of a process that was killed between deciding and planning.
         """
         decisions = self.lake.frame(f"FROM {FEATURE_DECISIONS.path} WHERE event_date = $day", {"day": day})
         log = self.lake.frame(f"FROM {ACTION_LOG.path}")
-        wanted = actions_wanted(decisions, settings=self.product.decisions, is_newest_day=True)
-        asked = {(each.episode, str(each.kind), each.target) for want in wanted for each in self.actions_for(want)}
+        requested = actions_wanted(decisions, settings=self.product.decisions, is_newest_day=True)
+        needed = {(each.episode, str(each.kind), each.target) for one in requested for each in self.actions_for(one)}
         waits = not log.filter(pl.col("standing").is_in(_WAITING)).is_empty()
-        return waits or not asked <= set(log.select("episode", "kind", "target").iter_rows())
+        return waits or not needed <= set(log.select("episode", "kind", "target").iter_rows())
 
     def unseen_feature(self, scope: str) -> str | None:
-        """Return the feature that the scope of a pause names if no telemetry has named it yet, else None."""
+        """Return the feature that the scope of a pause names, where it is in no telemetry yet; else None."""
         kind, _, name = scope.partition(":")
         known = "SELECT feature FROM warehouse.dim_feature_metadata WHERE feature = $name"
         is_seen = kind != "feature" or (self.lake.exists() and self.lake.frame(known, {"name": name}).height)
         return None if is_seen else name
 
     def shown_actions(self, *, limit: int) -> Shown:
-        """Return the newest actions, the pauses that hold, and the flags that a person has locked."""
+        """Return the newest actions, the pauses that are in force, and the flags that are locked."""
         rows = self.log_rows().sort("planned_at", "action_id", descending=True).head(limit).to_dicts()
         notes = [str(pause) for pause in self.announcer.outbox().pauses()]
         flags = self.announcer.flag_target()
@@ -167,23 +169,24 @@ class ActionService:
         ]
         return ACTION_LOG.frame(rows)
 
-    def planned(self, wanted: Sequence[WantedAction]) -> list[str]:
-        """Return the ids of actions that are new in the outbox.
+    def planned(self, requested: Sequence[WantedAction]) -> list[str]:
+        """Return the ids of the actions that are new in the outbox.
 
-        What was asked for in the same episode before, by whatever wording of the decision, is not asked for again unless it
-        failed or nobody approved it in time: late telemetry or another policy makes new decisions, and no second message.
+        An action of the same episode, kind and target as an earlier one is planned again only where the earlier one
+        failed or nobody approved it in time. Late telemetry or another policy makes new decisions, and must not send a
+        second message.
         """
         outbox = self.announcer.outbox()
         new: list[str] = []
         begun = {entry.action.identity for entry in outbox.entries() if entry.standing not in UNANSWERED}
-        for each in wanted:
-            actions = [self._on_flag_as_it_is(one) for one in self.actions_for(each) if one.identity not in begun]
+        for each in requested:
+            actions = [self._with_digest_of_flag(one) for one in self.actions_for(each) if one.identity not in begun]
             reason = f"{each.kind} at level {each.level}: {each.text}"
             new += outbox.planned(actions, actor=PLANNER, reason=reason, approved=each.level == "auto")
         return new
 
-    def _on_flag_as_it_is(self, action: Action) -> Action:
-        """Return the action with a digest of the flag that it is to change, by which a person's change meanwhile is told."""
+    def _with_digest_of_flag(self, action: Action) -> Action:
+        """Return the action with a digest of its flag, which shows later whether a person changed the flag in the meantime."""
         from intelligence.actions.flags import digest_of
         from intelligence.core.errors import ActionError
 
@@ -195,17 +198,17 @@ class ActionService:
             return action
         return replace(action, payload={**action.payload, "digest": digest})
 
-    def actions_for(self, wanted: WantedAction) -> list[Action]:
-        """Return what a decision comes to at the targets that product.yaml switches on."""
-        on, kind = self.product.actions.targets, Kind(wanted.kind)
-        feature = wanted.feature if wanted.scope == "feature" else None
+    def actions_for(self, requested: WantedAction) -> list[Action]:
+        """Return the actions that carry out a request, one for each target that product.yaml switches on for its kind."""
+        on, kind = self.product.actions.targets, Kind(requested.kind)
+        feature = requested.feature if requested.scope == "feature" else None
         owner = self.product.features.get(feature or "", self.product.feature_defaults).owner
         payloads: dict[str, dict[str, Any]] = {
-            "flags": {"flag": wanted.flag_key, "step": self.product.decisions.throttle_step},
+            "flags": {"flag": requested.flag_key, "step": self.product.decisions.throttle_step},
             "slack": {"channel": self.product.actions.channel_of(owner if feature else self.product.owner)},
             "jira": {},
             "pagerduty": {"severity": "error"},
-            "webhook": dict(wanted.payload),
+            "webhook": dict(requested.payload),
         }
         if kind in FLAG_KINDS:
             targets = ["flags", *(name for name in ("webhook",) if name in on)]
@@ -215,14 +218,14 @@ class ActionService:
             targets = [name for name in ("slack", "pagerduty") if name in on]
         return [
             Action(
-                decision_id=wanted.decision_id,
+                decision_id=requested.decision_id,
                 kind=kind,
                 target=target,
                 feature=feature,
-                day=wanted.day,
-                episode=wanted.episode,
-                title=wanted.title,
-                text=wanted.text,
+                day=requested.day,
+                episode=requested.episode,
+                title=requested.title,
+                text=requested.text,
                 payload=payloads[target],
             )
             for target in targets
@@ -230,24 +233,28 @@ class ActionService:
         ]
 
     def announced(self) -> int:
-        """Return how many people-facing messages about flags, waiting approvals and doubtful actions were new."""
+        """Return how many messages were new about lost flags, actions that wait for approval, and actions in doubt."""
         from resources.outbox.deliverer import LAPSED
 
-        notifier, told = self.announcer.notifier(), int(self._told_of_lost_flags())
+        notifier, new = self.announcer.notifier(), int(self._notified_of_lost_flags())
         for entry in self.announcer.outbox().entries():
-            # That the file of flags was lost is told once, and not for each action at it.
-            if entry.action.target != "flags" or entry.standing not in TOLD or entry.reason.startswith(LAPSED):
+            # The loss of the file of flags is one message, not one for each action.
+            if (
+                entry.action.target != "flags"
+                or entry.standing not in TEXT_BY_STANDING
+                or entry.reason.startswith(LAPSED)
+            ):
                 continue
-            # Only what was carried out has a receipt: then it is its effect of which nobody can tell.
-            words = UNSEEN if entry.unconfirmed and entry.receipt else TOLD[entry.standing]
+            # Only an action that was carried out has a receipt: in that case its effect is in doubt.
+            words = TEXT_WITHOUT_EFFECT if entry.unconfirmed and entry.receipt else TEXT_BY_STANDING[entry.standing]
             text = f"{entry.action.text}\n{words.format(id=entry.id[:12], reason=entry.reason)}"
             channel = self.product.actions.channel_of(self.product.owner)
             title = f"{entry.action.title}: {entry.standing}"
-            told += notifier.told(entry.action.episode, title, text, channel, topic=f"{entry.id} {entry.standing}")
-        return told
+            new += notifier.notified(entry.action.episode, title, text, channel, topic=f"{entry.id} {entry.standing}")
+        return new
 
-    def _told_of_lost_flags(self) -> bool:
-        """Return whether people were told now that the file of flags was lost, or cannot be read."""
+    def _notified_of_lost_flags(self) -> bool:
+        """Return whether a new message says that the file of flags was lost or cannot be read."""
         file, record = self.announcer.flags([])
         trouble, loss = self.announcer.flag_trouble(), record.lost_since()
         if trouble and loss is None:
@@ -259,7 +266,7 @@ class ActionService:
         text = f"{trouble}\nUntil then the platform touches no flag, and what it did at flags is unconfirmed."
         title = "The feature flags cannot be relied on"
         return bool(
-            self.announcer.notifier().told(
+            self.announcer.notifier().notified(
                 episode, title, text, self.product.actions.channel_of(self.product.owner), topic=episode
             )
         )

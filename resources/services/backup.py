@@ -1,8 +1,8 @@
-"""Backup and restore: everything that the platform wrote, copied while it runs, and put back where nothing stands.
+"""Backup and restore: everything that the platform wrote is copied while it runs, and restored into empty places.
 
-The order makes the copy one that could have been found after a power cut: the catalogue of the lake before its files,
-MLflow's database before its artifacts, and at the end the store of actions together with the file of flags, so that no
-action that anything else knows of is missing in it.
+The order of copying makes the backup consistent, like the state after a power cut: the catalogue of the lake before its
+files, MLflow's database before its artifacts, and last the store of actions together with the file of flags, so that it
+contains every action that any other part refers to.
 """
 
 import hashlib
@@ -26,14 +26,14 @@ from resources.state.store import state_at
 
 MANIFEST = "backup.json"
 DATABASES = (".db", ".sqlite")
-# What says nothing once its process has ended, or is made again when it is missed.
+# Files that are useless once their process has ended, or that are created again where they are missing.
 LEFT_OUT = (".lock", "-wal", "-shm", "-journal", ".unfinished", ".half", ".new")
 SCRATCH = ("scratch", ".unfinished-")
 
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A copy that was made: how many files, how many bytes, and what lies elsewhere and has a backup of its own."""
+    """A finished backup: its number of files and bytes, and which stores are elsewhere and need a backup of their own."""
 
     files: int
     bytes: int
@@ -41,9 +41,18 @@ class Backup:
 
 
 def backed_up(here: Settings, flags: FlagFile, folder: Path, *, at: datetime) -> Backup:
-    """Return what was copied into `folder`, which must be new or empty; raises StoreError where it cannot be done.
+    """Return what was copied into `folder`.
 
-    Writers of the lake wait meanwhile, and so do changes of flags at its end.
+    Processes that write to the lake wait in the meantime, and changes of flags wait at the end.
+
+    Args:
+        here: The settings of the platform, which name all its folders and stores.
+        flags: The file of flags.
+        folder: Where the backup is written; new or empty, and outside of all folders that are copied.
+        at: The time to record in the backup, in UTC.
+
+    Raises:
+        StoreError: Where the folder is not suitable, or a file cannot be copied.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise StoreError(str(folder), "it is not empty.", hint="Name a new folder for each backup.")
@@ -75,10 +84,18 @@ def backed_up(here: Settings, flags: FlagFile, folder: Path, *, at: datetime) ->
 
 
 def restored(here: Settings, folder: Path, *, actor: str) -> datetime:
-    """Return when the backup was made that stands in its places again; raises StoreError where it cannot be done.
+    """Return when the restored backup was made.
 
-    Nothing is written over. What was sent since the backup is not known any more: everything is paused until a person
-    lets it go on.
+    No existing file is overwritten. Actions that were sent after the backup are unknown, so everything is paused until
+    a person resumes it.
+
+    Args:
+        here: The settings of the platform, whose folders must be empty.
+        folder: A folder that `backed_up` wrote.
+        actor: Who restores, as the pause shows it.
+
+    Raises:
+        StoreError: Where the backup is incomplete or damaged, or a folder is not empty.
     """
     about = _manifest(folder)
     for name, place in _places(here).items():
@@ -113,14 +130,14 @@ def _manifest(folder: Path) -> dict[str, str]:
 
 
 def _places(here: Settings) -> dict[str, Path]:
-    """Return the folders that are copied, by their names in the backup; what lies in another is copied with that."""
+    """Return the folders that are copied, by their names in the backup; a folder inside of the data folder is part of it."""
     dagster = ROOT / ".dagster" if here.data == ROOT / "data" else here.data / "dagster"
     places = {"data": here.data, "mlruns": here.mlruns, "reports": here.reports, "dagster": dagster}
     return {name: place for name, place in places.items() if name == "data" or not place.is_relative_to(here.data)}
 
 
 def _inside(here: Settings, file: Path) -> Path | None:
-    """Return where the file stands in a backup; None where it is in none of the places."""
+    """Return the path of the file in a backup; None where it is in none of the folders that are copied."""
     for name, place in _places(here).items():
         if file.is_relative_to(place):
             return Path(name) / file.relative_to(place)
@@ -140,11 +157,11 @@ def _copied(here: Settings, folder: Path, files: list[Path]) -> None:
             try:
                 shutil.copy2(file, target)
             except FileNotFoundError:
-                target.unlink(missing_ok=True)  # it was of use to a process that has ended meanwhile
+                target.unlink(missing_ok=True)  # its process has ended in the meantime and removed it
 
 
 def _copied_database(file: Path, target: Path) -> None:
-    """Copy an SQLite database as of one moment, whoever writes it meanwhile."""
+    """Copy an SQLite database at one moment, even while other processes write to it."""
     try:
         with (
             closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=60)) as source,

@@ -1,4 +1,4 @@
-"""Decisions: the evidence of a day is read from the lake, the flags and the outbox, and the policy decides on it."""
+"""Deciding: the evidence of a day is read from the lake, the flags and the outbox, and the policy decides by it."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -46,7 +46,7 @@ READS: Reads = {
 
 @dataclass(frozen=True, slots=True)
 class DecisionService:
-    """Decides about every feature of a day."""
+    """Decides about every feature, day by day."""
 
     product: Product
     lake: Lake
@@ -54,7 +54,7 @@ class DecisionService:
     announcer: Announcer
 
     def sources_of(self, day: date) -> tuple[int, Any]:
-        """Return the lake's snapshot and all that may be looked at to decide on `day`, as of it."""
+        """Return the lake's snapshot and all data from which decisions on `day` may be made."""
         from intelligence.decisions.evidence import Sources
         from intelligence.decisions.releases import degraded_features
 
@@ -101,9 +101,10 @@ class DecisionService:
         )
 
     def flag_states(self, features: pl.DataFrame) -> pl.DataFrame:
-        """Return feature, flag_key, exposure, is_locked and is_held of every feature whose flag can be read.
+        """Return one row per feature whose flag can be read: feature, flag_key, exposure, is_locked and is_held.
 
-        A file that is broken or may not be written leaves every flag unknown: nothing is touched, and all else is decided.
+        Where the file is broken or cannot be written, the result is empty: no flag is changed, and everything else is
+        decided.
         """
         from intelligence.actions.flags import HELD, exposure, flag_in
         from intelligence.core.errors import ActionError
@@ -131,9 +132,9 @@ class DecisionService:
         return pl.DataFrame(rows, schema=schema, orient="row")
 
     def standings(self) -> dict[tuple[str, str], str]:
-        """Return what came of the actions of each episode and kind: of a touch at the flags, of a message everywhere.
+        """Return the standing of the actions by episode and kind: of a flag change at the flags, of a message at all targets.
 
-        Where one of several did not arrive that is what is told, so that the next day may try again.
+        Where one of several targets was not reached, its standing is returned, so that the next day may try again.
         """
         from intelligence.actions.action import FLAG_KINDS
 
@@ -142,8 +143,8 @@ class DecisionService:
             if entry.action.kind not in FLAG_KINDS or entry.action.target == "flags":
                 newest.setdefault(entry.action.identity, entry.standing)
         # Sorted, so that of several targets the one that was not reached comes last.
-        told = sorted(newest.items(), key=lambda each: each[1] in UNANSWERED)
-        return {(episode, kind): standing for (episode, kind, _), standing in told}
+        ordered = sorted(newest.items(), key=lambda each: each[1] in UNANSWERED)
+        return {(episode, kind): standing for (episode, kind, _), standing in ordered}
 
     def decisions_of(self, day: date) -> pl.DataFrame:
         """Return the decisions of the day."""
@@ -151,18 +152,18 @@ class DecisionService:
         from intelligence.decisions.record import decided
 
         snapshot, sources = self.sources_of(day)
-        # Where no hour is quiet the hour bears on nothing, and the same day decided again has the same ids.
+        # Without quiet hours the hour does not matter, and the same day decided again has the same ids.
         hour = local_time(datetime.now(UTC), self.product.timezone).hour if self.product.decisions.quiet_hours else None
         begun, used = self._begun(day)
         known = evidence(replace(sources, used=used), day=day, settings=self.product.decisions, hour_utc=hour)
-        # A decision that came to an action stays as it was made: the flag that it moved is no reason to rewrite it.
+        # A decision with an action is kept as it was: the change of the flag by that action is no reason to replace it.
         kept = begun.filter(event_date=day)
         left = known.join(kept.filter(scope="feature"), on="feature", how="anti", maintain_order="left")
         found = decided(left, settings=self.product.decisions, lake_snapshot=snapshot)
         return pl.concat([found.join(kept, on=["scope", "feature"], how="anti", maintain_order="left"), kept])
 
     def _begun(self, day: date) -> tuple[pl.DataFrame, SharedFacts]:
-        """Return the decisions up to `day` that came to actions, and what those of the hour and of the day have used up."""
+        """Return the decisions up to `day` that led to actions, and how much of the hourly and daily limits these have used."""
         from intelligence.decisions.limits import used_before
 
         outbox = self.announcer.outbox()

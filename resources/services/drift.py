@@ -1,4 +1,4 @@
-"""Drift: a champion is compared with its own training, day by day, and the verdicts are written."""
+"""Drift: each champion is compared with its training data, day by day, and the verdicts are written."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -25,11 +25,11 @@ from resources.models.versions import Champion
 from resources.services.models import NO_CHAMPION
 from resources.services.panels import MODELS, Panels, scores_of
 
-# Seven days of now, 28 whose outcome is known, and the seven of them that are tested.
+# A window of seven days, before it 28 days whose outcome is known, of which the last seven are tested.
 REACH_DAYS = 34
 WATCHED_AT_ONCE_DAYS = 7
 WATCHED_BY_MODEL = {MODELS[scores.path]: drift for scores, drift in WATCHED.items()}
-# How far the rows of the windows reach back, and users from what they did in the 27 days before.
+# How many days back the windows reach; the rows of users are made from the 27 days before as well.
 _FEATURES = (Read(FEATURE_PANEL, REACH_DAYS), Read(FEATURE_HEALTH, REACH_DAYS))
 _USERS = (Read(USER_DAY, REACH_DAYS + 27), Read(DIM_USERS, REACH_DAYS))
 READS: Reads = {
@@ -50,7 +50,7 @@ READS: Reads = {
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """A champion with its baseline and the rows of the days that a run looks at."""
+    """A champion with its baseline and the rows of the days that a run compares."""
 
     champion: Champion
     baseline: pl.DataFrame
@@ -63,7 +63,7 @@ _TOUCHED = sql("actions/touched_features.sql")
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """The days that were written, how many rows, and why there is nothing, where there is nothing."""
+    """The days that were written, the number of rows, and the reason where there are none."""
 
     days: Days
     written: int
@@ -72,7 +72,7 @@ class Compared:
 
 @dataclass(frozen=True, slots=True)
 class DriftService:
-    """Compares what champions score now with what they were trained on."""
+    """Compares what champions score now with their training data."""
 
     product: Product
     lake: Lake
@@ -80,7 +80,7 @@ class DriftService:
     panels: Panels
 
     def over(self, lake: Lake) -> "DriftService":
-        """Return the service over the lake of a run, whose tables all say which telemetry the run had seen."""
+        """Return the service over the lake of a run, which records for every table which telemetry the run had seen."""
         return replace(self, lake=lake, panels=replace(self.panels, lake=lake))
 
     def baselines(self, *, say: Callable[[str], None]) -> Iterator[pl.DataFrame]:
@@ -103,7 +103,7 @@ class DriftService:
             found = baseline(
                 panel.rows,
                 champion.model,
-                unit=self.panels.subject_of(drift).question.unit,
+                unit=self.panels.model_spec_of(drift).question.unit,
                 window=window,
                 false_alarms_per_week=self.product.drift.false_alarms_per_week,
                 smallest=self.product.drift.smallest_distance,
@@ -115,7 +115,7 @@ class DriftService:
             )
 
     def make_baselines(self, *, say: Callable[[str], None]) -> None:
-        """Write the baseline of each champion that has none yet; a verdict that is asked for first makes it itself."""
+        """Write the baseline of each champion that has none yet; whatever needs a baseline first calls this."""
         found = list(self.baselines(say=say))
         if found:
             rows = pl.concat(found).select([column.name for column in BASELINE_STATS.columns])
@@ -123,7 +123,12 @@ class DriftService:
             self.lake.replace(BASELINE_STATS, ALWAYS, f"FROM found UNION ALL BY NAME {others}", frames={"found": rows})
 
     def watch_of(self, drift: Table, days: Days) -> Watch | str:
-        """Return what the model of a drift table is watched by, or why it is not."""
+        """Return the champion of a drift table with its baseline and rows, or why there is none.
+
+        Args:
+            drift: A table of drift, which belongs to one model.
+            days: The days to compare; the rows reach further back, as the windows need it.
+        """
         model = MODELS[scores_of(drift).path]
         champion = self.registry.champion(model)
         if champion is None:
@@ -137,7 +142,13 @@ class DriftService:
         return Watch(champion, found, panel.snapshot, panel.rows)
 
     def windows_of(self, watch: Watch, drift: Table, day: date) -> Any:
-        """Return the scored windows of the day."""
+        """Return the scored windows of the day.
+
+        Args:
+            watch: The champion with its baseline and rows.
+            drift: The table of drift, which belongs to the champion's model.
+            day: The last day of the windows.
+        """
         from intelligence.drift.watch import watched
 
         through = date.fromisoformat(watch.champion.trained_through)
@@ -146,7 +157,13 @@ class DriftService:
         )
 
     def compared(self, drift: Table, days: Days, *, say: Callable[[str], None]) -> Compared:
-        """Return the result of comparing the days with the champion's training, and write it to the table `drift`."""
+        """Compare the days with the champion's training data, write the distances to the table `drift`, and return the result.
+
+        Args:
+            drift: A table of drift: one row per predictor and day.
+            days: The days, on the product's clock.
+            say: Called with a sentence for the log.
+        """
         from intelligence.drift.watch import day_drift
 
         days = self.since_last_look(drift, days)
@@ -155,35 +172,45 @@ class DriftService:
         if isinstance(watch, str):
             say(watch)
             return Compared(days, self.lake.replace(drift, days, f"FROM {drift.path} LIMIT 0"), watch)
-        unit = self.panels.subject_of(drift).question.unit
+        unit = self.panels.model_spec_of(drift).question.unit
         found = pl.concat(
             day_drift(self.windows_of(watch, drift, day), watch.baseline, unit=unit, acted_on=self.acted_on(drift, day))
             for day in days.each
         ).with_columns(model_version=pl.lit(int(watch.champion.version), dtype=pl.Int64))
-        rows = self.beside_other_champions(drift, found)
+        rows = self.with_other_champions(drift, found)
         return Compared(days, self.lake.replace(drift, days, "FROM rows", frames={"rows": rows}))
 
     def watched(self, days: Days) -> Compared:
-        """Return the result of giving each champion its verdict on the days, and write it to drift.model_watch."""
+        """Give each champion its verdict on the days, write the verdicts to drift.model_watch, and return the result."""
         days = self.without_verdict(days)
-        rows = self.beside_other_champions(MODEL_WATCH, MODEL_WATCH.frame(self.watch_rows(days)))
+        rows = self.with_other_champions(MODEL_WATCH, MODEL_WATCH.frame(self.watch_rows(days)))
         return Compared(days, self.lake.replace(MODEL_WATCH, days, "FROM rows", frames={"rows": rows}))
 
     def since_last_look(self, table: Table, days: Days) -> Days:
-        """Return the days with those of the week before them that arrived since the last look, when several came at once."""
+        """Return the days, extended by missing ones of the week before where several days arrived together.
+
+        Args:
+            table: A table of drift, whose newest day was compared last.
+            days: The days that were requested.
+        """
         last = self.lake.frame(f"SELECT max(event_date) AS day FROM {table.path}").item()
         if last is None or last >= days.start:
             return days
         return Days(max(last + timedelta(days=1), days.end - timedelta(days=WATCHED_AT_ONCE_DAYS)), days.end)
 
     def without_verdict(self, days: Days) -> Days:
-        """Return the days with those of the week before them whose distances are known and that no verdict was given on."""
+        """Return the days, extended by those of the week before that have distances and no verdict."""
         query = sql("drift/first_day_without_verdict.sql")
         first = self.lake.frame(query, {"first": days.end - timedelta(days=WATCHED_AT_ONCE_DAYS)}).item()
         return Days(min(first or days.start, days.start), days.end)
 
-    def beside_other_champions(self, table: Table, found: pl.DataFrame) -> pl.DataFrame:
-        """Return what was found, with what the table says of the same days by other champions: a verdict stays as given."""
+    def with_other_champions(self, table: Table, found: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows together with the table's rows of other champions on the same days, which are not replaced.
+
+        Args:
+            table: A table of drift with the column model_version.
+            found: The new rows of the present champion.
+        """
         columns = [column.name for column in table.columns]
         key = [name for name in table.key if name in ("model", "model_version")]
         span = {"first": found["event_date"].min(), "last": found["event_date"].max()}
@@ -192,10 +219,14 @@ class DriftService:
         return pl.concat([found.select(columns), others.select(columns)])
 
     def acted_on(self, drift: Table, day: date) -> list[str]:
-        """Return the features whose flags the platform had changed in the week that ends on `day`, by what the log says.
+        """Return the features whose flags the platform changed in the week that ends on `day`, by the log of actions.
 
-        Whom a flag serves is not known user by user, so users have none. The log is written after the verdicts of its day,
-        so it is read as of before: an action counts from the day after the one whose evidence it rests on.
+        For users the result is empty, since it is not known which users a flag served. The log is written after the
+        verdicts of its day, so an action counts from the day after the one on whose evidence it was decided.
+
+        Args:
+            drift: The table of drift; only FEATURE_DRIFT has such features.
+            day: The last day of the week.
         """
         if drift != FEATURE_DRIFT:
             return []
@@ -230,21 +261,21 @@ class DriftService:
     def _watch_row(self, model: str, drift: Table, watch: Watch, moved: pl.DataFrame, day: date) -> dict[str, Any]:
         from intelligence.drift.watch import day_watch
 
-        subject = self.panels.subject_of(drift)
+        spec = self.panels.model_spec_of(drift)
         row = day_watch(
             self.windows_of(watch, drift, day),
             moved,
             watch.baseline,
             self.faulty_days(day),
-            unit=subject.question.unit,
-            capacity=subject.rules.capacity,
-            threshold=subject.rules.threshold,
+            unit=spec.question.unit,
+            capacity=spec.rules.capacity,
+            threshold=spec.rules.threshold,
             matters_from=self.product.drift.matters_from,
         )
         origin = {"model": model, "model_version": int(watch.champion.version), "lake_snapshot": watch.snapshot}
         return {**row, **origin}
 
     def faulty_days(self, day: date) -> list[tuple[date, str]]:
-        """Return the days of the week that ends on `day` whose telemetry is not whole, with the reason."""
+        """Return the days of the week that ends on `day` whose telemetry is incomplete or faulty, with the reason."""
         query = sql("telemetry/faulty_days_of_week.sql")
         return list(self.lake.frame(query, {"day": day}).iter_rows())

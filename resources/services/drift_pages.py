@@ -1,4 +1,4 @@
-"""The Evidently pages of a day: which are due, what they show, and which of the old ones stay."""
+"""The Evidently pages of a day: which are due, what they show, and which old ones are kept."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class DriftPageService:
     drift: DriftService
 
     def written(self, *, say: Callable[[str], None]) -> pl.DataFrame:
-        """Return the rows of drift.drift_pages as written, after pages were made and those that are not kept were deleted."""
+        """Return the rows of drift.drift_pages, after new pages were made and expired ones were deleted."""
         kept = self._made_pages(say)
         self.lake.replace(DRIFT_PAGES, ALWAYS, "FROM kept", frames={"kept": kept})
         files = kept.select("drift_page", "quality_page", "report").unpivot()["value"].drop_nulls()
@@ -53,12 +53,12 @@ class DriftPageService:
                 pages = pl.concat([pages.filter(~same), pl.DataFrame([made], schema=pages.schema)])
         if newest.height:
             pages = pages_kept(pages, newest_day=newest["event_date"][0], keep_days=self.product.drift.keep_pages_days)
-        pages = self._there(pages)
+        pages = self._with_files(pages)
         self.reports.text(INDEX, index_page(pages.to_dicts(), product=self.product.name))
         return pages
 
-    def _there(self, pages: pl.DataFrame) -> pl.DataFrame:
-        """Return the rows whose files are there: what somebody has deleted is not listed."""
+    def _with_files(self, pages: pl.DataFrame) -> pl.DataFrame:
+        """Return the rows whose files exist: a page that somebody deleted is not listed."""
         whole = [row for row in pages.iter_rows(named=True) if self.reports.holds([row["drift_page"], row["report"]])]
         for row in whole:
             row["quality_page"] = row["quality_page"] if self.reports.holds([row["quality_page"] or ""]) else None
@@ -74,26 +74,26 @@ class DriftPageService:
         watch = self.drift.watch_of(drift, days)
         if isinstance(watch, str) or int(watch.champion.version) != verdict["model_version"]:
             return None
-        windows, subject = self.drift.windows_of(watch, drift, day), self.panels.subject_of(drift)
+        windows, spec = self.drift.windows_of(watch, drift, day), self.panels.model_spec_of(drift)
         query = f"FROM {drift.path} WHERE event_date = $day AND model_version = $version"
         moved = self.lake.frame(query, {"day": day, "version": verdict["model_version"]})
         version, parts = verdict["model_version"], ("-drift.html", "-quality.html", ".json")
         names = {part: page_name(day, model, version, part) for part in parts}
         known = windows.known
         quality = known.height > 0 and known["label"].n_unique() > 1
-        beside = (
+        links = (
             [("Drift", names["-drift.html"])]
             + [("Quality", names["-quality.html"])] * quality
             + [("JSON", names[".json"])]
         )
-        told = {"product": self.product.name, "model": subject.title, "version": version, "day": day, "beside": beside}
-        told |= {"state": verdict["state"], "reason": verdict["reason"]}
-        head = PageHead(about="Drift", judged=judged_columns(moved, shown_predictors(moved)), **told)
+        common = {"product": self.product.name, "model": spec.title, "version": version, "day": day, "beside": links}
+        common |= {"state": verdict["state"], "reason": verdict["reason"]}
+        head = PageHead(about="Drift", judged=judged_columns(moved, shown_predictors(moved)), **common)
         self._drift_page(watch, windows, moved, name=names["-drift.html"], head=head)
         if quality:
-            head = PageHead(about="Quality of the scores", **told)
+            head = PageHead(about="Quality of the scores", **common)
             self.reports.quality_page(
-                names["-quality.html"], known, score=SCORE, threshold=subject.rules.threshold, head=head
+                names["-quality.html"], known, score=SCORE, threshold=spec.rules.threshold, head=head
             )
         self.reports.report(names[".json"], run_report(verdict, moved, watch.baseline))
         files = [names["-drift.html"], names[".json"], *([names["-quality.html"]] if quality else [])]
@@ -132,7 +132,7 @@ class DriftPageService:
         self.reports.drift_page(name, now, past, {column: limits[column] for column in shown}, head=head)
 
     def _is_shown(self, verdict: dict[str, Any], pages: pl.DataFrame) -> bool:
-        """Return whether an alarm's page shows the stretch of days to which the verdict belongs, from the last steady day on."""
+        """Return whether an alarm's page already shows the verdict's stretch of days, which begins after the last steady day."""
         query = sql("drift/last_steady_day.sql")
         since = self.lake.frame(query, {name: verdict[name] for name in DRIFT_PAGES.key}).item()
         same = pages.filter(kind="alarm", model=verdict["model"], model_version=verdict["model_version"])

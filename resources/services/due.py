@@ -1,4 +1,4 @@
-"""What is due, read from the lake: days to build, models to train, scores to renew, champions to look after."""
+"""Work that is due, read from the lake: days to build, models to train, days to score, champions to compare."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ Clock = Callable[[], datetime]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One run to come: these tables for these days; no days means the intake of files or a training, and why."""
+    """One run to request: its tables and days; without days it is an intake of files or a training, with its cause."""
 
     tables: tuple[Table, ...]
     days: Days | None = None
@@ -34,7 +34,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class DueService:
-    """Reads from the lake what is due."""
+    """Reads from the lake which work is due."""
 
     product: Product
     lake: Lake
@@ -42,9 +42,9 @@ class DueService:
     clock: Clock
 
     def steps_to_build(self, *, today: date) -> list[Step]:
-        """Return the runs that bring every table up to date with the telemetry, in the order of the graph.
+        """Return the runs that build every table from the present telemetry, in the order of the graph.
 
-        Tables next to each other that need the same days share a run; a new day is one run, the whole past is one run.
+        Adjacent tables that need the same days share a run, so that a new day is one run and the whole past is one run.
         """
         stale = self.lake.stale(before=today)
         groups: list[tuple[list[Table], list[Days]]] = []
@@ -59,9 +59,10 @@ class DueService:
         return [Step(tuple(tables), days) for tables, ranges in groups for days in ranges]
 
     def model_steps(self, *, today: date) -> list[Step]:
-        """Return the trainings that are due, the scoring of the newest day and the look for drift, in the order of the graph.
+        """Return the due trainings, the scoring of the newest day, its drift and its decisions, in the order of the graph.
 
-        A day is scored when it is new or was built anew, and after each training; so are champions held against the present.
+        A day is scored when it is new or was built again, and after each training; then champions are compared with the
+        present days.
         """
         newest = self.lake.newest_complete_day(before=today)
         if newest is None:
@@ -75,9 +76,9 @@ class DueService:
         return steps
 
     def decided_by_another_policy(self, newest: Days) -> bool:
-        """Return whether the newest day was decided on before the policy was changed; earlier days stay as they were decided.
+        """Return whether the newest day was decided by an earlier policy; decisions of earlier days are kept.
 
-        A decision that came to an action stays as well, whatever the policy.
+        A decision with an action is kept as well, whatever the policy.
         """
         query = (
             f"SELECT DISTINCT policy_version FROM {FEATURE_DECISIONS.path} ANTI JOIN {ACTION_LOG.path} USING (decision_id)"
@@ -88,7 +89,7 @@ class DueService:
         )
 
     def scoring_and_training_steps(self, *, today: date) -> list[Step]:
-        """Return the trainings that the calendar asks for and the scoring of the newest day."""
+        """Return the trainings that are due by the calendar and the scoring of the newest day."""
         newest = self.lake.newest_complete_day(before=today)
         if newest is None:
             return []
@@ -116,5 +117,5 @@ class DueService:
         )
 
     def today_of_product(self) -> date:
-        """Return today's date on the product's clock: only days before it are over and may be built."""
+        """Return today's date on the product's clock: only earlier days are over and may be built."""
         return local_date(self.clock(), self.product.timezone)

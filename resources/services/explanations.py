@@ -1,4 +1,4 @@
-"""The whole story of one decision, read from lake, outbox and registry: from the flag back to the rows behind it."""
+"""The explanation of a decision, read from lake, outbox and registry: from the flag back to the raw rows."""
 
 import json
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ _RAW_ROWS = sql("telemetry/raw_rows.sql")
 
 
 def in_markdown(story: dict[str, Any]) -> str:
-    """Return the story in short for an asset's page."""
+    """Return a short form of the explanation for an asset's page."""
     row = story["decision"]
     why_not = "".join(f"\n- **{kind}**: {why}" for kind, why in json.loads(row["why_not"]).items())
     origin = "".join(f"\n- {name}: {value}" for name, value in story["origin"])
@@ -37,17 +37,17 @@ def in_markdown(story: dict[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ExplanationService:
-    """Tells the story of a decision."""
+    """Explains decisions."""
 
     product: Product
     lake: Lake
     announcer: Announcer
 
     def story_of(self, named: str) -> dict[str, Any]:
-        """Return the story of a decision, named by the beginning of its id or by a feature for its newest one.
+        """Return the explanation of a decision, named by the beginning of its id, or by a feature for its newest one.
 
-        `earlier` is the feature's newest decision before it that was more than watching, None where there is none. Raises
-        ActionError where there is no such decision, or several begin so.
+        `earlier` is the feature's newest earlier decision other than `monitor`, None where there is none. Raises
+        ActionError where no decision, or more than one, has that name.
         """
         from intelligence.decisions.record import rules_in_words
 
@@ -83,7 +83,7 @@ class ExplanationService:
         }
 
     def _decision(self, named: str) -> dict[str, Any]:
-        """Return the feature's newest decision, or else the one whose id begins so."""
+        """Return the feature's newest decision, or else the decision whose id begins with `named`."""
         found = pl.DataFrame()
         if self.lake.exists():
             query = f"FROM {FEATURE_DECISIONS.path} WHERE feature = $named ORDER BY event_date DESC, score DESC LIMIT 1"
@@ -97,10 +97,10 @@ class ExplanationService:
         return found.row(0, named=True)
 
     def _origin(self, decision: dict[str, Any]) -> list[tuple[str, str]]:
-        """Return the tables, days, versions and raw rows that the decision rests on."""
+        """Return the tables, days, versions and raw rows on which the decision is based."""
         day, feature = decision["event_date"], decision["feature"]
         span = {"feature": feature, "first": day - timedelta(days=2), "last": day}
-        told = [
+        origin = [
             ("lake snapshot", str(decision["lake_snapshot"])),
             ("day", str(day)),
             ("policy", decision["policy_version"]),
@@ -110,20 +110,20 @@ class ExplanationService:
                 f"SELECT risk_score, reason_1 FROM {FEATURE_RISK.path} WHERE event_date = $day AND feature = $feature",
                 {"day": day, "feature": feature},
             )
-            said = f", risk {score['risk_score'][0]:.1%}" if score.height else ""
-            told.append(("risk model", f"version {decision['model_version']}{said}"))
+            risk = f", risk {score['risk_score'][0]:.1%}" if score.height else ""
+            origin.append(("risk model", f"version {decision['model_version']}{risk}"))
         flag = self._flag_now(decision["flag_key"])
         if flag:
-            told.append(("flag", flag))
+            origin.append(("flag", flag))
         rows = self.lake.frame(_RAW_ROWS, span)
-        told += [
+        origin += [
             (
                 f"rows of {row['event_date']}",
                 f"{row['failed']} failed of {row['events']}, in {row['files']}; such as {row['example']}",
             )
             for row in rows.iter_rows(named=True)
         ]
-        return told
+        return origin
 
     def _flag_now(self, flag_key: str | None) -> str | None:
         from intelligence.actions.flags import exposure, version_of
@@ -141,7 +141,7 @@ class ExplanationService:
             return str(error)
 
     def newest_stories(self, decisions: pl.DataFrame) -> dict[str, str]:
-        """Return, by title, the stories of the weightiest of these decisions that are more than watching, in Markdown."""
+        """Return, by title, the explanations of the decisions with the highest scores, other than `monitor`, in Markdown."""
         acts = decisions.filter(pl.col("action") != "monitor").sort("score", descending=True).head(SHOWN_STORIES)
         return {
             f"{row['action']} {row['feature']}": in_markdown(self.story_of(row["decision_id"]))

@@ -1,4 +1,4 @@
-"""Takes delivered files into the lake, and says what waits to be."""
+"""Takes delivered files into the lake, and lists the files that wait."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,12 +18,12 @@ from resources.lake.door import Lake
 
 @dataclass(frozen=True, slots=True)
 class TakenIn:
-    """What came of an intake.
+    """The result of an intake.
 
     Attributes:
-        report: Batch by batch.
+        report: The result of each batch.
         days: The range of days that gained or lost events; the newest day where none did.
-        said: Sentences by subject: which days were set aside, which files replaced others.
+        said: Sentences by topic: which days were set aside, which files replaced others.
     """
 
     report: IngestReport
@@ -44,7 +44,7 @@ class IntakeService:
         return replace(self, lake=lake)
 
     def take_in(self, *, progress: Callable[[str], None] = lambda _: None) -> TakenIn:
-        """Take in every file that the sources name and the lake does not hold yet, and return what came of each."""
+        """Take in every file that the sources name and that is not in the lake yet, and return the result."""
         files = deliveries(self.product, self._landing, flags=self.product_file.flags, progress=progress)
         now = datetime.now(UTC).replace(tzinfo=None)
         report = ingested(self.lake, self.product, files, now=now, progress=progress)

@@ -1,4 +1,4 @@
-"""Models: one snapshot is read, candidates are trained and evaluated, the gate decides, the champion scores."""
+"""Models: candidates are trained and evaluated on one snapshot, the gate decides, and the champion scores."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -65,9 +65,9 @@ def _candidates(training: Any) -> tuple[Candidate, ...]:
     )
 
 
-def _by_fold(judgement: Any, name: str) -> list[float]:
-    """Return the measure fold by fold; a fold in which nothing came true has none."""
-    return [fold[name] for fold in judgement.by_fold if fold[name] == fold[name]]
+def _by_fold(evaluation: Any, name: str) -> list[float]:
+    """Return the measure fold by fold, without the folds in which it is not a number."""
+    return [fold[name] for fold in evaluation.by_fold if fold[name] == fold[name]]
 
 
 def _tags(origin: "Origin", table: Table) -> dict[str, str]:
@@ -79,7 +79,7 @@ def _tags(origin: "Origin", table: Table) -> dict[str, str]:
     }
 
 
-def _as_rival(champion: Champion | None) -> dict[str, Any]:
+def _champion_arguments(champion: Champion | None) -> dict[str, Any]:
     if champion is None:
         return {}
     return {"champion": champion.model, "champion_trained_through": date.fromisoformat(champion.trained_through)}
@@ -88,8 +88,8 @@ def _as_rival(champion: Champion | None) -> dict[str, Any]:
 def _with_origin(scores: pl.DataFrame, champion: Champion, snapshot: int) -> pl.DataFrame:
     from intelligence.risk.scores import with_impact
 
-    told = with_impact(scores, users="users_7d") if "users_7d" in scores.columns else scores
-    return told.with_columns(
+    impact = with_impact(scores, users="users_7d") if "users_7d" in scores.columns else scores
+    return impact.with_columns(
         model_kind=pl.lit(str(champion.model.kind)),
         model_version=pl.lit(int(champion.version), dtype=pl.Int64),
         trained_through=pl.lit(date.fromisoformat(champion.trained_through)),
@@ -116,7 +116,7 @@ READS: Reads = {
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a piece of work was done for: the cause in words, and the run and job that do it."""
+    """Why work is done, in words, and the run and the job that do it."""
 
     cause: str = ASKED
     run_id: str = ""
@@ -125,7 +125,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A training that was registered, with the rows written; `why_not` says instead why none was possible."""
+    """A registered training with the number of rows written; where none was possible, `why_not` gives the reason."""
 
     written: int
     training: Any = None
@@ -135,7 +135,7 @@ class Trained:
 
     @property
     def made(self) -> tuple[Any, Registered, LoggedTraining]:
-        """Return the training, its version and what was logged with it; raises ValueError where none was possible."""
+        """Return the training, its version and what was logged with it; raises ValueError where there is none."""
         if self.registered is None or self.logged is None:
             raise ValueError(f"nothing was trained: {self.why_not}")
         return self.training, self.registered, self.logged
@@ -143,7 +143,7 @@ class Trained:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The gate's verdict on the newest version: whether it may stand, why, and what was compared (None where nothing was)."""
+    """The gate's verdict on the newest version: whether it passed, why, and what was compared (None where nothing was)."""
 
     reason: str
     passed: bool
@@ -152,7 +152,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Days that were scored: the rows written, the champion that did it, and what people have to know of it."""
+    """Days that were scored: the rows written, the champion that scored, and a note to people."""
 
     written: int
     champion: Champion | None
@@ -161,13 +161,13 @@ class Scored:
 
     @property
     def registry_answered(self) -> bool:
-        """Return whether MLflow said which version is the champion, or that there is none."""
+        """Return whether MLflow answered which version is the champion, or that there is none."""
         return self.champion is None or self.champion.note is None
 
 
 @dataclass(frozen=True, slots=True)
 class ModelService:
-    """Trains, judges and applies the models of one product."""
+    """Trains, evaluates and applies the models of one product."""
 
     product: Product
     lake: Lake
@@ -175,27 +175,33 @@ class ModelService:
     panels: Panels
 
     def over(self, lake: Lake) -> "ModelService":
-        """Return the service over the lake of a run, whose tables all say which telemetry the run had seen."""
+        """Return the service over the lake of a run, which records for every table which telemetry the run had seen."""
         return replace(self, lake=lake, panels=replace(self.panels, lake=lake))
 
     def trained(self, table: Table, *, origin: Origin = Origin(), say: Callable[[str], None]) -> Trained:
-        """Return the result of a training: a registered version, and its scores on unseen time in `table`."""
+        """Return the result of a training: a registered version, whose scores on unseen days are written to `table`.
+
+        Args:
+            table: A table of trainings, which belongs to one model.
+            origin: Why the work is done, for the tags of the version.
+            say: Called with a sentence for the log.
+        """
         from intelligence.risk.training import trained
 
-        subject, panel = self.panels.subject_of(table), self.panels.training_panel(table)
-        say(f"training {subject.model} on {panel.rows.height:,} rows")
+        spec, panel = self.panels.model_spec_of(table), self.panels.training_panel(table)
+        say(f"training {spec.model} on {panel.rows.height:,} rows")
         try:
-            training = trained(panel.rows, subject.question, rules=subject.rules)
+            training = trained(panel.rows, spec.question, rules=spec.rules)
         except NotEnoughEvidence as error:
             self.lake.replace(table, ALWAYS, f"FROM {table.path} LIMIT 0")
             return Trained(0, why_not=str(error))
-        logged = self._logged(training, subject, panel)
-        registered = self.registry.registered(subject.model, training.model, logged=logged, tags=_tags(origin, table))
+        logged = self._logged(training, spec, panel)
+        registered = self.registry.registered(spec.model, training.model, logged=logged, tags=_tags(origin, table))
         rows = _unseen_rows(training, registered, panel.snapshot)
         written = self.lake.replace(table, ALWAYS, "FROM unseen", frames={"unseen": rows})
         return Trained(written, training, registered, logged)
 
-    def _logged(self, training: Any, subject: Any, panel: Panel) -> LoggedTraining:
+    def _logged(self, training: Any, spec: Any, panel: Panel) -> LoggedTraining:
         import json
 
         from intelligence.risk.card import card, report, summary
@@ -203,21 +209,19 @@ class ModelService:
 
         best = training.best
         origin = {"Snapshot of the lake": str(panel.snapshot), "Rows": f"{panel.rows.height:,}"}
-        text = card(
-            training, title=subject.title, asks=subject.asks, use=subject.use, limits=subject.limits, origin=origin
-        )
+        text = card(training, title=spec.title, asks=spec.asks, use=spec.use, limits=spec.limits, origin=origin)
         names = [name for name, value in best.measures.items() if value.value is not None]
         shown = panel.rows.filter(pl.col("label").is_not_null())
         return LoggedTraining(
-            question=subject.asks,
-            summary=summary(training, what=subject.title.lower()),
+            question=spec.asks,
+            summary=summary(training, what=spec.title.lower()),
             snapshot=panel.snapshot,
             trained_through=str(training.last_time),
-            tables=subject.tables,
+            tables=spec.tables,
             params={
                 "kind": training.model.kind,
                 "chosen_by": training.selection.by,
-                "horizon": subject.question.horizon,
+                "horizon": spec.question.horizon,
                 "predictors": len(training.model.predictors),
             },
             metrics={name: best.measures[name].value for name in names},
@@ -232,43 +236,49 @@ class ModelService:
             candidates=_candidates(training),
         )
 
-    def judged(self, table: Table, *, origin: Origin = Origin(), say: Callable[[str], None]) -> Verdict:
-        """Return the gate's verdict on the newest version; where it says so and may, the version is made champion."""
+    def evaluated(self, table: Table, *, origin: Origin = Origin(), say: Callable[[str], None]) -> Verdict:
+        """Return the gate's verdict on the newest version; a version that passes becomes champion if product.yaml allows it.
+
+        Args:
+            table: A table of verdicts, which belongs to one model.
+            origin: Why the work is done, for the history of promotions.
+            say: Called with a sentence for the log.
+        """
         from intelligence.risk.judgement import judged_challenger, verdict_row
 
-        subject, panel, unseen = (
-            self.panels.subject_of(table),
+        spec, panel, unseen = (
+            self.panels.model_spec_of(table),
             self.panels.training_panel(table),
             self.lake.frame(f"FROM {TRAINED[scores_of(table)][0].path}"),
         )
         challenger, as_of = None if unseen.is_empty() else str(unseen["model_version"][0]), self.panels.newest_day()
-        champion = self.registry.champion(subject.model)
+        champion = self.registry.champion(spec.model)
         if challenger and self.lake.frame(f"FROM {table.path}").filter(as_of=as_of, challenger=int(challenger)).height:
             if champion and champion.version == challenger:
                 return Verdict(IS_CHAMPION, passed=True)
             can_score = champion is None or set(champion.model.predictors) <= set(panel.rows.columns)
-            if can_score and self.registry.was_taken_down(subject.model, challenger):
+            if can_score and self.registry.was_taken_down(spec.model, challenger):
                 return Verdict(TAKEN_DOWN.format(challenger), passed=True)
         if champion and champion.version == challenger:
-            # A run was killed after it had moved the alias and before it wrote so.
-            champion = self.registry.champion_before(subject.model, challenger)
-        found = judged_challenger(unseen, panel.rows, subject, **_as_rival(champion))
+            # A run was killed after it had moved the alias and before it wrote its verdict.
+            champion = self.registry.champion_before(spec.model, challenger)
+        found = judged_challenger(unseen, panel.rows, spec, **_champion_arguments(champion))
         promoted = found.decision == "promote" and self.product.risk.promotion == "auto"
         if challenger:
-            self.registry.tagged(subject.model, challenger, {"verdict": found.decision, "verdict_reason": found.reason})
+            self.registry.tagged(spec.model, challenger, {"verdict": found.decision, "verdict_reason": found.reason})
         row = verdict_row(
             found,
             unseen,
-            subject,
+            spec,
             champion=int(champion.version) if champion else None,
             as_of=as_of,
             snapshot=panel.snapshot,
             is_promoted=promoted,
         )
-        # The row comes last: without it a training is due, so that a run which is killed before is carried out again.
+        # The row is written last: without it a training is due, so that the work of a killed run is repeated.
         if promoted and challenger:
             self.registry.promoted(
-                subject.model,
+                spec.model,
                 challenger,
                 actor="the gate",
                 cause=origin.cause,
@@ -277,35 +287,40 @@ class ModelService:
             )
         others = f"SELECT * FROM {table.path} ANTI JOIN verdict USING (as_of, challenger)"
         self.lake.replace(table, ALWAYS, f"FROM verdict UNION ALL BY NAME {others}", frames={"verdict": row})
-        say(f"{subject.model}: {found.decision}. {found.reason}")
+        say(f"{spec.model}: {found.decision}. {found.reason}")
         return Verdict(found.reason, passed=found.decision in ("promote", "hold"), found=found)
 
     def scored_days(self, table: Table, days: Days) -> Scored:
-        """Return the result of scoring the days with the champion; without one no row is written, and it says so."""
+        """Return the result of scoring the days with the champion; without a champion no row is written, and a note says so.
+
+        Args:
+            table: A table of scores, which belongs to one model.
+            days: The days, on the product's clock.
+        """
         from intelligence.risk.scores import scored
 
-        subject, champion = self.panels.subject_of(table), self.registry.champion(MODELS[table.path])
+        spec, champion = self.panels.model_spec_of(table), self.registry.champion(MODELS[table.path])
         if champion is None:
             written = self.lake.replace(table, days, f"FROM {table.path} LIMIT 0")
-            return Scored(written, None, NO_CHAMPION.format(subject.model))
+            return Scored(written, None, NO_CHAMPION.format(spec.model))
         snapshot, rows = self.panels.present_rows(table, days)
         name = "risk" if table == FEATURE_RISK else "churn"
-        bounds = {"medium": subject.medium, "high": subject.high, "reasons_from": subject.reasons_from}
-        scores = scored(rows, champion.model, subject.predictors, name=name, **bounds)
+        bounds = {"medium": spec.medium, "high": spec.high, "reasons_from": spec.reasons_from}
+        scores = scored(rows, champion.model, spec.predictors, name=name, **bounds)
         scores = _with_origin(scores, champion, snapshot).select(_columns(table))
         written = self.lake.replace(table, days, "FROM scores", frames={"scores": scores})
         url = self.registry.version_url(champion.name, champion.version)
         return Scored(written, champion, champion.note or "", url)
 
     def rescorings(self) -> list[tuple[Table, Rescoring]]:
-        """Return the tables whose newest scores do not come from the champion; a move made in MLflow is recorded on the way."""
+        """Return the tables whose newest scores are not the champion's, and record a promotion that was made in MLflow itself."""
         found = []
         for table in TRAINED:
             model = MODELS[table.path]
             self.registry.noticed(model)
             moves = self.registry.history(model)
             scored_day, scored_version, newest_day = self.lake.frame(_NEWEST_SCORES.format(scores=table.path)).row(0)
-            asked = rescoring(
+            needed = rescoring(
                 model,
                 champion=self.registry.aliases(model).get(CHAMPION),
                 last_move=moves[-1].sequence if moves else None,
@@ -313,6 +328,6 @@ class ModelService:
                 scored_version=scored_version,
                 newest_day=newest_day,
             )
-            if asked:
-                found.append((table, asked))
+            if needed:
+                found.append((table, needed))
         return found

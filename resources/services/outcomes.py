@@ -1,4 +1,4 @@
-"""Outcomes: what each action achieved, read from the telemetry of the days around it."""
+"""Outcomes: what each action achieved, measured in the telemetry of the days around it."""
 
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -30,7 +30,7 @@ class OutcomeService:
 
         done = self.lake.frame(_DONE)
         rows: list[dict[str, Any]] = []
-        # What nobody can tell of has no outcome, and its feature is no control for others.
+        # An unconfirmed action has no outcome, and its feature is no control for others.
         for action in done.filter(pl.col("standing") != "unconfirmed").iter_rows(named=True):
             near = (pl.col("day") - pl.lit(action["day"])).dt.total_days().abs() <= CONTROL_APART_DAYS
             found = outcome(

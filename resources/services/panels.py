@@ -1,4 +1,4 @@
-"""What the models are asked about: which rows of the lake to train on, to judge by and to score, as of one snapshot."""
+"""The rows for models: which rows of the lake to train on, to evaluate by and to score, from one snapshot."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -24,7 +24,7 @@ def scores_of(table: Table) -> Table:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """Rows with their labels, as of one snapshot of the lake."""
+    """Rows with their labels, from one snapshot of the lake."""
 
     snapshot: int
     rows: pl.DataFrame
@@ -32,23 +32,23 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Panels:
-    """Reads the rows that the models of one product train on, are judged by and score."""
+    """Reads the rows on which the models of one product are trained and evaluated, and which they score."""
 
     product: Product
     lake: Lake
 
-    def subject_of(self, table: Table) -> Any:
-        """Return the question that the table's model answers, with the words around it."""
+    def model_spec_of(self, table: Table) -> Any:
+        """Return the spec of the table's model: its task, its rules and the words that describe it."""
         from intelligence.risk.model_specs import feature_subject, user_subject
 
         return (feature_subject if scores_of(table) == FEATURE_RISK else user_subject)(self.product.risk)
 
     def training_panel(self, table: Table) -> Panel:
-        """Return the rows to train on and judge by, with labels where they are known."""
+        """Return the rows to train on and to evaluate by, with labels where they are known."""
         return self._feature_rows() if scores_of(table) == FEATURE_RISK else self._user_rows()
 
     def newest_day(self) -> date:
-        """Return the newest day whose health was judged: as of it a training knows the world."""
+        """Return the latest day in `metrics.feature_health`, the training cut-off; raises NotEnoughEvidence if the table is empty."""
         day: date | None = self.lake.frame("SELECT max(event_date) AS day FROM metrics.feature_health").item()
         if day is None:
             raise NotEnoughEvidence("risk training", "no day was built yet.", hint="Run `intelligence ingest` first.")
@@ -76,12 +76,18 @@ class Panels:
         if first is None:
             return Panel(self.lake.snapshot_id(), pl.DataFrame(schema={"event_date": pl.Date, "label": pl.Boolean}))
         days = user_training_days(first, last, horizon_days=self.product.risk.churn.horizon_days)
-        asked = self.user_parameters(days, last, users_per_thousand=users_per_thousand(users, len(days)))
-        snapshot, frames = self.lake.read({"rows": sql("risk/user_panel.sql")}, asked)
+        parameters = self.user_parameters(days, last, users_per_thousand=users_per_thousand(users, len(days)))
+        snapshot, frames = self.lake.read({"rows": sql("risk/user_panel.sql")}, parameters)
         return Panel(snapshot, frames["rows"])
 
     def user_parameters(self, days: list[date], last_day: date, *, users_per_thousand: int) -> dict[str, Any]:
-        """Return the parameters of risk/user_panel.sql for these days."""
+        """Return the parameters of risk/user_panel.sql.
+
+        Args:
+            days: The days for which each sampled user has one row.
+            last_day: The latest day with data: later outcomes are unknown.
+            users_per_thousand: The size of the sample; 1000 is every user.
+        """
         churn = self.product.risk.churn
         return {
             "days": days,
@@ -92,19 +98,32 @@ class Panels:
         }
 
     def present_rows(self, table: Table, days: Days) -> tuple[int, pl.DataFrame]:
-        """Return the rows to score, as of one snapshot."""
+        """Return the lake's snapshot and the rows to score.
+
+        Args:
+            table: A table of scores: FEATURE_RISK or USER_CHURN.
+            days: The days, on the product's clock.
+
+        Returns:
+            The id of the snapshot, and one row per feature and day or per user and day.
+        """
         from intelligence.risk.labels import SCORED_STATES
 
         if table == FEATURE_RISK:
             query = "FROM risk.feature_panel WHERE event_date >= $start AND event_date < $end AND list_contains($states, state)"
             snapshot, frames = self.lake.read({"rows": query}, {**days.parameters, "states": list(SCORED_STATES)})
             return snapshot, frames["rows"].sort("event_date", "feature")
-        asked = self.user_parameters(days.each, days.end, users_per_thousand=1000)
-        snapshot, frames = self.lake.read({"rows": sql("risk/user_panel.sql")}, asked)
+        parameters = self.user_parameters(days.each, days.end, users_per_thousand=1000)
+        snapshot, frames = self.lake.read({"rows": sql("risk/user_panel.sql")}, parameters)
         return snapshot, frames["rows"]
 
     def past_panel(self, table: Table, days: Days) -> Panel:
-        """Return the rows of these days with their labels where they are known, of users a sample that stays the same."""
+        """Return the rows of these days, with labels where they are known; of users always the same sample.
+
+        Args:
+            table: A table of scores, trainings, verdicts or drift, which belongs to one model.
+            days: The days, on the product's clock.
+        """
         if scores_of(table) == FEATURE_RISK:
             panel = self._feature_rows()
             return Panel(
@@ -114,18 +133,18 @@ class Panels:
 
         span = self.lake.frame("SELECT max(event_date), count(DISTINCT user_id) FROM metrics.user_day").row(0)
         chosen = days.each
-        asked = self.user_parameters(chosen, span[0], users_per_thousand=users_per_thousand(span[1], len(chosen)))
-        snapshot, frames = self.lake.read({"rows": sql("risk/user_panel.sql")}, asked)
+        parameters = self.user_parameters(chosen, span[0], users_per_thousand=users_per_thousand(span[1], len(chosen)))
+        snapshot, frames = self.lake.read({"rows": sql("risk/user_panel.sql")}, parameters)
         return Panel(snapshot, frames["rows"])
 
     def horizon_days(self, table: Table) -> int:
-        """Return after how many days the outcome of a day is known."""
+        """Return the number of days after which the outcome of a day is known."""
         return (
             self.product.risk.horizon_days if scores_of(table) == FEATURE_RISK else self.product.risk.churn.horizon_days
         )
 
     def first_panel_day(self, table: Table) -> date:
-        """Return the first day of which the model's rows can be told."""
+        """Return the first day for which the model's rows can be made."""
         source = "risk.feature_panel" if scores_of(table) == FEATURE_RISK else "metrics.user_day"
         day: date = self.lake.frame(f"SELECT min(event_date) AS day FROM {source}").item()
         return day

@@ -1,4 +1,4 @@
-"""What drift asks for and what has to be told of it, read from the lake and the registry."""
+"""Which trainings drift requires and which messages are due about it, read from the lake and the registry."""
 
 import re
 from collections.abc import Iterator
@@ -29,7 +29,7 @@ _ALARM = sql("drift/alarm_page.sql")
 
 @dataclass(frozen=True, slots=True)
 class RetrainingService:
-    """Decides whether drift asks for a training, and tells people of drift."""
+    """Decides whether drift requires a training, and notifies people of drift."""
 
     product: Product
     lake: Lake
@@ -39,7 +39,7 @@ class RetrainingService:
     panels: Panels
 
     def retrainings(self) -> Iterator[tuple[Step, Retraining | Waiting]]:
-        """Yield for each model the training that drift asks for, or why there is none."""
+        """Yield for each model the training that drift requires, or why there is none."""
         for scores, tables in TRAINED.items():
             model = MODELS[scores.path]
             watch, champion = self._watch(model), self.registry.champion(model)
@@ -51,7 +51,7 @@ class RetrainingService:
                 newest_label=newest - timedelta(days=self.panels.horizon_days(scores))
                 if isinstance(newest, date)
                 else None,
-                # The gate compares on days whose outcome lies wholly after what the champion had seen.
+                # The gate compares on days whose outcome lies wholly after the champion's training data.
                 trained_through=date.fromisoformat(champion.trained_through)
                 + timedelta(days=self.panels.horizon_days(scores))
                 if champion
@@ -62,7 +62,7 @@ class RetrainingService:
             yield Step(tables, cause=cause), found
 
     def _watch(self, model: str) -> pl.DataFrame:
-        """Return the verdict of each day that was given first: what a later champion says of it is hindsight."""
+        """Return the first verdict of each day; a later champion's verdict on the same day uses hindsight."""
         query = sql("drift/first_verdicts.sql")
         return self.lake.frame(query, {"model": model})
 
@@ -71,51 +71,56 @@ class RetrainingService:
         return [Training(*row) for row in self.lake.frame(query).iter_rows()]
 
     def _link(self, model: str) -> str:
-        """Return where the alarm can be looked at; where its page is not made yet, where it will be."""
+        """Return the address of the alarm's page, or where the page will be once it is made."""
         found = self.lake.frame(_ALARM, {"model": model})
         if found.is_empty():
             return f"Page: {self.reports.url(INDEX)}"
         day, version, page = found.row(0)
         return f"Page: {self.reports.url(page or page_name(day, model, version))}"
 
-    def told_of_drift(self) -> list[str]:
-        """Return the titles of what was told now and had not been before."""
+    def notified_of_drift(self) -> list[str]:
+        """Return the titles of the messages that are new, about drift, its trainings and faulty telemetry."""
         from intelligence.drift.reported_faults import FAULTY, telemetry_notices
 
-        notifier, told = self.announcer.notifier(), []
+        notifier, titles = self.announcer.notifier(), []
         quality = self.lake.frame("FROM telemetry.day_quality")
         faulty = quality.filter(pl.col("verdict").is_in(FAULTY))["event_date"].to_list()
         alarmed = {entry.action.episode for entry in notifier.outbox.entries() if entry.action.kind is Kind.ALERT}
         for notice in telemetry_notices(quality):
-            # The policy's own alert of the same fault is message enough.
-            if notice.key not in alarmed and notifier.told(
+            # Where the policy has sent an alert about the same fault, no second message is sent.
+            if notice.key not in alarmed and notifier.notified(
                 notice.episode, notice.title, notice.text, self._channel(), topic=notice.key
             ):
-                told.append(notice.title)
+                titles.append(notice.title)
         for scores, tables in TRAINED.items():
             model = MODELS[scores.path]
             for notice in notices(
                 self._watch(model), self._trainings(tables[1]), rules=self.product.drift, faulty=faulty
             ):
-                # A message's addresses are made inert on the way; without its scheme one can be copied whole.
+                # Addresses in messages are made inert; without its scheme an address can be copied unchanged.
                 link = re.sub(r"https?://", "", f"\n{self._link(model)}") if notice.has_page else ""
-                if notifier.told(notice.episode, notice.title, notice.text + link, self._channel(), topic=notice.key):
-                    told.append(notice.title)
-        return told
+                if notifier.notified(
+                    notice.episode, notice.title, notice.text + link, self._channel(), topic=notice.key
+                ):
+                    titles.append(notice.title)
+        return titles
 
     def told_of_overruled(self) -> list[str]:
-        """Return the titles of what was told now: champions that a person chose although the gate had not let them pass.
+        """Return the titles of the messages that are new, about champions that a person chose against the gate's verdict.
 
-        A move that was made in MLflow is recorded on the way; while MLflow is silent, what is recorded already is told.
+        A promotion that was made in MLflow itself is recorded first; while MLflow does not answer, only recorded ones
+        are reported.
         """
-        told: list[str] = []
+        titles: list[str] = []
         for model in MODELS.values() if self.registry.exists() else ():
             with suppress(MlflowUnreachable):
                 self.registry.noticed(model)
             for found in filter(None, map(overruling, self.registry.history(model))):
-                if self.announcer.notifier().told(found.key, found.title, found.text, self._channel(), topic=found.key):
-                    told.append(found.title)
-        return told
+                if self.announcer.notifier().notified(
+                    found.key, found.title, found.text, self._channel(), topic=found.key
+                ):
+                    titles.append(found.title)
+        return titles
 
     def _channel(self) -> str:
         return self.product.actions.channel_of(self.product.owner)

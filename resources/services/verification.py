@@ -1,4 +1,4 @@
-"""Whether what was done to flags shows in the telemetry; an action that does not show is doubted, once."""
+"""Verification: whether changes of flags show in the telemetry; an action that does not show is doubted once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ from resources.lake.door import Lake
 from resources.messages.announcer import Announcer
 
 VERIFIER = "exposure"
-LOOKED_AFTER_DAYS = 14
+VERIFIED_DAYS = 14
 
 
-def _is_looked_after(entry: Any, newest: date | None) -> bool:
-    is_recent = newest is not None and entry.action.day >= newest - timedelta(days=LOOKED_AFTER_DAYS)
+def _is_verifiable(entry: Any, newest: date | None) -> bool:
+    is_recent = newest is not None and entry.action.day >= newest - timedelta(days=VERIFIED_DAYS)
     is_touch = entry.action.target == "flags" and entry.action.kind in (Kind.ROLLBACK, Kind.THROTTLE)
     return is_touch and is_recent and not entry.undo_wanted and entry.receipt is not None
 
 
 def _promised(entry: Any, document: Document, record: Any) -> float | None:
-    """Return what part of its use the action leaves; None where it claims none, or the flag is not as it left it."""
+    """Return the share of its use that the feature keeps after the action; None without such a claim, or where the flag changed since."""
     flag, left = entry.receipt.details["flag"], record.of_action(entry.id)
     last = record.last(flag)
     if left is None or last is None or last.action_id != entry.id or record.lock_of(flag):
@@ -50,28 +50,28 @@ def _is_doubted(outbox: Any, action_id: str, reason: str) -> bool:
     try:
         outbox.doubted(action_id, actor=VERIFIER, reason=reason)
     except ActionError:
-        return False  # a person changed it at this moment, and their word holds
+        return False  # a person changed it in the meantime, and that change is kept
     return True
 
 
 _TAKEN_IN = sql("telemetry/taken_in.sql")
-# The use of a feature is only told where the whole product's is: a day of which one is not built yet is left out.
+# A day counts only where the use of the feature and that of the whole product are both built.
 _DAYS = sql("metrics/use_by_day.sql")
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationService:
-    """Looks in the telemetry for what was done to flags."""
+    """Looks in the telemetry for the effects of changes of flags."""
 
     product: Product
     lake: Lake
     announcer: Announcer
 
     def doubted(self) -> list[str]:
-        """Return the ids of confirmed rollbacks and throttles that are unconfirmed now: the telemetry does not show them.
+        """Return the ids of rollbacks and throttles that are unconfirmed now, since the telemetry does not show their effect.
 
-        Only what stands as the platform left it is judged, on days whose telemetry is whole. An action is doubted once: what a
-        person says of it afterwards holds.
+        Only flags that are as the platform left them are assessed, on days with complete telemetry. An action is
+        doubted once: what a person reports about it afterwards is kept.
         """
         outbox, found = self.announcer.outbox(), []
         for entry, promised in self._claims():
@@ -88,10 +88,10 @@ class VerificationService:
         return found
 
     def _claims(self) -> Iterator[tuple[Any, float]]:
-        """Yield the confirmed actions that claim something of their feature's use, with the part that is to be left of it."""
+        """Yield the confirmed actions that reduce their feature's use, with the share that is to be left of it."""
         outbox, (file, record) = self.announcer.outbox(), self.announcer.flags([])
         newest: date | None = self.lake.frame("SELECT max(event_date) AS day FROM metrics.feature_health")["day"][0]
-        entries = [entry for entry in outbox.entries(states=[ActionState.CONFIRMED]) if _is_looked_after(entry, newest)]
+        entries = [entry for entry in outbox.entries(states=[ActionState.CONFIRMED]) if _is_verifiable(entry, newest)]
         if not entries:
             return
         try:
@@ -104,7 +104,7 @@ class VerificationService:
                 yield entry, promised
 
     def _made(self) -> dict[date, datetime]:
-        """Return when each simulated day was made, or at the latest: a lake may be filled anew, files may be copied."""
+        """Return when each simulated day was made, or at the latest: a lake may be filled again, and files may be copied."""
         taken_in = {day: at.replace(tzinfo=UTC) for day, at in self.lake.frame(_TAKEN_IN).iter_rows()}
         made = self.announcer.days_made()
         return {day: min(at, made.get(day, at)) for day, at in taken_in.items()}

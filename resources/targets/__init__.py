@@ -1,4 +1,4 @@
-"""Services to which actions go, one module each: sent, found again before anything is sent twice, and undone.
+"""The services to which actions are sent, one module each: send, find before sending again, and undo.
 
-Each has a local twin in `resources/twins`. Retries, order and leases belong to the outbox, the file of flags to flags.
+Each has a local twin in `resources/twins`. Retries, order and leases belong to `outbox`, the file of flags to `flags`.
 """

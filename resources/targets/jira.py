@@ -1,4 +1,4 @@
-"""Jira: one issue for each action, which bears its key as a label and is found by it."""
+"""Jira: one issue for each action, with the action's id as a label, by which it is found again."""
 
 import base64
 import json
@@ -17,7 +17,7 @@ from resources.targets.http import Calls
 NAME = "jira"
 CREATE, SEARCH = "/rest/api/3/issue", "/rest/api/3/search/jql"
 LABEL = "intelligence"
-# Its search finds an issue only some time after it was made.
+# Jira's search finds an issue only some time after it was created.
 INDEXED_AFTER_S = 60.0
 
 
@@ -35,7 +35,17 @@ class Jira:
     rate_per_s: float | None = None
 
     def sent(self, action: Action, precedent: Precedent | None) -> Receipt:  # noqa: ARG002
-        """Return the receipt of a new issue."""
+        """Return the receipt of a new issue.
+
+        Args:
+            action: The action; its id is the idempotency key.
+            precedent: Not used: each action gets an issue of its own.
+
+        Raises:
+            Unavailable: Where nothing happened and the call may be repeated.
+            Refused: Where nothing happened and repeating will not help.
+            Unknown: Where it may have happened or not.
+        """
         fields = {
             "project": {"key": self.project},
             "issuetype": {"name": self.issue_type},
@@ -43,23 +53,38 @@ class Jira:
             "description": jira_document(action),
             "labels": [LABEL, _label(action)],
         }
-        return _receipt(self._said(CREATE, {"fields": fields}))
+        return _receipt(self._answered(CREATE, {"fields": fields}))
 
     def found(self, action: Action, precedent: Precedent | None, *, since: datetime) -> Receipt | None:  # noqa: ARG002
-        """Return the receipt of the issue that bears the action's key."""
+        """Return the receipt of the issue with the action's label; None where there is none.
+
+        Args:
+            action: The action; its id is the idempotency key.
+            precedent: Not used: each action has an issue of its own.
+            since: Not used: the label identifies the action.
+
+        Raises:
+            Unavailable: Where the search did not answer; it changes nothing and may be repeated.
+            Refused: Where Jira refuses the search.
+        """
         jql = f'project = "{self.project}" AND labels = "{_label(action)}"'
         try:
-            said = self._said(SEARCH, {"jql": jql, "fields": ["summary"], "maxResults": 2})
+            said = self._answered(SEARCH, {"jql": jql, "fields": ["summary"], "maxResults": 2})
         except Unknown as error:
             raise Unavailable(str(error)) from None
         issues = said.get("issues", [])
         return _receipt(issues[0]) if issues else None
 
     def undone(self, action: Action, receipt: Receipt) -> Receipt:  # noqa: ARG002
-        """Raise Refused: whether an issue is closed is for those who work on it."""
+        """Raise Refused: only the people who work on an issue close it.
+
+        Args:
+            action: The action to undo.
+            receipt: Its receipt, which names the issue.
+        """
         raise Refused(f"close {receipt.reference} in Jira")
 
-    def _said(self, path: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _answered(self, path: str, document: Mapping[str, Any]) -> Mapping[str, Any]:
         credentials = base64.b64encode(f"{self.user}:{self.token.get_secret_value()}".encode()).decode()
         headers = {"authorization": f"Basic {credentials}", "content-type": "application/json"}
         said = self.calls.answer(path, json.dumps(document).encode(), headers).document

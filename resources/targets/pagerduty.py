@@ -1,4 +1,4 @@
-"""PagerDuty through its Events API v2: one incident for each episode, resolved when the action is taken back."""
+"""PagerDuty through its Events API v2: one incident for each episode, resolved when the action is undone."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ SEVERITIES = ("critical", "error", "warning", "info")
 
 @dataclass(frozen=True, slots=True)
 class PagerDuty:
-    """An integration; the same episode is the same incident, however often it is triggered."""
+    """A PagerDuty integration; the same episode is the same incident, however often it is triggered."""
 
     calls: Calls
     routing_key: SecretStr
@@ -31,15 +31,40 @@ class PagerDuty:
     rate_per_s: float | None = None
 
     def sent(self, action: Action, precedent: Precedent | None) -> Receipt:  # noqa: ARG002
-        """Return the receipt of the event that triggers the incident, or resolves it where the payload says so."""
+        """Return the receipt of the event that triggers the incident, or resolves it where the payload says so.
+
+        Args:
+            action: The action; its episode is the deduplication key.
+            precedent: Not used: PagerDuty finds the incident by its key.
+
+        Raises:
+            Unavailable: Where nothing happened and the call may be repeated.
+            Refused: Where nothing happened and repeating will not help.
+            Unknown: Where it may have happened or not.
+        """
         return self._enqueued(action, str(action.payload.get("event_action", "trigger")))
 
     def found(self, action: Action, precedent: Precedent | None, *, since: datetime) -> Receipt | None:  # noqa: ARG002
-        """Return None: nothing tells whether it arrived, and nothing need, for a second event makes no second incident."""
+        """Return None: PagerDuty cannot be asked, and need not be, since a repeated event makes no second incident.
+
+        Args:
+            action: Not used.
+            precedent: Not used.
+            since: Not used.
+        """
         return None
 
     def undone(self, action: Action, receipt: Receipt) -> Receipt:  # noqa: ARG002
-        """Return the receipt of the event that resolves the incident."""
+        """Return the receipt of the event that resolves the incident.
+
+        Args:
+            action: The action to undo; its episode is the deduplication key.
+            receipt: Not used: PagerDuty finds the incident by its key.
+
+        Raises:
+            Unavailable: Where the result is not known; a repeated event changes nothing.
+            Refused: Where PagerDuty refuses the event.
+        """
         try:
             return self._enqueued(action, "resolve")
         except Unknown as error:

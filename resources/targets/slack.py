@@ -1,4 +1,4 @@
-"""Slack: one thread for each episode, whose first message always says how things stand now."""
+"""Slack: one thread for each episode, whose first message is kept up to date."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -18,13 +18,13 @@ PAGE = 200
 MOST_PAGES = 20
 CHANNEL_TYPES = "public_channel,private_channel"
 CLOCK_SKEW = timedelta(minutes=10)
-# A channel may be called by its name when a message is posted, and by nothing but its id ever after.
+# Slack accepts the name of a channel when a message is posted; all other methods need its id.
 _ID_BEGINS_WITH = ("C", "G", "D")
 
 
 @dataclass(frozen=True, slots=True)
 class Slack:
-    """Channels and threads; `channel` is where an action goes that names none."""
+    """Channels and threads of Slack; `channel` is where an action goes that names none."""
 
     calls: SlackCalls
     channel: str
@@ -33,7 +33,17 @@ class Slack:
     rate_per_s: float | None = None
 
     def sent(self, action: Action, precedent: Precedent | None) -> Receipt:
-        """Return the receipt of the message, a reply where the episode has a thread."""
+        """Return the receipt of the message, which is a reply where the episode has a thread.
+
+        Args:
+            action: The action; its id is the idempotency key.
+            precedent: The first action of the same episode, whose thread is used; None starts a thread.
+
+        Raises:
+            Unavailable: Where nothing happened and the call may be repeated.
+            Refused: Where nothing happened and repeating will not help.
+            Unknown: Where the message may have been posted or not, or the first message of the thread was not updated.
+        """
         thread = _thread(precedent)
         parameters = {
             "channel": thread["channel"] if thread else self._channel(action),
@@ -49,14 +59,24 @@ class Slack:
         posted = self.calls.answer("chat.postMessage", parameters)
         receipt = _receipt(posted["channel"], posted["ts"], thread)
         try:
-            self._bring_up_to_date(precedent, action)
+            self._update_parent(precedent, action)
         except Unavailable as error:
-            # The reply stands; that its parent is behind is mended when the reply is looked for.
+            # The reply is posted. Its parent is updated later, when the reply is looked for.
             raise Unknown(f"the reply was posted, its parent was not updated: {error}") from None
         return receipt
 
     def found(self, action: Action, precedent: Precedent | None, *, since: datetime) -> Receipt | None:
-        """Return the receipt of the message if the channel has it."""
+        """Return the receipt of the message where the channel contains it; None where it does not.
+
+        Args:
+            action: The action; its id is the idempotency key.
+            precedent: The first action of the same episode, whose thread is used; None starts a thread.
+            since: When the action was planned, in UTC; older messages are not searched.
+
+        Raises:
+            Unavailable: Where Slack cannot be asked now.
+            Unknown: Where there are too many channels or newer messages to search.
+        """
         thread = _thread(precedent)
         channel = thread["channel"] if thread else self._channel_id(self._channel(action))
         if channel is None:
@@ -69,11 +89,16 @@ class Slack:
         ts = self._ts_of(action.id, method, asked)
         if ts is None:
             return None
-        self._bring_up_to_date(precedent, action)
+        self._update_parent(precedent, action)
         return _receipt(channel, ts, thread)
 
     def undone(self, action: Action, receipt: Receipt) -> Receipt:
-        """Return the receipt of the message, struck through and marked as withdrawn."""
+        """Return the receipt of the message, which is struck through and marked as withdrawn.
+
+        Args:
+            action: The action to undo.
+            receipt: Its receipt, with the channel and the timestamp of the message.
+        """
         text = f"_Withdrawn:_ ~{slack_text(line(action.title))}~"
         where = {"channel": receipt.details["channel"], "ts": receipt.details["ts"]}
         self._repeatable("chat.update", {**where, "text": text, "metadata": _metadata(action)})
@@ -113,16 +138,16 @@ class Slack:
         try:
             return self.calls.answer(method, parameters)
         except Unknown as error:
-            # What changes nothing, or nothing a second time, can simply be called again.
+            # A call that changes nothing, or nothing when repeated, can simply be repeated.
             raise Unavailable(str(error)) from None
 
-    def _bring_up_to_date(self, precedent: Precedent | None, newest: Action) -> None:
+    def _update_parent(self, precedent: Precedent | None, newest: Action) -> None:
         thread = _thread(precedent)
         if precedent is None or thread is None:
             return
         text = slack_message(precedent.action, latest=newest.title)
         where = {"channel": thread["channel"], "ts": thread["parent"], "parse": "none", "link_names": False}
-        # A second time changes nothing, so that a lost answer is no doubt. A parent that a person removed stays away.
+        # Repeating changes nothing, so a lost answer leaves no doubt. A parent that a person removed is not restored.
         with suppress(Refused):
             self._repeatable("chat.update", {**where, "text": text, "metadata": _metadata(precedent.action)})
 

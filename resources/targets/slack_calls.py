@@ -1,4 +1,4 @@
-"""Calls of Slack's web API: over HTTP through slack-sdk, or taken by the twin in this process."""
+"""Calls of Slack's web API: over HTTP through slack-sdk, or answered by the twin in this process."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ from resources.twins.slack import PREFIX, slack_answer
 from resources.twins.store import TwinStore
 from resources.twins.wire import TwinKeys, TwinRequest
 
-# What Slack says when it is Slack that has a difficulty, and nothing was posted.
+# Errors of Slack after which nothing was posted, and errors after which something may have been posted.
 _LATER = frozenset({"ratelimited", "rate_limited", "service_unavailable", "team_added_to_org"})
 _PERHAPS = frozenset({"internal_error", "fatal_error", "request_timeout"})
 
@@ -25,7 +25,17 @@ class SlackCalls(Protocol):
     """A way to call one of Slack's methods."""
 
     def answer(self, method: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what Slack said; raises Unavailable, Refused or Unknown."""
+        """Return Slack's answer.
+
+        Args:
+            method: The name of Slack's method, such as `chat.postMessage`.
+            parameters: The parameters of the method by name.
+
+        Raises:
+            Unavailable: Where nothing happened and the call may be repeated.
+            Refused: Where nothing happened and repeating will not help.
+            Unknown: Where it may have happened or not.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +47,24 @@ class SlackOverHttp:
     timeout_s: float = CALL_TIMEOUT_S
 
     def answer(self, method: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what Slack said; raises Unavailable, Refused or Unknown."""
+        """Return Slack's answer.
+
+        Errors of Slack become exceptions by `_error_of`, failures of the connection by `connection_error`.
+
+        Args:
+            method: The name of Slack's method, such as `chat.postMessage`.
+            parameters: The parameters of the method by name.
+
+        Raises:
+            Unavailable: Where nothing happened and the call may be repeated.
+            Refused: Where nothing happened and repeating will not help.
+            Unknown: Where it may have happened or not.
+        """
         from slack_sdk import WebClient
         from slack_sdk.errors import SlackApiError
 
         silent = logging.Logger("slack", level=logging.CRITICAL)
-        # Without retries of its own: they would repeat a message whose answer was lost, and sleep as long as Slack asks.
+        # Without slack-sdk's own retries: they would repeat a message whose answer was lost, and sleep as long as Slack asks.
         client = WebClient(
             self.token.get_secret_value(),
             self.url,
@@ -71,12 +93,24 @@ class SlackOverHttp:
 
 @dataclass(frozen=True, slots=True)
 class RecordedSlack:
-    """The twin in this process: what would be sent is recorded, and nothing leaves the machine."""
+    """The twin in this process: the message is recorded, and nothing leaves the machine."""
 
     store: TwinStore
 
     def answer(self, method: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what Slack would have said; raises Refused."""
+        """Return the twin's answer.
+
+        Errors of the twin become exceptions by `_error_of`, as Slack's do.
+
+        Args:
+            method: The name of Slack's method, such as `chat.postMessage`.
+            parameters: The parameters of the method by name.
+
+        Raises:
+            Unavailable: Where nothing happened and the call may be repeated.
+            Refused: Where nothing happened and repeating will not help.
+            Unknown: Where it may have happened or not.
+        """
         keys, written = TwinKeys(), _is_written(method)
         body = json.dumps(dict(parameters)) if written else urlencode(dict(parameters))
         kind = "application/json" if written else "application/x-www-form-urlencoded"
@@ -90,7 +124,12 @@ class RecordedSlack:
 
 
 def connection_error(service: str, cause: object) -> Unavailable | Unknown:
-    """Return what a broken connection means: without one nothing was sent, on an open one perhaps it was."""
+    """Return the error for a failed connection: before it was open nothing was sent, afterwards something may have been.
+
+    Args:
+        service: The name of the service, for the error.
+        cause: The exception that the connection ended with.
+    """
     import socket
 
     name = type(cause).__name__
@@ -104,9 +143,9 @@ def _is_written(method: str) -> bool:
 
 
 def _error_of(method: str, status: int, said: object, headers: Mapping[str, str]) -> Unavailable | Refused | Unknown:
-    told = f"Slack answered {status} {said or ''} to {method}".replace("  ", " ")
+    reason = f"Slack answered {status} {said or ''} to {method}".replace("  ", " ")
     if status in NOT_TAKEN or said in _LATER:
-        return Unavailable(told, retry_after_s=seconds_of(headers.get("retry-after")))
+        return Unavailable(reason, retry_after_s=seconds_of(headers.get("retry-after")))
     if status >= 500 or said in _PERHAPS:
-        return Unknown(told)
-    return Refused(told)
+        return Unknown(reason)
+    return Refused(reason)

@@ -1,4 +1,4 @@
-"""A signed webhook: the action as JSON, with its key in a header and an HMAC over the moment and the body."""
+"""A signed webhook: the action as JSON, with its id in a header and an HMAC over timestamp and body."""
 
 import json
 from collections.abc import Callable
@@ -17,7 +17,7 @@ NAME = "webhook"
 
 @dataclass(frozen=True, slots=True)
 class Webhook:
-    """An address of the product's own; with `deduplicates` it promises to drop a key that it has seen."""
+    """A URL of the product's owner; with `deduplicates` its receiver drops a key that it has received before."""
 
     calls: Calls
     secret: SecretStr
@@ -28,7 +28,17 @@ class Webhook:
     rate_per_s: float | None = None
 
     def sent(self, action: Action, precedent: Precedent | None) -> Receipt:  # noqa: ARG002
-        """Return the receipt of the call."""
+        """Return the receipt of the call.
+
+        Args:
+            action: The action; its id is the idempotency key.
+            precedent: Not used: each action is a call of its own.
+
+        Raises:
+            Unavailable: Where nothing happened and the call may be repeated.
+            Refused: Where nothing happened and repeating will not help.
+            Unknown: Where it may have happened or not.
+        """
         body = json.dumps(_document(action), sort_keys=True, default=str).encode()
         timestamp = str(int(self.clock().timestamp()))
         headers = {
@@ -41,13 +51,27 @@ class Webhook:
         return Receipt(f"{answer.status} {action.id}", {"status": answer.status})
 
     def found(self, action: Action, precedent: Precedent | None, *, since: datetime) -> Receipt | None:  # noqa: ARG002
-        """Return None where the address drops what it has seen; raises Unknown where it cannot be asked."""
+        """Return None where the receiver drops repeated keys, so that the call can be repeated.
+
+        Args:
+            action: Not used.
+            precedent: Not used.
+            since: Not used.
+
+        Raises:
+            Unknown: Where the receiver does not, since it cannot be asked.
+        """
         if self.deduplicates:
             return None
         raise Unknown("a webhook cannot be asked what it received")
 
     def undone(self, action: Action, receipt: Receipt) -> Receipt:  # noqa: ARG002
-        """Raise Refused: nobody but the receiver knows how."""
+        """Raise Refused: only the receiver can undo the action.
+
+        Args:
+            action: Not used.
+            receipt: Not used.
+        """
         raise Refused("a webhook cannot be taken back; undo it where it was received")
 
 

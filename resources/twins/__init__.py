@@ -1,4 +1,4 @@
-"""Local twins of the services to which actions go: as strict as those, and readable on one page.
+"""Local twins of the services to which actions are sent: as strict as those services, and shown on one page.
 
-They know nothing of the platform that calls them; the server that shows them belongs to processes.
+They know nothing of the platform that calls them; the server that shows them belongs to `processes`.
 """

@@ -1,4 +1,4 @@
-"""The twin of Jira's REST API v3: issues made, and found by project and label."""
+"""The twin of Jira's REST API v3: issues are created, and found by project and label."""
 
 import base64
 import re
@@ -15,7 +15,13 @@ _FIELDS = {"project", "issuetype", "summary", "description", "labels"}
 
 
 def jira_answer(store: TwinStore, request: TwinRequest, keys: TwinKeys) -> TwinAnswer:
-    """Return what Jira would say; a new issue stands in the store."""
+    """Return Jira's answer; a new issue is stored.
+
+    Args:
+        store: Where accepted messages are stored.
+        request: The request as it was received.
+        keys: The credentials that the twin accepts.
+    """
     credentials = base64.b64encode(f"{keys.jira_user}:{keys.jira_token}".encode()).decode()
     if request.headers.get("authorization") != f"Basic {credentials}":
         return TwinAnswer(401, {"errorMessages": ["Client must be authenticated to access this resource."]})

@@ -1,4 +1,4 @@
-"""What the twins took, as one page of HTML: by service and place, threads together, every text inert."""
+"""The messages that the twins took, as one page of HTML: by service and place, threads together, every text escaped."""
 
 from collections.abc import Sequence
 from html import escape
@@ -14,7 +14,7 @@ time,code{color:#59636e;font-size:.85em}pre{white-space:pre-wrap;font:inherit;ma
 
 
 def page_of(records: Sequence[Record]) -> str:
-    """Return the page."""
+    """Return the page as HTML."""
     ordered = sorted(records, key=lambda record: (record.service, record.place, record.sequence))
     sections = [
         _section(service, place, list(taken))
@@ -27,8 +27,8 @@ def _section(service: str, place: str, records: list[Record]) -> str:
     threads: dict[str, list[Record]] = {}
     for record in records:
         threads.setdefault(record.thread or record.reference, []).append(record)
-    told = "".join(_thread(members) for members in threads.values())
-    return f"<section><h2>{escape(service)} · {escape(place)}</h2>{told}</section>"
+    articles = "".join(_thread(members) for members in threads.values())
+    return f"<section><h2>{escape(service)} · {escape(place)}</h2>{articles}</section>"
 
 
 def _thread(records: list[Record]) -> str:

@@ -12,7 +12,13 @@ _PAYLOAD = {"summary", "source", "severity", "timestamp", "component", "group", 
 
 
 def pagerduty_answer(store: TwinStore, request: TwinRequest, keys: TwinKeys) -> TwinAnswer:
-    """Return what PagerDuty would say; the event stands in the store under its dedup key, taken but once a key and action."""
+    """Return PagerDuty's answer; the event is stored under its deduplication key.
+
+    Args:
+        store: Where accepted messages are stored.
+        request: The request as it was received.
+        keys: The credentials that the twin accepts.
+    """
     try:
         event = request.json()
     except ValueError:
@@ -27,7 +33,7 @@ def pagerduty_answer(store: TwinStore, request: TwinRequest, keys: TwinKeys) -> 
 
 
 def incidents(store: TwinStore) -> dict[str, bool]:
-    """Return whether each incident is open, by dedup key."""
+    """Return, by deduplication key, whether the incident is open."""
     return {str(record.key): record.body["event_action"] != "resolve" for record in store.records(SERVICE)}
 
 

@@ -1,4 +1,4 @@
-"""What would have been sent, where no service is connected."""
+"""The messages that were recorded instead of sent, where no service is connected."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ FILE = "twins.db"
 
 @dataclass(frozen=True, slots=True)
 class RecordedMessage:
-    """One thing that a twin took; `thread` is the reference of the first message of its thread."""
+    """One message that a twin took; `thread` is the reference of the first message of its thread."""
 
     at: datetime
     service: str
@@ -23,12 +23,17 @@ class RecordedMessage:
 
 
 def twin_store(data: Path) -> TwinStore:
-    """Return the store of the twins beside the other data."""
+    """Return the store of the twins, a file in the data folder."""
     return TwinStore(data / FILE)
 
 
 def recorded_messages(data: Path, *, service: str | None = None) -> list[RecordedMessage]:
-    """Return what was recorded instead of sent, the oldest first."""
+    """Return the messages that were recorded instead of sent, the oldest first.
+
+    Args:
+        data: The data folder.
+        service: The name of the service to read, such as `slack`; None: all.
+    """
     store = twin_store(data)
     if not store.file.exists():
         return []

@@ -1,4 +1,4 @@
-"""All twins behind one address: which path is whose."""
+"""All twins at one address: which path belongs to which service."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ Service = Callable[[TwinStore, TwinRequest, TwinKeys], TwinAnswer]
 
 
 def service_at(path: str) -> tuple[str, Service] | None:
-    """Return the name of the service with this path, and what answers for it; None where there is none."""
+    """Return the name of the service with this path and the function that answers for it; None where there is none."""
     if path.startswith(slack.PREFIX):
         return slack.SERVICE, slack.slack_answer
     return {
@@ -22,7 +22,13 @@ def service_at(path: str) -> tuple[str, Service] | None:
 
 
 def twin_answer(store: TwinStore, request: TwinRequest, keys: TwinKeys | None = None) -> TwinAnswer:
-    """Return what the service of the request's path says."""
+    """Return the answer of the service to which the request's path belongs; a status of 404 where there is none.
+
+    Args:
+        store: Where accepted messages are stored.
+        request: The request as it was received.
+        keys: The credentials that the twins accept; None: the default ones.
+    """
     service = service_at(request.path)
     if service is None:
         return TwinAnswer(404, {"error": "there is no such service"})

@@ -1,4 +1,4 @@
-"""The twin of Slack's web API: the methods that the platform calls, with Slack's own errors."""
+"""The twin of Slack's web API: the methods that the platform calls, with Slack's own error codes."""
 
 import json
 import re
@@ -21,11 +21,19 @@ _READ = {"channel", "ts", "oldest", "limit", "cursor", "include_all_metadata"}
 
 
 class _Wrong(Exception):
-    """The name of one of Slack's errors."""
+    """An error of Slack, by its code."""
 
 
 def slack_answer(store: TwinStore, request: TwinRequest, keys: TwinKeys) -> TwinAnswer:
-    """Return what Slack would say; what it takes stands in the store afterwards."""
+    """Return Slack's answer; messages that it accepts are stored.
+
+    An `_Wrong` that is raised here or below becomes the answer's error code.
+
+    Args:
+        store: Where accepted messages are stored.
+        request: The request as it was received.
+        keys: The credentials that the twin accepts.
+    """
     method = request.path.removeprefix(PREFIX)
     try:
         shown = request.headers.get("authorization")

@@ -1,4 +1,4 @@
-"""The twin of a webhook's receiver: it checks the signature, the moment and the key, as a receiver should."""
+"""The twin of a webhook's receiver: it checks signature, timestamp and key, as a receiver should."""
 
 import hmac
 import time
@@ -13,7 +13,13 @@ OLDEST_S = 300
 
 
 def webhook_answer(store: TwinStore, request: TwinRequest, keys: TwinKeys) -> TwinAnswer:
-    """Return what a careful receiver says; a call that is genuine and fresh stands in the store."""
+    """Return a careful receiver's answer; a call with a valid signature and a recent timestamp is stored.
+
+    Args:
+        store: Where accepted messages are stored.
+        request: The request as it was received.
+        keys: The credentials that the twin accepts.
+    """
     timestamp, key = request.headers.get(TIME_HEADER, ""), request.headers.get(KEY_HEADER)
     expected = signature(keys.webhook_secret, timestamp, request.body)
     if not hmac.compare_digest(expected, request.headers.get(SIGNATURE_HEADER, "")):

@@ -1,4 +1,4 @@
-"""A request to a twin and its answer, whether they travelled over HTTP or not."""
+"""A request to a twin and its answer, independent of HTTP."""
 
 import json
 from collections.abc import Mapping
@@ -8,7 +8,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class TwinRequest:
-    """What a service was sent; the names of headers are in small letters."""
+    """A request to a service; the names of its headers are in lower case."""
 
     path: str
     headers: Mapping[str, str]
@@ -16,17 +16,17 @@ class TwinRequest:
 
     @property
     def content_type(self) -> str:
-        """Return the kind of body without its parameters."""
+        """Return the media type of the body without its parameters."""
         return self.headers.get("content-type", "").split(";")[0].strip()
 
     def json(self) -> Any:
-        """Return the body read as JSON; raises ValueError where it is none."""
+        """Return the body read as JSON; raises ValueError where it is not JSON."""
         return json.loads(self.body)
 
 
 @dataclass(frozen=True, slots=True)
 class TwinAnswer:
-    """What a service says: a status and a JSON document."""
+    """A service's answer: a status and a JSON document."""
 
     status: int
     document: Any
@@ -40,7 +40,7 @@ class TwinAnswer:
 
 @dataclass(frozen=True, slots=True)
 class TwinKeys:
-    """What callers have to show. These are for the twins on this machine only; they open nothing."""
+    """The credentials that callers of the twins must send: they are valid on this machine only and open nothing."""
 
     slack_token: str = "xoxb-local-twin"  # noqa: S105 - opens nothing
     pagerduty_routing_key: str = "0123456789abcdef0123456789abcdef"

@@ -12,7 +12,7 @@ from intelligence.catalog.product import Source
 from intelligence.core.tables import ALWAYS
 from resources.intake.delivery import simulation_folder
 from resources.models.registry import Registry
-from resources.services.verification import LOOKED_AFTER_DAYS
+from resources.services.verification import VERIFIED_DAYS
 from resources.twins.recorded import recorded_messages
 from tests.assets.site import FLAG, Site, at_level
 from tests.intelligence.decisions.day_of_evidence import DAY
@@ -155,7 +155,7 @@ def lose(site: Site) -> None:
 
 
 def outlive(site: Site) -> None:
-    later = DAY + timedelta(days=LOOKED_AFTER_DAYS + 1)
+    later = DAY + timedelta(days=VERIFIED_DAYS + 1)
     site.lake.commit(
         lambda connection: connection.execute(
             "INSERT INTO metrics.feature_health BY NAME SELECT * REPLACE ($later AS event_date)"

@@ -24,7 +24,7 @@ TODAY = FIRST + timedelta(days=DAYS)
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def deployment(tmp_path: Path) -> Iterator[House]:
     made = House(tmp_path / "product")
     made.today = TODAY
     made.deliver(range(DAYS))
@@ -33,12 +33,12 @@ def house(tmp_path: Path) -> Iterator[House]:
     made.lake.close()
 
 
-def carried_out(house: House, sensor: dg.SensorDefinition) -> list[dg.RunRequest]:
+def carried_out(deployment: House, sensor: dg.SensorDefinition) -> list[dg.RunRequest]:
     """Return the requests of ticks that are carried out until nothing is asked for any more."""
     done = []
-    while isinstance(found := house.tick(sensor), list):
+    while isinstance(found := deployment.tick(sensor), list):
         assert len(found) == 1
-        assert house.carry_out(found[0]).success
+        assert deployment.carry_out(found[0]).success
         done += found
         assert len(done) < 20
     return done
@@ -50,48 +50,48 @@ def test_before_anything_was_taken_in_nothing_is_asked_for(tmp_path: Path) -> No
     assert empty.tick(train_when_due) == "Nothing was taken in yet."
 
 
-def test_the_first_step_is_asked_for_alone_and_its_range_is_one_run(house: House) -> None:
-    (request,) = house.tick(build_stale_days)
+def test_the_first_step_is_asked_for_alone_and_its_range_is_one_run(deployment: House) -> None:
+    (request,) = deployment.tick(build_stale_days)
     assert request.tags["dagster/asset_partition_range_start"] == str(FIRST)
     assert request.tags["dagster/asset_partition_range_end"] == str(TODAY - timedelta(days=1))
-    assert house.tick(build_stale_days)[0].run_key == request.run_key
-    house.restart()
-    assert house.tick(build_stale_days, cursor="lost")[0].run_key == request.run_key
+    assert deployment.tick(build_stale_days)[0].run_key == request.run_key
+    deployment.restart()
+    assert deployment.tick(build_stale_days, cursor="lost")[0].run_key == request.run_key
 
 
-def test_a_step_that_failed_is_asked_for_three_times_and_again_after_new_telemetry(house: House) -> None:
+def test_a_step_that_failed_is_asked_for_three_times_and_again_after_new_telemetry(deployment: House) -> None:
     keys = set()
     for number in range(5):
-        (request,) = house.tick(build_stale_days)
+        (request,) = deployment.tick(build_stale_days)
         # Two of five were stopped with the daemon, which is no fault of theirs.
         tags = {STOPPED_TAG: "true"} if number in (1, 3) else {}
-        house.leave_run(request.with_replaced_attrs(tags={**request.tags, **tags}), dg.DagsterRunStatus.FAILURE)
+        deployment.leave_run(request.with_replaced_attrs(tags={**request.tags, **tags}), dg.DagsterRunStatus.FAILURE)
         keys.add(request.run_key)
     assert len(keys) == 5
-    assert "failed 3 times" in house.tick(build_stale_days)
-    house.deliver([1, DAYS])
-    house.carry_out(house.tick(take_in_new_files)[0])
-    assert isinstance(house.tick(build_stale_days), list)
+    assert "failed 3 times" in deployment.tick(build_stale_days)
+    deployment.deliver([1, DAYS])
+    deployment.carry_out(deployment.tick(take_in_new_files)[0])
+    assert isinstance(deployment.tick(build_stale_days), list)
 
 
 @pytest.mark.proof
-def test_a_failed_blocking_check_stops_what_stands_on_it_until_it_passes(house: House) -> None:
-    house.lake.commit(
+def test_a_failed_blocking_check_stops_what_stands_on_it_until_it_passes(deployment: House) -> None:
+    deployment.lake.commit(
         lambda connection: connection.execute("UPDATE telemetry.batches SET rows_in = rows_in + 1 WHERE rows_in > 0")
     )
-    house.deliver([DAYS])
-    (request,) = house.tick(take_in_new_files)
-    assert not house.carry_out(request).success
-    reason = house.tick(build_stale_days)
+    deployment.deliver([DAYS])
+    (request,) = deployment.tick(take_in_new_files)
+    assert not deployment.carry_out(request).success
+    reason = deployment.tick(build_stale_days)
     assert reason == "telemetry/batches does not satisfy events_are_conserved: mend it and materialize it again."
-    house.lake.commit(
+    deployment.lake.commit(
         lambda connection: connection.execute("UPDATE telemetry.batches SET rows_in = accepted + duplicates + rejected")
     )
-    assert house.carry_out(request).success
-    assert isinstance(house.tick(build_stale_days), list)
+    assert deployment.carry_out(request).success
+    assert isinstance(deployment.tick(build_stale_days), list)
 
 
-def test_a_check_that_a_killed_run_only_planned_leaves_what_was_found_before(house: House) -> None:
+def test_a_check_that_a_killed_run_only_planned_leaves_what_was_found_before(deployment: House) -> None:
     from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
     from assets.graph.requests import _last_evaluated
@@ -100,73 +100,73 @@ def test_a_check_that_a_killed_run_only_planned_leaves_what_was_found_before(hou
 
     key = dg.AssetCheckKey(key_of(BATCHES), "events_are_conserved")
     planned = AssetCheckExecutionRecordStatus.PLANNED
-    assert _last_evaluated(house.instance, key, planned) == AssetCheckExecutionRecordStatus.SUCCEEDED
+    assert _last_evaluated(deployment.instance, key, planned) == AssetCheckExecutionRecordStatus.SUCCEEDED
     never = dg.AssetCheckKey(key_of(BATCHES), "never_evaluated")
-    assert _last_evaluated(house.instance, never, planned) is None
+    assert _last_evaluated(deployment.instance, never, planned) is None
 
 
-def test_data_from_before_the_first_known_day_asks_for_a_reload_and_no_run(house: House) -> None:
-    house.calendar = Calendar(FIRST + timedelta(days=1), None, "UTC")
-    assert "reload the code location" in house.tick(build_stale_days)
+def test_data_from_before_the_first_known_day_asks_for_a_reload_and_no_run(deployment: House) -> None:
+    deployment.calendar = Calendar(FIRST + timedelta(days=1), None, "UTC")
+    assert "reload the code location" in deployment.tick(build_stale_days)
 
 
-def night(house: House) -> dg.RunRequest | dg.SkipReason:
+def night(deployment: House) -> dg.RunRequest | dg.SkipReason:
     # Without `with` the instance stays the one that definitions are loaded by, also when it is gone.
-    schedule, named = nightly_close(Graph.of(house.platform)), house.resources()
+    schedule, named = nightly_close(Graph.of(deployment.platform)), deployment.resources()
     wanted = {name: named[name] for name in schedule.required_resource_keys}
-    with dg.build_schedule_context(instance=nights(house), resources=wanted) as context:
+    with dg.build_schedule_context(instance=nights(deployment), resources=wanted) as context:
         return schedule(context)
 
 
 @cache
-def nights(house: House) -> dg.DagsterInstance:
+def nights(deployment: House) -> dg.DagsterInstance:
     """Return an instance that lasts, which is all that a schedule can look at."""
-    (house.folder / "nights").mkdir(exist_ok=True)
-    return dg.DagsterInstance.local_temp(str(house.folder / "nights"))
+    (deployment.folder / "nights").mkdir(exist_ok=True)
+    return dg.DagsterInstance.local_temp(str(deployment.folder / "nights"))
 
 
-def leave_night(house: House, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
-    create_run_for_test(nights(house), job_name="by_hand", status=status, tags=dict(request.tags))
+def leave_night(deployment: House, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
+    create_run_for_test(nights(deployment), job_name="by_hand", status=status, tags=dict(request.tags))
 
 
 @pytest.mark.proof
-def test_from_files_to_scores_by_ticks_alone_and_the_night_is_closed(house: House) -> None:
-    assert house.tick(train_when_due) == "Days wait to be built first."
-    carried_out(house, build_stale_days)
-    assert "Every day is built" in house.tick(build_stale_days)
-    assert house.lake.frame("SELECT count(DISTINCT event_date) AS n FROM metrics.feature_health").item() == DAYS
+def test_from_files_to_scores_by_ticks_alone_and_the_night_is_closed(deployment: House) -> None:
+    assert deployment.tick(train_when_due) == "Days wait to be built first."
+    carried_out(deployment, build_stale_days)
+    assert "Every day is built" in deployment.tick(build_stale_days)
+    assert deployment.lake.frame("SELECT count(DISTINCT event_date) AS n FROM metrics.feature_health").item() == DAYS
 
-    asked = carried_out(house, train_when_due)
+    asked = carried_out(deployment, train_when_due)
     trained = [request for request in asked if request.partition_key is None]
     assert len(trained) == len(TRAINED)
     assert {request.tags["intelligence/cause"] for request in trained} == {"no model was trained yet"}
     assert {request.partition_key for request in asked} == {None, str(TODAY - timedelta(days=1))}
-    assert house.tick(train_when_due) == "Models are young enough and the newest day is scored."
+    assert deployment.tick(train_when_due) == "Models are young enough and the newest day is scored."
 
-    house.deliver([DAYS])
-    house.carry_out(house.tick(take_in_new_files)[0])
-    assert "Every day is built" in house.tick(build_stale_days), "the day is not over"
+    deployment.deliver([DAYS])
+    deployment.carry_out(deployment.tick(take_in_new_files)[0])
+    assert "Every day is built" in deployment.tick(build_stale_days), "the day is not over"
     tomorrow = TODAY + timedelta(days=1)
-    house.today = tomorrow
-    assert {request.partition_key for request in house.tick(build_stale_days)} == {str(TODAY)}
+    deployment.today = tomorrow
+    assert {request.partition_key for request in deployment.tick(build_stale_days)} == {str(TODAY)}
 
-    request = night(house)
+    request = night(deployment)
     assert isinstance(request, dg.RunRequest)
-    assert (request.partition_key, night(house).run_key) == (str(TODAY), request.run_key)
+    assert (request.partition_key, night(deployment).run_key) == (str(TODAY), request.run_key)
     chosen = [dg.AssetKey(["telemetry", name]) for name in ("events", "day_quality")]
-    assert house.carry_out(dg.RunRequest(asset_selection=chosen, partition_key=str(TODAY))).success
-    leave_night(house, request, dg.DagsterRunStatus.FAILURE)
-    assert night(house).run_key != request.run_key, "a close that failed is tried again an hour later"
-    leave_night(house, request, dg.DagsterRunStatus.SUCCESS)
-    assert isinstance(night(house), dg.SkipReason)
-    judged = house.lake.frame("SELECT events FROM telemetry.day_quality WHERE event_date = $day", {"day": TODAY})
+    assert deployment.carry_out(dg.RunRequest(asset_selection=chosen, partition_key=str(TODAY))).success
+    leave_night(deployment, request, dg.DagsterRunStatus.FAILURE)
+    assert night(deployment).run_key != request.run_key, "a close that failed is tried again an hour later"
+    leave_night(deployment, request, dg.DagsterRunStatus.SUCCESS)
+    assert isinstance(night(deployment), dg.SkipReason)
+    judged = deployment.lake.frame("SELECT events FROM telemetry.day_quality WHERE event_date = $day", {"day": TODAY})
     assert judged.item() > 0
-    house.today = tomorrow + timedelta(days=3)
-    missed = night(house)
+    deployment.today = tomorrow + timedelta(days=3)
+    missed = night(deployment)
     assert (missed.tags["dagster/asset_partition_range_start"], missed.partition_key) == (str(tomorrow), None)
 
 
-def test_a_product_whose_data_has_ended_has_no_night_to_close(house: House) -> None:
-    house.calendar = Calendar(FIRST, TODAY, "UTC")
-    house.today = TODAY + timedelta(days=40)
-    assert isinstance(night(house), dg.SkipReason)
+def test_a_product_whose_data_has_ended_has_no_night_to_close(deployment: House) -> None:
+    deployment.calendar = Calendar(FIRST, TODAY, "UTC")
+    deployment.today = TODAY + timedelta(days=40)
+    assert isinstance(night(deployment), dg.SkipReason)

@@ -12,7 +12,7 @@ from tests.sensors.verdicts import BEGIN, MODEL, Watched
 
 @pytest.fixture
 def watched(watched: Watched) -> Watched:
-    """Return a house in which three days in a row are enough."""
+    """Return a deployment in which three days in a row are enough."""
     rules = watched.platform.product.drift.model_copy(update={"consecutive_days": 3})
     watched.platform = ruled_by(watched.platform, drift=rules)
     watched.open()

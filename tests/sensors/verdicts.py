@@ -17,7 +17,7 @@ STATES = {"m": "moved", "s": "steady", "x": "suspended"}
 
 
 class Watched(House):
-    """A house whose champion is one that was trained before; each has runs and messages of its own."""
+    """A deployment whose champion is one that was trained before; each has runs and messages of its own."""
 
     def __init__(self, folder: Path, trained: Installation) -> None:
         super().__init__(folder)

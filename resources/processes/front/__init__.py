@@ -1,4 +1,4 @@
-"""The one guard before every port that is opened, and the applications behind it that are the platform's own.
+"""The one guard in front of every port that is opened, and the platform's own applications behind it.
 
-What they show belongs to the other rooms. No port is opened anywhere else.
+The data that these applications show belongs to the other packages. No port is opened anywhere else.
 """

@@ -1,4 +1,4 @@
-"""The guard of an ASGI server: refuses by the rules, and adds to every answer what keeps other sites from framing it."""
+"""The guard of an ASGI server: it refuses requests by the rules, and adds headers to every answer that keep other sites from framing it."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, MutableMapping
 from typing import Any
@@ -10,7 +10,7 @@ Receive = Callable[[], Awaitable[Scope]]
 Send = Callable[[Scope], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-# The extension of a scope under which the server hands over the target as it stood in the request line.
+# The key in a scope under which the server passes the target exactly as it was in the request line.
 TARGET = "intelligence.target"
 HEADERS = {
     "x-frame-options": "SAMEORIGIN",
@@ -19,12 +19,12 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "referrer-policy": "same-origin",
 }
-# A page may state these more strictly than the guard does; several policies of content hold together.
+# A page may set these headers more strictly than the guard does; several content security policies apply together.
 _SEVERAL = "content-security-policy"
 
 
 class Guard:
-    """An ASGI application that lets in what the rules let in."""
+    """An ASGI application that passes on the requests that the rules allow."""
 
     def __init__(self, app: App, *, allowed_hosts: Collection[str] = ()) -> None:
         self.app, self.allowed_hosts = app, allowed_hosts
@@ -34,17 +34,17 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        told = refusal(request_of(scope), allowed_hosts=self.allowed_hosts)
-        if told is None:
+        refused = refusal(request_of(scope), allowed_hosts=self.allowed_hosts)
+        if refused is None:
             await self.app(scope, receive, _guarded(send))
         elif scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
-            await _refuse(scope["type"], told, send)
+            await _refuse(scope["type"], refused, send)
         else:
-            await send({"type": "websocket.close", "code": 1008, "reason": told[:100]})
+            await send({"type": "websocket.close", "code": 1008, "reason": refused[:100]})
 
 
 def request_of(scope: Scope) -> Request:
-    """Return what the rules look at of a request."""
+    """Return the parts of a request that the rules check."""
     raw = scope.get("raw_path") or scope["path"].encode()
     query = scope.get("query_string") or b""
     target = scope.get(TARGET) or raw + (b"?" + query if query else b"")
@@ -62,15 +62,15 @@ def _guarded(send: Send) -> Send:
 
 
 def with_guard_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return the headers of an answer with the guard's beside them."""
+    """Return the headers of an answer with those of the guard added."""
     own = [(bytes(name), bytes(value)) for name, value in headers]
     named = {name.lower().decode("latin-1") for name, _ in own}
     missing = [(name, value) for name, value in HEADERS.items() if name == _SEVERAL or name not in named]
     return [*own, *((name.encode(), value.encode()) for name, value in missing)]
 
 
-async def _refuse(kind: str, told: str, send: Send) -> None:
-    body = f"{told}\n".encode()
+async def _refuse(kind: str, reason: str, send: Send) -> None:
+    body = f"{reason}\n".encode()
     head = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", str(len(body)).encode())]
     prefix = "websocket.http.response" if kind == "websocket" else "http.response"
     await send({"type": f"{prefix}.start", "status": 403, "headers": with_guard_headers(head)})

@@ -1,4 +1,4 @@
-"""The server of the Evidently pages: the files of one folder, and of nothing outside of it."""
+"""The server of the Evidently pages: the files of one folder, and no file outside of it."""
 
 from html import escape
 from pathlib import Path
@@ -12,9 +12,13 @@ body{{font:15px/1.6 system-ui,sans-serif;max-width:52rem;margin:2rem auto;paddin
 
 
 def file_in(folder: Path, path: str) -> Path | None:
-    """Return the file or folder that a path names; None where there is none, or none inside the folder.
+    """Return the file or folder that a path names; None where there is none in the folder, or it is hidden.
 
-    Links are followed first, so that one which leads out of the folder leads nowhere.
+    Links are resolved first, so that a link to a place outside of the folder counts as missing.
+
+    Args:
+        folder: The folder that is served.
+        path: The path of the request, decoded.
     """
     root = folder.resolve()
     try:
@@ -27,7 +31,7 @@ def file_in(folder: Path, path: str) -> Path | None:
 
 
 def pages_app(folder: Path) -> Any:
-    """Return the application that serves the folder."""
+    """Return the Starlette application that serves the folder."""
     from starlette.applications import Starlette
     from starlette.requests import Request
     from starlette.responses import FileResponse, HTMLResponse, PlainTextResponse, RedirectResponse, Response
@@ -49,7 +53,12 @@ def pages_app(folder: Path) -> Any:
 
 
 def listing(folder: Path, shown: Path) -> str:
-    """Return a page that lists what a folder holds and may be seen."""
+    """Return an HTML page that lists the visible content of a folder.
+
+    Args:
+        folder: The folder that is served.
+        shown: The folder to list, inside of `folder`, with links resolved.
+    """
     names = sorted(each.name + ("/" if each.is_dir() else "") for each in shown.iterdir())
     seen = [name for name in names if file_in(folder, str(shown.relative_to(folder.resolve()) / name))]
     items = "".join(f'<li><a href="./{quote(name)}">{escape(name)}</a></li>' for name in seen)

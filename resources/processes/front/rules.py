@@ -1,7 +1,8 @@
-"""Which requests are let in: those of this machine's own pages and programs, and none that changes something by being looked at.
+"""Which requests are allowed: those of this machine's own pages and programs, and no GET that changes something.
 
-A server on loopback is within reach of every web page that its owner opens: the browser sends the request, from this
-machine. What tells such a request is its Host, its Origin and what the browser says of where it comes from.
+Every web page that the owner of the machine opens can reach a server on loopback, since the browser sends the request
+from this machine. The headers Host, Origin and Sec-Fetch-* show such requests. The rules prevent cross-site request
+forgery (CSRF) and DNS rebinding.
 """
 
 import re
@@ -11,7 +12,7 @@ from urllib.parse import parse_qsl, unquote
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE")
 LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
-# What a form, or a script that asks nobody, can send to another site.
+# The types that a form, or a script without a CORS preflight, can send to another site.
 SENT_BY_FORMS = ("", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data")
 NAMES_A_HOST = ("x-forwarded-host", "x-original-host", "x-host", "x-forwarded-server", "x-http-host-override")
 _FORWARDED_HOST = re.compile(r"host=\"?([^;,\"]*)\"?", re.IGNORECASE)
@@ -22,7 +23,7 @@ ALLOW = "Name a reverse proxy's host in INTELLIGENCE_ALLOWED_HOSTS."
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a server was asked: `target` as it stood in the request line; names of headers in small letters.
+    """A request: `target` exactly as in the request line, names of headers in lower case.
 
     `is_socket` says that a WebSocket is to be opened.
     """
@@ -48,12 +49,15 @@ class Request:
 
 
 def refusal(request: Request, *, allowed_hosts: Collection[str] = ()) -> str | None:
-    """Return in one sentence what is refused and what to do; None for a request that is let in.
+    """Return in one sentence what is refused and what to do; None for a request that is allowed.
 
-    `allowed_hosts` are hosts, with their port where it is not the usual one, under which a reverse proxy is reached.
+    Args:
+        request: The request as it was received.
+        allowed_hosts: Hosts under which a reverse proxy is reached, with their port unless it is the default of the
+            scheme.
     """
     checks = (_target, _host, _other_hosts, _origin, _site, _looked_at, _form)
-    return next((told for told in (check(request, allowed_hosts) for check in checks) if told), None)
+    return next((reason for reason in (check(request, allowed_hosts) for check in checks) if reason), None)
 
 
 def _target(request: Request, _: Collection[str]) -> str | None:
@@ -104,7 +108,7 @@ def _site(request: Request, _: Collection[str]) -> str | None:
 
 
 def _looked_at(request: Request, _: Collection[str]) -> str | None:
-    # By whatever method: Dagster reads a query from the address of a POST as well.
+    # For every method: Dagster reads a query from the address of a POST as well.
     if request.path.rstrip("/").rpartition("/")[2] != "graphql":
         return None
     queries = [value for name, value in request.query if name == "query"]
@@ -115,9 +119,9 @@ def _looked_at(request: Request, _: Collection[str]) -> str | None:
 
 def _form(request: Request, allowed: Collection[str]) -> str | None:
     kinds = [value.partition(";")[0].strip().lower() for value in request.all("content-type")]
-    # What has no type at all is of no form, and of a script it bears an origin.
+    # A request without any type does not come from a form, and one of a script has an Origin.
     is_of_a_form = len(kinds) > 1 or any(kind in SENT_BY_FORMS for kind in kinds)
-    # No browser adds a bearer's token by itself, and a script that adds one has to ask first.
+    # No browser adds a bearer token by itself, and a script that adds one needs a CORS preflight.
     is_signed = any(value.startswith("Bearer ") for value in request.all("authorization"))
     if request.method != "POST" or not is_of_a_form or is_signed or is_same_origin(request, allowed):
         return None
@@ -125,7 +129,12 @@ def _form(request: Request, allowed: Collection[str]) -> str | None:
 
 
 def is_same_origin(request: Request, allowed: Collection[str]) -> bool:
-    """Return whether the one Origin is the address under which the server was asked, or that of the reverse proxy."""
+    """Return whether the Origin is the address under which the server was reached, or that of the reverse proxy.
+
+    Args:
+        request: The request as it was received.
+        allowed: Hosts under which a reverse proxy is reached.
+    """
     origins, hosts = request.all("origin"), [host.lower() for host in request.all("host")]
     if len(origins) != 1 or len(hosts) != 1:
         return False
@@ -137,7 +146,7 @@ def is_same_origin(request: Request, allowed: Collection[str]) -> bool:
 
 
 def only_reads(query: str) -> bool:
-    """Return whether GraphQL text holds nothing but queries; False for what is no GraphQL.
+    """Return whether GraphQL text contains only queries; False for text that is not GraphQL.
 
     >>> only_reads("{ version }"), only_reads("query a { b } mutation c { d }"), only_reads("{")
     (True, False, False)

@@ -1,23 +1,25 @@
-"""How an application is served: on loopback, behind the guard, by uvicorn."""
+"""Serves an application: on loopback, behind the guard, by uvicorn."""
 
 from contextlib import suppress
 
 import uvicorn
+from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from resources.config.settings import allowed_hosts
 from resources.processes.front.guard import TARGET, App, Guard
 
 LOOPBACK = "127.0.0.1"
-# How long a connection that stays open may hold up the end of a server.
+# Seconds for which an open connection may delay the end of a server.
 PATIENCE_S = 2
-# The extension of a scope under which the application finds the transport of its connection, to break it off.
+# The key in a scope under which the application finds the transport of its connection, so that it can abort it.
 TRANSPORT = "intelligence.transport"
 
 
 class WholeTarget(HttpToolsProtocol):
-    """Hands over the target as it stood in the request line; uvicorn itself forgets the host of an absolute one."""
+    """Passes on the target as it was in the request line, since uvicorn drops the host of an absolute one."""
 
+    @override
     def on_headers_complete(self) -> None:
         """Note the target and the transport before the request begins."""
         self.scope[TARGET] = self.url  # type: ignore[literal-required] # an extension of ours
@@ -26,7 +28,12 @@ class WholeTarget(HttpToolsProtocol):
 
 
 def server_of(app: App, *, port: int = 0) -> uvicorn.Server:
-    """Return the server of the application, which is yet to be run; a socket that it is handed there has its own port."""
+    """Return the server of the application, which is not started yet.
+
+    Args:
+        app: The ASGI application, which the guard protects.
+        port: The port on loopback; it is not used where the server is run with a socket of its own.
+    """
     return uvicorn.Server(
         uvicorn.Config(
             Guard(app, allowed_hosts=allowed_hosts()),
@@ -42,6 +49,11 @@ def server_of(app: App, *, port: int = 0) -> uvicorn.Server:
 
 
 def served(app: App, *, port: int) -> None:
-    """Serve the application until the process is told to stop."""
+    """Serve the application until a signal stops the process.
+
+    Args:
+        app: The ASGI application, which the guard protects.
+        port: The port on loopback.
+    """
     with suppress(KeyboardInterrupt):
         server_of(app, port=port).run()

@@ -1,4 +1,4 @@
-"""The twins on one loopback address, with a page at `/` that shows what they took."""
+"""The twins at one loopback address, with a page at `/` that shows the messages that they took."""
 
 import asyncio
 import socket
@@ -29,7 +29,7 @@ POLICY = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inli
 
 @dataclass(frozen=True, slots=True)
 class Twins:
-    """What is served: the store, the keys that callers must show, and what the twins are told to do wrong."""
+    """The twins to serve: the store, the credentials that callers must send, and the faults to show."""
 
     store: TwinStore
     keys: TwinKeys = field(default_factory=TwinKeys)
@@ -52,32 +52,32 @@ class Twins:
         return HTMLResponse(page_of(self.store.records()), headers=POLICY)
 
     async def _answered(self, request: Request) -> Response:
-        """Answer as the service of this path does, or as badly as it was told to."""
-        asked, body = request_of(request.scope), await _body_of(request)
+        """Answer as the service of this path does, or with the fault that was set for it."""
+        received, body = request_of(request.scope), await _body_of(request)
         if body is None:
-            return _said(TwinAnswer(413, {"error": "too large"}))
-        sent = TwinRequest(asked.target, dict(asked.headers), body)
+            return _json_response(TwinAnswer(413, {"error": "too large"}))
+        sent = TwinRequest(received.target, dict(received.headers), body)
         service = service_at(sent.path)
         misbehaviour = self.misbehaviours.take(service[0]) if service else None
         if misbehaviour is None:
-            return _said(await run_in_threadpool(twin_answer, self.store, sent, self.keys))
+            return _json_response(await run_in_threadpool(twin_answer, self.store, sent, self.keys))
         match misbehaviour.fault:
             case Fault.TOO_MANY:
                 seconds = misbehaviour.retry_after_s
                 headers = {} if seconds is None else {"Retry-After": f"{seconds:g}"}
-                return _said(TwinAnswer(429, {"ok": False, "error": "ratelimited"}, headers))
+                return _json_response(TwinAnswer(429, {"ok": False, "error": "ratelimited"}, headers))
             case Fault.BROKEN:
-                return _said(TwinAnswer(500, {"ok": False, "error": "internal_error"}))
+                return _json_response(TwinAnswer(500, {"ok": False, "error": "internal_error"}))
             case Fault.TAKEN_THEN_SILENT:
                 await run_in_threadpool(twin_answer, self.store, sent, self.keys)
             case Fault.HANG:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(request.receive(), self.hang_s)
-        return await _broken_off(request)
+        return await _reset(request)
 
 
 async def _body_of(request: Request) -> bytes | None:
-    """Return what was sent; None where it is too large."""
+    """Return the body of the request; None where it is too large."""
     if int(request.headers.get("content-length", 0)) > MOST_BYTES:
         return None
     body = bytearray()
@@ -88,12 +88,12 @@ async def _body_of(request: Request) -> bytes | None:
     return bytes(body)
 
 
-def _said(answer: TwinAnswer) -> Response:
+def _json_response(answer: TwinAnswer) -> Response:
     return Response(answer.body, answer.status, answer.headers, media_type="application/json")
 
 
-async def _broken_off(request: Request) -> Response:
-    """Reset the connection; the response that this returns reaches nobody."""
+async def _reset(request: Request) -> Response:
+    """Reset the connection; the response that is returned reaches nobody."""
     transport = request.scope[TRANSPORT]
     with suppress(OSError):
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -107,7 +107,14 @@ async def _broken_off(request: Request) -> Response:
 def twins_served(
     store: TwinStore, *, port: int = 0, keys: TwinKeys | None = None, hang_s: float = HANG_S
 ) -> Iterator[tuple[str, Misbehaviours]]:
-    """Yield the address of the twins, served by a thread, and what can be told to them to do wrong."""
+    """Yield the address of the twins, which a thread serves, and the faults that can be set for them.
+
+    Args:
+        store: Where accepted messages are stored.
+        port: The port on loopback; 0: any free port.
+        keys: The credentials that the twins accept; None: the default ones.
+        hang_s: Seconds for which a request with the fault `hang` stays open.
+    """
     twins = Twins(store, keys or TwinKeys(), hang_s=hang_s)
     server = server_of(twins.app)
     with socket.create_server((LOOPBACK, port)) as listening:

@@ -57,76 +57,76 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def deployment(tmp_path: Path) -> Iterator[House]:
     made = House(tmp_path)
     yield made
     made.outbox.state.close()
 
 
-def deleted(house: House) -> None:
-    house.path.unlink()
+def deleted(deployment: House) -> None:
+    deployment.path.unlink()
 
 
-def emptied(house: House) -> None:
-    house.path.write_text("")
+def emptied(deployment: House) -> None:
+    deployment.path.write_text("")
 
 
-def blank(house: House) -> None:
-    house.path.write_text(" \n\t\n")
+def blank(deployment: House) -> None:
+    deployment.path.write_text(" \n\t\n")
 
 
-def zeros(house: House) -> None:
-    house.path.write_bytes(b"\0" * house.path.stat().st_size)
+def zeros(deployment: House) -> None:
+    deployment.path.write_bytes(b"\0" * deployment.path.stat().st_size)
 
 
-def cut(house: House) -> None:
-    house.path.write_text(house.path.read_text()[:120])
+def cut(deployment: House) -> None:
+    deployment.path.write_text(deployment.path.read_text()[:120])
 
 
-def a_folder(house: House) -> None:
-    house.path.unlink()
-    house.path.mkdir()
+def a_folder(deployment: House) -> None:
+    deployment.path.unlink()
+    deployment.path.mkdir()
 
 
-def a_dangling_link(house: House) -> None:
-    house.path.unlink()
-    house.path.symlink_to(house.folder / "share" / "flags.json")
+def a_dangling_link(deployment: House) -> None:
+    deployment.path.unlink()
+    deployment.path.symlink_to(deployment.folder / "share" / "flags.json")
 
 
-def no_text(house: House) -> None:
-    house.path.write_bytes(b"\xff\xfe\x00flags")
+def no_text(deployment: House) -> None:
+    deployment.path.write_bytes(b"\xff\xfe\x00flags")
 
 
-def a_list(house: House) -> None:
-    house.path.write_text("[]")
+def a_list(deployment: House) -> None:
+    deployment.path.write_text("[]")
 
 
-def flags_as_a_list(house: House) -> None:
-    house.path.write_text('{"flags": ["checkout"]}')
+def flags_as_a_list(deployment: House) -> None:
+    deployment.path.write_text('{"flags": ["checkout"]}')
 
 
-def without_flags(house: House) -> None:
-    house.path.write_text('{"flags": {}}')
+def without_flags(deployment: House) -> None:
+    deployment.path.write_text('{"flags": {}}')
 
 
-def without_the_platforms_flag(house: House) -> None:
-    house.edit(lambda document: document["flags"].pop("checkout"))
+def without_the_platforms_flag(deployment: House) -> None:
+    deployment.edit(lambda document: document["flags"].pop("checkout"))
 
 
-def without_the_platforms_marks(house: House) -> None:
-    house.edit(lambda document: document["flags"]["checkout"].pop("metadata"))
+def without_the_platforms_marks(deployment: House) -> None:
+    deployment.edit(lambda document: document["flags"]["checkout"].pop("metadata"))
 
 
-def the_flag_as_text(house: House) -> None:
-    house.edit(lambda document: document["flags"].update(checkout="on"))
+def the_flag_as_text(deployment: House) -> None:
+    deployment.edit(lambda document: document["flags"].update(checkout="on"))
 
 
-def of_before_the_rollback(house: House) -> None:
-    house.path.write_text(json.dumps(first_document(KEYS)))
+def of_before_the_rollback(deployment: House) -> None:
+    deployment.path.write_text(json.dumps(first_document(KEYS)))
 
 
-def of_another_product(house: House) -> None:
-    house.path.write_text(json.dumps(first_document(["other"])))
+def of_another_product(deployment: House) -> None:
+    deployment.path.write_text(json.dumps(first_document(["other"])))
 
 
 LOSSES = [
@@ -143,116 +143,116 @@ def bytes_at(path: Path) -> object:
 
 @pytest.mark.parametrize("lost", LOSSES, ids=lambda each: each.__name__)
 def test_a_lost_file_is_left_alone_told_and_restored_by_a_persons_word_alone(
-    house: House, lost: Callable[[House], None]
+    deployment: House, lost: Callable[[House], None]
 ) -> None:
-    asked = house.rolled_back()
-    whole = house.path.read_text()
-    lost(house)
-    left = bytes_at(house.path)
+    asked = deployment.rolled_back()
+    whole = deployment.path.read_text()
+    lost(deployment)
+    left = bytes_at(deployment.path)
     for _ in range(2):
-        with pytest.raises(ActionError, match=str(house.path)):
-            house.flags.file.declared(KEYS)
-        house.deliver()
-        assert bytes_at(house.path) == left, "nothing is touched"
-        assert house.standing(asked) == "unconfirmed", "a rollback whose flag cannot be read back is not confirmed"
-    assert str(house.path) in (house.flags.file.trouble() or "")
-    assert [line.event for line in house.outbox.history(asked.id)].count("sent") == 2, "it is doubted once"
-    if house.path.is_dir():
-        house.path.rmdir()
-    if house.path.is_symlink():
-        house.path.unlink()
-    house.flags.file.restored(actor="ann", reason="the share was away")
-    assert house.path.read_text() == whole
-    house.deliver()
-    assert house.standing(asked) == "confirmed", "it was read back again"
-    assert house.flags.file.served("checkout", "on")[0] == 0.0
-    assert house.flags.file.declared(KEYS) == []
+        with pytest.raises(ActionError, match=str(deployment.path)):
+            deployment.flags.file.declared(KEYS)
+        deployment.deliver()
+        assert bytes_at(deployment.path) == left, "nothing is touched"
+        assert deployment.standing(asked) == "unconfirmed", "a rollback whose flag cannot be read back is not confirmed"
+    assert str(deployment.path) in (deployment.flags.file.trouble() or "")
+    assert [line.event for line in deployment.outbox.history(asked.id)].count("sent") == 2, "it is doubted once"
+    if deployment.path.is_dir():
+        deployment.path.rmdir()
+    if deployment.path.is_symlink():
+        deployment.path.unlink()
+    deployment.flags.file.restored(actor="ann", reason="the share was away")
+    assert deployment.path.read_text() == whole
+    deployment.deliver()
+    assert deployment.standing(asked) == "confirmed", "it was read back again"
+    assert deployment.flags.file.served("checkout", "on")[0] == 0.0
+    assert deployment.flags.file.declared(KEYS) == []
 
 
-def test_what_a_person_brings_back_is_whole_again_without_another_word(house: House) -> None:
-    asked, whole = house.rolled_back(), house.path.read_text()
-    house.path.unlink()
-    house.deliver()
-    assert house.standing(asked) == "unconfirmed"
-    house.path.write_text(whole)
-    house.deliver()
-    assert house.standing(asked) == "confirmed"
-    assert house.flags.record.lost_since() is None
+def test_what_a_person_brings_back_is_whole_again_without_another_word(deployment: House) -> None:
+    asked, whole = deployment.rolled_back(), deployment.path.read_text()
+    deployment.path.unlink()
+    deployment.deliver()
+    assert deployment.standing(asked) == "unconfirmed"
+    deployment.path.write_text(whole)
+    deployment.deliver()
+    assert deployment.standing(asked) == "confirmed"
+    assert deployment.flags.record.lost_since() is None
 
 
-def test_a_file_that_was_on_for_everybody_may_begin_anew(house: House) -> None:
-    house.path.unlink()
-    assert house.flags.file.declared(KEYS) == KEYS
-    house.path.write_text("")
-    assert house.flags.file.declared(KEYS) == KEYS
+def test_a_file_that_was_on_for_everybody_may_begin_anew(deployment: House) -> None:
+    deployment.path.unlink()
+    assert deployment.flags.file.declared(KEYS) == KEYS
+    deployment.path.write_text("")
+    assert deployment.flags.file.declared(KEYS) == KEYS
 
 
-def test_what_a_person_hid_by_hand_is_not_shown_anew_either(house: House) -> None:
-    house.edit(lambda document: document["flags"]["search"].update(defaultVariant="off"))
-    house.flags.file.declared(KEYS)
-    house.path.unlink()
+def test_what_a_person_hid_by_hand_is_not_shown_anew_either(deployment: House) -> None:
+    deployment.edit(lambda document: document["flags"]["search"].update(defaultVariant="off"))
+    deployment.flags.file.declared(KEYS)
+    deployment.path.unlink()
     with pytest.raises(ActionError, match="search"):
-        house.flags.file.declared(KEYS)
-    house.flags.file.restored(actor="ann", reason="lost")
-    assert house.flags.file.served("search", "on")[0] == 0.0
+        deployment.flags.file.declared(KEYS)
+    deployment.flags.file.restored(actor="ann", reason="lost")
+    assert deployment.flags.file.served("search", "on")[0] == 0.0
 
 
-def test_a_flag_that_a_person_removed_is_accepted_with_who_and_why(house: House) -> None:
-    asked = house.rolled_back()
-    without_the_platforms_flag(house)
-    house.deliver()
-    house.flags.file.accepted(actor="ann", reason="it goes")
-    assert house.flags.file.trouble() is None
-    assert house.flags.file.declared(KEYS) == ["checkout"], "a person's word lets it begin anew"
-    house.deliver()
-    assert house.standing(asked) == "unconfirmed", "what it did is not there, whoever wanted that"
+def test_a_flag_that_a_person_removed_is_accepted_with_who_and_why(deployment: House) -> None:
+    asked = deployment.rolled_back()
+    without_the_platforms_flag(deployment)
+    deployment.deliver()
+    deployment.flags.file.accepted(actor="ann", reason="it goes")
+    assert deployment.flags.file.trouble() is None
+    assert deployment.flags.file.declared(KEYS) == ["checkout"], "a person's word lets it begin anew"
+    deployment.deliver()
+    assert deployment.standing(asked) == "unconfirmed", "what it did is not there, whoever wanted that"
 
 
-def test_a_persons_edit_is_no_loss(house: House) -> None:
-    asked = house.rolled_back()
-    house.edit(lambda document: document["flags"]["checkout"].update(defaultVariant="on"))
-    house.deliver()
-    assert house.flags.file.trouble() is None
-    assert house.flags.taken_over() == {asked.id: "a person changed checkout since: it is on for 100% of users"}
+def test_a_persons_edit_is_no_loss(deployment: House) -> None:
+    asked = deployment.rolled_back()
+    deployment.edit(lambda document: document["flags"]["checkout"].update(defaultVariant="on"))
+    deployment.deliver()
+    assert deployment.flags.file.trouble() is None
+    assert deployment.flags.taken_over() == {asked.id: "a person changed checkout since: it is on for 100% of users"}
 
 
-def test_a_store_of_actions_that_was_lost_beside_its_flags_is_told(house: House, tmp_path: Path) -> None:
-    house.rolled_back()
-    house.outbox.state.close()
+def test_a_store_of_actions_that_was_lost_beside_its_flags_is_told(deployment: House, tmp_path: Path) -> None:
+    deployment.rolled_back()
+    deployment.outbox.state.close()
     for file in tmp_path.glob("state.db*"):
         file.unlink()
-    house.outbox = Outbox.of(f"sqlite:///{tmp_path}/state.db", Actions(targets=("flags",)))
+    deployment.outbox = Outbox.of(f"sqlite:///{tmp_path}/state.db", Actions(targets=("flags",)))
     with pytest.raises(ActionError, match=r"knows nothing of, at checkout"):
-        house.flags.file.declared(KEYS)
-    house.flags.file.accepted(actor="ann", reason="the store is new")
-    assert house.flags.file.declared([*KEYS, "new"]) == ["new"]
-    assert house.flags.file.served("checkout", "on")[0] == 0.0
+        deployment.flags.file.declared(KEYS)
+    deployment.flags.file.accepted(actor="ann", reason="the store is new")
+    assert deployment.flags.file.declared([*KEYS, "new"]) == ["new"]
+    assert deployment.flags.file.served("checkout", "on")[0] == 0.0
 
 
-def test_a_copied_flag_is_no_loss(house: House) -> None:
-    house.rolled_back()
-    house.edit(lambda document: document["flags"].update(checkout2=document["flags"]["checkout"]))
-    assert house.flags.file.trouble() is None
+def test_a_copied_flag_is_no_loss(deployment: House) -> None:
+    deployment.rolled_back()
+    deployment.edit(lambda document: document["flags"].update(checkout2=document["flags"]["checkout"]))
+    assert deployment.flags.file.trouble() is None
 
 
-def test_a_store_of_the_former_version_has_no_copy_and_says_so(house: House) -> None:
-    house.rolled_back()
-    house.flags.record.forget()
-    house.path.unlink()
+def test_a_store_of_the_former_version_has_no_copy_and_says_so(deployment: House) -> None:
+    deployment.rolled_back()
+    deployment.flags.record.forget()
+    deployment.path.unlink()
     with pytest.raises(ActionError, match="checkout"):
-        house.flags.file.declared(KEYS)
+        deployment.flags.file.declared(KEYS)
     with pytest.raises(ActionError, match="no copy of it is known"):
-        house.flags.file.restored(actor="ann", reason="lost")
+        deployment.flags.file.restored(actor="ann", reason="lost")
 
 
-def test_nothing_is_restored_over_a_whole_file_and_a_link_stays_one(house: House, tmp_path: Path) -> None:
+def test_nothing_is_restored_over_a_whole_file_and_a_link_stays_one(deployment: House, tmp_path: Path) -> None:
     with pytest.raises(ActionError, match="nothing was lost"):
-        house.flags.file.restored(actor="ann", reason="for fun")
+        deployment.flags.file.restored(actor="ann", reason="for fun")
     target = tmp_path / "elsewhere.json"
-    house.path.rename(target)
-    house.path.symlink_to(target)
-    house.rolled_back()
-    assert house.path.is_symlink()
+    deployment.path.rename(target)
+    deployment.path.symlink_to(target)
+    deployment.rolled_back()
+    assert deployment.path.is_symlink()
     assert '"off"' in target.read_text()
 
 

@@ -18,8 +18,8 @@ def notifier(tmp_path: Path) -> Notifier:
 
 
 def test_something_is_told_once(notifier: Notifier, tmp_path: Path) -> None:
-    assert notifier.told("run failed", "Run 1 failed", "disk full", "#ops")
-    assert not notifier.told("run failed", "Run 1 failed", "disk full", "#ops")
+    assert notifier.notified("run failed", "Run 1 failed", "disk full", "#ops")
+    assert not notifier.notified("run failed", "Run 1 failed", "disk full", "#ops")
     (message,) = recorded_messages(tmp_path)
     assert (message.place, message.text, message.thread) == ("ops", "*Run 1 failed*\ndisk full", None)
     assert [entry.standing for entry in notifier.outbox.entries()] == ["confirmed"]
@@ -28,20 +28,20 @@ def test_something_is_told_once(notifier: Notifier, tmp_path: Path) -> None:
 def test_what_follows_in_an_episode_is_a_reply_and_the_first_message_says_how_things_stand(
     notifier: Notifier, tmp_path: Path
 ) -> None:
-    notifier.told("drift of errors", "Errors drift", "p = 0.01")
-    notifier.told("drift of errors", "Errors drift no more", "")
+    notifier.notified("drift of errors", "Errors drift", "p = 0.01")
+    notifier.notified("drift of errors", "Errors drift no more", "")
     first, reply = recorded_messages(tmp_path)
     assert first.text == "*Errors drift*\np = 0.01\n_Now:_ Errors drift no more"
     assert (reply.text, first.thread, reply.thread is None) == ("*Errors drift no more*", None, False)
 
 
 def test_a_topic_makes_the_same_of_titles_with_different_figures(notifier: Notifier) -> None:
-    assert notifier.told("e", "3 rows", "", topic="rows")
-    assert not notifier.told("e", "4 rows", "", topic="rows")
+    assert notifier.notified("e", "3 rows", "", topic="rows")
+    assert not notifier.notified("e", "4 rows", "", topic="rows")
 
 
 def test_paused_alerts_wait(notifier: Notifier, tmp_path: Path) -> None:
     notifier.outbox.paused("kind:alert", actor="ann", reason="noise")
-    assert notifier.told("e", "t", "x")
+    assert notifier.notified("e", "t", "x")
     assert recorded_messages(tmp_path) == []
     assert [entry.standing for entry in notifier.outbox.entries()] == ["approved"]
