@@ -1,4 +1,5 @@
-"""What every other room may use: the environment, resources that no run can set, this process, faults and broken stores.
+"""Settings from the environment, resources without run config, process identity, fault points and failures of stores.
 
-Something belongs here when rooms that know nothing of one another need it. What needs another room, or only one, does not.
+Code belongs here if several independent packages of `resources` need it. Code that depends on another of these packages, or that
+only one of them needs, does not.
 """

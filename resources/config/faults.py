@@ -1,4 +1,4 @@
-"""Named points at which a test may kill the process, as a power cut would: nothing is cleaned up."""
+"""Named points at which a test can kill the process, as a power failure would: nothing is cleaned up."""
 
 import os
 import signal
@@ -33,6 +33,11 @@ ACTION_FAULT_POINTS = (
 
 
 def reach(point: str, table: str = "") -> None:
-    """Die here by SIGKILL if INTELLIGENCE_KILL_AT names this point, as `point` or `point:table`."""
+    """Kill this process by SIGKILL if INTELLIGENCE_KILL_AT names this point, as `point` or `point:table`.
+
+    Args:
+        point: Name of the point, such as `ingest.staged`.
+        table: Path of the table that is being written, such as `metrics.kpi_day`; empty where there is none.
+    """
     if fault_point() in (point, f"{point}:{table}"):
         os.kill(os.getpid(), signal.SIGKILL)

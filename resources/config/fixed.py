@@ -1,8 +1,8 @@
-"""What every resource of the platform is: set where the code location is composed, and by nothing that starts a run."""
+"""Resources whose values are set where the code location is composed and cannot be changed by run config."""
 
 import dagster as dg
 
-# No public name lets a resource refuse run config: this is the type of the property that Dagster asks.
+# Dagster has no public way to let a resource refuse run config: this is the type of the property that it reads.
 from dagster._core.definitions.definition_config_schema import (
     IDefinitionConfigSchema,
     convert_user_facing_definition_config_schema,
@@ -10,7 +10,7 @@ from dagster._core.definitions.definition_config_schema import (
 
 
 class Fixed:
-    """Lets a resource take no run config: its values name files, servers and statements, which the operator alone chooses."""
+    """Makes a resource accept no run config: its values name files, servers and statements, which only the operator chooses."""
 
     @property
     def _config_schema(self) -> IDefinitionConfigSchema:
@@ -18,5 +18,5 @@ class Fixed:
 
 
 def fixed(value: object) -> dg.ResourceDefinition:
-    """Return the value as a resource that takes no run config either."""
+    """Return the value as a resource that accepts no run config."""
     return dg.ResourceDefinition(lambda _: value, config_schema=dg.Field({}, is_required=False))

@@ -1,9 +1,9 @@
-"""Which process something was: a number alone is none, since it goes to another when its bearer has ended.
+"""The identity of a process: a process number alone is none, since the system reuses it when the process has ended.
 
-Linux names the boot and the container's own numbering exactly, and counts the start of a process from the boot, so that
-no clock is in it. Elsewhere the start is a moment that stays with the process. psutil tells it there; on Linux it would add
-the clock's whole seconds of the boot, by up to a second too early and another number once the clock is set, and it knows
-neither boot nor numbering.
+Linux identifies the boot and the PID namespace exactly, and counts the start of a process in ticks since the boot, which does
+not depend on the clock. On other systems the identity is the time at which the process started, as psutil reports it. On Linux
+psutil is not used: it adds the boot time in whole seconds, which can be up to a second early and changes when the clock is set,
+and it identifies neither boot nor PID namespace.
 """
 
 import os
@@ -14,23 +14,30 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROC = Path("/proc")
-# A moment is known this exactly: processes begin at a tick of 10 ms.
+# Precision of start times, in seconds: processes start at ticks of 10 ms.
 EXACT_S = 0.05
 _ENDED = ("Z", "X", "x")
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessIdentity:
-    """A process of a machine; `birth` tells it from others that bore its number, None where only that was noted."""
+    """A process of a machine.
+
+    Attributes:
+        host: Host name of the machine or container.
+        number: The process number (PID).
+        birth: Distinguishes the process from others with the same number (see `Machine.birth`); None if only the number was recorded.
+    """
 
     host: str
     number: int
     birth: str | None = None
 
     def is_gone(self, *, noted_at: float | None = None) -> bool:
-        """Return whether the process has ended; False where that cannot be known, as of another machine.
+        """Return whether the process has ended; False if that cannot be known, for example on another machine.
 
-        `noted_at` is when it was noted down, in seconds since 1970: what began later is another that bears its number.
+        Args:
+            noted_at: When the identity was recorded, in seconds since 1970 UTC: a process that started later is another one.
         """
         here = this_machine()
         if self.birth is None:
@@ -38,7 +45,7 @@ class ProcessIdentity:
             return began is None or (noted_at is not None and began > noted_at + EXACT_S)
         if self._is_of(here):
             return here.birth(self.number) not in (self.birth, here.unknown_birth)
-        # Another boot, or the numbering of a container, under the same name: the machine or container began anew.
+        # The host name is the same but the boot or the PID namespace differs: the machine or container was restarted.
         return self.host == here.host
 
     def _is_of(self, machine: "Machine") -> bool:
@@ -48,10 +55,13 @@ class ProcessIdentity:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What numbers its processes: `boot` is this boot and numbering, "" where the system names none.
+    """A machine or container, which numbers its processes.
 
-    `start` returns the start of a process, exactly as text and in seconds since 1970; None where there is no such process
-    and ("", 0.0) where it may not be looked at.
+    Attributes:
+        host: Host name.
+        boot: Identifies the boot and the PID namespace; empty where the system identifies neither.
+        start: Returns when a process started, as an exact text and in seconds since 1970 UTC; None if there is no such process,
+            and ("", 0.0) if its start may not be read.
     """
 
     host: str
@@ -60,16 +70,16 @@ class Machine:
 
     @property
     def unknown_birth(self) -> str:
-        """Return the birth of a process whose start may not be looked at."""
+        """Return the `birth` of a process whose start may not be read."""
         return f"{self.boot}/"
 
     def birth(self, number: int) -> str | None:
-        """Return what tells this process from others with its number; None where there is no such process."""
+        """Return a text that distinguishes the process from others with the same number; None if there is no such process."""
         found = self.start(number) if number > 0 else None
         return f"{self.boot}/{found[0]}" if found else None
 
     def began_at(self, number: int) -> float | None:
-        """Return when the process began, in seconds since 1970; None where there is no such process."""
+        """Return when the process started, in seconds since 1970 UTC; None if there is no such process."""
         found = self.start(number) if number > 0 else None
         return found[1] if found else None
 
@@ -102,7 +112,7 @@ def _start_on_linux(number: int) -> tuple[str, float] | None:
 
 
 def _is_hidden(number: int) -> bool:
-    """Return whether there is such a process of another user, which /proc need not show."""
+    """Return whether the process exists and belongs to another user, whose processes /proc may hide."""
     try:
         os.kill(number, 0)
     except PermissionError:

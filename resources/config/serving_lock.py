@@ -1,4 +1,4 @@
-"""One `up` for one data folder: a lock that the system releases when its process ends, and who holds it."""
+"""Allows one `up` per data folder: a lock that the system releases when the process ends, and a note of which process holds it."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,15 @@ LOCK, NOTE = "up.lock", "up.json"
 
 @contextmanager
 def serving(data: Path, addresses: Mapping[str, str]) -> Iterator[None]:
-    """Hold the folder for this process; raises PlatformError that names the process which serves it already."""
+    """Hold the folder's lock for this process while the context is open.
+
+    Args:
+        data: The data folder, which is created if it is missing.
+        addresses: The URL of each server that this process starts, by the server's name.
+
+    Raises:
+        PlatformError: Another process serves the folder already; the error names it.
+    """
     data.mkdir(parents=True, exist_ok=True)
     lock = FileLock(data / LOCK, timeout=0)
     try:
@@ -30,7 +38,7 @@ def serving(data: Path, addresses: Mapping[str, str]) -> Iterator[None]:
 
 
 def served_addresses(data: Path) -> dict[str, str]:
-    """Return the addresses under which this folder is served, or was last, by the name of the server; empty if never."""
+    """Return the URLs under which this folder is served, or was last served, by the server's name; empty if never."""
     return {str(name): str(url) for name, url in _noted(data).get("addresses", {}).items()}
 
 
@@ -41,7 +49,7 @@ def _note(data: Path, addresses: Mapping[str, str]) -> None:
 
 
 def _noted(data: Path) -> dict[str, dict[str, str]]:
-    """Return what was noted; nothing where it cannot be read, since only links and words depend on it."""
+    """Return the content of the note; empty if it cannot be read, since only links and messages depend on it."""
     try:
         noted = json.loads((data / NOTE).read_text())
     except (OSError, ValueError):
@@ -51,7 +59,7 @@ def _noted(data: Path) -> dict[str, dict[str, str]]:
 
 def _holder(data: Path) -> str:
     noted = _noted(data)
-    at = next(iter(served_addresses(data).values()), "an address that it has not told yet")
+    at = next(iter(served_addresses(data).values()), "an address that it has not announced yet")
     return f"it is being served already, by process {noted.get('process', 'unknown')} at {at}"
 
 

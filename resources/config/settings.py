@@ -14,14 +14,14 @@ from resources.config.serving_lock import served_addresses
 LANDING = "landing"
 ROOT = Path(__file__).resolve().parents[2]
 
-# Signs of patterns of files, and of addresses, which stand for themselves in a path alone.
+# Characters with a special meaning in file patterns or URLs, which a folder's path must not contain.
 UNUSABLE = "%?#*[]\\"
 MODES = ("shadow", "advise", "approve", "auto")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Where things are.
+    """The settings of a process: folders, addresses of stores and limits.
 
     Attributes:
         product_file: INTELLIGENCE_PRODUCT, the product's `product.yaml`.
@@ -30,16 +30,16 @@ class Settings:
         store: INTELLIGENCE_LAKE_STORE, a folder or `s3://bucket/prefix` for the lake's Parquet files.
         memory_limit: INTELLIGENCE_MEMORY_LIMIT, how much memory DuckDB may use before it spills to disk.
         threads: INTELLIGENCE_THREADS, how many threads DuckDB may use; by default one for each core.
-        mlruns: INTELLIGENCE_MLRUNS, the folder of the MLflow store; beside other data the product has one of its own.
-        reports: INTELLIGENCE_REPORTS, the folder of Evidently pages; beside other data the product has one of its own.
-        mlflow_uri: INTELLIGENCE_MLFLOW_URI, an MLflow server to be used instead of the database in that folder.
-        mlflow_ui: INTELLIGENCE_MLFLOW_UI, where people open MLflow, for links.
-        reports_ui: INTELLIGENCE_REPORTS_UI, where people open those pages, for links.
+        mlruns: INTELLIGENCE_MLRUNS, the folder of the MLflow store; inside the data folder if that is not the default one.
+        reports: INTELLIGENCE_REPORTS, the folder of Evidently pages; inside the data folder if that is not the default one.
+        mlflow_uri: INTELLIGENCE_MLFLOW_URI, URL of an MLflow server that is used instead of the database in that folder.
+        mlflow_ui: INTELLIGENCE_MLFLOW_UI, the URL at which people open MLflow, used for links.
+        reports_ui: INTELLIGENCE_REPORTS_UI, the URL at which people open those pages, used for links.
         state: INTELLIGENCE_STATE, the SQLAlchemy URL of the store for promotions and other operational state; a
             password for it belongs into PGPASSWORD or ~/.pgpass.
-        mode: INTELLIGENCE_MODE, shadow, advise, approve or auto: the step of the ladder for every kind of action, instead
-            of product.yaml's.
-        simulated_days: INTELLIGENCE_SIMULATED_DAYS, how many days a simulator delivers, instead of the product's number.
+        mode: INTELLIGENCE_MODE, shadow, advise, approve or auto: the autonomy level of every kind of action, instead of the
+            levels in product.yaml.
+        simulated_days: INTELLIGENCE_SIMULATED_DAYS, how many days a simulator delivers, instead of the number in product.yaml.
     """
 
     product_file: Path
@@ -79,7 +79,7 @@ def product_and_data() -> tuple[Path, Path]:
 def settings() -> Settings:
     """Return the settings of this process; relative paths start at the project's root.
 
-    Raises PlatformError for a setting that cannot be.
+    Raises PlatformError for a setting that cannot be used.
     """
     product_file, data = product_and_data()
     file = next((str(path) for path in (data, *data.parents) if os.path.isfile(path)), None)
@@ -91,9 +91,9 @@ def settings() -> Settings:
             else f"{file} is a file, no folder.",
             hint="Name a folder with INTELLIGENCE_DATA.",
         )
-    house = ROOT if data == ROOT / "data" else data
-    mlruns = ROOT / os.environ.get("INTELLIGENCE_MLRUNS", house / "mlruns")
-    reports = ROOT / os.environ.get("INTELLIGENCE_REPORTS", house / "evidently_reports")
+    store_root = ROOT if data == ROOT / "data" else data
+    mlruns = ROOT / os.environ.get("INTELLIGENCE_MLRUNS", store_root / "mlruns")
+    reports = ROOT / os.environ.get("INTELLIGENCE_REPORTS", store_root / "evidently_reports")
     for variable, folder in (("DATA", data), ("MLRUNS", mlruns), ("REPORTS", reports)):
         _require_usable(folder, f"INTELLIGENCE_{variable}")
     served = served_addresses(data)
@@ -119,19 +119,19 @@ def settings() -> Settings:
 
 
 def _require_usable(folder: Path, variable: str) -> None:
-    """Raise PlatformError for a folder whose name holds a character that means something else where paths are written."""
+    """Raise PlatformError for a folder whose path contains a character that DuckDB, SQLite or MLflow would interpret."""
     found = next((sign for sign in str(folder) if sign in UNUSABLE or not sign.isprintable()), None)
     if found is None:
         return
     raise PlatformError(
         harmless(str(folder)),
-        f"a folder whose path holds {found!a} cannot be used; DuckDB, SQLite's addresses or MLflow would read it as a sign.",
+        f"a folder whose path contains {found!a} cannot be used: DuckDB, SQLite or MLflow would interpret that character.",
         hint=f"Name another folder with {variable}. Spaces, quotes and letters of any language are fine.",
     )
 
 
 def lake_threads() -> int | None:
-    """Return how many threads DuckDB may use; None for one for each core. Raises PlatformError for what is no number."""
+    """Return how many threads DuckDB may use; None for one per core. Raises PlatformError if the setting is not a number."""
     return _positive("INTELLIGENCE_THREADS")
 
 
@@ -150,7 +150,7 @@ def _positive(variable: str) -> int | None:
 
 
 def object_store_secret() -> str | None:
-    """Return the statement that gives DuckDB the object store's credentials, from the usual AWS_* variables."""
+    """Return the SQL statement that gives DuckDB the object store's credentials, from the usual AWS_* variables."""
     key, secret = os.environ.get("AWS_ACCESS_KEY_ID"), os.environ.get("AWS_SECRET_ACCESS_KEY")
     if not key or not secret:
         return None
@@ -166,14 +166,14 @@ def object_store_secret() -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class ActionSecrets:
-    """What opens the services to which actions go; None where a service is not to be called. Nothing shows the values.
+    """The credentials of the services that actions are sent to; None for a service that is not used. They are never displayed.
 
     Attributes:
         slack_token: INTELLIGENCE_SLACK_TOKEN, a bot's token with chat:write, channels:read, groups:read, channels:history.
         pagerduty_routing_key: INTELLIGENCE_PAGERDUTY_ROUTING_KEY, of an Events API v2 integration.
         jira_user: INTELLIGENCE_JIRA_USER, the e-mail address to which the token belongs.
         jira_token: INTELLIGENCE_JIRA_TOKEN, an API token.
-        webhook_secret: INTELLIGENCE_WEBHOOK_SECRET, with which webhooks are signed.
+        webhook_secret: INTELLIGENCE_WEBHOOK_SECRET, the key with which webhooks are signed.
     """
 
     slack_token: SecretStr | None = None
@@ -200,11 +200,11 @@ def _secret(name: str) -> SecretStr | None:
 
 
 def allowed_hosts() -> tuple[str, ...]:
-    """Return INTELLIGENCE_ALLOWED_HOSTS: hosts, with commas between them, under which a reverse proxy is reached."""
+    """Return INTELLIGENCE_ALLOWED_HOSTS: comma-separated host names under which people reach a reverse proxy."""
     named = os.environ.get("INTELLIGENCE_ALLOWED_HOSTS", "")
     return tuple(host.strip() for host in named.split(",") if host.strip())
 
 
 def fault_point() -> str | None:
-    """Return INTELLIGENCE_KILL_AT, the named point at which this process is to die; see `resources/config/faults.py`."""
+    """Return INTELLIGENCE_KILL_AT, the point at which this process kills itself; see `resources/config/faults.py`."""
     return os.environ.get("INTELLIGENCE_KILL_AT")

@@ -1,6 +1,6 @@
-"""What went wrong with a file or a database of the platform, in plain words: one place for all stores.
+"""Translates the errors of files and databases into plain words, for all stores of the platform.
 
-Libraries say it in their own words, and each in others. What is no failure of a store is not translated: it is a bug.
+Each library reports the same failure in other words. An error that is not a failure of a store is not translated: it is a bug.
 """
 
 import errno
@@ -20,12 +20,12 @@ PATIENCE_S = 5
 BACKUP = "docs/operation.md says how, under backup and restore"
 ROOM = "Give it room or the right to be written, and run the same again: what was not finished is taken up."
 MAGIC = b"PAR1"
-_OF_THE_DISK = (
+_DISK_ERRORS = (
     errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO, errno.ENOTDIR,
     errno.EISDIR, errno.ESTALE, errno.ENOTCONN,
 )  # fmt: skip
-# How libraries say it, and what it means. The first that is found holds.
-_WORDS = (
+# What libraries report, and what it means. The first entry that is found in the message applies.
+_MEANINGS = (
     ("no space left", "the disk is full"),
     ("database or disk is full", "the disk is full"),
     ("disk quota", "the disk quota is used up"),
@@ -41,31 +41,31 @@ _WORDS = (
     ("input/output error", "the disk cannot read or write it"),
     ("short read", "it is damaged or was cut"),
 )
-_OF_A_FILE = re.compile(r"""['"]([^'"\n]+\.parquet)['"]""")
-_OF_THE_ROOM = ("full", "quota", "grow", "read-only", "may not", "held", "cannot read or write")
+_NAMED_FILE = re.compile(r"""['"]([^'"\n]+\.parquet)['"]""")
+_SPACE_PROBLEMS = ("full", "quota", "grow", "read-only", "may not", "held", "cannot read or write")
 
 
 def in_words(error: BaseException) -> str | None:
-    """Return what an error of a store means; None where it is none."""
+    """Return the meaning of a store's error in plain words; None if it is not a known failure of a store."""
     said = str(error).lower()
-    return next((meaning for words, meaning in _WORDS if words in said), None)
+    return next((meaning for words, meaning in _MEANINGS if words in said), None)
 
 
 def advice(problem: str) -> str:
-    """Return what to do about a store in this state."""
-    return ROOM if any(word in problem for word in _OF_THE_ROOM) else f"Bring it back from a backup ({BACKUP})."
+    """Return the next step for a store with this problem."""
+    return ROOM if any(word in problem for word in _SPACE_PROBLEMS) else f"Bring it back from a backup ({BACKUP})."
 
 
 def lake_failure(error: duckdb.Error, *, catalogue: str, store: str, file: Path | None) -> LakeError | None:
-    """Return a failure of the lake in plain words; None where the error is about something else, as a query.
+    """Return a failure of the lake in plain words; None if the error is about something else, such as a query.
 
     Args:
-        error: what DuckDB raised.
-        catalogue: the kind of catalogue, for a server.
-        store: folder or prefix of the lake's Parquet files.
-        file: the catalogue's file, None on a server.
+        error: The error that DuckDB raised.
+        catalogue: The kind of catalogue, such as `postgres`, which the error names if there is no file.
+        store: Folder or prefix of the lake's Parquet files.
+        file: The catalogue's file; None for a server.
     """
-    named = _OF_A_FILE.search(str(error))
+    named = _NAMED_FILE.search(str(error))
     if named and named[1].startswith(store):
         problem = in_words(error) if "No such file" not in str(error) else None
         problem = (
@@ -75,7 +75,7 @@ def lake_failure(error: duckdb.Error, *, catalogue: str, store: str, file: Path 
     if named and type(error) is not duckdb.Error:
         return None
     problem = in_words(error)
-    if problem and not isinstance(error, _OF_A_QUERY):
+    if problem and not isinstance(error, _QUERY_ERRORS):
         culprit = str(file) if file else f"catalogue {catalogue}"
         return LakeError(culprit, f"{problem}.", hint=_advice(problem) if file else advice(problem))
     if type(error) is duckdb.Error or isinstance(error, duckdb.IOException):
@@ -91,20 +91,20 @@ def _advice(problem: str) -> str:
     return found if found == ROOM else f"{found} {anew}"
 
 
-_OF_A_QUERY = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException, duckdb.ConversionException)
+_QUERY_ERRORS = (duckdb.BinderException, duckdb.ParserException, duckdb.CatalogException, duckdb.ConversionException)
 
 
 def broken_files(store: str) -> Iterator[tuple[str, str]]:
-    """Yield the lake's Parquet files that cannot be read, with what is wrong with each; the quick looks come first."""
+    """Yield the lake's Parquet files that cannot be read, each with its problem; the faster checks of all files come first."""
     files = sorted(Path(store).rglob("*.parquet"))
-    for look in (what_is_wrong_with, _unreadable):
+    for check in (what_is_wrong_with, _unreadable):
         for file in files:
-            if problem := look(file):
+            if problem := check(file):
                 yield str(file), problem
 
 
 def what_is_wrong_with(file: Path) -> str | None:
-    """Return what is wrong with the beginning or the end of a Parquet file of the lake; None where nothing is."""
+    """Return what is wrong with the first or last bytes of a Parquet file of the lake; None if nothing is."""
     if not file.exists():
         return "it is gone, and the catalogue of the lake names it"
     try:
@@ -132,7 +132,7 @@ def _unreadable(file: Path) -> str | None:
 
 
 def database_failure(file: Path) -> str | None:
-    """Return what is wrong with an SQLite database; None where it can be opened, or is not there."""
+    """Return what is wrong with an SQLite database; None if it can be opened or does not exist."""
     if not file.exists():
         return None
     try:
@@ -144,28 +144,33 @@ def database_failure(file: Path) -> str | None:
 
 
 def store_failure(error: BaseException, *, where: Path | None = None) -> PlatformError | None:
-    """Return what an error, or what it came from, says of a file or database; None where it is about neither."""
+    """Return the failure of a file or database that an error, or one of its causes, reports; None if there is none.
+
+    Args:
+        error: The error, whose causes and contexts are searched too.
+        where: The file or folder to name if the error names none.
+    """
     from sqlalchemy.exc import SQLAlchemyError
 
     seen: BaseException | None = error
-    is_meant = True
+    is_cause = True
     while seen is not None:
-        if isinstance(seen, PlatformError) and is_meant:
+        if isinstance(seen, PlatformError) and is_cause:
             return seen
-        if isinstance(seen, OSError) and seen.errno in _OF_THE_DISK:
+        if isinstance(seen, OSError) and seen.errno in _DISK_ERRORS:
             culprit = str(seen.filename or where or "the disk")
             return StoreError(culprit, f"{os.strerror(seen.errno).lower()}.", hint=ROOM)
         if isinstance(seen, SQLAlchemyError | sqlite3.Error) and (problem := in_words(seen)):
             return StoreError(str(where or "a database"), f"{problem}.", hint=advice(problem))
-        # What was merely being handled when a bug struck is not what happened.
-        is_meant = seen.__cause__ is not None
+        # An error that was merely being handled when another one was raised is not the cause of that one.
+        is_cause = seen.__cause__ is not None
         seen = seen.__cause__ or seen.__context__
     return None
 
 
 @contextmanager
 def store_failures_told(where: Path | None = None) -> Iterator[None]:
-    """Turn what a store raises into one StoreError that names it; whatever else is raised passes through."""
+    """Turn the errors of a store into one StoreError that names it; all other errors pass through."""
     try:
         yield
     except PlatformError:

@@ -1,4 +1,5 @@
-"""From delivered files to events, quarantine and ledger: found, looked at, judged, written, taken back, driven again.
+"""The intake: delivered files are found, previewed, validated and written as events, quarantine and ledger.
 
-The product file, which names the sources, is read here. Tables that are made from events belong to assets and services.
+Withdrawing what a file delivered before, redriving rows from quarantine and reading the product file, which names the sources,
+belong here too. Tables that are built from events belong to `assets` and `resources.services`.
 """

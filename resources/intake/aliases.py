@@ -1,6 +1,6 @@
-"""Who is who in the lake: the pairs that events and files of pairs say, and stored rows brought in line with all of them.
+"""Identity resolution: records which alias belongs to which user, from events and files of pairs, and updates stored rows.
 
-All of it happens inside the open transaction of an intake.
+All functions run inside the open transaction of an intake.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,20 +12,20 @@ from intelligence.core.sql import sql
 from intelligence.telemetry.aliases import persons
 from intelligence.telemetry.identity import day_literals
 
-_SAID_BY_EVENTS = """
+_PAIRS_OF_EVENTS = """
 CREATE OR REPLACE TEMP TABLE said AS
 SELECT DISTINCT anonymous_id AS alias, user_id, batch_id, CAST(NULL AS BIGINT) AS rows_in_file
 FROM identified INNER JOIN deliveries USING (file_key)
 WHERE anonymous_id IS NOT NULL AND anonymous_id <> user_id
 """
-_SAID_BY_PAIRS = """
+_PAIRS_OF_FILES = """
 CREATE OR REPLACE TEMP TABLE said AS
 SELECT alias, user_id, batch_id, count(*) AS rows_in_file
 FROM judged INNER JOIN deliveries USING (file_key)
 WHERE broken IS NULL
 GROUP BY alias, user_id, batch_id
 """
-# In the form of `stored` of events. Pairs touch no day by themselves, only by the rows that they rename.
+# It has the columns that `stored` has for events. Pairs change no day by themselves, only through the rows that they rename.
 _STORED_PAIRS = """
 CREATE OR REPLACE TEMP TABLE stored AS
 SELECT
@@ -35,27 +35,36 @@ FROM said GROUP BY batch_id
 """
 
 
-def know_persons(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, object]) -> None:
-    """Keep the pairs of the rows of `identified`, and make the temporary table `persons`: of each alias the user that it is.
+def record_pairs(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, object]) -> None:
+    """Store the pairs in the rows of `identified`, and make the temporary table `persons`, which has the user of each alias.
 
-    Leaves `new_pairs` for `rename_rows`. `facts` are the `source` and the time `ingested_at` of the rows.
+    It also makes the temporary table `new_pairs` for `rename_rows`.
+
+    Args:
+        connection: A connection with an open transaction.
+        facts: SQL parameters: the rows' `source` and the time `ingested_at`, UTC.
     """
-    connection.execute(_SAID_BY_EVENTS)
-    _keep_said(connection, facts)
+    connection.execute(_PAIRS_OF_EVENTS)
+    _store_pairs(connection, facts)
 
 
 def write_pairs(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, object]) -> None:
-    """Keep the accepted pairs of `judged`; one that a file says again is a duplicate.
+    """Store the accepted pairs of the temporary table `judged`; a pair that a file repeats is a duplicate.
 
-    Leaves what `write_events` does: `stored` for the ledger, and an empty `changed`, since pairs mark no event.
+    Like `write_events` it makes the temporary tables `stored`, for the ledger, and `changed`, which is empty, since pairs mark no
+    event.
+
+    Args:
+        connection: A connection with an open transaction.
+        facts: SQL parameters: the pairs' `source` and the time `ingested_at`, UTC.
     """
-    connection.execute(_SAID_BY_PAIRS)
-    _keep_said(connection, facts)
+    connection.execute(_PAIRS_OF_FILES)
+    _store_pairs(connection, facts)
     connection.execute(_STORED_PAIRS)
     connection.execute("CREATE OR REPLACE TEMP TABLE changed (event_date DATE)")
 
 
-def _keep_said(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, object]) -> None:
+def _store_pairs(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, object]) -> None:
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE new_pairs AS SELECT DISTINCT alias, user_id FROM said"
         " ANTI JOIN telemetry.aliases AS known USING (alias, user_id)"
@@ -73,9 +82,13 @@ def _keep_said(connection: duckdb.DuckDBPyConnection, facts: Mapping[str, object
 
 
 def rename_rows(connection: duckdb.DuckDBPyConnection, *, lost_pairs: bool) -> list[date]:
-    """Return the days noted as changed, once stored rows bear the user that all pairs say they are; users who lost rows are forgotten.
+    """Set the user of stored rows according to all pairs, and return the days that changed; users who lost rows are deleted.
 
-    Only a new pair can change a stored row, or one that was taken back: without any nothing is looked at.
+    Only a new or a withdrawn pair can change a stored row: without either no row is read.
+
+    Args:
+        connection: A connection with an open transaction and the temporary tables `new_pairs` and `persons`.
+        lost_pairs: Whether pairs were withdrawn in the same transaction.
     """
     if not lost_pairs and not connection.execute("FROM new_pairs LIMIT 1").fetchone():
         return []
@@ -90,7 +103,7 @@ def rename_rows(connection: duckdb.DuckDBPyConnection, *, lost_pairs: bool) -> l
         " AND raw_events.batch_id = renamed.batch_id AND raw_events.source_row = renamed.source_row"
     )
     connection.execute("DELETE FROM warehouse.dim_users WHERE user_id IN (SELECT was_user_id FROM renamed)")
-    # Who is an alias has lost all rows; of anybody else, those that remain are folded again.
+    # An alias has lost all of its rows; the remaining rows of every other user are accumulated again.
     remaining = _days(
         connection,
         "SELECT DISTINCT event_date FROM telemetry.events SEMI JOIN"
@@ -102,7 +115,12 @@ def rename_rows(connection: duckdb.DuckDBPyConnection, *, lost_pairs: bool) -> l
 
 
 def note_changed_days(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -> None:
-    """Let the ledger say of the first of the present deliveries that it changed what others had brought on these days."""
+    """Record in the ledger, at the first of the present deliveries, that it changed rows of other deliveries on these days.
+
+    Args:
+        connection: A connection with an open transaction and the temporary table `deliveries`.
+        days: The days whose rows changed.
+    """
     connection.execute(
         "UPDATE telemetry.batches SET changed_days = list_sort(list_distinct(coalesce(changed_days, []) || $days::DATE[]))"
         " WHERE batch_id = (SELECT batch_id FROM deliveries ORDER BY delivery_number LIMIT 1)",

@@ -1,4 +1,4 @@
-"""Files that wait to be taken in: known by their bytes, and left alone while somebody still writes them."""
+"""Files that wait to be ingested: identified by their content, and not read while another process still writes them."""
 
 import hashlib
 import time
@@ -18,9 +18,12 @@ from resources.lake.door import Lake
 
 @dataclass(frozen=True, slots=True)
 class Arrivals:
-    """Names of files that the lake does not hold, or holds as what another name said, and whether its days are of another clock.
+    """The work that waits for an intake.
 
-    `key` is the same for the same files and the same product.yaml.
+    Attributes:
+        names: Names of files whose content the lake lacks, or has under another name.
+        key: A digest that is equal for the same files and the same product.yaml.
+        is_of_another_clock: Whether the lake's days were assigned by another time zone than the product's.
     """
 
     names: Sequence[str]
@@ -29,7 +32,14 @@ class Arrivals:
 
 
 def arrivals(lake: Lake, product: Product, landing: Path, *, flags: FlagFile | None = None) -> Arrivals:
-    """Return the files that wait, which are those that an intake takes. A simulated source delivers what is missing of it first."""
+    """Return the files that an intake would ingest, after simulated sources have written their missing files.
+
+    Args:
+        lake: The product's lake.
+        product: The product, which names the sources.
+        landing: Folder of simulated files and of remembered digests.
+        flags: The file of flags that a simulated product obeys; None for none.
+    """
     files = deliveries(product, landing, flags=flags)
     waiting, moving = new_files(lake, product, files), names_to_move(lake, product, files)
     digest = hashlib.sha256(product.model_dump_json(include={"sources", "aliases", "timezone"}).encode())
@@ -42,9 +52,13 @@ def arrivals(lake: Lake, product: Product, landing: Path, *, flags: FlagFile | N
 
 
 def let_settle(product: Product, *, say: Callable[[str], None]) -> None:
-    """Wait once, for as long as files that were written just now need to count as settled, and say so.
+    """Wait once until files that were written just now count as settled, and report it.
 
-    For a person who has just put a file there: what wakes by itself comes again instead.
+    This is for a person who has just delivered a file; a sensor does not wait but looks again later.
+
+    Args:
+        product: The product, which names the sources.
+        say: Shows a message to the person.
     """
     fresh = {
         path: wait for source in product.all_sources for path in matched_files(source) if (wait := _wait_s(path)) > 0

@@ -1,4 +1,4 @@
-"""Delivered files: which ones a product's sources name, what they are called in the lake and what bytes they hold."""
+"""Delivered files: which files a product's sources match, their names in the lake and their content."""
 
 import csv
 import glob
@@ -40,11 +40,19 @@ BROKEN_FILE = (OSError, EOFError, zlib.error)
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A file of a source; `batch_id` is the SHA-256 of its bytes and of what its folders say, `name` how the lake calls it.
+    """A file of a source.
 
-    `fault` is what is wrong with a file that cannot even be opened; `left` is why it is not to be read now. `marks` are what
-    would change with the file that was found at `original`, which may be read from a copy; empty where nobody else can write it.
-    `also` are the names of other files of the source with the same content.
+    Attributes:
+        source: Name of the source.
+        path: Where to read the content, which may be a copy.
+        name: The file's name in the lake.
+        batch_id: SHA-256 of its bytes and of the column values that its folders' names contain.
+        bytes: Size of the file.
+        fault: The problem of a file that cannot be opened, else None.
+        left: Why the file must not be read now, else None.
+        marks: Properties that change with the file at `original`; empty if no other process can write it.
+        original: Where the file was found; None if no other process can write it.
+        also: Names of other files of the source with the same content.
     """
 
     source: str
@@ -59,7 +67,7 @@ class Delivery:
     also: tuple[str, ...] = ()
 
     def has_changed(self) -> bool:
-        """Return whether the file is not the one any more that was found."""
+        """Return whether the file has changed since it was found."""
         try:
             return self.original is not None and marks(self.original) != self.marks
         except OSError:
@@ -73,11 +81,16 @@ def deliveries(
     flags: FlagFile | None = None,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Delivery]:
-    """Return every file that the product's sources deliver, each content once a source, in the order of sources and names.
+    """Return every file that the product's sources deliver, each content once per source, in the order of sources and names.
 
-    A file that two sources name is delivered by the first of them. Files that somebody still writes are among them, marked as
-    left: they are not read. A simulated source first writes what is missing of its files under `landing`, where digests are
-    remembered too; what the flags hide by then is not in them.
+    A file that matches two sources belongs to the first of them. Files that another process still writes are included with `left`
+    set and are not read. A simulated source first writes its missing files.
+
+    Args:
+        product: The product, which names the sources.
+        landing: Folder of simulated files and of remembered digests.
+        flags: The file of flags that a simulated product obeys: hidden features get no events in days made now; None for none.
+        progress: Receives a message for each day that is simulated.
     """
     found: dict[tuple[str, str], Delivery] = {}
     taken: set[Path] = set()
@@ -92,16 +105,22 @@ def deliveries(
             )
             own = [path for path in paths if path not in taken]
             taken.update(own)
-            for told in threads.map(partial(found_file, source, digest_of=digests.sha256), own):
-                same = found.setdefault((source.name, told.batch_id), told)
-                if same is not told:
-                    found[source.name, told.batch_id] = replace(same, also=(*same.also, told.name))
+            for delivery in threads.map(partial(found_file, source, digest_of=digests.sha256), own):
+                same = found.setdefault((source.name, delivery.batch_id), delivery)
+                if same is not delivery:
+                    found[source.name, delivery.batch_id] = replace(same, also=(*same.also, delivery.name))
     digests.remember()
     return list(found.values())
 
 
 def delivered_file(source: str, path: Path, *, digest_of: Callable[[Path], str] = sha256) -> Delivery:
-    """Return the file as a delivery of the source; one that cannot be opened is returned with its fault."""
+    """Return the file as a delivery of the source; one that cannot be opened is returned with its fault.
+
+    Args:
+        source: Name of the source.
+        path: The file.
+        digest_of: Returns the SHA-256 of a file's bytes.
+    """
     name = display_name(path)
     try:
         str(path).encode()
@@ -114,7 +133,7 @@ def delivered_file(source: str, path: Path, *, digest_of: Callable[[Path], str] 
 
 
 def _with_folders(delivery: Delivery, source: FileSource) -> Delivery:
-    """Return the delivery, told from others of the same bytes by what its folders say of the source's columns."""
+    """Return the delivery with a batch id that includes the column values that its folders' names contain."""
     values = folder_values(delivery.name, named=source.columns, mapping=source.mapping)
     if not values or delivery.fault or delivery.left:
         return delivery
@@ -123,13 +142,19 @@ def _with_folders(delivery: Delivery, source: FileSource) -> Delivery:
 
 
 def found_file(source: FileSource, path: Path, *, digest_of: Callable[[Path], str]) -> Delivery:
-    """Return the file as a delivery of the source, told from others of the same bytes by what its folders say."""
+    """Return the file as a delivery of the source, with a batch id that includes the values that its folders' names contain.
+
+    Args:
+        source: The source.
+        path: The file.
+        digest_of: Returns the SHA-256 of a file's bytes.
+    """
     look = _found_file if source.files else delivered_file
     return _with_folders(look(source.name, path, digest_of=digest_of), source)
 
 
 def _found_file(source: str, path: Path, *, digest_of: Callable[[Path], str]) -> Delivery:
-    """Return the same of a file that others write: left where they are not done, or where it changes while it is read."""
+    """Return a delivery for a file that other processes write: left if it is unfinished or changes while it is read."""
     name = display_name(path)
     try:
         left, before = why_left(path), marks(path)
@@ -146,27 +171,38 @@ def _found_file(source: str, path: Path, *, digest_of: Callable[[Path], str]) ->
 def matched_files(source: FileSource) -> list[Path]:
     """Return the files that the source's globs match, sorted.
 
-    Those of a product.yaml begin beside it (`product_at` makes them whole); any other relative one at the project's root.
+    Globs of a product.yaml are relative to its folder (`product_at` makes them absolute), all others to the project's root.
     """
     matched = {Path(name) for pattern in source.files for name in glob.glob(str(ROOT / pattern), recursive=True)}
     return sorted(path for path in matched if path.is_file())
 
 
 def own_files(product: Product, source: FileSource) -> list[Path]:
-    """Return those of the files that no source before it takes."""
+    """Return the source's files without those that an earlier source of the product matches.
+
+    Args:
+        product: The product, which orders the sources.
+        source: One of its sources.
+    """
     earlier = takewhile(lambda each: each.name != source.name, product.all_sources)
     taken = {path for each in earlier for path in matched_files(each)}
     return [path for path in matched_files(source) if path not in taken]
 
 
 def display_name(path: Path) -> str:
-    """Return the path as the lake stores it: relative to the project where it lies inside."""
+    """Return the path as the lake stores it: relative to the project's root if it is inside, else as it is."""
     shown = path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
     return os.fsencode(shown).decode(errors="backslashreplace")
 
 
 def simulation_folder(name: str, simulate: Simulate, landing: Path) -> Path:
-    """Return where the files of this simulation lie; a longer simulation shares them, any other one does not."""
+    """Return the folder of a simulation's files, which simulations share if only their number of days differs.
+
+    Args:
+        name: Name of the source.
+        simulate: What is simulated.
+        landing: Folder of all simulated files.
+    """
     same = simulate.model_copy(update={"days": 1})
     return landing / name / hashlib.sha256(same.model_dump_json().encode()).hexdigest()[:8]
 
@@ -179,9 +215,14 @@ def simulated_files(
     *,
     shown: Callable[[pl.DataFrame], pl.DataFrame] | None = None,
 ) -> list[Path]:
-    """Return the simulated files, one a day, after writing those that do not exist yet; the others stay as they are.
+    """Return the simulated files, one per day, after writing those that do not exist yet; the others stay as they are.
 
-    `shown` takes out of a day that is made now what its users were not shown.
+    Args:
+        name: Name of the source.
+        simulate: What is simulated.
+        landing: Folder of all simulated files.
+        progress: Receives a message for each day that is simulated.
+        shown: Removes the events of features that users were not shown, from a day that is made now; None keeps all.
     """
     from intelligence.simulation.stream import simulated_day
 
@@ -201,7 +242,12 @@ def simulated_files(
 
 
 def days_made(product: Product, landing: Path) -> dict[date, datetime]:
-    """Return when each simulated day that lies under `landing` was made, UTC."""
+    """Return when each simulated day under `landing` was made, UTC.
+
+    Args:
+        product: The product, which names the simulated sources.
+        landing: Folder of all simulated files.
+    """
     folders = [simulation_folder(each.name, each.simulate, landing) for each in product.sources if each.simulate]
     files = [(path.stat().st_mtime, path.stem) for folder in folders for path in folder.glob("*.parquet")]
     # Of two files of a day the older one comes last, and stays.
@@ -216,7 +262,7 @@ def _shown(product: Product, flags: FlagFile, events: pl.DataFrame) -> pl.DataFr
 def _deliver_day(
     path: Path, events: Callable[[], pl.DataFrame], shown: Callable[[pl.DataFrame], pl.DataFrame] | None
 ) -> None:
-    """Write the day's file whole or not at all, unless another process did meanwhile."""
+    """Write the day's file completely or not at all, unless another process has written it meanwhile."""
     if path.exists():
         return
     half = path.with_suffix(".half")
@@ -227,9 +273,15 @@ def _deliver_day(
 
 
 def header(path: Path, *, delimiter: str) -> list[str]:
-    """Return the column names in the first line of a CSV file; a column without one is named by its place.
+    """Return the column names in the first line of a CSV file; a column without a name is named by its position.
 
-    Raises SourceFileError where there is none, it is not UTF-8, or it names a column twice.
+    Args:
+        path: The file, which may be compressed with gzip.
+        delimiter: The character between two values.
+
+    Raises:
+        SourceFileError: The first line contains no names, is not UTF-8, or contains a name twice, or the file cannot be read (see
+            `unopened`).
     """
     name = display_name(path)
     try:
@@ -250,7 +302,12 @@ def header(path: Path, *, delimiter: str) -> list[str]:
 
 
 def first_lines(path: Path, most: int) -> list[str]:
-    """Return the file's first lines, at most so many, without their ends; none where it cannot be read."""
+    """Return the file's first lines without their line ends; an empty list if it cannot be read.
+
+    Args:
+        path: The file, which may be compressed with gzip.
+        most: The largest number of lines to return.
+    """
     try:
         with opened(path) as file:
             return file.read(HEADER_BYTES).decode("utf-8-sig", errors="replace").splitlines()[:most]
@@ -259,7 +316,12 @@ def first_lines(path: Path, most: int) -> list[str]:
 
 
 def check_names(file: str, columns: Sequence[str]) -> None:
-    """Raise SourceFileError where two columns differ in case at most, or one has a name that the platform uses itself."""
+    """Raise SourceFileError if two column names differ only in case, or if the platform uses one of them itself.
+
+    Args:
+        file: The file's name, for the error.
+        columns: The names of its columns.
+    """
     lower = [column.lower() for column in columns]
     repeated = sorted({column for column in columns if lower.count(column.lower()) > 1})
     if repeated:
@@ -272,9 +334,9 @@ def check_names(file: str, columns: Sequence[str]) -> None:
 
 
 def content_bytes(path: Path) -> int:
-    """Return the size of the file's content, which is unpacked to its end where it is a gzip.
+    """Return the size of the file's content in bytes, decompressed if it is a gzip.
 
-    Raises SourceFileError where it is empty, cut off or damaged: DuckDB would read such a gzip as far as it goes.
+    Raises SourceFileError (see `unopened`) if it is empty, truncated or damaged: DuckDB would silently read the intact part of a gzip.
     """
     try:
         with opened(path) as file:
@@ -290,19 +352,29 @@ def content_bytes(path: Path) -> int:
 
 
 def records(path: Path, places: Sequence[tuple[int, int | None]]) -> Iterator[bytes]:
-    """Yield the bytes at each place, a position with a length or with None for the rest of the line there."""
+    """Yield the bytes at each place in the file, without line ends.
+
+    Args:
+        path: The file, which may be compressed with gzip.
+        places: Position and length of each record in the decompressed content, in bytes; a length of None means to the line's end.
+    """
     with opened(path) as file:
         for position, length in places:
             file.seek(position)
             if length is None:
-                # The position may be that of blank lines before the record.
+                # Blank lines may precede the record at this position.
                 yield next((line for line in file if line.strip(b"\r\n")), b"").strip(b"\r\n")
             else:
                 yield file.read(length).strip(b"\r\n")
 
 
 def blank_lines(path: Path, end: int) -> list[int]:
-    """Return the positions of the blank lines before position `end` that lie outside of quotes."""
+    """Return the positions of blank lines outside of quotes, in bytes.
+
+    Args:
+        path: The file, which may be compressed with gzip.
+        end: Position at which the search ends, in bytes of the decompressed content.
+    """
     with opened(path) as file:
         text = file.read(end)
     if not any(blank in text for blank in (b"\n\n", b"\n\r\n", b"\r\r")):
@@ -317,19 +389,29 @@ def blank_lines(path: Path, end: int) -> list[int]:
 
 
 def opened(path: Path, mode: Literal["rb", "wb"] = "rb") -> BinaryIO | gzip.GzipFile:
-    """Return the file opened, unpacked where it is a gzip."""
+    """Open a file, with decompression or compression if it is a gzip.
+
+    Args:
+        path: The file.
+        mode: `rb` recognizes a gzip by its first bytes, `wb` by its suffix.
+    """
     packed = compression_at(path) if mode == "rb" else compression_of(path.name)
     return gzip.open(path, mode) if packed == "gzip" else path.open(mode)
 
 
 def compression_at(path: Path) -> Compression:
-    """Return how the file is packed, by its first bytes: a suffix may say otherwise."""
+    """Return the file's compression according to its first bytes, whatever its suffix is."""
     with path.open("rb") as file:
         return "gzip" if file.read(2) == b"\x1f\x8b" else "none"
 
 
 def unopened(name: str, error: Exception) -> SourceFileError:
-    """Return the error for a file that cannot be read to its end."""
+    """Return the error for a file that cannot be read to its end.
+
+    Args:
+        name: The file's name in the lake.
+        error: The error of the operating system or of the decompression.
+    """
     why = getattr(error, "strerror", None) or error
     return SourceFileError(
         name, f"it cannot be read to its end: {why}.", hint="Deliver the file again; nothing of it was written."
@@ -337,7 +419,12 @@ def unopened(name: str, error: Exception) -> SourceFileError:
 
 
 def unreadable(name: str, error: Exception) -> SourceFileError:
-    """Return the error for a file that DuckDB or the operating system cannot read."""
+    """Return the error for a file that DuckDB or the operating system cannot read.
+
+    Args:
+        name: The file's name in the lake.
+        error: What was raised while it was read; the first line of its message is used.
+    """
     first = str(error).splitlines()[0][:300]
     return SourceFileError(
         name, f"it cannot be read: {first}", hint="Deliver the file again; nothing of it was written."

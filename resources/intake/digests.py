@@ -1,6 +1,6 @@
-"""What delivered files hashed to last time, so that a run hashes only those that are new or changed.
+"""A cache of the digests of delivered files, so that a run hashes only files that are new or changed.
 
-The memory is a small file. Without it, or where it is broken, every file is hashed again; nothing else depends on it.
+The cache is a small file. If it is missing or damaged, every file is hashed again; nothing else depends on it.
 """
 
 import hashlib
@@ -10,15 +10,19 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-# A file may change again within the tick of its time stamps, so one touched just now is not remembered.
+# A file can change again without a new time stamp within the clock's resolution, so one changed just now is not cached.
 SETTLED_NS = 2_000_000_000
 
 
 class Digests:
-    """The SHA-256 of files by path, remembered in `memory` as long as size, times and inode stay as they are."""
+    """The SHA-256 of files by path, valid as long as size, times and inode of a file stay the same.
+
+    Args:
+        memory: The cache file, which need not exist.
+    """
 
     def __init__(self, memory: Path) -> None:
-        """Read what is remembered; anything unreadable counts as nothing."""
+        """Read the cache; an unreadable one counts as empty."""
         self._memory = memory
         self._known: dict[str, list[object]] = {}
         self._seen: dict[str, list[object]] = {}
@@ -38,7 +42,7 @@ class Digests:
         return digest
 
     def remember(self) -> None:
-        """Write down what was seen since this object was made, and forget all else."""
+        """Write the digests that were requested since this object was made to the cache, without any others."""
         if self._seen == self._known:
             return
         half = self._memory.with_name(f"{self._memory.name}.{os.getpid()}")

@@ -1,6 +1,6 @@
-"""Delivered rows written as events: which of them count, and what that changes for rows that were written before.
+"""Writes delivered rows as events: decides which rows count, and updates rows that were written before accordingly.
 
-All of it happens inside one open transaction, so that no reader sees an event twice, or not at all.
+All functions run inside one open transaction, so that no reader sees an event twice or misses it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from intelligence.telemetry.identity import (
     rivals_statement,
     stored_rivals_statement,
 )
-from resources.intake.aliases import know_persons, note_changed_days, rename_rows, write_pairs
+from resources.intake.aliases import note_changed_days, record_pairs, rename_rows, write_pairs
 from resources.lake.extent import take_back
 
 _NOTHING_NEW = f"""
@@ -35,10 +35,16 @@ def write_rows(
     *,
     gone: Sequence[date] = (),
 ) -> None:
-    """Write the accepted rows of the present deliveries as what their source delivers, events or pairs.
+    """Write the accepted rows of the present deliveries as events or pairs, whichever their source delivers.
 
-    Leaves the temporary tables `stored`, what became of each delivery, for the ledger, and `changed`, for `settle`. `gone` is that
-    of `write_events`.
+    It makes the temporary tables `stored`, the outcome of each delivery, for the ledger, and `changed`, for `settle`.
+
+    Args:
+        connection: A connection with an open transaction and the temporary tables of `resources.intake.validation`.
+        product: The product, which says which sources share event ids.
+        source: The source of the deliveries.
+        facts: SQL parameters: the rows' `source` and the time `ingested_at`, UTC.
+        gone: Days of rows that were withdrawn before in the same transaction; their ids are in the temporary table `gone`.
     """
     if isinstance(source, AliasSource):
         write_pairs(connection, facts)
@@ -53,39 +59,51 @@ def write_events(
     *,
     gone: Sequence[date] = (),
 ) -> None:
-    """Insert the rows of `identified` into raw_events, marking those that repeat an event, and mark stored rows anew.
+    """Insert the rows of `identified` into raw_events with marks on those that repeat an event, and find marks to update.
 
-    `facts` are the `source` and the time `ingested_at` of the rows; `scope` names the sources whose ids are of one kind. An
-    event of the lake that the new rows show to repeat another one is no event any more. Leaves the temporary table `stored`,
-    what became of each delivery, for the ledger, and `changed`, for `settle`. `gone` are the days of rows that were taken
-    back before, in the same transaction: those for whose ids in the temporary table `gone` they stood may count again.
-    Rows of an alias become those of its person.
+    A stored event that turns out to repeat a new row becomes a duplicate, and rows of an alias are written with its user. The
+    function makes the temporary tables `stored`, the outcome of each delivery, for the ledger, and `changed`, for `settle`.
+
+    Args:
+        connection: A connection with an open transaction and the temporary tables `identified` and `deliveries`.
+        facts: SQL parameters: the rows' `source` and the time `ingested_at`, UTC.
+        scope: Names of the sources whose event ids identify the same events.
+        gone: Days of rows that were withdrawn before in the same transaction; stored duplicates of the ids in the temporary table
+            `gone` may count again.
     """
     days = [row[0] for row in connection.execute("SELECT DISTINCT event_date FROM identified").fetchall()]
     also = " UNION ALL SELECT event_id, event_date FROM gone" if gone else ""
     connection.execute(f"CREATE OR REPLACE TEMP VIEW touched AS SELECT event_id, event_date FROM identified{also}")
     _decide(connection, sorted({*days, *gone}), facts, scope)
-    know_persons(connection, facts)
+    record_pairs(connection, facts)
     connection.execute(f"INSERT INTO telemetry.raw_events BY NAME {sql('telemetry/accepted.sql')}", dict(facts))
     connection.execute(sql("telemetry/stored.sql"), {"first": min(days, default=None), "last": max(days, default=None)})
 
 
-def let_count_again(
+def recounted_days(
     connection: duckdb.DuckDBPyConnection, source: str, scope: Sequence[str], *, gone: Sequence[date], lost_pairs: bool
 ) -> list[date]:
-    """Return the days on which other rows count than before, or are another's, since those in `gone` were taken back and nothing came."""
+    """Update which rows count after a withdrawal without new rows, and return the days on which rows or their users changed.
+
+    Args:
+        connection: A connection with an open transaction and the ids of withdrawn rows in the temporary table `gone`.
+        source: Name of the source whose rows were withdrawn.
+        scope: Names of the sources whose event ids identify the same events.
+        gone: Days of the withdrawn rows.
+        lost_pairs: Whether pairs of aliases and users were withdrawn too.
+    """
     connection.execute(_NOTHING_NEW)
     connection.execute(_NO_DELIVERIES)
     connection.execute("CREATE OR REPLACE TEMP VIEW touched AS SELECT event_id, event_date FROM gone")
     _decide(connection, gone, {"source": source}, scope)
-    know_persons(connection, {"source": source})
+    record_pairs(connection, {"source": source})
     return settle(connection, lost_pairs=lost_pairs)
 
 
 def _decide(
     connection: duckdb.DuckDBPyConnection, days: Sequence[date], facts: Mapping[str, object], scope: Sequence[str]
 ) -> None:
-    """Make the temporary tables `decided` and, of the lake's rows that it marks otherwise than they are, `changed`."""
+    """Make the temporary tables `decided`, with the marks of all rows, and `changed`, with stored rows whose marks differ from it."""
     around = days_around(days)
     connection.execute(
         "CREATE OR REPLACE TEMP TABLE known AS SELECT DISTINCT event_id FROM telemetry.raw_events"
@@ -109,10 +127,14 @@ def _decide(
 
 
 def settle(connection: duckdb.DuckDBPyConnection, *, lost_pairs: bool = False) -> list[date]:
-    """Return the days on which the lake's other rows were brought in line with `changed` and with new or lost pairs of aliases.
+    """Update the lake's other rows according to `changed` and to new or withdrawn pairs, and return the days that changed.
 
-    That is: their marks and users, the ledger, the days to build and the folded tables. Runs after the present deliveries
-    stand in the ledger, which then says on which days they changed what others had brought.
+    Updated are marks and users of rows, the ledger, the days to build and the tables that accumulate day after day. It runs after
+    the present deliveries are in the ledger, which then records on which days they changed rows of other deliveries.
+
+    Args:
+        connection: A connection with an open transaction and the temporary tables `changed`, `deliveries` and `new_pairs`.
+        lost_pairs: Whether pairs of aliases and users were withdrawn in the same transaction.
     """
     days = [row[0] for row in connection.execute("SELECT DISTINCT event_date FROM changed ORDER BY ALL").fetchall()]
     if days:

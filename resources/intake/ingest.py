@@ -1,4 +1,4 @@
-"""The intake: delivered files into the lake, with events, quarantine and ledger written in one transaction."""
+"""The intake of delivered files: events, quarantine and ledger are written in one transaction."""
 
 import json
 import tempfile
@@ -20,20 +20,32 @@ from resources.intake.identity import settle, write_rows
 from resources.intake.redating import redated
 from resources.intake.settling import STILL_WRITTEN
 from resources.intake.shapes import as_read, delimiter_of
-from resources.intake.validation import Group, judge_files
+from resources.intake.validation import Group, validate_files
 from resources.intake.withdrawal import Replaced, forget_gone, former_withdrawn, move_names
 from resources.lake.door import Lake
 from resources.lake.extent import renew, set_aside_now, set_aside_of
 
 FILES_AT_ONCE = 90
 BYTES_AT_ONCE = 450_000_000
-# A packed file holds several times its size.
+# The content of a compressed file is several times its size.
 PACKED_BYTES_AT_ONCE = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What became of one delivery: rows_in = accepted + duplicates + rejected; `conflicts` are some of the duplicates."""
+    """The outcome of one delivery, in numbers of rows: rows_in = accepted + duplicates + rejected.
+
+    Attributes:
+        batch_id: Id of the delivery in the ledger.
+        source: Name of the source.
+        source_file: The file's name in the lake.
+        rows_in: Rows and malformed lines in the file.
+        accepted: Rows that became events or pairs.
+        duplicates: Rows that repeat an event or pair.
+        conflicts: Duplicates that contradict the event that they repeat.
+        rejected: Rows and lines in quarantine.
+        days: Days to which accepted rows belong.
+    """
 
     batch_id: str
     source: str
@@ -48,7 +60,16 @@ class Batch:
 
 @dataclass(slots=True)
 class IngestReport:
-    """What one ingest did: new batches, files known, files refused or left with the reason, and what a changed setting moved."""
+    """The outcome of one intake.
+
+    Attributes:
+        batches: The new batches.
+        known: Number of files whose content the lake has already.
+        refused: Names of refused files, each with its error.
+        change: The effect of a changed time zone as a sentence without its period; None if it has not changed.
+        left: Names of files that were left for later, each with the reason.
+        replaced: The effect of files whose content differs from before.
+    """
 
     batches: list[Batch] = field(default_factory=list)
     known: int = 0
@@ -64,13 +85,13 @@ class IngestReport:
 
     @property
     def changes(self) -> list[str]:
-        """Return in sentences what a changed setting moved and what files with other content than before came to."""
+        """Return sentences on the effect of a changed time zone and of files whose content differs from before."""
         moved = [f"{self.change[0].upper()}{self.change[1:]}."] if self.change else []
         return [*moved, *self.replaced.said]
 
     @property
     def refusals(self) -> list[dict[str, str]]:
-        """Return one record per refused file: which, why, and what to do."""
+        """Return one record per refused file: its name, the problem and the next step."""
         return [{"file": name, "problem": error.problem, "next_step": error.hint} for name, error in self.refused]
 
 
@@ -82,10 +103,17 @@ def ingested(
     now: datetime,
     progress: Callable[[str], None] = lambda _: None,
 ) -> IngestReport:
-    """Return what became of the files; those whose bytes the lake already holds are passed over.
+    """Ingest the files and return the outcome; files whose content the lake has already are skipped.
 
-    A file that its source does not describe is refused before anything of it is written, and the others go on; one that
-    somebody still writes is left for later.
+    A file that does not match the description of its source is refused before any of its rows is written, and the intake continues
+    with the other files. A file that another process still writes is left for later.
+
+    Args:
+        lake: The product's lake.
+        product: The product, which describes the sources.
+        files: The files, as `deliveries` returns them.
+        now: The time of the intake, UTC without a time zone; events too far after it are rejected.
+        progress: Receives a message for each group of files.
     """
     report = IngestReport(left=[(file.name, file.left) for file in files if file.left])
     report.change = redated(lake, product)
@@ -94,7 +122,7 @@ def ingested(
     new = new_files(lake, product, files)
     report.known = len(files) - len(new) - len(report.left)
     taken = 0
-    # What no reader takes as it is lies there as a plain copy while it is read.
+    # The folder contains plain copies of files that no reader can read directly, while they are read.
     with tempfile.TemporaryDirectory() as folder:
         for group in _groups(lake, product, new, report, Path(folder)):
             taken += len(group.files)
@@ -105,18 +133,24 @@ def ingested(
 
 
 def _renew_extent(lake: Lake, product: Product) -> None:
-    """Set aside what `start` and `end`, which may have changed, now leave out, and take in what they no longer do."""
+    """Update the days set aside, since the product's `start` and `end` may have changed."""
     with lake.get_connection() as connection:
-        is_as_wanted = set_aside_now(connection) == set_aside_of(connection, product)
-    if not is_as_wanted:
+        is_current = set_aside_now(connection) == set_aside_of(connection, product)
+    if not is_current:
         lake.commit(lambda connection: renew(connection, product))
 
 
 def new_files(lake: Lake, product: Product, files: Sequence[Delivery]) -> list[Delivery]:
-    """Return those of the files that are to be taken in: their bytes are not in the lake from their source, each content once.
+    """Return the files to ingest: those whose content the lake does not have from the same source, each content once.
 
-    `batch_id` of what is returned is the one for the ledger: bytes that it holds from another source, or that were taken back
-    once, get a number behind their digest. What came from a source that product.yaml names no more is known to all of them.
+    The `batch_id` of a returned file is the one for the ledger: content that the ledger has from another source, or that was
+    withdrawn before, gets a number after its digest. Content from a source that product.yaml no longer names counts as known to
+    all sources.
+
+    Args:
+        lake: The product's lake.
+        product: The product, which names the sources.
+        files: The files, as `deliveries` returns them.
     """
     query = "SELECT batch_id, source, withdrawn_at IS NULL FROM telemetry.batches"
     held = lake.frame(query).rows() if lake.exists() else []
@@ -194,9 +228,9 @@ def _chunks(files: Sequence[Delivery], *, most_bytes: int) -> Iterator[tuple[Del
 
 
 def _refuse(report: IngestReport, file: Delivery, error: SourceFileError) -> None:
-    """Note the file's error under the name of the file, or that it is left where it changed since it was found.
+    """Add the file to those refused, or to those left if it has changed since it was found.
 
-    One that is not there any more is refused: nobody writes it.
+    A file that no longer exists is refused: no process is writing it.
     """
     if file.has_changed() and (file.original or file.path).exists():
         report.left.append((file.name, STILL_WRITTEN))
@@ -221,7 +255,7 @@ def _take(lake: Lake, product: Product, group: Group, report: IngestReport, *, n
 def _taken(
     lake: Lake, connection: duckdb.DuckDBPyConnection, product: Product, group: Group, *, now: datetime
 ) -> tuple[list[Batch], Replaced]:
-    columns = judge_files(connection, group, product, now=now)
+    columns = validate_files(connection, group, product, now=now)
     for file in group.files:
         if file.has_changed():
             raise SourceFileError(file.name, f"{STILL_WRITTEN}.", hint="Run `intelligence ingest` again.")
@@ -241,9 +275,9 @@ def _written(
     *,
     now: datetime,
 ) -> tuple[list[Batch], Replaced]:
-    """Return the batches after writing events, quarantine and ledger, and what they replace; runs inside one transaction."""
+    """Write events, quarantine and ledger inside one transaction, and return the batches and what they replace."""
     facts = {"source": source.name, "ingested_at": now}
-    # Another process may have taken the same bytes since this one looked.
+    # Another process may have ingested the same content since this one read the ledger.
     connection.execute("DELETE FROM deliveries WHERE batch_id IN (SELECT batch_id FROM telemetry.batches)")
     replaced = former_withdrawn(connection, source, now=now) if isinstance(source, Source) else Replaced()
     write_rows(connection, product, source, facts, gone=replaced.touched_days)

@@ -1,4 +1,4 @@
-"""Lines of delivered text that are no rows: found, told apart and spelled out, and counted where rows are numbered."""
+"""Malformed lines, which cannot be parsed as rows: collected with their full text and counted when rows are numbered."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -13,12 +13,21 @@ from intelligence.telemetry import reading
 from resources.intake.delivery import BROKEN_FILE, blank_lines, display_name, records, unreadable
 
 
-def make_unread(
+def collect_malformed(
     connection: duckdb.DuckDBPyConnection, statement: str, paths: Sequence[str], *, blank_lines_are_rows: bool
 ) -> None:
-    """Make the temporary table `unread` from what DuckDB told while it read the files, each line whole and in its place."""
+    """Make the temporary table `unread` of malformed lines, from the errors that DuckDB reported while it read the files.
+
+    Each line has its full text and its position.
+
+    Args:
+        connection: The connection that read the files.
+        statement: SQL that creates `unread` from DuckDB's errors.
+        paths: The files, in the order of their numbers.
+        blank_lines_are_rows: Whether a blank line counts as a row; otherwise blank lines are left out.
+    """
     connection.execute(statement)
-    if _any_unread(connection):
+    if _any_malformed(connection):
         if not blank_lines_are_rows:
             _leave_out_blank_lines(connection, paths)
         _spell_out(connection, paths)
@@ -28,7 +37,16 @@ def make_unread(
 def number_rows(
     connection: duckdb.DuckDBPyConnection, view: str, table: str, files: int, *, file: str, row: str
 ) -> None:
-    """Make the temporary `view` of `table`, which text was read into, each row with its position in its file."""
+    """Make a temporary view of the rows that were read from text, each with its position in its file.
+
+    Args:
+        connection: The connection that read the files.
+        view: Name of the view to make.
+        table: Name of the table into which the rows were read, in their order.
+        files: Number of files.
+        file: Name of the table's column with the number of the file.
+        row: Name of the view's column for the position, which counts malformed lines too.
+    """
     found = connection.execute(
         f"SELECT {identifier(file)}, min(rowid) FROM {identifier(table)} GROUP BY ALL"
     ).fetchall()
@@ -39,24 +57,24 @@ def number_rows(
         [firsts.get(number) for number in range(files)],
         file=file,
         row=row,
-        any_unread=_any_unread(connection),
+        any_unread=_any_malformed(connection),
     )
     for statement in statements:
         connection.execute(statement)
 
 
-def _any_unread(connection: duckdb.DuckDBPyConnection) -> bool:
+def _any_malformed(connection: duckdb.DuckDBPyConnection) -> bool:
     return connection.execute("SELECT 1 FROM unread LIMIT 1").fetchone() is not None
 
 
 def _spell_out(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> None:
-    """Put the whole text in the place of lines in `unread` that DuckDB cut or masked; bytes that are no UTF-8 as `\\xNN`."""
-    told = connection.execute(
+    """Replace the text of lines in `unread` that DuckDB truncated or masked by the full text; invalid UTF-8 becomes `\\xNN`."""
+    cut = connection.execute(
         "SELECT __file, __row, problem, byte_position - 1, strlen(line) FROM unread"
         " WHERE is_encoding OR strlen(line) >= $longest ORDER BY __file, byte_position",
         {"longest": reading.LONGEST_LINE_TOLD},
     ).fetchall()
-    for number, rows in groupby(told, key=itemgetter(0)):
+    for number, rows in groupby(cut, key=itemgetter(0)):
         path, members = Path(paths[number]), list(rows)
         places = [(at, None if length >= reading.LONGEST_LINE_TOLD else length) for _, _, _, at, length in members]
         try:

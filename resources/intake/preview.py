@@ -1,4 +1,4 @@
-"""A look at each source before anything is ingested: which files it finds and what a sample of them holds."""
+"""The preview of each source before anything is ingested: which files it matches and what a sample of them contains."""
 
 import json
 import tempfile
@@ -46,21 +46,26 @@ _NONE_ACCEPTED = {
 
 
 def examined_sources(product: Product) -> Iterator[ExaminedSource]:
-    """Yield, source by source, what the first rows of its first and newest file would become.
+    """Yield a preview of each source: the outcome of ingesting the first rows of its first and newest file.
 
-    A lake of its own is used and removed.
+    The rows are ingested into a temporary lake, which is removed afterwards.
     """
     now = datetime.now(UTC).replace(tzinfo=None)
     for source in (*product.sources, *product.aliases):
         if isinstance(source, Source) and source.simulate:
             yield _simulated(source.name, source.simulate, now.date())
         else:
-            yield _examined(product, source, now)
+            yield _previewed(product, source, now)
 
 
 @dataclass(frozen=True, slots=True)
 class ExaminedProduct:
-    """What is odd about a product as a whole, and the promises that its history suggests, as lines of product.yaml."""
+    """The preview of a product as a whole.
+
+    Attributes:
+        warnings: Problems that concern more than one source.
+        proposal: Promises (service levels) that the product's history suggests, as lines of product.yaml.
+    """
 
     warnings: list[str]
     proposal: str
@@ -69,9 +74,15 @@ class ExaminedProduct:
 def examined_product(
     product: Product, sources: Sequence[ExaminedSource], lake: Lake, landing: Path | None = None
 ) -> ExaminedProduct:
-    """Return what the looks at all sources say together; history is the product's own lake, else the rows looked at.
+    """Return the preview of the product as a whole, from the previews of its sources.
 
-    What `landing` remembers of files spares reading them.
+    The history is that of the product's lake, or of the previewed rows if the lake has none.
+
+    Args:
+        product: The product.
+        sources: The previews of its sources.
+        lake: The product's lake, which need not exist.
+        landing: Folder of remembered digests, which saves hashing files again; None hashes all.
     """
     of_aliases = {source.name for source in product.aliases}
     found = [each.found_in for each in sources if each.found_in and each.name not in of_aliases]
@@ -115,7 +126,7 @@ def _simulated(name: str, simulate: Simulate, today: date) -> ExaminedSource:
     return ExaminedSource(name, f"simulates {size}", warnings=warnings)
 
 
-def _examined(product: Product, source: FileSource, now: datetime) -> ExaminedSource:
+def _previewed(product: Product, source: FileSource, now: datetime) -> ExaminedSource:
     files = own_files(product, source)
     if not files:
         matching = "none but files of another source" if matched_files(source) else "no file"
@@ -133,7 +144,7 @@ def _examined(product: Product, source: FileSource, now: datetime) -> ExaminedSo
                 "SELECT reason, count(*)::BIGINT AS rows, any_value(left(value, 60)) AS example FROM telemetry.rejected_events"
                 " GROUP BY reason ORDER BY rows DESC LIMIT 5"
             )
-            alike = _names_in_question(lake, product) if isinstance(source, Source) else ()
+            alike = _name_warnings(lake, product) if isinstance(source, Source) else ()
             unmapped, near = _unmapped_columns(lake, source)
             findings = sample_findings(lake, product, source)
             aside = told_set_aside(_set_aside_in_its_file(lake, product))
@@ -153,9 +164,9 @@ def _examined(product: Product, source: FileSource, now: datetime) -> ExaminedSo
             source.name, f"{len(files)} file(s); looked at {names}", problem=refusals, warnings=warnings
         )
     rows, accepted = sum(batch.rows_in for batch in report.batches), sum(batch.accepted for batch in report.batches)
-    wanted = "pairs" if isinstance(source, AliasSource) else "events"
-    found = f"{len(files)} file(s); of {rows:,} rows looked at in {names}, {accepted:,} are {wanted}"
-    problem = _NONE_ACCEPTED[wanted] if rows and not accepted else None
+    kind = "pairs" if isinstance(source, AliasSource) else "events"
+    found = f"{len(files)} file(s); of {rows:,} rows looked at in {names}, {accepted:,} are {kind}"
+    problem = _NONE_ACCEPTED[kind] if rows and not accepted else None
     return ExaminedSource(
         source.name,
         found,
@@ -168,7 +179,7 @@ def _examined(product: Product, source: FileSource, now: datetime) -> ExaminedSo
 
 
 def _unmapped_columns(lake: Lake, source: FileSource) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return the columns of the sample's files that nothing is made from, and a question on each that is near a free one."""
+    """Return the columns of the sample that are mapped to no field, and a question on each that resembles an unfilled field."""
     shapes = lake.frame("SELECT DISTINCT columns FROM telemetry.batches ORDER BY columns")["columns"]
     with lake.staging() as connection:
         named = named_columns(connection, source.mapping)
@@ -182,8 +193,8 @@ def _unmapped_columns(lake: Lake, source: FileSource) -> tuple[tuple[str, ...], 
     return unmapped, (*questions, *filter(None, [two_users]))
 
 
-def _names_in_question(lake: Lake, product: Product) -> tuple[str, ...]:
-    """Return which names of the sample look alike, those of declared features among them, and which users may be nobody."""
+def _name_warnings(lake: Lake, product: Product) -> tuple[str, ...]:
+    """Return warnings on names that look alike, declared features included, and on user ids that may stand for no user."""
     distinct = ", ".join(f"list(DISTINCT {column}) AS {column}" for column in _COMPARED)
     held = lake.frame(f"SELECT count(*) AS rows, {distinct} FROM telemetry.events").row(0, named=True)
     held["feature"] = [*(held["feature"] or ()), *product.features]
@@ -191,11 +202,11 @@ def _names_in_question(lake: Lake, product: Product) -> tuple[str, ...]:
     users = lake.frame(
         "SELECT user_id, count(*)::BIGINT FROM telemetry.events GROUP BY ALL ORDER BY 2 DESC, 1 LIMIT 100"
     )
-    return (*(warning for told in alike for warning in told), *nobody_warnings(users.iter_rows(), held["rows"]))
+    return (*(warning for warnings in alike for warning in warnings), *nobody_warnings(users.iter_rows(), held["rows"]))
 
 
 def _set_aside_in_its_file(lake: Lake, product: Product) -> list[DaySetAside]:
-    """Return the days that lie far from all others of their file; between two files there may be many that were not looked at."""
+    """Return the days that lie far from all others of the same file; days between two files may simply not be previewed."""
     counts = lake.frame(
         "SELECT source_file, event_date AS day, count(*) AS events, count(DISTINCT user_id) AS users"
         " FROM telemetry.raw_events WHERE NOT is_duplicate GROUP BY ALL ORDER BY ALL"
@@ -212,7 +223,7 @@ def _ends(files: list[Path]) -> list[Path]:
 
 
 def _head(lake: Lake, source: str, path: Path, folder: Path) -> Delivery:
-    """Return the file's first rows as a delivery under the file's name; the file itself where it cannot be read."""
+    """Return the file's first rows as a delivery under the file's name; the file itself if it cannot be read."""
     folder.mkdir()
     head = folder / path.name
     try:

@@ -20,7 +20,7 @@ Files = TypeVar("Files", bound=FileSource)
 
 @cache
 def product_at(path: Path) -> Product:
-    """Return the product that the file describes; raises ProductFileError where it cannot be read or understood."""
+    """Return the product that the file describes; raises ProductFileError if it cannot be read or is not valid."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
@@ -39,9 +39,9 @@ def product_at(path: Path) -> Product:
 
 
 def _anchored(source: Files, folder: Path) -> Files:
-    """Return the source with relative globs beginning beside product.yaml.
+    """Return the source with absolute globs; relative ones are resolved against the folder of product.yaml.
 
-    A glob that matches nothing there but something at the project's root, where earlier versions looked, begins there.
+    A glob that matches nothing there but matches files under the project's root, as in earlier versions, is resolved there.
     """
     if not source.files:
         return source
@@ -49,10 +49,10 @@ def _anchored(source: Files, folder: Path) -> Files:
 
 
 def _whole_pattern(pattern: str, folder: Path) -> str:
-    beside, at_root = (f"{glob.escape(str(start))}/{pattern}" for start in (folder.resolve(), ROOT))
+    in_folder, at_root = (f"{glob.escape(str(start))}/{pattern}" for start in (folder.resolve(), ROOT))
     if Path(pattern).is_absolute():
         return pattern
-    return at_root if folder.resolve() != ROOT and not _matches(beside) and _matches(at_root) else beside
+    return at_root if folder.resolve() != ROOT and not _matches(in_folder) and _matches(at_root) else in_folder
 
 
 def _matches(pattern: str) -> bool:
@@ -60,7 +60,12 @@ def _matches(pattern: str) -> bool:
 
 
 class ProductFile(Fixed, dg.ConfigurableResource["ProductFile"]):
-    """The product file and the folder into which its simulator delivers."""
+    """The product file and the folder into which its simulator delivers.
+
+    Attributes:
+        path: Path of product.yaml.
+        landing: Folder of simulated files.
+    """
 
     path: str
     landing: str
@@ -72,5 +77,5 @@ class ProductFile(Fixed, dg.ConfigurableResource["ProductFile"]):
 
     @property
     def flags(self) -> FlagFile:
-        """Return the file of flags that the simulated product honours; a relative path begins beside the landing folder."""
+        """Return the file of flags that the simulated product obeys; a relative path starts at the landing folder's parent."""
         return FlagFile(Path(self.landing).parent / self.product.actions.flag_file)

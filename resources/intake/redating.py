@@ -1,7 +1,7 @@
-"""The days of stored events by the product's clock: when `timezone` changes, all of them are dated anew.
+"""Assigns the days of stored events again when the product's `timezone` changes.
 
-The lake knows by which clock its days were dated. A change is one transaction with the ledger's days, so that no reader
-sees events of two clocks; it is retried as a whole, and a killed one leaves everything as it was.
+The lake records by which time zone its days were assigned. A change is one transaction together with the ledger's days, so that no
+reader sees days of two time zones; it is retried as a whole, and a killed process leaves everything as it was.
 """
 
 from datetime import date
@@ -18,13 +18,18 @@ from resources.lake.extent import forget_folded, renew
 
 
 def clock_of_lake(connection: duckdb.DuckDBPyConnection) -> str:
-    """Return the time zone by whose clock the lake's days were told."""
+    """Return the time zone by which the lake's days were assigned."""
     row = connection.execute("SELECT timezone FROM bookkeeping.lake_clock").fetchone()
     return str(row[0]) if row else UTC_NAME
 
 
 def is_of_another_clock(lake: Lake, product: Product) -> bool:
-    """Return whether the days in the lake were told by another clock than the product's."""
+    """Return whether the lake's days were assigned by another time zone than the product's.
+
+    Args:
+        lake: The product's lake.
+        product: The product, of which `timezone` counts.
+    """
     if not lake.exists():
         return False
     with lake.get_connection() as connection:
@@ -32,7 +37,12 @@ def is_of_another_clock(lake: Lake, product: Product) -> bool:
 
 
 def redated(lake: Lake, product: Product) -> str | None:
-    """Return what changed in words, once all events in the lake are dated by the product's clock; None where they were."""
+    """Assign the days of all events by the product's time zone, and return the change in words; None if nothing changed.
+
+    Args:
+        lake: The product's lake.
+        product: The product, of which `timezone` counts.
+    """
     if not is_of_another_clock(lake, product):
         return None
     return lake.commit(lambda connection: _redated(connection, product))
@@ -62,7 +72,7 @@ def _redated(connection: duckdb.DuckDBPyConnection, product: Product) -> str | N
 
 
 def _forget_days_outside(connection: duckdb.DuckDBPyConnection, first: date, last: date) -> None:
-    """Take the days that no event is of any more out of the daily tables; what was decided stays as it was decided."""
+    """Delete the days outside of this range from the daily tables; recorded decisions are kept."""
     for table in DAILY_TABLES:
         if table.day and not table.is_view and table not in DECISIONS_MADE:
             connection.execute(

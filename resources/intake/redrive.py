@@ -1,4 +1,4 @@
-"""The way out of quarantine: rows are judged again by the present mapping, and those that pass become events."""
+"""Redrives rows from quarantine: they are validated again with the present mapping, and those that pass become events."""
 
 import json
 from collections.abc import Mapping
@@ -14,16 +14,20 @@ from intelligence.telemetry.mapping import raw_expressions, rejected_query
 from intelligence.telemetry.reading import REDRIVEN_CONTENT_ID, Format, format_of, redriven_delivered
 from resources.intake.identity import settle, write_rows
 from resources.intake.ingest import batches_of
-from resources.intake.validation import absent_keys, judge, mapping_error
+from resources.intake.validation import absent_keys, mapping_error, validate
 from resources.lake.door import Lake
 from resources.lake.extent import renew
 
 
 @dataclass(frozen=True, slots=True)
 class RedriveReport:
-    """What became of the waiting rows that were taken again.
+    """The outcome of a redrive, in numbers of rows.
 
-    `refused` says why the rows of some files could not be taken: the present mapping does not fit their columns.
+    Attributes:
+        taken: Rows that were validated again.
+        accepted: Rows that became events or pairs.
+        duplicates: Rows that repeat an event or pair.
+        refused: Errors for files whose columns the present mapping does not fit; their rows were not validated.
     """
 
     taken: int = 0
@@ -46,11 +50,20 @@ class RedriveReport:
 
 
 def redriven(lake: Lake, product: Product, *, source: str | None, now: datetime) -> RedriveReport:
-    """Return what became of the readable rows in quarantine, of one source or of all.
+    """Redrive the readable rows in quarantine, and return the outcome.
 
-    Rows that still break the contract stay, with the reason that holds now. Rows that pass are written as events of a
-    new batch for each batch that they came with, under the position and identity that they had in their file, and their
-    rejections name the new batch. Raises SourceFileError where the mapping fits the columns of none of the files.
+    Rows that still break the contract stay in quarantine with the reason that applies now. Rows that pass are written as events,
+    in one new batch for each batch that delivered them, with the position and identity that they had in their file; their entries
+    in quarantine name the new batch.
+
+    Args:
+        lake: The product's lake.
+        product: The product, which describes the sources.
+        source: Name of the source to redrive; None for all.
+        now: The time of the redrive, UTC without a time zone.
+
+    Raises:
+        SourceFileError: There is no such source, or its mapping fits the columns of none of the files.
     """
     report = RedriveReport()
     sources = {known.name: known for known in product.all_sources if source in (None, known.name)}
@@ -90,7 +103,7 @@ def _redriven(
         connection.execute(redriven_delivered(columns))
         try:
             raw = raw_expressions(source.mapping, list(columns), origin=source.name, fields=source.fields)
-            judge(connection, raw, product, source, content_id=REDRIVEN_CONTENT_ID, origin=source.name, now=now)
+            validate(connection, raw, product, source, content_id=REDRIVEN_CONTENT_ID, origin=source.name, now=now)
             connection.execute(f"CREATE TEMP TABLE refused AS {rejected_query(source.fields)}")
         except duckdb.Error as error:
             raise mapping_error(source.name, error) from error
@@ -135,8 +148,8 @@ def _written(
     facts: Mapping[str, object],
     shape: str,
 ) -> RedriveReport:
-    """Return what became of the rows after writing events, marks, reasons and ledger; runs inside one transaction."""
-    # Another process may have redriven the same rows since this one looked.
+    """Write events, marks, reasons and ledger inside one transaction, and return the outcome."""
+    # Another process may have redriven the same rows since this one read them.
     connection.execute(_WAITING_NO_LONGER)
     taken = _count(connection, "SELECT count(*) FROM judged")
     if _count(connection, sql("telemetry/reasons_changed.sql")):

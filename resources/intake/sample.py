@@ -1,4 +1,4 @@
-"""What a sample of a source, taken into a lake of its own, says of the source: what fills what, and what looks odd."""
+"""Findings from a sample of a source in a temporary lake: which column fills which field, and what looks wrong."""
 
 import json
 
@@ -18,7 +18,13 @@ from resources.lake.door import Lake
 
 
 def sample_findings(lake: Lake, product: Product, source: FileSource) -> SampleFindings:
-    """Return what the lake, which holds a sample of the source and nothing else, says of it."""
+    """Return the findings from a sample of a source.
+
+    Args:
+        lake: A lake that contains only the sample.
+        product: The product, which declares features and thresholds.
+        source: The source of the sample.
+    """
     fields = _fields(lake, source)
     if isinstance(source, AliasSource):
         pairs = lake.frame("SELECT DISTINCT alias, user_id FROM telemetry.aliases").rows()
@@ -45,7 +51,7 @@ def sample_findings(lake: Lake, product: Product, source: FileSource) -> SampleF
 
 
 def _fields(lake: Lake, source: FileSource) -> list[MappedField]:
-    """Return what fills what, by the columns of the newest file; nothing where none was taken in."""
+    """Return which column fills which field in the newest file; an empty list if no file was ingested."""
     shapes = lake.frame("SELECT columns FROM telemetry.batches ORDER BY source_file DESC LIMIT 1")["columns"]
     try:
         columns = json.loads(shapes[0]) if len(shapes) else None
@@ -60,7 +66,7 @@ def _fields(lake: Lake, source: FileSource) -> list[MappedField]:
 
 
 def _next_steps(lake: Lake, source: FileSource) -> dict[str, str]:
-    """Return what to write for times that could not be read, where one expression reads every sample of them."""
+    """Return, by the reason of rejection, what to write in the mapping so that the rejected times can be read."""
     refused = lake.frame(
         "SELECT reason, list(DISTINCT value) AS samples FROM telemetry.rejected_events"
         " WHERE column_name = 'event_time' AND value IS NOT NULL GROUP BY reason"
@@ -72,7 +78,7 @@ def _next_steps(lake: Lake, source: FileSource) -> dict[str, str]:
 
 def _feature_days(lake: Lake, product: Product) -> pl.DataFrame:
     default = product.feature_defaults.slow_latency_ms
-    # No feature bears the first name, which gives the list its types where no feature is declared.
+    # The first entry is no feature; it gives the list its types if no feature is declared.
     limits = [{"feature": "", "slow_latency_ms": default}]
     limits += [{"feature": name, "slow_latency_ms": own.slow_latency_ms} for name, own in product.features.items()]
     return lake.frame(FEATURE_DAYS_OF_EVENTS, {"limits": limits, "slow_latency_ms": default})

@@ -1,7 +1,7 @@
-"""The shape in which a file is read: what it holds by its first bytes, and a plain copy of what no reader takes as it is.
+"""The form in which a file is read: recognized by its first bytes, and converted to a plain copy if no reader can read it directly.
 
-Copies are lines of JSON for an array or objects over several lines, and UTF-8 for other encodings and for zstd. They lie in
-a folder that the caller removes; name, identity and size of the delivery stay those of the file itself.
+A copy has JSON Lines for an array or for objects over several lines, UTF-8 for other encodings, and plain text for zstd. Copies are
+in a folder that the caller removes; name, identity and size of the delivery remain those of the original file.
 """
 
 import codecs
@@ -45,9 +45,15 @@ _NOT_READ: Final = (
 
 
 def as_read(file: Delivery, folder: Path) -> tuple[Delivery, reading.Format, reading.Compression]:
-    """Return the delivery as it is to be read, with its format and how it is packed.
+    """Return the delivery with the path to read, its format and its compression.
 
-    Raises SourceFileError for a file that no reader takes, with what to deliver in its place.
+    Args:
+        file: The delivery as it was found.
+        folder: Folder for a converted copy.
+
+    Raises:
+        SourceFileError: No reader supports the file, in which case the hint names a supported format, or it cannot be read to its
+            end (see `unopened`).
     """
     format_ = reading.format_of(file.name)
     try:
@@ -77,7 +83,7 @@ def as_read(file: Delivery, folder: Path) -> tuple[Delivery, reading.Format, rea
 
 
 def is_cut_by_lines(path: Path) -> bool:
-    """Return whether the first lines of a text file are a file of the same shape."""
+    """Return whether the first lines of a text file form a valid file of the same kind."""
     with path.open("rb") as raw:
         if raw.read(4) == _ZSTD:
             return False
@@ -96,7 +102,7 @@ def _refuse_foreign(name: str, head: bytes, format_: reading.Format) -> None:
 
 
 def json_shape(head: bytes) -> Literal["lines", "array", "objects"]:
-    """Return how JSON text that begins with `head` is laid out: an object a line, one array of objects, or objects of several lines.
+    """Return the layout of JSON text that starts with `head`: an object per line, one array of objects, or objects of several lines.
 
     >>> json_shape(b'{"a": 1}\\n{"a": 2}'), json_shape(b' [\\n{"a": 1}]'), json_shape(b'{\\n"a": 1\\n}')
     ('lines', 'array', 'objects')
@@ -135,7 +141,7 @@ def _in_utf8(path: Path, plain: Path, encoding: str) -> Path:
 
 
 def _in_lines(file: Delivery, lines: Path, shape: str) -> Path:
-    """Return a copy with one JSON object a line; raises SourceFileError where the file does not end as it began."""
+    """Return a copy with one JSON object per line; raises SourceFileError if the file cannot be parsed to its end."""
     layout = "array" if shape == "array" else "unstructured"
     try:
         with closing(duckdb.connect()) as connection, lines.open("w", encoding="utf-8") as copy:
@@ -157,6 +163,11 @@ def _in_lines(file: Delivery, lines: Path, shape: str) -> Path:
 
 
 def delimiter_of(source: FileSource, name: str) -> str:
-    """Return what stands between the values of the file: a tab in `.tsv` where the source says nothing else."""
+    """Return the delimiter of the file's values: the source's, or a tab for `.tsv` if the source sets none.
+
+    Args:
+        source: The source.
+        name: The file's name.
+    """
     bare = name.lower().removesuffix(".gz").removesuffix(".zst")
     return "\t" if bare.endswith(".tsv") and "delimiter" not in source.model_fields_set else source.delimiter

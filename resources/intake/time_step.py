@@ -1,4 +1,4 @@
-"""What to write in a mapping so that times are read, tried on the samples before it is said."""
+"""Suggests what to write in a mapping so that times can be read; each suggestion is tried on samples first."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,11 +12,11 @@ MOST_SAMPLES = 50
 
 
 def time_step(connection: duckdb.DuckDBPyConnection, mapping: Mapping[str, str], samples: Sequence[str]) -> str | None:
-    """Return what to write for `event_time` so that DuckDB reads the samples; None where no expression reads most of them.
+    """Return what to write for `event_time` so that DuckDB reads the samples; None if no expression reads most of them.
 
     Args:
-        connection: Any connection; nothing of its tables is read.
-        mapping: The source's mapping.
+        connection: Any connection; its tables are not read.
+        mapping: The source's mapping: by field, a column or an SQL expression.
         samples: Values of the column that is mapped to `event_time`, as delivered.
     """
     column = mapping.get("event_time", "event_time")

@@ -1,7 +1,8 @@
-"""Delivered files read and judged: the temporary tables from which events, quarantine and ledger are then written.
+"""Reads and validates delivered files into temporary tables, from which events, quarantine and ledger are then written.
 
-They are `deliveries` (the files), `judged` (every row that was read, typed, with what is wrong with it), `identified`
-(its accepted rows with their identity), `unread` (lines that are no rows), `rejected` and `readable`.
+The tables are `deliveries` (the files), `judged` (every row that was read, typed, with the rule that it breaks), `identified`
+(the accepted rows with their identity), `unread` (malformed lines), `rejected` (rows and lines for quarantine) and `readable` (the
+number of readable rows per file).
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,16 +33,25 @@ from intelligence.telemetry.mapping import (
     types_query,
 )
 from resources.intake.delivery import Delivery, first_lines, unreadable
-from resources.intake.malformed import make_unread, number_rows
+from resources.intake.malformed import collect_malformed, number_rows
 from resources.intake.time_step import time_step
 
-ENOUGH_TO_BLAME_A_COLUMN = 10
+ENOUGH_TO_REFUSE_A_FILE = 10
 LINES_TO_GUESS_BY = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Files of one source that are read in one go, since they have the same form and columns."""
+    """Files of one source that are read in one statement, since they have the same format and columns.
+
+    Attributes:
+        source: The source.
+        format: The files' format.
+        compression: The files' compression.
+        columns: Names and types of the files' columns; empty for JSON Lines.
+        files: The files.
+        delimiter: The character between two values of a CSV file.
+    """
 
     source: FileSource
     format: reading.Format
@@ -57,21 +67,28 @@ class Group:
 
     @property
     def paths(self) -> list[str]:
-        """Return where the files lie; a file's number in `deliveries` is its place here."""
+        """Return the paths of the files; a file's number in `deliveries` is its position here."""
         return [str(file.path) for file in self.files]
 
     @property
     def origin(self) -> str:
-        """Return what errors call the group: its one file, or its source."""
+        """Return the group's name for errors: that of its only file, or of its source."""
         return self.files[0].name if len(self.files) == 1 else self.source.name
 
 
-def judge_files(
+def validate_files(
     connection: duckdb.DuckDBPyConnection, group: Group, product: Product, *, now: datetime
 ) -> dict[str, str]:
-    """Return the names and types of the files' columns after making the temporary tables of this module.
+    """Make the temporary tables of this module from the files, and return the names and types of the files' columns.
 
-    What is written after that reads no delivered file. Raises SourceFileError for a file that its source does not describe.
+    The delivered files are not read after that. Raises SourceFileError for a file that does not match its source's description;
+    errors of DuckDB are raised as `mapping_error` translates them.
+
+    Args:
+        connection: A connection for temporary tables.
+        group: The files.
+        product: The product, which sets bounds of days, names and the time zone.
+        now: The time of the intake, UTC without a time zone; events too far after it are rejected.
     """
     try:
         _declare(connection, group)
@@ -83,9 +100,9 @@ def judge_files(
             content_id, payload = reading.JSONL_CONTENT_ID, reading.PAYLOAD_AT_HAND
         else:
             content_id, payload = reading.content_id_sql(list(columns)), reading.payload_sql(list(columns))
-        # Rows of a CSV file get their positions once all are read: only then is it known which lines are no rows.
+        # Rows of a CSV file get their positions after all are read: only then the malformed lines are known.
         table = "read_rows" if is_csv else "judged"
-        judge_rows(
+        validate_rows(
             connection,
             raw,
             product,
@@ -97,33 +114,33 @@ def judge_files(
             now=now,
         )
         if is_csv:
-            make_unread(connection, reading.CSV_UNREAD, group.paths, blank_lines_are_rows=len(group.names) == 1)
+            collect_malformed(connection, reading.CSV_UNREAD, group.paths, blank_lines_are_rows=len(group.names) == 1)
             number_rows(connection, "judged", "read_rows", len(group.files), file="file_key", row="source_row")
         identify(connection, product, group.source)
         refused = rejected_query(group.source.fields)
-        connection.execute(f"CREATE TEMP TABLE rejected AS {refused} UNION ALL BY NAME {_UNREAD_ROWS}")
+        connection.execute(f"CREATE TEMP TABLE rejected AS {refused} UNION ALL BY NAME {_MALFORMED_ROWS}")
         connection.execute(
             "CREATE TEMP TABLE readable AS SELECT file_key, count(*) AS readable_rows FROM judged GROUP BY file_key"
         )
-        _blame_columns(connection, group.source)
-        _blame_lines(connection)
+        _refuse_wrong_columns(connection, group.source)
+        _refuse_without_rows(connection)
     except duckdb.Error as error:
         raise mapping_error(group.origin, error) from error
     return columns
 
 
-_UNREAD_ROWS = (
+_MALFORMED_ROWS = (
     "SELECT __file AS file_key, __row AS source_row, 'unreadable line: ' || problem AS reason, left(line, 1000) AS value,"
     " coalesce(line, '') AS payload, false AS is_readable, md5(coalesce(line, '')) AS content_id, NULL AS feature FROM unread"
 )
-_EMPTY_UNREAD = (
+_NO_MALFORMED = (
     "CREATE TEMP TABLE unread (__file SMALLINT, __row BIGINT, problem VARCHAR, is_encoding BOOLEAN,"
     " byte_position BIGINT, line VARCHAR)"
 )
 
 
 def _raw_expressions(group: Group, columns: list[str]) -> dict[str, str]:
-    """Return what fills the fields; where a CSV file of one column lacks others, the error names the delimiter that it has."""
+    """Return the expression for each field; for a CSV file that seems to have one column, the error suggests another delimiter."""
     try:
         return raw_expressions(group.source.mapping, columns, origin=group.origin, fields=group.source.fields)
     except SourceFileError as error:
@@ -158,12 +175,12 @@ def _declare(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
 
 
 def _names_of(file: Delivery, source: FileSource) -> list[str] | None:
-    """Return all names of the file, where they are more than its own and the source replaces."""
+    """Return all names of the file's content, if there is more than one and the source replaces; otherwise None."""
     return [file.name, *file.also] if isinstance(source, Source) and source.replaces and file.also else None
 
 
 def _deliver(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
-    """Make `delivered`, the rows as they stand in the files, and `unread` as far as it is known before they are judged."""
+    """Make `delivered`, the rows as they are in the files, and `unread` if it can be made before the rows are validated."""
     values = _folder_values(group)
     view = "delivered_rows" if values else "delivered"
     if group.format == "csv":
@@ -178,7 +195,7 @@ def _deliver(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
             )
         )
     elif group.format == "parquet":
-        connection.execute(_EMPTY_UNREAD)
+        connection.execute(_NO_MALFORMED)
         null_values = group.source.null_values
         connection.execute(reading.parquet_delivered(group.paths, group.columns, null_values=null_values, view=view))
     else:
@@ -188,27 +205,27 @@ def _deliver(connection: duckdb.DuckDBPyConnection, group: Group) -> None:
 
 
 def _folder_values(group: Group) -> dict[str, list[str | None]]:
-    """Return, by name, what the folders of each file say of a column that the contract or the mapping names and no file has."""
-    said = [_said_by_folders(group, file) for file in group.files]
+    """Return, by column, the value in each file's folder names, for columns that contract or mapping name and no file has."""
+    said = [_values_in_folders(group, file) for file in group.files]
     present = {name.lower() for name in group.names}
     used = sorted({key for values in said for key in values if key.lower() not in present})
     return {key: [values.get(key) for values in said] for key in used}
 
 
-def _said_by_folders(group: Group, file: Delivery) -> Mapping[str, str | None]:
+def _values_in_folders(group: Group, file: Delivery) -> Mapping[str, str | None]:
     return reading.folder_values(file.name, named=group.source.columns, mapping=group.source.mapping)
 
 
 def _deliver_json_lines(connection: duckdb.DuckDBPyConnection, group: Group, *, view: str) -> None:
     connection.execute(reading.jsonl_text(group.paths, compression=group.compression))
-    make_unread(connection, reading.JSONL_UNREAD, group.paths, blank_lines_are_rows=True)
+    collect_malformed(connection, reading.JSONL_UNREAD, group.paths, blank_lines_are_rows=True)
     number_rows(connection, "positioned", "read_text", len(group.files), file="__file", row="__row")
     keys = [row[0] for row in connection.execute(reading.JSONL_KEYS).fetchall()]
     if not keys:
         raise SourceFileError(
             group.files[0].name, "none of its lines is a row (not a JSON object).", hint="Deliver one object a line."
         )
-    said = {key.lower() for file in group.files for key in _said_by_folders(group, file)}
+    said = {key.lower() for file in group.files for key in _values_in_folders(group, file)}
     keys = [key for key in keys if view == "delivered" or key.lower() not in said]
     keys += [key for key in absent_keys(connection, group.source, keys) if key.lower() not in said]
     connection.execute(reading.jsonl_delivered(keys, null_values=group.source.null_values, view=view))
@@ -216,11 +233,16 @@ def _deliver_json_lines(connection: duckdb.DuckDBPyConnection, group: Group, *, 
 
 
 def absent_keys(connection: duckdb.DuckDBPyConnection, source: FileSource, keys: Sequence[str]) -> list[str]:
-    """Return the keys that the mapping of optional columns names and no line has: each line may leave them out.
+    """Return the keys that the mapping of optional fields names and no line has, since each line may omit them.
 
-    So may it the user, where it has another id for somebody who is not logged in.
+    The user's key may be omitted too if there is another id for users who are not logged in.
+
+    Args:
+        connection: Any connection; it parses the mapping's expressions.
+        source: The source, of which the mapping counts.
+        keys: The keys that the lines have.
     """
-    optional = {column: wanted for column, wanted in source.mapping.items() if column not in REQUIRED_COLUMNS}
+    optional = {field: expression for field, expression in source.mapping.items() if field not in REQUIRED_COLUMNS}
     named = named_columns(connection, optional)
     present = {key.lower() for key in keys}
     if "user_id" in source.mapping:
@@ -231,7 +253,12 @@ def absent_keys(connection: duckdb.DuckDBPyConnection, source: FileSource, keys:
 
 
 def named_columns(connection: duckdb.DuckDBPyConnection, mapping: Mapping[str, str]) -> set[str]:
-    """Return the columns that a mapping names, in its expressions too."""
+    """Return the columns that a mapping names, directly or in an expression.
+
+    Args:
+        connection: Any connection; it parses the expressions.
+        mapping: By field, a column or an SQL expression.
+    """
     named: set[str] = set()
     for expression in mapping.values():
         rows = connection.execute(reading.NAMED_COLUMNS, {"expression": expression}).fetchall()
@@ -257,7 +284,7 @@ def _mapped_types(connection: duckdb.DuckDBPyConnection, raw: Mapping[str, str],
         raise
 
 
-def judge(
+def validate(
     connection: duckdb.DuckDBPyConnection,
     raw: Mapping[str, str],
     product: Product,
@@ -267,8 +294,18 @@ def judge(
     origin: str,
     now: datetime,
 ) -> None:
-    """Make `judged` and `identified` from a `delivered` whose rows bring their payload and position."""
-    judge_rows(
+    """Make the temporary `judged` and `identified` from a `delivered` whose rows have their payload and position as columns.
+
+    Args:
+        connection: A connection with the temporary table or view `delivered`.
+        raw: The SQL expression of each field.
+        product: The product, which sets bounds of days, names and the time zone.
+        source: The source of the rows.
+        content_id: SQL expression for the digest of a row's content.
+        origin: Name of the file or source, for errors.
+        now: The time of the validation, UTC without a time zone; events too far after it are rejected.
+    """
+    validate_rows(
         connection,
         raw,
         product,
@@ -282,7 +319,7 @@ def judge(
     identify(connection, product, source)
 
 
-def judge_rows(
+def validate_rows(
     connection: duckdb.DuckDBPyConnection,
     raw: Mapping[str, str],
     product: Product,
@@ -294,7 +331,19 @@ def judge_rows(
     origin: str,
     now: datetime,
 ) -> None:
-    """Make the temporary `table` of judged rows from `delivered`; raises SourceFileError for a wrong column."""
+    """Make a temporary table of validated rows from `delivered`; raises SourceFileError for a column of a wrong type.
+
+    Args:
+        connection: A connection with the temporary table or view `delivered`.
+        raw: The SQL expression of each field.
+        product: The product, which sets bounds of days, names and the time zone.
+        source: The source of the rows.
+        table: Name of the table to make.
+        content_id: SQL expression for the digest of a row's content.
+        payload: SQL expression for the row as text, which quarantine keeps.
+        origin: Name of the file or source, for errors.
+        now: The time of the validation, UTC without a time zone; events too far after it are rejected.
+    """
     types = _mapped_types(connection, raw, origin)
     type_mistakes(types, raw, origin=origin, fields=source.fields)
     earliest = product.first_declared_day() or date.fromisoformat(EARLIEST_EVENT)
@@ -318,56 +367,68 @@ def judge_rows(
 
 
 def identify(connection: duckdb.DuckDBPyConnection, product: Product, source: FileSource) -> None:
-    """Make the temporary view `identified` from `judged`; an event's day is its date on the product's clock. Pairs have none."""
+    """Make the temporary view `identified` from `judged`, with the day of each event; pairs have none.
+
+    Args:
+        connection: A connection with the temporary table or view `judged`.
+        product: The product; an event's day is its date in the product's time zone.
+        source: The source of the rows.
+    """
     if isinstance(source, AliasSource):
         return
     connection.execute(sql("telemetry/occurrences.sql"))
     connection.execute(in_zone(sql("telemetry/identified.sql"), product.timezone))
 
 
-def _blame_columns(connection: duckdb.DuckDBPyConnection, source: FileSource) -> None:
-    """Raise SourceFileError for a file none of whose rows gives one column its type: that column is the wrong one."""
+def _refuse_wrong_columns(connection: duckdb.DuckDBPyConnection, source: FileSource) -> None:
+    """Raise SourceFileError for a file in which one column has its type in no row: then the wrong column is mapped."""
     rules = rules_of(source.fields)
     casts = [number for number, rule in enumerate(rules) if rule.reason.startswith("is not a ")]
-    blamed = connection.execute(
+    wrong = connection.execute(
         "SELECT source_file, any_value(broken), count(*) FROM judged JOIN deliveries USING (file_key)"
         " JOIN readable USING (file_key) WHERE broken IS NOT NULL GROUP BY source_file"
         " HAVING count(DISTINCT broken) = 1 AND count(*) = any_value(readable_rows) AND count(*) >= $enough"
         " AND list_contains($casts, any_value(broken))",
-        {"enough": ENOUGH_TO_BLAME_A_COLUMN, "casts": casts},
+        {"enough": ENOUGH_TO_REFUSE_A_FILE, "casts": casts},
     ).fetchone()
-    if blamed:
-        rule = rules[blamed[1]]
+    if wrong:
+        rule = rules[wrong[1]]
         query = "SELECT DISTINCT broken_value FROM judged WHERE broken = $rule AND broken_value IS NOT NULL LIMIT 50"
-        samples = [row[0] for row in connection.execute(query, {"rule": blamed[1]}).fetchall()]
+        samples = [row[0] for row in connection.execute(query, {"rule": wrong[1]}).fetchall()]
         step = time_step(connection, source.mapping, samples) if rule.field == "event_time" else None
         shown = f", for example {samples[0]!r}" if samples else ""
         raise SourceFileError(
-            blamed[0],
-            f"the column mapped to `{rule.field}` {rule.reason} in any of its {blamed[2]:,} rows{shown}.",
+            wrong[0],
+            f"the column mapped to `{rule.field}` {rule.reason} in any of its {wrong[2]:,} rows{shown}.",
             hint=step
             or f"Map `{rule.field}` to another column in product.yaml, or write an SQL expression that converts it.",
         )
 
 
-def _blame_lines(connection: duckdb.DuckDBPyConnection) -> None:
-    """Raise SourceFileError for a file of lines none of which is a row: not the lines are wrong, but how it is read."""
-    blamed = connection.execute(
+def _refuse_without_rows(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise SourceFileError for a file in which no line is a row: then its format is wrong and not single lines."""
+    wrong = connection.execute(
         "SELECT source_file, min(problem), count(*) FROM unread JOIN deliveries ON file_key = __file"
         " ANTI JOIN readable USING (file_key) GROUP BY ALL HAVING count(*) >= $enough"
         " OR min(problem) = 'not a JSON object'",
-        {"enough": ENOUGH_TO_BLAME_A_COLUMN},
+        {"enough": ENOUGH_TO_REFUSE_A_FILE},
     ).fetchone()
-    if blamed:
+    if wrong:
         raise SourceFileError(
-            blamed[0],
-            f"none of its {blamed[2]:,} lines is a row ({blamed[1]}).",
+            wrong[0],
+            f"none of its {wrong[2]:,} lines is a row ({wrong[1]}).",
             hint="Deliver CSV with as many values as its header has names, or one JSON object a line.",
         )
 
 
 def mapping_error(origin: str, error: duckdb.Error, *, mapped: str = "") -> PlatformError:
-    """Return what DuckDB found wrong while reading or mapping, as the source's error with the next step."""
+    """Return the error of a file or source, with the next step, for an error that DuckDB raised while reading or mapping.
+
+    Args:
+        origin: Name of the file or source.
+        error: The error that DuckDB raised.
+        mapped: The part of the mapping that failed, as text after "its mapping".
+    """
     first = str(error).splitlines()[0][:300]
     if isinstance(error, duckdb.OutOfMemoryException):
         return LakeError(origin, f"memory is too small for it: {first}", hint="Raise INTELLIGENCE_MEMORY_LIMIT.")

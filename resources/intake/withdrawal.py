@@ -1,7 +1,7 @@
-"""What a file said before, taken back: where a source `replaces`, a name with other content takes the place of the former one.
+"""Withdraws what a file delivered before: if a source has `replaces` set, new content of a file replaces its former content.
 
-The ledger says which names hold which content. A batch that no name holds any more is withdrawn inside the transaction that takes
-in what its name holds now: its rows move to the archive, rows that it had displaced count again, and its days are stale.
+The ledger records which names have which content. A batch that no name has any more is withdrawn inside the transaction that
+ingests the new content: its rows move to the archive, duplicates of its rows may count again, and its days become stale.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -28,16 +28,16 @@ from intelligence.telemetry.replacing import (
 from resources.config.faults import reach
 from resources.intake.delivery import REMEMBERED_DIGESTS, Delivery, display_name, found_file, matched_files
 from resources.intake.digests import Digests, sha256
-from resources.intake.identity import let_count_again
+from resources.intake.identity import recounted_days
 from resources.lake.door import Lake
 from resources.lake.extent import renew, take_back
 
-# In the order in which they were taken in. Rows of quarantine that were accepted later are of no file of their own.
+# In the order of ingestion. Redriven batches are left out: their rows belong to the files of other batches.
 _HELD = """
 SELECT batch_id, coalesce(names, [source_file]) FROM telemetry.batches
 WHERE source = $source AND withdrawn_at IS NULL AND NOT starts_with(batch_id, 'redrive-') ORDER BY rowid
 """
-# With a batch go the rows of its quarantine that were accepted later, in batches of their own.
+# Redriven batches with rows from a batch's quarantine are withdrawn together with it.
 _WITHDRAWING = """
 CREATE OR REPLACE TEMP TABLE withdrawing AS
 SELECT batch_id, name, withdrawn_by, batch_id AS root FROM lost
@@ -76,15 +76,15 @@ ORDER BY source_file
 
 @dataclass(frozen=True, slots=True)
 class Replaced:
-    """What came of files with other content than before.
+    """The effect of files whose content differs from before.
 
     Attributes:
-        withdrawn: Deliveries that were taken back.
-        gone_days: Days that lost events of them.
+        withdrawn: Deliveries that were withdrawn.
+        gone_days: Days on which they had events that counted.
         touched_days: Days on which they had rows, whether those counted or not.
-        staying: Names whose former content still counts, with its batch and the names that hold it too.
-        known: By source that does not replace, the names that were known with other content.
-        lost_pairs: Whether they had said who is who.
+        staying: Names whose former content still counts, with its batch and the other names that have it.
+        known: By source without `replaces`, the names that were known with other content.
+        lost_pairs: Whether the withdrawn deliveries contained pairs of aliases and users.
     """
 
     withdrawn: tuple[Withdrawn, ...] = ()
@@ -106,7 +106,7 @@ class Replaced:
 
     @property
     def said(self) -> list[str]:
-        """Return it in sentences, one for each kind."""
+        """Return the effect in sentences, one for each kind."""
         gone = {each.batch_id for each in self.withdrawn}
         staying = {name: others for name, batch, others in self.staying if batch not in gone}
         others = sorted({other for names in staying.values() for other in names})
@@ -118,51 +118,65 @@ class Replaced:
 
 
 def names_to_move(lake: Lake, product: Product, files: Iterable[Delivery]) -> list[tuple[str, str]]:
-    """Return the names of sources that replace which hold other content by now that the lake has, each with its batch."""
+    """Return the names whose content has changed to content that the lake has already, each with its batch.
+
+    Only sources with `replaces` are considered.
+
+    Args:
+        lake: The product's lake.
+        product: The product, which names the sources.
+        files: The files, as `deliveries` returns them.
+    """
     return [item for moved, _ in _due(lake, product, files).values() for item in sorted(moved.moved.items())]
 
 
 def move_names(lake: Lake, product: Product, files: Iterable[Delivery], *, now: datetime) -> Replaced:
-    """Return what was taken back because names hold other content that the lake has from another one, once they are moved.
+    """Move names to content that the lake has already under another name, and return what was withdrawn by that.
 
-    Content that the lake has not is moved to when it is taken in.
+    A name moves to content that the lake does not have when that content is ingested.
+
+    Args:
+        lake: The product's lake.
+        product: The product, which names the sources.
+        files: The files, as `deliveries` returns them.
+        now: The time of the withdrawal, UTC without a time zone.
     """
     replaced = Replaced()
-    for source, (_, wanted) in _due(lake, product, files).items():
+    for source, (_, digests) in _due(lake, product, files).items():
         with lake.staging() as connection:
-            work = partial(_names_moved, product=product, source=source, wanted=wanted, now=now)
+            work = partial(_names_moved, product=product, source=source, digests=digests, now=now)
             replaced += lake.commit(work, on=connection)
     return replaced
 
 
 def _due(lake: Lake, product: Product, files: Iterable[Delivery]) -> dict[str, tuple[NamesMoved, Mapping[str, str]]]:
-    """Return, by source that replaces and has names to move, what becomes of its batches, and the digest of each name."""
-    wanted: dict[str, dict[str, str]] = {source.name: {} for source in product.sources if source.replaces}
-    if not wanted or not lake.exists():
+    """Return, by source with `replaces` that has names to move, the moves and the digest of each name's content."""
+    present: dict[str, dict[str, str]] = {source.name: {} for source in product.sources if source.replaces}
+    if not present or not lake.exists():
         return {}
     for file in files:
-        if file.source in wanted and not file.left and not file.fault:
-            wanted[file.source] |= dict.fromkeys([file.name, *file.also], file.batch_id)
+        if file.source in present and not file.left and not file.fault:
+            present[file.source] |= dict.fromkeys([file.name, *file.also], file.batch_id)
     with lake.get_connection() as connection:
-        due = {source: (_moved(connection, source, digests), digests) for source, digests in wanted.items()}
+        due = {source: (_moved(connection, source, digests), digests) for source, digests in present.items()}
     return {source: found for source, found in due.items() if found[0].names}
 
 
 def _moved(connection: duckdb.DuckDBPyConnection, source: str, digests: Mapping[str, str]) -> NamesMoved:
-    """Return what becomes of the source's batches when names hold what they do; those of content that it lacks stay."""
+    """Return the moves of names among the source's batches; a name whose content the lake lacks does not move."""
     held = connection.execute(_HELD, {"source": source}).fetchall()
     batches = {batch[:64]: batch for batch, _ in held}
     return names_moved(held, {name: batches[digest] for name, digest in digests.items() if digest in batches})
 
 
 def _names_moved(
-    connection: duckdb.DuckDBPyConnection, *, product: Product, source: str, wanted: Mapping[str, str], now: datetime
+    connection: duckdb.DuckDBPyConnection, *, product: Product, source: str, digests: Mapping[str, str], now: datetime
 ) -> Replaced:
-    """Return what is taken back where nothing new comes; runs inside one transaction."""
-    replaced = _archived(connection, _moved(connection, source, wanted), now=now)
+    """Withdraw batches without ingesting new ones, inside one transaction, and return what was withdrawn."""
+    replaced = _archived(connection, _moved(connection, source, digests), now=now)
     if replaced.withdrawn:
         scope = product.sources_of_one_id(source)
-        days = let_count_again(connection, source, scope, gone=replaced.touched_days, lost_pairs=replaced.lost_pairs)
+        days = recounted_days(connection, source, scope, gone=replaced.touched_days, lost_pairs=replaced.lost_pairs)
         connection.execute(_DAYS_OF_OTHERS, {"days": days})
         forget_gone(connection, replaced)
         renew(connection, product)
@@ -170,10 +184,15 @@ def _names_moved(
 
 
 def former_withdrawn(connection: duckdb.DuckDBPyConnection, source: Source, *, now: datetime) -> Replaced:
-    """Return what is taken back because the present deliveries have names that held other content, once it is archived.
+    """Withdraw the former content of the names of the present deliveries, and return what was withdrawn.
 
-    Runs inside the open transaction, before the deliveries are written. Where the source does not replace, nothing is taken
-    back, and the names are told.
+    It runs before the deliveries are written. If the source does not have `replaces` set, nothing is withdrawn and the names are
+    only returned.
+
+    Args:
+        connection: A connection with an open transaction and the temporary table `deliveries`.
+        source: The source of the deliveries.
+        now: The time of the withdrawal, UTC without a time zone.
     """
     if source.simulate:
         return Replaced()
@@ -187,7 +206,13 @@ def former_withdrawn(connection: duckdb.DuckDBPyConnection, source: Source, *, n
 
 
 def other_content(lake: Lake, product: Product, landing: Path | None) -> list[str]:
-    """Return in sentences which names are known with other content: in the lake already, or of files as they are by now."""
+    """Return sentences on names with different contents: several in the lake, or one in the lake and another in the file now.
+
+    Args:
+        lake: The product's lake, which need not exist.
+        product: The product, which names the sources.
+        landing: Folder of remembered digests, which saves hashing files again; None hashes all.
+    """
     said: list[str] = []
     digest_of = Digests(landing / REMEMBERED_DIGESTS).sha256 if landing else sha256
     for source in (each for each in product.sources if each.files and lake.exists()):
@@ -207,15 +232,20 @@ def other_content(lake: Lake, product: Product, landing: Path | None) -> list[st
 
 
 def forget_gone(connection: duckdb.DuckDBPyConnection, replaced: Replaced) -> None:
-    """Let what was built forget the days of what was taken back; runs once the ledger says what counts now."""
+    """Delete what was built from withdrawn events; runs after the ledger is up to date.
+
+    Args:
+        connection: A connection with an open transaction.
+        replaced: What was withdrawn.
+    """
     if replaced.gone_days:
         take_back(connection, replaced.gone_days)
 
 
 def _archived(connection: duckdb.DuckDBPyConnection, moved: NamesMoved, *, now: datetime) -> Replaced:
-    """Return what the names that moved take back, once it is in the archive and the ledger says so.
+    """Move the rows of withdrawn batches to the archive, update the ledger, and return what was withdrawn.
 
-    Leaves the temporary table `gone` with the ids of the rows that counted or repeated an event.
+    It makes the temporary table `gone` with the ids of the withdrawn rows, whether they counted or were duplicates.
     """
     if moved.names:
         names = [(batch, list(names)) for batch, names in moved.names.items()]

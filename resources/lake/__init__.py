@@ -1,4 +1,4 @@
-"""The lake: the one door to it, its schema and upkeep, and what each day of each table was built from.
+"""Access to the lake, its schema and maintenance, and the record of what each day of each table was built from.
 
-How delivered files become events belongs to intake; what a table means and holds belongs to `intelligence`.
+How delivered files become events belongs to `resources.intake`; what a table means and contains belongs to `intelligence`.
 """

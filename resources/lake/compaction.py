@@ -1,7 +1,7 @@
-"""The upkeep of the lake: small files are merged into larger ones, and statistics of former files are forgotten.
+"""Maintenance of the lake: small files are merged into larger ones, and statistics of replaced files are deleted.
 
-DuckLake keeps a line for each column of each file in its catalogue and reads all of them in every statement that names a
-day: without this, one more day would cost more with each day before it. What any snapshot says stays the same.
+DuckLake keeps a row for each column of each file in its catalogue and reads all of these rows in every statement that filters
+by day. Without maintenance each further day would cost more than the one before. The contents of every snapshot stay the same.
 """
 
 import duckdb
@@ -12,7 +12,7 @@ from resources.lake.builds import DAY_BUILDS
 
 MOST_SMALL_FILES = 16
 SMALL_BYTES = 64 * 2**20
-# A statement that began earlier may still read the files that were merged.
+# A statement that began before the merge may still read the merged files.
 KEPT_HOURS = 24
 
 _CROWDED = """
@@ -20,7 +20,7 @@ SELECT schema_name, table_name
 FROM (
     SELECT * FROM __ducklake_metadata_lake.ducklake_data_file WHERE end_snapshot IS NULL AND file_size_bytes < $small
 ) AS files
--- DuckLake merges no file of which rows were deleted.
+-- DuckLake does not merge a file from which rows were deleted.
 ANTI JOIN (
     SELECT data_file_id FROM __ducklake_metadata_lake.ducklake_delete_file WHERE end_snapshot IS NULL
 ) AS deleted USING (data_file_id)
@@ -32,7 +32,7 @@ HAVING count(*) > $most
 ORDER BY schema_name, table_name
 """
 
-# DuckLake keeps a file of which it knows no statistics among those to read, as it must: a column that is added later has none.
+# DuckLake reads every file without statistics, as it must: a file has none for a column that is added later.
 _FORGET = """
 DELETE FROM __ducklake_metadata_lake.ducklake_file_column_stats WHERE data_file_id IN (
     SELECT data_file_id FROM __ducklake_metadata_lake.ducklake_data_file WHERE end_snapshot IS NOT NULL
@@ -41,17 +41,17 @@ DELETE FROM __ducklake_metadata_lake.ducklake_file_column_stats WHERE data_file_
 
 
 def merged_files(connection: duckdb.DuckDBPyConnection) -> int:
-    """Return how many small files were merged, in the open transaction, in the tables that have many of them.
+    """Return how many small files were merged, in the open transaction, in the tables that have many small files.
 
-    Files that were merged a day ago are deleted.
+    Files that were replaced by a merge at least KEPT_HOURS ago are deleted from the store.
     """
     connection.execute(
         f"CALL ducklake_cleanup_old_files('lake', older_than => now() - INTERVAL {KEPT_HOURS} HOUR)"
     ).fetchall()
     mergeable = [table.path for table in (*TABLES, DAY_BUILDS) if not table.is_view]
-    asked = {"small": SMALL_BYTES, "most": MOST_SMALL_FILES, "mergeable": mergeable}
+    parameters = {"small": SMALL_BYTES, "most": MOST_SMALL_FILES, "mergeable": mergeable}
     merged = 0
-    for layer, name in connection.execute(_CROWDED, asked).fetchall():
+    for layer, name in connection.execute(_CROWDED, parameters).fetchall():
         rows = connection.execute(
             f"CALL ducklake_merge_adjacent_files('lake', {literal(name)}, schema => {literal(layer)},"
             f" max_file_size => {SMALL_BYTES})"
@@ -61,8 +61,8 @@ def merged_files(connection: duckdb.DuckDBPyConnection) -> int:
 
 
 def forget_statistics(connection: duckdb.DuckDBPyConnection) -> None:
-    """Delete, in the open transaction, the statistics of files that no longer count, such as each former `dim_users`.
+    """Delete, in the open transaction, the statistics of files that only earlier snapshots use, such as each former `dim_users`.
 
-    Earlier snapshots read those files whole.
+    Queries of earlier snapshots then read those files in full.
     """
     connection.execute(_FORGET)

@@ -1,7 +1,7 @@
-"""The one door to the lake: DuckLake over DuckDB, Parquet files with a transactional catalogue.
+"""The only access to the lake: DuckLake over DuckDB, Parquet files with a transactional catalogue.
 
-Many processes read and write at once. A write is one transaction, done as a whole or retried as a whole; on one
-machine a file lock lets one writer in at a time, which the operating system releases when a process dies.
+Many processes read and write at once. A write is one transaction, committed as a whole or retried as a whole. On one machine a
+file lock admits one writer at a time; the operating system releases it when the process dies.
 """
 
 import importlib.util
@@ -21,6 +21,7 @@ from dagster_duckdb import DuckDBResource
 from filelock import FileLock, Timeout
 from pydantic import Field, PrivateAttr
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
+from typing_extensions import override
 
 from intelligence.catalog.layers import DAILY_TABLES
 from intelligence.core.errors import LakeError
@@ -35,7 +36,7 @@ from resources.config.store_failures import BACKUP, advice, database_failure, la
 from resources.lake.builds import ANY_SNAPSHOT, PRODUCT_DAYS, record_builds, stale_days, versions_by
 from resources.lake.compaction import forget_statistics, merged_files
 from resources.lake.extent import set_aside_now
-from resources.lake.inspection import Inspection, asked, inspected
+from resources.lake.inspection import Inspection, inspected, named_parameters
 from resources.lake.replacement import rows_replaced
 from resources.lake.schema import define, differing
 
@@ -47,9 +48,9 @@ Result = TypeVar("Result")
 
 @dataclass(slots=True)
 class _Opened:
-    """A lake opened in this process, and connections to it that wait to read again.
+    """A lake opened in this process, and a pool of idle connections for reading.
 
-    To make the lake the default database of a new connection takes as long as a small query.
+    Connections are pooled because making the lake the default database of a new one takes as long as a small query.
     """
 
     root: duckdb.DuckDBPyConnection
@@ -73,7 +74,7 @@ _opened: dict[tuple[str, str], _Opened] = {}
 
 
 def extension_path(name: str) -> str:
-    """Return where the packaged DuckDB extension `name` lies; raises LakeError if its package is not installed."""
+    """Return the path of the packaged DuckDB extension `name`; raises LakeError if its package is not installed."""
     module = f"duckdb_extension_{name}"
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
@@ -83,7 +84,7 @@ def extension_path(name: str) -> str:
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Return whether another writer was in the way, so that the same transaction may succeed when tried again."""
+    """Return whether the error is a conflict with another writer, so that a retry of the transaction may succeed."""
     signs = ("database is locked", "conflict", "failed to commit", "database is busy", "serialize access")
     return isinstance(error, duckdb.Error) and any(sign in str(error).lower() for sign in signs)
 
@@ -91,9 +92,15 @@ def is_conflict(error: BaseException) -> bool:
 class Lake(Fixed, DuckDBResource):
     """The lake of one product.
 
-    `catalog` is `sqlite:<path>` or `postgres:<libpq settings>`; `store` is a folder or an `s3://` prefix;
-    `rules` are the sections of product.yaml that tables are built by: others make the days of these tables stale.
-    `timezone` is the zone whose clock `local_time(column)` shows in the queries given to it.
+    Attributes:
+        database: The DuckDB database to which the lake is attached; in memory by default.
+        catalog: DuckLake's catalogue, `sqlite:<path>` or `postgres:<libpq settings>`.
+        store: Folder or `s3://` prefix of the Parquet files.
+        memory_limit: Memory that DuckDB may use before it spills to disk, such as `4GB`.
+        threads: Number of threads that DuckDB may use; None for one per core.
+        scratch: Folder into which DuckDB spills; None for its default.
+        rules: The sections of product.yaml that affect daily tables, as JSON; a change makes the days of these tables stale.
+        timezone: IANA name of the time zone that `local_time(column)` refers to in queries.
     """
 
     database: str = ":memory:"
@@ -109,7 +116,13 @@ class Lake(Fixed, DuckDBResource):
 
     @classmethod
     def of(cls, settings: Settings, *, rules: str = "", timezone: str = UTC_NAME) -> "Lake":
-        """Return the lake that the settings name."""
+        """Return the lake that the settings name.
+
+        Args:
+            settings: Where the catalogue and the files are, and the limits of DuckDB.
+            rules: The sections of product.yaml that affect daily tables, as `build_rules` returns them.
+            timezone: The product's time zone, by its IANA name.
+        """
         return cls(
             catalog=settings.catalog,
             store=settings.store,
@@ -121,13 +134,14 @@ class Lake(Fixed, DuckDBResource):
         )
 
     def version_of(self, table: Table) -> str:
-        """Return what the table is built by."""
+        """Return the version of the table: the digest of what it is built by, or "0" for a lake without rules."""
         return versions_by(self.rules).of(table) if self.rules else "0"
 
-    def setup_for_execution(self, context: dg.InitResourceContext) -> None:  # noqa: ARG002
-        """Let all tables of a run say that they were built from the telemetry that the first of them saw.
+    @override
+    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
+        """Make all tables of a run record the telemetry that the first of them saw.
 
-        What arrives while it runs may be in some of them and not in others: their days are stale, and are built again.
+        Telemetry that arrives during the run may be in some tables and not in others: their days are stale and are rebuilt.
         """
         self._is_of_a_run = True
 
@@ -147,19 +161,19 @@ class Lake(Fixed, DuckDBResource):
         return Path(self.catalog.removeprefix("sqlite:")) if self.catalog.startswith("sqlite:") else None
 
     def exists(self) -> bool:
-        """Return whether anything was ever written; for a catalogue on a server this is taken for granted.
+        """Return whether anything was ever written; always true for a catalogue on a server.
 
-        Raises LakeError where the catalogue is gone and its files are still there: that is no empty lake.
+        Raises LakeError if the catalogue is missing but its Parquet files are not: such a lake is damaged, not empty.
         """
         file = self._catalog_file
         if file is None:
             return True
         is_there = file.exists() and file.stat().st_size > 0
         if not is_there:
-            self._demand_no_files(file, "it is empty" if file.exists() else "it is gone")
+            self._require_no_files(file, "it is empty" if file.exists() else "it is gone")
         return is_there
 
-    def _demand_no_files(self, catalogue: Path, problem: str) -> None:
+    def _require_no_files(self, catalogue: Path, problem: str) -> None:
         held = next(Path(self.store).rglob("*.parquet"), None) if not self.store.startswith("s3://") else None
         if held:
             raise LakeError(
@@ -169,8 +183,8 @@ class Lake(Fixed, DuckDBResource):
                 " `intelligence ingest`: it takes in anew what the sources hold.",
             )
 
-    def _demand_catalogue(self) -> None:
-        """Raise LakeError where the catalogue's file is none, or is a new one beside the files of a former one."""
+    def _require_catalogue(self) -> None:
+        """Raise LakeError if the catalogue's file is no catalogue, or if it is new although the store has files already."""
         file = self._catalog_file
         if file is None:
             return
@@ -180,29 +194,30 @@ class Lake(Fixed, DuckDBResource):
             raise LakeError(str(file), f"{problem}.", hint=f"{advice(problem)} {check}")
         tables = "SELECT count(*) FROM sqlite_master WHERE name = 'ducklake_metadata'"
         if not file.exists():
-            self._demand_no_files(file, "it is gone")
+            self._require_no_files(file, "it is gone")
             return
         with closing(sqlite3.connect(f"file:{quote(str(file))}?mode=ro", uri=True, timeout=60)) as catalogue:
             is_one = catalogue.execute(tables).fetchone()[0]
         if not is_one:
-            self._demand_no_files(file, "it is empty")
+            self._require_no_files(file, "it is empty")
 
+    @override
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield a connection with the lake as its default database; temporary tables are its own."""
+        """Yield a connection whose default database is the lake; its temporary tables are visible to no other connection."""
         with self.staging() as connection:
             connection.execute(_USE)
             yield connection
 
     @contextmanager
     def staging(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield a connection for temporary tables that `commit` can write from.
+        """Yield a connection for temporary tables, which can be given to `commit`.
 
-        The lake is not its default database until then: DuckLake would ask its catalogue anew in every statement.
+        The lake becomes its default database only in `commit`: otherwise DuckLake would query its catalogue in every statement.
         """
         connection = self._open().root.cursor()
         try:
-            with self._failures_told():
+            with self._failures_reported():
                 yield connection
         finally:
             with suppress(duckdb.Error):
@@ -210,8 +225,8 @@ class Lake(Fixed, DuckDBResource):
             connection.close()
 
     @contextmanager
-    def _failures_told(self) -> Iterator[None]:
-        """Turn what DuckDB says of a broken file, catalogue or disk into one LakeError that names it."""
+    def _failures_reported(self) -> Iterator[None]:
+        """Turn DuckDB's errors about a broken file, catalogue or disk into a LakeError that names it."""
         try:
             yield
         except duckdb.Error as error:
@@ -224,9 +239,9 @@ class Lake(Fixed, DuckDBResource):
 
     @contextmanager
     def _snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Yield a connection to the lake as it is now, whatever others write meanwhile; what is written in it is not kept."""
+        """Yield a connection that reads the lake's present snapshot; what is written through it is rolled back."""
         opened = self._open()
-        with self._failures_told():
+        with self._failures_reported():
             connection = opened.reader()
             try:
                 connection.begin()
@@ -249,7 +264,7 @@ class Lake(Fixed, DuckDBResource):
             return found
         offline = {"autoinstall_known_extensions": "false", "autoload_known_extensions": "false"}
         threads = {"threads": str(self.threads)} if self.threads else {}
-        # Memory that a statement frees is kept for the next: asking the system for it anew costs a tenth of all time.
+        # Memory that a statement frees is kept for the next one: allocating it from the system again takes a tenth of all time.
         kept = {
             "allocator_flush_threshold": self.memory_limit,
             "allocator_bulk_deallocation_flush_threshold": self.memory_limit,
@@ -282,7 +297,7 @@ class Lake(Fixed, DuckDBResource):
         return opened
 
     def _attach(self, root: duckdb.DuckDBPyConnection, *, remote: bool) -> None:
-        self._demand_catalogue()
+        self._require_catalogue()
         store = self.store if remote else str(Path(self.store).resolve())
         if not remote:
             Path(store).mkdir(parents=True, exist_ok=True)
@@ -292,7 +307,7 @@ class Lake(Fixed, DuckDBResource):
             f" (DATA_PATH {literal(f'{store}/')}, OVERRIDE_DATA_PATH true)"
         )
         try:
-            with self._failures_told() if self._catalog_file else nullcontext():
+            with self._failures_reported() if self._catalog_file else nullcontext():
                 root.execute(attach)
         except duckdb.Error as error:
             raise LakeError(
@@ -307,7 +322,7 @@ class Lake(Fixed, DuckDBResource):
 
     @contextmanager
     def no_writer(self) -> Iterator[None]:
-        """Let nobody write meanwhile."""
+        """Prevent all other writes until the context ends."""
         with self._one_writer():
             yield
 
@@ -337,9 +352,14 @@ class Lake(Fixed, DuckDBResource):
     def commit(
         self, work: Callable[[duckdb.DuckDBPyConnection], Result], *, on: duckdb.DuckDBPyConnection | None = None
     ) -> Result:
-        """Return what `work` returns after doing it in one transaction, which is retried as a whole on a conflict.
+        """Return the result of `work`, done in one transaction that is retried as a whole on a conflict.
 
-        `on` is a connection whose temporary tables the work needs; without it a new one is opened.
+        Args:
+            work: Reads and writes through the connection that it is given; it is called again for each retry.
+            on: A connection of `staging` whose temporary tables the work needs; None opens a new one.
+
+        Raises:
+            AssertionError: Never in practice; the last attempt raises its own error.
         """
         opened = self.staging() if on is None else nullcontext(on)
         with opened as connection, self._one_writer():
@@ -354,101 +374,124 @@ class Lake(Fixed, DuckDBResource):
         raise AssertionError("unreachable: the last attempt raises")
 
     def _prepare(self) -> None:
-        """Make the tables and views that are not there or not as they are defined."""
+        """Create or change the tables and views that are missing or differ from their definition."""
         with self._snapshot() as connection:
-            others = differing(connection)
-        if others:
-            self.commit(lambda connection: define(connection, others))
+            differing_tables = differing(connection)
+        if differing_tables:
+            self.commit(lambda connection: define(connection, differing_tables))
 
     def frame(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
-        """Return the result of a query that only reads; what it would write is not kept."""
+        """Return the result of a query; anything that it writes is rolled back.
+
+        Args:
+            query: One SQL statement, which may use `local_time(column)`.
+            parameters: Values of the query's `$name` parameters.
+        """
         with self._snapshot() as connection:
             return connection.execute(in_zone(query, self.timezone), dict(parameters or {})).pl()
 
     def read(
         self, queries: Mapping[str, str], parameters: Mapping[str, Any] | None = None
     ) -> tuple[int, dict[str, pl.DataFrame]]:
-        """Return the id of one snapshot and the queries' results by name, all of them as of that snapshot."""
+        """Return the id of one snapshot and the queries' results by name, all of them as of that snapshot.
+
+        Args:
+            queries: SQL statements by name.
+            parameters: Values of `$name` parameters; each query is given those that it names.
+        """
         with self._snapshot() as connection:
             row = connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
             frames = {
-                name: connection.execute(in_zone(q, self.timezone), asked(q, parameters or {})).pl()
+                name: connection.execute(in_zone(q, self.timezone), named_parameters(q, parameters or {})).pl()
                 for name, q in queries.items()
             }
         return int(row[0]) if row else 0, frames
 
     def inspected(self, table: Table, claims: Sequence[Claim], days: Days) -> Inspection:
-        """Return what the newest snapshot says of the table and of what is claimed of it in `days`."""
+        """Return the contents of the table in the newest snapshot and the rows that contradict its claims.
+
+        Args:
+            table: The table to inspect.
+            claims: Statements about its rows, each with a query for the rows that contradict it.
+            days: The days to which page, numbers and claims are limited.
+        """
         with self._snapshot() as connection:
             return inspected(connection, table, claims, days, timezone=self.timezone)
 
     def counted(self, view: Table, days: Days) -> int:
-        """Return how many rows the view has in `days`, and record that these days were looked at."""
+        """Return the number of rows of a view in a range of days, and record these days as built.
+
+        Args:
+            view: A daily view, which stores no rows of its own.
+            days: The days to count.
+        """
         self.commit(lambda connection: self._record_builds(connection, view, days))
         query = f"SELECT count(*) FROM {view.path} WHERE {view.day} >= $start AND {view.day} < $end"
         return int(self.frame(query, days.parameters).item())
 
     def stale(self, *, before: date) -> dict[str, list[Days]]:
-        """Return, by table path, the ranges of days before `before` that are not built from the present telemetry."""
+        """Return, by table path, the ranges of days before `before` that are not built from the present telemetry and code."""
         with self._snapshot() as connection:
             return stale_days(connection, DAILY_TABLES, version_of=self.version_of, before=before)
 
     def span(self) -> Days | None:
-        """Return the range of the product's days with events, without those set aside; None in an empty lake."""
+        """Return the range from the first to the last day with events, without days set aside; None in an empty lake."""
         first, last = self.frame(f"SELECT min(day), max(day) FROM ({PRODUCT_DAYS})").row(0)
         return Days(first, last + timedelta(days=1)) if first else None
 
     def is_empty(self) -> bool:
-        """Return whether nothing was taken in yet."""
+        """Return whether no event was ever ingested."""
         return not self.exists() or self.span() is None
 
     def set_aside(self) -> list[DaySetAside]:
-        """Return the days with events that are none of the product's days, and why."""
+        """Return the days with events that do not count as days of the product, each with the reason."""
         with self._snapshot() as connection:
             return set_aside_now(connection)
 
     def first_day(self, days: Days) -> date:
-        """Return the first day that holds events; in an empty lake the first of `days`."""
+        """Return the first day that has events; in an empty lake the first of `days`."""
         span = self.span()
         return span.start if span else days.start
 
     def newest_day(self) -> Days:
-        """Return the newest day that holds events; an empty range in an empty lake."""
+        """Return the newest day that has events; an empty range in an empty lake."""
         span = self.span()
         return Days(span.end - timedelta(days=1), span.end) if span else Days(date(2000, 1, 1), date(2000, 1, 1))
 
     def newest_complete_day(self, *, before: date) -> Days | None:
-        """Return the newest day before `before` that holds events; None where there is none."""
+        """Return the newest day before `before` that has events; None if there is none."""
         query = f"SELECT max(day) AS day FROM ({PRODUCT_DAYS}) WHERE day < $before"
         day = self.frame(query, {"before": before}).item()
         return Days(day, day + timedelta(days=1)) if day else None
 
     def telemetry_version(self) -> str:
-        """Return what changes with each batch that is taken in or back, and with the definitions of the tables."""
+        """Return a text that changes with each batch that is ingested or withdrawn, and with the definitions of the tables."""
         query = "SELECT count(*), greatest(max(ingested_at), max(withdrawn_at)) FROM telemetry.batches"
         batches, newest = self.frame(query).row(0)
         return f"{batches} batches up to {newest}, definitions {versions_by(self.rules).all() if self.rules else 0}"
 
     def merged_files(self) -> int:
-        """Return how many small files were merged into larger ones; raises LakeError where that fails.
+        """Return how many small files were merged into larger ones; raises LakeError if that fails.
 
-        Where there were some, the statistics of files that no longer count are forgotten too, in a transaction of its own.
-        Each is done as a whole or not at all; what was not forgotten is with the next merge.
+        If any were merged, the statistics of replaced files are deleted too, in a second transaction. Each transaction is
+        committed as a whole or not at all; statistics that were not deleted are deleted with the next merge.
         """
         try:
             merged = self.commit(merged_files)
             if merged:
                 self.commit(forget_statistics)
         except (duckdb.Error, LakeError) as error:
-            # An internal error would make every later statement of this process fail.
+            # After an internal error of DuckDB every later statement of this process would fail.
             self.close()
             raise LakeError(
-                "lake", f"its upkeep failed ({error}).", hint="It works on as it is; the next intake tries again."
+                "lake",
+                f"its maintenance failed ({error}).",
+                hint="The lake works without it; the next intake tries again.",
             ) from error
         return merged
 
     def snapshot_id(self) -> int:
-        """Return the id of the lake's newest snapshot, under which its present state can be read again for ever."""
+        """Return the id of the lake's newest snapshot, by which its present state can be read at any later time."""
         return int(self.frame("SELECT id FROM ducklake_current_snapshot('lake')").item())
 
     def replace(
@@ -459,11 +502,16 @@ class Lake(Fixed, DuckDBResource):
         parameters: Mapping[str, Any] | None = None,
         frames: Mapping[str, pl.DataFrame] | None = None,
     ) -> int:
-        """Put the query's rows in the place of the table's rows of `days`, all in one transaction; return how many.
+        """Replace the table's rows of `days` by the query's rows in one transaction, and return how many were written.
 
-        A table without a day column is replaced whole, or left as it is where it holds these rows already. `frames` are
-        readable in the query by their names. The same transaction records for which telemetry each day was built (see
-        `stale_days`).
+        The same transaction records from which telemetry each day was built (see `stale_days`).
+
+        Args:
+            table: The table to write; one without a day column is replaced as a whole, or left as it is if its rows are the same.
+            days: The days to replace, given to the query as `$start` (inclusive) and `$end` (exclusive).
+            query: One SQL query for the new rows, whose columns are matched by name.
+            parameters: Values of further `$name` parameters of the query.
+            frames: Frames that the query can read as tables, by name.
         """
 
         def work(connection: duckdb.DuckDBPyConnection) -> int:
@@ -489,7 +537,7 @@ def _acquired(lock: FileLock) -> None:
 
 
 def _begin(connection: duckdb.DuckDBPyConnection) -> None:
-    """Begin a transaction in which the lake is the default database; outside of one, USE would be a transaction by itself."""
+    """Begin a transaction and make the lake its default database; outside of one, USE would be a transaction of its own."""
     connection.begin()
     connection.execute(_USE)
 
@@ -500,7 +548,7 @@ def _committed(work: Callable[[duckdb.DuckDBPyConnection], Result], connection: 
         result = work(connection)
         connection.commit()
     except BaseException:
-        # After a failed commit no transaction is open, and the complaint about that would hide the cause.
+        # After a failed commit no transaction is open, and the error that rollback raises then would hide the cause.
         with suppress(duckdb.Error):
             connection.rollback()
         raise

@@ -1,6 +1,6 @@
-"""The product's days in the lake: which days with events belong to them, and which are set aside.
+"""The product's days in the lake: which days with events count as days of the product, and which are set aside.
 
-What is set aside stands in the lake beside the ledger, since all that asks for days asks for it: it is renewed in the
+The days set aside are stored in the lake next to the ledger, because every query for days needs them. They are updated in the
 transaction that changes the ledger.
 """
 
@@ -35,20 +35,24 @@ LAKE_CLOCK = Table(
     columns=(Column("timezone", "VARCHAR", "IANA name.", True),),
     key=("timezone",),
 )
-# Tables into which each day is folded: what a day no longer holds is not folded out again.
+# Tables that accumulate one day after another: rows that a day loses cannot be subtracted, so the table is rebuilt.
 FOLDED = (DIM_USERS, DIM_FEATURE_METADATA, DIM_RELEASES)
 _HELD = "SELECT day, events, reason FROM bookkeeping.days_set_aside ORDER BY day"
 
 
 def set_aside_now(connection: duckdb.DuckDBPyConnection) -> list[DaySetAside]:
-    """Return what is set aside in the lake as the connection sees it."""
+    """Return the days that are set aside in the lake."""
     return [DaySetAside(*row) for row in connection.execute(_HELD).fetchall()]
 
 
 def set_aside_of(connection: duckdb.DuckDBPyConnection, product: Product) -> list[DaySetAside]:
-    """Return what is to be set aside by the events in the lake and the product's `start` and `end`.
+    """Return the days that the events in the lake and the product's `start` and `end` require to be set aside.
 
-    Events are looked at only where the ledger's days have a gap; else nothing but `start` and `end` can say so.
+    Events are counted only if the ledger's days have a gap; otherwise only `start` and `end` can exclude a day.
+
+    Args:
+        connection: A connection that reads the lake.
+        product: The product, whose `start` and `end` limit its days.
     """
     rows = connection.execute("SELECT DISTINCT unnest(days) AS day FROM telemetry.batches ORDER BY day").fetchall()
     days = [day for (day,) in rows]
@@ -56,8 +60,8 @@ def set_aside_of(connection: duckdb.DuckDBPyConnection, product: Product) -> lis
     beyond = [day for day in days if (start and day < start) or (end and day > end)]
     if not beyond and not has_gaps(days):
         return []
-    wanted = sorted({*beyond, *days_to_count(days)})
-    literals = ", ".join(f"DATE {literal(str(day))}" for day in wanted)
+    required = sorted({*beyond, *days_to_count(days)})
+    literals = ", ".join(f"DATE {literal(str(day))}" for day in required)
     counts = connection.execute(
         "SELECT event_date, count(*), count(DISTINCT user_id) FROM telemetry.raw_events"
         f" WHERE NOT is_duplicate AND event_date IN ({literals}) GROUP BY event_date"
@@ -66,26 +70,35 @@ def set_aside_of(connection: duckdb.DuckDBPyConnection, product: Product) -> lis
 
 
 def renew(connection: duckdb.DuckDBPyConnection, product: Product) -> None:
-    """Set aside what is to be, in the open transaction, and take back what was built for days that no longer belong."""
-    held, wanted = set_aside_now(connection), set_aside_of(connection, product)
-    if held == wanted:
+    """Update the days set aside, in the open transaction, and delete what was built for days that no longer count.
+
+    Args:
+        connection: A connection with an open transaction.
+        product: The product, whose `start` and `end` limit its days.
+    """
+    held, required = set_aside_now(connection), set_aside_of(connection, product)
+    if held == required:
         return
     connection.execute("DELETE FROM bookkeeping.days_set_aside")
-    for each in wanted:
+    for each in required:
         connection.execute(
             "INSERT INTO bookkeeping.days_set_aside VALUES ($day, $events, $reason)",
             {"day": each.day, "events": each.events, "reason": each.reason},
         )
-    lost = sorted({each.day for each in wanted} - {each.day for each in held})
+    lost = sorted({each.day for each in required} - {each.day for each in held})
     if lost and _were_built(connection, lost):
-        _take_back(connection, lost)
+        _delete_days(connection, lost)
 
 
 def take_back(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -> None:
-    """Let what was built forget, in the open transaction, that these days held events which are none any more.
+    """Delete, in the open transaction, what was built from events that were withdrawn or became duplicates.
 
-    Where one of them lies before or after all of the product's days, what was built outside of these goes; the others are built
-    anew as they are stale.
+    If one of the days lies before or after all of the product's days, all rows outside of the product's days are deleted. Days
+    inside are stale and will be rebuilt.
+
+    Args:
+        connection: A connection with an open transaction.
+        days: The days that lost events.
     """
     if not _were_built(connection, days):
         return
@@ -93,11 +106,11 @@ def take_back(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -> No
     if all(first <= day <= last for day in days):
         forget_folded(connection)
     else:
-        _take_back(connection, days=())
+        _delete_days(connection, days=())
 
 
 def _span(connection: duckdb.DuckDBPyConnection) -> tuple[date, date]:
-    """Return the first and the last of the product's days; of none, an empty range."""
+    """Return the first and the last of the product's days; an empty range if there is none."""
     first, last = connection.execute(f"SELECT min(day), max(day) FROM ({PRODUCT_DAYS})").fetchone() or (None, None)
     return (first, last) if first and last else (date.max, date.min)
 
@@ -107,10 +120,10 @@ def _were_built(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -> 
     return connection.execute(query, {"days": list(days)}).fetchone() is not None
 
 
-def _take_back(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -> None:
-    """Take the days, and all outside of the product's, out of the daily tables; what was decided on them stays as it was decided.
+def _delete_days(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -> None:
+    """Delete these days, and all days outside of the product's range, from the daily tables; recorded decisions are kept.
 
-    Days without an event that lie between go as well, and all of them are stale should they ever belong again.
+    The records of their builds are deleted too, so the days are stale if they ever count again.
     """
     first, last = _span(connection)
     facts = {"days": list(days), "first": first, "last": last}
@@ -123,7 +136,7 @@ def _take_back(connection: duckdb.DuckDBPyConnection, days: Sequence[date]) -> N
 
 
 def forget_folded(connection: duckdb.DuckDBPyConnection) -> None:
-    """Empty the tables that days are folded into, and let all of their days be stale."""
+    """Empty the tables that accumulate day after day, and make all of their days stale."""
     for table in FOLDED:
         connection.execute(f"DELETE FROM {table.path}")
         connection.execute("DELETE FROM bookkeeping.day_builds WHERE table_name = $path", {"path": table.path})

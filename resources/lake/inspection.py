@@ -1,4 +1,4 @@
-"""What one snapshot of the lake says of a table: all that its page shows and its checks ask for, read together."""
+"""A table in one snapshot of the lake: everything that its page shows and its checks need, read together."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,21 @@ from intelligence.telemetry.local_time import UTC_NAME, in_zone
 from intelligence.telemetry.tables import EVENTS
 
 MOST_CONTRADICTIONS = 1_000
-# The ledger knows without a look at every file.
+# The ledger has the number of events, so that no file of events has to be read.
 ROWS_OF_EVENTS = "SELECT coalesce(sum(accepted), 0) FROM telemetry.batches WHERE of_aliases IS NOT TRUE"
 
 
 @dataclass(frozen=True, slots=True)
 class Inspection:
-    """A table in one snapshot: its rows, if counted, its columns' types by name, its page and its numbers.
+    """A table in one snapshot.
 
-    `contradictions` has what contradicts each claim, by the claim's name.
+    Attributes:
+        snapshot_id: Id of the snapshot in DuckLake.
+        row_count: Number of rows; None for a view whose rows can only be counted by reading all of its files.
+        columns: The columns' types by name; empty if the table does not exist.
+        shown: Rows for the table's page in Dagster.
+        numbers: One row of figures for the table's page.
+        contradictions: By the claim's name, rows that contradict it, at most MOST_CONTRADICTIONS.
     """
 
     snapshot_id: int
@@ -38,10 +44,20 @@ def inspected(
     *,
     timezone: str = UTC_NAME,
 ) -> Inspection:
-    """Return what the connection's open transaction sees; its queries share what the catalogue says, which costs most."""
+    """Return the table as the connection's open transaction sees it.
+
+    All queries run in one transaction because they then share one read of the catalogue, which takes most of the time.
+
+    Args:
+        connection: A connection with an open transaction.
+        table: The table to inspect.
+        claims: Statements about its rows, each with a query for the rows that contradict it.
+        days: The days to which page, numbers and claims are limited.
+        timezone: IANA name of the zone that `local_time(column)` refers to.
+    """
 
     def frame(query: str) -> pl.DataFrame:
-        return connection.execute(in_zone(query, timezone), asked(query, days.parameters)).pl()
+        return connection.execute(in_zone(query, timezone), named_parameters(query, days.parameters)).pl()
 
     return Inspection(
         int(frame("SELECT id FROM ducklake_current_snapshot('lake')").item()),
@@ -54,24 +70,29 @@ def inspected(
 
 
 def _rows_of(table: Table) -> str | None:
-    """Return the query for how many rows the table has; None for a view whose rows nothing knows but all of its files."""
+    """Return a query for the number of rows; None for a view whose rows can only be counted by reading all of its files."""
     if table == EVENTS:
         return ROWS_OF_EVENTS
     return None if table.is_view else f"SELECT count(*) FROM {table.path}"
 
 
 def _contradicting(claim: Claim) -> str:
-    """Return the query for rows that contradict the claim, at most MOST_CONTRADICTIONS of them."""
+    """Return a query for the rows that contradict the claim, at most MOST_CONTRADICTIONS of them."""
     return f"SELECT * FROM ({claim.contradictions}) LIMIT {MOST_CONTRADICTIONS}"
 
 
-def asked(query: str, parameters: Mapping[str, object]) -> dict[str, object]:
-    """Return the parameters that the query names; DuckDB refuses any other."""
+def named_parameters(query: str, parameters: Mapping[str, object]) -> dict[str, object]:
+    """Return the parameters that the query names; DuckDB refuses any other.
+
+    Args:
+        query: SQL text with `$name` parameters.
+        parameters: Values by name, more of them than the query may need.
+    """
     return {name: value for name, value in parameters.items() if f"${name}" in query}
 
 
 def columns_by_table(connection: duckdb.DuckDBPyConnection) -> dict[str, dict[str, str]]:
-    """Return the types of all columns in the lake, by table and name."""
+    """Return the types of all columns in the lake, by table path and column name."""
     rows = connection.execute(
         "SELECT schema_name || '.' || table_name, column_name, data_type FROM duckdb_columns() WHERE database_name = 'lake'"
         " ORDER BY column_index"

@@ -1,9 +1,9 @@
-"""What code and queries do, as digests that neither moving nor documenting them changes.
+"""Digests of what code and queries do, which stay the same when the code is moved, formatted or documented.
 
 A digest covers the definitions that a function reaches: itself and, through the names in it, all functions, classes and
-constants of `intelligence` that it can call or read. Left out are what a program does not do differently for: docstrings,
-comments, layout, annotations, imports and the modules that hold the definitions. Of a class the methods count whose names the
-reached code mentions, and the values of its settings count where they are read, which is in product.yaml.
+constants of `intelligence` that it can call or read. Whatever does not change the program's behaviour is left out: docstrings,
+comments, layout, annotations, imports and the modules that contain the definitions. Of a class only those methods count whose
+names the reached code mentions; a class for a section of product.yaml counts through its values, which are part of the rules.
 """
 
 import ast
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import intelligence
 
-# A comment to the end of the line or between signs; or a string, a quoted name, a word or number, a sign.
+# Either a comment (to the end of the line, or between delimiters), or a string, a quoted name, a word or number, or a symbol.
 _SQL_PARTS = re.compile(r"--[^\n]*|/\*.*?\*/|('(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\w+|\S)", re.DOTALL)
 _PACKAGE = "intelligence"
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -24,11 +24,11 @@ _WITHOUT_MEANING = ("annotation", "returns", "type_comment", "type_params", "kin
 
 
 class UnknownDefinition(Exception):
-    """A definition or query that a recipe names and that is not there."""
+    """A recipe names a definition or query that does not exist."""
 
 
 def sql_meaning(text: str) -> str:
-    """Return the words and signs of a statement with single blanks, without its comments.
+    """Return the tokens of a statement, separated by single blanks and without its comments.
 
     >>> sql_meaning("SELECT 1,  -- one\\n  ' --  two'")
     "SELECT 1 , ' --  two'"
@@ -37,20 +37,20 @@ def sql_meaning(text: str) -> str:
 
 
 def digest_of(texts: Iterable[str]) -> str:
-    """Return a digest of these texts, in which their order does not matter."""
+    """Return a digest of these texts that does not depend on their order."""
     return hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """What a module calls `name`; without a name the module itself."""
+    """A name in a module; an empty name stands for the module itself."""
 
     module: str
     name: str = ""
 
 
 class _Module:
-    """A parsed module: what it defines, and what its other names stand for."""
+    """A parsed module: its definitions, and the origins of the names that it imports."""
 
     def __init__(self, tree: ast.Module) -> None:
         self.imports = dict(_imports(tree))
@@ -77,10 +77,10 @@ def _imports(tree: ast.Module) -> Iterator[tuple[str, _Name]]:
 
 
 class Meanings:
-    """The meaning of what lies in one folder of code.
+    """Digests of the code and queries in one folder.
 
     Args:
-        root: the folder of the package `intelligence`; by default the one that is running.
+        root: The folder of the package `intelligence`; by default that of the running code.
     """
 
     def __init__(self, root: Path | None = None) -> None:
@@ -90,7 +90,7 @@ class Meanings:
         self._named: dict[_Name, tuple[_Name, ...]] = {}
 
     def query(self, path: str) -> str:
-        """Return what the statement in `intelligence/<path>` means; raises UnknownDefinition where there is none."""
+        """Return the tokens of the statement in `intelligence/<path>`; raises UnknownDefinition if there is no such file."""
         try:
             return sql_meaning((self._root / path).read_text(encoding="utf-8"))
         except OSError as error:
@@ -100,10 +100,10 @@ class Meanings:
         """Return the digests of all definitions that a function reaches.
 
         Args:
-            function: Where it is, such as `intelligence.metrics.health:feature_health`.
+            function: Module and name, such as `intelligence.metrics.health:feature_health`.
 
         Raises:
-            UnknownDefinition: It is not there, or reaches a query that is not, or one whose path only a run could tell.
+            UnknownDefinition: The function or a query that it reaches does not exist, or a query's path is not a literal.
         """
         module, _, name = function.partition(":")
         start = self.defined(_Name(module, name))
@@ -112,7 +112,7 @@ class Meanings:
         return _Reach(self, start).digests
 
     def module(self, name: str) -> _Module | None:
-        """Return the parsed module; None where `name` is none of this package."""
+        """Return the parsed module; None if `name` is not a module of this package."""
         if name not in self._modules:
             path = self._root.joinpath(*name.split(".")[1:])
             file = next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
@@ -120,7 +120,7 @@ class Meanings:
         return self._modules[name]
 
     def _defined(self, name: _Name) -> _Name | None:
-        """Return where a name is defined, which may be a module beyond; None where it is no definition of this package."""
+        """Return where a name is defined, following imports; None if it is not defined in this package."""
         module = self.module(name.module)
         if module is None:
             return None
@@ -133,20 +133,30 @@ class Meanings:
         return self._defined(imported) if imported.name else imported
 
     def defined(self, name: _Name) -> _Name | None:
-        """Return the definition that a name stands for; None for a module and for what is not of this package."""
+        """Return the definition that a name stands for; None for a module and for a name from another package."""
         found = self._defined(name)
         return found if found and found.name else None
 
     def named_by(self, name: _Name, node: ast.AST) -> tuple[_Name, ...]:
-        """Return the definitions that the definition `name`, whose tree is `node`, names."""
+        """Return the definitions that a definition refers to, without repetitions.
+
+        Args:
+            name: The definition.
+            node: Its syntax tree.
+        """
         if name not in self._named:
             self._named[name] = tuple(dict.fromkeys(self._names_in(node, name.module)))
         return self._named[name]
 
     def digest(self, name: _Name, node: ast.AST) -> str:
-        """Return the digest of the definition `name`, whose tree is `node`."""
+        """Return the digest of one definition, without those that it refers to.
+
+        Args:
+            name: The definition.
+            node: Its syntax tree.
+        """
         if name not in self._digests:
-            self._digests[name] = digest_of([" ".join(self._signs(node))])
+            self._digests[name] = digest_of([" ".join(self._parts(node))])
         return self._digests[name]
 
     def _names_in(self, node: ast.AST, module: str) -> Iterator[_Name]:
@@ -161,33 +171,33 @@ class Meanings:
             if found and found.name:
                 yield found
 
-    def _signs(self, node: ast.AST) -> Iterator[str]:
-        """Yield what the meaning of a tree consists of, the same for each Python that parses it."""
+    def _parts(self, node: ast.AST) -> Iterator[str]:
+        """Yield the parts of a syntax tree that affect behaviour, the same for every supported version of Python."""
         yield type(node).__name__
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "sql":
             (path,) = node.args
             if not isinstance(path, ast.Constant) or not isinstance(path.value, str):
                 raise UnknownDefinition(
-                    f"sql({ast.unparse(path)}): name the file itself, so that its meaning is known."
+                    f"sql({ast.unparse(path)}): give the file as a literal, so that its content can be digested."
                 )
             yield self.query(path.value)
             return
         for name, value in ast.iter_fields(node):
             for each in value if isinstance(value, list) else [value]:
-                if isinstance(each, ast.AST) and name not in _WITHOUT_MEANING and not _says_nothing(each):
-                    yield from self._signs(each)
+                if isinstance(each, ast.AST) and name not in _WITHOUT_MEANING and not _has_no_effect(each):
+                    yield from self._parts(each)
                 elif each is not None and not isinstance(each, ast.AST) and name not in _WITHOUT_MEANING:
                     yield repr(each)
         yield "."
 
 
-def _says_nothing(node: ast.AST) -> bool:
+def _has_no_effect(node: ast.AST) -> bool:
     is_text = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
     return is_text or isinstance(node, ast.Import | ast.ImportFrom | ast.Pass)
 
 
 class _Reach:
-    """All that a definition reaches, found by following names until nothing new is named."""
+    """All definitions that a definition reaches, found by following names until no new one appears."""
 
     def __init__(self, meanings: Meanings, start: _Name) -> None:
         self._meanings = meanings
@@ -201,7 +211,7 @@ class _Reach:
 
     @property
     def digests(self) -> frozenset[str]:
-        """Return a digest of each definition."""
+        """Return the digest of each reached definition."""
         return frozenset(self._meanings.digest(name, node) for name, node in self.nodes.items())
 
     def _add(self, name: _Name) -> None:
@@ -227,7 +237,7 @@ class _Reach:
         self._follow(name, head)
 
     def _is_a_section(self, name: _Name) -> bool:
-        """Return whether a class is a part of product.yaml, of which the values count."""
+        """Return whether a class is a section of product.yaml, which counts through its values."""
         module = self._meanings.module(name.module)
         node = module.definitions.get(name.name) if module else None
         if not isinstance(node, ast.ClassDef):

@@ -1,4 +1,4 @@
-"""The rows of a table's days, or of a whole table, replaced inside of an open transaction."""
+"""Replaces the rows of a table's days, or of a whole table, inside an open transaction."""
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -9,18 +9,26 @@ import duckdb
 from intelligence.core.sql import identifiers
 from intelligence.core.tables import Days, Table
 from resources.config.faults import reach
-from resources.lake.inspection import asked
+from resources.lake.inspection import named_parameters
 
-# Aggregates over more rows than this cost more for each row, since they outgrow the memory that was touched already.
+# Aggregates over more rows than this cost more per row, because they need memory that was not allocated before.
 ROWS_AT_ONCE = 3_000_000
 
 
 def rows_replaced(
     connection: duckdb.DuckDBPyConnection, table: Table, days: Days, query: str, parameters: Mapping[str, Any]
 ) -> int:
-    """Return how many rows the query gave for `days`, once they stand in the place of those that the table had."""
+    """Replace the table's rows of `days` by those of the query, and return how many were written.
+
+    Args:
+        connection: A connection with an open transaction.
+        table: The table to write; one without a day column is replaced as a whole, or left as it is if its rows are the same.
+        days: The days to replace, given to the query as `$start` (inclusive) and `$end` (exclusive).
+        query: SQL for the new rows, whose columns are matched by name.
+        parameters: Values of further `$name` parameters; those that the query does not name are left out.
+    """
     if table.day is None:
-        whole = asked(query, {**parameters, **days.parameters})
+        whole = named_parameters(query, {**parameters, **days.parameters})
         connection.execute("CREATE OR REPLACE TEMP TABLE replacement AS " + query, whole)
         written = _replaced_whole(connection, table)
     else:
@@ -28,27 +36,28 @@ def rows_replaced(
             f"DELETE FROM {table.path} WHERE {table.day} >= $start AND {table.day} < $end", days.parameters
         )
         reach("table.days_deleted", table.path)
-        # A query that does not name the days holds all of them and must run once; only events are many.
-        of_events = any(events in query for events in ("telemetry.events", "warehouse.fact_events"))
-        parts = _parts(connection, days) if "$start" in query and of_events else [days]
+        # A query without `$start` returns all days and must run once; only queries over events are split, since events are many.
+        reads_events = any(events in query for events in ("telemetry.events", "warehouse.fact_events"))
+        parts = _parts(connection, days) if "$start" in query and reads_events else [days]
         written = sum(
-            _inserted(connection, table, query, asked(query, {**parameters, **part.parameters})) for part in parts
+            _inserted(connection, table, query, named_parameters(query, {**parameters, **part.parameters}))
+            for part in parts
         )
     reach("table.rows_written", table.path)
     return written
 
 
 def _replaced_whole(connection: duckdb.DuckDBPyConnection, table: Table) -> int:
-    """Return how many rows the table has after taking those of the temporary table `replacement`, if they are others."""
+    """Return the number of rows of the table after it has those of the temporary table `replacement`, if they differ."""
     rows, held = (
         connection.execute(f"SELECT count(*) FROM {path}").fetchone() or (0,)
         for path in ("temp.replacement", table.path)
     )
     columns = identifiers(column.name for column in table.columns)
-    # What the query does not name is NULL in the table.
+    # Columns that the query does not return are NULL in the table.
     named = f"FROM temp.replacement UNION ALL BY NAME SELECT {columns} FROM {table.path} WHERE false"
-    others = f"SELECT {columns} FROM ({named}) EXCEPT ALL SELECT {columns} FROM {table.path}"
-    if rows == held and not connection.execute(f"FROM ({others}) LIMIT 1").fetchone():
+    differing = f"SELECT {columns} FROM ({named}) EXCEPT ALL SELECT {columns} FROM {table.path}"
+    if rows == held and not connection.execute(f"FROM ({differing}) LIMIT 1").fetchone():
         return int(rows[0])
     connection.execute(f"DELETE FROM {table.path}")
     reach("table.days_deleted", table.path)
@@ -61,7 +70,7 @@ def _inserted(connection: duckdb.DuckDBPyConnection, table: Table, query: str, p
 
 
 def _parts(connection: duckdb.DuckDBPyConnection, days: Days) -> Iterator[Days]:
-    """Yield the range in parts that hold about ROWS_AT_ONCE events, so that memory does not grow with the range."""
+    """Yield the range in parts of about ROWS_AT_ONCE events, so that memory does not grow with the range."""
     if days.end - days.start <= timedelta(days=1):
         yield days
         return

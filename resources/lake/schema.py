@@ -1,4 +1,4 @@
-"""The lake's tables and views as they are defined: made where they do not exist, changed where a newer version defines them anew."""
+"""Creates the lake's tables and views where they are missing, and changes them where a newer version defines them differently."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from resources.lake.inspection import columns_by_table
 
 
 def differing(connection: duckdb.DuckDBPyConnection) -> list[Table]:
-    """Return the tables and views that are not there or not as they are defined."""
+    """Return the tables and views that are missing or differ from their definition."""
     found, views = columns_by_table(connection), _digests(connection)
     return [
         table
@@ -26,7 +26,14 @@ def differing(connection: duckdb.DuckDBPyConnection) -> list[Table]:
 
 
 def define(connection: duckdb.DuckDBPyConnection, tables: Sequence[Table]) -> None:
-    """Make these tables and views as they are defined, in the open transaction; raises LakeError where a column has another type."""
+    """Create or change these tables and views, in the open transaction, so that they are as defined.
+
+    Raises LakeError if a column exists with another type.
+
+    Args:
+        connection: A connection with an open transaction.
+        tables: The tables and views to create or change, as `differing` returns them.
+    """
     present = columns_by_table(connection)
     for table in tables:
         connection.execute(f"CREATE SCHEMA IF NOT EXISTS {table.layer}")
@@ -43,7 +50,7 @@ def _lacks(table: Table, found: Mapping[str, Mapping[str, str]]) -> bool:
 
 def _define_table(connection: duckdb.DuckDBPyConnection, table: Table, columns: Mapping[str, str] | None) -> None:
     if columns is not None and table in DAILY_TABLES and set(columns) - {column.name for column in table.columns}:
-        # A table that is built from others is made anew when its definition loses a column.
+        # A table that is built from others is recreated when its definition loses a column.
         connection.execute(f"DROP TABLE {table.path}")
         connection.execute("DELETE FROM bookkeeping.day_builds WHERE table_name = $path", {"path": table.path})
         columns = None
@@ -66,11 +73,12 @@ def _define_table(connection: duckdb.DuckDBPyConnection, table: Table, columns: 
 
 
 def _seed(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
-    """Let the table have had a row, which is gone again.
+    """Insert one row and delete it again, so that the table has statistics.
 
-    DuckLake asks its catalogue for a table's statistics once; of a table that never had a row, for each column of each query
-    anew (duckdb/ducklake#1313). Events are there before anything asks for them, and without a seed DuckLake knows which of
-    their columns never held NULL. A seed of other values would show in min and max, which it answers from statistics too.
+    DuckLake reads a table's statistics once, but for a table that never had a row it queries its catalogue again for each column
+    of each query (duckdb/ducklake#1313). Raw events are not seeded: they exist before anything reads them, and without a seed
+    DuckLake knows which of their columns were never NULL. The seed is NULL because another value would show in min and max, which
+    DuckLake answers from statistics too.
     """
     connection.execute(f"INSERT INTO {table.path} ({identifier(table.columns[0].name)}) VALUES (NULL)")
     connection.execute(f"DELETE FROM {table.path}")
@@ -79,7 +87,7 @@ def _seed(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
 def _define_view(connection: duckdb.DuckDBPyConnection, path: str) -> None:
     stored = "SELECT 1 FROM duckdb_tables() WHERE database_name = 'lake' AND schema_name || '.' || table_name = $path"
     if connection.execute(stored, {"path": path}).fetchone():
-        # It was a table once; what it held is in those that it is a view of, or is built anew.
+        # An earlier version had a table here; its rows are in the tables that the view reads, or are rebuilt.
         connection.execute(f"DROP TABLE {path}")
     connection.execute(f"CREATE OR REPLACE VIEW {path} AS {VIEWS[path]}")
     connection.execute(f"COMMENT ON VIEW {path} IS {literal(_digest(VIEWS[path]))}")
@@ -90,6 +98,6 @@ def _digest(query: str) -> str:
 
 
 def _digests(connection: duckdb.DuckDBPyConnection) -> Mapping[str, str | None]:
-    """Return of each view in the lake the digest of the query that it was made of, which is its comment."""
+    """Return, by view path, the digest of the query that the view was created with, which is stored as its comment."""
     found = "SELECT schema_name || '.' || view_name, comment FROM duckdb_views() WHERE database_name = 'lake'"
     return dict(connection.execute(found).fetchall())

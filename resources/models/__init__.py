@@ -1,4 +1,4 @@
-"""The models in MLflow: versions, the alias `champion`, its history, and the checked copy to score with.
+"""The models in MLflow: their versions, the alias `champion` with its history, and the verified local copies to score with.
 
-How a model is trained and judged belongs to `intelligence.risk`; when, to the service of models.
+How a model is trained and evaluated belongs to `intelligence.risk`; when that happens, to `resources.services.models`.
 """

@@ -1,4 +1,4 @@
-"""Copies of champions on this machine: fetched once, put in place whole, and held to their checksums at every use."""
+"""Copies of champions on this machine: fetched once, put in place in one step, and checked by SHA-256 at every use."""
 
 import hashlib
 import json
@@ -23,7 +23,14 @@ NEXT_STEP = "Promote another version (`intelligence models` lists them), or trai
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """A version's files, which are what its tags say they are."""
+    """The files of a version, which match the checksums in its tags.
+
+    Attributes:
+        version: Number of the version in MLflow.
+        run_id: The MLflow run that made the version.
+        tags: The version's tags.
+        files: Content by file name.
+    """
 
     version: str
     run_id: str
@@ -33,18 +40,33 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class LocalCopies:
-    """The copies of one model under `folder`."""
+    """The local copies of one model.
+
+    Attributes:
+        name: Name of the registered model.
+        folder: The model's own folder, with one folder per version.
+    """
 
     name: str
     folder: Path
 
     @property
     def is_known(self) -> bool:
-        """Return whether MLflow ever named a champion to this machine, and did not take it back."""
+        """Return whether a champion is recorded on this machine."""
         return (self.folder / LAST).exists()
 
     def kept(self, version: str, run_id: str, tags: Mapping[str, str], fetched: Callable[[Path], Path]) -> Copy:
-        """Return the copy of a version, fetched by `fetched(into)` if there is none or it does not fit its checksums."""
+        """Return the copy of a version, fetched from MLflow if there is none or its checksums do not match.
+
+        Args:
+            version: Number of the version in MLflow.
+            run_id: The MLflow run that made the version.
+            tags: The version's tags, among them the SHA-256 of each file.
+            fetched: Downloads the version into the given folder and returns the folder that then contains its files.
+
+        Raises:
+            ModelError: The version has no checksums, its files in MLflow do not match them, or the copy cannot be written.
+        """
         expected = _checksums(tags)
         if not expected:
             raise ModelError(
@@ -59,10 +81,14 @@ class LocalCopies:
                 files = self._fetched(version, run_id, tags, fetched)
         return Copy(version, run_id, tags, files)
 
-    def held(self, version: str, run_id: str) -> Copy | None:
-        """Return the copy of a version if it is here, of this run, and fits its checksums.
+    def valid_copy(self, version: str, run_id: str) -> Copy | None:
+        """Return the local copy of a version if it exists and matches its run and its checksums; otherwise None.
 
-        The number alone names no model: a store that was made anew counts from 1 again.
+        The number alone does not identify a model: a store that was deleted and created again starts from 1.
+
+        Args:
+            version: Number of the version in MLflow.
+            run_id: The MLflow run that made the version.
         """
         found = self._read(version)
         if found is None or found.run_id != run_id or not _checksums(found.tags):
@@ -70,7 +96,10 @@ class LocalCopies:
         return None if _misfits(found.files, _checksums(found.tags)) else found
 
     def last(self) -> tuple[Copy, datetime] | None:
-        """Return the last champion and when MLflow last confirmed it; None if there is none on this machine."""
+        """Return the last champion and when MLflow last confirmed it (UTC), None if no champion is recorded on this machine.
+
+        Raises ModelError if the copy is damaged or missing.
+        """
         try:
             record = json.loads((self.folder / LAST).read_text())
         except (OSError, ValueError):
@@ -86,14 +115,19 @@ class LocalCopies:
         return found, datetime.fromisoformat(record["at"])
 
     def confirm(self, version: str, at: datetime) -> None:
-        """Remember that MLflow named this version as champion at this time."""
+        """Record that MLflow named this version as champion.
+
+        Args:
+            version: Number of the version in MLflow.
+            at: When MLflow answered, a time with a time zone.
+        """
         with self._writing():
             path = self.folder / f"{UNFINISHED}{LAST}"
             path.write_text(json.dumps({"version": version, "at": at.astimezone(UTC).isoformat()}))
             path.replace(self.folder / LAST)
 
     def forget(self) -> None:
-        """Forget which version was champion: MLflow says that none is."""
+        """Delete the record of the champion, since MLflow reports that there is none."""
         with suppress(FileNotFoundError):
             (self.folder / LAST).unlink()
 
@@ -136,7 +170,7 @@ class LocalCopies:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        """One writer at a time; what a killed one left is swept away, and a full disk is told in words."""
+        """Admit one writer at a time, remove what a killed one left, and turn errors of the disk into a ModelError."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with FileLock(self.folder / ".lock", timeout=120):

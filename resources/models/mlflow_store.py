@@ -1,4 +1,4 @@
-"""How MLflow is opened: quiet, its database made once however many processes ask, a dead one told within seconds."""
+"""Opens MLflow: without telemetry and noise, its database created only once, an unreachable store reported within seconds."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ from filelock import FileLock
 from intelligence.core.errors import ModelError
 
 PATIENCE_S = 5
-# Without these MLflow looks up its telemetry host, shells out to uv, draws bars, or waits minutes for a dead server.
+# Without these MLflow contacts its telemetry host, starts uv, prints progress bars, or waits minutes for an unreachable server.
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -28,7 +28,7 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "15",
     "OMP_WAIT_POLICY": "PASSIVE",
 }
-# These say in a traceback or a paragraph what the errors and arguments here already say.
+# Log levels for loggers that repeat, in a traceback or a paragraph, what the errors raised here already say.
 TALKATIVE = {
     "mlflow.store.db.utils": logging.CRITICAL,
     "mlflow.utils.environment": logging.ERROR,
@@ -40,35 +40,40 @@ _clients: dict[str, Any] = {}
 
 
 class MlflowUnreachable(ModelError):
-    """MLflow did not answer; what it would have said is not known."""
+    """MLflow did not answer, so it is unknown what it contains."""
 
 
 def quiet_environment() -> dict[str, str]:
-    """Return this process's environment after the addition of ENVIRONMENT; to be called before MLflow is imported."""
+    """Return this process's environment after adding ENVIRONMENT to it; call this before MLflow is imported."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     for name, level in TALKATIVE.items():
         logging.getLogger(name).setLevel(level)
-    # About hints in MLflow's own code and in ours, where the signature is given instead.
+    # MLflow warns about missing type hints, in its own code and in ours; our models give a signature instead.
     warnings.filterwarnings("ignore", message=".*type hint", category=UserWarning, module=r"mlflow\.")
     return dict(os.environ)
 
 
 def database_in(root: Path) -> Path:
-    """Return where the database of the store under `root` lies."""
+    """Return the path of the database of the store under `root`."""
     return root.resolve() / "mlflow.db"
 
 
 def store_uri(root: Path) -> str:
-    """Return the address of the database of the store under `root`, as MLflow takes it."""
+    """Return MLflow's URI for the database of the store under `root`."""
     return f"sqlite:///{database_in(root)}"
 
 
 def alias_in(database: Path, model_name: str, alias: str) -> tuple[str, str] | None:
-    """Return the version that bears the alias and its run, read from the database itself; None without an answer.
+    """Return the version that has the alias and its run id, read from MLflow's database directly; None if that fails.
 
-    Both are "" where no version bears it. Loading MLflow takes seconds and this a millisecond. The tables are MLflow's own
-    affair, so whoever gets None asks MLflow.
+    Both are "" if no version has the alias. Loading MLflow takes seconds, this query a millisecond. MLflow may change its tables, so
+    a caller that gets None asks MLflow.
+
+    Args:
+        database: Path of MLflow's SQLite database.
+        model_name: Name of the registered model.
+        alias: Name of the alias, such as `champion`.
     """
     query = (
         "SELECT version, run_id FROM registered_model_aliases LEFT JOIN model_versions USING (workspace, name, version)"
@@ -85,7 +90,7 @@ def alias_in(database: Path, model_name: str, alias: str) -> tuple[str, str] | N
 
 
 def make_store(root: Path) -> None:
-    """Make the database under `root` unless it is there; MLflow's own making fails when two processes do it at once."""
+    """Create the database under `root` if it is missing; MLflow's own creation fails if two processes do it at once."""
     database = database_in(root)
     with answers(f"MLflow's database {database}"):
         database.parent.mkdir(parents=True, exist_ok=True)
@@ -95,7 +100,7 @@ def make_store(root: Path) -> None:
 
 
 def _make_database(database: Path) -> None:
-    # Under another name until it is whole: a process that is killed here leaves nothing that looks made.
+    # It has another name until it is complete, so that a process that is killed here leaves no incomplete database.
     unfinished = database.with_suffix(".unfinished")
     for leftover in database.parent.glob(f"{unfinished.name}*"):
         leftover.unlink()
@@ -109,9 +114,9 @@ def _make_database(database: Path) -> None:
 
 
 def client_of(uri: str) -> Any:
-    """Return the MLflow client of a store that exists; raises MlflowUnreachable where its database cannot be read.
+    """Return the MLflow client of an existing store; raises MlflowUnreachable if its database cannot be read.
 
-    MLflow itself retries an unreadable database for a minute and a half, so it is tried here first.
+    The database is read here first because MLflow itself retries an unreadable one for a minute and a half.
     """
     if uri.startswith("sqlite:///"):
         with answers(uri):
@@ -121,7 +126,7 @@ def client_of(uri: str) -> Any:
             _clients[uri] = _new_client(uri)
     import mlflow
 
-    # MLflow looks up a version's model in the process's store, whichever client asks; unset, it makes ./mlflow.db.
+    # MLflow looks up a version's model in the process-wide store, whichever client is used; by default it creates ./mlflow.db.
     mlflow.set_tracking_uri(uri)
     return _clients[uri]
 
@@ -140,9 +145,9 @@ def _read(database: Path) -> None:
 
 @contextmanager
 def answers(uri: str) -> Iterator[None]:
-    """Turn whatever a silent, locked, unreadable or full store raises into one MlflowUnreachable.
+    """Turn the errors of an unreachable, locked, unreadable or full store into one MlflowUnreachable.
 
-    What MLflow refuses on good grounds (an unknown name, an alias that is not set) passes through as MlflowException.
+    A regular refusal by MLflow (an unknown name, an alias that is not set) passes through as MlflowException.
     """
     try:
         yield
@@ -156,7 +161,7 @@ def answers(uri: str) -> Iterator[None]:
             raise
         raise MlflowUnreachable(
             "MLflow",
-            f"it cannot be reached at {uri} ({_told(error)}).",
+            f"it cannot be reached at {uri} ({_first_line(error)}).",
             hint="Check INTELLIGENCE_MLRUNS or INTELLIGENCE_MLFLOW_URI, that the server runs and the disk is not full.",
         ) from error
 
@@ -164,6 +169,6 @@ def answers(uri: str) -> Iterator[None]:
 _STORES = ("mlflow.", "sqlalchemy.")
 
 
-def _told(error: BaseException) -> str:
+def _first_line(error: BaseException) -> str:
     lines = [line for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
     return lines[0].strip()[:200]

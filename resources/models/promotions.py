@@ -1,9 +1,9 @@
 """The history of the alias `champion`: who moved it, when, from where, to where, and why.
 
-MLflow keeps no such history, and two stores cannot change in one transaction. A promotion therefore takes its turn and
-does three things: it writes down its intention, moves the alias, and turns the intention into a line of the history. A
-process killed after the first or the second leaves its intention; the next look finds it and the alias beside each other
-and knows which it was. A move of the alias without intention was made by a person in MLflow.
+MLflow records no such history, and two stores cannot change in one transaction. A promotion therefore holds a lock and takes three
+steps: it records its intention, moves the alias, and turns the intention into a row of the history. If the process is killed after
+the first or second step, the intention remains; the next reader compares it with the alias and completes or discards it. A move
+of the alias without an intention was made by a person in MLflow.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -30,14 +30,19 @@ ALIAS_MOVED = "alias moved"
 class Promotions:
     """The history of one model's champions.
 
-    `standing` returns where the alias stands, `stand` moves it; `verdict` returns what the gate said of a version, and why.
+    Attributes:
+        state: The store that contains the history.
+        model: Name of the registered model.
+        present_version: Returns the version that has the alias, None if none has it.
+        move_alias: Moves the alias to a version.
+        gate_verdict: Returns the gate's verdict on a version, None if there is none, and its reason.
     """
 
     state: State
     model: str
-    standing: Callable[[], str | None]
-    stand: Callable[[str], None]
-    verdict: Callable[[str], tuple[str | None, str]]
+    present_version: Callable[[], str | None]
+    move_alias: Callable[[str], None]
+    gate_verdict: Callable[[str], tuple[str | None, str]]
 
     def history(self) -> list[Move]:
         """Return every move, the oldest first."""
@@ -45,20 +50,37 @@ class Promotions:
             return self._history(connection)
 
     def noticed(self) -> Move | None:
-        """Return the move that was made in MLflow since the last look, now in the history; None if there was none."""
+        """Return the move that a person made in MLflow since the last call, after recording it; None if there was none."""
         if self._is_settled():
             return None
         with self._turn():
             return self._settled()
 
     def promoted(self, version: str, *, actor: str, cause: str, reason: str, run_id: str | None) -> Move:
-        """Return the move of the alias to `version`; the one that brought it there if it already stands there."""
+        """Move the alias to a version and return the move; the recorded move if the version is the champion already.
+
+        Args:
+            version: Number of the version in MLflow.
+            actor: Who moves the alias, a person or a part of the platform.
+            cause: Kind of the move, such as `revert`.
+            reason: Why, in a sentence.
+            run_id: The Dagster run that moves it, None outside of one.
+        """
         with self._turn():
             self._settled()
             return self._moved(version, actor=actor, cause=cause, reason=reason, run_id=run_id)
 
     def reverted(self, *, actor: str, reason: str, run_id: str | None) -> Move:
-        """Return the move back to the champion before the present one; a second revert goes one further back."""
+        """Move the alias back to the former champion and return the move; a second revert goes one champion further back.
+
+        Args:
+            actor: Who moves the alias, a person or a part of the platform.
+            reason: Why, in a sentence.
+            run_id: The Dagster run that moves it, None outside of one.
+
+        Raises:
+            ModelError: There is no former champion.
+        """
         with self._turn():
             self._settled()
             with self.state.reading() as connection:
@@ -66,8 +88,8 @@ class Promotions:
             if former is None:
                 raise ModelError(
                     self.model,
-                    f"there is no champion before version {self.standing()}."
-                    if self.standing()
+                    f"there is no champion before version {self.present_version()}."
+                    if self.present_version()
                     else "it has had no champion.",
                     hint="`intelligence models` lists the versions; `intelligence promote` names one.",
                 )
@@ -88,7 +110,7 @@ class Promotions:
         with self.state.writing() as connection:
             connection.execute(insert(INTENDED_PROMOTIONS).values(**values))
         reach("promotion.intended")
-        self.stand(version)
+        self.move_alias(version)
         reach("promotion.alias_moved")
         with self.state.writing() as connection:
             return self._appended(connection, values)
@@ -96,27 +118,27 @@ class Promotions:
     def _is_settled(self) -> bool:
         with self.state.reading() as connection:
             last, intention = self._last(connection), self._intention(connection)
-        return intention is None and self.standing() == (last.to_version if last else None)
+        return intention is None and self.present_version() == (last.to_version if last else None)
 
     def _settled(self) -> Move | None:
-        """Bring the history to where the alias stands; return what was added."""
-        standing = self.standing()
+        """Make the history agree with the alias, and return the move that was added to it."""
+        champion = self.present_version()
         with self.state.writing() as connection:
             last, intention = self._last(connection), self._intention(connection)
             present = last.to_version if last else None
-            if standing == present:
+            if champion == present:
                 self._forget_intentions(connection)
                 return None
-            if intention and intention["to_version"] == standing:
+            if intention and intention["to_version"] == champion:
                 return self._appended(connection, intention)
-            reason = "The alias was moved." if standing else "The alias was removed."
-            seen = {"at": datetime.now(UTC), "model": self.model, "from_version": present, "to_version": standing}
+            reason = "The alias was moved." if champion else "The alias was removed."
+            seen = {"at": datetime.now(UTC), "model": self.model, "from_version": present, "to_version": champion}
             return self._appended(connection, {**seen, "actor": A_PERSON, "cause": ALIAS_MOVED, "reason": reason})
 
     def _appended(self, connection: Connection, values: dict[str, Any]) -> Move:
-        said, why = self.verdict(values["to_version"]) if values["to_version"] else (None, "")
+        verdict, why = self.gate_verdict(values["to_version"]) if values["to_version"] else (None, "")
         sequence = inserted_key(connection, insert(PROMOTIONS).values(**values))
-        move, overruled = Move(sequence=sequence, **values), overruled_by(said, values["to_version"])
+        move, overruled = Move(sequence=sequence, **values), overruled_by(verdict, values["to_version"])
         if overruled:
             move = replace(move, overruled=overruled, gate_reason=why)
             against = {"promotion": sequence, "overruled": overruled, "gate_reason": why}
@@ -157,7 +179,7 @@ def _move(row: Mapping[Any, Any]) -> Move:
 
 
 def former_champion(history: list[Move]) -> str | None:
-    """Return the champion to which a revert goes back, as an undo does: two reverts go two champions back."""
+    """Return the champion that a revert restores; like an undo, two reverts go two champions back. None if there is none."""
     past: list[str | None] = []
     for move in history:
         if move.cause == REVERT:

@@ -1,4 +1,4 @@
-"""How a trained model becomes a version in MLflow: one run with what people look at, one model without any pickle."""
+"""Registers a trained model as a version in MLflow: one run with metrics and plots for people, one model without pickle."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ which one scores.
 # What MLflow shows as the description of a run or an experiment.
 NOTE = "mlflow.note.content"
 PARENT = "mlflow.parentRunId"
-# Tells MLflow's UI to show what belongs to trained models, and nothing about prompts and traces.
+# Makes MLflow's UI show the views for trained models, and not those for prompts and traces.
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 PYFUNC = Path(__file__).with_name("risk_pyfunc.py")
 CHECKSUM = "sha256."
@@ -39,7 +39,16 @@ CONTENT = "content"
 def registered_version(
     client: Any, artifacts: Path, name: str, model: StoredModel, logged: LoggedTraining, tags: Mapping[str, str]
 ) -> tuple[Any, bool]:
-    """Return MLflow's version of the model and whether it is new: the very same model has one version."""
+    """Register the model unless the same one is registered, and return MLflow's version and whether it is new.
+
+    Args:
+        client: An MLflow client.
+        artifacts: Folder for the artifacts of a new experiment.
+        name: Name of the experiment and of the registered model.
+        model: The trained model; models with the same files are the same model.
+        logged: What the run shows to people.
+        tags: Tags for the run and the version.
+    """
     content = content_of(model)
     known = client.search_model_versions(f"name = '{name}' and tags.{CONTENT} = '{content}'")
     if known:
@@ -62,13 +71,13 @@ def registered_version(
 
 
 def _end_abandoned(client: Any, experiment_id: str, content: str) -> None:
-    """Mark what killed registrations of this model left as killed: one process at a time registers, so nobody is at it."""
+    """Mark runs that killed registrations of this model left; a lock admits one registration at a time, so none is active."""
     for run in client.search_runs([experiment_id], f"tags.{CONTENT} = '{content}' and attributes.status = 'RUNNING'"):
         client.set_terminated(run.info.run_id, "KILLED")
 
 
 def _mend(client: Any, found: Any, model: StoredModel) -> None:
-    """Write the files of a version again where they are gone or damaged: the very same model was just trained."""
+    """Write the files of a version again if they are missing or damaged: the same model was just trained."""
     from mlflow import artifacts
     from mlflow.exceptions import MlflowException
 
@@ -83,7 +92,7 @@ def _mend(client: Any, found: Any, model: StoredModel) -> None:
 
 
 def _experiment(client: Any, name: str, artifacts: Path, description: str) -> str:
-    """Return the experiment's id; its artifacts lie where both a server and a bare client find them."""
+    """Return the experiment's id, creating it if needed, with artifacts where both a server and a plain client find them."""
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(name)
@@ -119,12 +128,18 @@ def checksums(files: Mapping[str, bytes]) -> dict[str, str]:
 
 
 def content_of(model: StoredModel) -> str:
-    """Return what is equal for the very same model and for nothing else."""
+    """Return a digest that identifies the model: equal for models with the same files, different for all others."""
     return hashlib.sha256(json.dumps(checksums(model.files())).encode()).hexdigest()
 
 
 def version_tags(model: StoredModel, logged: LoggedTraining, tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags of a version: what made it, what it is and the checksums that its files are held to."""
+    """Return the tags of a version: its origin, its kind and the checksums that its files must match.
+
+    Args:
+        model: The trained model.
+        logged: What the training logs, of which the last day and the lake's snapshot are used.
+        tags: Further tags.
+    """
     return {
         **tags,
         CONTENT: content_of(model),
@@ -135,7 +150,7 @@ def version_tags(model: StoredModel, logged: LoggedTraining, tags: Mapping[str, 
 
 
 def requirements(model: StoredModel) -> list[str]:
-    """Return the packages that the model needs to be loaded anywhere, at exactly the versions it was made with."""
+    """Return the requirements for loading the model, pinned to the versions that it was made with."""
     names = [("mlflow",), ("numpy",), ("pandas",), *([] if "booster.ubj" not in model.files() else [_XGBOOST])]
     return [_installed(*alternatives) for alternatives in names]
 
@@ -159,6 +174,14 @@ def logged_run(
     """Return the ids of a new, finished run and of the model in it.
 
     The run has few tags: checksums and the like belong to the version.
+
+    Args:
+        client: An MLflow client.
+        experiment_id: The experiment to which the run belongs.
+        name: Name of the model, with which the run's name begins.
+        model: The trained model.
+        logged: What the run shows to people.
+        tags: Tags of the run, among them CONTENT.
     """
     run_name = f"{name} through {logged.trained_through}"
     run = client.create_run(experiment_id, run_name=run_name, tags={**tags, NOTE: logged.summary})
@@ -199,9 +222,9 @@ def _ended(client: Any, run_id: str) -> Iterator[None]:
 def _logged_model(
     client: Any, experiment_id: str, run_id: str, name: str, model: StoredModel, logged: LoggedTraining, scratch: Path
 ) -> str:
-    """Return the id of the model that was put into the run.
+    """Log the model to the run and return its id.
 
-    By the client's own calls instead of `log_model`, which works on one global tracking address for the whole process.
+    It uses the client's own calls instead of `log_model`, which works on one global tracking URI for the whole process.
     """
     from mlflow.entities import LoggedModelOutput
 

@@ -1,4 +1,4 @@
-"""The one door to the models: versions in MLflow, the alias `champion`, its history, and the copy to score with."""
+"""The only access to the models: versions in MLflow, the alias `champion`, its history, and the copy to score with."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -29,9 +29,12 @@ from resources.models.versions import CHAMPION, AliasHistory, Champion, LoggedTr
 class Registry(Fixed, dg.ConfigurableResource["Registry"]):
     """The models of one product.
 
-    `root` holds MLflow's database and artifacts, `tracking_uri` names a server over them instead of the database,
-    `cache` is the folder for local copies of champions, `state` the URL of the store with the history, `ui` where
-    people open MLflow.
+    Attributes:
+        root: Folder of MLflow's database and artifacts.
+        cache: Folder for local copies of champions.
+        state: SQLAlchemy URL of the store that contains the history.
+        tracking_uri: URL of an MLflow server that is used instead of the database; None for the database.
+        ui: URL at which people open MLflow.
     """
 
     root: str
@@ -42,7 +45,7 @@ class Registry(Fixed, dg.ConfigurableResource["Registry"]):
 
     @classmethod
     def of(cls, settings: Settings) -> "Registry":
-        """Return the registry that the settings name."""
+        """Return the registry that the settings describe."""
         return cls(
             root=str(settings.mlruns),
             cache=str(settings.champions),
@@ -53,11 +56,11 @@ class Registry(Fixed, dg.ConfigurableResource["Registry"]):
 
     @property
     def uri(self) -> str:
-        """Return the address under which MLflow is opened."""
+        """Return the tracking URI of MLflow."""
         return self.tracking_uri or store_uri(Path(self.root))
 
     def exists(self) -> bool:
-        """Return whether anything was ever registered here; for a server this is taken for granted."""
+        """Return whether anything was ever registered here; always true for a server."""
         return self.tracking_uri is not None or database_in(Path(self.root)).exists()
 
     @contextmanager
@@ -68,7 +71,14 @@ class Registry(Fixed, dg.ConfigurableResource["Registry"]):
     def registered(
         self, model_name: str, model: StoredModel, *, logged: LoggedTraining, tags: Mapping[str, str]
     ) -> Registered:
-        """Return the model's version, with its run; the existing one for the very same model."""
+        """Register the model and return its version; the existing version if the same model is registered already.
+
+        Args:
+            model_name: Name of the registered model.
+            model: The trained model; models with the same files are the same model.
+            logged: What the run in MLflow shows to people.
+            tags: Tags for the run and the version.
+        """
         from resources.models.registration import registered_version
         from resources.state.store import state_at
 
@@ -82,25 +92,37 @@ class Registry(Fixed, dg.ConfigurableResource["Registry"]):
         return Registered(model_name, str(found.version), found.run_id, version_url, run_url, is_new)
 
     def version_url(self, model_name: str, version: str) -> str:
-        """Return the page of a version in MLflow."""
+        """Return the URL of a version's page in MLflow.
+
+        Args:
+            model_name: Name of the registered model.
+            version: Number of the version.
+        """
         return f"{self.ui.rstrip('/')}/#/models/{model_name}/versions/{version}"
 
     def links(self, model_name: str, version: str, experiment_id: str, run_id: str) -> tuple[str, str]:
-        """Return the pages of a version and of its run in MLflow."""
+        """Return the URLs of the pages of a version and of its run in MLflow.
+
+        Args:
+            model_name: Name of the registered model.
+            version: Number of the version.
+            experiment_id: The experiment to which the run belongs.
+            run_id: The MLflow run that made the version.
+        """
         run_url = f"{self.ui.rstrip('/')}/#/experiments/{experiment_id}/runs/{run_id}"
         return self.version_url(model_name, version), run_url
 
     def champion(self, model_name: str) -> Champion | None:
-        """Return the version to score with, None where the alias `champion` is on none; a run asks once.
+        """Return the version to score with; None if no version has the alias `champion`.
 
-        Where MLflow cannot be reached it is the last champion on this machine, with a note that says so.
+        If MLflow cannot be reached, the last champion on this machine is returned, with a note that says so.
         """
         copies = self._copies(model_name)
         named = self._named(model_name)
-        held = copies.held(*named) if named and named[0] else None
-        if held:
-            copies.confirm(held.version, datetime.now(UTC))
-            return _champion(model_name, held)
+        copy = copies.valid_copy(*named) if named and named[0] else None
+        if copy:
+            copies.confirm(copy.version, datetime.now(UTC))
+            return _champion(model_name, copy)
         try:
             present = None if named == ("", "") else self._present(model_name, copies)
         except MlflowUnreachable as error:
@@ -113,7 +135,12 @@ class Registry(Fixed, dg.ConfigurableResource["Registry"]):
         return _champion(model_name, kept)
 
     def champion_before(self, model_name: str, version: str) -> Champion | None:
-        """Return the champion from which the alias last moved to `version`; None where it had been on none."""
+        """Return the champion that a version replaced when the alias last moved to it; None if there was none.
+
+        Args:
+            model_name: Name of the registered model.
+            version: The version to which the alias moved.
+        """
         self.noticed(model_name)
         moves = [move for move in self.history(model_name) if move.to_version == version]
         former = moves[-1].from_version if moves else None
@@ -124,10 +151,15 @@ class Registry(Fixed, dg.ConfigurableResource["Registry"]):
         return _champion(model_name, self._kept(self._copies(model_name), found)) if found else None
 
     def was_taken_down(self, model_name: str, version: str) -> bool:
-        """Return whether the gate promoted this version and the alias has left it since."""
-        # The history alone does not tell: a store that was made anew counts from 1 again.
-        judged = {row.version for row in self.versions(model_name) if row.verdict == "promote"}
-        return version in judged and any(move.to_version == version for move in self.history(model_name))
+        """Return whether the gate promoted this version and it became champion; if it is not champion now, it was taken down.
+
+        Args:
+            model_name: Name of the registered model.
+            version: Number of the version.
+        """
+        # The history alone is not enough: a store that was deleted and created again starts from version 1.
+        passed = {row.version for row in self.versions(model_name) if row.verdict == "promote"}
+        return version in passed and any(move.to_version == version for move in self.history(model_name))
 
     def _copies(self, model_name: str) -> LocalCopies:
         return LocalCopies(model_name, Path(self.cache) / model_name)
@@ -142,7 +174,7 @@ class Registry(Fixed, dg.ConfigurableResource["Registry"]):
             return _none_where_missing(lambda: client.get_model_version_by_alias(model_name, CHAMPION))
 
     def _fetched(self, present: Any, into: Path) -> Path:
-        """Return the folder with the model's files after fetching it; MLflow did answer, so no other version will do."""
+        """Fetch the model's files and return their folder; a failure is an error, since MLflow did name this version."""
         import mlflow
 
         into.mkdir()
@@ -160,7 +192,7 @@ class Registry(Fixed, dg.ConfigurableResource["Registry"]):
         return Path(found) / "artifacts"
 
     def aliases(self, model_name: str) -> dict[str, str]:
-        """Return the version of each alias; empty where the model is not registered."""
+        """Return the version of each alias; empty if the model is not registered."""
         if not self.exists():
             return {}
         with self._mlflow() as client:
@@ -190,7 +222,13 @@ class Registry(Fixed, dg.ConfigurableResource["Registry"]):
         ]
 
     def tagged(self, model_name: str, version: str, tags: Mapping[str, str]) -> None:
-        """Put tags on a version."""
+        """Set tags of a version; raises ModelError if there is no such version.
+
+        Args:
+            model_name: Name of the registered model.
+            version: Number of the version.
+            tags: Values by tag name; other tags stay as they are.
+        """
         with self._mlflow() as client:
             self._require(client, model_name, version)
             for key, value in tags.items():
@@ -199,15 +237,31 @@ class Registry(Fixed, dg.ConfigurableResource["Registry"]):
     def promoted(
         self, model_name: str, version: str, *, actor: str, cause: str, reason: str, run_id: str | None = None
     ) -> Move:
-        """Return the move of the alias to `version`; where it already stands there, the move that brought it there."""
+        """Move the alias to a version and return the move; the recorded move if the version is the champion already.
+
+        Args:
+            model_name: Name of the registered model.
+            version: Number of the version.
+            actor: Who moves the alias, a person or a part of the platform.
+            cause: Kind of the move, such as `revert`.
+            reason: Why, in a sentence.
+            run_id: The Dagster run that moves it, None outside of one.
+        """
         return self._promotions(model_name).promoted(version, actor=actor, cause=cause, reason=reason, run_id=run_id)
 
     def reverted(self, model_name: str, *, actor: str, reason: str, run_id: str | None = None) -> Move:
-        """Return the move of the alias back to the champion before the present one."""
+        """Move the alias back to the former champion and return the move; raises ModelError if there is none.
+
+        Args:
+            model_name: Name of the registered model.
+            actor: Who moves the alias, a person or a part of the platform.
+            reason: Why, in a sentence.
+            run_id: The Dagster run that moves it, None outside of one.
+        """
         return self._promotions(model_name).reverted(actor=actor, reason=reason, run_id=run_id)
 
     def noticed(self, model_name: str) -> Move | None:
-        """Return the move that a person made in MLflow since the last look, recorded once; None if there was none."""
+        """Return the move that a person made in MLflow since the last call, after recording it; None if there was none."""
         if not self.exists() and not self.history(model_name):
             return None
         return self._promotions(model_name).noticed()
@@ -220,7 +274,7 @@ class Registry(Fixed, dg.ConfigurableResource["Registry"]):
         from resources.models.promotions import Promotions
         from resources.state.store import state_at
 
-        def standing() -> str | None:
+        def present_version() -> str | None:
             named = self._named(model_name)
             if named:
                 return named[0] or None
@@ -228,21 +282,21 @@ class Registry(Fixed, dg.ConfigurableResource["Registry"]):
                 found = _none_where_missing(lambda: client.get_model_version_by_alias(model_name, CHAMPION))
             return str(found.version) if found else None
 
-        def stand(version: str) -> None:
+        def move_alias(version: str) -> None:
             with self._mlflow() as client:
                 self._require(client, model_name, version)
                 client.set_registered_model_alias(model_name, CHAMPION, version)
 
-        def verdict(version: str) -> tuple[str | None, str]:
+        def gate_verdict(version: str) -> tuple[str | None, str]:
             with self._mlflow() as client:
                 found = _none_where_missing(lambda: client.get_model_version(model_name, version))
             tags = found.tags if found else {}
             return tags.get("verdict"), tags.get("verdict_reason", "")
 
-        return Promotions(state_at(self.state), model_name, standing, stand, verdict)
+        return Promotions(state_at(self.state), model_name, present_version, move_alias, gate_verdict)
 
     def _named(self, model_name: str) -> tuple[str, str] | None:
-        """Return the champion's version and run without asking MLflow, "" where there is none; None where that fails."""
+        """Return the champion's version and run id without loading MLflow, "" if there is none; None if that fails."""
         return None if self.tracking_uri else alias_in(database_in(Path(self.root)), model_name, CHAMPION)
 
     def _require(self, client: Any, model_name: str, version: str) -> None:
@@ -259,7 +313,7 @@ def _champion(name: str, copy: Copy, note: str | None = None) -> Champion:
 
 @lru_cache(maxsize=4)
 def _model(origin: str, files: tuple[tuple[str, bytes], ...]) -> Any:
-    # One run asks for the same champion many times, and loading its trees takes longer than reading them.
+    # A run needs the same champion many times, and building its trees takes longer than reading their file.
     from intelligence.risk.model import model_from
 
     return model_from(dict(files), origin=origin)
@@ -281,12 +335,12 @@ def _last_known(copies: LocalCopies, error: MlflowUnreachable) -> Champion:
     return _champion(copies.name, copy, note)
 
 
-def _none_where_missing(asked: Callable[[], Any]) -> Any | None:
-    """Return MLflow's answer; None where what was asked for does not exist."""
+def _none_where_missing(request: Callable[[], Any]) -> Any | None:
+    """Return MLflow's answer; None if the requested item does not exist."""
     from mlflow.exceptions import MlflowException
 
     try:
-        return asked()
+        return request()
     except MlflowException as error:
         if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
             return None

@@ -1,6 +1,6 @@
-"""A risk model as MLflow loads it: this file and the model's own two files, which hold no pickle.
+"""A risk model as MLflow loads it: from this file and the model's own two files, without pickle.
 
-MLflow keeps a copy of this file with every version, so it imports nothing of the platform.
+MLflow stores a copy of this file with every version, so it imports nothing of the platform.
 """
 
 import json
@@ -14,7 +14,7 @@ from mlflow.pyfunc.model import PythonModel, PythonModelContext
 
 
 class RiskPyfunc(PythonModel):
-    """Calibrated probabilities, equal bit for bit to those of `intelligence.risk.model.RiskModel`."""
+    """Returns calibrated probabilities, equal bit for bit to those of `intelligence.risk.model.RiskModel`."""
 
     def load_context(self, context: PythonModelContext) -> None:
         """Read the model's files."""
@@ -34,7 +34,13 @@ class RiskPyfunc(PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,  # noqa: ARG002
     ) -> np.ndarray:
-        """Return the probability of each row; columns are found by name, in whatever order they come."""
+        """Return the probability of each row.
+
+        Args:
+            context: MLflow's context of the loaded model, which is not used.
+            model_input: One row per feature and day, or user and day, with the predictors as columns in any order.
+            params: MLflow's inference parameters, which are not used.
+        """
         values = np.ascontiguousarray(model_input[self.predictors].to_numpy(dtype=np.float64, na_value=np.nan))
         values = np.where(np.abs(values) <= np.finfo(np.float32).max, values, np.nan)
         logits: np.ndarray = self.calibration["slope"] * self._logits(values) + self.calibration["intercept"]

@@ -1,4 +1,4 @@
-"""What the registry is given and what it gives back."""
+"""The values that the registry takes and returns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,29 +16,35 @@ REVERT = "revert"
 
 
 class StoredModel(Protocol):
-    """What the registry asks of a model; `RiskModel` is one, and importing it here would load numpy with the graph."""
+    """What the registry requires of a model; a protocol, since importing `RiskModel` would load numpy with the code location."""
 
     @property
     def kind(self) -> str:
-        """Return what sort of model it is."""
+        """Return the kind of model, such as `logistic_regression`."""
 
     @property
     def predictors(self) -> tuple[str, ...]:
         """Return the names of its input columns."""
 
     def files(self) -> dict[str, bytes]:
-        """Return the model as files by name."""
+        """Return the content of the model's files by name."""
 
     def probabilities(self, rows: pl.DataFrame) -> Any:
         """Return the calibrated probability of each row."""
 
     def contributions(self, rows: pl.DataFrame) -> Any:
-        """Return what each predictor adds to each row's raw logit."""
+        """Return what each predictor adds to each row's uncalibrated logit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A candidate of a training or a floor that it was held against: its name, what is said of it, and its measures."""
+    """A candidate model of a training, or a baseline (floor) with which it was compared.
+
+    Attributes:
+        name: Name of its run in MLflow.
+        description: The run's description in MLflow.
+        metrics: Its evaluation metrics by name.
+    """
 
     name: str
     description: str
@@ -47,19 +53,19 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedTraining:
-    """What a training leaves for people in MLflow.
+    """What a training logs to MLflow for people.
 
     Attributes:
-        question: What the model answers, in one sentence.
+        question: The model's task, as one sentence.
         summary: The model card's summary, which describes the version.
-        snapshot: The lake's snapshot that the training read.
-        trained_through: The last day whose labels the model has seen.
+        snapshot: Id of the lake's snapshot that the training read.
+        trained_through: The last day whose labels the model was trained on, in ISO format.
         tables: The tables of the lake that the training read.
         params: Settings of the training.
         metrics: One number each for the whole training.
         steps: Numbers by step, such as a fold: each metric's values in order.
         files: Artifacts by path, such as `plots/calibration.png`.
-        candidates: The models among which this one was chosen, and the floors; each becomes a child of the run.
+        candidates: The candidate models and the baselines (floors); each becomes a child run.
     """
 
     question: str
@@ -76,7 +82,16 @@ class LoggedTraining:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """A version in the registry; `is_new` tells whether this call made it."""
+    """A version in the registry.
+
+    Attributes:
+        model: Name of the registered model.
+        version: Number of the version in MLflow.
+        run_id: The MLflow run that made the version.
+        version_url: The version's page in MLflow.
+        run_url: The run's page in MLflow.
+        is_new: Whether this call created the version.
+    """
 
     model: str
     version: str
@@ -87,24 +102,47 @@ class Registered:
 
 
 class AliasHistory(Protocol):
-    """What the registry asks of the history of an alias; `Promotions` is one, and importing it here would load sqlalchemy."""
+    """What the registry requires of the history of an alias; a protocol, since importing `Promotions` would load sqlalchemy."""
 
     def history(self) -> list[Move]:
         """Return every move, the oldest first."""
 
     def noticed(self) -> Move | None:
-        """Return the move that was made in MLflow since the last look; None if there was none."""
+        """Return the move that a person made in MLflow since the last call, after recording it; None if there was none."""
 
     def promoted(self, version: str, *, actor: str, cause: str, reason: str, run_id: str | None) -> Move:
-        """Return the move of the alias to `version`."""
+        """Move the alias to a version, and return the move.
+
+        Args:
+            version: Number of the version in MLflow.
+            actor: Who moves the alias, a person or a part of the platform.
+            cause: Kind of the move, such as `revert`.
+            reason: Why, in a sentence.
+            run_id: The Dagster run that moves it, None outside of one.
+        """
 
     def reverted(self, *, actor: str, reason: str, run_id: str | None) -> Move:
-        """Return the move back to the champion before the present one."""
+        """Move the alias back to the former champion, and return the move.
+
+        Args:
+            actor: Who moves the alias, a person or a part of the platform.
+            reason: Why, in a sentence.
+            run_id: The Dagster run that moves it, None outside of one.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """The version to score with; `note` says what a reader of its scores must know, such as that MLflow was silent."""
+    """The version to score with.
+
+    Attributes:
+        name: Name of the registered model.
+        version: Number of the version in MLflow.
+        run_id: The MLflow run that made the version.
+        model: The model, loaded from verified files.
+        tags: The version's tags.
+        note: What readers of its scores must know, such as that MLflow was unreachable; None where there is nothing.
+    """
 
     name: str
     version: str
@@ -115,11 +153,11 @@ class Champion:
 
     @property
     def trained_through(self) -> str:
-        """Return the last day whose labels the model has seen."""
+        """Return the last day whose labels the model was trained on, in ISO format; empty if unknown."""
         return self.tags.get("trained_through", "")
 
     @property
     def snapshot(self) -> int | None:
-        """Return the lake's snapshot on which the model was trained."""
+        """Return the id of the lake's snapshot on which the model was trained; None if unknown."""
         text = self.tags.get("lake_snapshot", "")
         return int(text) if text else None

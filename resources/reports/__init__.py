@@ -1,4 +1,4 @@
-"""Pages for people, as files: Evidently's pages made offline, written whole or not at all, with an index beside them.
+"""Reports as files: Evidently's pages, rendered without network access, each written completely or not at all.
 
-What a page says belongs to `intelligence.drift`; the server that shows it belongs to processes.
+The content of a page belongs to `intelligence.drift`; the server that shows it belongs to `resources.processes`.
 """

@@ -1,4 +1,4 @@
-"""Evidently's pages as files: made offline, written whole or not at all, with an index beside them."""
+"""Evidently's pages as files: rendered without network access, written completely or not at all, next to an index page."""
 
 import gc
 import json
@@ -20,28 +20,39 @@ SUMMED_UP = 3
 
 
 class DriftReports(Fixed, dg.ConfigurableResource["DriftReports"]):
-    """The folder of Evidently pages."""
+    """The folder of Evidently pages.
+
+    Attributes:
+        root: Path of the folder, which is created when the first page is written.
+        ui: URL of the server that shows it.
+    """
 
     root: str
     ui: str = "http://127.0.0.1:8090"
 
     @classmethod
     def of(cls, settings: Settings) -> "DriftReports":
-        """Return the reports that the settings name."""
+        """Return the folder and its address as the settings name them."""
         return cls(root=str(settings.reports), ui=settings.reports_ui)
 
     def url(self, name: str) -> str:
-        """Return where people open the page."""
+        """Return the URL at which people open the page."""
         return f"{self.ui}/{name}"
 
     def drift_page(
         self, name: str, now: pl.DataFrame, baseline: pl.DataFrame, limits: Mapping[str, float], *, head: PageHead
     ) -> Path:
-        """Return the page of distances with our limits, and a summary of the first columns of `limits`.
+        """Write the page of drift distances with our limits and a summary of the first columns, and return its path.
 
-        The columns are drawn in to the range of the baseline's grid, as the verdict has them. Evidently's own tests
-        are left out: they ask whether a week has as many rows as the training, and fail on a steady day; the head has the
-        distances and limits.
+        Evidently's own tests are left out: they compare the number of rows of a week with that of the training data and so fail
+        on a steady day. The head of the page shows the distances and limits.
+
+        Args:
+            name: File name of the page.
+            now: The present values, one row per feature and day, clipped to the range of the baseline's grid as in the verdict.
+            baseline: The values of the training data, in the same columns.
+            limits: By column, the Wasserstein distance above which it counts as drifted; the first SUMMED_UP are summarized.
+            head: Title and text at the top of the page.
         """
         evidently = _evidently()
         from evidently.presets import DataDriftPreset, DataSummaryPreset
@@ -59,7 +70,15 @@ class DriftReports(Fixed, dg.ConfigurableResource["DriftReports"]):
         )
 
     def quality_page(self, name: str, known: pl.DataFrame, *, score: str, threshold: float, head: PageHead) -> Path:
-        """Return the page on how the scores fared where `label` is known."""
+        """Write the page on the quality of the scores where the label is known, and return its path.
+
+        Args:
+            name: File name of the page.
+            known: One row per scored row whose label is known, with the column `label` (0 or 1) and that of the scores.
+            score: Name of the column of scores, which are probabilities in [0, 1].
+            threshold: Probability from which on a row counts as predicted positive.
+            head: Title and text at the top of the page.
+        """
         evidently = _evidently()
         from evidently.presets import ClassificationPreset
 
@@ -79,11 +98,21 @@ class DriftReports(Fixed, dg.ConfigurableResource["DriftReports"]):
         return self.text(name, headed(page, head, index=INDEX))
 
     def report(self, name: str, content: Mapping[str, Any]) -> Path:
-        """Return the file that holds the content as JSON."""
+        """Write the content as a JSON file, and return its path.
+
+        Args:
+            name: File name.
+            content: Values that can be written as JSON.
+        """
         return self.text(name, json.dumps(content, indent=1))
 
     def text(self, name: str, text: str) -> Path:
-        """Return the file that holds the text."""
+        """Write the text as a file, which replaces a former one in one step, and return its path.
+
+        Args:
+            name: File name.
+            text: The whole content, written in UTF-8.
+        """
         path = self._path(name)
         partial = path.with_suffix(".partial")
         partial.write_text(text, encoding="utf-8")
@@ -91,17 +120,17 @@ class DriftReports(Fixed, dg.ConfigurableResource["DriftReports"]):
         return path
 
     def prune(self, kept: Sequence[str]) -> None:
-        """Delete the pages that are not among the file names in `kept`, and what a killed run left half-written."""
+        """Delete the pages whose file names are not in `kept`, and partial files that a killed run left."""
         for path in Path(self.root).iterdir():
             if path.suffix in (".html", ".json", ".partial") and path.name not in (*kept, INDEX):
                 path.unlink(missing_ok=True)
 
     def size(self, names: Sequence[str]) -> int:
-        """Return the bytes that the files take together."""
+        """Return the total size of the files in bytes."""
         return sum((Path(self.root) / name).stat().st_size for name in names)
 
     def holds(self, names: Sequence[str]) -> bool:
-        """Return whether all these files are there."""
+        """Return whether all these files exist."""
         return all((Path(self.root) / name).exists() for name in names)
 
     def _path(self, name: str) -> Path:
@@ -110,11 +139,11 @@ class DriftReports(Fixed, dg.ConfigurableResource["DriftReports"]):
 
 
 def _evidently() -> Any:
-    # `quiet_environment` has told it before not to report to its makers.
+    # `quiet_environment` has switched off its telemetry before.
     with warnings.catch_warnings():
         # Evidently 0.7.23 imports numpy.core, which numpy 2 has renamed.
         warnings.simplefilter("ignore", DeprecationWarning)
-        # Nothing of what an import makes is garbage: looking for it there takes a quarter of Evidently's three seconds.
+        # An import creates no garbage: the search for it takes a quarter of the three seconds that importing Evidently takes.
         gc.disable()
         try:
             import evidently

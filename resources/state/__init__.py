@@ -1,4 +1,4 @@
-"""The relational store of operational state: what many small transactions add to, its tables and how it is opened.
+"""The relational store for operational state, which changes in many small transactions: its tables and how it is opened.
 
-What a row means belongs to the room that writes it; what is computed from events belongs to the lake.
+What a row means belongs to the package that writes it; everything that is computed from events belongs to the lake.
 """

@@ -1,4 +1,4 @@
-"""Rows of the state store that are added if they are new, whichever database it is."""
+"""Inserts into the state store that behave the same on SQLite and PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -8,16 +8,30 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 
 def inserted_if_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> list[int]:
-    """Return the positions of the rows that were added; those whose key exists already are passed over in silence."""
+    """Insert the rows that are new, and return their positions in `rows`; rows whose key exists already are skipped.
+
+    Args:
+        connection: A connection with an open transaction.
+        table: A table with one primary key column.
+        rows: Values by column name, one mapping per row.
+    """
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     (key,) = table.primary_key.columns
-    # What comes back tells whether a row was added; PostgreSQL's driver counts none.
+    # RETURNING shows whether a row was inserted; the row count of PostgreSQL's driver does not.
     statement = dialect.insert(table).on_conflict_do_nothing().returning(key)
     return [place for place, row in enumerate(rows) if connection.execute(statement.values(**row)).first() is not None]
 
 
 def inserted_key(connection: Connection, statement: Insert) -> int:
-    """Return the key of the row that the statement adds, where the database numbers its rows."""
+    """Insert one row and return its key, which the database numbers.
+
+    Args:
+        connection: A connection with an open transaction.
+        statement: An insert of one row into a table whose primary key is an integer.
+
+    Raises:
+        AssertionError: Never in practice; an insert of one row returns its key.
+    """
     key = connection.execute(statement).inserted_primary_key
     if key is None:
         raise AssertionError("unreachable: a statement that adds one row has its key")

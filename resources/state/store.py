@@ -1,6 +1,6 @@
-"""The relational store for operational state: SQLite beside the data, PostgreSQL by URL.
+"""The relational store for operational state: SQLite in the data folder, or PostgreSQL by URL.
 
-What many small transactions change lives here and not in the lake. `resources/state/tables.py` has the tables.
+State that many small transactions change is stored here and not in the lake. `resources/state/tables.py` defines the tables.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,12 @@ _states: dict[str, "State"] = {}
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """An open store; `file` is SQLite's, None on a server."""
+    """An open store.
+
+    Attributes:
+        engine: SQLAlchemy's engine for it.
+        file: The file of an SQLite database; None for a server.
+    """
 
     engine: Engine
     file: Path | None
@@ -33,18 +38,21 @@ class State:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a connection for queries."""
-        with _refusals(self.engine), self.engine.connect() as connection:
+        with _errors_translated(self.engine), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        """Yield a connection whose work is committed as a whole, or not at all."""
-        with _refusals(self.engine), self.engine.begin() as connection:
+        """Yield a connection with a transaction, which is committed at the end or rolled back on an error."""
+        with _errors_translated(self.engine), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def turn(self, name: str) -> Iterator[None]:
-        """Let one process at a time do what `name` stands for; the turn of a killed process ends with it."""
+        """Hold the lock `name`, which one process at a time can have; it is released when a process is killed.
+
+        Raises StateError if another process has held it for TURN_PATIENCE_S seconds.
+        """
         if self.file:
             lock = FileLock(self.file.with_name(f"{self.file.stem}.{name}.lock"), timeout=TURN_PATIENCE_S)
             try:
@@ -52,14 +60,14 @@ class State:
                     lock.acquire()
             except Timeout as error:
                 raise StateError(
-                    name, f"another process has been at it for {TURN_PATIENCE_S} s.", hint="Look for one that hangs."
+                    name, f"another process has held it for {TURN_PATIENCE_S} s.", hint="Look for one that hangs."
                 ) from error
             try:
                 yield
             finally:
                 lock.release()
             return
-        with _refusals(self.engine), self.engine.connect() as connection:
+        with _errors_translated(self.engine), self.engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": crc32(name.encode())})
             yield
 
@@ -71,7 +79,7 @@ class State:
 
 
 def state_at(url: str) -> State:
-    """Return the store at `url`, made if it is new; raises StateError where it cannot be opened."""
+    """Return the store at `url`, which is created if it is new; raises StateError if it cannot be opened."""
     if url not in _states:
         _states[url] = _opened(url)
     return _states[url]
@@ -93,7 +101,7 @@ def _opened(url: str) -> State:
     state = State(engine, file)
     with state.turn("creation"), state.writing() as connection:
         if file:
-            # Readers then never wait for a writer; the setting stays with the file.
+            # In this mode readers never wait for a writer; the setting is stored in the file.
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         METADATA.create_all(connection)
     return state
@@ -109,7 +117,7 @@ def _made_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _refusals(engine: Engine) -> Iterator[None]:
+def _errors_translated(engine: Engine) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:

@@ -1,4 +1,4 @@
-"""The tables of the store for operational state: what many small transactions add to. One place for all of them."""
+"""All tables of the store for operational state."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,21 +20,24 @@ from sqlalchemy import (
     event,
     false,
 )
+from typing_extensions import override
 
 from intelligence.core.sql import literal
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A time with its zone in Python, UTC in every database."""
+    """A time that has its zone in Python and is stored as UTC without a zone in every database."""
 
     impl = DateTime
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    @override
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the time as it is stored."""
         return value.astimezone(UTC).replace(tzinfo=None) if value else None
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    @override
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
         """Return the stored time with its zone."""
         return value.replace(tzinfo=UTC) if value else None
 
@@ -55,11 +58,11 @@ def _move_columns() -> list[Column[Any]]:
     ]
 
 
-# The history of the alias `champion`. MLflow keeps none.
+# The history of the alias `champion`, which MLflow does not record.
 PROMOTIONS = Table(
     "promotions", METADATA, Column("sequence", Integer, primary_key=True), *_move_columns(), sqlite_autoincrement=True
 )
-# What the gate had said of a champion that it did not let pass: a row for each such line of the history.
+# The gate's verdict on each version that became champion without passing the gate: one row per such row of PROMOTIONS.
 OVERRULED_VERDICTS = Table(
     "overruled_verdicts",
     METADATA,
@@ -67,11 +70,11 @@ OVERRULED_VERDICTS = Table(
     Column("overruled", Text, nullable=False),
     Column("gate_reason", Text, nullable=False),
 )
-# A promotion that is under way, so that one that is killed half-way is finished, or forgotten, by the next look.
+# A promotion in progress: if its process is killed, the next reader of the history completes or discards it.
 INTENDED_PROMOTIONS = Table("intended_promotions", METADATA, Column("id", Integer, primary_key=True), *_move_columns())
 
-# Actions on their way to the outside world: one row each, where it stands now. Times of an attempt are by the clock of
-# the deliverer that made it.
+# Actions to be delivered to other systems: one row per action with its present state. Times of an attempt come from the clock
+# of the deliverer that made it.
 OUTBOX = Table(
     "outbox",
     METADATA,
@@ -117,7 +120,7 @@ def _history(name: str, *columns: Column[Any]) -> Table:
     )
 
 
-# Everything that ever happened to an action; `token` is that of the deliverer's lease, where one did it.
+# Every event in the life of an action; `token` is that of the deliverer's lease if a deliverer caused it.
 OUTBOX_EVENTS = _history(
     "outbox_events",
     Column("action_id", Text, nullable=False, index=True),
@@ -126,17 +129,17 @@ OUTBOX_EVENTS = _history(
     Column("attempt", Integer, nullable=False),
     Column("token", Integer),
 )
-# Who stopped what and let it go on; what holds for a scope is its last line.
+# Who paused and resumed which scope, and when; the last row of a scope is its present state.
 PAUSES = _history("pauses", Column("scope", Text, nullable=False), Column("paused", Boolean, nullable=False))
-# Which flags the platform may not touch because a person did; what holds for a flag is its last line.
+# Flags that the platform may not change because a person changed them; the last row of a flag is its present state.
 FLAG_LOCKS = _history(
     "flag_locks",
     Column("flag", Text, nullable=False, index=True),
     Column("locked", Boolean, nullable=False),
     Column("after_change", Integer, nullable=False),
 )
-# Each flag as the platform meant to leave it, and the rule before: one line before the file is written, another once it
-# was seen in it.
+# Each change of a flag that the platform made, with the rule before it: one row before the file is written, and another once the
+# change was read back from the file.
 FLAG_CHANGES = _history(
     "flag_changes",
     Column("flag", Text, nullable=False, index=True),
@@ -147,7 +150,7 @@ FLAG_CHANGES = _history(
     Column("former", Text, nullable=False),
     Column("done", Boolean, nullable=False),
 )
-# The file of flags as it was seen last, which is what a person can have back; one row.
+# The file of flags as it was last read, from which a person can restore it; one row.
 FLAG_COPY = Table(
     "flag_copy",
     METADATA,
@@ -157,9 +160,9 @@ FLAG_COPY = Table(
     Column("text", Text, nullable=False),
     Column("digest", Text, nullable=False),
 )
-# When that file was lost, came back, was restored or was accepted as it is, and by whose word.
+# When the file of flags was lost, reappeared, was restored or was accepted as it is, and who decided that.
 FLAG_LOSSES = _history("flag_losses", Column("event", Text, nullable=False), Column("path", Text, nullable=False))
-# Who may do something alone, until when, and the token that grows whenever another takes over.
+# Which process holds a lease, until when, and the token, which increases whenever another process takes it over.
 LEASES = Table(
     "leases",
     METADATA,
@@ -168,7 +171,7 @@ LEASES = Table(
     Column("until", UtcTime),
     Column("token", Integer, nullable=False),
 )
-# Targets that asked to be left alone for a while.
+# Targets that asked to receive no requests until a certain time (rate limiting).
 TARGET_RESTS = Table(
     "target_rests",
     METADATA,
@@ -181,7 +184,7 @@ APPEND_ONLY = (PROMOTIONS, OVERRULED_VERDICTS, OUTBOX_EVENTS, PAUSES, FLAG_LOCKS
 
 
 def _guards(table: str) -> Iterator[tuple[str, str]]:
-    """Yield, by dialect, the statements that let a table only grow."""
+    """Yield, by dialect, the statements that make a table append-only."""
     for change in ("UPDATE", "DELETE"):
         refusal = f"SELECT RAISE(ABORT, {literal(f'{table} is append-only')});"
         yield "sqlite", f"CREATE TRIGGER {table}_no_{change} BEFORE {change} ON {table} BEGIN {refusal} END"

@@ -1,4 +1,4 @@
-"""A number is no identity: what bears it now is told from what bore it once, by its start, its boot and its machine."""
+"""A number alone does not identify a process: its start, boot and machine distinguish it from earlier ones with that number."""
 
 import os
 import subprocess
@@ -41,7 +41,7 @@ def machine(host: str = "shop", boot: str = "b1/n1", *, hidden: int = 0) -> Mach
         (ProcessIdentity("shop", 1, "b1/n0/10"), machine(), None, True),  # the container was, where it is 1 each time
         (ProcessIdentity("renamed", 7, "b1/n1/70"), machine(), None, False),  # the machine got another name
         (ProcessIdentity("renamed", 7, "b1/n1/69"), machine(), None, True),
-        (ProcessIdentity("elsewhere", 7, "b2/n1/70"), machine(), None, False),  # another machine: nobody can tell
+        (ProcessIdentity("elsewhere", 7, "b2/n1/70"), machine(), None, False),  # another machine: unknown
         (ProcessIdentity("elsewhere", 7, "b1/n2/70"), machine(), None, False),  # another container
         (ProcessIdentity("shop", 7, "b1/n1/70"), machine(hidden=7), None, False),  # another user's: it may be that one
         (ProcessIdentity("shop", 7, "/70"), machine(boot=""), None, False),  # no boot is named: the start is a moment

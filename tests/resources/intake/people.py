@@ -10,7 +10,7 @@ from tests.resources.intake.test_identity import InMemory, Row
 
 @dataclass(frozen=True, order=True)
 class Visit(Row):
-    """A row that may bear an anonymous id beside its user."""
+    """A row that may have an anonymous id in addition to its user."""
 
     anonymous: str | None = None
 

@@ -111,7 +111,7 @@ class WithPairs(People):
         self.connection.execute("CREATE TEMP TABLE judged (alias TEXT, user_id TEXT, broken INT, file_key INT)")
 
     def take_pairs(self, files: Sequence[Sequence[tuple[str, str]]]) -> None:
-        """Do what an intake does with pairs that are read and judged."""
+        """Do what an intake does with pairs that are read and validated."""
         self._begin(len(files))
         self.connection.execute("DELETE FROM judged")
         for key, pairs in enumerate(files):

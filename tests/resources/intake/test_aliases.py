@@ -114,7 +114,7 @@ def folded(memory: People, days: Sequence[int]) -> None:
 
 
 def stale(memory: People, since: int) -> list[int]:
-    """Return the days that batches brought or changed, of those after the first `since`."""
+    """Return the days that batches delivered or changed, of those after the first `since`."""
     days = memory.rows(
         "SELECT DISTINCT unnest(days || coalesce(changed_days, [])) FROM telemetry.batches"
         f" WHERE CAST(batch_id[7:] AS INT) > {since}"

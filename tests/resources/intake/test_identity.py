@@ -1,4 +1,4 @@
-"""One id, one event: whatever comes in which order and cut, the same rows count, and what does not count is told why."""
+"""One id, one event: in whatever order and split rows arrive, the same rows count, and the reason is recorded for the others."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -103,7 +103,7 @@ class InMemory:
         self.number = 0
 
     def take(self, source: str, files: Sequence[Sequence[Row]], *, scope: Sequence[str]) -> None:
-        """Do what an intake does with rows that are read and judged: files of one source in one transaction."""
+        """Do what an intake does with rows that are read and validated: files of one source in one transaction."""
         self.connection.execute("DELETE FROM identified")
         self.connection.execute("DELETE FROM deliveries")
         for key, rows in enumerate(files):
@@ -260,7 +260,7 @@ CHAINS = {
     "a long chain, the ends first": ([0, 6, 3, 1, 5, 2, 4], [0]),
     "twice on one day": ([0, 0], [0]),
     "twice on the later day": ([1, 1, 0], [0]),
-    "the earlier day last, beside a gap": ([3, 5, 2], [2, 5]),
+    "the earlier day last, next to a gap": ([3, 5, 2], [2, 5]),
 }
 
 

@@ -98,7 +98,7 @@ def test_one_meaning_has_one_fate_in_every_format(bench: Any, tmp_path: Path) ->
 
 
 def fates_in_parquet(path: Path) -> list[Any]:
-    """Return what becomes of each meaning when its column is that of a Parquet file; each is judged by itself."""
+    """Return what becomes of each meaning when its column is that of a Parquet file; each is validated by itself."""
     frame = pl.DataFrame([series.alias(f"c{place}") for place, (*_, series, _) in enumerate(MEANINGS)])
     frame.with_columns(**{name: pl.lit(value) for name, value in GOOD.items()}).write_parquet(path)
     bounds = {"earliest": datetime(2000, 1, 1), "latest": datetime(2027, 1, 1)}
@@ -120,7 +120,7 @@ def fates_in_parquet(path: Path) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    ("column", "series", "told"),
+    ("column", "series", "problem"),
     [
         ("rating", pl.Series([True]), "BOOLEAN"),
         ("crashed", pl.Series([b"1"]), "BLOB"),
@@ -128,10 +128,10 @@ def fates_in_parquet(path: Path) -> list[Any]:
     ],
 )
 def test_a_type_that_can_never_mean_the_column_is_refused(
-    bench: Any, column: str, series: pl.Series, told: str
+    bench: Any, column: str, series: pl.Series, problem: str
 ) -> None:
     bench.deliver("a.parquet", pl.DataFrame(GOOD).with_columns(series.alias(column)))
-    assert told in str(refusal(bench.ingest()))
+    assert problem in str(refusal(bench.ingest()))
 
 
 def test_bytes_that_are_no_text_are_no_name(bench: Any) -> None:

@@ -15,7 +15,7 @@ HEADER = "event_time,user_id,feature,event_type,latency_ms"
 ROW = "2026-05-04T10:00:00,u1,search,use"
 
 
-def examined(bench: Any) -> Any:
+def previewed(bench: Any) -> Any:
     (found,) = examined_sources(bench.product)
     return found
 
@@ -24,7 +24,7 @@ def test_a_good_source_is_good(bench: Any) -> None:
     bench.deliver("a.csv", f"{HEADER}\n{ROW},1\n{ROW},2\n")
     bench.deliver("b.csv.gz", f"{HEADER}\n{ROW},3\n")
     before = bench.snapshot()
-    found = examined(bench)
+    found = previewed(bench)
     assert (found.is_wrong, found.rejections) == (False, ())
     assert found.found.startswith("2 file(s); of 3 rows looked at in ")
     assert found.found.endswith("b.csv.gz, 3 are events")
@@ -33,7 +33,7 @@ def test_a_good_source_is_good(bench: Any) -> None:
 
 def test_rows_that_would_be_rejected_are_told_with_an_example(bench: Any) -> None:
     bench.deliver("a.csv", f"{HEADER}\n{ROW},1\n{ROW},slow\n{ROW},-3\n{ROW},late\n")
-    found = examined(bench)
+    found = previewed(bench)
     assert not found.is_wrong
     assert found.rejections[0][:2] == ("latency_ms is not a DOUBLE", 2)
     assert ("latency_ms is outside 0 to 6.048e+08", 1, "-3") in found.rejections
@@ -43,7 +43,7 @@ def test_columns_that_nothing_is_made_from_are_known_and_asked_about_where_a_nam
     header = "event_time,user_id,feature,event_type,took,errorCount,Rating,note,sessionid"
     bench.deliver("a.csv", f"{header}\n{ROW},1,0,5,x,s1\n")
     bench.declare(mapping={"latency_ms": "TRY_CAST(took AS DOUBLE)"})
-    found = examined(bench)
+    found = previewed(bench)
     assert found.unmapped == ("errorCount", "note", "sessionid")
     assert found.warnings == (
         "Its column `errorCount` is not mapped; if it is `error_count`, write `error_count: errorCount` in the mapping.",
@@ -55,11 +55,11 @@ def test_columns_that_nothing_is_made_from_are_known_and_asked_about_where_a_nam
 def test_a_required_column_mapped_to_null_is_told(bench: Any, rows: str) -> None:
     bench.deliver("a.csv", f"{HEADER}\n{rows}")
     bench.declare(mapping={"event_type": "NULL"})
-    assert "no column gives `event_type`" in examined(bench).problem
+    assert "no column gives `event_type`" in previewed(bench).problem
 
 
 def test_a_source_without_files_says_so(bench: Any) -> None:
-    found = examined(bench)
+    found = previewed(bench)
     assert found.is_wrong
     assert "no file matches" in found.found
 
@@ -67,7 +67,7 @@ def test_a_source_without_files_says_so(bench: Any) -> None:
 def test_a_glob_beside_others_that_matches_no_file_is_a_warning(bench: Any) -> None:
     bench.deliver("a.csv", f"{HEADER}\n{ROW},1\n")
     bench.declare(files=[f"{bench.folder}/*.csv", f"{bench.folder}/*.parquet"])
-    found = examined(bench)
+    found = previewed(bench)
     assert (found.is_wrong, found.warnings) == (False, (f"No file matches {bench.folder}/*.parquet.",))
 
 
@@ -75,15 +75,15 @@ def test_a_glob_beside_others_that_matches_no_file_is_a_warning(bench: Any) -> N
 def test_a_simulation_that_reaches_into_the_future_is_a_warning(bench: Any, days_ahead: int) -> None:
     today = datetime.now(UTC).date()
     bench.declare(files=(), simulate=Simulate(days=5, first_day=today + timedelta(days=days_ahead)))
-    found = examined(bench)
+    found = previewed(bench)
     assert not found.is_wrong
     assert f"Write `first_day: {today - timedelta(days=5)}` or earlier" in found.warnings[0]
     bench.declare(files=(), simulate=Simulate(days=5, first_day=today - timedelta(days=5)))
-    assert examined(bench).warnings == ()
+    assert previewed(bench).warnings == ()
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "problem"),
     [
         ("a.csv", HEADER.replace("user_id", "usr") + f"\n{ROW},1\n", "`user_id`"),
         ("a.csv", "", "empty"),
@@ -92,11 +92,13 @@ def test_a_simulation_that_reaches_into_the_future_is_a_warning(bench: Any, days
         ("a.dat", "x", "suffix"),
     ],
 )
-def test_a_broken_source_is_told_with_culprit_and_next_step(bench: Any, name: str, content: str, told: str) -> None:
+def test_a_broken_source_is_reported_with_culprit_and_next_step(
+    bench: Any, name: str, content: str, problem: str
+) -> None:
     bench.deliver(name, content)
-    found = examined(bench)
+    found = previewed(bench)
     assert found.is_wrong
-    assert told in found.problem
+    assert problem in found.problem
     assert f"{bench.folder}/{name}" in found.problem
 
 
@@ -104,7 +106,7 @@ def test_a_gzip_that_was_cut_off_is_told(bench: Any) -> None:
     whole = gzip.compress("\n".join([HEADER, *(f"{ROW},{number}" for number in range(5_000))]).encode())
     bench.folder.mkdir()
     (bench.folder / "a.csv.gz").write_bytes(whole[:-100])
-    assert "end" in examined(bench).problem
+    assert "end" in previewed(bench).problem
 
 
 READERS = {
@@ -120,7 +122,7 @@ READERS = {
 
 @pytest.mark.parametrize("suffix", READERS)
 def test_only_the_first_rows_of_a_big_file_are_looked_at(bench: Any, suffix: str) -> None:
-    """What follows the first rows could not be read without being told."""
+    """What follows the first rows could not be read without being reported."""
     frame = pl.select(
         event_time=pl.lit("2026-05-04T10:00:00"), user_id=pl.format("u{}", pl.int_range(30_000)), feature=pl.lit("search"),
         event_type=pl.lit("use"), properties=pl.lit('{"note":\n"two lines"}'),
@@ -135,7 +137,7 @@ def test_only_the_first_rows_of_a_big_file_are_looked_at(bench: Any, suffix: str
     path.write_bytes(content)
     with pytest.raises((zlib.error, EOFError, OSError, pl.exceptions.PolarsError)):
         read(path)
-    found = examined(bench)
+    found = previewed(bench)
     assert (found.is_wrong, found.rejections) == (False, ())
     rows_looked_at = int(found.found.split("; of ")[1].split(" rows")[0].replace(",", ""))
     assert ROWS_LOOKED_AT // 2 <= rows_looked_at <= ROWS_LOOKED_AT + 1

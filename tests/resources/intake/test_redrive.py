@@ -182,14 +182,14 @@ def test_rows_that_another_redrive_took_meanwhile_are_not_counted(bench: Any, mo
     bench.deliver("a.csv", f"{HEADER}\n{ROW},17 ms\n{ROW},18 ms\n{ROW},soon\n")
     bench.ingest()
     bench.declare(mapping=MENDED)
-    judge, overtaking = redrive.judge, []
+    validate, overtaking = redrive.validate, []
 
-    def judge_and_be_overtaken(*arguments: Any, **named: Any) -> None:
-        judge(*arguments, **named)
-        monkeypatch.setattr(redrive, "judge", judge)
+    def validate_and_be_overtaken(*arguments: Any, **named: Any) -> None:
+        validate(*arguments, **named)
+        monkeypatch.setattr(redrive, "validate", validate)
         overtaking.append(bench.redrive())
 
-    monkeypatch.setattr(redrive, "judge", judge_and_be_overtaken)
+    monkeypatch.setattr(redrive, "validate", validate_and_be_overtaken)
     overtaken = bench.redrive()
     assert (overtaking[0].taken, overtaking[0].accepted) == (3, 2)
     assert (overtaken.taken, overtaken.accepted, overtaken.still_rejected) == (1, 0, 1)

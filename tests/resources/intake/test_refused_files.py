@@ -39,14 +39,14 @@ REFUSED = [
 
 
 def test_each_file_that_its_source_does_not_describe_is_refused_and_the_others_go_on(bench: Any) -> None:
-    told = {}
+    expected = {}
     for number, (content, (name, problem)) in enumerate({each[1]: (each[0], each[2]) for each in REFUSED}.items()):
-        told[str(bench.deliver(f"{number:02}-{name}", content))] = problem
+        expected[str(bench.deliver(f"{number:02}-{name}", content))] = problem
     bench.deliver("00-good.csv", f"{HEADER}\ne1,{ROW}\n")
     line = dict(zip(HEADER.split(","), ["e2", *ROW.split(",")], strict=True))
     bench.deliver("99-good.jsonl", json.dumps(line))
     report = bench.ingest()
-    assert {name: told[name] in error.problem for name, error in report.refused} == dict.fromkeys(told, True)
+    assert {name: expected[name] in error.problem for name, error in report.refused} == dict.fromkeys(expected, True)
     for name, error in report.refused:
         assert error.culprit == name
         assert error.hint
@@ -87,7 +87,7 @@ def test_a_damaged_gzip_is_refused(bench: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mapping", "told"),
+    ("mapping", "problem"),
     [
         ({"user_id": "usr"}, "`usr`"),
         ({"user_id": "no such column"}, "no such column"),
@@ -101,12 +101,12 @@ def test_a_damaged_gzip_is_refused(bench: Any) -> None:
     ],
 )
 def test_a_mapping_that_does_not_fit_stops_the_file_before_anything_is_written(
-    shared: Any, mapping: dict[str, str], told: str
+    shared: Any, mapping: dict[str, str], problem: str
 ) -> None:
     shared.declare(mapping=mapping)
     path = shared.deliver("a.csv", f"{HEADER},latency_ms\ne1,{ROW},1\n")
     try:
-        assert told in str(refusal(shared.ingest()))
+        assert problem in str(refusal(shared.ingest()))
         assert_untouched(shared)
     finally:
         path.unlink()

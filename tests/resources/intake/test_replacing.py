@@ -60,7 +60,7 @@ class InMemory(Lake):
 
 
 class Bench:
-    """A workbench whose source replaces, unless it is told otherwise."""
+    """A workbench whose source replaces, unless it is configured otherwise."""
 
     def __init__(self, bench: Workbench, **source: Any) -> None:
         self.bench, self.lake = bench, bench.lake

@@ -103,15 +103,15 @@ def test_of_a_file_that_changes_while_it_is_read_nothing_is_written(
 ) -> None:
     path = aged(bench.deliver("a.csv", TEXT), 90)
     aged(bench.deliver("b.csv", f"{HEADER}\ne9,{ROW}\n"), 90)
-    judge_files = ingest.judge_files
+    validate_files = ingest.validate_files
 
-    def judge_and_be_written_to(*arguments: Any, **named: Any) -> Any:
-        judged = judge_files(*arguments, **named)
-        monkeypatch.setattr(ingest, "judge_files", judge_files)
+    def validate_and_be_written_to(*arguments: Any, **named: Any) -> Any:
+        columns = validate_files(*arguments, **named)
+        monkeypatch.setattr(ingest, "validate_files", validate_files)
         change(path)
-        return judged
+        return columns
 
-    monkeypatch.setattr(ingest, "judge_files", judge_and_be_written_to)
+    monkeypatch.setattr(ingest, "validate_files", validate_and_be_written_to)
     report = ingested(bench.lake, bench.product, deliveries(bench.product, bench.folder), now=NOW)
     assert ([Path(name).name for name, _ in report.left], report.refused) == (["a.csv"], [])
     assert bench.events() == [("e9",)]

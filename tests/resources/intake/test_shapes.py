@@ -1,4 +1,4 @@
-"""Files are read in the shapes that exports have, by what they hold; what is not read is told with what to deliver instead."""
+"""Files are read in the forms that exports have, by their content; others are refused with a hint on what to deliver instead."""
 
 import gzip
 import json

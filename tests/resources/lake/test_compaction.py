@@ -150,7 +150,7 @@ def test_where_merging_fails_nothing_has_changed_and_the_lake_works_on(
     for day in range(6):
         write(own_lake, day, day)
     monkeypatch.setattr(compaction, "SMALL_BYTES", "no number")
-    with pytest.raises(LakeError, match="its upkeep failed"):
+    with pytest.raises(LakeError, match="its maintenance failed"):
         own_lake.merged_files()
     assert files(own_lake) == 6
     write(own_lake, 6, 6)

@@ -193,7 +193,7 @@ def test_nothing_that_is_listed_can_be_missing(code: Path) -> None:
 def test_a_query_whose_file_only_a_run_could_tell_is_refused(code: Path) -> None:
     measured = code / "telemetry" / "measured.py"
     edit(measured, lambda text: text.replace('sql("telemetry/measurement_hours.sql")', 'sql(f"telemetry/{days}.sql")'))
-    with pytest.raises(UnknownDefinition, match="name the file itself"):
+    with pytest.raises(UnknownDefinition, match="give the file as a literal"):
         versions_of(code)
 
 

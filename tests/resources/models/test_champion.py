@@ -92,9 +92,9 @@ def test_while_mlflow_is_silent_the_last_champion_scores_and_says_so(
         leftover.unlink()
     shutil.copy(moved, database)
     with locked(database):
-        held = registry.champion("feature_risk")
-    assert held
-    assert held.note
+        champion = registry.champion("feature_risk")
+    assert champion
+    assert champion.note
     database.write_text("unreadable, and long enough to be seen as no database at all")
     broken = registry.champion("feature_risk")
     assert broken
@@ -168,14 +168,14 @@ def test_a_version_that_somebody_else_registered_is_refused(registry: Registry) 
 
 def test_a_full_disk_leaves_no_half_of_a_copy(registry: Registry, trees: RiskModel) -> None:
     promote(registry, registered(registry, model=trees))
-    held = resource.getrlimit(resource.RLIMIT_FSIZE)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     Path(registry.cache, "feature_risk").mkdir(parents=True)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, held[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
     try:
         with pytest.raises(ModelError, match="File too large"):
             registry.champion("feature_risk")
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, held)
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert [path.name for path in Path(registry.cache, "feature_risk").iterdir() if path.name != ".lock"] == []
     assert registry.champion("feature_risk")
 

@@ -138,9 +138,9 @@ def test_two_processes_that_notice_at_once_record_it_once(three: Registry) -> No
     promote(three, "1")
     moved_by_hand(three, "2")
     processes = [program(three, "notice") for _ in range(2)]
-    told = [process.communicate() for process in processes]
-    assert [process.returncode for process in processes] == [0, 0], told
-    assert sorted(out.startswith("Move(") for out, _ in told) == [False, True]
+    outputs = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0, 0], outputs
+    assert sorted(out.startswith("Move(") for out, _ in outputs) == [False, True]
     assert steps(three) == [(None, "1", "gate"), ("1", "2", "a person in MLflow")]
 
 
@@ -209,7 +209,7 @@ def test_the_answer_of_promote_and_revert_says_what_the_gate_had_said(
     assert "Against its verdict: the gate held back version 2. So it is with 2." in capsys.readouterr().out
     cli.revert(NAME)
     assert "gate" not in capsys.readouterr().out
-    assert platform_over(three).retraining.told_of_overruled() == [], "it was told at once"
+    assert platform_over(three).retraining.told_of_overruled() == [], "it was announced at once"
     assert len(recorded_messages(Path(three.root).parent)) == 1
 
 
@@ -228,8 +228,8 @@ def test_each_move_against_a_verdict_is_told_and_none_without(three: Registry) -
 def test_a_silent_mlflow_keeps_nobody_from_hearing_of_what_was_recorded(three: Registry) -> None:
     promote(three, "1")
     Path(three.root, "mlflow.db").write_bytes(b"no database")
-    told = platform_over(three).retraining.told_of_overruled()
-    assert told == ["Feature risk: version 1 was made champion without a verdict"]
+    announced = platform_over(three).retraining.told_of_overruled()
+    assert announced == ["Feature risk: version 1 was made champion without a verdict"]
 
 
 def test_a_history_that_a_former_version_wrote_opens_and_overrules_nothing(three: Registry) -> None:

@@ -75,9 +75,14 @@ def test_no_artifact_is_a_pickle_and_the_requirements_are_exact(registry: Regist
     }
     assert [path for path in files if path.suffix in (".pkl", ".pickle", ".joblib", ".bin")] == []
     assert [path for path in files if path.read_bytes()[:1] == b"\x80"] == [], "the first byte of a pickle"
-    wanted = (model_folder(registry) / "requirements.txt").read_text().split()
-    assert [line.split("==")[0].removesuffix("-cpu") for line in wanted] == ["mlflow", "numpy", "pandas", "xgboost"]
-    assert all(version(line.split("==")[0]) == line.split("==")[1] for line in wanted)
+    requirements = (model_folder(registry) / "requirements.txt").read_text().split()
+    assert [line.split("==")[0].removesuffix("-cpu") for line in requirements] == [
+        "mlflow",
+        "numpy",
+        "pandas",
+        "xgboost",
+    ]
+    assert all(version(line.split("==")[0]) == line.split("==")[1] for line in requirements)
 
 
 def test_a_version_says_what_it_is_and_where_it_comes_from(registry: Registry) -> None:
@@ -259,9 +264,9 @@ def test_four_processes_open_a_fresh_store_at_once(tmp_path: Path) -> None:
         )
         for weight in ([], [], ["0.3"], ["0.3"])
     ]
-    told = [process.communicate() for process in processes]
-    assert [process.returncode for process in processes] == [0] * 4, told
-    assert [out.strip() for out, _ in told[2:]] == ["1", "1"], "both registered the same model"
+    outputs = [process.communicate() for process in processes]
+    assert [process.returncode for process in processes] == [0] * 4, outputs
+    assert [out.strip() for out, _ in outputs[2:]] == ["1", "1"], "both registered the same model"
     assert [row.version for row in registry_in(tmp_path).versions("feature_risk")] == ["1"]
     assert not (tmp_path / "mlflow.db").exists()
 

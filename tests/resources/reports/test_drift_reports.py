@@ -44,8 +44,8 @@ def test_a_page_shows_no_alarm_of_evidentlys_own_and_what_it_drew(reports: Drift
 def test_the_page_of_the_scores_has_the_same_head(reports: DriftReports) -> None:
     random = np.random.default_rng(3)
     known = pl.DataFrame({"risk score": random.uniform(0, 1, 200), "label": random.uniform(0, 1, 200) < 0.3})
-    told = head(about="Quality of the scores")
-    page = reports.quality_page("quality.html", known, score="risk score", threshold=0.5, head=told).read_text()
+    title = head(about="Quality of the scores")
+    page = reports.quality_page("quality.html", known, score="risk score", threshold=0.5, head=title).read_text()
     assert "<title>Quality of the scores of Feature risk version 3" in page
     assert 'href="index.html"' in page
     assert "#ed0400" not in page.lower()
