@@ -8,11 +8,11 @@ import dagster as dg
 import pytest
 
 import assets.definitions as definitions_of_graph
-from assets.definitions import LAYERS, definitions
+from assets.definitions import definitions
 from assets.graph.checks import SCHEMA_CHECK
 from assets.graph.partitions import Calendar
 from assets.graph.tables import until_yesterday
-from intelligence.catalog.layers import TABLES, VIEWS
+from intelligence.catalog.layers import LAYERS, TABLES, VIEWS
 from intelligence.core.tables import Days, standard_claims
 from resources.config.settings import settings
 from resources.intake.delivery import simulation_folder
@@ -46,9 +46,8 @@ def test_what_is_called_a_view_is_one() -> None:
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.to_user_string())
 def test_data_flows_downhill(key: dg.AssetKey) -> None:
-    order = list(LAYERS)
     for parent in GRAPH.get(key).parent_keys - LOOKED_BACK_AT:
-        assert order.index(parent.path[0]) <= order.index(key.path[0]), f"{parent} is below {key}"
+        assert LAYERS.index(parent.path[0]) <= LAYERS.index(key.path[0]), f"{parent} is below {key}"
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.to_user_string())
