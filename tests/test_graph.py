@@ -1,5 +1,6 @@
 """The asset graph as people see it: it flows downhill, every asset introduces itself, and a snapshot shows each change."""
 
+import importlib.util
 import os
 from datetime import date, timedelta
 from pathlib import Path
@@ -21,6 +22,7 @@ from tests.lakes import lake_in
 from tests.platforms import platform_in
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "graph.txt"
+DRAWS = Path(__file__).resolve().parents[1] / ".ci" / "draw_architecture.py"
 # At 1,280 pixels the table on an asset's page shows so many columns without scrolling.
 MOST_COLUMNS = 5
 PLATFORM = Platform.of(settings())
@@ -87,6 +89,16 @@ def test_the_graph_is_the_one_that_was_reviewed() -> None:
     if os.environ.get("UPDATE_SNAPSHOTS"):
         SNAPSHOT.write_text(text)
     assert SNAPSHOT.read_text() == text, "Review the change and run UPDATE_SNAPSHOTS=1 pytest tests/test_graph.py"
+
+
+def test_the_picture_of_the_architecture_is_what_the_code_is_now() -> None:
+    spec = importlib.util.spec_from_file_location("draw_architecture", DRAWS)
+    assert spec is not None
+    assert spec.loader is not None
+    draws = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(draws)
+    page = draws.PAGE.read_text()
+    assert draws.drawn_into(page, draws.picture(defs)) == page, "Run `make docs` and review docs/architecture.md"
 
 
 def test_the_first_day_is_the_products() -> None:
