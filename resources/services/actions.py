@@ -203,7 +203,6 @@ class ActionService:
         payloads: dict[str, dict[str, Any]] = {
             "flags": {"flag": wanted.flag_key, "step": self.product.decisions.throttle_step},
             "slack": {"channel": self.product.actions.channel_of(owner if feature else self.product.owner)},
-            "jira": {},
             "pagerduty": {"severity": "error"},
             "webhook": dict(wanted.payload),
         }
@@ -223,7 +222,7 @@ class ActionService:
                 episode=wanted.episode,
                 title=wanted.title,
                 text=wanted.text,
-                payload=payloads[target],
+                payload=payloads.get(target, {}),
             )
             for target in targets
             if target in on
