@@ -12,7 +12,7 @@ PORTS = $(if $(PORT),--port $(PORT)) $(if $(MLFLOW_PORT),--mlflow-port $(MLFLOW_
 	$(if $(REPORTS_PORT),--reports-port $(REPORTS_PORT)) $(if $(TWINS_PORT),--twins-port $(TWINS_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup develop demo up test proof coverage check lock clean
+.PHONY: help setup develop demo up test proof coverage check docs lock clean
 
 help: ## List what can be done
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
@@ -67,6 +67,9 @@ check: develop ## Everything that CI runs: lint, format, types, tests, doc examp
 	@$(BIN)/lint-imports --no-cache
 	@$(MAKE) --no-print-directory test
 	@$(MAKE) --no-print-directory proof
+
+docs: develop ## Draw the picture in docs/architecture.md again, from the code
+	@$(BIN)/python .ci/draw_architecture.py
 
 # What is installed for everybody is a part of what is installed for development, in the same versions.
 LOCKED := pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml

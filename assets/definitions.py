@@ -1,14 +1,14 @@
 """The only place that composes the code location and contains the whole graph, from the first layer to the last."""
 
 import gc
+from importlib import import_module
 
 import dagster as dg
 
-from assets import actions, decisions, drift, metrics, risk, telemetry, warehouse
 from assets.graph.building import Graph
 from assets.graph.tables import key_of, until_yesterday
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
-from intelligence.catalog.layers import ACT, WATCH
+from intelligence.catalog.layers import ACT, LAYERS, WATCH
 from resources.config.fixed import fixed
 from resources.config.settings import settings
 from resources.lake.frames import Frames
@@ -24,15 +24,6 @@ from sensors.take_in_new_files import take_in_new_files
 from sensors.tell import tell_of_drift, tell_of_failed_runs, tell_of_overruled_verdicts
 from sensors.train_when_due import train_when_due
 
-LAYERS = {
-    "telemetry": telemetry,
-    "warehouse": warehouse,
-    "metrics": metrics,
-    "risk": risk,
-    "drift": drift,
-    "decisions": decisions,
-    "actions": actions,
-}
 # Assets that follow an automation condition: champions are compared, features are decided on and actions are
 # carried out once the day that they read is built.
 WATCH_BY_ITSELF = dg.AutomationConditionSensorDefinition(
@@ -83,8 +74,8 @@ def definitions(platform: Platform) -> dg.Definitions:
     gc.set_threshold(20_000, 20, 50)
     assets = [
         each.with_attributes(backfill_policy=RANGE_IN_ONE_RUN)
-        for layer in LAYERS.values()
-        for each in layer.assets(graph)
+        for layer in LAYERS
+        for each in import_module(f"assets.{layer}").assets(graph)
     ]
     return dg.Definitions(
         assets=[*assets, *looks_back(platform.product.owner)],

@@ -110,11 +110,11 @@ def _panel(lake: "Lake") -> pl.DataFrame:
 def trained_scores(lake: "Lake", file: Path) -> pl.DataFrame:
     """Return what a model said of days that it had not seen, and keep the model."""
     from intelligence.risk.labels import onset_labels
-    from intelligence.risk.model_specs import feature_subject
+    from intelligence.risk.model_specs import feature_spec
     from intelligence.risk.settings import Risk
     from intelligence.risk.training import trained
 
-    subject = feature_subject(Risk())
+    subject = feature_spec(Risk())
     labels = onset_labels(lake.frame("FROM metrics.feature_health"), horizon_days=Risk().horizon_days)
     training = trained(_panel(lake).join(labels, on=["event_date", "feature"]), subject.question, rules=subject.rules)
     file.write_bytes(pickle.dumps(training.model))
@@ -133,7 +133,7 @@ def trained_scores(lake: "Lake", file: Path) -> pl.DataFrame:
 
 def scores(lake: "Lake", file: Path) -> pl.DataFrame:
     """Return what the model that is kept in the file says of every day; no row where none is kept."""
-    from intelligence.risk.model_specs import feature_subject
+    from intelligence.risk.model_specs import feature_spec
     from intelligence.risk.scores import scored, with_impact
     from intelligence.risk.settings import Risk
 
@@ -143,7 +143,7 @@ def scores(lake: "Lake", file: Path) -> pl.DataFrame:
         return pl.DataFrame(
             schema={"event_date": pl.Date(), "feature": pl.String(), **numbers, "reason_1": pl.String()}
         )
-    subject = feature_subject(Risk())
+    subject = feature_spec(Risk())
     model = pickle.loads(file.read_bytes())
     found = scored(
         _panel(lake), model, subject.predictors, name="risk", medium=subject.medium, high=subject.high, reasons_from=0.1

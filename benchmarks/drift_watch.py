@@ -119,7 +119,7 @@ class Walk:
     def _train(self, day: date) -> dict[str, Any]:
         from intelligence.core.errors import NotEnoughEvidence
         from intelligence.drift.episodes import Training
-        from intelligence.risk.judgement import judged_challenger
+        from intelligence.risk.judgement import evaluated_challenger
         from intelligence.risk.training import trained
 
         rows, subject = self.rows.to_train_on(day), self.rows.subject
@@ -131,7 +131,7 @@ class Walk:
             self.trainings.append(Training(day, 0, "not_enough_evidence", str(error)))
             return {"decision": "not_enough_evidence", "reason": str(error)}
         unseen = training.unseen.rename({training.model.kind: "score"})
-        found = judged_challenger(
+        found = evaluated_challenger(
             unseen, rows, subject, champion=self.model, champion_trained_through=self.trained_through
         )
         self.trainings.append(Training(day, challenger, found.decision, found.reason))
@@ -179,11 +179,11 @@ def main() -> None:
     parser.add_argument("--model", action="append", choices=("feature_risk", "user_churn"), help="watch only these")
     chosen = parser.parse_args()
     from intelligence.catalog.product import product_from
-    from intelligence.risk.model_specs import feature_subject, user_subject
+    from intelligence.risk.model_specs import feature_spec, user_spec
 
     product = product_from("name: Drifting\nsources: [{name: simulator, simulate: {}}]")
     told = {}
-    for subject in (feature_subject(product.risk), user_subject(product.risk)):
+    for subject in (feature_spec(product.risk), user_spec(product.risk)):
         if chosen.model and subject.model not in chosen.model:
             continue
         rows = Rows(chosen.folder, subject, product.risk)

@@ -63,9 +63,9 @@ def step(features: int, days: int, folder: Path) -> None:
     from intelligence.core.tables import Days
     from intelligence.risk.card import report, summary
     from intelligence.risk.feature_panel import feature_panel
-    from intelligence.risk.judgement import judged_challenger
+    from intelligence.risk.judgement import evaluated_challenger
     from intelligence.risk.labels import onset_labels
-    from intelligence.risk.model_specs import feature_subject
+    from intelligence.risk.model_specs import feature_spec
     from intelligence.risk.pictures import contributions_picture, folds_picture, training_picture
     from intelligence.risk.scores import scored
     from intelligence.risk.settings import Risk
@@ -75,7 +75,7 @@ def step(features: int, days: int, folder: Path) -> None:
     from resources.models.versions import LoggedTraining
 
     quiet_environment()
-    drawn, subject = drawn_metrics(features, days), feature_subject(Risk())
+    drawn, subject = drawn_metrics(features, days), feature_spec(Risk())
     begun = time.perf_counter()
     panel = feature_panel(**drawn, days=Days(FIRST_DAY, FIRST_DAY + timedelta(days=days)))
     labels = onset_labels(drawn["health"], horizon_days=HORIZON_DAYS)
@@ -100,7 +100,7 @@ def step(features: int, days: int, folder: Path) -> None:
     )
     registered = registry.registered(subject.model, training.model, logged=logged, tags={})
     unseen = training.unseen.with_columns(score=training.model.kind)
-    found = judged_challenger(unseen, rows, subject)
+    found = evaluated_challenger(unseen, rows, subject)
     registry.promoted(subject.model, registered.version, actor="benchmark", cause="", reason=found.reason)
     kept = time.perf_counter()
     today = panel.filter(event_date=panel["event_date"].max())

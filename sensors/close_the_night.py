@@ -9,7 +9,7 @@ from assets.graph.partitions import Calendar
 from assets.graph.requests import run_request
 from assets.graph.tables import key_of
 from intelligence.core.tables import Days
-from intelligence.telemetry.open_nights import first_open_night
+from intelligence.telemetry.open_nights import first_unassessed_day
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
 from resources.lake.door import Lake
 from resources.processes.retention import forgotten_runs
@@ -47,7 +47,7 @@ def nightly_close(graph: Graph) -> dg.ScheduleDefinition:
         if not calendar.partitions.has_partition_key(str(yesterday)):
             return dg.SkipReason(f"The product's data does not reach {yesterday}.")
         assessed = set(lake.frame(f"SELECT event_date FROM {DAY_QUALITY.path}")["event_date"])
-        first = first_open_night(assessed, today=today, since=span.start)
+        first = first_unassessed_day(assessed, today=today, since=span.start)
         return run_request(
             context.instance, Step((EVENTS, DAY_QUALITY), Days(first, today)), because="the night is over"
         )

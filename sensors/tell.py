@@ -31,7 +31,7 @@ def tell_of_drift(lake: Lake, retraining: dg.ResourceParam[RetrainingService]) -
 )
 def tell_of_overruled_verdicts(retraining: dg.ResourceParam[RetrainingService]) -> dg.SkipReason:
     """Report once that a version is champion against its verdict, whether by MLflow or by `intelligence promote`."""
-    told = retraining.told_of_overruled()
+    told = retraining.notified_of_overruled()
     return dg.SkipReason(f"Told: {'; '.join(told)}." if told else "No verdict was overruled since the last look.")
 
 

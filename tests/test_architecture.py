@@ -4,9 +4,12 @@ import ast
 import statistics
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+
+from intelligence.catalog.layers import LAYERS
 
 ROOT = Path(__file__).resolve().parents[1]
 OUTWARD = {
@@ -50,6 +53,12 @@ def test_the_domain_knows_no_clock_and_no_unseeded_random(path: Path) -> None:
         if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("default_rng") and not node.args
     ]
     assert not unseeded
+
+
+def test_the_import_contract_names_the_layers_of_the_catalogue_from_last_to_first() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    (contract,) = (each for each in settings["contracts"] if each.get("containers") == ["intelligence"])
+    assert contract["layers"] == ["interfaces", "catalog", "simulation", *reversed(LAYERS), "core"]
 
 
 def functions_of_assets() -> dict[str, ast.FunctionDef]:

@@ -25,7 +25,7 @@ from sensors.take_in_new_files import take_in_new_files
 from sensors.tell import tell_of_drift
 from sensors.train_when_due import train_when_due
 from tests.intelligence.telemetry.measured_product import used_again
-from tests.sensors.house import FIRST, House
+from tests.sensors.house import FIRST, Deployment
 from tests.watched_reads import undeclared, unwatched, watched_reads
 
 pytestmark = pytest.mark.proof
@@ -39,7 +39,7 @@ TICKED = (take_in_new_files, build_stale_days, train_when_due, follow_champion, 
 MOST_ROUNDS = 25
 
 
-class Night(House):
+class Night(Deployment):
     """A house that lives by ticks alone; `today` is what its clock shows."""
 
     today: date = FIRST

@@ -1,5 +1,6 @@
 """The asset graph as people see it: it flows downhill, every asset introduces itself, and a snapshot shows each change."""
 
+import importlib.util
 import os
 from datetime import date, timedelta
 from pathlib import Path
@@ -8,11 +9,11 @@ import dagster as dg
 import pytest
 
 import assets.definitions as definitions_of_graph
-from assets.definitions import LAYERS, definitions
+from assets.definitions import definitions
 from assets.graph.checks import SCHEMA_CHECK
 from assets.graph.partitions import Calendar
 from assets.graph.tables import until_yesterday
-from intelligence.catalog.layers import TABLES, VIEWS
+from intelligence.catalog.layers import LAYERS, TABLES, VIEWS
 from intelligence.core.tables import Days, standard_claims
 from resources.config.settings import settings
 from resources.intake.delivery import simulation_folder
@@ -21,6 +22,7 @@ from tests.lakes import lake_in
 from tests.platforms import platform_in
 
 SNAPSHOT = Path(__file__).parent / "snapshots" / "graph.txt"
+DRAWS = Path(__file__).resolve().parents[1] / ".ci" / "draw_architecture.py"
 # At 1,280 pixels the table on an asset's page shows so many columns without scrolling.
 MOST_COLUMNS = 5
 PLATFORM = Platform.of(settings())
@@ -46,9 +48,8 @@ def test_what_is_called_a_view_is_one() -> None:
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.to_user_string())
 def test_data_flows_downhill(key: dg.AssetKey) -> None:
-    order = list(LAYERS)
     for parent in GRAPH.get(key).parent_keys - LOOKED_BACK_AT:
-        assert order.index(parent.path[0]) <= order.index(key.path[0]), f"{parent} is below {key}"
+        assert LAYERS.index(parent.path[0]) <= LAYERS.index(key.path[0]), f"{parent} is below {key}"
 
 
 @pytest.mark.parametrize("key", KEYS, ids=lambda key: key.to_user_string())
@@ -88,6 +89,16 @@ def test_the_graph_is_the_one_that_was_reviewed() -> None:
     if os.environ.get("UPDATE_SNAPSHOTS"):
         SNAPSHOT.write_text(text)
     assert SNAPSHOT.read_text() == text, "Review the change and run UPDATE_SNAPSHOTS=1 pytest tests/test_graph.py"
+
+
+def test_the_picture_of_the_architecture_is_what_the_code_is_now() -> None:
+    spec = importlib.util.spec_from_file_location("draw_architecture", DRAWS)
+    assert spec is not None
+    assert spec.loader is not None
+    draws = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(draws)
+    page = draws.PAGE.read_text()
+    assert draws.drawn_into(page, draws.picture(defs)) == page, "Run `make docs` and review docs/architecture.md"
 
 
 def test_the_first_day_is_the_products() -> None:

@@ -90,7 +90,7 @@ def _follow_drift(
             steps = [step, Step((scores_of(step.tables[0]),), newest, step.cause)]
             _all_ran(defs, instance, [*steps, *_after_scores(newest, step.cause)], outcome, listener)
     outcome.told += platform.retraining.notified_of_drift()
-    outcome.told += platform.retraining.told_of_overruled()
+    outcome.told += platform.retraining.notified_of_overruled()
 
 
 def _first_day(defs: dg.Definitions) -> date:

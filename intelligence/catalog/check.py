@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from intelligence.catalog.product import Product
-from intelligence.metrics.promises import promises_beside_history, proposal, warnings
+from intelligence.metrics.promises import promises_in_history, proposal, warnings
 from intelligence.telemetry.gaps import gaps
 
 _NO_REJECTS = pl.DataFrame(schema={"feature": pl.String})
@@ -47,7 +47,7 @@ def product_warnings(
         for gap in missing
         if gap.name not in lost
     ]
-    return [*sentences, *warnings(promises_beside_history(history, product))] if history.height else sentences
+    return [*sentences, *warnings(promises_in_history(history, product))] if history.height else sentences
 
 
 def proposed_promises(product: Product, history: pl.DataFrame) -> str:
@@ -59,4 +59,4 @@ def proposed_promises(product: Product, history: pl.DataFrame) -> str:
     """
     if history.is_empty():
         return "# There is no event yet to propose promises from."
-    return proposal(promises_beside_history(history, product), features=product.features)
+    return proposal(promises_in_history(history, product), features=product.features)

@@ -1,16 +1,14 @@
 """All tables and views of the lake, layer by layer in the order in which data flows."""
 
+from importlib import import_module
+from itertools import chain
 from typing import Final
 
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
-from intelligence.actions.tables import TABLES as ACTIONS
 from intelligence.core.sql import sql
 from intelligence.core.tables import Table
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.decisions.tables import TABLES as DECISIONS
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
-from intelligence.drift.tables import TABLES as DRIFT
-from intelligence.metrics.tables import TABLES as METRICS
 from intelligence.risk.tables import (
     FEATURE_RISK,
     FEATURE_TRAINING,
@@ -19,13 +17,20 @@ from intelligence.risk.tables import (
     USER_TRAINING,
     USER_VERDICT,
 )
-from intelligence.risk.tables import TABLES as RISK
 from intelligence.telemetry.tables import ALIASES, BATCHES, EVENTS, RAW_EVENTS, REJECTED_EVENTS, WITHDRAWN_ROWS
-from intelligence.telemetry.tables import TABLES as TELEMETRY
 from intelligence.warehouse.tables import FACT_EVENTS
-from intelligence.warehouse.tables import TABLES as WAREHOUSE
 
-TABLES: Final[tuple[Table, ...]] = (*TELEMETRY, *WAREHOUSE, *METRICS, *RISK, *DRIFT, *DECISIONS, *ACTIONS)
+# A layer is `intelligence/<layer>/tables.py`, which lists its TABLES, and `assets/<layer>.py`, which computes them. A layer
+# reads from the layers before it. The contract of the layers in pyproject.toml names them once more, for import-linter.
+LAYERS: Final = ("telemetry", "warehouse", "metrics", "risk", "drift", "decisions", "actions")
+
+
+def _tables_of(layer: str) -> tuple[Table, ...]:
+    tables: tuple[Table, ...] = import_module(f"intelligence.{layer}.tables").TABLES
+    return tables
+
+
+TABLES: Final[tuple[Table, ...]] = tuple(chain.from_iterable(map(_tables_of, LAYERS)))
 VIEWS: Final = {EVENTS.path: sql("telemetry/events.sql"), FACT_EVENTS.path: sql("warehouse/fact_events.sql")}
 
 # The tables that are filled when files are ingested, when a model is trained, when the champion scores the newest day, and
@@ -39,6 +44,6 @@ ACT: Final = (FEATURE_DECISIONS, ACTION_LOG, OUTCOMES)
 _WHOLE: Final = (BASELINE_STATS, DRIFT_PAGES, ACTION_LOG, OUTCOMES)
 _NOT_DAILY: Final = (*DELIVERED, *(table for pair in TRAINED.values() for table in pair), *_WHOLE)
 # Decisions are kept as they were made, even when their day is rebuilt.
-DECISIONS_MADE: Final = DECISIONS
+DECISIONS_MADE: Final = _tables_of("decisions")
 DAILY_TABLES: Final = tuple(table for table in TABLES if table not in _NOT_DAILY)
 NEWEST_DAY_TABLES: Final = tuple(table for table in DAILY_TABLES if table.newest_day_only)

@@ -5,6 +5,8 @@ import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from intelligence.actions.settings import Actions
+
 _WRITE: Final = {
     "string_type": "text, in quotes where it looks like a number or a word such as yes",
     "int_type": "a whole number",
@@ -36,7 +38,8 @@ _WRITE_FOR_KEY: Final = {
     ("channel", "string_pattern_mismatch"): "a channel such as #product-intelligence, or its id",
     **{
         (key, "string_pattern_mismatch"): "an address that begins with https:// or http:// and bears no password"
-        for key in ("slack_url", "pagerduty_url", "jira_url", "webhook_url")
+        for key in Actions.model_fields
+        if key.endswith("_url")
     },
     ("sources", "tuple_type"): "a list of sources, such as [{{name: app, files: events/*.csv}}]",
 }

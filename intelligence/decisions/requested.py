@@ -15,7 +15,7 @@ SENT_LEVELS: Final = ("approve", "auto")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WantedAction:
+class RequestedAction:
     """An action that a decision requests: without a person at the level `auto`, after a person's approval at `approve`.
 
     `payload` holds `variant` for a rollback, `exposure` for a throttle and `is_held` for a hold. `title` and `text` are
@@ -35,7 +35,9 @@ class WantedAction:
     text: str
 
 
-def actions_wanted(decisions: pl.DataFrame, *, settings: Decisions, is_newest_day: bool) -> tuple[WantedAction, ...]:
+def requested_actions(
+    decisions: pl.DataFrame, *, settings: Decisions, is_newest_day: bool
+) -> tuple[RequestedAction, ...]:
     """Return the actions that the decisions request, by day and feature.
 
     Args:
@@ -67,9 +69,9 @@ def changed(before: pl.DataFrame, now: pl.DataFrame) -> pl.DataFrame:
     return now.join(same.select(key), on=key, how="anti", maintain_order="left")
 
 
-def _requested_action(row: Mapping[str, Any], settings: Decisions) -> WantedAction:
+def _requested_action(row: Mapping[str, Any], settings: Decisions) -> RequestedAction:
     kind, feature = row["action"], row["feature"]
-    return WantedAction(
+    return RequestedAction(
         decision_id=row["decision_id"],
         day=row["event_date"],
         kind=kind,

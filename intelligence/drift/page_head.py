@@ -48,7 +48,7 @@ class PageHead:
         return f"{self.about} of {self.model} version {self.version}, week to {self.day}: {self.state} · {self.product}"
 
 
-def judged_columns(drift: pl.DataFrame, shown: Sequence[str]) -> list[dict[str, Any]]:
+def assessed_columns(drift: pl.DataFrame, shown: Sequence[str]) -> list[dict[str, Any]]:
     """Return a record for each drawn column: those that have moved first, each group by distance in relation to its limit.
 
     Args:

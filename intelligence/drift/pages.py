@@ -121,7 +121,7 @@ range between the half and the 99.5th per cent of the training.</p>
 """
 
 
-def drawn_in(rows: pl.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pl.DataFrame:
+def clipped_columns(rows: pl.DataFrame, ranges: Mapping[str, tuple[float, float]]) -> pl.DataFrame:
     """Return the columns of `ranges` with their values clipped as in the distances of the verdict.
 
     Args:

@@ -110,7 +110,7 @@ class Promising(Protocol):
         """Return the rules by which a feature counts as degraded."""
 
 
-def promises_beside_history(days: pl.DataFrame, product: Promising) -> PromisesInHistory:
+def promises_in_history(days: pl.DataFrame, product: Promising) -> PromisesInHistory:
     """Return each promise of the product, compared with the counts of its feature-days.
 
     Args:

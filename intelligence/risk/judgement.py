@@ -14,7 +14,7 @@ from intelligence.risk.tables import FEATURE_VERDICT
 from intelligence.risk.training import what_is_missing
 
 
-def judged_challenger(
+def evaluated_challenger(
     unseen: pl.DataFrame,
     panel: pl.DataFrame,
     spec: Subject,

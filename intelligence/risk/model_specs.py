@@ -49,7 +49,7 @@ class Subject:
     reasons_from: float = 0.0
 
 
-def feature_subject(risk: Risk) -> Subject:
+def feature_spec(risk: Risk) -> Subject:
     """Return the model spec of feature risk by the section `risk` of product.yaml."""
     return Subject(
         model="feature_risk",
@@ -78,7 +78,7 @@ def feature_subject(risk: Risk) -> Subject:
     )
 
 
-def user_subject(risk: Risk) -> Subject:
+def user_spec(risk: Risk) -> Subject:
     """Return the model spec of user churn by the section `risk` of product.yaml."""
     churn = risk.churn
     return Subject(

@@ -136,10 +136,10 @@ def _belongs(stretch: _Stretch, body: _Stretch, gap: int, *, is_earlier: bool) -
     return not is_thin or (is_long and not is_one_device)
 
 
-def told_set_aside(aside: Sequence[DaySetAside]) -> list[str]:
+def set_aside_sentences(aside: Sequence[DaySetAside]) -> list[str]:
     """Return a sentence for the days set aside before, after and outside of the product's days, with the next step.
 
-    >>> told_set_aside([DaySetAside(date(2001, 1, 1), 1, "lies 9,071 days before all others")])[0][:55]
+    >>> set_aside_sentences([DaySetAside(date(2001, 1, 1), 1, "lies 9,071 days before all others")])[0][:55]
     '1 event of 2001-01-01 lies 9,071 days before all others'
     """
     groups: dict[str, list[DaySetAside]] = {}

@@ -259,7 +259,7 @@ def _named_sql(field: EventField, naming: Naming) -> str:
     return f"{f'lower({written})' if folded else written} AS {field.name}"
 
 
-def judged_statement(
+def validation_statement(
     raw: Mapping[str, str],
     types: Mapping[str, str],
     *,

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import date, timedelta
 
 
-def first_open_night(assessed: Collection[date], *, today: date, since: date) -> date:
+def first_unassessed_day(assessed: Collection[date], *, today: date, since: date) -> date:
     """Return the first day of the week before today that was not assessed yet; yesterday where all were.
 
     Args:
@@ -12,7 +12,7 @@ def first_open_night(assessed: Collection[date], *, today: date, since: date) ->
         today: The present day on the product's clock.
         since: The first day of the telemetry; earlier days are ignored.
 
-    >>> first_open_night([date(2026, 5, 4), date(2026, 5, 6)], today=date(2026, 5, 7), since=date(2026, 5, 4))
+    >>> first_unassessed_day([date(2026, 5, 4), date(2026, 5, 6)], today=date(2026, 5, 7), since=date(2026, 5, 4))
     datetime.date(2026, 5, 5)
     """
     week = (today - timedelta(days=back) for back in range(7, 0, -1))

@@ -33,7 +33,7 @@ class SampleFindings:
 
 
 @dataclass(frozen=True, slots=True)
-class ExaminedSource:
+class PreviewedSource:
     """The preview of one source.
 
     Attributes:

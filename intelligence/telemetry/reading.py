@@ -25,7 +25,7 @@ REDRIVEN_CONTENT_ID: Final = f"{WHOLE_ROW}.__content_id"
 LONGEST_LINE_BYTES: Final = 16_777_216
 # DuckDB's default buffer is sixteen longest lines: allocating it takes longer than reading most files.
 READ_AT_ONCE_BYTES: Final = 2 * LONGEST_LINE_BYTES
-LONGEST_LINE_TOLD: Final = 9_990  # DuckDB cuts the text of a malformed line at 10,000 bytes
+LONGEST_LINE_REPORTED: Final = 9_990  # DuckDB cuts the text of a malformed line at 10,000 bytes
 RESERVED: Final = ("__file", "__row", "__content_id", "__payload", "__line", WHOLE_ROW, "file_row_number")
 FORMATS: Final[dict[str, Format]] = {
     ".csv": "csv",
@@ -125,7 +125,7 @@ FROM ranked GROUP BY ALL
 
 
 def numbered_statements(
-    view: str, table: str, first_rowids: Sequence[int | None], *, file: str, row: str, any_unread: bool
+    view: str, table: str, first_rowids: Sequence[int | None], *, file: str, row: str, any_malformed: bool
 ) -> tuple[str, ...]:
     """Return the statements that create a view of a table in which each row has its position in its file.
 
@@ -135,11 +135,11 @@ def numbered_statements(
         first_rowids: The `rowid` of each file's first row in the table; None for a file without rows.
         file: Name of the table's column with the number of the file.
         row: Name of the table's column that receives the position.
-        any_unread: Whether any line of the files is malformed.
+        any_malformed: Whether any line of the files is malformed.
     """
     firsts = ", ".join("NULL" if first is None else str(first) for first in first_rowids)
     numbered = f"SELECT * REPLACE (rowid - [{firsts}][{file} + 1] + 1 AS {row}) FROM {table}"
-    if not any_unread:
+    if not any_malformed:
         return (f"CREATE TEMP VIEW {view} AS {numbered}",)
     return (
         _GAPS,
@@ -240,8 +240,8 @@ def csv_delivered(
     return f"CREATE TEMP VIEW {view} AS {read}"
 
 
-CSV_UNREAD: Final = _unread(header_lines=1)
-JSONL_UNREAD: Final = _unread(header_lines=0)
+CSV_MALFORMED: Final = _unread(header_lines=1)
+JSONL_MALFORMED: Final = _unread(header_lines=0)
 
 
 def jsonl_text(files: Sequence[str], *, compression: Compression) -> str:

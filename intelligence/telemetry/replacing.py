@@ -73,10 +73,10 @@ class Withdrawn:
     days: tuple[date, ...]
 
 
-def said_of_withdrawn(withdrawn: Sequence[Withdrawn]) -> str:
+def withdrawn_notice(withdrawn: Sequence[Withdrawn]) -> str:
     """Return one sentence that reports what was withdrawn.
 
-    >>> said_of_withdrawn([Withdrawn("1fcd", "web/a.csv", 12, (date(2026, 5, 4),))])
+    >>> withdrawn_notice([Withdrawn("1fcd", "web/a.csv", 12, (date(2026, 5, 4),))])
     'web/a.csv came with other content: 12 rows of the former were taken back, with events of 2026-05-04.'
     """
     rows, days = sum(each.rows for each in withdrawn), [day for each in withdrawn for day in each.days]
@@ -87,35 +87,35 @@ def said_of_withdrawn(withdrawn: Sequence[Withdrawn]) -> str:
     )
 
 
-def said_of_staying(names: Sequence[str], others: Sequence[str]) -> str:
+def staying_notice(names: Sequence[str], others: Sequence[str]) -> str:
     """Return the notice for names with other content, whose former content stays because other names refer to it.
 
     Args:
         names: The file names that have other content now.
         others: The file names that still have the former content.
 
-    >>> said_of_staying(["a.csv"], ["b.csv"])
+    >>> staying_notice(["a.csv"], ["b.csv"])
     'a.csv came with other content; what it said before still counts, since b.csv says the same.'
     """
     it, says = ("it" if len(names) == 1 else "they"), ("says" if len(others) == 1 else "say")
     return f"{_some(names)} came with other content; what {it} said before still counts, since {_some(others)} {says} the same."
 
 
-def said_of_known_names(source: str, names: Sequence[str]) -> str:
+def known_names_notice(source: str, names: Sequence[str]) -> str:
     """Return the notice for files delivered with other content under a known name, in a source without `replaces`.
 
     Args:
         source: The source's name in product.yaml.
         names: The file names.
 
-    >>> said_of_known_names("web", ["a.csv"])[:87]
+    >>> known_names_notice("web", ["a.csv"])[:87]
     'web: a.csv came with other content than before, and what it said first counts beside it'
     """
     said = "it said first counts beside it" if len(names) == 1 else "they said first counts beside it"
     return f"{source}: {_some(names)} came with other content than before, and what {said}. {_HOW_TO_REPLACE}"
 
 
-def said_of_other_content(source: str, names: Sequence[str], *, replaces: bool) -> str:
+def other_content_notice(source: str, names: Sequence[str], *, replaces: bool) -> str:
     """Return the notice for files whose present content differs from what was ingested under their names.
 
     Args:
@@ -123,7 +123,7 @@ def said_of_other_content(source: str, names: Sequence[str], *, replaces: bool) 
         names: The file names.
         replaces: Whether the source has `replaces: true`.
 
-    >>> said_of_other_content("web", ["a.csv"], replaces=True)
+    >>> other_content_notice("web", ["a.csv"], replaces=True)
     'web: a.csv has other content than was taken in; `ingest` takes the former back.'
     """
     has = "has" if len(names) == 1 else "have"

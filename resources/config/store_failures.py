@@ -169,7 +169,7 @@ def store_failure(error: BaseException, *, where: Path | None = None) -> Platfor
 
 
 @contextmanager
-def store_failures_told(where: Path | None = None) -> Iterator[None]:
+def store_failures_reported(where: Path | None = None) -> Iterator[None]:
     """Turn the errors of a store into one StoreError that names it; all other errors pass through."""
     try:
         yield

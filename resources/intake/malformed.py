@@ -57,7 +57,7 @@ def number_rows(
         [firsts.get(number) for number in range(files)],
         file=file,
         row=row,
-        any_unread=_any_malformed(connection),
+        any_malformed=_any_malformed(connection),
     )
     for statement in statements:
         connection.execute(statement)
@@ -72,17 +72,17 @@ def _spell_out(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> N
     cut = connection.execute(
         "SELECT __file, __row, problem, byte_position - 1, strlen(line) FROM unread"
         " WHERE is_encoding OR strlen(line) >= $longest ORDER BY __file, byte_position",
-        {"longest": reading.LONGEST_LINE_TOLD},
+        {"longest": reading.LONGEST_LINE_REPORTED},
     ).fetchall()
     for number, rows in groupby(cut, key=itemgetter(0)):
         path, members = Path(paths[number]), list(rows)
-        places = [(at, None if length >= reading.LONGEST_LINE_TOLD else length) for _, _, _, at, length in members]
+        places = [(at, None if length >= reading.LONGEST_LINE_REPORTED else length) for _, _, _, at, length in members]
         try:
             texts = list(records(path, places))
         except BROKEN_FILE as error:
             raise unreadable(display_name(path), error) from error
         for (_, row, problem, _, length), text in zip(members, texts, strict=True):
-            if problem == "unquoted value" and length >= reading.LONGEST_LINE_TOLD and text.count(b'"') % 2:
+            if problem == "unquoted value" and length >= reading.LONGEST_LINE_REPORTED and text.count(b'"') % 2:
                 raise SourceFileError(
                     display_name(path),
                     f"a quote that opens in row {row} is not closed in the next {length:,} characters.",

@@ -15,10 +15,10 @@ from intelligence.catalog.product import AliasSource, FileSource, Product, Simul
 from intelligence.core.errors import SourceFileError
 from intelligence.core.sql import literal
 from intelligence.metrics.promises import COUNTS, FEATURE_DAYS
-from intelligence.telemetry.beginnings import DayCount, DaySetAside, days_set_aside, told_set_aside
+from intelligence.telemetry.beginnings import DayCount, DaySetAside, days_set_aside, set_aside_sentences
 from intelligence.telemetry.lookalikes import lookalike_warnings, nobody_warnings
 from intelligence.telemetry.mapping import two_users_question, unmapped_columns
-from intelligence.telemetry.previewed import ExaminedSource
+from intelligence.telemetry.previewed import PreviewedSource
 from intelligence.telemetry.reading import first_rows
 from resources.intake.delivery import (
     BROKEN_FILE,
@@ -45,7 +45,7 @@ _NONE_ACCEPTED = {
 }
 
 
-def examined_sources(product: Product) -> Iterator[ExaminedSource]:
+def previewed_sources(product: Product) -> Iterator[PreviewedSource]:
     """Yield a preview of each source: the outcome of ingesting the first rows of its first and newest file.
 
     The rows are ingested into a temporary lake, which is removed afterwards.
@@ -59,7 +59,7 @@ def examined_sources(product: Product) -> Iterator[ExaminedSource]:
 
 
 @dataclass(frozen=True, slots=True)
-class ExaminedProduct:
+class PreviewedProduct:
     """The preview of a product as a whole.
 
     Attributes:
@@ -71,9 +71,9 @@ class ExaminedProduct:
     proposal: str
 
 
-def examined_product(
-    product: Product, sources: Sequence[ExaminedSource], lake: Lake, landing: Path | None = None
-) -> ExaminedProduct:
+def previewed_product(
+    product: Product, sources: Sequence[PreviewedSource], lake: Lake, landing: Path | None = None
+) -> PreviewedProduct:
     """Return the preview of the product as a whole, from the previews of its sources.
 
     The history is that of the product's lake, or of the previewed rows if the lake has none.
@@ -99,7 +99,7 @@ def examined_product(
         history=history,
         looked_at="the lake or the rows looked at" if built.height else "the rows looked at",
     )
-    return ExaminedProduct(
+    return PreviewedProduct(
         [*(warnings if found else []), *other_content(lake, product, landing)], proposed_promises(product, history)
     )
 
@@ -112,7 +112,7 @@ def unmatched_globs(source: FileSource) -> list[str]:
     return [glob for glob in source.files if not matched_files(source.model_copy(update={"files": (glob,)}))]
 
 
-def _simulated(name: str, simulate: Simulate, today: date) -> ExaminedSource:
+def _simulated(name: str, simulate: Simulate, today: date) -> PreviewedSource:
     size = f"{simulate.days} days of about {simulate.events_per_day:,} events, {simulate.features} features"
     last_day, latest_start = simulate.plan().last_day, today - timedelta(days=simulate.days)
     warnings = (
@@ -123,14 +123,14 @@ def _simulated(name: str, simulate: Simulate, today: date) -> ExaminedSource:
         if last_day >= today
         else ()
     )
-    return ExaminedSource(name, f"simulates {size}", warnings=warnings)
+    return PreviewedSource(name, f"simulates {size}", warnings=warnings)
 
 
-def _previewed(product: Product, source: FileSource, now: datetime) -> ExaminedSource:
+def _previewed(product: Product, source: FileSource, now: datetime) -> PreviewedSource:
     files = own_files(product, source)
     if not files:
         matching = "none but files of another source" if matched_files(source) else "no file"
-        return ExaminedSource(
+        return PreviewedSource(
             source.name, f"{matching} matches {', '.join(source.files)}", problem="Put files there or mend the pattern."
         )
     with tempfile.TemporaryDirectory() as folder:
@@ -147,7 +147,7 @@ def _previewed(product: Product, source: FileSource, now: datetime) -> ExaminedS
             alike = _name_warnings(lake, product) if isinstance(source, Source) else ()
             unmapped, near = _unmapped_columns(lake, source)
             findings = sample_findings(lake, product, source)
-            aside = told_set_aside(_set_aside_in_its_file(lake, product))
+            aside = set_aside_sentences(_set_aside_in_its_file(lake, product))
         finally:
             lake.close()
     warnings = (
@@ -160,14 +160,14 @@ def _previewed(product: Product, source: FileSource, now: datetime) -> ExaminedS
     names = " and ".join(file.name for file in sample)
     if report.refused:
         refusals = " ".join(dict.fromkeys(str(error) for _, error in report.refused))
-        return ExaminedSource(
+        return PreviewedSource(
             source.name, f"{len(files)} file(s); looked at {names}", problem=refusals, warnings=warnings
         )
     rows, accepted = sum(batch.rows_in for batch in report.batches), sum(batch.accepted for batch in report.batches)
     kind = "pairs" if isinstance(source, AliasSource) else "events"
     found = f"{len(files)} file(s); of {rows:,} rows looked at in {names}, {accepted:,} are {kind}"
     problem = _NONE_ACCEPTED[kind] if rows and not accepted else None
-    return ExaminedSource(
+    return PreviewedSource(
         source.name,
         found,
         problem=problem,

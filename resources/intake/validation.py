@@ -26,11 +26,11 @@ from intelligence.telemetry.guesses import delimiter_advice, delimiter_guess
 from intelligence.telemetry.local_time import in_zone, start_of_day
 from intelligence.telemetry.mapping import (
     is_name,
-    judged_statement,
     raw_expressions,
     rejected_query,
     type_mistakes,
     types_query,
+    validation_statement,
 )
 from resources.intake.delivery import Delivery, first_lines, unreadable
 from resources.intake.malformed import collect_malformed, number_rows
@@ -114,7 +114,9 @@ def validate_files(
             now=now,
         )
         if is_csv:
-            collect_malformed(connection, reading.CSV_UNREAD, group.paths, blank_lines_are_rows=len(group.names) == 1)
+            collect_malformed(
+                connection, reading.CSV_MALFORMED, group.paths, blank_lines_are_rows=len(group.names) == 1
+            )
             number_rows(connection, "judged", "read_rows", len(group.files), file="file_key", row="source_row")
         identify(connection, product, group.source)
         refused = rejected_query(group.source.fields)
@@ -218,7 +220,7 @@ def _values_in_folders(group: Group, file: Delivery) -> Mapping[str, str | None]
 
 def _deliver_json_lines(connection: duckdb.DuckDBPyConnection, group: Group, *, view: str) -> None:
     connection.execute(reading.jsonl_text(group.paths, compression=group.compression))
-    collect_malformed(connection, reading.JSONL_UNREAD, group.paths, blank_lines_are_rows=True)
+    collect_malformed(connection, reading.JSONL_MALFORMED, group.paths, blank_lines_are_rows=True)
     number_rows(connection, "positioned", "read_text", len(group.files), file="__file", row="__row")
     keys = [row[0] for row in connection.execute(reading.JSONL_KEYS).fetchall()]
     if not keys:
@@ -352,7 +354,7 @@ def validate_rows(
         after = start_of_day(last_day + timedelta(days=1), product.timezone)
         latest = min(latest, after - timedelta(microseconds=1))
     bounds = {"earliest": start_of_day(earliest, product.timezone), "latest": latest}
-    statement = judged_statement(
+    statement = validation_statement(
         raw,
         types,
         table=table,

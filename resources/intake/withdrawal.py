@@ -19,11 +19,11 @@ from intelligence.telemetry.identity import day_literals
 from intelligence.telemetry.replacing import (
     NamesMoved,
     Withdrawn,
+    known_names_notice,
     names_moved,
-    said_of_known_names,
-    said_of_other_content,
-    said_of_staying,
-    said_of_withdrawn,
+    other_content_notice,
+    staying_notice,
+    withdrawn_notice,
 )
 from resources.config.faults import reach
 from resources.intake.delivery import REMEMBERED_DIGESTS, Delivery, display_name, found_file, matched_files
@@ -111,9 +111,9 @@ class Replaced:
         staying = {name: others for name, batch, others in self.staying if batch not in gone}
         others = sorted({other for names in staying.values() for other in names})
         return [
-            *([said_of_withdrawn(self.withdrawn)] if self.withdrawn else []),
-            *([said_of_staying(sorted(staying), others)] if staying else []),
-            *(said_of_known_names(source, names) for source, names in self.known.items()),
+            *([withdrawn_notice(self.withdrawn)] if self.withdrawn else []),
+            *([staying_notice(sorted(staying), others)] if staying else []),
+            *(known_names_notice(source, names) for source, names in self.known.items()),
         ]
 
 
@@ -226,8 +226,8 @@ def other_content(lake: Lake, product: Product, landing: Path | None) -> list[st
         files = [found_file(source, path, digest_of=digest_of) for path in there]
         other = [file.name for file in files if not file.left and file.batch_id not in known[file.name]]
         twice = [name for name, batches in known.items() if len(batches) > 1 and not source.replaces]
-        said += [said_of_known_names(source.name, twice)] if twice else []
-        said += [said_of_other_content(source.name, other, replaces=source.replaces)] if other else []
+        said += [known_names_notice(source.name, twice)] if twice else []
+        said += [other_content_notice(source.name, other, replaces=source.replaces)] if other else []
     return said
 
 

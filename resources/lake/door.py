@@ -32,7 +32,7 @@ from intelligence.telemetry.local_time import UTC_NAME, in_zone
 from resources.config.faults import reach
 from resources.config.fixed import Fixed
 from resources.config.settings import Settings, lake_threads, object_store_secret
-from resources.config.store_failures import BACKUP, advice, database_failure, lake_failure, store_failures_told
+from resources.config.store_failures import BACKUP, advice, database_failure, lake_failure, store_failures_reported
 from resources.lake.builds import ANY_SNAPSHOT, PRODUCT_DAYS, record_builds, stale_days, versions_by
 from resources.lake.compaction import forget_statistics, merged_files
 from resources.lake.extent import set_aside_now
@@ -79,7 +79,11 @@ def extension_path(name: str) -> str:
     spec = importlib.util.find_spec(module)
     if spec is None or spec.origin is None:
         package = module.replace("_", "-")
-        raise LakeError("lake", f"the package {package} is not installed.", hint="Run `make setup ALL=1`, which installs the extras too.")
+        raise LakeError(
+            "lake",
+            f"the package {package} is not installed.",
+            hint="Run `make setup ALL=1`, which installs the extras too.",
+        )
     return str(Path(spec.origin).parent / "extensions" / f"v{duckdb.__version__}" / f"{name}.duckdb_extension")
 
 
@@ -287,7 +291,7 @@ class Lake(Fixed, DuckDBResource):
         if secret:
             root.execute(secret)
         try:
-            with store_failures_told(Path(self.store)), self._one_writer():
+            with store_failures_reported(Path(self.store)), self._one_writer():
                 self._attach(root, remote=remote)
         except BaseException:
             root.close()
@@ -329,7 +333,7 @@ class Lake(Fixed, DuckDBResource):
     @contextmanager
     def _one_writer(self) -> Iterator[None]:
         if self._catalog_file:
-            with store_failures_told(self._catalog_file.parent):
+            with store_failures_reported(self._catalog_file.parent):
                 self._catalog_file.parent.mkdir(parents=True, exist_ok=True)
                 lock = FileLock(self._catalog_file.with_suffix(".lock"), timeout=WRITER_PATIENCE_S)
                 _acquired(lock)

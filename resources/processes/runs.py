@@ -17,7 +17,7 @@ from filelock import FileLock
 from intelligence.core.errors import StoreError
 from resources.config.process_identity import ProcessIdentity, this_machine, this_process
 from resources.config.settings import ROOT, Settings
-from resources.config.store_failures import BACKUP, ROOM, database_failure, store_failures_told
+from resources.config.store_failures import BACKUP, ROOM, database_failure, store_failures_reported
 
 TERMINAL = "terminal"
 # The folder of Dagster's state, as dagster.yaml names it.
@@ -72,7 +72,7 @@ def instance_for(settings: Settings) -> dg.DagsterInstance:
     Raises StoreError where one of its databases is broken, or its folder cannot be written.
     """
     os.chdir(ROOT)
-    with run_store_failures_told(settings):
+    with run_store_failures_reported(settings):
         home = dagster_home(settings)
         os.environ["DAGSTER_HOME"] = str(home)
         os.environ.setdefault("DAGSTER_EVENT_BATCH_SIZE", str(EVENTS_AT_ONCE))
@@ -102,13 +102,13 @@ def _demand_whole(settings: Settings) -> None:
 
 
 @contextmanager
-def run_store_failures_told(settings: Settings) -> Iterator[None]:
+def run_store_failures_reported(settings: Settings) -> Iterator[None]:
     """Turn errors of Dagster's databases into one StoreError that names the broken database, or else their folder.
 
     Raises StoreError in their place.
     """
     try:
-        with store_failures_told(storage_of(settings)):
+        with store_failures_reported(storage_of(settings)):
             yield
     except StoreError as error:
         if error.culprit == str(storage_of(settings)):

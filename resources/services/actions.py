@@ -13,7 +13,7 @@ from intelligence.catalog.product import Product
 from intelligence.core.tables import Read, Reads
 from intelligence.decisions.autonomy import ACTIVE
 from intelligence.decisions.history import UNANSWERED
-from intelligence.decisions.requested import WantedAction, actions_wanted
+from intelligence.decisions.requested import RequestedAction, requested_actions
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY
 from intelligence.telemetry.tables import BATCHES, DAY_QUALITY
@@ -74,7 +74,7 @@ class ActionService:
         query = f"FROM {FEATURE_DECISIONS.path} WHERE event_date = (SELECT max(event_date) FROM metrics.feature_health)"
         newest = self.lake.frame(query)
         self.pause_where_actions_were_lost()
-        requested = actions_wanted(newest, settings=self.product.decisions, is_newest_day=True)
+        requested = requested_actions(newest, settings=self.product.decisions, is_newest_day=True)
         new = self.planned(requested)
         report = self.delivered()
         unseen = self.verification.doubted()
@@ -117,7 +117,7 @@ class ActionService:
         """
         decisions = self.lake.frame(f"FROM {FEATURE_DECISIONS.path} WHERE event_date = $day", {"day": day})
         log = self.lake.frame(f"FROM {ACTION_LOG.path}")
-        requested = actions_wanted(decisions, settings=self.product.decisions, is_newest_day=True)
+        requested = requested_actions(decisions, settings=self.product.decisions, is_newest_day=True)
         needed = {(each.episode, str(each.kind), each.target) for one in requested for each in self.actions_for(one)}
         waits = not log.filter(pl.col("standing").is_in(_WAITING)).is_empty()
         return waits or not needed <= set(log.select("episode", "kind", "target").iter_rows())
@@ -169,7 +169,7 @@ class ActionService:
         ]
         return ACTION_LOG.frame(rows)
 
-    def planned(self, requested: Sequence[WantedAction]) -> list[str]:
+    def planned(self, requested: Sequence[RequestedAction]) -> list[str]:
         """Return the ids of the actions that are new in the outbox.
 
         An action of the same episode, kind and target as an earlier one is planned again only where the earlier one
@@ -198,7 +198,7 @@ class ActionService:
             return action
         return replace(action, payload={**action.payload, "digest": digest})
 
-    def actions_for(self, requested: WantedAction) -> list[Action]:
+    def actions_for(self, requested: RequestedAction) -> list[Action]:
         """Return the actions that carry out a request, one for each target that product.yaml switches on for its kind."""
         on, kind = self.product.actions.targets, Kind(requested.kind)
         feature = requested.feature if requested.scope == "feature" else None
@@ -206,7 +206,6 @@ class ActionService:
         payloads: dict[str, dict[str, Any]] = {
             "flags": {"flag": requested.flag_key, "step": self.product.decisions.throttle_step},
             "slack": {"channel": self.product.actions.channel_of(owner if feature else self.product.owner)},
-            "jira": {},
             "pagerduty": {"severity": "error"},
             "webhook": dict(requested.payload),
         }
@@ -226,7 +225,7 @@ class ActionService:
                 episode=requested.episode,
                 title=requested.title,
                 text=requested.text,
-                payload=payloads[target],
+                payload=payloads.get(target, {}),
             )
             for target in targets
             if target in on

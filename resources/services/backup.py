@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from intelligence.core.errors import StoreError
 from resources.config.settings import ROOT, Settings
-from resources.config.store_failures import in_words, store_failures_told
+from resources.config.store_failures import in_words, store_failures_reported
 from resources.flags.file import FlagFile
 from resources.lake.door import Lake
 from resources.outbox.door import Outbox
@@ -59,7 +59,7 @@ def backed_up(here: Settings, flags: FlagFile, folder: Path, *, at: datetime) ->
     if _inside(here, folder):
         raise StoreError(str(folder), "it lies in what is copied.", hint="Name a folder elsewhere.")
     state = _state_file(here)
-    with store_failures_told(folder):
+    with store_failures_reported(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with _no_writer(here):
             lake = here.data / "lake"
@@ -101,7 +101,7 @@ def restored(here: Settings, folder: Path, *, actor: str) -> datetime:
     for name, place in _places(here).items():
         if (folder / name).exists() and next(_files(place), None):
             raise StoreError(str(place), "something stands there.", hint="Move it away first; nothing was written.")
-    with store_failures_told(here.data):
+    with store_failures_reported(here.data):
         for name, place in _places(here).items():
             if (folder / name).exists():
                 shutil.copytree(folder / name, place, dirs_exist_ok=True)

@@ -10,7 +10,7 @@ import polars as pl
 from intelligence.catalog.product import Product
 from intelligence.core.sql import sql
 from intelligence.core.tables import ALWAYS, Days
-from intelligence.drift.page_head import PageHead, judged_columns
+from intelligence.drift.page_head import PageHead, assessed_columns
 from intelligence.drift.tables import DRIFT_PAGES, MODEL_WATCH
 from resources.lake.door import Lake
 from resources.reports.drift import INDEX, DriftReports
@@ -88,7 +88,7 @@ class DriftPageService:
         )
         common = {"product": self.product.name, "model": spec.title, "version": version, "day": day, "beside": links}
         common |= {"state": verdict["state"], "reason": verdict["reason"]}
-        head = PageHead(about="Drift", judged=judged_columns(moved, shown_predictors(moved)), **common)
+        head = PageHead(about="Drift", judged=assessed_columns(moved, shown_predictors(moved)), **common)
         self._drift_page(watch, windows, moved, name=names["-drift.html"], head=head)
         if quality:
             head = PageHead(about="Quality of the scores", **common)
@@ -112,7 +112,7 @@ class DriftPageService:
 
     def _drift_page(self, watch: Watch, windows: Any, moved: pl.DataFrame, *, name: str, head: PageHead) -> None:
         from intelligence.drift.baseline import with_scores
-        from intelligence.drift.pages import drawn_in, page_without_evidence, shown_predictors
+        from intelligence.drift.pages import clipped_columns, page_without_evidence, shown_predictors
 
         shown = shown_predictors(moved)
         if not shown:
@@ -128,7 +128,9 @@ class DriftPageService:
             for row in watch.baseline.iter_rows(named=True)
             if row["grid"]
         }
-        now, past = (drawn_in(rows, {column: ranges[column] for column in shown}) for rows in (windows.now, past))
+        now, past = (
+            clipped_columns(rows, {column: ranges[column] for column in shown}) for rows in (windows.now, past)
+        )
         self.reports.drift_page(name, now, past, {column: limits[column] for column in shown}, head=head)
 
     def _is_shown(self, verdict: dict[str, Any], pages: pl.DataFrame) -> bool:

@@ -8,7 +8,7 @@ from pathlib import Path
 from intelligence.catalog.product import Product
 from intelligence.core.errors import LakeError
 from intelligence.core.tables import Days
-from intelligence.telemetry.beginnings import told_set_aside
+from intelligence.telemetry.beginnings import set_aside_sentences
 from resources.intake.arrivals import Arrivals, arrivals
 from resources.intake.delivery import deliveries
 from resources.intake.ingest import IngestReport, ingested
@@ -52,7 +52,7 @@ class IntakeService:
             self._merge_small_files(progress)
         days = Days(report.days[0], report.days[-1] + timedelta(days=1)) if report.days else self.lake.newest_day()
         said = {
-            "set_aside": " ".join(told_set_aside(self.lake.set_aside())),
+            "set_aside": " ".join(set_aside_sentences(self.lake.set_aside())),
             "replaced": " ".join(report.replaced.said),
         }
         return TakenIn(report, days, {subject: text for subject, text in said.items() if text})

@@ -244,7 +244,7 @@ class ModelService:
             origin: Why the work is done, for the history of promotions.
             say: Called with a sentence for the log.
         """
-        from intelligence.risk.judgement import judged_challenger, verdict_row
+        from intelligence.risk.judgement import evaluated_challenger, verdict_row
 
         spec, panel, unseen = (
             self.panels.model_spec_of(table),
@@ -262,7 +262,7 @@ class ModelService:
         if champion and champion.version == challenger:
             # A run was killed after it had moved the alias and before it wrote its verdict.
             champion = self.registry.champion_before(spec.model, challenger)
-        found = judged_challenger(unseen, panel.rows, spec, **_champion_arguments(champion))
+        found = evaluated_challenger(unseen, panel.rows, spec, **_champion_arguments(champion))
         promoted = found.decision == "promote" and self.product.risk.promotion == "auto"
         if challenger:
             self.registry.tagged(spec.model, challenger, {"verdict": found.decision, "verdict_reason": found.reason})

@@ -39,9 +39,9 @@ class Panels:
 
     def model_spec_of(self, table: Table) -> Any:
         """Return the spec of the table's model: its task, its rules and the words that describe it."""
-        from intelligence.risk.model_specs import feature_subject, user_subject
+        from intelligence.risk.model_specs import feature_spec, user_spec
 
-        return (feature_subject if scores_of(table) == FEATURE_RISK else user_subject)(self.product.risk)
+        return (feature_spec if scores_of(table) == FEATURE_RISK else user_spec)(self.product.risk)
 
     def training_panel(self, table: Table) -> Panel:
         """Return the rows to train on and to evaluate by, with labels where they are known."""

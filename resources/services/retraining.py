@@ -105,7 +105,7 @@ class RetrainingService:
                     titles.append(notice.title)
         return titles
 
-    def told_of_overruled(self) -> list[str]:
+    def notified_of_overruled(self) -> list[str]:
         """Return the titles of the messages that are new, about champions that a person chose against the gate's verdict.
 
         A promotion that was made in MLflow itself is recorded first; while MLflow does not answer, only recorded ones

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from intelligence.core.errors import StateError
-from resources.config.store_failures import advice, in_words, store_failures_told
+from resources.config.store_failures import advice, in_words, store_failures_reported
 from resources.state.tables import METADATA
 
 PATIENCE_S = 30
@@ -56,7 +56,7 @@ class State:
         if self.file:
             lock = FileLock(self.file.with_name(f"{self.file.stem}.{name}.lock"), timeout=TURN_PATIENCE_S)
             try:
-                with store_failures_told(self.file.parent):
+                with store_failures_reported(self.file.parent):
                     lock.acquire()
             except Timeout as error:
                 raise StateError(

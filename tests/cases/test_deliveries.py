@@ -16,7 +16,7 @@ from intelligence.telemetry.gaps import REJECTED_FEATURES
 from intelligence.telemetry.lookalikes import lookalike_warnings
 from intelligence.telemetry.mapping import unmapped_columns
 from resources.intake.ingest import IngestReport
-from resources.intake.preview import examined_product, examined_sources
+from resources.intake.preview import previewed_product, previewed_sources
 from tests.cases.taken import CASES, assessed, bench_of, product_of
 from tests.resources.conftest import Workbench, workbench
 
@@ -144,10 +144,10 @@ def test_case_15_no_control_character_of_the_data_is_printed(together: Together)
 
 def test_case_21_a_feature_wholly_rejected_and_one_never_seen_are_told(case: Benches) -> None:
     bench = case("21-feature-wholly-rejected-and-misspelt")
-    sources = list(examined_sources(bench.product))
+    sources = list(previewed_sources(bench.product))
     (lost,) = [gap for each in sources if each.found_in for gap in each.found_in.lost]
     assert lost.says.startswith("None of the 120 rows of the feature reviews was accepted")
-    warned = " ".join(examined_product(bench.product, sources, bench.lake).warnings)
+    warned = " ".join(previewed_product(bench.product, sources, bench.lake).warnings)
     assert "The feature chekout is declared in product.yaml but no event names it" in warned
     assert "Is it checkout, which is there and not declared?" in warned
     bench.ingest()
@@ -161,7 +161,7 @@ def test_case_21_a_feature_wholly_rejected_and_one_never_seen_are_told(case: Ben
 
 def test_case_22_what_is_taken_by_name_alone_is_questioned(case: Benches) -> None:
     bench = case("22-error-count-taken-unasked")
-    (found,) = examined_sources(bench.product)
+    (found,) = previewed_sources(bench.product)
     assert found.found_in is not None
     assert {each.field for each in found.found_in.fields if each.by_name} == {"user_id", "error_count"}
     (odd,) = [told for told in found.warnings if "error_count" in told]

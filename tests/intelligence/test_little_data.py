@@ -11,8 +11,8 @@ from intelligence.actions.outcomes import outcome
 from intelligence.core.errors import NotEnoughEvidence
 from intelligence.core.plots import health_picture, kpi_picture
 from intelligence.drift.baseline import OUTCOME, Window, baseline, training_window
-from intelligence.drift.page_head import judged_columns, plain_page
-from intelligence.drift.pages import drawn_in, page_without_evidence, shown_predictors
+from intelligence.drift.page_head import assessed_columns, plain_page
+from intelligence.drift.pages import clipped_columns, page_without_evidence, shown_predictors
 from intelligence.drift.pictures import watch_picture
 from intelligence.drift.verdict import LEAST_ROWS
 from intelligence.drift.watch import day_drift, day_watch, run_report, watched
@@ -167,13 +167,13 @@ def test_a_day_of_a_small_product_is_watched_or_says_that_evidence_is_lacking(
     assert watch["state"] in ("steady", "moved", "suspended", "unknown")
     assert run_report(watch, drift, found)["data_drift"]
     shown = shown_predictors(drift)
-    told = head(state=watch["state"], reason=watch["reason"], judged=judged_columns(drift, shown))
+    told = head(state=watch["state"], reason=watch["reason"], judged=assessed_columns(drift, shown))
     assert plain_page(told, "").count("within chance") + plain_page(told, "").count("<td>moved</td>") == len(shown)
     if not shown:
         assert set(watch["moved"]) <= {OUTCOME}
         assert "<p" in page_without_evidence(told)
     ranges = {row["predictor"]: (row["grid"][0], row["grid"][-1]) for row in found.iter_rows(named=True) if row["grid"]}
-    assert drawn_in(windows.now, {name: ranges[name] for name in shown}).columns == shown
+    assert clipped_columns(windows.now, {name: ranges[name] for name in shown}).columns == shown
     if units * 7 < LEAST_ROWS:
         assert watch["state"] == "unknown"
 

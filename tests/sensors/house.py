@@ -24,7 +24,7 @@ PLAN = SimulationPlan(features=4, events_per_day=150, seed=3, first_day=FIRST)
 Tick = list[dg.RunRequest] | str
 
 
-class House:
+class Deployment:
     """A lake, a registry, a landing folder and a Dagster instance of their own."""
 
     def __init__(self, folder: Path) -> None:

@@ -17,15 +17,15 @@ from sensors.build_stale_days import build_stale_days
 from sensors.close_the_night import nightly_close
 from sensors.take_in_new_files import take_in_new_files
 from sensors.train_when_due import train_when_due
-from tests.sensors.house import FIRST, House
+from tests.sensors.house import FIRST, Deployment
 
 DAYS = 3
 TODAY = FIRST + timedelta(days=DAYS)
 
 
 @pytest.fixture
-def deployment(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path / "product")
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    made = Deployment(tmp_path / "product")
     made.today = TODAY
     made.deliver(range(DAYS))
     made.carry_out(made.tick(take_in_new_files)[0])
@@ -33,7 +33,7 @@ def deployment(tmp_path: Path) -> Iterator[House]:
     made.lake.close()
 
 
-def carried_out(deployment: House, sensor: dg.SensorDefinition) -> list[dg.RunRequest]:
+def carried_out(deployment: Deployment, sensor: dg.SensorDefinition) -> list[dg.RunRequest]:
     """Return the requests of ticks that are carried out until nothing is asked for any more."""
     done = []
     while isinstance(found := deployment.tick(sensor), list):
@@ -45,12 +45,12 @@ def carried_out(deployment: House, sensor: dg.SensorDefinition) -> list[dg.RunRe
 
 
 def test_before_anything_was_taken_in_nothing_is_asked_for(tmp_path: Path) -> None:
-    empty = House(tmp_path / "empty")
+    empty = Deployment(tmp_path / "empty")
     assert empty.tick(build_stale_days) == "Nothing was taken in yet."
     assert empty.tick(train_when_due) == "Nothing was taken in yet."
 
 
-def test_the_first_step_is_asked_for_alone_and_its_range_is_one_run(deployment: House) -> None:
+def test_the_first_step_is_asked_for_alone_and_its_range_is_one_run(deployment: Deployment) -> None:
     (request,) = deployment.tick(build_stale_days)
     assert request.tags["dagster/asset_partition_range_start"] == str(FIRST)
     assert request.tags["dagster/asset_partition_range_end"] == str(TODAY - timedelta(days=1))
@@ -59,7 +59,7 @@ def test_the_first_step_is_asked_for_alone_and_its_range_is_one_run(deployment: 
     assert deployment.tick(build_stale_days, cursor="lost")[0].run_key == request.run_key
 
 
-def test_a_step_that_failed_is_asked_for_three_times_and_again_after_new_telemetry(deployment: House) -> None:
+def test_a_step_that_failed_is_asked_for_three_times_and_again_after_new_telemetry(deployment: Deployment) -> None:
     keys = set()
     for number in range(5):
         (request,) = deployment.tick(build_stale_days)
@@ -75,7 +75,7 @@ def test_a_step_that_failed_is_asked_for_three_times_and_again_after_new_telemet
 
 
 @pytest.mark.proof
-def test_a_failed_blocking_check_stops_what_stands_on_it_until_it_passes(deployment: House) -> None:
+def test_a_failed_blocking_check_stops_what_stands_on_it_until_it_passes(deployment: Deployment) -> None:
     deployment.lake.commit(
         lambda connection: connection.execute("UPDATE telemetry.batches SET rows_in = rows_in + 1 WHERE rows_in > 0")
     )
@@ -91,7 +91,7 @@ def test_a_failed_blocking_check_stops_what_stands_on_it_until_it_passes(deploym
     assert isinstance(deployment.tick(build_stale_days), list)
 
 
-def test_a_check_that_a_killed_run_only_planned_leaves_what_was_found_before(deployment: House) -> None:
+def test_a_check_that_a_killed_run_only_planned_leaves_what_was_found_before(deployment: Deployment) -> None:
     from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
     from assets.graph.requests import _last_evaluated
@@ -105,12 +105,12 @@ def test_a_check_that_a_killed_run_only_planned_leaves_what_was_found_before(dep
     assert _last_evaluated(deployment.instance, never, planned) is None
 
 
-def test_data_from_before_the_first_known_day_asks_for_a_reload_and_no_run(deployment: House) -> None:
+def test_data_from_before_the_first_known_day_asks_for_a_reload_and_no_run(deployment: Deployment) -> None:
     deployment.calendar = Calendar(FIRST + timedelta(days=1), None, "UTC")
     assert "reload the code location" in deployment.tick(build_stale_days)
 
 
-def night(deployment: House) -> dg.RunRequest | dg.SkipReason:
+def night(deployment: Deployment) -> dg.RunRequest | dg.SkipReason:
     # Without `with` the instance stays the one that definitions are loaded by, also when it is gone.
     schedule, named = nightly_close(Graph.of(deployment.platform)), deployment.resources()
     wanted = {name: named[name] for name in schedule.required_resource_keys}
@@ -119,18 +119,18 @@ def night(deployment: House) -> dg.RunRequest | dg.SkipReason:
 
 
 @cache
-def nights(deployment: House) -> dg.DagsterInstance:
+def nights(deployment: Deployment) -> dg.DagsterInstance:
     """Return an instance that lasts, which is all that a schedule can look at."""
     (deployment.folder / "nights").mkdir(exist_ok=True)
     return dg.DagsterInstance.local_temp(str(deployment.folder / "nights"))
 
 
-def leave_night(deployment: House, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
+def leave_night(deployment: Deployment, request: dg.RunRequest, status: dg.DagsterRunStatus) -> None:
     create_run_for_test(nights(deployment), job_name="by_hand", status=status, tags=dict(request.tags))
 
 
 @pytest.mark.proof
-def test_from_files_to_scores_by_ticks_alone_and_the_night_is_closed(deployment: House) -> None:
+def test_from_files_to_scores_by_ticks_alone_and_the_night_is_closed(deployment: Deployment) -> None:
     assert deployment.tick(train_when_due) == "Days wait to be built first."
     carried_out(deployment, build_stale_days)
     assert "Every day is built" in deployment.tick(build_stale_days)
@@ -166,7 +166,7 @@ def test_from_files_to_scores_by_ticks_alone_and_the_night_is_closed(deployment:
     assert (missed.tags["dagster/asset_partition_range_start"], missed.partition_key) == (str(tomorrow), None)
 
 
-def test_a_product_whose_data_has_ended_has_no_night_to_close(deployment: House) -> None:
+def test_a_product_whose_data_has_ended_has_no_night_to_close(deployment: Deployment) -> None:
     deployment.calendar = Calendar(FIRST, TODAY, "UTC")
     deployment.today = TODAY + timedelta(days=40)
     assert isinstance(night(deployment), dg.SkipReason)

@@ -6,7 +6,7 @@ import pytest
 from assets.graph.requests import EPISODE_TAG
 from sensors.retrain_on_drift import retrain_on_drift
 from tests.platforms import ruled_by
-from tests.sensors.house import House
+from tests.sensors.house import Deployment
 from tests.sensors.verdicts import BEGIN, MODEL, Watched
 
 
@@ -20,7 +20,7 @@ def watched(watched: Watched) -> Watched:
 
 
 def test_before_there_is_a_model_nothing_is_asked_for(tmp_path_factory: pytest.TempPathFactory) -> None:
-    empty = House(tmp_path_factory.mktemp("empty") / "product")
+    empty = Deployment(tmp_path_factory.mktemp("empty") / "product")
     assert empty.tick(retrain_on_drift) == "Nothing was trained yet."
 
 

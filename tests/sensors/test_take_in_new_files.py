@@ -10,7 +10,7 @@ import pytest
 from intelligence.catalog.layers import DELIVERED
 from resources.intake import settling
 from sensors.take_in_new_files import take_in_new_files
-from tests.sensors.house import House
+from tests.sensors.house import Deployment
 
 
 @pytest.fixture(autouse=True)
@@ -19,17 +19,17 @@ def settling_takes_time(monkeypatch: pytest.MonkeyPatch, settled_at_once: None) 
 
 
 @pytest.fixture
-def deployment(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path / "product")
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    made = Deployment(tmp_path / "product")
     yield made
     made.lake.close()
 
 
-def test_an_empty_folder_asks_for_nothing(deployment: House) -> None:
+def test_an_empty_folder_asks_for_nothing(deployment: Deployment) -> None:
     assert deployment.tick(take_in_new_files) == "No file waits."
 
 
-def test_new_files_are_taken_in_once(deployment: House) -> None:
+def test_new_files_are_taken_in_once(deployment: Deployment) -> None:
     deployment.deliver(range(2))
     (request,) = deployment.tick(take_in_new_files)
     assert [key.path for key in request.asset_selection] == [[each.layer, each.name] for each in DELIVERED]
@@ -40,7 +40,7 @@ def test_new_files_are_taken_in_once(deployment: House) -> None:
     assert deployment.tick(take_in_new_files) == "No file waits."
 
 
-def test_the_same_bytes_under_another_name_are_no_new_file(deployment: House) -> None:
+def test_the_same_bytes_under_another_name_are_no_new_file(deployment: Deployment) -> None:
     deployment.deliver([0])
     deployment.carry_out(deployment.tick(take_in_new_files)[0])
     (known,) = deployment.landing.glob("*.parquet")
@@ -50,7 +50,7 @@ def test_the_same_bytes_under_another_name_are_no_new_file(deployment: House) ->
     assert deployment.tick(take_in_new_files) == "No file waits."
 
 
-def test_a_file_that_somebody_still_writes_is_left_alone(deployment: House) -> None:
+def test_a_file_that_somebody_still_writes_is_left_alone(deployment: Deployment) -> None:
     deployment.deliver([0], settled=False)
     assert deployment.tick(take_in_new_files) == "No file waits."
     (path,) = deployment.landing.glob("*.parquet")
@@ -58,7 +58,7 @@ def test_a_file_that_somebody_still_writes_is_left_alone(deployment: House) -> N
     assert isinstance(deployment.tick(take_in_new_files), list)
 
 
-def test_what_a_run_takes_is_what_woke_it_and_nothing_that_grows(deployment: House) -> None:
+def test_what_a_run_takes_is_what_woke_it_and_nothing_that_grows(deployment: Deployment) -> None:
     deployment.deliver([0])
     deployment.deliver([1], settled=False)
     (request,) = deployment.tick(take_in_new_files)
@@ -72,7 +72,7 @@ def test_what_a_run_takes_is_what_woke_it_and_nothing_that_grows(deployment: Hou
     assert deployment.tick(take_in_new_files) == "No file waits."
 
 
-def test_a_refused_file_is_not_tried_again_until_something_changes(deployment: House) -> None:
+def test_a_refused_file_is_not_tried_again_until_something_changes(deployment: Deployment) -> None:
     deployment.put("wrong.parquet", pl.DataFrame({"nothing": ["that", "fits"]}))
     (request,) = deployment.tick(take_in_new_files)
     assert deployment.carry_out(request).success
@@ -89,7 +89,7 @@ def test_a_refused_file_is_not_tried_again_until_something_changes(deployment: H
     assert isinstance(deployment.tick(take_in_new_files), list)
 
 
-def test_an_intake_that_failed_is_tried_three_times_and_then_waits_for_other_files(deployment: House) -> None:
+def test_an_intake_that_failed_is_tried_three_times_and_then_waits_for_other_files(deployment: Deployment) -> None:
     deployment.deliver([0])
     keys = []
     for _ in range(3):
@@ -102,7 +102,7 @@ def test_an_intake_that_failed_is_tried_three_times_and_then_waits_for_other_fil
     assert isinstance(deployment.tick(take_in_new_files), list)
 
 
-def test_while_a_run_works_on_the_lake_nothing_is_asked_for(deployment: House) -> None:
+def test_while_a_run_works_on_the_lake_nothing_is_asked_for(deployment: Deployment) -> None:
     deployment.deliver([0])
     (request,) = deployment.tick(take_in_new_files)
     deployment.leave_run(request, dg.DagsterRunStatus.STARTED)

@@ -14,7 +14,7 @@ from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, US
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
 from intelligence.warehouse.tables import TABLES as WAREHOUSE
-from tests.sensors.house import FIRST, House
+from tests.sensors.house import FIRST, Deployment
 
 DAY = FIRST + timedelta(days=60)
 NOON = datetime(DAY.year, DAY.month, DAY.day, 12, tzinfo=UTC) + timedelta(days=1)
@@ -24,7 +24,7 @@ class Conditions:
     """The daemon's look at the conditions, again and again."""
 
     def __init__(self, folder: Path, tables: tuple[Table, ...] = WATCH) -> None:
-        self.house, self.tables, self.cursor = House(folder / "product"), tables, None
+        self.house, self.tables, self.cursor = Deployment(folder / "product"), tables, None
         # What is looked at as well and asks for nothing: it was built before.
         self.built(EVENTS, *WAREHOUSE, FACT_FEATURE_METRICS, FEATURE_PANEL)
 

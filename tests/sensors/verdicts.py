@@ -8,7 +8,7 @@ from intelligence.core.tables import Days
 from intelligence.drift.tables import MODEL_WATCH
 from resources.lake.door import Lake
 from tests.assets.test_models import LAST, Installation
-from tests.sensors.house import House
+from tests.sensors.house import Deployment
 
 MODEL = "feature_risk"
 # Late enough after the training as of LAST for its cooldown, and for outcomes from its horizon on.
@@ -16,7 +16,7 @@ BEGIN = LAST + timedelta(days=11)
 STATES = {"m": "moved", "s": "steady", "x": "suspended"}
 
 
-class Watched(House):
+class Watched(Deployment):
     """A deployment whose champion is one that was trained before; each has runs and messages of its own."""
 
     def __init__(self, folder: Path, trained: Installation) -> None:

@@ -163,14 +163,14 @@ def check(
 ) -> None:
     """Validate product.yaml and a sample of each source, and say in plain words what is wrong and how to fix it."""
     from resources.config.settings import settings
-    from resources.intake.preview import examined_product, examined_sources
+    from resources.intake.preview import previewed_product, previewed_sources
     from resources.intake.product_file import product_at
 
     now = settings()
     product, lake = product_at(now.product_file), _lake()
     if as_json or propose:
-        sources = list(examined_sources(product))
-        whole = examined_product(product, sources, lake, now.landing)
+        sources = list(previewed_sources(product))
+        whole = previewed_product(product, sources, lake, now.landing)
         if propose:
             print(harmless(whole.proposal, lines=True))
         else:
@@ -181,10 +181,10 @@ def check(
         f"{len(product.features)} feature(s) declared"
     )
     sources = []
-    for previewed in examined_sources(product):
+    for previewed in previewed_sources(product):
         sources.append(previewed)
-        console.print(terminal.examined_text(previewed, _invocation()), soft_wrap=True)
-    for warning in examined_product(product, sources, lake, now.landing).warnings:
+        console.print(terminal.preview_text(previewed, _invocation()), soft_wrap=True)
+    for warning in previewed_product(product, sources, lake, now.landing).warnings:
         console.print(Text(f"! {_invocation().spelled_out(warning)}", "yellow"), soft_wrap=True)
     if any(each.is_wrong for each in sources):
         raise typer.Exit(1)
@@ -575,7 +575,7 @@ def _report_overruled(move: "Move") -> None:
     said = verdict_overruled(move)
     if said:
         _say(said)
-        _platform().retraining.told_of_overruled()
+        _platform().retraining.notified_of_overruled()
 
 
 def _score_anew() -> None:
@@ -606,14 +606,14 @@ def _done(work: "Work") -> "Outcome":
             from assets.definitions import definitions
             from resources.config.settings import settings
             from resources.platform import Platform
-            from resources.processes.runs import instance_for, run_store_failures_told
+            from resources.processes.runs import instance_for, run_store_failures_reported
 
             now = settings()
             platform = Platform.of(now)
             instance, lake = instance_for(now), platform.lake
             defs = definitions(platform)
         before = contents(lake.frame) if lake.exists() else None
-        with run_store_failures_told(now), progress_on(errors) as listener:
+        with run_store_failures_reported(now), progress_on(errors) as listener:
             outcome = work(defs, platform, instance, listener)
     except KeyboardInterrupt:
         _stopped()
@@ -703,9 +703,9 @@ def _print_json(value: object) -> None:
 
 
 def _print_summary(lake: "Lake", *, most: int | None = terminal.SHOWN_AT_MOST) -> None:
-    from intelligence.telemetry.beginnings import told_set_aside
+    from intelligence.telemetry.beginnings import set_aside_sentences
 
-    for sentence in told_set_aside(lake.set_aside()):
+    for sentence in set_aside_sentences(lake.set_aside()):
         console.print(Text(sentence, style="yellow"), soft_wrap=True)
         console.print()
     for part in terminal.summary_parts(_summary(lake), most=most):

@@ -16,7 +16,7 @@ from intelligence.interfaces.cli.risk import backtest_parts, risk_parts
 from intelligence.interfaces.cli.table import add, table
 from intelligence.telemetry.gaps import Gap
 from intelligence.telemetry.mapped import mapped_text
-from intelligence.telemetry.previewed import ExaminedSource, SampleFindings
+from intelligence.telemetry.previewed import PreviewedSource, SampleFindings
 from intelligence.telemetry.remedies import remedy
 
 # About a screen; `status --all` lists everything.
@@ -300,7 +300,7 @@ def truths_table(planted: PlantedAndFound) -> RenderableType:
     return Group(shown, Text(f"{total} {clean}", "bold"))
 
 
-def examined_text(previewed: ExaminedSource, invocation: Invocation) -> RenderableType:
+def preview_text(previewed: PreviewedSource, invocation: Invocation) -> RenderableType:
     """Return the preview of a source with its problem, or with the reasons for which rows would be rejected.
 
     Args:

@@ -18,7 +18,7 @@ from intelligence.interfaces.cli import terminal
 from intelligence.interfaces.cli.console import show_crash, terminal_console
 from intelligence.interfaces.cli.invocation import Invocation
 from intelligence.interfaces.cli.table import add, table
-from intelligence.telemetry.previewed import ExaminedSource
+from intelligence.telemetry.previewed import PreviewedSource
 
 HARMFUL = {
     "renames the window": ("\x1b]0;mine\x07", r"\x1b]0;mine\x07"),
@@ -86,8 +86,8 @@ WAYS: dict[str, Callable[[str], object]] = {
     "a table": listing,
     "the quarantine": lambda raw: terminal.waiting_table(waiting(raw)),
     "an error": lambda raw: terminal.error_text(PlatformError(raw, raw, hint=raw), Invocation()),
-    "a look at a source": lambda raw: terminal.examined_text(
-        ExaminedSource(raw, raw, problem=raw, warnings=(raw,), rejections=((raw, 1, raw),)), Invocation()
+    "a look at a source": lambda raw: terminal.preview_text(
+        PreviewedSource(raw, raw, problem=raw, warnings=(raw,), rejections=((raw, 1, raw),)), Invocation()
     ),
     "a glob": lambda raw: terminal.unmatched_text(raw, raw, raw),
     "a faulty day": lambda raw: terminal.faults_table(pl.DataFrame([(DAY, raw, raw)], orient="row")),

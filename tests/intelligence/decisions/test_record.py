@@ -12,7 +12,7 @@ from polars.testing import assert_frame_equal
 
 from intelligence.decisions.facts import FeatureFacts
 from intelligence.decisions.record import EvidenceError, decided, replayed
-from intelligence.decisions.requested import actions_wanted, changed, previous_actions
+from intelligence.decisions.requested import changed, previous_actions, requested_actions
 from intelligence.decisions.settings import Decisions
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from tests.intelligence.decisions.facts_of_a_day import AUTO, BROKEN_BY_A_RELEASE, CASES, DAY, frame
@@ -87,25 +87,25 @@ def test_a_day_of_faulty_telemetry_acts_on_no_feature_and_tells_of_the_pipeline_
     (alert,) = found.filter(scope="pipeline").to_dicts()
     assert (alert["action"], alert["level"], alert["feature"]) == ("alert", "auto", "telemetry")
     assert "partial" in alert["reasons"]
-    (requested,) = actions_wanted(found, settings=AUTO, is_newest_day=True)
+    (requested,) = requested_actions(found, settings=AUTO, is_newest_day=True)
     assert (requested.kind, requested.scope, requested.flag_key) == ("alert", "pipeline", None)
 
 
 def test_only_approved_levels_of_the_newest_day_become_actions() -> None:
     found = decided(frame(*MANY), settings=AUTO)
-    requested = actions_wanted(found, settings=AUTO, is_newest_day=True)
+    requested = requested_actions(found, settings=AUTO, is_newest_day=True)
     assert {each.kind for each in requested} == {"rollback", "throttle", "hold", "alert", "ticket"}
-    assert actions_wanted(found, settings=AUTO, is_newest_day=False) == ()
+    assert requested_actions(found, settings=AUTO, is_newest_day=False) == ()
     for quiet in (AUTO.at_level("shadow"), AUTO.at_level("advise")):
-        assert actions_wanted(decided(frame(*MANY), settings=quiet), settings=quiet, is_newest_day=True) == ()
+        assert requested_actions(decided(frame(*MANY), settings=quiet), settings=quiet, is_newest_day=True) == ()
 
 
 def test_an_action_carries_what_its_target_needs() -> None:
-    requested = actions_wanted(decided(frame(*CASES[:1]), settings=AUTO), settings=AUTO, is_newest_day=True)
+    requested = requested_actions(decided(frame(*CASES[:1]), settings=AUTO), settings=AUTO, is_newest_day=True)
     (rollback,) = requested
     assert (rollback.flag_key, dict(rollback.payload)) == ("quiz", {"variant": "safe"})
     throttled = replace(CASES[1], exposure=0.7)
-    (throttle,) = actions_wanted(decided(frame(throttled), settings=AUTO), settings=AUTO, is_newest_day=True)
+    (throttle,) = requested_actions(decided(frame(throttled), settings=AUTO), settings=AUTO, is_newest_day=True)
     assert dict(throttle.payload) == {"exposure": 0.2}
     assert "degraded since 2026-07-19" in throttle.text
 

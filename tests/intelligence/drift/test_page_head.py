@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from intelligence.drift.page_head import PageHead, headed, judged_columns, plain_page
+from intelligence.drift.page_head import PageHead, assessed_columns, headed, plain_page
 from intelligence.drift.pages import page_without_evidence
 from tests.intelligence.drift.test_pages import HOSTILE, Tags
 
@@ -89,7 +89,7 @@ def test_columns_that_moved_come_first_and_then_those_that_are_near_it() -> None
             "is_moved": [False, False, True, True],
         }
     )
-    assert [row["predictor"] for row in judged_columns(drift, ["far", "near", "moved"])] == ["moved", "near", "far"]
+    assert [row["predictor"] for row in assessed_columns(drift, ["far", "near", "moved"])] == ["moved", "near", "far"]
 
 
 @pytest.mark.parametrize("page", ["", "<html><body></body></html>", "<head></head>", "<head></head><body class='x'>"])

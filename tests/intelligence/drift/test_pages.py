@@ -6,7 +6,14 @@ from html.parser import HTMLParser
 import polars as pl
 import pytest
 
-from intelligence.drift.pages import SHOWN_PREDICTORS, drawn_in, index_page, page_kind, pages_kept, shown_predictors
+from intelligence.drift.pages import (
+    SHOWN_PREDICTORS,
+    clipped_columns,
+    index_page,
+    page_kind,
+    pages_kept,
+    shown_predictors,
+)
 from intelligence.drift.pictures import watch_picture
 from intelligence.drift.verdict import DRIFT_SCHEMA
 
@@ -116,7 +123,7 @@ def test_a_page_shows_the_score_what_matters_and_all_that_moved_and_nothing_unas
 
 def test_values_are_clipped_to_the_range_of_the_baseline() -> None:
     rows = pl.DataFrame({"x": [-9, 1, 99], "y": [0, 0, 0]})
-    assert drawn_in(rows, {"x": (0.0, 2.0)}).to_dict(as_series=False) == {"x": [0.0, 1.0, 2.0]}
+    assert clipped_columns(rows, {"x": (0.0, 2.0)}).to_dict(as_series=False) == {"x": [0.0, 1.0, 2.0]}
 
 
 def test_the_picture_is_drawn_with_and_without_known_outcomes() -> None:

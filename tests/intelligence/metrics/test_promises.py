@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from intelligence.catalog.product import Product, product_from
-from intelligence.metrics.promises import promises_beside_history, proposal, rounded_up, warnings
+from intelligence.metrics.promises import promises_in_history, proposal, rounded_up, warnings
 
 DAY = date(2026, 5, 4)
 BASE = "name: Shop\nsources: [{name: app, files: x}]\n"
@@ -37,11 +37,11 @@ def product(more: str = "") -> Product:
 
 
 def test_promises_that_were_kept_need_no_word() -> None:
-    assert warnings(promises_beside_history(days({"a": 0.005, "b": 0.01}), product())) == []
+    assert warnings(promises_in_history(days({"a": 0.005, "b": 0.01}), product())) == []
 
 
 def test_a_promise_that_history_breaks_is_named_with_how_often() -> None:
-    (sentence,) = warnings(promises_beside_history(days({"a": 0.05, "b": 0.06, "c": 0.001}), product()))
+    (sentence,) = warnings(promises_in_history(days({"a": 0.05, "b": 0.06, "c": 0.001}), product()))
     assert "max_error_rate: 60 of 90 feature-days break it, 2 features again and again" in sentence
     assert "`intelligence check --propose`" in sentence
 
@@ -63,15 +63,15 @@ def test_a_promise_that_history_breaks_is_named_with_how_often() -> None:
 )
 def test_a_proposal_is_understood_and_history_keeps_it(rates: dict[str, float], events: int) -> None:
     history = days(rates, events=events, ratings=events)
-    lines = proposal(promises_beside_history(history, product()), features={})
+    lines = proposal(promises_in_history(history, product()), features={})
     proposed = product(lines + "\n")
-    again = promises_beside_history(history, proposed)
+    again = promises_in_history(history, proposed)
     assert [kept.promise for kept in again.kept if kept.broken_rate > 0.05 and kept.default < 1] == []
     assert len(lines.splitlines()) < 40
 
 
 def test_a_product_of_small_volume_names_the_setting_that_silences_it() -> None:
-    found = promises_beside_history(days({"a": 0.01, "b": 0.01}, events=24), product())
+    found = promises_in_history(days({"a": 0.01, "b": 0.01}, events=24), product())
     (sentence,) = warnings(found)
     assert "Only 0% of 60 feature-days have the 50 events" in sentence
     assert "`health: {minimum_events: 24}`" in sentence
@@ -79,15 +79,15 @@ def test_a_product_of_small_volume_names_the_setting_that_silences_it() -> None:
 
 
 def test_where_there_is_nothing_to_compare_that_is_said() -> None:
-    empty = promises_beside_history(days({"a": 0.1}).clear(), product())
+    empty = promises_in_history(days({"a": 0.1}).clear(), product())
     assert warnings(empty) == []
     assert "too few" in proposal(empty, features={})
-    assert "too few" in proposal(promises_beside_history(days({"a": 0.1}, events=3), product()), features={})
+    assert "too few" in proposal(promises_in_history(days({"a": 0.1}, events=3), product()), features={})
 
 
 def test_a_feature_far_from_the_rest_gets_a_promise_of_its_own() -> None:
     rates = {f"f{number}": 0.004 for number in range(40)} | {"flaky": 0.3}
-    lines = proposal(promises_beside_history(days(rates), product()), features={})
+    lines = proposal(promises_in_history(days(rates), product()), features={})
     assert "flaky: {max_error_rate: 0.4" in lines
     assert "f1:" not in lines
 

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from intelligence.risk.candidates import logistic_regression
-from intelligence.risk.judgement import judged_challenger, verdict_row
+from intelligence.risk.judgement import evaluated_challenger, verdict_row
 from intelligence.risk.model import Platt
-from intelligence.risk.model_specs import Subject, feature_subject
+from intelligence.risk.model_specs import Subject, feature_spec
 from intelligence.risk.settings import Risk
 from intelligence.risk.tables import FEATURE_VERDICT
 
@@ -19,7 +19,7 @@ START, LENGTH, UNITS = date(2026, 4, 1), 40, 60
 
 @pytest.fixture(scope="module")
 def spec() -> Subject:
-    return feature_subject(Risk(horizon_days=7))
+    return feature_spec(Risk(horizon_days=7))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def halves(rows: pl.DataFrame, spec: Subject) -> tuple[pl.DataFrame, pl.DataFram
 def test_a_first_model_is_evaluated_on_all_unseen_rows_against_floors_that_may_be_unknown(
     rows: pl.DataFrame, spec: Subject
 ) -> None:
-    found = judged_challenger(*halves(rows, spec), spec)
+    found = evaluated_challenger(*halves(rows, spec), spec)
     assert (found.decision, found.against, found.rows) == ("promote", "ewma", LENGTH * UNITS)
 
 
@@ -69,7 +69,7 @@ def test_only_rows_whose_horizon_lies_behind_what_the_champion_had_seen_count(
 ) -> None:
     names = ("error_burn_1d", "error_ewma")
     champion = replace(logistic_regression(rows, rows["label"].to_numpy(), names, {}, 1), calibration=Platt(0.2, -1.5))
-    found = judged_challenger(
+    found = evaluated_challenger(
         *halves(rows, spec), spec, champion=champion, champion_trained_through=START + timedelta(days=through)
     )
     last_outcome_seen = through + spec.question.horizon
@@ -78,7 +78,7 @@ def test_only_rows_whose_horizon_lies_behind_what_the_champion_had_seen_count(
 
 def test_a_champion_that_has_seen_all_leaves_nothing_to_compare(rows: pl.DataFrame, spec: Subject) -> None:
     champion = logistic_regression(rows, rows["label"].to_numpy(), ("error_burn_1d",), {}, 1)
-    found = judged_challenger(
+    found = evaluated_challenger(
         *halves(rows, spec), spec, champion=champion, champion_trained_through=START + timedelta(days=LENGTH - 8)
     )
     assert found.decision == "not_enough_evidence"
@@ -89,8 +89,8 @@ def test_a_champion_that_needs_other_predictors_counts_as_none(rows: pl.DataFram
     old = rows.rename({"error_burn_1d": "old_burn"})
     champion = logistic_regression(old, rows["label"].to_numpy(), ("old_burn",), {}, 1)
     halved = halves(rows, spec)
-    found = judged_challenger(*halved, spec, champion=champion, champion_trained_through=START)
-    without = judged_challenger(*halved, spec)
+    found = evaluated_challenger(*halved, spec, champion=champion, champion_trained_through=START)
+    without = evaluated_challenger(*halved, spec)
     assert found.reason == (
         f"The champion looks at old_burn, which is no longer there, so the floors are the measure. {without.reason}"
     )
@@ -99,17 +99,17 @@ def test_a_champion_that_needs_other_predictors_counts_as_none(rows: pl.DataFram
 
 def test_without_a_training_the_verdict_says_what_is_missing(rows: pl.DataFrame, spec: Subject) -> None:
     unseen, panel = halves(rows, spec)
-    found = judged_challenger(unseen.clear(), panel.with_columns(label=pl.lit(None, dtype=pl.Boolean)), spec)
+    found = evaluated_challenger(unseen.clear(), panel.with_columns(label=pl.lit(None, dtype=pl.Boolean)), spec)
     assert (found.decision, found.rows) == ("not_enough_evidence", 0)
     assert "0 have a known label" in found.reason
     empty = pl.DataFrame(schema={"event_date": pl.Date, "label": pl.Boolean})
-    assert "of 0 rows 0 have a known label" in judged_challenger(unseen.clear(), empty, spec).reason
+    assert "of 0 rows 0 have a known label" in evaluated_challenger(unseen.clear(), empty, spec).reason
 
 
 def test_a_verdict_is_a_row_of_its_table(rows: pl.DataFrame, spec: Subject) -> None:
     unseen, panel = halves(rows, spec)
     promoted = verdict_row(
-        judged_challenger(unseen, panel, spec),
+        evaluated_challenger(unseen, panel, spec),
         unseen,
         spec,
         champion=None,
@@ -121,7 +121,7 @@ def test_a_verdict_is_a_row_of_its_table(rows: pl.DataFrame, spec: Subject) -> N
     row = promoted.row(0, named=True)
     assert (row["challenger"], row["champion"], row["kind"], row["lake_snapshot"]) == (4, None, "xgboost", 77)
     assert row["advantage_low"] < row["advantage"] < row["advantage_high"]
-    nothing = judged_challenger(unseen.clear(), panel.clear(), spec)
+    nothing = evaluated_challenger(unseen.clear(), panel.clear(), spec)
     empty = verdict_row(nothing, unseen.clear(), spec, champion=2, as_of=START, snapshot=5, is_promoted=False)
     assert empty.schema == promoted.schema
     assert empty.row(0, named=True)["lake_snapshot"] == 5

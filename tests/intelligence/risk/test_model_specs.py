@@ -13,8 +13,8 @@ from intelligence.risk.model_specs import (
     USER_ROWS,
     USER_STRIDE_DAYS,
     USER_WINDOW_DAYS,
-    feature_subject,
-    user_subject,
+    feature_spec,
+    user_spec,
     user_training_days,
     users_per_thousand,
 )
@@ -59,7 +59,7 @@ def test_a_sample_of_users_is_never_empty_never_more_than_all_and_about_as_large
 
 def test_questions_follow_what_the_product_asks_for() -> None:
     risk = Risk(horizon_days=3, capacity=0.2, medium=0.2, high=0.5, churn={"window_days": 7, "horizon_days": 30})
-    features, users = feature_subject(risk), user_subject(risk)
+    features, users = feature_spec(risk), user_spec(risk)
     assert (features.question.horizon, features.rules.capacity, features.rules.threshold) == (3, 0.2, 0.5)
     assert "within 3 days" in features.asks
     assert users.question.horizon == 30
@@ -69,10 +69,10 @@ def test_questions_follow_what_the_product_asks_for() -> None:
 
 def test_floors_and_predictors_of_features_are_columns_of_their_panel() -> None:
     columns = {column.name for column in FEATURE_PANEL.columns}
-    task = feature_subject(Risk()).question
+    task = feature_spec(Risk()).question
     assert {*task.predictors, *task.floors.values(), task.unit, task.time} <= columns
     assert set(task.directions) <= set(task.predictors)
-    users = user_subject(Risk()).question
+    users = user_spec(Risk()).question
     assert set(users.floors.values()) <= set(users.predictors)
 
 

@@ -12,7 +12,7 @@ from intelligence.telemetry.beginnings import (
     days_set_aside,
     days_to_count,
     has_gaps,
-    told_set_aside,
+    set_aside_sentences,
 )
 
 FIRST = date(2025, 11, 1)
@@ -115,8 +115,8 @@ def test_the_last_days_of_a_stretch_are_counted() -> None:
 
 def test_what_is_set_aside_is_told_with_what_settles_it() -> None:
     days = {**TEN, **run_of(date(2001, 1, 1), 1, events=1, users=1), **run_of(date(2026, 11, 1), 2, events=2, users=1)}
-    before, after = told_set_aside(days_set_aside(list(days), days))
+    before, after = set_aside_sentences(days_set_aside(list(days), days))
     assert before.startswith("1 event of 2001-01-01 lies 9,070 days before all others: it is set aside")
     assert "`start: 2001-01-01`" in before
     assert after.startswith("4 events on 2 days from 2026-11-01 to 2026-11-02 lie 356 days after all others")
-    assert told_set_aside([]) == []
+    assert set_aside_sentences([]) == []

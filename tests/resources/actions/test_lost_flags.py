@@ -22,7 +22,7 @@ from tests.resources.actions.conftest import action
 KEYS = ["checkout", "search", "quiz"]
 
 
-class House:
+class Deployment:
     """An outbox and the platform's own file of flags, without any server."""
 
     def __init__(self, folder: Path) -> None:
@@ -57,75 +57,75 @@ class House:
 
 
 @pytest.fixture
-def deployment(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path)
+def deployment(tmp_path: Path) -> Iterator[Deployment]:
+    made = Deployment(tmp_path)
     yield made
     made.outbox.state.close()
 
 
-def deleted(deployment: House) -> None:
+def deleted(deployment: Deployment) -> None:
     deployment.path.unlink()
 
 
-def emptied(deployment: House) -> None:
+def emptied(deployment: Deployment) -> None:
     deployment.path.write_text("")
 
 
-def blank(deployment: House) -> None:
+def blank(deployment: Deployment) -> None:
     deployment.path.write_text(" \n\t\n")
 
 
-def zeros(deployment: House) -> None:
+def zeros(deployment: Deployment) -> None:
     deployment.path.write_bytes(b"\0" * deployment.path.stat().st_size)
 
 
-def cut(deployment: House) -> None:
+def cut(deployment: Deployment) -> None:
     deployment.path.write_text(deployment.path.read_text()[:120])
 
 
-def a_folder(deployment: House) -> None:
+def a_folder(deployment: Deployment) -> None:
     deployment.path.unlink()
     deployment.path.mkdir()
 
 
-def a_dangling_link(deployment: House) -> None:
+def a_dangling_link(deployment: Deployment) -> None:
     deployment.path.unlink()
     deployment.path.symlink_to(deployment.folder / "share" / "flags.json")
 
 
-def no_text(deployment: House) -> None:
+def no_text(deployment: Deployment) -> None:
     deployment.path.write_bytes(b"\xff\xfe\x00flags")
 
 
-def a_list(deployment: House) -> None:
+def a_list(deployment: Deployment) -> None:
     deployment.path.write_text("[]")
 
 
-def flags_as_a_list(deployment: House) -> None:
+def flags_as_a_list(deployment: Deployment) -> None:
     deployment.path.write_text('{"flags": ["checkout"]}')
 
 
-def without_flags(deployment: House) -> None:
+def without_flags(deployment: Deployment) -> None:
     deployment.path.write_text('{"flags": {}}')
 
 
-def without_the_platforms_flag(deployment: House) -> None:
+def without_the_platforms_flag(deployment: Deployment) -> None:
     deployment.edit(lambda document: document["flags"].pop("checkout"))
 
 
-def without_the_platforms_marks(deployment: House) -> None:
+def without_the_platforms_marks(deployment: Deployment) -> None:
     deployment.edit(lambda document: document["flags"]["checkout"].pop("metadata"))
 
 
-def the_flag_as_text(deployment: House) -> None:
+def the_flag_as_text(deployment: Deployment) -> None:
     deployment.edit(lambda document: document["flags"].update(checkout="on"))
 
 
-def of_before_the_rollback(deployment: House) -> None:
+def of_before_the_rollback(deployment: Deployment) -> None:
     deployment.path.write_text(json.dumps(first_document(KEYS)))
 
 
-def of_another_product(deployment: House) -> None:
+def of_another_product(deployment: Deployment) -> None:
     deployment.path.write_text(json.dumps(first_document(["other"])))
 
 
@@ -143,7 +143,7 @@ def bytes_at(path: Path) -> object:
 
 @pytest.mark.parametrize("lost", LOSSES, ids=lambda each: each.__name__)
 def test_a_lost_file_is_left_alone_told_and_restored_by_a_persons_word_alone(
-    deployment: House, lost: Callable[[House], None]
+    deployment: Deployment, lost: Callable[[Deployment], None]
 ) -> None:
     asked = deployment.rolled_back()
     whole = deployment.path.read_text()
@@ -169,7 +169,7 @@ def test_a_lost_file_is_left_alone_told_and_restored_by_a_persons_word_alone(
     assert deployment.flags.file.declared(KEYS) == []
 
 
-def test_what_a_person_brings_back_is_whole_again_without_another_word(deployment: House) -> None:
+def test_what_a_person_brings_back_is_whole_again_without_another_word(deployment: Deployment) -> None:
     asked, whole = deployment.rolled_back(), deployment.path.read_text()
     deployment.path.unlink()
     deployment.deliver()
@@ -180,14 +180,14 @@ def test_what_a_person_brings_back_is_whole_again_without_another_word(deploymen
     assert deployment.flags.record.lost_since() is None
 
 
-def test_a_file_that_was_on_for_everybody_may_begin_anew(deployment: House) -> None:
+def test_a_file_that_was_on_for_everybody_may_begin_anew(deployment: Deployment) -> None:
     deployment.path.unlink()
     assert deployment.flags.file.declared(KEYS) == KEYS
     deployment.path.write_text("")
     assert deployment.flags.file.declared(KEYS) == KEYS
 
 
-def test_what_a_person_hid_by_hand_is_not_shown_anew_either(deployment: House) -> None:
+def test_what_a_person_hid_by_hand_is_not_shown_anew_either(deployment: Deployment) -> None:
     deployment.edit(lambda document: document["flags"]["search"].update(defaultVariant="off"))
     deployment.flags.file.declared(KEYS)
     deployment.path.unlink()
@@ -197,7 +197,7 @@ def test_what_a_person_hid_by_hand_is_not_shown_anew_either(deployment: House) -
     assert deployment.flags.file.served("search", "on")[0] == 0.0
 
 
-def test_a_flag_that_a_person_removed_is_accepted_with_who_and_why(deployment: House) -> None:
+def test_a_flag_that_a_person_removed_is_accepted_with_who_and_why(deployment: Deployment) -> None:
     asked = deployment.rolled_back()
     without_the_platforms_flag(deployment)
     deployment.deliver()
@@ -208,7 +208,7 @@ def test_a_flag_that_a_person_removed_is_accepted_with_who_and_why(deployment: H
     assert deployment.standing(asked) == "unconfirmed", "what it did is not there, whoever wanted that"
 
 
-def test_a_persons_edit_is_no_loss(deployment: House) -> None:
+def test_a_persons_edit_is_no_loss(deployment: Deployment) -> None:
     asked = deployment.rolled_back()
     deployment.edit(lambda document: document["flags"]["checkout"].update(defaultVariant="on"))
     deployment.deliver()
@@ -216,7 +216,7 @@ def test_a_persons_edit_is_no_loss(deployment: House) -> None:
     assert deployment.flags.taken_over() == {asked.id: "a person changed checkout since: it is on for 100% of users"}
 
 
-def test_a_store_of_actions_that_was_lost_beside_its_flags_is_told(deployment: House, tmp_path: Path) -> None:
+def test_a_store_of_actions_that_was_lost_beside_its_flags_is_told(deployment: Deployment, tmp_path: Path) -> None:
     deployment.rolled_back()
     deployment.outbox.state.close()
     for file in tmp_path.glob("state.db*"):
@@ -229,13 +229,13 @@ def test_a_store_of_actions_that_was_lost_beside_its_flags_is_told(deployment: H
     assert deployment.flags.file.served("checkout", "on")[0] == 0.0
 
 
-def test_a_copied_flag_is_no_loss(deployment: House) -> None:
+def test_a_copied_flag_is_no_loss(deployment: Deployment) -> None:
     deployment.rolled_back()
     deployment.edit(lambda document: document["flags"].update(checkout2=document["flags"]["checkout"]))
     assert deployment.flags.file.trouble() is None
 
 
-def test_a_store_of_the_former_version_has_no_copy_and_says_so(deployment: House) -> None:
+def test_a_store_of_the_former_version_has_no_copy_and_says_so(deployment: Deployment) -> None:
     deployment.rolled_back()
     deployment.flags.record.forget()
     deployment.path.unlink()
@@ -245,7 +245,7 @@ def test_a_store_of_the_former_version_has_no_copy_and_says_so(deployment: House
         deployment.flags.file.restored(actor="ann", reason="lost")
 
 
-def test_nothing_is_restored_over_a_whole_file_and_a_link_stays_one(deployment: House, tmp_path: Path) -> None:
+def test_nothing_is_restored_over_a_whole_file_and_a_link_stays_one(deployment: Deployment, tmp_path: Path) -> None:
     with pytest.raises(ActionError, match="nothing was lost"):
         deployment.flags.file.restored(actor="ann", reason="for fun")
     target = tmp_path / "elsewhere.json"

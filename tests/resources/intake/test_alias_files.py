@@ -23,7 +23,7 @@ from intelligence.core.tables import Days
 from intelligence.telemetry.aliases import persons
 from resources.intake.aliases import write_pairs
 from resources.intake.delivery import deliveries
-from resources.intake.preview import examined_product, examined_sources
+from resources.intake.preview import previewed_product, previewed_sources
 from resources.intake.product_file import product_at
 from resources.intake.redrive import redriven
 from resources.lake.door import Lake
@@ -385,12 +385,12 @@ def test_check_says_what_a_file_of_pairs_is(two: Workbench, case: str) -> None:
     content, mapping, says = LOOKED_AT[case]
     with_aliases(two, mapping=mapping)
     two.deliver("who/a.csv", content)
-    events, pairs = examined_sources(two.product)
+    events, pairs = previewed_sources(two.product)
     assert (events.name, pairs.name) == ("app", "aliases")
     assert events.found.startswith("none but files of another source matches")
     assert says in str(pairs)
     assert all(pairs.found_in.next_steps[reason] for reason, _, _ in pairs.rejections)
-    assert examined_product(two.product, [pairs], two.lake).warnings == []
+    assert previewed_product(two.product, [pairs], two.lake).warnings == []
 
 
 def test_pairs_that_never_came_or_were_all_refused_are_missing(two: Workbench) -> None:

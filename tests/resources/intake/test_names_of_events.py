@@ -3,7 +3,7 @@
 from typing import Any
 
 from intelligence.catalog.product import Names
-from resources.intake.preview import examined_sources
+from resources.intake.preview import previewed_sources
 
 HEADER = "event_id,event_time,user_id,feature,event_type,platform"
 FEATURES = [
@@ -46,7 +46,7 @@ def test_names_are_one_to_the_eye_and_words_for_nothing_are_nobody(bench: Any) -
     assert dict(bench.rows("SELECT value, reason FROM telemetry.rejected_events")) == {
         name: f"user_id {_reason(name)}" for name in NOBODY
     }
-    (found,) = examined_sources(bench.product)
+    (found,) = previewed_sources(bench.product)
     assert [warning.split(" look")[0] for warning in found.warnings] == ["feature `CHECKOUT`, `Checkout`, `checkout`"]
 
 

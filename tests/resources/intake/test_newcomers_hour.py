@@ -11,9 +11,9 @@ import pytest
 from intelligence.catalog.product import Product, product_from
 from intelligence.interfaces.cli.console import terminal_console
 from intelligence.interfaces.cli.invocation import Invocation
-from intelligence.interfaces.cli.terminal import examined_text
-from intelligence.telemetry.previewed import ExaminedSource
-from resources.intake.preview import examined_product, examined_sources
+from intelligence.interfaces.cli.terminal import preview_text
+from intelligence.telemetry.previewed import PreviewedSource
+from resources.intake.preview import previewed_product, previewed_sources
 from resources.lake.door import Lake
 
 HEADER = "Zeitpunkt;Kunde;Bereich;Dauer_ms;Sterne;Fehler\n"
@@ -54,15 +54,15 @@ def product(shop: Path, *, delimiter: str = "", event_time: str = "Zeitpunkt", f
     )
 
 
-def looked_at(shop: Path, own: Product) -> tuple[ExaminedSource, list[str]]:
+def looked_at(shop: Path, own: Product) -> tuple[PreviewedSource, list[str]]:
     lake = Lake(catalog=f"sqlite:{shop}/lake/catalog.sqlite", store=f"{shop}/lake/files")
-    (examined,) = examined_sources(own)
-    return examined, examined_product(own, [examined], lake).warnings
+    (examined,) = previewed_sources(own)
+    return examined, previewed_product(own, [examined], lake).warnings
 
 
-def said(examined: ExaminedSource) -> str:
+def said(examined: PreviewedSource) -> str:
     console = terminal_console(file=io.StringIO())
-    console.print(examined_text(examined, Invocation()))
+    console.print(preview_text(examined, Invocation()))
     return console.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from intelligence.telemetry.contract import RULES
-from intelligence.telemetry.mapping import judged_statement, raw_expressions, types_query
+from intelligence.telemetry.mapping import raw_expressions, types_query, validation_statement
 from tests.resources.intake.delivered_rows import HEADER, refusal
 
 NAN, INF = float("nan"), float("inf")
@@ -111,7 +111,7 @@ def fates_in_parquet(path: Path) -> list[Any]:
             types = dict(
                 connection.execute(f"SELECT column_name, column_type FROM (DESCRIBE {types_query(raw)})").fetchall()
             )
-            statement = judged_statement(raw, types, table="judged", content_id="''", payload="''")
+            statement = validation_statement(raw, types, table="judged", content_id="''", payload="''")
             connection.execute(statement.replace("CREATE TEMP", "CREATE OR REPLACE TEMP"), bounds)
             broken, value = connection.execute(f"SELECT broken, {column} FROM judged").fetchone() or (None, None)
             rule = RULES[broken] if broken is not None else None

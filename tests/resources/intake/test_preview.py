@@ -9,14 +9,14 @@ import polars as pl
 import pytest
 
 from intelligence.catalog.product import Simulate
-from resources.intake.preview import ROWS_LOOKED_AT, examined_sources
+from resources.intake.preview import ROWS_LOOKED_AT, previewed_sources
 
 HEADER = "event_time,user_id,feature,event_type,latency_ms"
 ROW = "2026-05-04T10:00:00,u1,search,use"
 
 
 def previewed(bench: Any) -> Any:
-    (found,) = examined_sources(bench.product)
+    (found,) = previewed_sources(bench.product)
     return found
 
 

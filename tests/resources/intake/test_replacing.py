@@ -27,7 +27,7 @@ from resources.intake import settling
 from resources.intake.arrivals import arrivals
 from resources.intake.delivery import deliveries
 from resources.intake.ingest import IngestReport, ingested
-from resources.intake.preview import examined_product
+from resources.intake.preview import previewed_product
 from resources.lake.door import Lake
 from tests.resources.conftest import Workbench
 from tests.resources.intake.delivered_rows import HEADER, NOW
@@ -340,7 +340,7 @@ def test_without_the_setting_both_count_and_it_is_said_and_with_it_the_former_go
     fresh.declare(replaces=False)
 
     def looked_at() -> list[str]:
-        return examined_product(fresh.bench.product, [], fresh.lake).warnings
+        return previewed_product(fresh.bench.product, [], fresh.lake).warnings
 
     assert fresh.take({"a.csv": A}).changes == []
     assert looked_at() == []

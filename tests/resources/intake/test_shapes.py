@@ -9,7 +9,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from resources.intake.preview import examined_sources
+from resources.intake.preview import previewed_sources
 from tests.resources.intake.delivered_rows import HEADER, ROW
 
 ROWS = [dict(zip(HEADER.split(","), [f"e{number}", *ROW.split(",")], strict=True)) for number in range(3)]
@@ -69,7 +69,7 @@ def test_a_look_at_a_shape_is_a_look_at_what_is_read(bench: Any) -> None:
     bench.folder.mkdir()
     for name in ("a.json", "b.csv.zst"):
         (bench.folder / name).write_bytes(PRETTY.encode() if name == "a.json" else _packed(CSV.encode()))
-    (found,) = examined_sources(bench.product)
+    (found,) = previewed_sources(bench.product)
     assert (found.problem, found.warnings) == (None, ())
     assert "of 6 rows" in found.found
 

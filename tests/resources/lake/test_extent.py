@@ -8,7 +8,7 @@ import pytest
 
 from intelligence.catalog.layers import DAILY_TABLES
 from intelligence.core.tables import Days
-from resources.intake.preview import examined_sources
+from resources.intake.preview import previewed_sources
 from resources.lake.door import Lake
 
 HEADER = "event_id,event_time,user_id,feature,event_type"
@@ -111,7 +111,7 @@ def test_history_that_is_loaded_day_by_day_comes_in_once_it_is_a_week(bench: Any
 def test_check_tells_of_a_day_far_from_all_others_of_its_file_and_not_of_files_far_apart(bench: Any) -> None:
     deliver(bench, "2023.csv", rows(date(2023, 1, 1)))
     deliver(bench, "2025.csv", [*rows(OLD, 1), *(row for day in TEN for row in rows(day))])
-    (found,) = examined_sources(bench.product)
+    (found,) = previewed_sources(bench.product)
     (warning,) = found.warnings
     assert warning.startswith("1 event of 2001-01-01 lies 9,070 days before all others")
     assert "write `start: 2001-01-01` in product.yaml" in warning

@@ -179,16 +179,16 @@ def test_a_champion_against_its_verdict_is_told_once_and_stays_in_the_history(th
     three.tagged(NAME, "1", {"verdict": "promote", "verdict_reason": "It ranks better."})
     three.tagged(NAME, "2", {"verdict": "reject", "verdict_reason": "It ranks worse beyond chance."})
     retraining = platform_over(three).retraining
-    assert retraining.told_of_overruled() == []
+    assert retraining.notified_of_overruled() == []
     promote(three, "1")
-    assert retraining.told_of_overruled() == [], "the gate let it pass"
+    assert retraining.notified_of_overruled() == [], "the gate let it pass"
     if in_mlflow:
         moved_by_hand(three, "2")
     else:
         promote(three, "2", reason="I know better")
-    assert retraining.told_of_overruled() == ["Feature risk: version 2 was made champion against its verdict"]
+    assert retraining.notified_of_overruled() == ["Feature risk: version 2 was made champion against its verdict"]
     three.tagged(NAME, "2", {"verdict": "promote", "verdict_reason": "Judged anew."})
-    assert retraining.told_of_overruled() == []
+    assert retraining.notified_of_overruled() == []
     last = three.history(NAME)[-1]
     assert (last.overruled, last.gate_reason) == ("reject", "It ranks worse beyond chance."), "as it was said then"
     (message,) = recorded_messages(Path(three.root).parent)
@@ -209,7 +209,7 @@ def test_the_answer_of_promote_and_revert_says_what_the_gate_had_said(
     assert "Against its verdict: the gate held back version 2. So it is with 2." in capsys.readouterr().out
     cli.revert(NAME)
     assert "gate" not in capsys.readouterr().out
-    assert platform_over(three).retraining.told_of_overruled() == [], "it was announced at once"
+    assert platform_over(three).retraining.notified_of_overruled() == [], "it was announced at once"
     assert len(recorded_messages(Path(three.root).parent)) == 1
 
 
@@ -220,7 +220,7 @@ def test_each_move_against_a_verdict_is_told_and_none_without(three: Registry) -
     for version in "1213":
         promote(three, version)
     client_of(three.uri).delete_registered_model_alias(NAME, "champion")
-    titles = retraining.told_of_overruled()
+    titles = retraining.notified_of_overruled()
     assert [title.split("was made champion ")[1] for title in titles] == ["against its verdict", "without a verdict"]
     assert [move.overruled for move in three.history(NAME)] == [None, "hold", None, "unjudged", None]
 
@@ -228,7 +228,7 @@ def test_each_move_against_a_verdict_is_told_and_none_without(three: Registry) -
 def test_a_silent_mlflow_keeps_nobody_from_hearing_of_what_was_recorded(three: Registry) -> None:
     promote(three, "1")
     Path(three.root, "mlflow.db").write_bytes(b"no database")
-    announced = platform_over(three).retraining.told_of_overruled()
+    announced = platform_over(three).retraining.notified_of_overruled()
     assert announced == ["Feature risk: version 1 was made champion without a verdict"]
 
 
@@ -240,7 +240,7 @@ def test_a_history_that_a_former_version_wrote_opens_and_overrules_nothing(three
     state.close()
     (move,) = three.history(NAME)
     assert (move.to_version, move.overruled, move.gate_reason) == ("1", None, "")
-    assert platform_over(three).retraining.told_of_overruled() == []
+    assert platform_over(three).retraining.notified_of_overruled() == []
 
 
 def moves(actions: list[str | None]) -> list[Move]:

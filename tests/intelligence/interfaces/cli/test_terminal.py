@@ -16,7 +16,7 @@ from intelligence.interfaces.cli.invocation import Invocation
 from intelligence.interfaces.cli.table import add, table
 from intelligence.interfaces.cli.terminal import summary_parts
 from intelligence.telemetry.gaps import Gap
-from intelligence.telemetry.previewed import ExaminedSource
+from intelligence.telemetry.previewed import PreviewedSource
 
 ODD = "[/b] [red]x[/red]"
 DAY = date(2026, 5, 4)
@@ -102,8 +102,8 @@ def test_where_nothing_was_planted_no_empty_table_is_shown() -> None:
 
 def test_a_rejected_sample_says_how_to_mend_it_and_gives_no_example_where_there_is_none() -> None:
     rejections = (("user_id is missing", 1_200, None), ("latency_ms is not a DOUBLE", 3, ODD))
-    previewed = ExaminedSource("app", "1 file(s)", rejections=rejections)
-    lines = shown(terminal.examined_text(previewed, Invocation())).splitlines()
+    previewed = PreviewedSource("app", "1 file(s)", rejections=rejections)
+    lines = shown(terminal.preview_text(previewed, Invocation())).splitlines()
     assert lines[1] == "  1,200 rows would go to quarantine: user_id is missing"
     assert lines[2].startswith("    Map `user_id` to a column that is always filled")
     assert lines[3] == f"  3 rows would go to quarantine: latency_ms is not a DOUBLE, for example {ODD!r}"
