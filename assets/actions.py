@@ -26,10 +26,10 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     def action_log(
         context: dg.AssetExecutionContext, lake: Lake, actions: dg.ResourceParam[ActionService]
     ) -> dg.MaterializeResult:
-        """Puts what the newest day's decisions ask for into the outbox, delivers what is approved, and shows where all stands.
+        """Puts the actions that the newest day's decisions request into the outbox, delivers approved ones, and shows their state.
 
-        Only the newest day acts: decisions of a backfill are records. What was asked for before is not asked for again. A
-        changed flag that the first sound day after it does not show makes its action unconfirmed.
+        Only the newest day acts: decisions of a backfill are records. An action that was requested before is not requested
+        again. If the first sound day after a flag was changed does not show the change, its action becomes unconfirmed.
         """
         rows, report = actions.acted()
         context.log.info(report)
@@ -41,7 +41,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         deps=deps_of(OUTCOME_READS[OUTCOMES], daily=False),
     )
     def outcomes(lake: Lake, outcome_service: dg.ResourceParam[OutcomeService]) -> dg.MaterializeResult:
-        """What each action achieved: its feature's rate before and after, against features on which nobody acted."""
+        """What each action achieved: its feature's rate before and after, compared with features on which nobody acted."""
         rows = outcome_service.rows()
         lake.replace(OUTCOMES, ALWAYS, "FROM found", frames={"found": rows})
         return graph.materialized(lake, OUTCOMES, ALWAYS)

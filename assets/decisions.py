@@ -31,8 +31,9 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         """What the policy would do about each feature, from all that was known at the end of the day.
 
-        Candidates are scored, rules may only lower, and what was not done is told with its reason. A decision does nothing by
-        itself: `actions/action_log` carries out those of the newest day, as far as the ladder in product.yaml lets it.
+        Candidate actions are scored, rules may only choose a milder one, and each action that was not chosen is listed with the
+        reason. A decision does nothing by itself: `actions/action_log` carries out those of the newest day, up to the autonomy
+        level in product.yaml.
         """
         days = days_of(context)
         found = pl.concat([decisions.decisions_of(day) for day in days.each])

@@ -34,9 +34,9 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     def baseline_stats(
         context: dg.AssetExecutionContext, lake: Lake, drift: dg.ResourceParam[DriftService]
     ) -> dg.MaterializeResult:
-        """What each champion was trained on, and how far a week of it strays by chance: the limits of every later verdict.
+        """What each champion was trained on, and how far a week of it deviates by chance: the limits of every later verdict.
 
-        Made once for each champion, from its own training window, by drawing weeks and units anew.
+        Made once for each champion, from its own training window, by resampling weeks and units.
         """
         drift.over(lake).make_baselines(say=context.log.info)
         return graph.materialized(lake, BASELINE_STATS, ALWAYS)
@@ -50,8 +50,8 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         """How far the last seven days of features lie from the champion's training, predictor by predictor.
 
-        What lies beyond its limit has moved further than chance goes; on sound days that happens in one week of a hundred,
-        or as often as product.yaml says.
+        A predictor beyond its limit has moved further than chance explains; on sound days that happens in one week of a
+        hundred, or as often as product.yaml says.
         """
         return compared(context, lake, drift, FEATURE_DRIFT)
 
@@ -76,8 +76,8 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         """The verdict on each champion: steady, moved, or suspended because the telemetry itself is at fault.
 
-        Beside it what the champion expects of itself on days whose outcome nobody knows yet, and what came true of the days
-        that are known. What has to be done about it, `retrain_on_drift` decides.
+        Each verdict comes with the performance that the champion expects on days whose outcome is not known yet, and the
+        measured performance on days whose outcome is. The sensor `retrain_on_drift` decides what to do about it.
         """
         found = drift.over(lake).watched(days_of(context))
         picture = watch_plot(lake, found.days)
@@ -97,7 +97,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         """Evidently's pages of the newest day, of each week and of each alarm, with the limits of our verdict.
 
-        The index lists them; alarms and weeks are kept as long as product.yaml says, the newest gives way to the next.
+        The index lists them. Alarms and weeks are kept as long as product.yaml says; the page of the newest day is replaced.
         """
         newest = page_service.written(say=context.log.info).sort("event_date", "model").tail(2)
         links = {

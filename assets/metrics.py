@@ -22,7 +22,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         deps=[key_of(FACT_EVENTS), key_of(DIM_FEATURE_METADATA)],
     )
     def fact_feature_metrics(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
-        """One row per feature and day: usage, latency, errors, crashes and ratings, each rate beside its counts."""
+        """One row per feature and day: usage, latency, errors, crashes and ratings, each rate with its counts."""
         days = days_of(context)
         written = lake.replace(FACT_FEATURE_METRICS, days, sql("metrics/fact_feature_metrics.sql"))
         return graph.materialized(lake, FACT_FEATURE_METRICS, days, written=written)
@@ -31,7 +31,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         **graph.table_asset(USER_DAY, kinds={"duckdb", "parquet"}), deps=[key_of(FACT_EVENTS), key_of(FACT_SESSIONS)]
     )
     def user_day(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
-        """One row per user and day with activity: what they did, met and were worth."""
+        """One row per user and day with activity: what they did, the errors they met, and their value."""
         days = days_of(context)
         written = lake.replace(USER_DAY, days, sql("metrics/user_day.sql"), graph.parameters())
         return graph.materialized(lake, USER_DAY, days, written=written)

@@ -51,7 +51,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         """What was known of each feature at the end of each day: errors, latency, ratings, usage, their trends, age, releases.
 
-        Nothing from after the day enters its row, so that a model trained on it meets in production what it met in training.
+        Nothing from after the day enters its row, so that a model sees in production what it saw in training.
         """
         from intelligence.risk.feature_panel import feature_panel
 
@@ -69,10 +69,10 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     def feature_training(
         context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
     ) -> dg.MaterializeResult:
-        """Trains boosted trees, a random forest and a logistic regression to foresee degradation, and registers one.
+        """Trains boosted trees, a random forest and a logistic regression to predict degradation, and registers one.
 
-        All are judged on time that they had not seen, beside persistence and a smoothed error rate as floors; the one with the
-        best probabilities becomes a new version in the MLflow registry with its model card, plots and every number.
+        All are evaluated on days that they had not seen, next to persistence and a smoothed error rate as floors. The one with
+        the best probabilities becomes a new version in the MLflow registry, with its model card, plots and every number.
         """
         return trained(graph, context, lake, models, FEATURE_TRAINING)
 
@@ -100,7 +100,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     ) -> dg.MaterializeResult:
         """How probable it is that each feature degrades within the horizon, whom it would hit, and the three main reasons.
 
-        Scored with the version that bears the alias `champion` in MLflow, resolved once per run. Automation scores the
+        Scored with the version that has the alias `champion` in MLflow, resolved once per run. Automation scores the
         newest day only: what a later model says of an earlier day is hindsight.
         """
         return scored(graph, context, lake, models, FEATURE_RISK)
@@ -112,7 +112,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     def user_training(
         context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
     ) -> dg.MaterializeResult:
-        """Trains the same three rivals to foresee which active users will not come back, and registers the best."""
+        """Trains the same three candidate models to predict which active users will not come back, and registers the best."""
         return trained(graph, context, lake, models, USER_TRAINING)
 
     @dg.asset(

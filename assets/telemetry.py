@@ -76,7 +76,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         """Whether each day's telemetry is whole, so that a fault of the pipeline is not read as a fault of the product.
 
         Silent hours, a column gone empty, a measurement stuck at one value and a day that repeats the one before are faults, and so
-        is what changes in nearly all features at once: another unit, a flag that is always set, a platform gone silent. A weekday
+        is a change in nearly all features at once: another unit, a flag that is always set, a platform gone silent. A weekday
         on which nobody ever comes and hours that move when clocks are changed are none.
         """
         from intelligence.telemetry.day_quality import day_quality_frame

@@ -58,7 +58,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     def fact_visit_events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
         """The events whose source gives no session id, put into visits: a visit ends after 30 minutes of silence.
 
-        It is empty for a product whose events all bring one.
+        It is empty for a product whose events all have one.
         """
         days = days_of(context)
         written = lake.replace(FACT_VISIT_EVENTS, days, sql("warehouse/fact_visit_events.sql"), graph.parameters())
@@ -69,7 +69,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         deps=[key_of(table) for table in (EVENTS, FACT_VISIT_EVENTS, DIM_USERS, DIM_FEATURE_METADATA, DIM_RELEASES)],
     )
     def fact_events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
-        """One row per event, each within a session: a view over `events` and, where they bring none, `fact_visit_events`.
+        """One row per event, each within a session: a view over `events` and, where they have no session, `fact_visit_events`.
 
         Nothing is copied; materializing a day checks it. Events of bots are left out; they stay in `events`.
         """

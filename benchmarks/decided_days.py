@@ -116,7 +116,7 @@ def trained_scores(lake: "Lake", file: Path) -> pl.DataFrame:
 
     subject = feature_spec(Risk())
     labels = onset_labels(lake.frame("FROM metrics.feature_health"), horizon_days=Risk().horizon_days)
-    training = trained(_panel(lake).join(labels, on=["event_date", "feature"]), subject.question, rules=subject.rules)
+    training = trained(_panel(lake).join(labels, on=["event_date", "feature"]), subject.task, rules=subject.rules)
     file.write_bytes(pickle.dumps(training.model))
     score = pl.col(training.model.kind)
     rows = training.unseen.select(

@@ -12,7 +12,7 @@ from intelligence.risk.labels import onset_labels
 from intelligence.risk.model_specs import user_training_days, users_per_thousand
 
 if TYPE_CHECKING:
-    from intelligence.risk.model_specs import Subject
+    from intelligence.risk.model_specs import ModelSpec
     from intelligence.risk.settings import Risk
 
 
@@ -21,18 +21,18 @@ class Rows:
     """One subject's rows of a product that was written to `folder`."""
 
     folder: Path
-    subject: "Subject"
+    subject: "ModelSpec"
     risk: "Risk"
 
     @property
     def unit(self) -> str:
         """Return the column that names the feature or user."""
-        return self.subject.question.unit
+        return self.subject.task.unit
 
     @property
     def horizon_days(self) -> int:
         """Return after how many days an outcome is known."""
-        return self.subject.question.horizon
+        return self.subject.task.horizon
 
     @cached_property
     def first_day(self) -> date:

@@ -59,7 +59,7 @@ def verdicts(day: date) -> None:
     for drift in WATCHED_BY_MODEL.values():
         watch = service.watch_of(drift, days)
         assert not isinstance(watch, str), watch
-        day_drift(service.windows_of(watch, drift, day), watch.baseline, unit=panels.model_spec_of(drift).question.unit)
+        day_drift(service.windows_of(watch, drift, day), watch.baseline, unit=panels.model_spec_of(drift).task.unit)
     service.watch_rows(days)
 
 

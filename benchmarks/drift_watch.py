@@ -119,14 +119,14 @@ class Walk:
     def _train(self, day: date) -> dict[str, Any]:
         from intelligence.core.errors import NotEnoughEvidence
         from intelligence.drift.episodes import Training
-        from intelligence.risk.judgement import evaluated_challenger
         from intelligence.risk.training import trained
+        from intelligence.risk.verdict import evaluated_challenger
 
         rows, subject = self.rows.to_train_on(day), self.rows.subject
         tell(f"training of {subject.model} as of {day} on {rows.height:,} rows: {self.watch[-1]['reason']}")
         challenger = 1 + self.version + sum(each.challenger > self.version for each in self.trainings)
         try:
-            training = trained(rows, subject.question, rules=subject.rules)
+            training = trained(rows, subject.task, rules=subject.rules)
         except NotEnoughEvidence as error:
             self.trainings.append(Training(day, 0, "not_enough_evidence", str(error)))
             return {"decision": "not_enough_evidence", "reason": str(error)}
@@ -161,7 +161,7 @@ def first_champion(rows: Rows, as_of: date, file: Path | None) -> tuple["RiskMod
 
     if file is not None:
         return pickle.loads(file.read_bytes()), as_of - timedelta(days=rows.horizon_days)
-    training = trained(rows.to_train_on(as_of), rows.subject.question, rules=rows.subject.rules)
+    training = trained(rows.to_train_on(as_of), rows.subject.task, rules=rows.subject.rules)
     assert isinstance(training.last_time, date)
     return training.model, training.last_time
 

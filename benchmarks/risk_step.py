@@ -63,13 +63,13 @@ def step(features: int, days: int, folder: Path) -> None:
     from intelligence.core.tables import Days
     from intelligence.risk.card import report, summary
     from intelligence.risk.feature_panel import feature_panel
-    from intelligence.risk.judgement import evaluated_challenger
     from intelligence.risk.labels import onset_labels
     from intelligence.risk.model_specs import feature_spec
     from intelligence.risk.pictures import contributions_picture, folds_picture, training_picture
     from intelligence.risk.scores import scored
     from intelligence.risk.settings import Risk
     from intelligence.risk.training import trained
+    from intelligence.risk.verdict import evaluated_challenger
     from resources.models.mlflow_store import quiet_environment
     from resources.models.registry import Registry
     from resources.models.versions import LoggedTraining
@@ -81,7 +81,7 @@ def step(features: int, days: int, folder: Path) -> None:
     labels = onset_labels(drawn["health"], horizon_days=HORIZON_DAYS)
     rows = panel.join(labels, on=["event_date", "feature"])
     built = time.perf_counter()
-    training = trained(rows, subject.question, rules=subject.rules)
+    training = trained(rows, subject.task, rules=subject.rules)
     learned = time.perf_counter()
     files = {
         "report.json": json.dumps(report(training)).encode(),

@@ -1,6 +1,6 @@
 """The risk library on a panel of others: which flights out of New York will arrive half an hour late?
 
-The question, the predictors and the published result are those of the tidymodels article "Preprocess your data with
+The task, the predictors and the published result are those of the tidymodels article "Preprocess your data with
 recipes" (https://www.tidymodels.org/start/recipes/): a logistic regression on a random three quarters of the flights
 ranks the others with an area under the ROC curve of 0.76 (0.761 to 0.765 in its editions).
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import polars as pl
 
-from intelligence.risk.task import Question
+from intelligence.risk.task import Task
 from intelligence.risk.training import Rules, Training, trained
 
 FLIGHTS = Path(__file__).with_name("flights.parquet")
@@ -52,7 +52,7 @@ def flights_panel(rows: int, *, seed: int = 7) -> pl.DataFrame:
 def late_flights(panel: pl.DataFrame, *, time: str) -> Training:
     """Return the training with the rows in the order of `time`: `shuffled` splits as the article did, `minute` honestly."""
     others = ("tailnum", "shuffled", "minute", "late")
-    question = Question(
+    task = Task(
         unit="tailnum",
         time=time,
         label="late",
@@ -60,7 +60,7 @@ def late_flights(panel: pl.DataFrame, *, time: str) -> Training:
         horizon=MINUTES_A_DAY if time == "minute" else 1,
         floors={"departure time": "dep_time"},
     )
-    return trained(panel, question, rules=Rules(folds=2, draws=50))
+    return trained(panel, task, rules=Rules(folds=2, draws=50))
 
 
 def main() -> None:
@@ -70,9 +70,9 @@ def main() -> None:
     panel = flights_panel(parser.parse_args().rows)
     print(f"published: {PUBLISHED[0]} to {PUBLISHED[1]} by a logistic regression on a random split")
     for time, told in (("shuffled", "split at random"), ("minute", "split by time, as it would be used")):
-        for judgement in late_flights(panel, time=time).judgements:
-            area = judgement.measures["roc_auc"]
-            print(f"{told}: {judgement.name:<20} {area.value:.3f} ({area.low:.3f} to {area.high:.3f})")
+        for evaluation in late_flights(panel, time=time).evaluations:
+            area = evaluation.measures["roc_auc"]
+            print(f"{told}: {evaluation.name:<20} {area.value:.3f} ({area.low:.3f} to {area.high:.3f})")
 
 
 if __name__ == "__main__":

@@ -152,7 +152,7 @@ def _median(column: Floats) -> float:
     return float(np.median(known)) if len(known) else 0.0
 
 
-RIVALS: Final[Mapping[Kind, Fit]] = {
+CANDIDATES: Final[Mapping[Kind, Fit]] = {
     "xgboost": boosted_trees,
     "random_forest": random_forest,
     "logistic_regression": logistic_regression,

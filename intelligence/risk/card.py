@@ -40,7 +40,7 @@ def told(estimate: Estimate | None, *, digits: int = 3) -> str:
 def measured(training: Training) -> list[dict[str, str]]:
     """Return one record per measure with a column per candidate model and floor, the chosen one first."""
     ranked = sorted(
-        training.judgements, key=lambda each: (each.name != training.model.kind, -(each.measures["pr_auc"].value or 0))
+        training.evaluations, key=lambda each: (each.name != training.model.kind, -(each.measures["pr_auc"].value or 0))
     )
     lines = {name: [told(each.measures.get(name)) for each in ranked] for name in SHOWN}
     lines["onsets caught"] = [_caught(each) for each in ranked]
@@ -64,7 +64,7 @@ def report(training: Training) -> dict[str, Any]:
         "positives": training.positives,
         "first_time": str(training.first_time),
         "last_time": str(training.last_time),
-        "horizon": training.question.horizon,
+        "horizon": training.task.horizon,
         "rules": asdict(training.rules),
         "predictors": list(training.model.predictors),
         "importance": dict(training.importance),
@@ -81,7 +81,7 @@ def report(training: Training) -> dict[str, Any]:
                     {key: None if math.isnan(value) else value for key, value in fold.items()} for fold in each.by_fold
                 ],
             }
-            for each in training.judgements
+            for each in training.evaluations
         ],
     }
 
@@ -161,7 +161,7 @@ def card(
             *(f"- {name}: {value}" for name, value in origin.items()),
             "",
             "**How it was judged.** Rolling origin: each fold trains on the past and is judged on the time after an embargo of"
-            f" {training.question.horizon} days. Intervals are 95 %, by resampling whole units, or stretches of time where units"
+            f" {training.task.horizon} days. Intervals are 95 %, by resampling whole units, or stretches of time where units"
             " hardly come twice.",
             "",
             "| " + " | ".join(columns) + " |",

@@ -7,7 +7,7 @@ from typing import Final
 
 from intelligence.risk.predictors import FEATURE_PREDICTORS, USER_PREDICTORS, Predictor, directions_of, names_of
 from intelligence.risk.settings import Risk
-from intelligence.risk.task import Question
+from intelligence.risk.task import Task
 from intelligence.risk.training import Rules
 
 LONGEST_TRAINING_DAYS: Final = 365
@@ -17,7 +17,7 @@ USER_ROWS: Final = 30_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class ModelSpec:
     """A model spec: the task of a model, how it is trained, and the texts about it.
 
     Attributes:
@@ -28,7 +28,7 @@ class Subject:
         limits: Known limitations, a sentence each.
         tables: Tables that the training data comes from.
         predictors: Predictors with their wordings.
-        question: The task on the panel.
+        task: The task on the panel.
         rules: How the model is trained and evaluated.
         medium: Probability from which on a risk counts as medium, in [0, 1].
         high: Probability from which on a risk counts as high, in [0, 1].
@@ -42,16 +42,16 @@ class Subject:
     limits: Sequence[str]
     tables: Sequence[str]
     predictors: tuple[Predictor, ...]
-    question: Question
+    task: Task
     rules: Rules
     medium: float
     high: float
     reasons_from: float = 0.0
 
 
-def feature_spec(risk: Risk) -> Subject:
+def feature_spec(risk: Risk) -> ModelSpec:
     """Return the model spec of feature risk by the section `risk` of product.yaml."""
-    return Subject(
+    return ModelSpec(
         model="feature_risk",
         title="Feature risk",
         asks=f"How probable is it that a feature which is not degraded today will be within {risk.horizon_days} days?",
@@ -63,7 +63,7 @@ def feature_spec(risk: Risk) -> Subject:
         ),
         tables=("risk.feature_panel", "metrics.feature_health"),
         predictors=FEATURE_PREDICTORS,
-        question=Question(
+        task=Task(
             unit="feature",
             time="event_date",
             label="label",
@@ -78,10 +78,10 @@ def feature_spec(risk: Risk) -> Subject:
     )
 
 
-def user_spec(risk: Risk) -> Subject:
+def user_spec(risk: Risk) -> ModelSpec:
     """Return the model spec of user churn by the section `risk` of product.yaml."""
     churn = risk.churn
-    return Subject(
+    return ModelSpec(
         model="user_churn",
         title="User churn",
         asks=(
@@ -96,7 +96,7 @@ def user_spec(risk: Risk) -> Subject:
         ),
         tables=("metrics.user_day", "warehouse.dim_users"),
         predictors=USER_PREDICTORS,
-        question=Question(
+        task=Task(
             unit="user_id",
             time="event_date",
             label="label",

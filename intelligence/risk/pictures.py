@@ -5,7 +5,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from intelligence.core.plots import png
-from intelligence.risk.candidates import RIVALS
+from intelligence.risk.candidates import CANDIDATES
 from intelligence.risk.evaluation import calibration_curve
 from intelligence.risk.model import RiskModel
 from intelligence.risk.training import Training
@@ -21,7 +21,7 @@ def training_picture(training: Training) -> bytes:
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     calibration, precision, importance = figure.subplots(1, 3)
     labels = training.unseen["label"].to_numpy()
-    for kind in RIVALS:
+    for kind in CANDIDATES:
         scores = training.unseen[kind].to_numpy()
         chosen = kind == training.model.kind
         curve = calibration_curve(scores, labels)
@@ -88,17 +88,17 @@ def folds_picture(training: Training) -> bytes:
     """Return a PNG with PR-AUC and calibration error of each candidate model by fold."""
     figure = Figure(figsize=(9, 3.4), layout="constrained")
     ranking, calibration = figure.subplots(1, 2)
-    for evaluation in training.judgements:
+    for evaluation in training.evaluations:
         folds = [fold["fold"] for fold in evaluation.by_fold]
         style = {
             "color": COLOURS.get(evaluation.name, "#999999"),
             "label": NAMES.get(evaluation.name, evaluation.name),
-            "linestyle": "-" if evaluation.name in RIVALS else ":",
+            "linestyle": "-" if evaluation.name in CANDIDATES else ":",
             "marker": "o",
             "markersize": 3,
         }
         ranking.plot(folds, [fold["pr_auc"] for fold in evaluation.by_fold], **style)
-        if evaluation.name in RIVALS:
+        if evaluation.name in CANDIDATES:
             calibration.plot(folds, [fold["calibration_error"] for fold in evaluation.by_fold], **style)
     ranking.set(title="PR-AUC by fold", xlabel="fold, in order of time", ylim=(0, 1.02))
     calibration.set(title="Calibration error by fold", xlabel="fold, in order of time", ylim=(0, None))

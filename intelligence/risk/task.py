@@ -7,13 +7,13 @@ from typing import Final
 import polars as pl
 
 from intelligence.core.errors import PanelError
-from intelligence.risk.candidates import RIVALS
+from intelligence.risk.candidates import CANDIDATES
 
-RESERVED: Final = ("fold", "label", *RIVALS)  # columns that a training adds to the panel
+RESERVED: Final = ("fold", "label", *CANDIDATES)  # columns that a training adds to the panel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Task:
     """The prediction task on a panel.
 
     Attributes:
@@ -35,7 +35,7 @@ class Question:
     floors: Mapping[str, str] = field(default_factory=dict)
 
 
-def known_rows(panel: pl.DataFrame, task: Question) -> pl.DataFrame:
+def known_rows(panel: pl.DataFrame, task: Task) -> pl.DataFrame:
     """Return the rows with a known label, sorted by time and unit.
 
     Args:
@@ -51,7 +51,7 @@ def known_rows(panel: pl.DataFrame, task: Question) -> pl.DataFrame:
     names = [task.unit, task.time, task.label, *task.predictors, *task.floors.values()]
     missing = sorted(set(names) - set(panel.columns))
     if missing:
-        raise _malformed(f"it has no column {', '.join(missing)}.", "Name its columns in the Question.")
+        raise _malformed(f"it has no column {', '.join(missing)}.", "Name its columns in the Task.")
     unfit = [name for name in task.predictors if set(name) & set("[]<")]
     if unfit:
         raise _malformed(f"a file of trees cannot hold the name {', '.join(unfit)}.", "Rename it without [, ] and <.")
@@ -80,7 +80,7 @@ def _malformed(problem: str, hint: str) -> PanelError:
     return PanelError("panel", problem, hint=hint)
 
 
-def _check(task: Question) -> None:
+def _check(task: Task) -> None:
     """Raise PanelError where the task contradicts itself, above all where the label would be one of the predictors."""
     predictors, directions = task.predictors, task.directions
     outcome = (task.unit, task.time, *task.floors)
@@ -99,4 +99,4 @@ def _check(task: Question) -> None:
     }
     for problem, is_so in problems.items():
         if is_so:
-            raise PanelError("task", f"{problem}.", hint="Correct the Question.")
+            raise PanelError("task", f"{problem}.", hint="Correct the Task.")

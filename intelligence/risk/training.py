@@ -14,7 +14,7 @@ import polars as pl
 
 from intelligence.core.errors import NotEnoughEvidence
 from intelligence.risk.calibration import at_level, platt, with_draws
-from intelligence.risk.candidates import RIVALS, Bools
+from intelligence.risk.candidates import CANDIDATES, Bools
 from intelligence.risk.capacity import capacity_in_words, flagged_at_capacity
 from intelligence.risk.evaluation import (
     Estimate,
@@ -28,7 +28,7 @@ from intelligence.risk.evaluation import (
 from intelligence.risk.folds import Fold, Ints, rolling_origin
 from intelligence.risk.model import Floats, Kind, RiskModel, values_of
 from intelligence.risk.selection import Selection, selected
-from intelligence.risk.task import Question, known_rows
+from intelligence.risk.task import Task, known_rows
 
 FEWEST_POSITIVE_UNITS: Final = 5
 FEWEST_POSITIVES_TO_LEARN: Final = 8
@@ -87,7 +87,7 @@ class Training:
         rules: How the models were trained and evaluated.
         model: The chosen candidate, fitted and calibrated on all known rows.
         selection: Which candidate was chosen, and why.
-        judgements: The evaluations of all candidates and floors.
+        evaluations: The evaluations of all candidates and floors.
         advantage: Paired difference in PR-AUC, the chosen one minus each other candidate and floor, by name.
         unseen: One row per unit and time of the folds that evaluate: unit, time, fold, label, the floors, and for each
             candidate the probability that it gave with what was known then.
@@ -100,11 +100,11 @@ class Training:
         importance: Mean absolute contribution of each predictor to the logit, largest first.
     """
 
-    question: Question
+    task: Task
     rules: Rules
     model: RiskModel
     selection: Selection
-    judgements: tuple[Evaluation, ...]
+    evaluations: tuple[Evaluation, ...]
     advantage: Mapping[str, Estimate]
     unseen: pl.DataFrame
     known_rows: int
@@ -117,11 +117,11 @@ class Training:
 
     def of(self, name: str) -> Evaluation:
         """Return the evaluation of one candidate or floor."""
-        return next(each for each in self.judgements if each.name == name)
+        return next(each for each in self.evaluations if each.name == name)
 
     @property
     def _times(self) -> Ints:
-        return self.unseen[self.question.time].to_physical().cast(pl.Int64).to_numpy()
+        return self.unseen[self.task.time].to_physical().cast(pl.Int64).to_numpy()
 
     @cached_property
     def flagged(self) -> Bools | None:
@@ -131,7 +131,7 @@ class Training:
     @property
     def looks_at(self) -> str:
         """Return in words which rows can be reviewed at capacity, or why none can."""
-        a_time = "day" if self.unseen.schema[self.question.time] == pl.Date else "time"
+        a_time = "day" if self.unseen.schema[self.task.time] == pl.Date else "time"
         return capacity_in_words(self._times, self.rules.capacity, a_time=a_time)
 
     @property
@@ -140,7 +140,7 @@ class Training:
         return self.of(self.model.kind)
 
 
-def trained(panel: pl.DataFrame, task: Question, *, rules: Rules = Rules()) -> Training:
+def trained(panel: pl.DataFrame, task: Task, *, rules: Rules = Rules()) -> Training:
     """Return the best candidate model, calibrated and evaluated on time that it had not seen.
 
     Each fold trains on the past and scores the future after an embargo of the horizon. Its probabilities are calibrated
@@ -161,7 +161,7 @@ def trained(panel: pl.DataFrame, task: Question, *, rules: Rules = Rules()) -> T
     data = _Data.of(panel, task)
     layout = _Layout.of(data, rules)
     places, rows, fold_of, evaluated = layout.places, layout.evaluated_rows, layout.fold_of, layout.evaluated
-    logits = {kind: _unseen_logits(kind, data, layout.folds, rules) for kind in RIVALS}
+    logits = {kind: _unseen_logits(kind, data, layout.folds, rules) for kind in CANDIDATES}
     probabilities = {kind: _known_then(raw, data, layout) for kind, raw in logits.items()}
     sample = data.sample.picked(rows)
     weights = data.sample.weights(rules.draws, seed=rules.seed)
@@ -171,7 +171,7 @@ def trained(panel: pl.DataFrame, task: Question, *, rules: Rules = Rules()) -> T
             ranking, chance, sample, capacity=rules.capacity, threshold=rules.threshold, weights=weights
         )
         evaluations.append(_evaluation(name, ranking, chance, sample, found[name], fold_of[evaluated], rules))
-    selection = selected({kind: found[kind] for kind in RIVALS})
+    selection = selected({kind: found[kind] for kind in CANDIDATES})
     best = selection.kind
     advantage = {
         name: estimate(found[best]["pr_auc"] - values["pr_auc"]) for name, values in found.items() if name != best
@@ -191,11 +191,11 @@ def trained(panel: pl.DataFrame, task: Question, *, rules: Rules = Rules()) -> T
         )
     )
     return Training(
-        question=task,
+        task=task,
         rules=rules,
         model=model,
         selection=selection,
-        judgements=tuple(evaluations),
+        evaluations=tuple(evaluations),
         advantage=advantage,
         unseen=unseen,
         known_rows=len(data.labels),
@@ -213,11 +213,11 @@ class _Data:
     """The rows with a known label, in order of time and unit."""
 
     rows: pl.DataFrame
-    task: Question
+    task: Task
     predictors: tuple[str, ...]
 
     @classmethod
-    def of(cls, panel: pl.DataFrame, task: Question) -> "_Data":
+    def of(cls, panel: pl.DataFrame, task: Task) -> "_Data":
         rows = known_rows(panel, task)
         labels = rows[task.label] if rows.height else pl.Series(dtype=pl.Boolean)
         if labels.n_unique() < 2:
@@ -251,7 +251,9 @@ class _Data:
         return Sample(units, self.times, self.labels)
 
     def fitted(self, kind: Kind, chosen: Bools, seed: int) -> RiskModel:
-        return RIVALS[kind](self.rows.filter(chosen), self.labels[chosen], self.predictors, self.task.directions, seed)
+        return CANDIDATES[kind](
+            self.rows.filter(chosen), self.labels[chosen], self.predictors, self.task.directions, seed
+        )
 
 
 def _varies(column: Floats) -> bool:
@@ -300,7 +302,7 @@ class _Layout:
         return layout
 
 
-def what_is_missing(panel: pl.DataFrame, task: Question, *, rules: Rules) -> str | None:
+def what_is_missing(panel: pl.DataFrame, task: Task, *, rules: Rules) -> str | None:
     """Return why `trained` would raise NotEnoughEvidence for this panel, in a sentence; None where it would not.
 
     Args:

@@ -103,7 +103,7 @@ class DriftService:
             found = baseline(
                 panel.rows,
                 champion.model,
-                unit=self.panels.model_spec_of(drift).question.unit,
+                unit=self.panels.model_spec_of(drift).task.unit,
                 window=window,
                 false_alarms_per_week=self.product.drift.false_alarms_per_week,
                 smallest=self.product.drift.smallest_distance,
@@ -172,7 +172,7 @@ class DriftService:
         if isinstance(watch, str):
             say(watch)
             return Compared(days, self.lake.replace(drift, days, f"FROM {drift.path} LIMIT 0"), watch)
-        unit = self.panels.model_spec_of(drift).question.unit
+        unit = self.panels.model_spec_of(drift).task.unit
         found = pl.concat(
             day_drift(self.windows_of(watch, drift, day), watch.baseline, unit=unit, acted_on=self.acted_on(drift, day))
             for day in days.each
@@ -267,7 +267,7 @@ class DriftService:
             moved,
             watch.baseline,
             self.faulty_days(day),
-            unit=spec.question.unit,
+            unit=spec.task.unit,
             capacity=spec.rules.capacity,
             threshold=spec.rules.threshold,
             matters_from=self.product.drift.matters_from,

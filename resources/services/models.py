@@ -61,7 +61,7 @@ def _candidates(training: Any) -> tuple[Candidate, ...]:
             words[each.name],
             {name: found.value for name, found in each.measures.items() if found.value is not None},
         )
-        for each in training.judgements
+        for each in training.evaluations
     )
 
 
@@ -191,7 +191,7 @@ class ModelService:
         spec, panel = self.panels.model_spec_of(table), self.panels.training_panel(table)
         say(f"training {spec.model} on {panel.rows.height:,} rows")
         try:
-            training = trained(panel.rows, spec.question, rules=spec.rules)
+            training = trained(panel.rows, spec.task, rules=spec.rules)
         except NotEnoughEvidence as error:
             self.lake.replace(table, ALWAYS, f"FROM {table.path} LIMIT 0")
             return Trained(0, why_not=str(error))
@@ -221,7 +221,7 @@ class ModelService:
             params={
                 "kind": training.model.kind,
                 "chosen_by": training.selection.by,
-                "horizon": spec.question.horizon,
+                "horizon": spec.task.horizon,
                 "predictors": len(training.model.predictors),
             },
             metrics={name: best.measures[name].value for name in names},
@@ -244,7 +244,7 @@ class ModelService:
             origin: Why the work is done, for the history of promotions.
             say: Called with a sentence for the log.
         """
-        from intelligence.risk.judgement import evaluated_challenger, verdict_row
+        from intelligence.risk.verdict import evaluated_challenger, verdict_row
 
         spec, panel, unseen = (
             self.panels.model_spec_of(table),

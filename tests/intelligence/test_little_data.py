@@ -18,12 +18,12 @@ from intelligence.drift.verdict import LEAST_ROWS
 from intelligence.drift.watch import day_drift, day_watch, run_report, watched
 from intelligence.metrics.spread import OBJECTIVES, spread_columns
 from intelligence.risk.backtest import backtest, caught_decays
-from intelligence.risk.candidates import RIVALS
+from intelligence.risk.candidates import CANDIDATES
 from intelligence.risk.card import card, report
 from intelligence.risk.pictures import contributions_picture, folds_picture, training_picture
 from intelligence.risk.predictors import Predictor
 from intelligence.risk.scores import scored, with_impact
-from intelligence.risk.task import Question
+from intelligence.risk.task import Task
 from intelligence.risk.training import Rules, Training, trained, what_is_missing
 from tests.intelligence.drift.test_page_head import head
 
@@ -74,7 +74,7 @@ def panel(units: int, count: int, *, kind: str = "varied", positives: str = "som
     )
 
 
-QUESTION = Question(
+TASK = Task(
     unit="feature",
     time="event_date",
     label="label",
@@ -90,10 +90,10 @@ SMALL_RULES = Rules(folds=2, draws=5)
 @pytest.mark.parametrize("units", [1, 3, 8, 12])
 def test_a_training_is_made_or_says_what_is_missing(units: int, count: int, positives: str) -> None:
     rows = panel(units, count, positives=positives)
-    missing = what_is_missing(rows, QUESTION, rules=SMALL_RULES)
+    missing = what_is_missing(rows, TASK, rules=SMALL_RULES)
     if missing:
         with pytest.raises(NotEnoughEvidence):
-            trained(rows, QUESTION, rules=SMALL_RULES)
+            trained(rows, TASK, rules=SMALL_RULES)
         return
     assert positives == "some"
     assert units * count >= MODEL_ROWS
@@ -104,10 +104,10 @@ def test_predictors_that_say_nothing_make_no_model_or_one_that_can_be_told(kind:
     rows = panel(8, 29, kind=kind)
     if kind in ("constant", "gone"):
         with pytest.raises(NotEnoughEvidence):
-            trained(rows, QUESTION, rules=SMALL_RULES)
+            trained(rows, TASK, rules=SMALL_RULES)
         return
     text = card(
-        trained(rows, QUESTION, rules=SMALL_RULES), title="Risk", asks="Will it?", use="Looking.", limits=(), origin={}
+        trained(rows, TASK, rules=SMALL_RULES), title="Risk", asks="Will it?", use="Looking.", limits=(), origin={}
     )
     assert "nan" not in text
 
@@ -115,7 +115,7 @@ def test_predictors_that_say_nothing_make_no_model_or_one_that_can_be_told(kind:
 def test_a_training_of_little_data_is_told_with_its_pictures(training: Training) -> None:
     text = card(training, title="Risk", asks="Will it?", use="Looking.", limits=(), origin={})
     assert "nan" not in text
-    assert report(training)["chosen"] in RIVALS
+    assert report(training)["chosen"] in CANDIDATES
     rows = training.unseen.rename({"label": "came_true"}).head(3).with_columns(x0=0.0, x1=1.0)
     for picture in (training_picture(training), folds_picture(training), contributions_picture(training.model, rows)):
         assert picture.startswith(b"\x89PNG")
@@ -123,7 +123,7 @@ def test_a_training_of_little_data_is_told_with_its_pictures(training: Training)
 
 @pytest.fixture(scope="module")
 def training() -> Training:
-    return trained(panel(8, 29), QUESTION, rules=SMALL_RULES)
+    return trained(panel(8, 29), TASK, rules=SMALL_RULES)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -203,7 +203,7 @@ def test_a_day_without_any_row_is_watched_as_unknown(training: Training) -> None
 def test_a_backtest_of_any_size_is_told(units: int, count: int, positives: str) -> None:
     rows = panel(units, count, positives=positives)
     unseen = rows.select("event_date", "feature", "label").with_columns(
-        *(pl.lit(0.1).alias(name) for name in (*RIVALS, "ewma", "persistence")), chosen=pl.lit("xgboost"), score=pl.lit(0.1),
+        *(pl.lit(0.1).alias(name) for name in (*CANDIDATES, "ewma", "persistence")), chosen=pl.lit("xgboost"), score=pl.lit(0.1),
         is_flagged=pl.lit(None, dtype=pl.Boolean),
     )  # fmt: skip
     assert len(backtest(unseen, unit="feature", capacity=0.05)) == 6

@@ -4,10 +4,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from intelligence.risk.task import Question
+from intelligence.risk.task import Task
 from intelligence.risk.training import Rules, Training, trained
 
-QUESTION = Question(
+TASK = Task(
     unit="unit",
     time="time",
     label="label",
@@ -41,8 +41,8 @@ def planted(*, units: int = 80, times: int = 50, slope: float = 1.6, seed: int =
 
 
 @pytest.fixture(scope="session")
-def task() -> Question:
-    return QUESTION
+def task() -> Task:
+    return TASK
 
 
 @pytest.fixture(scope="session")
@@ -57,4 +57,4 @@ def panel() -> pl.DataFrame:
 
 @pytest.fixture(scope="session")
 def training(panel: pl.DataFrame) -> Training:
-    return trained(panel, QUESTION, rules=QUICK)
+    return trained(panel, TASK, rules=QUICK)

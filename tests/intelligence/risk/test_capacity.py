@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from intelligence.risk.backtest import backtest
 from intelligence.risk.capacity import capacity_in_words, fewest_rows, flagged_at_capacity, stretches
 from intelligence.risk.evaluation import Sample, lead_time, measures, random_lead_time
-from intelligence.risk.task import Question
+from intelligence.risk.task import Task
 from intelligence.risk.training import Rules, Training, trained
 
 RNG = np.random.default_rng(24)
@@ -138,13 +138,13 @@ def noise_training(rows: int, folds: int) -> Training:
     panel = pl.DataFrame(
         {"order": np.arange(rows), "noise": rng.normal(size=rows), "late": rng.random(rows) < 0.2}
     ).with_columns(number="order")
-    task = Question(unit="order", time="number", label="late", predictors=("noise",), horizon=0)
+    task = Task(unit="order", time="number", label="late", predictors=("noise",), horizon=0)
     return trained(panel, task, rules=Rules(folds=folds, draws=10))
 
 
 def test_a_training_on_noise_with_one_row_a_time_catches_no_more_than_chance() -> None:
     training = noise_training(500, 2)
-    for each in training.judgements:
+    for each in training.evaluations:
         assert (each.measures["recall_at_capacity"].value or 0) < 0.15
         assert (each.caught or 0) < 0.15 * each.onsets
     assert training.random_recall == pytest.approx(0.05, abs=0.02)

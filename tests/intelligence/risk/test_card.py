@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 from PIL import Image
 
-from intelligence.risk.candidates import RIVALS, logistic_regression
+from intelligence.risk.candidates import CANDIDATES, logistic_regression
 from intelligence.risk.card import SHOWN, card, comparison, measured, report, standings, summary
 from intelligence.risk.evaluation import Estimate
 from intelligence.risk.pictures import contributions_picture, folds_picture, training_picture
-from intelligence.risk.task import Question
+from intelligence.risk.task import Task
 from intelligence.risk.training import Rules, Training, trained
 
 HEADINGS = (
@@ -47,7 +47,7 @@ def test_the_card_has_every_heading_and_what_it_was_given(training: Training) ->
 def test_the_cards_table_has_one_column_per_candidate_and_floor_and_one_line_per_measure(training: Training) -> None:
     lines = [line for line in text_of(training).splitlines() if line.startswith("|")]
     assert len(lines) == 2 + len(SHOWN) + 2
-    assert lines[0].count("|") == 2 + len(RIVALS) + 2
+    assert lines[0].count("|") == 2 + len(CANDIDATES) + 2
     assert {line.count("|") for line in lines} == {lines[0].count("|")}
     assert set(lines[1]) == {"|", "-"}
     by_measure = {row["measure"]: row for row in measured(training)}
@@ -72,7 +72,7 @@ def strict(training: Training) -> dict[str, object]:
 
 def test_each_candidate_and_floor_has_a_sentence_for_its_own_run(training: Training) -> None:
     words = standings(training)
-    assert set(words) == {each.name for each in training.judgements}
+    assert set(words) == {each.name for each in training.evaluations}
     assert words[training.model.kind].endswith(f"chosen. {training.selection.words}")
     sentences = comparison(training)
     for name in training.advantage:
@@ -83,7 +83,7 @@ def test_each_candidate_and_floor_has_a_sentence_for_its_own_run(training: Train
 def test_the_report_is_plain_json_with_every_number(training: Training) -> None:
     found = strict(training)
     assert found["chosen"] == training.model.kind
-    assert {each["name"] for each in found["judgements"]} == {*RIVALS, "noise", "weak"}
+    assert {each["name"] for each in found["judgements"]} == {*CANDIDATES, "noise", "weak"}
     assert found["rules"]["folds"] == 3
 
 
@@ -97,7 +97,7 @@ def sparse(panel: pl.DataFrame) -> Training:
         floor=pl.when(pl.col("time") % 2 == 0).then("weak"),
         nothing=pl.lit(None, dtype=pl.Float64),
     )
-    task = Question(
+    task = Task(
         unit="unit", time="time", label="label", predictors=tuple(names.values()), horizon=3,
         floors={"floor": "floor", "nothing": "nothing"},
     )  # fmt: skip

@@ -178,7 +178,7 @@ def test_a_first_model_is_evaluated_by_the_interval_of_its_card(training: Traini
     unseen = training.unseen
     codes = unseen["unit"].rank("dense").to_numpy().astype(np.int64) - 1
     sample = Sample(codes, unseen["time"].to_numpy(), unseen["label"].to_numpy())
-    floors = {name: unseen[name].to_numpy() for name in training.question.floors}
+    floors = {name: unseen[name].to_numpy() for name in training.task.floors}
     rules = training.rules
     found = verdict(
         unseen[training.model.kind].to_numpy(), floors, sample, champion=None,

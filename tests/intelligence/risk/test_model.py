@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from intelligence.core.errors import ModelError
-from intelligence.risk.candidates import RIVALS
+from intelligence.risk.candidates import CANDIDATES
 from intelligence.risk.model import BOOSTER_FILE, MODEL_FILE, Platt, RiskModel, model_from
 from intelligence.risk.training import Training
 
@@ -19,11 +19,11 @@ DIRECTIONS = {"signal": 1, "noise": -1}
 
 def fitted(kind: str, panel: pl.DataFrame) -> RiskModel:
     rows = panel.drop_nulls("label").head(1_500)
-    model = RIVALS[kind](rows, rows["label"].to_numpy(), PREDICTORS, DIRECTIONS, 7)
+    model = CANDIDATES[kind](rows, rows["label"].to_numpy(), PREDICTORS, DIRECTIONS, 7)
     return replace(model, calibration=Platt(0.9, -0.1, ((0.8, -0.2), (1.1, 0.05))))
 
 
-@pytest.fixture(scope="module", params=list(RIVALS))
+@pytest.fixture(scope="module", params=list(CANDIDATES))
 def model(request: pytest.FixtureRequest, panel: pl.DataFrame) -> RiskModel:
     return fitted(request.param, panel)
 

@@ -60,19 +60,19 @@ def test_a_sample_of_users_is_never_empty_never_more_than_all_and_about_as_large
 def test_questions_follow_what_the_product_asks_for() -> None:
     risk = Risk(horizon_days=3, capacity=0.2, medium=0.2, high=0.5, churn={"window_days": 7, "horizon_days": 30})
     features, users = feature_spec(risk), user_spec(risk)
-    assert (features.question.horizon, features.rules.capacity, features.rules.threshold) == (3, 0.2, 0.5)
+    assert (features.task.horizon, features.rules.capacity, features.rules.threshold) == (3, 0.2, 0.5)
     assert "within 3 days" in features.asks
-    assert users.question.horizon == 30
+    assert users.task.horizon == 30
     assert "in the last 7 days" in users.asks
     assert "within 30 days" in users.asks
 
 
 def test_floors_and_predictors_of_features_are_columns_of_their_panel() -> None:
     columns = {column.name for column in FEATURE_PANEL.columns}
-    task = feature_spec(Risk()).question
+    task = feature_spec(Risk()).task
     assert {*task.predictors, *task.floors.values(), task.unit, task.time} <= columns
     assert set(task.directions) <= set(task.predictors)
-    users = user_spec(Risk()).question
+    users = user_spec(Risk()).task
     assert set(users.floors.values()) <= set(users.predictors)
 
 

@@ -7,11 +7,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from intelligence.risk.candidates import RIVALS
+from intelligence.risk.candidates import CANDIDATES
 from intelligence.risk.card import card, report, summary
 from intelligence.risk.evaluation import Sample, estimate
 from intelligence.risk.selection import SIMPLEST_FIRST, Selection, selected
-from intelligence.risk.task import Question
+from intelligence.risk.task import Task
 from intelligence.risk.training import Rules, Training, trained
 
 BOOSTED, FOREST, LINEAR = "xgboost", "random_forest", "logistic_regression"
@@ -136,7 +136,7 @@ def assert_worded(selection: Selection) -> None:
         assert (float(low) > 0 or float(high) < 0) == (word != "no differently") or 0 in (float(low), float(high))
 
 
-def growing(rows: int = 3_000, seed: int = 16) -> tuple[pl.DataFrame, Question]:
+def growing(rows: int = 3_000, seed: int = 16) -> tuple[pl.DataFrame, Task]:
     """Return changes to code on which trees learn more, with a predictor that keeps growing after it has lost its effect."""
     draw = np.random.default_rng(seed)
     number = np.arange(rows)
@@ -148,7 +148,7 @@ def growing(rows: int = 3_000, seed: int = 16) -> tuple[pl.DataFrame, Question]:
     panel = pl.DataFrame(
         {"change": number, "number": number, "size": size, "depth": depth, "spread": spread, "growth": growth}
     )
-    task = Question(
+    task = Task(
         unit="change", time="number", label="faulty", predictors=("size", "depth", "spread", "growth"), horizon=0
     )
     return panel.with_columns(faulty=faulty), task
@@ -162,7 +162,8 @@ def grown() -> Training:
 
 def test_a_lead_in_pr_auc_by_chance_does_not_choose_the_worse_calibrated(grown: Training) -> None:
     best = {
-        name: max(RIVALS, key=lambda kind: grown.of(kind).measures[name].value or 0) for name in ("pr_auc", "roc_auc")
+        name: max(CANDIDATES, key=lambda kind: grown.of(kind).measures[name].value or 0)
+        for name in ("pr_auc", "roc_auc")
     }
     assert best == {"pr_auc": LINEAR, "roc_auc": BOOSTED}
     assert (grown.model.kind, grown.selection.by) == (BOOSTED, "log loss")
@@ -206,7 +207,7 @@ def test_intervals_over_blocks_of_time_cover_what_persists_and_those_over_rows_d
     assert covered["rows"] <= 40
 
 
-def commits(rows: int, predictors: int, seed: int) -> tuple[pl.DataFrame, Question]:
+def commits(rows: int, predictors: int, seed: int) -> tuple[pl.DataFrame, Task]:
     """Return changes to code, one a time: heavy-tailed measures of size, a drifting share of faulty ones, and thresholds."""
     draw = np.random.default_rng(seed)
     time = np.linspace(0, 1, rows)
@@ -222,7 +223,7 @@ def commits(rows: int, predictors: int, seed: int) -> tuple[pl.DataFrame, Questi
         at=pl.Series(range(rows)),
         faulty=pl.Series(draw.random(rows) < 1 / (1 + np.exp(-logit))),
     )
-    return panel, Question(unit="change", time="at", label="faulty", predictors=names, horizon=0)
+    return panel, Task(unit="change", time="at", label="faulty", predictors=names, horizon=0)
 
 
 @pytest.mark.parametrize(("rows", "predictors", "seed"), [(700, 3, 1), (900, 8, 2), (1_200, 14, 3)])

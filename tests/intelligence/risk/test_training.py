@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from intelligence.risk.candidates import RIVALS
+from intelligence.risk.candidates import CANDIDATES
 from intelligence.risk.card import report
 from intelligence.risk.evaluation import Sample
 from intelligence.risk.gate import verdict
-from intelligence.risk.task import Question
+from intelligence.risk.task import Task
 from intelligence.risk.training import Rules, Training, trained, what_is_missing
 
 
@@ -38,13 +38,13 @@ def test_only_rows_behind_the_calibration_and_with_known_labels_are_evaluated(tr
     assert training.last_time == 46
     assert training.unseen.null_count().sum_horizontal().item() == 0
     assert len(training.flagged) == training.unseen.height
-    assert {evaluation.name for evaluation in training.judgements} == {*RIVALS, "noise", "weak"}
+    assert {evaluation.name for evaluation in training.evaluations} == {*CANDIDATES, "noise", "weak"}
 
 
 def same(one: Training, other: Training) -> None:
     assert one.model.files() == other.model.files()
     assert report(one) == report(other)
-    scores = [part.unseen.select(*RIVALS, "label", "fold") for part in (one, other)]
+    scores = [part.unseen.select(*CANDIDATES, "label", "fold") for part in (one, other)]
     assert scores[0].to_numpy().tobytes() == scores[1].to_numpy().tobytes()
     assert gate_of(one) == gate_of(other)
 
@@ -67,7 +67,7 @@ def gate_of(training: Training) -> object:
 
 
 def test_the_order_of_rows_and_columns_changes_no_bit_of_files_scores_and_verdict(
-    training: Training, panel: pl.DataFrame, task: Question, quick: Rules
+    training: Training, panel: pl.DataFrame, task: Task, quick: Rules
 ) -> None:
     turned = panel.select(reversed(panel.columns)).sample(fraction=1, shuffle=True, seed=2)
     again = trained(turned, task, rules=quick)
@@ -76,7 +76,7 @@ def test_the_order_of_rows_and_columns_changes_no_bit_of_files_scores_and_verdic
 
 
 def test_units_may_be_numbers_and_times_dates(
-    training: Training, panel: pl.DataFrame, task: Question, quick: Rules
+    training: Training, panel: pl.DataFrame, task: Task, quick: Rules
 ) -> None:
     start = date(2026, 1, 1)
     other = panel.with_columns(
@@ -90,7 +90,7 @@ def test_units_may_be_numbers_and_times_dates(
 
 
 def test_useless_predictors_are_left_out_and_infinite_values_are_gaps(
-    training: Training, panel: pl.DataFrame, task: Question, quick: Rules
+    training: Training, panel: pl.DataFrame, task: Task, quick: Rules
 ) -> None:
     more = panel.with_columns(
         constant=pl.lit(4.0),
@@ -101,7 +101,7 @@ def test_useless_predictors_are_left_out_and_infinite_values_are_gaps(
         gappy=pl.when(pl.col("gappy").is_nan()).then(pl.lit(float("inf"))).otherwise("gappy"),
     )
     names = ("constant", "empty", "nothing", "unknown", "endless", *task.predictors)
-    larger = Question(
+    larger = Task(
         unit="unit", time="time", label="label", predictors=names, horizon=3, directions={"signal": 1},
         floors=task.floors,
     )  # fmt: skip
@@ -127,7 +127,7 @@ def test_no_candidate_foresees_labels_that_were_shuffled_within_the_day() -> Non
             "label": shuffled.ravel(),
         }
     )
-    task = Question(
+    task = Task(
         unit="unit",
         time="time",
         label="label",
@@ -137,14 +137,14 @@ def test_no_candidate_foresees_labels_that_were_shuffled_within_the_day() -> Non
     )
     found = trained(panel, task, rules=Rules(folds=4, draws=2))
     assert found.unseen["label"].sum() > 800
-    for name in (*RIVALS, "f"):
+    for name in (*CANDIDATES, "f"):
         assert found.of(name).measures["roc_auc"].value == pytest.approx(0.5, abs=0.03), name
     honest = panel.with_columns(label=pl.Series(rank.ravel() < units // 10))
     again = trained(honest, task, rules=Rules(folds=2, draws=2))
     assert again.best.measures["roc_auc"].value > 0.95
 
 
-def test_outcomes_of_after_a_fold_began_change_none_of_its_probabilities(panel: pl.DataFrame, task: Question) -> None:
+def test_outcomes_of_after_a_fold_began_change_none_of_its_probabilities(panel: pl.DataFrame, task: Task) -> None:
     rules = Rules(folds=3, draws=2)
     before = trained(panel, task, rules=rules).unseen
     last = before.filter(fold=before["fold"].max())["time"].min()
@@ -155,5 +155,5 @@ def test_outcomes_of_after_a_fold_began_change_none_of_its_probabilities(panel: 
     assert_frame_equal(after.drop("label"), before.drop("label"), check_exact=True)
 
 
-def test_what_is_missing_is_nothing_where_training_succeeds(panel: pl.DataFrame, task: Question, quick: Rules) -> None:
+def test_what_is_missing_is_nothing_where_training_succeeds(panel: pl.DataFrame, task: Task, quick: Rules) -> None:
     assert what_is_missing(panel, task, rules=quick) is None

@@ -6,7 +6,7 @@ import polars as pl
 import pytest
 
 from intelligence.core.errors import NotEnoughEvidence, PanelError
-from intelligence.risk.task import Question
+from intelligence.risk.task import Task
 from intelligence.risk.training import Rules, trained, what_is_missing
 
 TRUE, FALSE = pl.lit(value=True), pl.lit(value=False)
@@ -47,7 +47,7 @@ EVIDENCE = {
 
 @pytest.mark.parametrize("case", EVIDENCE)
 def test_too_little_evidence_is_reported_with_its_numbers(
-    case: str, panel: pl.DataFrame, task: Question, quick: Rules
+    case: str, panel: pl.DataFrame, task: Task, quick: Rules
 ) -> None:
     spoil, words = EVIDENCE[case]
     with pytest.raises(NotEnoughEvidence, match=words) as refusal:
@@ -56,9 +56,7 @@ def test_too_little_evidence_is_reported_with_its_numbers(
     assert what_is_missing(spoil(panel), task, rules=quick) == refusal.value.problem
 
 
-def test_a_horizon_longer_than_the_data_is_too_little_evidence(
-    panel: pl.DataFrame, task: Question, quick: Rules
-) -> None:
+def test_a_horizon_longer_than_the_data_is_too_little_evidence(panel: pl.DataFrame, task: Task, quick: Rules) -> None:
     with pytest.raises(NotEnoughEvidence):
         trained(panel, replace(task, horizon=60), rules=quick)
 
@@ -84,7 +82,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("case", MALFORMED)
 def test_a_malformed_panel_is_reported_with_the_column(
-    case: str, panel: pl.DataFrame, task: Question, quick: Rules
+    case: str, panel: pl.DataFrame, task: Task, quick: Rules
 ) -> None:
     spoil, words = MALFORMED[case]
     with pytest.raises(PanelError, match=words) as refusal:
@@ -108,7 +106,7 @@ CONTRADICTIONS = {
 
 @pytest.mark.parametrize("case", CONTRADICTIONS)
 def test_a_question_that_contradicts_itself_is_refused(
-    case: str, panel: pl.DataFrame, task: Question, quick: Rules
+    case: str, panel: pl.DataFrame, task: Task, quick: Rules
 ) -> None:
     changed, words = CONTRADICTIONS[case]
     with pytest.raises(PanelError, match=words):
@@ -117,7 +115,7 @@ def test_a_question_that_contradicts_itself_is_refused(
 
 @pytest.mark.parametrize("type_", [pl.Int8, pl.Float64])
 def test_labels_of_noughts_and_ones_are_as_good(
-    panel: pl.DataFrame, task: Question, quick: Rules, type_: type[pl.DataType]
+    panel: pl.DataFrame, task: Task, quick: Rules, type_: type[pl.DataType]
 ) -> None:
     numbers = panel.with_columns(pl.col("label").cast(type_))
     assert what_is_missing(numbers, task, rules=quick) is None
@@ -125,7 +123,7 @@ def test_labels_of_noughts_and_ones_are_as_good(
 
 @pytest.mark.parametrize("name", ["<b>noise</b>", "noise[1]"])
 def test_a_name_that_trees_cannot_hold_is_reported_before_anything_is_trained(
-    name: str, panel: pl.DataFrame, task: Question, quick: Rules
+    name: str, panel: pl.DataFrame, task: Task, quick: Rules
 ) -> None:
     with pytest.raises(PanelError, match="a file of trees cannot hold the name") as refusal:
         trained(panel.rename({"noise": name}), replace(task, predictors=("signal", name), floors={}), rules=quick)

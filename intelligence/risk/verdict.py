@@ -9,7 +9,7 @@ import polars as pl
 from intelligence.risk.evaluation import Sample
 from intelligence.risk.gate import Verdict, verdict, verdict_without_evidence
 from intelligence.risk.model import RiskModel
-from intelligence.risk.model_specs import Subject
+from intelligence.risk.model_specs import ModelSpec
 from intelligence.risk.tables import FEATURE_VERDICT
 from intelligence.risk.training import what_is_missing
 
@@ -17,7 +17,7 @@ from intelligence.risk.training import what_is_missing
 def evaluated_challenger(
     unseen: pl.DataFrame,
     panel: pl.DataFrame,
-    spec: Subject,
+    spec: ModelSpec,
     *,
     champion: RiskModel | None = None,
     champion_trained_through: date | None = None,
@@ -36,7 +36,7 @@ def evaluated_challenger(
         champion: The present champion; None where there is none.
         champion_trained_through: Last day whose outcome the champion had seen; None where it is unknown.
     """
-    task = spec.question
+    task = spec.task
     if unseen.is_empty():
         missing = what_is_missing(panel, task, rules=spec.rules)
         return verdict_without_evidence(missing or "No model was trained yet.")
@@ -85,7 +85,7 @@ def evaluated_challenger(
 def verdict_row(
     found: Verdict,
     unseen: pl.DataFrame,
-    spec: Subject,
+    spec: ModelSpec,
     *,
     champion: int | None,
     as_of: date,
@@ -116,7 +116,7 @@ def verdict_row(
         "champion": champion,
         "kind": unseen["chosen"][0] if trained else None,
         "choice": unseen["choice"][0] if trained else None,
-        "predictors": ", ".join(spec.question.predictors),
+        "predictors": ", ".join(spec.task.predictors),
         "decision": found.decision,
         "reason": found.reason,
         "rows": found.rows,

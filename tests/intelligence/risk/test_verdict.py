@@ -8,27 +8,27 @@ import polars as pl
 import pytest
 
 from intelligence.risk.candidates import logistic_regression
-from intelligence.risk.judgement import evaluated_challenger, verdict_row
 from intelligence.risk.model import Platt
-from intelligence.risk.model_specs import Subject, feature_spec
+from intelligence.risk.model_specs import ModelSpec, feature_spec
 from intelligence.risk.settings import Risk
 from intelligence.risk.tables import FEATURE_VERDICT
+from intelligence.risk.verdict import evaluated_challenger, verdict_row
 
 START, LENGTH, UNITS = date(2026, 4, 1), 40, 60
 
 
 @pytest.fixture(scope="module")
-def spec() -> Subject:
+def spec() -> ModelSpec:
     return feature_spec(Risk(horizon_days=7))
 
 
 @pytest.fixture(scope="module")
-def rows(spec: Subject) -> pl.DataFrame:
+def rows(spec: ModelSpec) -> pl.DataFrame:
     rng = np.random.default_rng(9)
     shape = (LENGTH, UNITS)
     signal = rng.normal(size=shape)
     chance = 1 / (1 + np.exp(2.5 - 1.8 * signal))
-    constant = dict.fromkeys(spec.question.predictors, 0.0)
+    constant = dict.fromkeys(spec.task.predictors, 0.0)
     return pl.DataFrame(
         {
             "event_date": [START + timedelta(days=n // UNITS) for n in range(LENGTH * UNITS)],
@@ -49,15 +49,15 @@ def rows(spec: Subject) -> pl.DataFrame:
     )  # fmt: skip
 
 
-def halves(rows: pl.DataFrame, spec: Subject) -> tuple[pl.DataFrame, pl.DataFrame]:
+def halves(rows: pl.DataFrame, spec: ModelSpec) -> tuple[pl.DataFrame, pl.DataFrame]:
     unseen = rows.select(
         "event_date", "feature", "label", "score", "chosen", "choice", "model_version", "lake_snapshot"
     )
-    return unseen, rows.select("event_date", "feature", "label", *spec.question.predictors)
+    return unseen, rows.select("event_date", "feature", "label", *spec.task.predictors)
 
 
 def test_a_first_model_is_evaluated_on_all_unseen_rows_against_floors_that_may_be_unknown(
-    rows: pl.DataFrame, spec: Subject
+    rows: pl.DataFrame, spec: ModelSpec
 ) -> None:
     found = evaluated_challenger(*halves(rows, spec), spec)
     assert (found.decision, found.against, found.rows) == ("promote", "ewma", LENGTH * UNITS)
@@ -65,18 +65,18 @@ def test_a_first_model_is_evaluated_on_all_unseen_rows_against_floors_that_may_b
 
 @pytest.mark.parametrize("through", [5, 20, 31])
 def test_only_rows_whose_horizon_lies_behind_what_the_champion_had_seen_count(
-    through: int, rows: pl.DataFrame, spec: Subject
+    through: int, rows: pl.DataFrame, spec: ModelSpec
 ) -> None:
     names = ("error_burn_1d", "error_ewma")
     champion = replace(logistic_regression(rows, rows["label"].to_numpy(), names, {}, 1), calibration=Platt(0.2, -1.5))
     found = evaluated_challenger(
         *halves(rows, spec), spec, champion=champion, champion_trained_through=START + timedelta(days=through)
     )
-    last_outcome_seen = through + spec.question.horizon
+    last_outcome_seen = through + spec.task.horizon
     assert found.rows == (LENGTH - 1 - last_outcome_seen) * UNITS
 
 
-def test_a_champion_that_has_seen_all_leaves_nothing_to_compare(rows: pl.DataFrame, spec: Subject) -> None:
+def test_a_champion_that_has_seen_all_leaves_nothing_to_compare(rows: pl.DataFrame, spec: ModelSpec) -> None:
     champion = logistic_regression(rows, rows["label"].to_numpy(), ("error_burn_1d",), {}, 1)
     found = evaluated_challenger(
         *halves(rows, spec), spec, champion=champion, champion_trained_through=START + timedelta(days=LENGTH - 8)
@@ -85,7 +85,7 @@ def test_a_champion_that_has_seen_all_leaves_nothing_to_compare(rows: pl.DataFra
     assert "that the champion had not seen; the horizon is 7 days" in found.reason
 
 
-def test_a_champion_that_needs_other_predictors_counts_as_none(rows: pl.DataFrame, spec: Subject) -> None:
+def test_a_champion_that_needs_other_predictors_counts_as_none(rows: pl.DataFrame, spec: ModelSpec) -> None:
     old = rows.rename({"error_burn_1d": "old_burn"})
     champion = logistic_regression(old, rows["label"].to_numpy(), ("old_burn",), {}, 1)
     halved = halves(rows, spec)
@@ -97,7 +97,7 @@ def test_a_champion_that_needs_other_predictors_counts_as_none(rows: pl.DataFram
     assert (found.decision, found.against, found.rows) == (without.decision, without.against, without.rows)
 
 
-def test_without_a_training_the_verdict_says_what_is_missing(rows: pl.DataFrame, spec: Subject) -> None:
+def test_without_a_training_the_verdict_says_what_is_missing(rows: pl.DataFrame, spec: ModelSpec) -> None:
     unseen, panel = halves(rows, spec)
     found = evaluated_challenger(unseen.clear(), panel.with_columns(label=pl.lit(None, dtype=pl.Boolean)), spec)
     assert (found.decision, found.rows) == ("not_enough_evidence", 0)
@@ -106,7 +106,7 @@ def test_without_a_training_the_verdict_says_what_is_missing(rows: pl.DataFrame,
     assert "of 0 rows 0 have a known label" in evaluated_challenger(unseen.clear(), empty, spec).reason
 
 
-def test_a_verdict_is_a_row_of_its_table(rows: pl.DataFrame, spec: Subject) -> None:
+def test_a_verdict_is_a_row_of_its_table(rows: pl.DataFrame, spec: ModelSpec) -> None:
     unseen, panel = halves(rows, spec)
     promoted = verdict_row(
         evaluated_challenger(unseen, panel, spec),
