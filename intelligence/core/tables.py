@@ -37,13 +37,17 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What a day of a table is made by; where the meaning of any of it changes, the table's days are made again.
+    """The queries and functions that compute a table, and what they depend on.
+
+    The days of a table are stale when the meaning of anything in its recipe has changed: see
+    `docs/decisions/0003-days-know-what-they-were-built-from.md`. A new query, function or section that the asset uses is
+    therefore added here; nothing finds it otherwise.
 
     Attributes:
         queries: SQL files under `intelligence/`, such as `metrics/user_day.sql`.
-        functions: Python functions, such as `intelligence.metrics.health:feature_health`, with all that they reach.
+        functions: Python functions, such as `intelligence.metrics.health:feature_health`. What they call counts too.
         settings: Sections of product.yaml.
-        tables: The tables that it is made from and that are made day by day themselves.
+        tables: The tables that it is computed from and that are built day by day themselves.
     """
 
     queries: tuple[str, ...] = ()
@@ -64,7 +68,7 @@ class Table:
     `event_date` with a number in each other column, or rows of `name` and `value`.
     `newest_day_only` tables are built for the newest day alone: a later model's word on an earlier day is hindsight.
     Of a `position_key` the last column counts rows within the others.
-    `recipe` is what its days are made by, for tables that are built day by day.
+    `recipe` names the queries and functions that compute it, for tables that are built day by day.
     """
 
     layer: str
