@@ -50,13 +50,17 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
-    """What computes a day of a table; when any of it changes its meaning, the table's days are rebuilt.
+    """The queries and functions that compute a table, and what they depend on.
+
+    The days of a table are stale when the meaning of anything in its recipe has changed: see
+    `docs/decisions/0003-days-know-what-they-were-built-from.md`. A new query, function or section that the asset uses is
+    therefore added here; nothing finds it otherwise.
 
     Attributes:
         queries: SQL files under `intelligence/`, such as `metrics/user_day.sql`.
-        functions: Python functions, such as `intelligence.metrics.health:feature_health`, with all that they call.
+        functions: Python functions, such as `intelligence.metrics.health:feature_health`. What they call counts too.
         settings: Sections of product.yaml.
-        tables: The tables that are read and that are built day by day themselves.
+        tables: The tables that it is computed from and that are built day by day themselves.
     """
 
     queries: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """Runs the code that an example of docs/extending.md has changed.
 
-`extended.py build TODAY TABLE…` takes in delivered files, builds every day before TODAY and prints the rows of the tables.
+`extended.py build TODAY TABLE…` takes in delivered files, builds the stale days before TODAY of the tables and of those that
+they are made from, and prints their rows.
 `extended.py deliver` carries out an alert, delivers a second time, undoes it, and prints where it stands each time.
 """
 
@@ -24,6 +25,8 @@ from resources.platform import Platform
 
 def built(platform: Platform, today: date, paths: Sequence[str]) -> object:
     defs = definitions(platform)
+    tables = [table for table in TABLES if table.path in paths]
+    needed = dg.AssetSelection.assets(*map(key_of, tables)).upstream().resolve(defs.resolve_asset_graph())
     job = defs.resolve_implicit_global_asset_job_def()
     failed: list[str] = []
 
@@ -39,8 +42,9 @@ def built(platform: Platform, today: date, paths: Sequence[str]) -> object:
     with dg.DagsterInstance.ephemeral() as instance:
         run(DELIVERED)
         for step in platform.due.steps_to_build(today=today):
-            run(step.tables, step.days)
-    tables = [table for table in TABLES if table.path in paths]
+            chosen = [table for table in step.tables if key_of(table) in needed]
+            if chosen:
+                run(chosen, step.days)
     graph = defs.resolve_asset_graph()
     return {
         "checks": {table.path: sorted(key.name for key in graph.get(key_of(table)).check_keys) for table in tables},
@@ -49,7 +53,7 @@ def built(platform: Platform, today: date, paths: Sequence[str]) -> object:
             table.path: platform.lake.frame(f"FROM {table.path} ORDER BY {', '.join(table.key)}").rows()
             for table in tables
         },
-        "stale": [table.path for step in platform.due.steps_to_build(today=today) for table in step.tables],
+        "stale": [table.path for table in tables if table.path in platform.lake.stale(before=today)],
     }
 
 
