@@ -19,7 +19,7 @@ FEATURE_PANEL: Final = Table(
     layer="risk",
     name="feature_panel",
     recipe=Recipe(
-        functions=("intelligence.risk.feature_panel:feature_panel",),
+        functions=("intelligence.risk.feature_panel:feature_panel", "intelligence.telemetry.local_time:local_times"),
         tables=(FACT_FEATURE_METRICS, DIM_FEATURE_METADATA, FEATURE_HEALTH, DAY_QUALITY, DIM_RELEASES),
     ),
     description="One row per known feature and day: what a model may look at, all of it known by the end of that day.",

@@ -221,3 +221,37 @@ def test_blanks_and_comments_of_a_statement_say_nothing_and_texts_in_it_do() -> 
     assert sql_meaning("SELECT 1,/* two */ 2 -- three\n") == sql_meaning("SELECT\n  1, 2")
     assert sql_meaning("SELECT '-- no comment'") == "SELECT '-- no comment'"
     assert sql_meaning("SELECT 'a  b'") != sql_meaning("SELECT 'a b'")
+
+
+def _assets_of_tables() -> dict[str, tuple[ast.Module, ast.FunctionDef]]:
+    """The functions of assets with their modules, by the name of the constant of their table, such as `USER_DAY`."""
+    found = {}
+    for path in (ROOT.parent / "assets").glob("*.py"):
+        module = ast.parse(path.read_text(encoding="utf-8"))
+        for node in ast.walk(module):
+            if not isinstance(node, ast.FunctionDef):
+                continue
+            for decorator in node.decorator_list:
+                if named := re.search(r"graph\.table_asset\((\w+)", ast.unparse(decorator)):
+                    found[named[1]] = (module, node)
+    return found
+
+
+def test_recipes_name_the_queries_and_functions_that_their_assets_use() -> None:
+    tables = {table.name.upper(): table for table in DAILY_TABLES if not table.newest_day_only}
+    functions = {name: node for name, node in _assets_of_tables().items() if name in tables}
+    assert functions.keys() == tables.keys()
+    for name, (module, node) in functions.items():
+        recipe = tables[name].recipe
+        queries = set(re.findall(r"sql\('([^']+)'\)", ast.unparse(node)))
+        assert queries <= {*recipe.queries}, name
+        used = {
+            f"{each.module}:{alias.name}"
+            for each in ast.walk(module)
+            if isinstance(each, ast.ImportFrom) and (each.module or "").startswith("intelligence.")
+            for alias in each.names
+            if alias.name.islower()
+            and alias.name != "sql"
+            and re.search(rf"\b{alias.name}\(", ast.unparse(ast.Module(node.body, [])))
+        }
+        assert used <= {*recipe.functions}, name
