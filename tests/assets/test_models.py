@@ -236,7 +236,7 @@ def test_a_run_that_was_to_follow_the_alias_and_was_killed_is_asked_for_again_bu
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     installation = once_trained(tmp_path / "copy", tmp_path_factory)
-    installation.registry._promotions(MODEL).stand(installation.made_by_hand())
+    installation.registry._promotions(MODEL).move_alias(installation.made_by_hand())
     keys = set()
     for _ in range(MOST_ATTEMPTS):
         (request,) = installation.tick()
@@ -265,7 +265,7 @@ def test_scores_follow_the_alias_and_a_revert_brings_the_old_ones_back_exactly(i
     other = next(row.version for row in installation.registry.versions(MODEL) if row.version != first)
     before = installation.scores()
     assert installation.tick() == []
-    installation.registry._promotions(MODEL).stand(other)  # as a person does in MLflow
+    installation.registry._promotions(MODEL).move_alias(other)  # as a person does in MLflow
     (request,) = installation.tick()
     assert (request.partition_key, request.asset_selection) == (str(LAST), [dg.AssetKey(["risk", "feature_risk"])])
     assert [again.run_key for again in installation.tick()] == [request.run_key]
