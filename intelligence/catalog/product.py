@@ -13,6 +13,7 @@ from intelligence.core.sections import Section
 from intelligence.core.yaml_text import settings_in
 from intelligence.decisions.settings import ActionKind, Decisions, Doubt, Entities, Limits, Signs
 from intelligence.drift.settings import Drift
+from intelligence.experiments.settings import Experiment, MetricUse
 from intelligence.metrics.settings import Health
 from intelligence.risk.settings import Risk
 from intelligence.simulation.planned_changes import PlannedDrift, PlannedFault
@@ -179,6 +180,7 @@ class Product(Section):
     health: Health = Health()
     risk: Risk = Risk()
     drift: Drift = Drift()
+    experiments: tuple[Experiment, ...] = ()
     actions: Actions = Actions()
     decisions: Decisions = Decisions()
 
@@ -248,6 +250,15 @@ class Product(Section):
         if isinstance(data, dict) and isinstance(data.get("aliases"), dict):
             return {**data, "aliases": [data["aliases"]]}
         return data
+
+    @field_validator("experiments")
+    @classmethod
+    def _experiments_differ(cls, experiments: tuple[Experiment, ...]) -> tuple[Experiment, ...]:
+        names = [each.name for each in experiments]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"declares {', '.join(repeated)} more than once")
+        return experiments
 
     @property
     def all_sources(self) -> tuple[FileSource, ...]:
@@ -345,6 +356,8 @@ def _settings_allowed_at(location: Sequence[object]) -> Sequence[str]:
         *Health.model_fields,
         *Risk.model_fields,
         *Drift.model_fields,
+        *Experiment.model_fields,
+        *MetricUse.model_fields,
         *Actions.model_fields,
         *(name for section in (Decisions, ActionKind, Limits, Doubt, Signs, Entities) for name in section.model_fields),
     )
