@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from intelligence.core.errors import ExperimentError
 
@@ -70,7 +70,7 @@ class _Scores:
         """Return the probability of being beyond ±z at the next look, having crossed none before."""
         step, edge = information - self.information, z * math.sqrt(information)
         mean, deviation = self.nodes + drift * step, math.sqrt(step)
-        beyond = stats.norm.sf((edge - mean) / deviation) + stats.norm.cdf((-edge - mean) / deviation)
+        beyond = special.ndtr((mean - edge) / deviation) + special.ndtr((-edge - mean) / deviation)
         return float((self.density * self.weights * beyond).sum())
 
     def continued(self, z: float, information: float, drift: float) -> "_Scores":

@@ -16,7 +16,7 @@ from scipy import stats
 from intelligence.core.errors import NotEnoughEvidence
 from intelligence.experiments.inference import effect, sample_ratio_p
 from intelligence.experiments.metrics import Kind, Metric
-from intelligence.experiments.moments import Arm, added, arms
+from intelligence.experiments.moments import Arm, added, arms, moments
 
 # Health is looked at each day and must not cry wolf: a chance of one in a thousand for each look.
 ALPHA: Final = 0.001
@@ -219,12 +219,52 @@ def telemetry_at_fault(faulty_days: Sequence[date], days: int, *, most: float = 
     return Problem("telemetry", sentence, blocking=len(faulty_days) > most * days)
 
 
+def effects_by_age(
+    frame: pl.DataFrame,
+    metric: Metric,
+    *,
+    control: str,
+    treatment: str,
+    variant: str = "variant",
+    days_since: str = "days_since",
+) -> pl.DataFrame:
+    """Return the effect of a variant by days since exposure: `days_since`, `effect` and `standard_error`, for `novelty`.
+
+    Days since exposure with too few units, or on which all are alike, have no row.
+
+    Args:
+        frame: One row per unit and day since its exposure, with the variant and the columns of the metric on that day.
+        metric: The metric.
+        control: The control.
+        treatment: The variant that is compared with it.
+        variant: Column of the variant.
+        days_since: Column of the days since exposure, 0 on the day of exposure.
+
+    Raises:
+        ExperimentError: A column is missing, or is neither a number nor true or false.
+    """
+    rows = []
+    for age in frame[days_since].drop_nulls().unique().sort().to_list():
+        of_age = frame.filter(pl.col(days_since) == age)
+        by_variant = arms(moments(of_age, [metric], experiment="", variant=variant, exposed_on=date.min), metric)
+        if control not in by_variant or treatment not in by_variant:
+            continue
+        try:
+            found = effect(by_variant[control], by_variant[treatment], metric, with_covariate=False)
+        except NotEnoughEvidence:
+            continue
+        rows.append((int(age), found.effect, found.standard_error))
+    schema = {"days_since": pl.Int64, "effect": pl.Float64, "standard_error": pl.Float64}
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
 def novelty(
     by_age: pl.DataFrame, metric: str, *, alpha: float = NOVELTY_ALPHA, fewest_days: int = FEWEST_NOVELTY_DAYS
 ) -> Problem | None:
     """Return a problem where the effect changes with the days since exposure; None where it does not or cannot be told.
 
-    The effects are fitted by a straight line of the logarithm of the days since exposure, weighted by their precision.
+    The effects are fitted by a straight line of the logarithm of the days since exposure, weighted by their precision. They
+    count as independent: the same units come back, so that their errors go together and the line is steadier than assumed.
 
     Args:
         by_age: One row per day since exposure, with `days_since` (from 0), `effect` and `standard_error`.

@@ -19,6 +19,7 @@ from intelligence.experiments.settings import Design
 
 # More looks than this need hardly more units, and the recursion takes longer.
 MOST_LOOKS: Final = 60
+FEWEST_PLANNED: Final = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,21 +86,18 @@ def plans(
         single = units_needed(
             arm, metric, effect=relative * value, share=share, alpha=alpha, power=power, with_covariate=is_adjusted
         )
-        units = math.ceil(single * factor)
-        found = {
-            each: detectable(
-                arm,
-                metric,
-                units=int(each * units_per_day / factor),
-                share=share,
-                alpha=alpha,
-                power=power,
-                with_covariate=is_adjusted,
-            )
-            / value
-            for each in days
-            if each * units_per_day / factor >= 10
-        }
+        units = math.ceil(single * factor * spread(metric, value, relative, share=share))
+        found = {}
+        for each in days:
+            seen = int(each * units_per_day / factor)
+            if seen >= FEWEST_PLANNED:
+                alike = (
+                    detectable(
+                        arm, metric, units=seen, share=share, alpha=alpha, power=power, with_covariate=is_adjusted
+                    )
+                    / value
+                )
+                found[each] = alike * math.sqrt(spread(metric, value, alike, share=share))
         return Plan(
             metric=metric.name,
             is_adjusted=is_adjusted,
@@ -112,6 +110,25 @@ def plans(
         )
 
     return tuple(map(of, (False, True) if has_covariate(arm, arm, metric) else (False,)))
+
+
+def spread(metric: Metric, value: float, relative: float, *, share: float) -> float:
+    """Return how many times the variance of an effect is that without one, where each unit changes in proportion.
+
+    A lift makes the values of the variant larger and so more different; the past knows the variance of the control alone. For
+    a decrease nothing is taken off, since not every unit may change alike.
+
+    Args:
+        metric: The metric.
+        value: Its value in the control.
+        relative: The effect, as a share of it.
+        share: Share of the units that get the variant, in (0, 1).
+    """
+    growth = (1 + relative) ** 2
+    if metric.is_share and 0 < value < 1:
+        changed = min(value * (1 + relative), 1.0)
+        growth = changed * (1 - changed) / (value * (1 - value))
+    return share + (1 - share) * max(1.0, growth)
 
 
 def _check(metric: Metric, *, relative: float, share: float, alpha: float, power: float, value: float) -> None:

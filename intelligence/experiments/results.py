@@ -8,6 +8,7 @@ goals share alpha, since one of them that is better suffices; each guardrail has
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import lru_cache
 from typing import Final
 
 import polars as pl
@@ -69,7 +70,7 @@ class Look:
             return self.watched_confidence(units, among=among)
         if self.design == "fixed":
             return 1 - alpha if self.is_last else 1.0
-        return confidence_of(float(boundaries(self.information, spent_at=self.spent_at, alpha=alpha)[-1]))
+        return confidence_of(_last_boundary(self.information, self.spent_at, alpha))
 
     def watched_confidence(self, units: int, *, among: int = 1) -> float:
         """Return the confidence of the always-valid interval, as one of a single look.
@@ -79,6 +80,12 @@ class Look:
             among: How many comparisons share alpha.
         """
         return confidence_of(always_valid_z(units, alpha=self.alpha / among, planned_units=self.planned_units))
+
+
+@lru_cache(maxsize=256)
+def _last_boundary(information: tuple[float, ...], spent_at: tuple[float, ...], alpha: float) -> float:
+    """Return the boundary at the last look; all metrics that share alpha have the same one."""
+    return float(boundaries(information, spent_at=spent_at, alpha=alpha)[-1])
 
 
 def look_at(found: pl.DataFrame, experiment: Experiment, day: date, *, planned_units: float = PLANNED_UNITS) -> Look:

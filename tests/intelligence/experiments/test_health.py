@@ -8,6 +8,7 @@ import pytest
 
 from intelligence.experiments.health import (
     Problem,
+    effects_by_age,
     exposure_without_outcome,
     health,
     imbalance_before_start,
@@ -115,6 +116,38 @@ def test_an_effect_that_wears_off_is_novelty() -> None:
     assert found
     assert not found.blocking
     assert found.sentence.startswith("the effect on revenue goes from 0.1")
+
+
+def panel(lifts: np.ndarray, *, units: int = 3_000) -> pl.DataFrame:
+    """One row per user and day since exposure, with a taste that stays, and a lift by day since exposure."""
+    random = np.random.default_rng(4)
+    is_treated = random.random(units) < 0.5
+    taste = random.gamma(2.0, 0.5, units)
+    days = [
+        pl.DataFrame(
+            {
+                "variant": np.where(is_treated, "treatment", "control"),
+                "days_since": np.full(units, age),
+                "revenue": taste * random.gamma(4.0, 0.25, units) + lift * is_treated,
+                "pre_revenue": taste,
+            }
+        )
+        for age, lift in enumerate(lifts)
+    ]
+    return pl.concat(days)
+
+
+@pytest.mark.parametrize(("wears_off_after", "is_told"), [(3.0, True), (1e9, False)])
+def test_the_effect_by_age_shows_what_wears_off(wears_off_after: float, is_told: bool) -> None:
+    lifts = 0.3 * np.exp(-np.arange(14) / wears_off_after)
+    ages = effects_by_age(panel(lifts), REVENUE, control="control", treatment="treatment")
+    assert ages["days_since"].to_list() == list(range(14))
+    np.testing.assert_allclose(ages["effect"], lifts, atol=0.12)
+    assert (novelty(ages, "revenue") is not None) == is_told
+
+
+def test_ages_of_one_arm_have_no_effect() -> None:
+    assert effects_by_age(panel(np.zeros(2)), REVENUE, control="control", treatment="other").is_empty()
 
 
 def test_a_steady_effect_is_no_novelty() -> None:

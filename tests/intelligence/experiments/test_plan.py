@@ -8,7 +8,7 @@ import pytest
 from intelligence.core.errors import ExperimentError, NotEnoughEvidence
 from intelligence.experiments.metrics import Metric
 from intelligence.experiments.moments import Arm, arms, moments
-from intelligence.experiments.plan import inflation, plans
+from intelligence.experiments.plan import inflation, plans, spread
 from tests.intelligence.experiments.frames import CONVERTED, MEDIAN, ORDERS, REVENUE, users
 
 
@@ -36,6 +36,13 @@ def test_what_is_planned_for_is_the_smallest_effect_of_its_days() -> None:
 def test_looking_costs_units_and_not_knowing_the_end_costs_more() -> None:
     fixed, looked, watched = (inflation(each) for each in ("fixed", "group_sequential", "always_valid"))
     assert fixed == 1 < looked < 1.06 < watched < 2.1
+
+
+def test_a_lift_makes_the_variant_more_different_and_a_decrease_is_not_relied_on() -> None:
+    assert spread(REVENUE, 10.0, 0.1, share=0.5) == pytest.approx((1 + 1.1**2) / 2)
+    assert spread(CONVERTED, 0.5, 0.1, share=0.5) == 1.0
+    assert spread(CONVERTED, 0.1, 0.5, share=0.25) == pytest.approx(0.25 + 0.75 * (0.15 * 0.85) / (0.1 * 0.9))
+    assert spread(REVENUE, 10.0, -0.5, share=0.5) == 1.0
 
 
 def test_without_units_there_are_no_days() -> None:
