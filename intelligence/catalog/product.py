@@ -216,6 +216,8 @@ class Product(Section):
             found["features"] = {written[name]: promises for name, promises in features.items()}
         if isinstance(kinds, list | tuple) and all(isinstance(kind, str) for kind in kinds):
             found["conversion_events"] = tuple(normalised_name(kind, fold=fold) for kind in kinds)
+        if isinstance(data.get("experiments"), list | tuple):
+            found["experiments"] = [_as_in_events(each, fold=fold) for each in data["experiments"]]
         return found
 
     @model_validator(mode="after")
@@ -312,6 +314,22 @@ class Product(Section):
             each.first_day + timedelta(days=each.days - 1) for each in (s.simulate for s in self.sources) if each
         ]
         return self.end or (max(simulated) if len(simulated) == len(self.sources) else None)
+
+
+def _as_in_events(experiment: Any, *, fold: bool) -> Any:
+    """Return a declared experiment with the names of itself and its variants normalised; anything else as it is."""
+    if not isinstance(experiment, dict):
+        return experiment
+    found = dict(experiment)
+    for key in ("name", "control"):
+        if isinstance(found.get(key), str):
+            found[key] = normalised_name(found[key], fold=fold)
+    variants = found.get("variants")
+    if isinstance(variants, dict) and all(isinstance(name, str) for name in variants):
+        found["variants"] = {normalised_name(name, fold=fold): share for name, share in variants.items()}
+        if len(found["variants"]) < len(variants):
+            raise ValueError(f"has an experiment with variants that are the same one: {', '.join(map(repr, variants))}")
+    return found
 
 
 SECTIONS: Final = tuple(Product.model_fields)

@@ -22,7 +22,7 @@ LEAST_SPENT: Final = 1e-10
 # The scores beyond so many standard deviations are left out: 1e-15 of them.
 REACH: Final = 8.0
 NODES_PER_DEVIATION: Final = 2.5
-FEWEST_NODES: Final = 48
+FEWEST_NODES: Final = 32
 HIGHEST_Z: Final = 9.0
 MOST_DRIFT: Final = 40.0
 
@@ -93,7 +93,7 @@ def _nodes(z: float, information: float, drift: float, deviation: float) -> tupl
     if high <= low:
         return np.zeros(1), np.zeros(1)
     # The density is as smooth as the last step between looks makes it.
-    count = max(FEWEST_NODES, math.ceil(NODES_PER_DEVIATION * (high - low) / deviation))
+    count = FEWEST_NODES * max(1, math.ceil(NODES_PER_DEVIATION * (high - low) / deviation / FEWEST_NODES))
     places, weights = _quadrature(count)
     half = (high - low) / 2
     return (low + high) / 2 + half * places, half * weights

@@ -80,6 +80,7 @@ def effect(
     variant: str = "treatment",
     confidence: float = 0.95,
     with_covariate: bool = True,
+    with_variance_left: bool = True,
 ) -> Effect:
     """Return the effect of a variant on a metric.
 
@@ -94,6 +95,7 @@ def effect(
         variant: Name of the variant.
         confidence: Confidence of the intervals, in [0, 1]; with 1 they have no ends.
         with_covariate: Whether a covariate is used where the metric has one that varies.
+        with_variance_left: Whether `variance_left` is computed, which takes as long as the effect.
 
     Raises:
         NotEnoughEvidence: There are too few units, or all have the same value.
@@ -104,7 +106,7 @@ def effect(
     _check_evidence(control, treated, metric)
     is_adjusted = with_covariate and has_covariate(control, treated, metric)
     found = _found(control, treated, metric, confidence=confidence, is_adjusted=is_adjusted, variant=variant)
-    if not is_adjusted:
+    if not (is_adjusted and with_variance_left):
         return found
     plain = _found(control, treated, metric, confidence=confidence, is_adjusted=False, variant=variant)
     return replace(found, variance_left=(found.standard_error / plain.standard_error) ** 2)

@@ -78,7 +78,7 @@ def plans(
         ExperimentError: A number is out of range, or the metric has no moments or no value above 0.
         NotEnoughEvidence: The past has too few units, or all have the same value.
     """
-    value = arm.means[0] / (arm.means[1] if metric.kind == "ratio" and arm.means[1] else 1.0)
+    value = float(arm.means[0] / (arm.means[1] if metric.kind == "ratio" and arm.means[1] else 1.0))
     _check(metric, relative=relative, share=share, alpha=alpha, power=power, value=value)
     factor = inflation(design, looks=looks, alpha=alpha, power=power)
 
@@ -97,7 +97,7 @@ def plans(
                     )
                     / value
                 )
-                found[each] = alike * math.sqrt(spread(metric, value, alike, share=share))
+                found[each] = float(alike) * math.sqrt(spread(metric, value, alike, share=share))
         return Plan(
             metric=metric.name,
             is_adjusted=is_adjusted,

@@ -154,7 +154,15 @@ def read(
     units = base.n + treated.n
     try:
         planned = effect(base, treated, metric, variant=variant, confidence=look.planned_confidence(units, among=among))
-        watched = effect(base, treated, metric, variant=variant, confidence=look.watched_confidence(units))
+        watched = effect(
+            base,
+            treated,
+            metric,
+            variant=variant,
+            confidence=look.watched_confidence(units),
+            with_variance_left=False,
+        )
+        watched = replace(watched, variance_left=planned.variance_left)
     except NotEnoughEvidence as error:
         return reading, error.problem.rstrip(".")
     return replace(reading, planned=planned, watched=watched), ""

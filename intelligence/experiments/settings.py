@@ -1,17 +1,20 @@
 """The section `experiments` of product.yaml: what is compared, on whom, for how long, and which differences matter."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
+from intelligence.core.errors import NotEnoughEvidence
 from intelligence.core.sections import Section
 from intelligence.experiments.metrics import METRICS, Direction, Role
 
 Design = Literal["group_sequential", "always_valid", "fixed"]
 Scale = Literal["relative", "absolute"]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]{0,99}$")]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+# What a control is called where nobody has declared the experiment.
+CONTROLS: Final = ("control", "off", "baseline", "original", "false", "a")
 SHARES_ADD_UP_WITHIN: Final = 1e-6
 
 
@@ -73,7 +76,7 @@ class Experiment(Section):
     hypothesis: str = ""
     owner: str | None = Field(None, pattern=r"^(team:[\w-]+|[^@\s]+@[^@\s]+)$")
     flag: str | None = Field(None, min_length=1)
-    variants: Mapping[str, Annotated[float, Field(gt=0, lt=1)]] = Field(
+    variants: Mapping[Name, Annotated[float, Field(gt=0, lt=1)]] = Field(
         default_factory=lambda: {"control": 0.5, "treatment": 0.5}
     )
     control: str = "control"
@@ -155,3 +158,24 @@ class Experiment(Section):
         if self.looks:
             return self.looks if self.looks[-1] == self.horizon else (*self.looks, self.horizon)
         return tuple(self.start + timedelta(days=n) for n in range((self.horizon - self.start).days + 1))
+
+
+def undeclared_experiment(name: str, variants: Collection[str]) -> Experiment:
+    """Return an experiment that was found in the telemetry, with the defaults: equal shares, and no end.
+
+    Args:
+        name: Its name in the events.
+        variants: The names of its variants in the events, at least two.
+
+    Raises:
+        NotEnoughEvidence: There are fewer than two variants.
+
+    >>> undeclared_experiment("checkout", ["on", "off"]).control
+    'off'
+    """
+    known = sorted(variants)
+    if len(known) < 2:
+        raise NotEnoughEvidence(name, f"was seen with {len(known)} variant.", hint="Wait for units of another one.")
+    by_lower = {each.lower(): each for each in reversed(known)}
+    control = next((by_lower[each] for each in CONTROLS if each in by_lower), known[0])
+    return Experiment(name=name, variants=dict.fromkeys(known, 1 / len(known)), control=control)

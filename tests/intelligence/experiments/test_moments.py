@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
@@ -20,6 +20,7 @@ def test_moments_have_their_columns_and_leave_quantiles_out() -> None:
     assert found.select(KEY).is_unique().all()
 
 
+@settings(deadline=None, max_examples=20)
 @given(split=st.integers(0, 300), seed=st.integers(0, 5))
 def test_moments_of_two_halves_add_up_to_the_whole(split: int, seed: int) -> None:
     frame = users(300, seed=seed)

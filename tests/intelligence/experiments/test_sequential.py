@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
 
@@ -42,6 +42,7 @@ def test_obrien_and_flemings_own_boundary_at_five_looks() -> None:
     assert optimize.brentq(missing, 1.5, 3) == pytest.approx(2.040, abs=1e-3)
 
 
+@settings(deadline=None)
 @given(
     steps=st.lists(st.floats(0.02, 1.0), min_size=1, max_size=8),
     alpha=st.sampled_from([0.01, 0.05, 0.1]),
@@ -110,6 +111,7 @@ def test_the_interval_is_narrowest_where_it_is_planned_to_be() -> None:
     assert units[int(np.argmin(chosen))] == pytest.approx(5_000, rel=0.05)
 
 
+@settings(deadline=None)
 @given(z=st.floats(0, 8), units=st.integers(1, 10**7), alpha=st.sampled_from([0.01, 0.05, 0.2]))
 def test_the_always_valid_p_value_is_below_alpha_where_the_interval_leaves_zero_out(
     z: float, units: int, alpha: float

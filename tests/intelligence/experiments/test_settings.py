@@ -7,8 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from intelligence.catalog.product import product_from
-from intelligence.core.errors import ProductFileError
-from intelligence.experiments.settings import Experiment
+from intelligence.core.errors import NotEnoughEvidence, ProductFileError
+from intelligence.experiments.settings import Experiment, undeclared_experiment
 
 DAYS = {"start": date(2026, 5, 4), "end": date(2026, 5, 31)}
 
@@ -49,7 +49,7 @@ def test_planned_looks_are_a_horizon_of_their_own() -> None:
         ({"metrics": [{"metric": "conversion_rate"}] * 2}, "names the metric conversion_rate more than once"),
         ({"metrics": [{"metric": "conversion_rate", "margin": -1}]}, "greater than or equal to 0"),
         ({"alpha": 0}, "greater than 0"),
-        ({"name": "has blanks"}, "match pattern"),
+        ({"name": ""}, "at least 1 character"),
         ({"owner": "me"}, "match pattern"),
     ],
 )
@@ -81,3 +81,40 @@ def test_a_product_declares_each_experiment_once() -> None:
 def test_a_misspelt_setting_of_an_experiment_is_named() -> None:
     with pytest.raises(ProductFileError, match="hypothesis"):
         product_from(PRODUCT + "experiments: [{name: checkout, hypotesis: x}]")
+
+
+def test_names_of_experiments_are_written_as_in_events() -> None:
+    text = (
+        PRODUCT + "names: {case: fold}\n"
+        "experiments: [{name: ' New Checkout', variants: {Control: 0.5, Green: 0.5}, control: Control}]\n"
+    )
+    (found,) = product_from(text).experiments
+    assert (found.name, tuple(found.variants), found.control) == ("new checkout", ("control", "green"), "control")
+
+
+def test_variants_that_are_the_same_when_written_down_are_refused() -> None:
+    with pytest.raises(ProductFileError, match="variants that are the same one"):
+        product_from(
+            PRODUCT + "names: {case: fold}\nexperiments: [{name: x, variants: {A: 0.5, a: 0.5}, control: a}]\n"
+        )
+
+
+@pytest.mark.parametrize(
+    ("variants", "control"),
+    [
+        (["b", "A"], "A"),
+        (["treatment", "Control"], "Control"),
+        (["blue", "green", "red"], "blue"),
+        (["on", "off"], "off"),
+    ],
+)
+def test_an_experiment_that_nobody_declared_has_a_likely_control(variants: list[str], control: str) -> None:
+    found = undeclared_experiment("banner", variants)
+    assert found.control == control
+    assert sum(found.variants.values()) == pytest.approx(1)
+    assert found.actual_design == "always_valid"
+
+
+def test_an_experiment_of_one_variant_is_none_yet() -> None:
+    with pytest.raises(NotEnoughEvidence, match="was seen with 1 variant"):
+        undeclared_experiment("banner", ["on"])

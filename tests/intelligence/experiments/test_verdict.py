@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from intelligence.experiments.health import Problem
@@ -111,6 +111,7 @@ READINGS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(readings=READINGS, day=st.dates(FIRST, date(2026, 6, 10)), is_doubted=st.booleans())
 def test_it_is_shipped_only_as_the_rule_says(readings: list[Reading], day: date, is_doubted: bool) -> None:
     problems = [Problem("telemetry", "a day is missing", blocking=False)] if is_doubted else []
@@ -125,6 +126,7 @@ def test_it_is_shipped_only_as_the_rule_says(readings: list[Reading], day: date,
     assert (told(*readings, problems=problems, day=day).word == "ship") == rule
 
 
+@settings(deadline=None)
 @given(readings=READINGS)
 def test_losing_evidence_never_ships(readings: list[Reading]) -> None:
     """Taking the numbers of a guardrail away leads to no verdict that does more."""
