@@ -14,6 +14,7 @@ CLAIM = re.compile(
     re.IGNORECASE,
 )
 WHERE_AN_INTERVAL_SAYS_SO = {
+    "intelligence/experiments/verdict.py": "says it of metrics whose interval lies on one side of zero or of the margin",
     "intelligence/risk/wording.py": "words every comparison by its interval",
     "intelligence/risk/selection.py": "says `ranks worse` of rivals that `standing` found so",
     "intelligence/risk/gate.py": "says it of what `standing` found so",

@@ -13,6 +13,7 @@ from intelligence.core.sections import Section
 from intelligence.core.yaml_text import settings_in
 from intelligence.decisions.settings import ActionKind, Decisions, Doubt, Entities, Limits, Signs
 from intelligence.drift.settings import Drift
+from intelligence.experiments.settings import Experiment, MetricUse
 from intelligence.metrics.settings import Health
 from intelligence.risk.settings import Risk
 from intelligence.simulation.planned_changes import PlannedDrift, PlannedFault
@@ -179,6 +180,7 @@ class Product(Section):
     health: Health = Health()
     risk: Risk = Risk()
     drift: Drift = Drift()
+    experiments: tuple[Experiment, ...] = ()
     actions: Actions = Actions()
     decisions: Decisions = Decisions()
 
@@ -214,6 +216,8 @@ class Product(Section):
             found["features"] = {written[name]: promises for name, promises in features.items()}
         if isinstance(kinds, list | tuple) and all(isinstance(kind, str) for kind in kinds):
             found["conversion_events"] = tuple(normalised_name(kind, fold=fold) for kind in kinds)
+        if isinstance(data.get("experiments"), list | tuple):
+            found["experiments"] = [_as_in_events(each, fold=fold) for each in data["experiments"]]
         return found
 
     @model_validator(mode="after")
@@ -248,6 +252,15 @@ class Product(Section):
         if isinstance(data, dict) and isinstance(data.get("aliases"), dict):
             return {**data, "aliases": [data["aliases"]]}
         return data
+
+    @field_validator("experiments")
+    @classmethod
+    def _experiments_differ(cls, experiments: tuple[Experiment, ...]) -> tuple[Experiment, ...]:
+        names = [each.name for each in experiments]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ValueError(f"declares {', '.join(repeated)} more than once")
+        return experiments
 
     @property
     def all_sources(self) -> tuple[FileSource, ...]:
@@ -303,6 +316,22 @@ class Product(Section):
         return self.end or (max(simulated) if len(simulated) == len(self.sources) else None)
 
 
+def _as_in_events(experiment: Any, *, fold: bool) -> Any:
+    """Return a declared experiment with the names of itself and its variants normalised; anything else as it is."""
+    if not isinstance(experiment, dict):
+        return experiment
+    found = dict(experiment)
+    for key in ("name", "control"):
+        if isinstance(found.get(key), str):
+            found[key] = normalised_name(found[key], fold=fold)
+    variants = found.get("variants")
+    if isinstance(variants, dict) and all(isinstance(name, str) for name in variants):
+        found["variants"] = {normalised_name(name, fold=fold): share for name, share in variants.items()}
+        if len(found["variants"]) < len(variants):
+            raise ValueError(f"has an experiment with variants that are the same one: {', '.join(map(repr, variants))}")
+    return found
+
+
 SECTIONS: Final = tuple(Product.model_fields)
 
 
@@ -345,6 +374,8 @@ def _settings_allowed_at(location: Sequence[object]) -> Sequence[str]:
         *Health.model_fields,
         *Risk.model_fields,
         *Drift.model_fields,
+        *Experiment.model_fields,
+        *MetricUse.model_fields,
         *Actions.model_fields,
         *(name for section in (Decisions, ActionKind, Limits, Doubt, Signs, Entities) for name in section.model_fields),
     )

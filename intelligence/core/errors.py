@@ -49,5 +49,9 @@ class ActionError(PlatformError):
     """An action is unknown, forbidden, or in a state that does not allow the request; nothing was changed."""
 
 
+class ExperimentError(PlatformError):
+    """An experiment cannot be analysed as asked: its frame, its variants or its metrics are not what they must be."""
+
+
 class NotEnoughEvidence(PlatformError):
     """The available data is too small or too incomplete to give an answer."""

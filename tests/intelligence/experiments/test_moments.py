@@ -1,0 +1,77 @@
+"""Moments: they add up, and means and covariances from them are those of the values."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from intelligence.core.errors import ExperimentError
+from intelligence.experiments.metrics import Metric
+from intelligence.experiments.moments import KEY, MOMENTS, added, arms, moments
+from tests.intelligence.experiments.frames import ALL, CONVERTED, ORDERS, REVENUE, users
+
+
+def test_moments_have_their_columns_and_leave_quantiles_out() -> None:
+    found = moments(users(200), ALL, experiment="e")
+    assert found.schema == MOMENTS
+    assert found["metric"].unique().sort().to_list() == ["converted", "errors", "orders_per_session", "revenue"]
+    assert found.select(KEY).is_unique().all()
+
+
+@settings(deadline=None, max_examples=20)
+@given(split=st.integers(0, 300), seed=st.integers(0, 5))
+def test_moments_of_two_halves_add_up_to_the_whole(split: int, seed: int) -> None:
+    frame = users(300, seed=seed)
+    halves = [moments(part, ALL, experiment="e") for part in (frame.head(split), frame.tail(300 - split))]
+    by = ("experiment", "variant", "metric", "exposed_on")
+    whole = added(moments(frame, ALL, experiment="e"), by=by)
+    assert_frame_equal(added(pl.concat(halves), by=by), whole, check_exact=False, rel_tol=1e-12)
+
+
+def test_means_and_covariances_are_those_of_the_values() -> None:
+    frame = users(500)
+    found = arms(moments(frame, [ORDERS], experiment="e"), ORDERS)
+    for name, arm in found.items():
+        values = (
+            frame.filter(pl.col("variant") == name)
+            .select("orders", "sessions", "pre_orders", "pre_sessions")
+            .to_numpy()
+        )
+        assert arm.n == arm.units == arm.n_covariate == len(values)
+        np.testing.assert_allclose(arm.means, values.mean(axis=0), rtol=1e-12)
+        np.testing.assert_allclose(arm.covariances, np.cov(values.T), rtol=1e-9)
+
+
+def test_a_unit_without_an_outcome_is_counted_and_has_no_part_in_the_mean() -> None:
+    frame = pl.DataFrame(
+        {
+            "variant": ["a"] * 4,
+            "revenue": [1.0, 3.0, None, float("nan")],
+            "pre_revenue": [1.0, None, 2.0, 2.0],
+            "exposed_on": ["2026-05-04"] * 4,
+        }
+    ).with_columns(pl.col("exposed_on").str.to_date())
+    (arm,) = arms(moments(frame, [REVENUE], experiment="e"), REVENUE).values()
+    assert (arm.units, arm.n, arm.n_covariate) == (4, 2, 1)
+    assert arm.means[0] == 2.0
+    assert arm.means[2] == 0.5
+
+
+@pytest.mark.parametrize("value", [0.1, 1e9 + 0.1, -3.7, 0.0])
+def test_a_constant_has_no_variance_however_it_is_rounded(value: float) -> None:
+    frame = pl.DataFrame({"variant": ["a"] * 1_001, "x": [value] * 1_001})
+    metric = Metric(name="m", kind="mean", column="x")
+    found = moments(frame, [metric], experiment="e", exposed_on=users(1)["exposed_on"][0])
+    assert arms(found, metric)["a"].variance("x") == 0
+
+
+def test_missing_columns_are_named_with_those_that_are_there() -> None:
+    with pytest.raises(ExperimentError, match=r"lacks `revenue`, `pre_revenue`.*it has variant"):
+        moments(users(10).select("variant", "exposed_on"), [REVENUE], experiment="e")
+
+
+def test_text_is_no_number() -> None:
+    with pytest.raises(ExperimentError, match=r"converted: is of type String"):
+        moments(users(10).with_columns(converted=pl.lit("yes")), [CONVERTED], experiment="e")
