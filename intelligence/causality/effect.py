@@ -34,8 +34,8 @@ from intelligence.causality.refutation import Refutation, negative_control, refu
 from intelligence.causality.sensitivity import Sensitivity, sensitivities
 from intelligence.core.errors import CausalityError, NotEnoughEvidence
 
-# Where the error of an estimate is as small as if confounders told the outcome nearly without error, one of them holds it.
-LEAST_LEFT: Final = 0.01
+# A confounder whose correlation with an outcome is as high as this holds the outcome itself.
+SAME: Final = 0.9999
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +202,7 @@ def _answers(
     order = np.argsort(folds, kind="stable")
     frame, units, folds = frame[order], units[order], folds[order]
     y = np.stack([numbers(frame[name]) for name in [*outcomes, *([control] if control else [])]], axis=1)
+    _refuse_copies(frame, confounders, {name: y[:, place] for place, name in enumerate(outcomes)})
     arms = {name: _arm(frame[name]) for name in treatments}
     shared = _Shared(
         covariates(frame, confounders),
@@ -218,6 +219,17 @@ def _answers(
     # Threads of BLAS and OpenMP wait in a spin: on a machine with other work two of them take ten times as long as one.
     with threadpool_limits(limits=1):
         return [each for name, arm in arms.items() for each in _of_treatment(name, arm, shared)]
+
+
+def _refuse_copies(frame: pl.DataFrame, confounders: Sequence[str], outcomes: Mapping[str, Floats]) -> None:
+    for name in (name for name in confounders if frame[name].dtype.is_numeric() or frame[name].dtype == pl.Boolean):
+        values = numbers(frame[name])
+        for outcome, y in outcomes.items():
+            known = ~np.isnan(values) & ~np.isnan(y)
+            one, other = values[known], y[known]
+            varies = len(one) > 2 and one.std() > 0 and other.std() > 0
+            if varies and abs(np.corrcoef(one, other)[0, 1]) > SAME:
+                raise CausalityError(name, f"is {outcome} in another unit.", hint="Confounders are measured before it.")
 
 
 def _units(frame: pl.DataFrame, unit: str | None) -> Ints:
@@ -287,12 +299,6 @@ def _of_group(
     plain = naive(sample)
     for at, place in enumerate(asked):
         outcome, estimate = shared.outcomes[place], found.effects[at]
-        if estimate.se**2 * len(kept.treated) < LEAST_LEFT * spread[at] ** 2:
-            raise CausalityError(
-                outcome,
-                "is told by the confounders nearly without error.",
-                hint="One of them holds it: measure it before.",
-            )
         refuted = tried[at]
         if control is not None and shared.control is not None:
             own = negative_control(shared.control, found.effects[-1], float(spread[-1]), estimate, float(spread[at]))

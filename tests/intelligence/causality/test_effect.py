@@ -125,7 +125,7 @@ def test_gaps_in_a_confounder_are_adjusted_for_and_constant_ones_do_no_harm() ->
         (pl.lit("yes").alias("adopted"), {}, "holds String, not numbers"),
         (pl.lit(2).alias("adopted"), {}, "holds 2, and a treatment is true or false"),
         (pl.lit("long").alias("weeks"), {}, "holds String, not numbers"),
-        ((pl.col("activity") * 3).alias("weeks"), {}, "without error"),
+        ((pl.col("activity") * 3).alias("weeks"), {}, "is weeks in another unit"),
     ],
 )
 def test_a_frame_that_cannot_be_used_is_a_clear_error(change: pl.Expr, asked: dict[str, object], problem: str) -> None:
