@@ -22,7 +22,17 @@ from intelligence.warehouse.tables import FACT_EVENTS
 
 # A layer is `intelligence/<layer>/tables.py`, which lists its TABLES, and `assets/<layer>.py`, which computes them. A layer
 # reads from the layers before it. The contract of the layers in pyproject.toml names them once more, for import-linter.
-LAYERS: Final = ("telemetry", "warehouse", "metrics", "risk", "drift", "experiments", "decisions", "actions")
+LAYERS: Final = (
+    "telemetry",
+    "warehouse",
+    "metrics",
+    "risk",
+    "drift",
+    "experiments",
+    "causality",
+    "decisions",
+    "actions",
+)
 
 
 def _tables_of(layer: str) -> tuple[Table, ...]:
