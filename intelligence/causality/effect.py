@@ -299,8 +299,13 @@ def _of_group(
     plain = naive(sample)
     for at, place in enumerate(asked):
         outcome, estimate = shared.outcomes[place], found.effects[at]
+        if not spread[at]:
+            answers[place] = NotEnoughEvidence(
+                outcome, "It is the same in all comparable rows.", hint="An effect needs an outcome that varies."
+            )
+            continue
         refuted = tried[at]
-        if control is not None and shared.control is not None:
+        if control is not None and shared.control is not None and spread[-1]:
             own = negative_control(shared.control, found.effects[-1], float(spread[-1]), estimate, float(spread[at]))
             refuted = (*refuted, own)
         answers[place] = Effect(

@@ -2,7 +2,8 @@
 
 The figures are those of the linear regression of the outcome on treatment and confounders. The robustness value is the share of
 what is left of treatment and of outcome that a hidden confounder would have to explain, of both at once, to bring the effect to 0
-(or its interval to include 0). The benchmark asks the same of a hidden confounder that is as strong as a measured one. The E-value
+(or its interval to include 0). The benchmark asks the same of a hidden confounder that is as strong as a measured one; measured
+confounders that are correlated tell of the same trait of a unit, and count as one. The E-value
 (VanderWeele and Ding 2017) says it as a risk ratio.
 """
 
@@ -15,6 +16,8 @@ import numpy as np
 from intelligence.causality.estimation import Sample
 from intelligence.causality.interval import Floats, Interval, Z
 
+# Confounders with a column each whose correlation is above this count as one.
+ALIKE: Final = 0.5
 _TINY: Final = 1e-12
 
 
@@ -35,7 +38,8 @@ class Sensitivity:
         robustness_of_interval: Share that lets the interval include 0; 0 where it does so already.
         e_value: Risk ratio with treatment and outcome that explains the whole effect.
         e_value_of_interval: Risk ratio that lets the interval include 0; 1 where it does so already.
-        benchmark: The measured confounder whose equal would change the effect most; empty without confounders.
+        benchmark: The measured confounder, or group of correlated ones, whose equal would change the effect most; empty
+            without confounders.
         benchmark_bias: How much a hidden confounder as strong as that one can change the effect, in the outcome's unit.
         fragile: Whether that would let the interval include 0.
     """
@@ -133,15 +137,32 @@ def _left_over(sample: Sample, owners: tuple[str, ...]) -> dict[str, list[Left]]
     mean = sample.x.mean(axis=0, dtype=np.float64)
     gram = (sample.x.T @ sample.x).astype(np.float64) - rows * np.outer(mean, mean) + 1e-5 * rows * np.eye(columns)
     cross = (sample.x.T @ both.astype(np.float32)).astype(np.float64)
-    names = np.array(owners, dtype=object)
+    groups = np.array(_groups(gram, owners), dtype=object)
     found = dict[str, list[Left]]()
-    for name in ("", *dict.fromkeys(owners)):
-        others = np.flatnonzero(names != name)
+    for name in ("", *dict.fromkeys(groups.tolist())):
+        others = np.flatnonzero(groups != name)
         explained = (
             cross[others].T @ np.linalg.solve(gram[np.ix_(others, others)], cross[others]) if len(others) else 0.0
         )
         found[name] = _left(both.T @ both - explained)
     return found
+
+
+def _groups(gram: Floats, owners: tuple[str, ...]) -> list[str]:
+    """Return for each column the name of its group: its confounder with all that are correlated with it, also through others."""
+    size = np.sqrt(np.diag(gram))
+    linked = np.abs(gram) > ALIKE * np.outer(size, size)
+    leader = {name: name for name in owners}
+    for one, other in zip(*np.nonzero(np.triu(linked, 1)), strict=True):
+        old, new = leader[owners[other]], leader[owners[one]]
+        leader = {name: new if first == old else first for name, first in leader.items()}
+    members = {first: [name for name in leader if leader[name] == first] for first in leader.values()}
+    return [_listed(members[leader[name]]) for name in owners]
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = list(names[:2]) if len(names) < 4 else [names[0], f"{len(names) - 1} alike"]
+    return " and ".join([*shown, *names[2:3]] if len(names) == 3 else shown)
 
 
 def _left(remaining: Floats) -> list[Left]:
