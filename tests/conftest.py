@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from resources.intake import settling
 from resources.models import mlflow_store
@@ -15,6 +16,10 @@ mlflow_store.quiet_environment()
 # Two workers share the machine: each gets along with one core, and a thread that waits must not keep one busy meanwhile.
 for variable, value in {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1", "INTELLIGENCE_THREADS": "1"}.items():
     os.environ.setdefault(variable, value)
+
+# How long an example takes depends on who else uses the machine, and says nothing of the code.
+settings.register_profile("no_clock", deadline=None)
+settings.load_profile("no_clock")
 
 # Folders of tests lie in memory where it holds them: half of the time of many tests is waiting for a disk to have written.
 IN_MEMORY, ENOUGH_BYTES = Path("/dev/shm"), 4 * 2**30
