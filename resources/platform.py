@@ -21,6 +21,7 @@ from resources.services.decisions import DecisionService
 from resources.services.drift import DriftService
 from resources.services.drift_pages import DriftPageService
 from resources.services.due import Clock, DueService
+from resources.services.experiments import ExperimentService
 from resources.services.explanations import ExplanationService
 from resources.services.intake import IntakeService
 from resources.services.models import ModelService
@@ -98,6 +99,11 @@ class Platform:
     def drift_pages(self) -> DriftPageService:
         """Return the service that makes Evidently pages."""
         return DriftPageService(self.product, self.lake, self.drift_reports, self.panels, self.drift)
+
+    @cached_property
+    def experiments(self) -> ExperimentService:
+        """Return the service that analyses experiments."""
+        return ExperimentService(self.product, self.lake)
 
     @cached_property
     def decisions(self) -> DecisionService:

@@ -28,11 +28,11 @@ import polars as pl
 
 from intelligence.causality.covariates import Covariates, covariates, numbers, present
 from intelligence.causality.estimation import DEFAULT, Overlap, Rules, Sample, adjusted, enough, folds_of, naive
-from intelligence.causality.grades import Finding, Graded, graded
 from intelligence.causality.interval import Bools, Floats, Floats32, Interval, Ints, signed
 from intelligence.causality.refutation import Refutation, negative_control, refutations
 from intelligence.causality.sensitivity import Sensitivity, sensitivities
 from intelligence.core.errors import CausalityError, NotEnoughEvidence
+from intelligence.core.grades import Finding, Graded, graded
 
 # A confounder whose correlation with an outcome is as high as this holds the outcome itself.
 SAME: Final = 0.9999

@@ -14,9 +14,9 @@ import numpy as np
 import polars as pl
 
 from intelligence.causality.covariates import numbers, present
-from intelligence.causality.grades import Graded, graded
 from intelligence.causality.interval import Bools, Floats, Interval, chi_square_tail, signed
 from intelligence.core.errors import CausalityError, NotEnoughEvidence
+from intelligence.core.grades import Graded, graded
 
 FEWEST_UNITS: Final = 30
 FEWEST_PERIODS_BEFORE: Final = 3

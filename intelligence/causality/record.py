@@ -13,9 +13,9 @@ import polars as pl
 
 from intelligence.causality.covariates import present
 from intelligence.causality.estimation import FEWEST_PER_ARM
-from intelligence.causality.grades import Finding
 from intelligence.causality.interval import Interval, Z
 from intelligence.core.errors import CausalityError, NotEnoughEvidence
+from intelligence.core.grades import Finding
 
 FEWEST_PAIRS: Final = 5
 LOWEST_COVERAGE: Final = 0.85

@@ -14,9 +14,9 @@ import polars as pl
 from scipy import stats
 
 from intelligence.core.errors import NotEnoughEvidence
-from intelligence.experiments.inference import effect, sample_ratio_p
+from intelligence.experiments.inference import plain_difference, sample_ratio_p
 from intelligence.experiments.metrics import Kind, Metric
-from intelligence.experiments.moments import Arm, added, arms, moments
+from intelligence.experiments.moments import Arm, added, arm_of, arms_of_all
 
 # Health is looked at each day and must not cry wolf: a chance of one in a thousand for each look.
 ALPHA: Final = 0.001
@@ -63,26 +63,29 @@ def health(
         in_two_arms: Units that were seen in more than one variant and are in none of the moments.
         faulty_days: Days of the experiment on which telemetry was at fault.
     """
-    by_metric = {metric.name: arms(found, metric) for metric in metrics}
-    seen = units if units is not None else units_of(found)
+    by_metric = arms_of_all(found)
+    seen = units if units is not None else units_of(by_metric)
     days = found["exposed_on"].n_unique()
     problems = (
         sample_ratio_mismatch(seen, shares),
         units_in_two_arms(in_two_arms, sum(seen.values())),
         telemetry_at_fault(faulty_days, days),
-        *(exposure_without_outcome(metric, by_metric[metric.name]) for metric in metrics),
+        *(exposure_without_outcome(metric, by_metric.get(metric.name, {})) for metric in metrics),
         *(
-            imbalance_before_start(metric, by_metric[metric.name], control=control, of=len(metrics))
+            imbalance_before_start(metric, by_metric.get(metric.name, {}), control=control, of=len(metrics))
             for metric in metrics
         ),
     )
     return tuple(problem for problem in problems if problem)
 
 
-def units_of(found: pl.DataFrame) -> dict[str, int]:
-    """Return the units of the moments by variant: those of the metric that counts most."""
-    counted = added(found, by=("variant", "metric")).group_by("variant").agg(pl.col("units").max()).sort("variant")
-    return dict(counted.iter_rows())
+def units_of(by_metric: Mapping[str, Mapping[str, Arm]]) -> dict[str, int]:
+    """Return the units by variant, of arms by metric and variant: those of the metric that counts most."""
+    units: dict[str, int] = {}
+    for by_variant in by_metric.values():
+        for name, arm in by_variant.items():
+            units[name] = max(arm.units, units.get(name, 0))
+    return dict(sorted(units.items()))
 
 
 def sample_ratio_mismatch(
@@ -179,14 +182,16 @@ def imbalance_before_start(
     before = _before(metric)
     for name, arm in treated.items():
         try:
-            found = effect(_shifted(by_variant[control]), _shifted(arm), before, variant=name)
+            gap, error = plain_difference(_shifted(by_variant[control]), _shifted(arm), before)
         except NotEnoughEvidence:
             continue
-        if found.p < alpha / (of * len(treated)):
+        p = float(2 * stats.norm.sf(abs(gap) / error))
+        if p < alpha / (of * len(treated)):
+            means = _shifted(by_variant[control]).means
+            base = float(means[0] / means[1] if before.kind == "ratio" else means[0])
             return Problem(
                 "imbalance",
-                f"{metric.name} was {found.value:.4g} in {name} and {found.control:.4g} in {control}"
-                f" before the exposure: p = {found.p:.2g}",
+                f"{metric.name} was {base + gap:.4g} in {name} and {base:.4g} in {control} before the exposure: p = {p:.2g}",
             )
     return None
 
@@ -219,43 +224,31 @@ def telemetry_at_fault(faulty_days: Sequence[date], days: int, *, most: float = 
     return Problem("telemetry", sentence, blocking=len(faulty_days) > most * days)
 
 
-def effects_by_age(
-    frame: pl.DataFrame,
-    metric: Metric,
-    *,
-    control: str,
-    treatment: str,
-    variant: str = "variant",
-    days_since: str = "days_since",
-) -> pl.DataFrame:
+def effects_by_age(found: pl.DataFrame, metric: Metric, *, control: str, treatment: str) -> pl.DataFrame:
     """Return the effect of a variant by days since exposure: `days_since`, `effect` and `standard_error`, for `novelty`.
 
     Days since exposure with too few units, or on which all are alike, have no row.
 
     Args:
-        frame: One row per unit and day since its exposure, with the variant and the columns of the metric on that day.
+        found: Moments of what was done on single days, with `days_since`, 0 on the day of exposure, besides `moments.MOMENTS`.
         metric: The metric.
         control: The control.
         treatment: The variant that is compared with it.
-        variant: Column of the variant.
-        days_since: Column of the days since exposure, 0 on the day of exposure.
-
-    Raises:
-        ExperimentError: A column is missing, or is neither a number nor true or false.
     """
-    rows = []
-    for age in frame[days_since].drop_nulls().unique().sort().to_list():
-        of_age = frame.filter(pl.col(days_since) == age)
-        by_variant = arms(moments(of_age, [metric], experiment="", variant=variant, exposed_on=date.min), metric)
+    rows = added(found.filter(pl.col("metric") == metric.name), by=("days_since", "variant"))
+    by_age: dict[int, dict[str, Arm]] = {}
+    for row in rows.iter_rows(named=True):
+        by_age.setdefault(row["days_since"], {})[row["variant"]] = arm_of(row)
+    effects = []
+    for age, by_variant in by_age.items():
         if control not in by_variant or treatment not in by_variant:
             continue
         try:
-            found = effect(by_variant[control], by_variant[treatment], metric, with_covariate=False)
+            effects.append((age, *plain_difference(by_variant[control], by_variant[treatment], metric)))
         except NotEnoughEvidence:
             continue
-        rows.append((int(age), found.effect, found.standard_error))
     schema = {"days_since": pl.Int64, "effect": pl.Float64, "standard_error": pl.Float64}
-    return pl.DataFrame(rows, schema=schema, orient="row")
+    return pl.DataFrame(effects, schema=schema, orient="row")
 
 
 def novelty(

@@ -16,7 +16,8 @@ from tea_tasting.aggr import Aggregates
 
 from intelligence.core.errors import ExperimentError, NotEnoughEvidence
 from intelligence.experiments.metrics import Metric
-from intelligence.experiments.moments import PAIRS, QUANTITIES, Arm
+from intelligence.experiments.moments import Arm
+from intelligence.experiments.quantities import PAIRS, QUANTITIES
 
 FEWEST_UNITS: Final = 10
 # Below this many units with and without the outcome, in both arms together, the normal approximation does not hold.
@@ -80,7 +81,6 @@ def effect(
     variant: str = "treatment",
     confidence: float = 0.95,
     with_covariate: bool = True,
-    with_variance_left: bool = True,
 ) -> Effect:
     """Return the effect of a variant on a metric.
 
@@ -95,7 +95,6 @@ def effect(
         variant: Name of the variant.
         confidence: Confidence of the intervals, in [0, 1]; with 1 they have no ends.
         with_covariate: Whether a covariate is used where the metric has one that varies.
-        with_variance_left: Whether `variance_left` is computed, which takes as long as the effect.
 
     Raises:
         NotEnoughEvidence: There are too few units, or all have the same value.
@@ -106,10 +105,57 @@ def effect(
     _check_evidence(control, treated, metric)
     is_adjusted = with_covariate and has_covariate(control, treated, metric)
     found = _found(control, treated, metric, confidence=confidence, is_adjusted=is_adjusted, variant=variant)
-    if not (is_adjusted and with_variance_left):
+    if not is_adjusted:
         return found
-    plain = _found(control, treated, metric, confidence=confidence, is_adjusted=False, variant=variant)
-    return replace(found, variance_left=(found.standard_error / plain.standard_error) ** 2)
+    return replace(found, variance_left=(found.standard_error / _plain_error(control, treated, metric)) ** 2)
+
+
+def plain_difference(control: Arm, treated: Arm, metric: Metric) -> tuple[float, float]:
+    """Return the plain difference between two arms and its standard error, without a covariate, an interval or a test.
+
+    Args:
+        control: Moments of the control.
+        treated: Moments of the variant.
+        metric: The metric, which is no quantile.
+
+    Raises:
+        NotEnoughEvidence: There are too few units, or all have the same value.
+    """
+    _check_evidence(control, treated, metric)
+    base, value = (
+        float(arm.means[0] / arm.means[1] if metric.kind == "ratio" else arm.means[0]) for arm in (control, treated)
+    )
+    return value - base, _plain_error(control, treated, metric)
+
+
+def _plain_error(control: Arm, treated: Arm, metric: Metric) -> float:
+    over = "y" if metric.kind == "ratio" else None
+    return math.sqrt(control.variance("x", over) / control.n + treated.variance("x", over) / treated.n)
+
+
+def with_confidence(found: Effect, confidence: float) -> Effect:
+    """Return an effect with the intervals of another confidence, of the normal distribution.
+
+    Args:
+        found: An effect whose confidence is in (0, 1).
+        confidence: The confidence, in [0, 1]; with 1 the intervals have no ends.
+    """
+    is_bounded = 0 < confidence < 1
+    deviate = float(stats.norm.isf((1 - confidence) / 2)) if is_bounded else math.inf
+    half = deviate * found.standard_error
+    low, high = found.relative_low, found.relative_high
+    if low is not None and high is not None:
+        centre, known = (math.log1p(high) + math.log1p(low)) / 2, (math.log1p(high) - math.log1p(low)) / 2
+        wide = known * deviate / float(stats.norm.isf((1 - found.confidence) / 2))
+        low, high = math.expm1(centre - wide), math.expm1(centre + wide) if is_bounded else math.inf
+    return replace(
+        found,
+        low=found.effect - half,
+        high=found.effect + half,
+        relative_low=low,
+        relative_high=high,
+        confidence=confidence,
+    )
 
 
 def _check_evidence(control: Arm, treated: Arm, metric: Metric) -> None:

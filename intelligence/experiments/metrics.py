@@ -34,6 +34,16 @@ UNIT_VALUES: Final[Mapping[str, str]] = {
     "rating_sum": "sum(rating_sum)",
     "value": "sum(value)",
 }
+# The same of events on the feature that an experiment is on, over the rows of warehouse.fact_events.
+FEATURE_VALUES: Final[Mapping[str, str]] = {
+    "feature_events": "count(*)",
+    "feature_conversions": "count(*) FILTER (list_contains($conversion_events, event_type))",
+    "feature_failed_events": "count(*) FILTER (error_count > 0 OR crashed)",
+    "feature_crashed_events": "count(*) FILTER (crashed)",
+    "feature_latency_sum": "coalesce(sum(CAST(latency_ms AS DECIMAL(18, 3))), 0)",
+    "feature_timed_events": "count(latency_ms)",
+}
+VALUES: Final = (*UNIT_VALUES, *FEATURE_VALUES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +209,38 @@ _DEFINED: Final = (
         unit="errors",
         description="Errors per event.",
     ),
+    _ratio(
+        "feature_conversion_rate",
+        ("feature_conversions", "feature_events"),
+        role="goal",
+        unit="share of events",
+        description="Conversions, of the events on the feature that the experiment is on.",
+    ),
+    _ratio(
+        "feature_error_rate",
+        ("feature_failed_events", "feature_events"),
+        direction="decrease",
+        role="guardrail",
+        unit="share of events",
+        description="Failed events, of the events on the feature that the experiment is on; error_rate of its feature-days.",
+    ),
+    _ratio(
+        "feature_crash_rate",
+        ("feature_crashed_events", "feature_events"),
+        direction="decrease",
+        role="guardrail",
+        unit="share of events",
+        description="Crashed events, of the events on the feature that the experiment is on.",
+    ),
+    _ratio(
+        "feature_latency_ms",
+        ("feature_latency_sum", "feature_timed_events"),
+        direction="decrease",
+        role="guardrail",
+        unit="ms",
+        description="Mean latency of the events on the feature that the experiment is on.",
+    ),
+    _mean("feature_events", unit="events", description="Events on the feature that the experiment is on."),
     Metric(
         name="median_duration_s",
         kind="quantile",
@@ -211,6 +253,9 @@ _DEFINED: Final = (
     _retention(28),
 )
 METRICS: Final[Mapping[str, Metric]] = {metric.name: metric for metric in _DEFINED}
+RETENTIONS: Final = tuple(metric for metric in METRICS.values() if metric.kind == "retention")
+# Days from an exposure until the retention of its unit is known, at most.
+LONGEST_DAYS: Final = max(metric.matures_after_days for metric in RETENTIONS)
 
 
 def metric_named(name: str) -> Metric:

@@ -11,7 +11,6 @@ for it: since covariates are from before the exposure, that changes no effect an
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import combinations_with_replacement
 from typing import Final
 
 import numpy as np
@@ -20,11 +19,8 @@ from numpy.typing import NDArray
 
 from intelligence.core.errors import ExperimentError
 from intelligence.experiments.metrics import Metric, required_columns
+from intelligence.experiments.quantities import COUNTS, PAIRS, QUANTITIES, SUMS
 
-QUANTITIES: Final = ("x", "y", "a", "b")
-PAIRS: Final = tuple(combinations_with_replacement(QUANTITIES, 2))
-SUMS: Final = (*(f"sum_{each}" for each in QUANTITIES), *(f"sum_{left}{right}" for left, right in PAIRS))
-COUNTS: Final = ("units", "n", "n_covariate")
 KEY: Final = ("experiment", "variant", "metric", "exposed_on")
 MOMENTS: Final = pl.Schema(
     {
@@ -85,6 +81,7 @@ def moments(
     experiment: str,
     variant: str = "variant",
     exposed_on: str | date = "exposed_on",
+    apart: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Return the moments of a frame with one row per unit, with the columns `MOMENTS`, sorted by their key.
 
@@ -94,24 +91,28 @@ def moments(
         experiment: Name of the experiment.
         variant: Column of the variant.
         exposed_on: Column of the day of exposure, or a single day for all units.
+        apart: Further columns, such as the segment, whose values are kept apart; they come first in the result.
 
     Raises:
         ExperimentError: A column is missing, or is neither a number nor true or false.
     """
     known = [metric for metric in metrics if metric.kind != "quantile"]
-    check_columns(frame, known, also=(variant, *((exposed_on,) if isinstance(exposed_on, str) else ())))
+    check_columns(frame, known, also=(variant, *((exposed_on,) if isinstance(exposed_on, str) else ()), *apart))
     day = pl.col(exposed_on) if isinstance(exposed_on, str) else pl.lit(exposed_on)
     parts = [
         frame.select(
-            pl.col(variant).cast(pl.String).alias("variant"), day.cast(pl.Date).alias("exposed_on"), *_quantities(each)
+            *apart,
+            pl.col(variant).cast(pl.String).alias("variant"),
+            day.cast(pl.Date).alias("exposed_on"),
+            *_quantities(each),
         )
-        .group_by("variant", "exposed_on")
+        .group_by(*apart, "variant", "exposed_on")
         .agg(*_sums())
         .with_columns(experiment=pl.lit(experiment), metric=pl.lit(each.name))
         for each in known
     ]
-    joined = pl.concat(parts) if parts else pl.DataFrame(schema=MOMENTS)
-    return joined.select(pl.col(name).cast(type_) for name, type_ in MOMENTS.items()).sort(KEY)
+    joined = pl.concat(parts) if parts else pl.DataFrame(schema={**frame.select(apart).schema, **MOMENTS})
+    return joined.select(*apart, *(pl.col(name).cast(type_) for name, type_ in MOMENTS.items())).sort(*apart, *KEY)
 
 
 def check_columns(frame: pl.DataFrame, metrics: Sequence[Metric], *, also: Sequence[str] = ()) -> None:
@@ -192,6 +193,14 @@ def arms(found: pl.DataFrame, metric: Metric) -> Mapping[str, Arm]:
     """
     rows = added(found.filter(pl.col("metric") == metric.name), by=("variant",))
     return {row["variant"]: arm_of(row) for row in rows.iter_rows(named=True)}
+
+
+def arms_of_all(found: pl.DataFrame) -> Mapping[str, Mapping[str, Arm]]:
+    """Return the arms of all metrics, by metric and variant, over all days of the moments of one experiment."""
+    by_metric: dict[str, dict[str, Arm]] = {}
+    for row in added(found, by=("metric", "variant")).iter_rows(named=True):
+        by_metric.setdefault(row["metric"], {})[row["variant"]] = arm_of(row)
+    return by_metric
 
 
 def arm_of(sums: Mapping[str, float]) -> Arm:

@@ -16,9 +16,9 @@ import polars as pl
 from intelligence.core.errors import NotEnoughEvidence
 from intelligence.experiments.boundaries import boundaries
 from intelligence.experiments.health import Problem, health, is_healthy
-from intelligence.experiments.inference import adjusted_p, chance_to_win, effect
+from intelligence.experiments.inference import adjusted_p, chance_to_win, effect, with_confidence
 from intelligence.experiments.metrics import METRICS, Metric
-from intelligence.experiments.moments import Arm, arms
+from intelligence.experiments.moments import Arm, arms_of_all
 from intelligence.experiments.sequences import PLANNED_UNITS, always_valid_p, always_valid_z, confidence_of
 from intelligence.experiments.settings import Design, Experiment, MetricUse
 from intelligence.experiments.verdict import Reading, Verdict, verdict
@@ -152,19 +152,15 @@ def read(
     if not base or not treated or fewest < minimum_units:
         return reading, f"{fewest} units of an arm have an outcome; {minimum_units} are needed"
     units = base.n + treated.n
+    of_design, always_valid = look.planned_confidence(units, among=among), look.watched_confidence(units)
     try:
-        planned = effect(base, treated, metric, variant=variant, confidence=look.planned_confidence(units, among=among))
-        watched = effect(
-            base,
-            treated,
-            metric,
-            variant=variant,
-            confidence=look.watched_confidence(units),
-            with_variance_left=False,
+        found = effect(
+            base, treated, metric, variant=variant, confidence=of_design if 0 < of_design < 1 else always_valid
         )
-        watched = replace(watched, variance_left=planned.variance_left)
     except NotEnoughEvidence as error:
         return reading, error.problem.rstrip(".")
+    planned = found if found.confidence == of_design else with_confidence(found, of_design)
+    watched = found if found.confidence == always_valid else with_confidence(found, always_valid)
     return replace(reading, planned=planned, watched=watched), ""
 
 
@@ -244,12 +240,12 @@ def results(
         *warnings,
     )
     look = look_at(seen, experiment, day, planned_units=planned_units)
-    by_metric = {metric.name: arms(seen, metric) for metric in metrics}
+    by_metric = arms_of_all(seen)
     goals = sum(use.actual_role == "goal" for use in experiment.metrics) * len(experiment.treatments)
     read_metrics = {
         variant: [
             read(
-                by_metric[metric.name],
+                by_metric.get(metric.name, {}),
                 metric,
                 use,
                 control=experiment.control,
@@ -315,7 +311,7 @@ def _table(readings: Mapping[str, Sequence[Reading]], notes: Mapping[tuple[str, 
             "role": each.role,
             "variant": variant,
             "note": notes.get((variant, each.metric)),
-            **_numbers(each, look),
+            **numbers(each, look),
         }
         for variant, of_variant in readings.items()
         for each in of_variant
@@ -328,7 +324,13 @@ def _table(readings: Mapping[str, Sequence[Reading]], notes: Mapping[tuple[str, 
     return pl.DataFrame(rows, schema=RESULTS)
 
 
-def _numbers(reading: Reading, look: Look) -> dict[str, float | int | None]:
+def numbers(reading: Reading, look: Look) -> dict[str, float | int | None]:
+    """Return the columns of `RESULTS` that hold numbers; none where there is no evidence.
+
+    Args:
+        reading: What is known of a metric of a variant.
+        look: What the design allows at this look.
+    """
     planned, watched = reading.planned, reading.watched
     if planned is None or watched is None:
         return {}

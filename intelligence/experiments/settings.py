@@ -16,6 +16,8 @@ Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 # What a control is called where nobody has declared the experiment.
 CONTROLS: Final = ("control", "off", "baseline", "original", "false", "a")
 SHARES_ADD_UP_WITHIN: Final = 1e-6
+MOST_OUTCOME_DAYS: Final = 28
+MOST_VARIANTS: Final = 12
 
 
 class MetricUse(Section):
@@ -50,6 +52,22 @@ class MetricUse(Section):
         return self.role or METRICS[self.metric].role
 
 
+def default_metrics(*, of_feature: bool) -> tuple[MetricUse, ...]:
+    """Return the metrics of an experiment that declares none.
+
+    Args:
+        of_feature: Whether the experiment is on a feature; else the goal is the conversion of the whole product.
+    """
+    own = ("feature_conversion_rate", "feature_error_rate") if of_feature else ("conversion_rate", "errors_per_event")
+    signals = (*(("conversion_rate",) if of_feature else ()), "active_days_per_unit", "retention_7d")
+    return (
+        MetricUse(metric=own[0], role="goal"),
+        MetricUse(metric=own[1], role="guardrail", margin=0.1),
+        MetricUse(metric="crash_free_user_rate", margin=0.01),
+        *(MetricUse(metric=each, role="signal") for each in signals),
+    )
+
+
 class Experiment(Section):
     """An experiment: who is shown what, and by which metrics it is decided.
 
@@ -57,6 +75,7 @@ class Experiment(Section):
         name: The value of the column `experiment` in events.
         hypothesis: What is expected, in a sentence.
         owner: Who decides about it; None for the owner of the product.
+        feature: The feature that the experiment is on, for metrics of that feature; None for the one whose events carry it.
         flag: Key of the flag that shows the variants.
         variants: Planned share of each variant, by the value of the column `variant` in events.
         control: The variant that the others are compared with.
@@ -70,11 +89,14 @@ class Experiment(Section):
             `always_valid` without one.
         minimum_units: Units per variant below which nothing is concluded.
         minimum_days: Days below which nothing is shipped, so that each day of the week is covered.
+        outcome_days: For how many days since its exposure a unit is observed; the same number of days before serves as its
+            covariate. It is the same for all units, so that the day on which a unit came does not matter.
     """
 
     name: Name
     hypothesis: str = ""
     owner: str | None = Field(None, pattern=r"^(team:[\w-]+|[^@\s]+@[^@\s]+)$")
+    feature: str | None = Field(None, min_length=1)
     flag: str | None = Field(None, min_length=1)
     variants: Mapping[Name, Annotated[float, Field(gt=0, lt=1)]] = Field(
         default_factory=lambda: {"control": 0.5, "treatment": 0.5}
@@ -83,15 +105,13 @@ class Experiment(Section):
     start: date | None = None
     end: date | None = None
     looks: tuple[date, ...] = ()
-    metrics: tuple[MetricUse, ...] = Field(
-        default_factory=lambda: (MetricUse(metric="conversion_rate"), MetricUse(metric="crash_free_user_rate")),
-        min_length=1,
-    )
+    metrics: tuple[MetricUse, ...] = Field(default_factory=lambda: default_metrics(of_feature=False), min_length=1)
     alpha: float = Field(0.05, gt=0, le=0.5)
     power: float = Field(0.8, ge=0.5, lt=1)
     design: Design | None = None
     minimum_units: int = Field(100, ge=10)
     minimum_days: int = Field(7, ge=1)
+    outcome_days: int = Field(14, ge=1, le=MOST_OUTCOME_DAYS)
 
     @model_validator(mode="after")
     def _variants_are_complete(self) -> "Experiment":
@@ -160,15 +180,16 @@ class Experiment(Section):
         return tuple(self.start + timedelta(days=n) for n in range((self.horizon - self.start).days + 1))
 
 
-def undeclared_experiment(name: str, variants: Collection[str]) -> Experiment:
+def undeclared_experiment(name: str, variants: Collection[str], *, feature: str | None = None) -> Experiment:
     """Return an experiment that was found in the telemetry, with the defaults: equal shares, and no end.
 
     Args:
         name: Its name in the events.
         variants: The names of its variants in the events, at least two.
+        feature: The feature whose events carry it; None where they are of several features.
 
     Raises:
-        NotEnoughEvidence: There are fewer than two variants.
+        NotEnoughEvidence: There are fewer than two variants, or too many.
 
     >>> undeclared_experiment("checkout", ["on", "off"]).control
     'off'
@@ -176,6 +197,18 @@ def undeclared_experiment(name: str, variants: Collection[str]) -> Experiment:
     known = sorted(variants)
     if len(known) < 2:
         raise NotEnoughEvidence(name, f"was seen with {len(known)} variant.", hint="Wait for units of another one.")
+    if len(known) > MOST_VARIANTS:
+        raise NotEnoughEvidence(
+            name,
+            f"was seen with {len(known)} variants, more than {MOST_VARIANTS}.",
+            hint="Declare it, with the variants that count.",
+        )
     by_lower = {each.lower(): each for each in reversed(known)}
     control = next((by_lower[each] for each in CONTROLS if each in by_lower), known[0])
-    return Experiment(name=name, variants=dict.fromkeys(known, 1 / len(known)), control=control)
+    return Experiment(
+        name=name,
+        feature=feature,
+        variants=dict.fromkeys(known, 1 / len(known)),
+        control=control,
+        metrics=default_metrics(of_feature=feature is not None),
+    )

@@ -4,9 +4,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from intelligence.causality.grades import graded
 from intelligence.causality.record import effect_of_adopting, records
 from intelligence.core.errors import CausalityError, NotEnoughEvidence
+from intelligence.core.grades import graded
 
 
 def pairs(bias: float, *, number: int = 40, spread: float = 1.0, seed: int = 1) -> pl.DataFrame:

@@ -119,7 +119,7 @@ def test_an_effect_that_wears_off_is_novelty() -> None:
 
 
 def panel(lifts: np.ndarray, *, units: int = 3_000) -> pl.DataFrame:
-    """One row per user and day since exposure, with a taste that stays, and a lift by day since exposure."""
+    """The moments of users by day since exposure, with a taste that stays, and a lift by day since exposure."""
     random = np.random.default_rng(4)
     is_treated = random.random(units) < 0.5
     taste = random.gamma(2.0, 0.5, units)
@@ -134,7 +134,11 @@ def panel(lifts: np.ndarray, *, units: int = 3_000) -> pl.DataFrame:
         )
         for age, lift in enumerate(lifts)
     ]
-    return pl.concat(days)
+    return pl.concat([of_day(age, rows) for age, rows in enumerate(days)])
+
+
+def of_day(age: int, rows: pl.DataFrame) -> pl.DataFrame:
+    return moments(rows, [REVENUE], experiment="e", exposed_on=date(2026, 5, 4)).with_columns(days_since=pl.lit(age))
 
 
 @pytest.mark.parametrize(("wears_off_after", "is_told"), [(3.0, True), (1e9, False)])

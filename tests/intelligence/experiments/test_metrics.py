@@ -7,13 +7,22 @@ import pytest
 
 from intelligence.core.errors import ExperimentError
 from intelligence.core.sql import sql
-from intelligence.experiments.metrics import METRICS, PRE, UNIT_VALUES, Metric, metric_named, required_columns
+from intelligence.experiments.metrics import (
+    FEATURE_VALUES,
+    METRICS,
+    PRE,
+    UNIT_VALUES,
+    VALUES,
+    Metric,
+    metric_named,
+    required_columns,
+)
 
 KPIS = ("conversion_rate", "crash_free_user_rate", "sessions_per_user", "session_depth", "mean_rating")
 
 
 def test_every_metric_is_computed_from_known_values_of_a_unit() -> None:
-    known = {*UNIT_VALUES, *(f"{PRE}{name}" for name in UNIT_VALUES), "retained_7d", "retained_28d"}
+    known = {*VALUES, *(f"{PRE}{name}" for name in VALUES), "retained_7d", "retained_28d"}
     assert set(required_columns(METRICS.values())) <= known
 
 
@@ -41,6 +50,12 @@ def test_a_metric_with_the_name_of_a_kpi_is_that_kpi(name: str) -> None:
 
 def test_the_condition_of_a_conversion_stands_in_kpi_day_word_for_word() -> None:
     assert UNIT_VALUES["converted_days"] in sql("metrics/kpi_day.sql")
+
+
+def test_the_values_of_a_unit_are_those_of_the_query_word_for_word() -> None:
+    query = " ".join(sql("experiments/unit_values.sql").split()).replace("sum(day.", "sum(")
+    for name, value in {**UNIT_VALUES, **FEATURE_VALUES}.items():
+        assert f"{value} AS {name}" in query, name
 
 
 def test_an_unknown_metric_is_named_with_those_that_exist() -> None:

@@ -17,7 +17,7 @@ def test_a_name_suffices() -> None:
     found = Experiment(name="checkout")
     assert found.actual_design == "always_valid"
     assert found.treatments == ("treatment",)
-    assert [each.actual_role for each in found.metrics] == ["goal", "guardrail"]
+    assert [each.actual_role for each in found.metrics] == ["goal", "guardrail", "guardrail", "signal", "signal"]
     assert found.planned_looks == ()
 
 

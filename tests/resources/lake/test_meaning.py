@@ -16,6 +16,7 @@ from intelligence.catalog.layers import DAILY_TABLES
 from intelligence.catalog.product import Product
 from intelligence.core.sql import sql
 from intelligence.core.tables import Recipe, Table
+from intelligence.experiments.running import parameters
 from intelligence.metrics.tables import FEATURE_HEALTH, KPI_DAY
 from intelligence.risk.tables import FEATURE_PANEL
 from intelligence.telemetry.tables import DAY_QUALITY
@@ -207,7 +208,11 @@ def test_recipes_name_the_tables_that_the_graph_draws(tmp_path: Path) -> None:
 
 def test_recipes_name_the_settings_that_their_queries_take() -> None:
     of_the_run = {"start", "end", "first_day"}
+    of_experiments = {*parameters(())}
     for table in DAILY_TABLES:
+        if "intelligence.experiments.running:parameters" in table.recipe.functions:
+            assert "experiments" in table.recipe.settings
+            of_the_run = of_the_run | of_experiments
         taken = {name for path in table.recipe.queries for name in re.findall(r"\$([a-z]\w*)", sql(path))}
         if not table.newest_day_only:
             assert taken - of_the_run <= {*table.recipe.settings}, table.path
@@ -234,7 +239,17 @@ def _assets_of_tables() -> dict[str, tuple[ast.Module, ast.FunctionDef]]:
             for decorator in node.decorator_list:
                 if named := re.search(r"graph\.table_asset\((\w+)", ast.unparse(decorator)):
                     found[named[1]] = (module, node)
+                if several := re.search(r"graph\.table_spec\(.* for table in (\w+)", ast.unparse(decorator)):
+                    found |= dict.fromkeys(_names_in(module, several[1]), (module, node))
     return found
+
+
+def _names_in(module: ast.Module, constant: str) -> list[str]:
+    """The names in a tuple that the module assigns to a constant; none where it is imported."""
+    tuples = [
+        node.value for node in module.body if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == constant
+    ]
+    return [each.id for value in tuples for each in ast.walk(value) if isinstance(each, ast.Name)]
 
 
 def test_recipes_name_the_queries_and_functions_that_their_assets_use() -> None:

@@ -11,7 +11,9 @@ from typing import Final, Literal
 
 Grade = Literal["A", "B", "C", "D"]
 Design = Literal["experiment", "natural experiment", "adjustment", "association"]
-Finding = Literal["unhealthy", "trends differ", "refuted", "fragile", "not identified", "method out of bounds"]
+Finding = Literal[
+    "unhealthy", "trends differ", "refuted", "fragile", "not identified", "not declared", "method out of bounds"
+]
 
 # From the strongest to the weakest.
 GRADES: Final[tuple[Grade, ...]] = ("A", "B", "C", "D")
@@ -33,8 +35,11 @@ REASONS: Final[dict[Finding, str]] = {
     "refuted": "a refutation contradicts the estimate",
     "fragile": "a hidden confounder as strong as a measured one could explain it",
     "not identified": "the declared graph does not identify the effect",
+    "not declared": "nobody declared how units are assigned",
     "method out of bounds": "the method is out of bounds in its record against own experiments",
 }
+# Findings that take one grade; all others leave an association.
+ONE_GRADE: Final[frozenset[Finding]] = frozenset({"not declared", "method out of bounds"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class Graded:
 def graded(design: Design, findings: Collection[Finding] = ()) -> Graded:
     """Return the grade of a claim from its design and what was found about it.
 
-    Every finding but `method out of bounds` makes the claim an association; that one takes one grade.
+    `not declared` and `method out of bounds` take one grade each; every other finding makes the claim an association.
 
     Args:
         design: How the claim came about.
@@ -74,9 +79,9 @@ def graded(design: Design, findings: Collection[Finding] = ()) -> Graded:
     """
     known = [finding for finding in REASONS if finding in findings]
     grade = HIGHEST[design]
-    if any(finding != "method out of bounds" for finding in known):
+    if any(finding not in ONE_GRADE for finding in known):
         grade = GRADES[-1]
-    if "method out of bounds" in known:
+    for _ in set(known) & ONE_GRADE:
         grade = lowered(grade)
     return Graded(grade, tuple(REASONS[finding] for finding in known))
 

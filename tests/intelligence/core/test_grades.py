@@ -5,7 +5,7 @@ from typing import get_args
 
 import pytest
 
-from intelligence.causality.grades import (
+from intelligence.core.grades import (
     GRADES,
     HIGHEST,
     REASONS,

@@ -1,0 +1,13 @@
+-- Units first exposed on each day before $end, by experiment and variant, and those that were seen in a second variant then.
+SELECT
+    event_date,
+    experiment,
+    variant,
+    count(*) FILTER (is_first) AS units,
+    count(*) FILTER (NOT is_first) AS in_two,
+    min(feature) AS first_feature,
+    max(feature) AS last_feature
+FROM experiments.fact_exposures
+WHERE event_date < $end
+GROUP BY ALL
+ORDER BY ALL

@@ -1,0 +1,104 @@
+"""Experiments: what their units did is read from the lake, and what follows from it is computed day by day."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from intelligence.catalog.product import Product
+from intelligence.core.sql import sql
+from intelligence.core.tables import Days, Read, Reads
+from intelligence.experiments.metrics import LONGEST_DAYS
+from intelligence.experiments.settings import MOST_OUTCOME_DAYS
+from intelligence.experiments.tables import EXPERIMENT_MOMENTS, EXPERIMENT_RESULTS, FACT_EXPOSURES
+from intelligence.metrics.tables import USER_DAY
+from intelligence.telemetry.tables import DAY_QUALITY
+from intelligence.warehouse.tables import FACT_EVENTS
+from resources.lake.door import Lake
+
+if TYPE_CHECKING:
+    from intelligence.experiments.running import Running
+
+# A unit is observed for some days, and its covariates are as many days before its exposure.
+_BACK_DAYS = LONGEST_DAYS + MOST_OUTCOME_DAYS
+# Units whose rows are held in memory at once.
+UNIT_DAYS_AT_ONCE = 2_000_000
+READS: Reads = {
+    FACT_EXPOSURES: (Read(FACT_EVENTS),),
+    EXPERIMENT_MOMENTS: (
+        Read(FACT_EXPOSURES, LONGEST_DAYS),
+        Read(USER_DAY, _BACK_DAYS),
+        Read(FACT_EVENTS, _BACK_DAYS),
+        Read(DAY_QUALITY, _BACK_DAYS),
+    ),
+    EXPERIMENT_RESULTS: (
+        Read(EXPERIMENT_MOMENTS, _BACK_DAYS),
+        Read(FACT_EXPOSURES, _BACK_DAYS),
+        Read(DAY_QUALITY, _BACK_DAYS),
+    ),
+}
+_MOMENTS = f"FROM {EXPERIMENT_MOMENTS.path} WHERE event_date < $end AND experiment IN (SELECT unnest($experiments))"
+_FAULTY = f"SELECT event_date FROM {DAY_QUALITY.path} WHERE verdict IN ('partial', 'empty') AND event_date < $end"
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentService:
+    """Analyses the experiments of a product."""
+
+    product: Product
+    lake: Lake
+
+    def over(self, lake: Lake) -> "ExperimentService":
+        """Return the service over the lake of a run, which records for every table which telemetry the run had seen."""
+        return replace(self, lake=lake)
+
+    def moments_of(self, days: Days) -> pl.DataFrame:
+        """Return the rows of experiments.experiment_moments of these days."""
+        from intelligence.experiments.daily import daily_moments
+        from intelligence.experiments.running import parameters
+
+        experiments = self._running(days)
+        asked = {**parameters(experiments), "conversion_events": list(self.product.conversion_events)}
+        parts = [
+            daily_moments(self._unit_values(part, asked), experiments) for part in self._parts(days) if experiments
+        ]
+        return pl.concat(parts) if parts else pl.DataFrame(schema=EXPERIMENT_MOMENTS.schema())
+
+    def standing_of(self, days: Days) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Return the rows of experiments.experiment_results and experiments.experiment_verdicts of these days."""
+        from intelligence.experiments.standing import Known, standing
+
+        names = [each.experiment.name for each in self._running(days)]
+        known = Known(
+            moments=self.lake.frame(_MOMENTS, {"end": days.end, "experiments": names}),
+            seen=self._seen(days.end),
+            faulty_days=self.lake.frame(_FAULTY, {"end": days.end})["event_date"].to_list(),
+            owner=self.product.owner,
+        )
+        return standing(known, self.product.experiments, days.each)
+
+    def _seen(self, end: date) -> pl.DataFrame:
+        return self.lake.frame(sql("experiments/seen.sql"), {"end": end})
+
+    def _running(self, days: Days) -> "tuple[Running, ...]":
+        """Return the experiments with results on one of these days, or with units whose retention becomes known on one."""
+        from intelligence.experiments.running import running
+
+        seen = self._seen(days.end)
+        if seen.is_empty():
+            return ()
+        found = running(seen, self.product.experiments)
+        return tuple(each for each in found if (days.start - each.last_seen).days <= LONGEST_DAYS)
+
+    def _unit_values(self, days: Days, asked: Mapping[str, Any]) -> pl.DataFrame:
+        return self.lake.frame(sql("experiments/unit_values.sql"), {**asked, **days.parameters})
+
+    def _parts(self, days: Days) -> list[Days]:
+        """Return the days in parts of which each fits into memory."""
+        units = "SELECT count(*) FROM experiments.fact_exposures WHERE is_first AND event_date < $end"
+        exposed = int(self.lake.frame(units, {"end": days.end}).item())
+        at_once = max(1, UNIT_DAYS_AT_ONCE // max(exposed, 1))
+        starts = days.each[::at_once]
+        return [Days(start, end) for start, end in zip(starts, [*starts[1:], days.end], strict=True)]
