@@ -158,4 +158,4 @@ LEFT JOIN known
     AND spans.event_date = known.event_date
 LEFT JOIN earlier
     ON spans.experiment = pre_experiment AND spans.user_id = pre_user_id AND spans.exposed_on = pre_event_date
-WHERE span.name <> 'before'
+WHERE span.name <> 'before' AND (span.name <> 'day' OR spans.event_date < spans.exposed_on + outcome_days)
