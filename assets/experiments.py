@@ -6,6 +6,7 @@ import dagster as dg
 
 from assets.graph.building import Graph
 from assets.graph.partitions import days_of, deps_of, earlier_self
+from assets.graph.plots import forest_plot, path_plot
 from assets.graph.tables import key_of
 from intelligence.core.sql import sql
 from intelligence.experiments.tables import (
@@ -78,6 +79,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         for table, rows in zip(STANDING, found, strict=True):
             if key_of(table) in context.selected_asset_keys:
                 written = lake.replace(table, days, "FROM found", frames={"found": rows})
-                yield graph.materialized(lake, table, days, written=written)
+                plots = {"effects": forest_plot(lake, days), "over time": path_plot(lake, days)}
+                yield graph.materialized(lake, table, days, written=written, **plots)
 
     return [fact_exposures, experiment_moments, experiment_standing]

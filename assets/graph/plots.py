@@ -53,6 +53,36 @@ def watch_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
     )
 
 
+def forest_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
+    """Return a plot of the effects of all experiments on all metrics on the newest day.
+
+    Args:
+        lake: The lake after the write.
+        days: The days of the run; the plot shows the last of them that has results.
+    """
+    from intelligence.experiments.pictures import forest_picture
+
+    return markdown_picture("effects", forest_picture(lake.frame(_NEWEST_RESULTS, {"end": days.end})))
+
+
+def path_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
+    """Return a plot of the effects on the goals over the last 90 days, with their boundaries.
+
+    Args:
+        lake: The lake after the write.
+        days: The days of the run; the plot ends with the last one.
+    """
+    from intelligence.experiments.pictures import path_picture
+
+    results = lake.frame(_LAST_DAYS.format("experiments.experiment_results"), {"end": days.end})
+    return markdown_picture("effects over time", path_picture(results))
+
+
+_NEWEST_RESULTS = """
+    FROM experiments.experiment_results WHERE event_date < $end
+    QUALIFY event_date = max(event_date) OVER (PARTITION BY experiment) ORDER BY event_date DESC, experiment"""
+
+
 def markdown_picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:
     """Return the picture as Markdown for an asset's page.
 

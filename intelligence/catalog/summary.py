@@ -64,6 +64,8 @@ NEWEST_DECISIONS: Final = sql("catalog/summary/newest_decisions.sql")
 # The newest day compared with the same weekday of the four weeks before it.
 PULSE: Final = sql("catalog/summary/pulse.sql")
 
+EXPERIMENTS: Final = sql("catalog/summary/experiments.sql")
+
 FILLED: Final = "SELECT filled FROM telemetry.day_quality WHERE events > 0"
 
 NEWEST_ACTIONS: Final = sql("catalog/summary/newest_actions.sql")
@@ -205,6 +207,8 @@ class Summary:
         gaps: What is missing in the lake.
         pulse: The product on its newest day.
         conflicts: Rows with the id of another event, by source.
+        experiments: The newest verdict on each variant of each experiment.
+        planted_experiments: What the simulator planted, by experiment; empty without a simulator.
     """
 
     totals: pl.DataFrame
@@ -222,6 +226,8 @@ class Summary:
     gaps: tuple[Gap, ...] = ()
     pulse: Mapping[str, Any] | None = None
     conflicts: pl.DataFrame = field(default_factory=pl.DataFrame)
+    experiments: pl.DataFrame = field(default_factory=pl.DataFrame)
+    planted_experiments: Mapping[str, str] = field(default_factory=dict)
 
 
 class Frame(Protocol):
@@ -255,6 +261,18 @@ def summary(frame: Frame, product: Product) -> Summary:
         decisions=_decisions(frame, product) if last_day else None,
         gaps=tuple(missing(frame, product)),
         pulse=next(frame(PULSE).iter_rows(named=True), None) if last_day else None,
+        experiments=frame(EXPERIMENTS) if last_day else pl.DataFrame(),
+        planted_experiments=_planted_experiments(product),
+    )
+
+
+def _planted_experiments(product: Product) -> Mapping[str, str]:
+    """Return what was planted with each experiment of a simulated product, in words, by the name of the experiment."""
+    simulated = [source.simulate for source in product.sources if source.simulate]
+    truths = planted_truths(simulated[0].plan()) if simulated else ()
+    return dict(
+        (name, words)
+        for name, _, words in (truth.detail.partition(": ") for truth in truths if truth.kind == "experiment")
     )
 
 

@@ -11,6 +11,7 @@ from rich.text import Text
 from intelligence.catalog.summary import PlantedAndFound, Summary
 from intelligence.core.errors import PlatformError
 from intelligence.interfaces.cli.decisions import backtest_text, decision_parts
+from intelligence.interfaces.cli.experiments import experiments_table
 from intelligence.interfaces.cli.invocation import Invocation
 from intelligence.interfaces.cli.risk import backtest_parts, risk_parts
 from intelligence.interfaces.cli.table import add, table
@@ -75,6 +76,10 @@ def summary_parts(summary: Summary, *, most: int | None = SHOWN_AT_MOST) -> Iter
         yield from decision_parts(summary.decisions, most=most)
     if summary.risk:
         yield from risk_parts(summary.risk)
+    if summary.experiments.height:
+        shown = summary.experiments.head(most) if most else summary.experiments
+        yield experiments_table(shown, summary.planted_experiments)
+        yield from _rest(summary.experiments.height, most)
     if summary.pulse:
         yield pulse_text(summary.pulse)
     yield from _history(summary, most)
