@@ -270,10 +270,10 @@ def _planted_experiments(product: Product) -> Mapping[str, str]:
     """Return what was planted with each experiment of a simulated product, in words, by the name of the experiment."""
     simulated = [source.simulate for source in product.sources if source.simulate]
     truths = planted_truths(simulated[0].plan()) if simulated else ()
-    return dict(
-        (name, words)
+    return {
+        name: words
         for name, _, words in (truth.detail.partition(": ") for truth in truths if truth.kind == "experiment")
-    )
+    }
 
 
 def missing(frame: Frame, product: Product) -> list[Gap]:
