@@ -1,7 +1,7 @@
 """The confounded feature: the less active users are, the likelier they adopt it, and it makes those who do come more often.
 
-Nobody touches the feature before adopting it. Adopters and others differ in their activity before, so a plain comparison of them
-has the wrong sign; adjusting for the active days before recovers the effect.
+Nobody touches the feature before adopting it, and it can be adopted on a few days only. Adopters and others differ in their activity
+before, so that a plain comparison of them has the wrong sign; adjusting for the active days before recovers the effect.
 """
 
 from dataclasses import dataclass, replace
@@ -10,23 +10,28 @@ from typing import Final
 
 import numpy as np
 
-from intelligence.simulation.draws import Bools, Ints, generator
+from intelligence.simulation.draws import Bools, Floats, Ints, generator
 from intelligence.simulation.people import People, people
 from intelligence.simulation.plan import DAYS_PER_CYCLE, SimulationPlan
 from intelligence.simulation.product import Catalogue, catalogue
 from intelligence.simulation.visits import expected_volume, visitors
 
-OPENS: Final = 28
-CLOSES: Final = DAYS_PER_CYCLE - 1
+OPENS: Final = 54
+CLOSES: Final = 62
 HISTORY_DAYS: Final = 28
 FOLLOW_UP_DAYS: Final = 28
 
 # With fewer features in the least popular quarter none would be left untouched.
 _FEWEST_RARE: Final = 2
-# Chance of adopting on an active day after one active day in the history, and the active days by which it falls to a third.
-_KEENEST: Final = 0.3
-_SCALE_DAYS: Final = 5.0
-_EXTRA_VISITS_A_DAY: Final = 0.2
+# Chance of adopting on an active day at a weekend: of the least active, of the most active, and how it falls in between.
+_LEAST_ACTIVE_ADOPT: Final = 0.53
+_MOST_ACTIVE_ADOPT: Final = 0.03
+_HALFWAY_DAYS: Final = 14
+_SCALE_DAYS: Final = 2.0
+# The same chance on other days, as a share of it: there is less time to try something.
+_ON_WEEKDAYS: Final = 0.2
+_SATURDAY: Final = 5
+_EXTRA_VISITS_A_DAY: Final = 0.25
 _ADOPTERS_SEED: Final = 2_000_003
 _NEVER: Final = np.iinfo(np.int64).max
 
@@ -109,8 +114,8 @@ def extra_visitors(plan: SimulationPlan, crowd: People, index: int) -> Ints:
 def adoption_days(plan: SimulationPlan) -> Ints:
     """Return the day on which each user adopts, counted from 0 on the plan's first day; the largest integer for never.
 
-    Only users who are active on a day without the extra visits can adopt on it, by chance: the fewer active days they had in the 28
-    days before, the likelier. Users without any adopt nothing.
+    Only users who visit anyway on a day can adopt on it, by chance: the fewer active days they had in the 28 days before, the likelier.
+    Users without any adopt nothing.
 
     Args:
         plan: A plan without drift and fault.
@@ -120,9 +125,21 @@ def adoption_days(plan: SimulationPlan) -> Ints:
     found = np.full(len(crowd.left), _NEVER, dtype=np.int64)
     for index in range(OPENS, CLOSES + 1):
         before = active[index - HISTORY_DAYS : index].sum(axis=0)
-        chance = np.where(before > 0, _KEENEST * np.exp((1 - before) / _SCALE_DAYS), 0.0)
         draw = generator(plan.seed, "adoption", index).random(len(found))
-        found[active[index] & (found == _NEVER) & (draw < chance)] = index
+        tries = draw < adoption_chance(before) * (1 if plan.date_of(index).weekday() >= _SATURDAY else _ON_WEEKDAYS)
+        found[active[index] & (found == _NEVER) & tries] = index
+    return found
+
+
+def adoption_chance(active_days: Ints) -> Floats:
+    """Return the chance of adopting on an active day at a weekend, by the active days in the 28 days before.
+
+    >>> adoption_chance(np.array([0, 1, 14, 28])).round(2).tolist()
+    [0.0, 0.53, 0.28, 0.03]
+    """
+    more = _LEAST_ACTIVE_ADOPT - _MOST_ACTIVE_ADOPT
+    chance = _MOST_ACTIVE_ADOPT + more / (1 + np.exp((active_days - _HALFWAY_DAYS) / _SCALE_DAYS))
+    found: Floats = np.where(active_days > 0, chance, 0.0)
     return found
 
 
