@@ -95,7 +95,7 @@ def found_truths(
     """Return each planted trouble that had begun by `last_day` with the day on which it was found.
 
     The trouble of a feature is found when the feature is degraded on a day between the first sign and the day after the end;
-    a pipeline fault is found on a faulty day. Experiments are no trouble and are left out.
+    a pipeline fault is found on a faulty day. Experiments and confounded features are no trouble and are left out.
 
     Args:
         truths: What was planted.
@@ -105,7 +105,7 @@ def found_truths(
     """
     found = []
     for truth in truths:
-        if truth.kind == "experiment" or truth.starts_on > last_day:
+        if not truth.is_trouble or truth.starts_on > last_day:
             continue
         first, last = truth.precursor_from or truth.starts_on, truth.ends_on + timedelta(days=1)
         days = (

@@ -13,19 +13,26 @@ class PlantedTruth:
         kind: What was planted.
         feature: The feature that it concerns; None for the whole product.
         starts_on: First day on which users notice it; for a slow decay the first day whose expected error rate exceeds 2 %
-            (an event counts as an error when its `error_count` is above 0).
-        ends_on: Last day on which it holds.
+            (an event counts as an error when its `error_count` is above 0); for a confounded feature the first day on which users
+            adopt it.
+        ends_on: Last day on which it holds; for a confounded feature the last day on which users adopt it.
         precursor_from: First day with early signs of a slow decay; None for the other kinds.
         detail: A description; that of an experiment begins with its name and a colon.
-        effect: The true relative lift of completions per event (experiment), the added share of events that fail on that
-            platform's release (bad release), the multiplier that the median latency reaches (slow decay) or the share of
-            the day's hours that are missing (pipeline fault).
+        effect: The true relative lift of completions per event, over all days of the experiment (experiment), the added share of
+            events that fail on that platform's release (bad release), the multiplier that the median latency reaches (slow
+            decay), the share of the day's hours that are missing (pipeline fault) or the active days that adopting adds in the
+            next 28 days, on average per adopter (confounded feature).
     """
 
-    kind: Literal["bad_release", "slow_decay", "pipeline_fault", "experiment"]
+    kind: Literal["bad_release", "slow_decay", "pipeline_fault", "experiment", "confounded_feature"]
     feature: str | None
     starts_on: date
     ends_on: date
     precursor_from: date | None
     detail: str
     effect: float
+
+    @property
+    def is_trouble(self) -> bool:
+        """Return whether something is wrong with a feature or the telemetry, which should be found and answered."""
+        return self.kind in ("bad_release", "slow_decay", "pipeline_fault")

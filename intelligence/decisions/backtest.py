@@ -97,7 +97,7 @@ def backtest(decisions: pl.DataFrame, truths: Sequence[PlantedTruth]) -> PolicyB
     """Return the decisions compared with the planted troubles.
 
     A decision meets a trouble from its first early signs to two days after its end. A trouble counts when it begins on one
-    of the decided days; experiments are no trouble.
+    of the decided days; experiments and confounded features are no trouble.
 
     Args:
         decisions: Rows of `decisions.feature_decisions`, at least one.
@@ -105,7 +105,7 @@ def backtest(decisions: pl.DataFrame, truths: Sequence[PlantedTruth]) -> PolicyB
     """
     first, last = decisions.select(first=pl.col("event_date").min(), last=pl.col("event_date").max()).row(0)
     acts = decisions.filter(pl.col("action") != "monitor").select("event_date", "scope", "feature", "action", "reasons")
-    troubles = [each for each in truths if each.kind != "experiment"]
+    troubles = [each for each in truths if each.is_trouble]
     is_met = pl.lit(False)
     for truth in troubles:
         is_met = is_met | _meets(truth)

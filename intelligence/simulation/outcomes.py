@@ -10,9 +10,8 @@ import polars as pl
 from intelligence.simulation.draws import Bools, Floats, Ints, generator
 from intelligence.simulation.people import PRICES, People
 from intelligence.simulation.planted_effects import Condition
-from intelligence.simulation.planted_truths import Experiment
+from intelligence.simulation.planted_experiments import Marks
 from intelligence.simulation.product import Catalogue
-from intelligence.simulation.visits import VARIANTS
 
 _EVENT_TYPES: Final = ("view", "use", "complete", "rate", "subscribe")
 _VIEW, _USE, _COMPLETE, _RATE, _SUBSCRIBE = range(len(_EVENT_TYPES))
@@ -40,7 +39,7 @@ class Events:
         feature: Position of the feature in `Catalogue`.
         platform: Position in `PLATFORMS`.
         release: Column of a `Condition`.
-        variant: Position in `VARIANTS`.
+        marks: The experiments and variants that the events carry.
     """
 
     seed: int
@@ -49,7 +48,7 @@ class Events:
     feature: Ints
     platform: Ints
     release: Ints
-    variant: Ints
+    marks: Marks
 
     def uniform(self, subject: str) -> Floats:
         """Return a random number in [0, 1) per event, independent of those of other subjects."""
@@ -74,11 +73,9 @@ def _numbers(values: Floats) -> pl.Series:
     return pl.Series(values).fill_nan(None)
 
 
-def _event_types(events: Events, product: Catalogue, crowd: People, test: Experiment | None, failed: Bools) -> Ints:
+def _event_types(events: Events, product: Catalogue, crowd: People, failed: Bools) -> Ints:
     complete = product.completion_rate[events.feature] * crowd.diligence[events.user]
-    if test is not None and test.feature is not None:
-        lifted = (events.feature == test.feature) & (events.variant == VARIANTS.index("treatment"))
-        complete = np.where(lifted, complete * (1 + test.lift), complete)
+    complete = complete * (1 + events.marks.lift(events.index))
     rate = complete + _RATE_SHARE
     subscribe = rate + _SUBSCRIBE_SHARE * (crowd.subscription[events.user] > 0)
     draw = events.uniform("type")
@@ -105,24 +102,23 @@ def _ratings(events: Events, product: Catalogue, state: Condition, rated: Bools,
     return stars
 
 
-def outcomes(
-    events: Events, product: Catalogue, crowd: People, test: Experiment | None, state: Condition
-) -> dict[str, pl.Series]:
+def outcomes(events: Events, product: Catalogue, crowd: People, state: Condition) -> dict[str, pl.Series]:
     """Return the columns that describe how each event went, with one element per event.
 
     A failed event has an `error_count` above 0 and is neither a completion nor a subscription; every crashed event failed.
+    No event crashes because of an experiment.
 
     Args:
         events: The events of a day.
         product: The features of the product.
         crowd: The users.
-        test: The running experiment; None where there is none.
         state: How sound each feature is on that day.
     """
-    failed = events.uniform("failure") < state.error_rate[events.feature, events.release]
-    crashed = failed & (events.uniform("crash") < state.crash_share[events.feature, events.release])
+    broken = events.uniform("failure") < state.error_rate[events.feature, events.release]
+    crashed = broken & (events.uniform("crash") < state.crash_share[events.feature, events.release])
+    failed = broken | (events.uniform("failure of the treatment") < events.marks.added_error_rate())
     retries = np.floor(-np.log1p(-events.uniform("retries")) * state.retries[events.feature]).astype(np.int64)
-    event_type = _event_types(events, product, crowd, test, failed)
+    event_type = _event_types(events, product, crowd, failed)
     answered = product.answers[events.feature] & (event_type == _USE)
     rated = (event_type == _RATE) | (answered & (events.uniform("answer rated") < _ANSWER_RATED_SHARE))
     price = np.array(PRICES)[crowd.subscription[events.user]]

@@ -47,8 +47,11 @@ class People:
 
     def weights(self, index: int) -> Floats:
         """Return each user's weight on the day `index`: 0 when absent, decreasing over the last two weeks before leaving."""
-        winding_down = np.clip((self.left - index) / _WINDING_DOWN_DAYS, 0, 1)
-        return self.activity * winding_down * (self.signed_up <= index)
+        return self.activity * self.presence(index) * (self.signed_up <= index)
+
+    def presence(self, index: int) -> Floats:
+        """Return how much of its usual activity each user has left on the day `index`, from 1 down to 0 when it has left."""
+        return np.clip((self.left - index) / _WINDING_DOWN_DAYS, 0, 1)
 
 
 @lru_cache(maxsize=4)

@@ -25,7 +25,8 @@ class SimulationPlan:
         events_per_day: Mean number of events on a day, over a week.
         seed: Seed of everything drawn, from 0 up.
         first_day: The first day, in UTC.
-        planted: Whether bad releases, slow decays and pipeline faults are planted; experiments run either way.
+        planted: Whether bad releases, slow decays, pipeline faults and a confounded feature are planted; experiments run
+            either way.
         drift: A planned drift, with or without planted truths.
         fault: A planned fault of the pipeline, with or without planted truths.
 

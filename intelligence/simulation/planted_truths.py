@@ -9,6 +9,15 @@ import numpy as np
 from intelligence.core.truths import PlantedTruth
 from intelligence.simulation.draws import generator
 from intelligence.simulation.plan import DAYS_PER_CYCLE, SimulationPlan
+from intelligence.simulation.planted_adoption import (
+    CLOSES,
+    OPENS,
+    adoption_effect,
+    confounded_feature,
+    least_popular,
+    sized,
+)
+from intelligence.simulation.planted_experiments import Experiment, planted_experiments
 from intelligence.simulation.product import (
     PLATFORM_SHARES,
     PLATFORMS,
@@ -21,11 +30,9 @@ from intelligence.simulation.product import (
 
 ERROR_BUDGET: Final = 0.02
 FAULT_HOURS: Final = (8, 20)
-ONBOARDING_LIFT: Final = 0.08
 
 _BAD_RELEASE_SHARE: Final = 0.05
 _SLOW_DECAY_SHARE: Final = 0.08
-_EXPERIMENT_DAYS: Final = 28
 _SCHOOL_DAYS_OF_A_WEEK: Final = 4
 
 
@@ -58,17 +65,6 @@ class SlowDecay:
         if not self.onset <= index <= self.last:
             return 0.0
         return min(1.0, (index - self.onset + 1) / self.ramp_days)
-
-
-@dataclass(frozen=True, slots=True)
-class Experiment:
-    """An experiment with a fixed variant per user; it raises the completions of `feature`, or of none where that is None."""
-
-    name: str
-    feature: int | None
-    first: int
-    last: int
-    lift: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,30 +117,26 @@ def script(features: int, seed: int, planted: bool, cycle: int) -> Script:
     Args:
         features: Number of product features.
         seed: Seed of the plan.
-        planted: Whether bad releases, slow decays and pipeline faults are planted; experiments run either way.
+        planted: Whether bad releases, slow decays and pipeline faults are planted; experiments run either way, and the confounded
+            feature is no part of a script.
         cycle: Number of the cycle, counted from 0.
     """
     product, start = catalogue(features, seed), cycle * DAYS_PER_CYCLE
     draw = generator(seed, "script", cycle)
-    popularity = product.weights(start)[0] * 0.85 + product.weights(start)[1] * 0.15
+    popularity = product.popularity(start)
     common = np.argsort(popularity, kind="stable")[features // 4 :]
-    eligible = [int(f) for f in draw.permutation(common) if product.introduced[f] <= start]
+    apart = least_popular(product)[:1]
+    eligible = [int(f) for f in draw.permutation(common) if product.introduced[f] <= start and f not in apart]
     bad, decaying = max(1, round(features * _BAD_RELEASE_SHARE)), max(1, round(features * _SLOW_DECAY_SHARE))
-    sound = eligible[bad + decaying :] or eligible
-    tested = max(sound, key=lambda feature: float(popularity[feature]))
-    suffix = f"_{cycle + 1}" if cycle else ""
+    completions = popularity * product.completion_rate
+    sound = sorted(eligible[bad + decaying :] or eligible, key=lambda feature: -float(completions[feature]))
     school_days = [day for day in range(start + 35, start + 61) if day % 7 < _SCHOOL_DAYS_OF_A_WEEK]
-    onboarding, colour = start + int(draw.integers(10, 15)), start + int(draw.integers(46, 53))
+    onboarding, colour = start + int(draw.integers(10, 15)), start + int(draw.integers(44, 51))
     whole = Script(
         bad_releases=_bad_releases(eligible[:bad], seed, cycle),
         slow_decays=_slow_decays(eligible[bad : bad + decaying], product, seed, cycle),
         fault_days=(int(draw.choice(school_days)),),
-        experiments=(
-            Experiment(
-                f"onboarding_checklist{suffix}", tested, onboarding, onboarding + _EXPERIMENT_DAYS - 1, ONBOARDING_LIFT
-            ),
-            Experiment(f"button_colour{suffix}", None, colour, colour + _EXPERIMENT_DAYS - 1, 0.0),
-        ),
+        experiments=planted_experiments(sound, seed, cycle, onboarding=onboarding, colour=colour),
     )
     return whole if planted else replace(whole, bad_releases=(), slow_decays=(), fault_days=())
 
@@ -192,16 +184,33 @@ def _truth_of_fault(plan: SimulationPlan, fault_day: int) -> PlantedTruth:
 
 
 def _truth_of_experiment(plan: SimulationPlan, test: Experiment) -> PlantedTruth:
-    feature = None if test.feature is None else catalogue(plan.features, plan.seed).names[test.feature]
-    lift = f"the treatment completes {feature} {test.lift:.0%} more often"
+    feature = catalogue(plan.features, plan.seed).names[test.feature]
     return PlantedTruth(
         kind="experiment",
         feature=feature,
         starts_on=plan.date_of(test.first),
         ends_on=plan.date_of(test.last),
         precursor_from=None,
-        detail=f"{test.name}: {lift if feature else 'an A/A test, both variants are the same product'}",
-        effect=test.lift,
+        detail=f"{test.name}: {test.words(feature)}",
+        effect=test.true_lift,
+    )
+
+
+def _truth_of_adoption(plan: SimulationPlan) -> PlantedTruth | None:
+    feature = confounded_feature(plan)
+    if feature is None:
+        return None
+    name, effect = catalogue(plan.features, plan.seed).names[feature], adoption_effect(sized(plan))
+    return PlantedTruth(
+        kind="confounded_feature",
+        feature=name,
+        starts_on=plan.date_of(OPENS),
+        ends_on=plan.date_of(CLOSES),
+        precursor_from=None,
+        detail=f"{effect.adopters:,} users adopt {name}, the likelier the fewer days they were active on before; adopting adds"
+        f" {effect.active_days_7d:.2f} active days and {effect.sessions_7d:.2f} sessions in the next 7 days,"
+        f" {effect.active_days_28d:.2f} and {effect.sessions_28d:.2f} in the next 28",
+        effect=round(effect.active_days_28d, 4),
     )
 
 
@@ -220,12 +229,17 @@ def planted_truths(plan: SimulationPlan) -> tuple[PlantedTruth, ...]:
 
     A truth concerns the days from its first signs (or else its first day) to its last day, both included.
 
-    >>> [truth.kind for truth in planted_truths(SimulationPlan(features=10, planted=False))]
-    ['experiment', 'experiment']
-    >>> max(truth.ends_on for truth in planted_truths(SimulationPlan())) == SimulationPlan().last_day
+    >>> {truth.kind for truth in planted_truths(SimulationPlan(features=10, planted=False))}
+    {'experiment'}
+    >>> ends = [truth.ends_on for truth in planted_truths(SimulationPlan()) if truth.kind != "experiment"]
+    >>> max(ends) == SimulationPlan().last_day
     True
     """
     cycles = range((plan.days - 1) // DAYS_PER_CYCLE + 1)
-    truths = [truth for cycle in cycles for truth in _truths_of_cycle(plan, cycle)]
+    adoption = _truth_of_adoption(plan) if plan.days > OPENS else None
+    truths = [
+        *([adoption] if adoption else []),
+        *(truth for cycle in cycles for truth in _truths_of_cycle(plan, cycle)),
+    ]
     concerned = [truth for truth in truths if (truth.precursor_from or truth.starts_on) <= plan.last_day]
     return tuple(sorted(concerned, key=lambda truth: (truth.starts_on, truth.kind, truth.feature or "")))

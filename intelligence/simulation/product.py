@@ -90,6 +90,11 @@ class Catalogue:
         student, teacher = self.student_weight * present, self.teacher_weight * present
         return student / student.sum(), teacher / teacher.sum()
 
+    def popularity(self, index: int) -> Floats:
+        """Return the shares of the features in the use by all users on the day `index`."""
+        student, teacher = self.weights(index)
+        return student * 0.85 + teacher * 0.15
+
 
 @lru_cache(maxsize=16)
 def catalogue(features: int, seed: int) -> Catalogue:

@@ -2,8 +2,10 @@
 
 Public API: everything in `__all__`. Each day is simulated independently, in any order, and is always the same byte for
 byte, whatever the plan's length. What is planted changes only the events that it concerns: the same plan with
-`planted=False` has the same users, sessions, times and features. So has the same plan without its drift or fault: users
-who leave because of a drift are removed from the stream, those of a new platform are added, and all others stay the same.
+`planted=False` has the same users, sessions, times and features, but for the confounded feature: its events before a user adopts
+it do not happen, and the extra visits of adopters, marked `a` in the ids of their events, are added. So has the same plan without
+its drift or fault: users who leave because of a drift are removed from the stream, those of a new platform are added, and all
+others stay the same.
 """
 
 from collections.abc import Iterator
@@ -23,13 +25,16 @@ from intelligence.simulation.changes import (
     newcomers,
     newcomers_plan,
 )
+from intelligence.simulation.draws import Bools, Ints
 from intelligence.simulation.outcomes import Events, labels, outcomes
 from intelligence.simulation.people import REGIONS, SEGMENTS, People, people, release_slots
 from intelligence.simulation.plan import DAYS_PER_CYCLE, SimulationPlan, SimulationPlanError
+from intelligence.simulation.planted_adoption import adopted, adopters_plan, confounded_feature, extra_visitors
 from intelligence.simulation.planted_effects import RELEASES_IN_USE, Condition, condition, versions_in_use
-from intelligence.simulation.planted_truths import Experiment, Script, planted_truths, script
+from intelligence.simulation.planted_experiments import VARIANTS, Experiment, marks
+from intelligence.simulation.planted_truths import Script, planted_truths, script
 from intelligence.simulation.product import PLATFORMS, Catalogue, catalogue, simulated_feature_names
-from intelligence.simulation.visits import HOUR_US, VARIANTS, Visits, touched_features, variants, visits
+from intelligence.simulation.visits import HOUR_US, Visits, touched_features, visitors, visits
 
 __all__ = [
     "EVENT_SCHEMA",
@@ -82,11 +87,48 @@ def _numbered(prefix: str, count: int, digits: int) -> pl.Series:
     return pl.select(pl.lit(prefix) + number).to_series()
 
 
-def _identities(day: date, visited: Visits, crowd: People, mark: str) -> dict[str, pl.Series]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Party:
+    """Visitors of one day, with random draws of their own.
+
+    Attributes:
+        plan: The plan of the users.
+        drawn: The plan from whose seed their events are drawn.
+        crowd: The users.
+        visited: Their visits.
+        adopted: Whether each user has adopted the confounded feature; the others do not see it.
+        gone: Whether each user has left because of a drift.
+        platform: Platform of all of them; None for that of each user.
+        begins_with: Position in `Catalogue` of the feature with which each visit begins; None for any.
+        mark: Mark in the ids of events and sessions.
+        user_mark: Mark in the ids of users.
+    """
+
+    plan: SimulationPlan
+    drawn: SimulationPlan
+    crowd: People
+    visited: Visits
+    adopted: Bools
+    gone: Bools
+    platform: str | None = None
+    begins_with: int | None = None
+    mark: str = ""
+    user_mark: str = ""
+
+    def features(self, product: Catalogue, index: int) -> Ints:
+        """Return the position in `Catalogue` of the feature of each event on the day `index`."""
+        found = touched_features(self.drawn, product, self.crowd.segment[self.visited.user].astype(np.int64), index)
+        if self.begins_with is not None:
+            found[np.unique(self.visited.session, return_index=True)[1]] = self.begins_with
+        return found
+
+
+def _identities(day: date, party: _Party) -> dict[str, pl.Series]:
+    visited, mark = party.visited, party.mark
     midnight_us = (day - date(1970, 1, 1)).days * 24 * HOUR_US
     sessions = int(visited.session.max(initial=-1)) + 1
     session_ids = _numbered(f"s{day:%Y%m%d}-{mark}", sessions, 6)
-    user_ids = _numbered(f"u{mark}", len(crowd.segment), 6)
+    user_ids = _numbered(f"u{party.user_mark}", len(party.crowd.segment), 6)
     return {
         "event_id": _numbered(f"{day:%Y%m%d}-{mark}", len(visited.user), 7),
         "event_time": pl.Series(midnight_us + visited.since_midnight_us).cast(pl.Datetime("us")),
@@ -96,17 +138,17 @@ def _identities(day: date, visited: Visits, crowd: People, mark: str) -> dict[st
 
 
 def _circumstances(
-    events: Events, features: tuple[str, ...], versions: tuple[str, ...], crowd: People, test: Experiment | None
+    events: Events, features: tuple[str, ...], versions: tuple[str, ...], crowd: People
 ) -> dict[str, pl.Series]:
-    running = None if test is None else test.name
+    running = [*(test.name for test in events.marks.tests), None]
     return {
         "feature": labels(features, events.feature),
         "platform": labels(PLATFORMS, events.platform),
         "app_version": labels(versions, events.release),
         "region": labels(REGIONS, crowd.region[events.user].astype(np.int64)),
         "segment": labels(SEGMENTS, crowd.segment[events.user].astype(np.int64)),
-        "experiment": labels((running, running, None), events.variant),
-        "variant": labels(VARIANTS, events.variant),
+        "experiment": labels(running, events.marks.test),
+        "variant": labels(VARIANTS, events.marks.variant),
     }
 
 
@@ -126,29 +168,36 @@ class _Today:
         plan, cycle = self.plan, self.index // DAYS_PER_CYCLE
         return tuple(script(plan.features, plan.seed, plan.planted, c) for c in range(max(0, cycle - 1), cycle + 1))
 
-    def test(self) -> Experiment | None:
-        return next((test for test in self.scripts[-1].experiments if test.first <= self.index <= test.last), None)
+    @property
+    def tests(self) -> tuple[Experiment, ...]:
+        """Return the experiments that run today; the last of a cycle goes on into the next."""
+        return tuple(
+            test for acts in self.scripts for test in acts.experiments if test.first <= self.index <= test.last
+        )
 
-    def events(self, plan: SimulationPlan, crowd: People, visited: Visits, mark: str = "") -> pl.DataFrame:
-        """Return the events of these visits; `plan` is the plan of these users, who have random draws of their own."""
-        product, test, index, seed = self._product, self.test(), self.index, self.plan.seed
-        user, platform = visited.user, crowd.platform[visited.user].astype(np.int64)
-        segment = crowd.segment[user].astype(np.int64)
+    def events(self, party: _Party) -> pl.DataFrame:
+        """Return the events of these visitors who are still there, without those on a feature that they do not see."""
+        product, index, crowd, user = self._product, self.index, party.crowd, party.visited.user
+        platform, feature = crowd.platform[user].astype(np.int64), party.features(product, index)
         events = Events(
-            seed=plan.seed,
+            seed=party.drawn.seed,
             index=index,
             user=user,
-            feature=touched_features(plan, product, segment, index),
+            feature=feature,
             platform=platform,
-            release=platform * RELEASES_IN_USE + release_slots(crowd, seed, index)[user],
-            variant=variants(plan, test, len(crowd.segment))[user],
+            release=platform * RELEASES_IN_USE + release_slots(crowd, self.plan.seed, index)[user],
+            marks=marks(party.plan.seed, self.tests, users=len(crowd.segment), user=user, feature=feature),
         )
         columns = {
-            **_identities(self.day, visited, crowd, mark),
-            **_circumstances(events, product.names, versions_in_use(self.scripts, seed, index), crowd, test),
-            **outcomes(events, product, crowd, test, self._condition),
+            **_identities(self.day, party),
+            **_circumstances(events, product.names, versions_in_use(self.scripts, self.plan.seed, index), crowd),
+            **outcomes(events, product, crowd, self._condition),
         }
-        return pl.DataFrame(columns).select(EVENT_SCHEMA.names())
+        if party.platform is not None:
+            columns["platform"] = labels([party.platform], np.zeros_like(user))
+        apart = confounded_feature(self.plan)
+        happens = ~party.gone[user] & (party.adopted[user] | (apart is None) | (feature != apart))
+        return pl.DataFrame(columns).select(EVENT_SCHEMA.names()).filter(pl.Series(happens))
 
     @property
     def _product(self) -> Catalogue:
@@ -166,8 +215,8 @@ def simulated_day(plan: SimulationPlan, day: date) -> pl.DataFrame:
     """Return the events of one UTC day, sorted by time, with the columns of `EVENT_SCHEMA`.
 
     Latencies are in ms, durations in s, `value` is the revenue of a `subscribe`. A failed event has an `error_count`
-    above 0; every crashed event failed. Numbers missing from `event_id` were lost by a pipeline fault, or belong to users
-    who left because of a drift.
+    above 0; every crashed event failed. Numbers missing from `event_id` were lost by a pipeline fault, belong to users who left
+    because of a drift, or to a feature that the user had not adopted yet.
 
     Args:
         plan: The plan of the simulation; its number of days has no influence.
@@ -186,15 +235,8 @@ def simulated_day(plan: SimulationPlan, day: date) -> pl.DataFrame:
     index = (day - plan.first_day).days
     if index < 0:
         raise SimulationPlanError("day", f"{day} is too early.", hint=f"Begin with {plan.first_day}.")
-    today, cycle = _Today(plan, day), index // DAYS_PER_CYCLE
-    crowd = people(plan.events_per_day, plan.seed, cycle)
-    visited = visits(plan, crowd, index)
-    whole = today.events(plan, crowd, visited)
-    if plan.drift:
-        gone = departed(crowd, plan.seed, index, plan.drift)[visited.user]
-        whole = pl.concat([whole.filter(~pl.Series(gone)), *_newcomers_events(today)]).sort(
-            "event_time", maintain_order=True
-        )
+    today = _Today(plan, day)
+    whole = pl.concat([today.events(party) for party in _parties(today)]).sort("event_time", maintain_order=True)
     if index in today.scripts[-1].fault_days:
         whole = whole.filter(~lost_hours())
     if plan.fault is None or not plan.fault.touches(index):
@@ -208,14 +250,46 @@ def _as_it_was(plan: SimulationPlan, index: int) -> pl.DataFrame:
     return simulated_day(replace(plan, fault=None), plan.date_of(index)) if index >= 0 else empty
 
 
-def _newcomers_events(today: _Today) -> Iterator[pl.DataFrame]:
+def _parties(today: _Today) -> Iterator[_Party]:
+    plan, index = today.plan, today.index
+    crowd = people(plan.events_per_day, plan.seed, index // DAYS_PER_CYCLE)
+    nobody = np.zeros(len(crowd.left), dtype=np.bool_)
+    apart = confounded_feature(plan)
+    usual = _Party(
+        plan=plan,
+        drawn=plan,
+        crowd=crowd,
+        visited=visits(plan, crowd, visitors(plan, crowd, index), index),
+        adopted=nobody if apart is None else adopted(plan, crowd, index),
+        gone=nobody if plan.drift is None else departed(crowd, plan.seed, index, plan.drift),
+    )
+    yield usual
+    yield from _newcomers(today)
+    if apart is not None:
+        drawn = adopters_plan(plan)
+        extra = visits(drawn, crowd, extra_visitors(plan, crowd, index), index)
+        yield replace(usual, drawn=drawn, visited=extra, begins_with=apart, mark="a")
+
+
+def _newcomers(today: _Today) -> Iterator[_Party]:
     theirs = newcomers_plan(today.plan)
     if theirs is None or today.day < theirs.first_day:
         return
     index = (today.day - theirs.first_day).days
     crowd = newcomers(theirs.events_per_day, theirs.seed, index // DAYS_PER_CYCLE)
-    found = today.events(theirs, crowd, visits(theirs, crowd, index), mark="n")
-    yield found.with_columns(platform=pl.lit(NEW_PLATFORM))
+    nobody = np.zeros(len(crowd.left), dtype=np.bool_)
+    visited = visits(theirs, crowd, visitors(theirs, crowd, index), index)
+    yield _Party(
+        plan=theirs,
+        drawn=theirs,
+        crowd=crowd,
+        visited=visited,
+        adopted=nobody,
+        gone=nobody,
+        platform=NEW_PLATFORM,
+        mark="n",
+        user_mark="n",
+    )
 
 
 def simulation(plan: SimulationPlan) -> Simulation:

@@ -8,11 +8,9 @@ import numpy as np
 from intelligence.simulation.draws import Floats, Ints, generator
 from intelligence.simulation.people import SEGMENTS, People
 from intelligence.simulation.plan import SimulationPlan
-from intelligence.simulation.planted_truths import Experiment
 from intelligence.simulation.product import Catalogue
 
 HOUR_US: Final = 3_600_000_000
-VARIANTS: Final = ("control", "treatment", None)
 
 _DAY_US: Final = 24 * HOUR_US
 _EVENTS_PER_SESSION: Final = 7
@@ -63,8 +61,8 @@ def _start_us(plan: SimulationPlan, region: Ints, span_us: Floats, index: int) -
     return start
 
 
-def visits(plan: SimulationPlan, crowd: People, index: int) -> Visits:
-    """Return the visits of a day; a session never crosses midnight.
+def visitors(plan: SimulationPlan, crowd: People, index: int) -> Ints:
+    """Return for each session of a day its user's position in `People`.
 
     Args:
         plan: The plan of the simulation.
@@ -75,7 +73,20 @@ def visits(plan: SimulationPlan, crowd: People, index: int) -> Visits:
     mean = expected_volume(plan, index) / _EVENTS_PER_SESSION if weights[-1] > 0 else 0.0
     sessions = int(generator(plan.seed, "sessions", index).poisson(mean))
     chosen = generator(plan.seed, "session user", index).random(sessions) * weights[-1]
-    user = np.minimum(np.searchsorted(weights, chosen, side="right"), len(weights) - 1)
+    found: Ints = np.minimum(np.searchsorted(weights, chosen, side="right"), len(weights) - 1)
+    return found
+
+
+def visits(plan: SimulationPlan, crowd: People, user: Ints, index: int) -> Visits:
+    """Return the visits of a day; a session never crosses midnight.
+
+    Args:
+        plan: The plan from whose seed times and lengths are drawn.
+        crowd: The users.
+        user: For each session of the day its user's position in `People`.
+        index: The day, counted from 0 on the plan's first day.
+    """
+    sessions = len(user)
     length = generator(plan.seed, "session length", index).geometric(1 / _EVENTS_PER_SESSION, sessions)
     pace = np.exp(0.5 * generator(plan.seed, "session pace", index).standard_normal(sessions))
     span = np.minimum(60e6 * length * pace, _LONGEST_SESSION_HOURS * HOUR_US)
@@ -103,21 +114,3 @@ def touched_features(plan: SimulationPlan, product: Catalogue, segment: Ints, in
         theirs = segment == code
         found[theirs] = np.searchsorted(np.cumsum(weights), draw[theirs], side="right")
     return np.minimum(found, plan.features - 1)
-
-
-def variants(plan: SimulationPlan, test: Experiment | None, users: int) -> Ints:
-    """Return each user's position in `VARIANTS`: 40 % control, 40 % treatment, by a hash of experiment and user.
-
-    Args:
-        plan: The plan of the simulation.
-        test: The running experiment; None puts no user into a variant.
-        users: Number of users.
-    """
-    if test is None:
-        return np.full(users, VARIANTS.index(None), dtype=np.int64)
-    salt = generator(plan.seed, f"experiment {test.name}").integers(0, 2**63, dtype=np.uint64)
-    mixed = (np.arange(users, dtype=np.uint64) + salt) * np.uint64(0x9E3779B97F4A7C15)
-    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    bucket = ((mixed ^ (mixed >> np.uint64(31))) % np.uint64(100)).astype(np.int64)
-    return np.searchsorted([40, 80], bucket, side="right")

@@ -73,7 +73,7 @@ def test_a_degraded_feature_without_trouble_is_a_false_alarm() -> None:
 
 def test_the_simulators_own_truths_are_all_found_by_a_perfect_watcher() -> None:
     truths = planted_truths(SimulationPlan())
-    troubles = [item for item in truths if item.kind != "experiment"]
+    troubles = [item for item in truths if item.is_trouble]
     watched = [(item.feature, (item.starts_on - FIRST).days) for item in troubles if item.feature]
     faulty = [item.starts_on for item in troubles if item.feature is None]
     found = found_truths(truths, degraded(*watched), faulty, last_day=END)

@@ -10,6 +10,7 @@ from intelligence.simulation.stream import (
 )
 
 PLAN = SimulationPlan(features=40, events_per_day=16_000)
+TESTED = SimulationPlan(features=24, events_per_day=30_000)
 SMALL = SimulationPlan(features=12, days=30, events_per_day=600)
 DAY = timedelta(days=1)
 FAILED = pl.col("error_count") > 0

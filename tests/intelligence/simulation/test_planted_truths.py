@@ -106,53 +106,11 @@ def test_the_pipeline_fault_leaves_its_hours_empty(quarter: Simulation) -> None:
     assert others["hours"].min() == 24
 
 
-def completion_lift(events: pl.DataFrame) -> tuple[float, float]:
-    """Return the relative lift of completions per event and its standard error over users (delta method)."""
-    users = events.group_by("variant", "user_id").agg(
-        (pl.col("event_type") == "complete").sum().alias("done"), pl.len().alias("n")
-    )
-    logs, variances = {}, {}
-    for variant in ("control", "treatment"):
-        done, n = (users.filter(variant=variant)[name].to_numpy().astype(float) for name in ("done", "n"))
-        rate = done.sum() / n.sum()
-        logs[variant] = float(np.log(rate))
-        variances[variant] = float(((done - rate * n) ** 2).sum() / done.sum() ** 2)
-    return float(np.expm1(logs["treatment"] - logs["control"])), float(np.sqrt(sum(variances.values())))
-
-
-def test_the_experiment_lifts_completions_by_its_effect_and_the_a_a_test_by_nothing() -> None:
-    plan = SimulationPlan(features=6, events_per_day=25_000)
-    real, sham = sorted(of_kind(planted_truths(plan), "experiment"), key=lambda truth: -truth.effect)
-    for truth in (real, sham):
-        days = pl.concat([simulated_day(plan, truth.starts_on + index * DAY) for index in range(28)])
-        measured = days.filter(pl.col("variant").is_not_null())
-        if truth.feature is not None:
-            measured = measured.filter(feature=truth.feature)
-        lift, error = completion_lift(measured)
-        assert error < 0.025
-        assert abs(lift - truth.effect) < 3 * error
-        assert (abs(lift) > 2.5 * error) == (truth is real)
-
-
-def test_experiments_are_sticky_balanced_and_run_on_their_days_only(quarter: Simulation) -> None:
-    for truth in of_kind(quarter.truths, "experiment"):
-        name = truth.detail.split(":")[0]
-        exposed = quarter.events.filter(experiment=name)
-        assert exposed["event_time"].dt.date().min() == truth.starts_on
-        assert exposed["event_time"].dt.date().max() == truth.ends_on
-        arms = exposed.group_by("user_id").agg(pl.col("variant").n_unique().alias("arms"), pl.col("variant").first())
-        assert arms["arms"].max() == 1
-        assert (arms["variant"] == "treatment").mean() == pytest.approx(0.5, abs=0.05)
-        running = quarter.events.filter(ON_DAY.is_between(truth.starts_on, truth.ends_on))
-        of_assigned = running.filter(pl.col("user_id").is_in(arms["user_id"].implode()))
-        assert of_assigned["experiment"].null_count() == 0
-        assert arms.height / running["user_id"].n_unique() == pytest.approx(0.8, abs=0.04)
-
-
 def test_an_unplanted_plan_has_experiments_and_no_trouble(clean_quarter: Simulation) -> None:
-    assert {truth.kind for truth in clean_quarter.truths} == {"experiment"}
-    assert len(clean_quarter.clean_features) == 39
-    by_feature = clean_quarter.events.group_by("feature").agg(FAILED.mean().alias("rate"))
+    assert [truth.kind for truth in clean_quarter.truths] == ["experiment"] * 6
+    assert len(clean_quarter.clean_features) == 34
+    harmless = (pl.col("experiment") != "eager_loading").fill_null(value=True)
+    by_feature = clean_quarter.events.filter(harmless).group_by("feature").agg(FAILED.mean().alias("rate"))
     assert number(by_feature["rate"].max()) < 0.007
     assert not clean_quarter.events["app_version"].str.ends_with(".1").any()
     hours = clean_quarter.events.group_by(ON_DAY.alias("day")).agg(pl.col("event_time").dt.hour().n_unique())
@@ -163,10 +121,20 @@ def test_planting_changes_nothing_about_who_comes_when_and_for_what() -> None:
     sound = SimulationPlan(features=12, events_per_day=600, planted=False)
     troubled = SimulationPlan(features=12, events_per_day=600)
     day = troubled.last_day
-    names = ["event_id", "event_time", "user_id", "session_id", "feature", "platform", "duration_s", "variant"]
+    names = [
+        "event_id",
+        "event_time",
+        "user_id",
+        "session_id",
+        "feature",
+        "platform",
+        "duration_s",
+        "experiment",
+        "variant",
+    ]
     mine, theirs = simulated_day(troubled, day), simulated_day(sound, day)
     assert_frame_equal(mine.select(names), theirs.select(names))
-    in_trouble = {truth.feature for truth in planted_truths(troubled) if truth.ends_on == day}
+    in_trouble = {truth.feature for truth in planted_truths(troubled) if truth.is_trouble and truth.ends_on == day}
     untouched = ~pl.col("feature").is_in(in_trouble)
     assert_frame_equal(mine.filter(untouched).drop("app_version"), theirs.filter(untouched).drop("app_version"))
     assert not mine.equals(theirs)

@@ -89,7 +89,24 @@ def test_every_cycle_ends_in_trouble_and_no_feature_has_two_troubles(seed: int, 
         assert start <= decay.precursor_from
         assert 6 <= (decay.starts_on - decay.precursor_from).days <= 10
         assert 10 <= (decay.ends_on - decay.starts_on).days <= 20
-    assert sorted(truth.effect for truth in truths if truth.kind == "experiment") == [0.0, 0.08]
+    tests = [truth for truth in truths if truth.kind == "experiment"]
+    assert 1 <= len(tests) == len({truth.feature for truth in tests}) <= 6
+    assert all(truth.ends_on - truth.starts_on == 27 * DAY for truth in tests)
+    assert all(truth.ends_on <= plan.last_day for truth in tests if truth.starts_on < start + 51 * DAY)
+    late = [truth for truth in tests if truth.starts_on >= start + 51 * DAY]
+    assert len(late) == (len(tests) == 6)
+    assert all(truth.starts_on < plan.last_day < truth.ends_on for truth in late)
+
+
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 2**32), features=st.integers(24, 200), cycle=st.integers(0, 4))
+def test_no_experiment_meets_trouble_or_another_experiment_on_its_feature(seed: int, features: int, cycle: int) -> None:
+    truths = planted_truths(SimulationPlan(features=features, days=90 * (cycle + 1), seed=seed))
+    (apart,) = {truth.feature for truth in truths if truth.kind == "confounded_feature"} or {""}
+    for test in (truth for truth in truths if truth.kind == "experiment"):
+        others = [truth for truth in truths if truth.feature == test.feature and truth != test]
+        assert all((t.precursor_from or t.starts_on) > test.ends_on or t.ends_on < test.starts_on for t in others)
+    assert [truth.kind for truth in truths if truth.feature == apart] in ([], ["confounded_feature"])
 
 
 def test_days_after_the_plans_end_go_on_and_days_before_it_are_refused() -> None:
