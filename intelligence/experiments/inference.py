@@ -144,7 +144,9 @@ def with_confidence(found: Effect, confidence: float) -> Effect:
     deviate = float(stats.norm.isf((1 - confidence) / 2)) if is_bounded else math.inf
     half = deviate * found.standard_error
     low, high = found.relative_low, found.relative_high
-    if low is not None and high is not None:
+    if low is not None and high is not None and not (low > -1 and math.isfinite(high)):
+        low, high = -1.0, math.inf  # so wide that the ends of the logarithm are lost in rounding
+    elif low is not None and high is not None:
         centre, known = (math.log1p(high) + math.log1p(low)) / 2, (math.log1p(high) - math.log1p(low)) / 2
         wide = known * deviate / float(stats.norm.isf((1 - found.confidence) / 2))
         low, high = math.expm1(centre - wide), math.expm1(centre + wide) if is_bounded else math.inf

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
@@ -62,7 +62,7 @@ def default_metrics(*, of_feature: bool) -> tuple[MetricUse, ...]:
     signals = (*(("conversion_rate",) if of_feature else ()), "active_days_per_unit", "retention_7d")
     return (
         MetricUse(metric=own[0], role="goal"),
-        MetricUse(metric=own[1], role="guardrail", margin=0.1),
+        MetricUse(metric=own[1], role="guardrail", margin=0.005, scale="absolute"),
         MetricUse(metric="crash_free_user_rate", margin=0.01),
         *(MetricUse(metric=each, role="signal") for each in signals),
     )
@@ -82,7 +82,7 @@ class Experiment(Section):
         start: First day; None for the first day with an exposure.
         end: Last day of the planned horizon; None for the last planned look, or for an experiment without an end.
         looks: Planned days on which results may be acted on, in order; empty for each day.
-        metrics: The metrics by which it is decided.
+        metrics: The metrics by which it is decided; where none is declared, those of `default_metrics`.
         alpha: Chance in (0, 1) of finding an effect where there is none, for all goals and variants together.
         power: Chance in (0, 1) of finding the smallest effect worth having, used for planning.
         design: How looking at results on many days is paid for; None for `group_sequential` with a planned horizon and
@@ -112,6 +112,13 @@ class Experiment(Section):
     minimum_units: int = Field(100, ge=10)
     minimum_days: int = Field(7, ge=1)
     outcome_days: int = Field(14, ge=1, le=MOST_OUTCOME_DAYS)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _metrics_are_those_of_its_feature(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("feature") and "metrics" not in data:
+            return {**data, "metrics": default_metrics(of_feature=True)}
+        return data
 
     @model_validator(mode="after")
     def _variants_are_complete(self) -> "Experiment":

@@ -1,5 +1,6 @@
 -- What each unit of each experiment did, as it was known at the end of each day in [$start, $end) on which that was not settled
--- at the end of the day before. One row per window, experiment, unit and day; `pre_` is the same before the exposure.
+-- at the end of the day before. One row per window, experiment, unit and day; `pre_` is the same for as many days before the
+-- exposure.
 --
 -- The windows: `since_exposure` for the days since the exposure, `day` for the day alone, and one for each metric of retention,
 -- which has a row once its last day is over.
@@ -40,58 +41,6 @@ units AS (
         AND exposure.event_date BETWEEN greatest(running.first_day, $start - $longest) AND running.last_day
         AND exposure.event_date < $end
 ),
-spans AS (
-    SELECT
-        units.*,
-        days.event_date,
-        unnest([
-            {'name': 'since_exposure', 'first': exposed_on, 'last': least(days.event_date, exposed_on + outcome_days - 1)},
-            {'name': 'day', 'first': days.event_date, 'last': days.event_date}
-        ]) AS span
-    FROM units
-    INNER JOIN days ON days.event_date >= exposed_on AND days.day_before < exposed_on + outcome_days - 1
-    WHERE days.event_date >= $start AND (crossed_on IS NULL OR crossed_on > days.event_date)
-    UNION ALL
-    SELECT
-        units.*,
-        days.event_date,
-        {'name': metric, 'first': exposed_on + after_days, 'last': exposed_on + after_days + window_days - 1} AS span
-    FROM units
-    CROSS JOIN retentions
-    INNER JOIN days
-        ON days.event_date >= exposed_on + after_days + window_days - 1
-        AND days.day_before < exposed_on + after_days + window_days - 1
-    WHERE days.event_date >= $start AND (crossed_on IS NULL OR crossed_on > days.event_date)
-    UNION ALL
-    SELECT
-        units.*,
-        exposed_on AS event_date,
-        {'name': 'before', 'first': exposed_on - outcome_days, 'last': exposed_on - 1} AS span
-    FROM units
-),
-measured AS (
-    SELECT
-        span.name AS measured_in,
-        spans.experiment,
-        spans.user_id,
-        spans.event_date,
-        count(*) AS active_days,
-        sum(day.events) AS events,
-        sum(day.sessions) AS sessions,
-        sum(day.duration_s) AS duration_s,
-        sum(day.errors) AS errors,
-        count(*) FILTER (crashed_events > 0) AS crashed_days,
-        count(*) - count(*) FILTER (crashed_events > 0) AS crash_free_days,
-        count(*) FILTER (conversions > 0) AS converted_days,
-        CAST(count(*) FILTER (conversions > 0) > 0 AS INTEGER) AS has_converted,
-        sum(day.ratings) AS ratings,
-        sum(day.rating_sum) AS rating_sum,
-        sum(day.value) AS value
-    FROM spans
-    INNER JOIN metrics.user_day AS day ON spans.user_id = day.user_id AND day.event_date BETWEEN span.first AND span.last
-    WHERE day.event_date >= $start - 2 * $longest AND day.event_date < $end
-    GROUP BY ALL
-),
 feature_day AS (
     SELECT
         event_date,
@@ -110,52 +59,148 @@ feature_day AS (
         AND feature IN (SELECT feature FROM running WHERE feature IS NOT NULL)
     GROUP BY event_date, user_id, feature
 ),
-used AS (
+unit_days AS (
     SELECT
-        span.name AS measured_in,
-        spans.experiment,
-        spans.user_id,
-        spans.event_date,
-        sum(day.feature_events) AS feature_events,
-        sum(day.feature_conversions) AS feature_conversions,
-        sum(day.feature_failed_events) AS feature_failed_events,
-        sum(day.feature_crashed_events) AS feature_crashed_events,
-        sum(day.feature_latency_sum) AS feature_latency_sum,
-        sum(day.feature_timed_events) AS feature_timed_events
-    FROM spans
-    INNER JOIN feature_day AS day
-        ON spans.user_id = day.user_id AND spans.feature = day.feature AND day.event_date BETWEEN span.first AND span.last
-    GROUP BY ALL
+        units.experiment,
+        units.exposed_on,
+        units.outcome_days,
+        day.*,
+        feature_day.* EXCLUDE (event_date, user_id, feature)
+    FROM units
+    INNER JOIN metrics.user_day AS day ON units.user_id = day.user_id
+    LEFT JOIN feature_day
+        ON day.event_date = feature_day.event_date
+        AND units.user_id = feature_day.user_id
+        AND units.feature = feature_day.feature
+    WHERE
+        day.event_date >= $start - 2 * $longest
+        AND day.event_date < $end
+        AND day.event_date BETWEEN units.exposed_on - units.outcome_days AND units.exposed_on + $longest
 ),
-known AS (
-    SELECT measured.*, used.* EXCLUDE (measured_in, experiment, user_id, event_date)
-    FROM measured
-    LEFT JOIN used
-        ON measured.measured_in = used.measured_in
-        AND measured.experiment = used.experiment
-        AND measured.user_id = used.user_id
-        AND measured.event_date = used.event_date
+-- Sums of each unit from its exposure, or from the beginning of the time before, to each day on which it was active.
+added AS (
+    SELECT
+        experiment,
+        user_id,
+        event_date,
+        exposed_on,
+        event_date < exposed_on AS is_before,
+        count(*) OVER since AS active_days,
+        sum(events) OVER since AS events,
+        sum(sessions) OVER since AS sessions,
+        sum(duration_s) OVER since AS duration_s,
+        sum(errors) OVER since AS errors,
+        count(*) FILTER (crashed_events > 0) OVER since AS crashed_days,
+        count(*) OVER since - count(*) FILTER (crashed_events > 0) OVER since AS crash_free_days,
+        count(*) FILTER (conversions > 0) OVER since AS converted_days,
+        CAST(count(*) FILTER (conversions > 0) OVER since > 0 AS INTEGER) AS has_converted,
+        sum(ratings) OVER since AS ratings,
+        sum(rating_sum) OVER since AS rating_sum,
+        sum(value) OVER since AS value,
+        sum(feature_events) OVER since AS feature_events,
+        sum(feature_conversions) OVER since AS feature_conversions,
+        sum(feature_failed_events) OVER since AS feature_failed_events,
+        sum(feature_crashed_events) OVER since AS feature_crashed_events,
+        sum(feature_latency_sum) OVER since AS feature_latency_sum,
+        sum(feature_timed_events) OVER since AS feature_timed_events
+    FROM unit_days
+    WHERE event_date < exposed_on + outcome_days
+    WINDOW since AS (PARTITION BY experiment, user_id, event_date < exposed_on ORDER BY event_date)
+),
+alone AS (
+    SELECT
+        experiment,
+        user_id,
+        event_date,
+        exposed_on,
+        1 AS active_days,
+        events,
+        sessions,
+        duration_s,
+        errors,
+        CAST(crashed_events > 0 AS INTEGER) AS crashed_days,
+        CAST(crashed_events = 0 AS INTEGER) AS crash_free_days,
+        CAST(conversions > 0 AS INTEGER) AS converted_days,
+        CAST(conversions > 0 AS INTEGER) AS has_converted,
+        ratings,
+        rating_sum,
+        value,
+        feature_events,
+        feature_conversions,
+        feature_failed_events,
+        feature_crashed_events,
+        feature_latency_sum,
+        feature_timed_events
+    FROM unit_days
 ),
 earlier AS (
     SELECT COLUMNS('(.+)') AS 'pre_\1'
-    FROM (SELECT * EXCLUDE (measured_in) FROM known WHERE measured_in = 'before')
+    FROM (SELECT * EXCLUDE (is_before) FROM added WHERE is_before)
+    QUALIFY pre_event_date = max(pre_event_date) OVER (PARTITION BY pre_experiment, pre_user_id)
+),
+observed AS (
+    SELECT units.*, days.event_date
+    FROM units
+    INNER JOIN days ON days.event_date >= exposed_on AND days.day_before < exposed_on + outcome_days - 1
+    WHERE days.event_date >= $start AND (crossed_on IS NULL OR crossed_on > days.event_date)
+),
+returned AS (
+    SELECT units.*, days.event_date, metric, after_days, window_days
+    FROM units
+    CROSS JOIN retentions
+    INNER JOIN days
+        ON days.event_date >= exposed_on + after_days + window_days - 1
+        AND days.day_before < exposed_on + after_days + window_days - 1
+    WHERE days.event_date >= $start AND (crossed_on IS NULL OR crossed_on > days.event_date)
+),
+found AS (
+    SELECT
+        'since_exposure' AS measured_in,
+        observed.*,
+        CAST(NULL AS INTEGER) AS retained,
+        added.* EXCLUDE (experiment, user_id, event_date, exposed_on, is_before)
+    FROM observed
+    ASOF LEFT JOIN (FROM added WHERE NOT is_before) AS added
+        ON observed.experiment = added.experiment
+        AND observed.user_id = added.user_id
+        AND observed.event_date >= added.event_date
+    UNION ALL BY NAME
+    SELECT
+        'day' AS measured_in,
+        observed.*,
+        CAST(NULL AS INTEGER) AS retained,
+        alone.* EXCLUDE (experiment, user_id, event_date, exposed_on)
+    FROM observed
+    LEFT JOIN alone
+        ON observed.experiment = alone.experiment
+        AND observed.user_id = alone.user_id
+        AND observed.event_date = alone.event_date
+    WHERE observed.event_date < observed.exposed_on + outcome_days
+    UNION ALL BY NAME
+    SELECT
+        metric AS measured_in,
+        returned.* EXCLUDE (metric, after_days, window_days),
+        CAST(EXISTS (
+            SELECT 1 FROM unit_days
+            WHERE
+                unit_days.experiment = returned.experiment
+                AND unit_days.user_id = returned.user_id
+                AND unit_days.event_date >= returned.exposed_on + after_days
+                AND unit_days.event_date < returned.exposed_on + after_days + window_days
+        ) AS INTEGER) AS retained
+    FROM returned
 )
 SELECT
-    spans.event_date,
-    span.name AS measured_in,
-    spans.experiment,
-    spans.variant,
-    spans.exposed_on,
-    coalesce(spans.segment, 'unknown') AS segment,
-    CAST(coalesce(active_days, 0) > 0 AS INTEGER) AS retained,
-    CAST(coalesce(COLUMNS(known.* EXCLUDE (measured_in, experiment, user_id, event_date)), 0) AS DOUBLE),
-    CAST(COLUMNS(earlier.* EXCLUDE (pre_experiment, pre_user_id, pre_event_date)) AS DOUBLE)
-FROM spans
-LEFT JOIN known
-    ON span.name = known.measured_in
-    AND spans.experiment = known.experiment
-    AND spans.user_id = known.user_id
-    AND spans.event_date = known.event_date
-LEFT JOIN earlier
-    ON spans.experiment = pre_experiment AND spans.user_id = pre_user_id AND spans.exposed_on = pre_event_date
-WHERE span.name <> 'before' AND (span.name <> 'day' OR spans.event_date < spans.exposed_on + outcome_days)
+    found.event_date,
+    measured_in,
+    found.experiment,
+    found.variant,
+    found.exposed_on,
+    coalesce(found.segment, 'unknown') AS segment,
+    retained,
+    CAST(coalesce(COLUMNS(found.* EXCLUDE (
+        event_date, measured_in, experiment, variant, exposed_on, segment, retained, user_id, feature, outcome_days, crossed_on
+    )), 0) AS DOUBLE),
+    CAST(COLUMNS(earlier.* EXCLUDE (pre_experiment, pre_user_id, pre_event_date, pre_exposed_on)) AS DOUBLE)
+FROM found
+LEFT JOIN earlier ON found.experiment = pre_experiment AND found.user_id = pre_user_id
