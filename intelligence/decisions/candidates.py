@@ -8,6 +8,12 @@ from intelligence.decisions.facts import FeatureFacts
 from intelligence.decisions.settings import Decisions
 from intelligence.decisions.signs import broken_now, is_ramping, lasting, release_to_blame
 
+# What a running experiment shows needs neither a risk nor figures of the feature.
+_BY_EXPERIMENT: Final[dict[Kind, tuple[str, ...]]] = {
+    "ticket": ("health",),
+    "alert": ("health", "metadata"),
+    "rollback": ("health", "metadata", "flag", "previous_actions"),
+}
 # The evidence that an action requires. Stronger actions require more: each list includes that of the weaker actions.
 # Risk is needed where a feature is not degraded yet, figures where it is.
 _TICKET: Final = ("health",)
@@ -61,14 +67,28 @@ def candidates(facts: FeatureFacts, settings: Decisions) -> tuple[Candidate, ...
 def _candidate(kind: Kind, facts: FeatureFacts, settings: Decisions) -> Candidate:
     terms, users = settings.of(kind), facts.users_7d or 0.0
     cost = terms.cost + terms.cost_per_user * users
-    lacking = tuple(name for name in NEEDS[kind] if name in facts.missing)
-    found = None if lacking else _probability(kind, facts, settings)
+    by_experiment = _by_experiment(kind, facts)
+    needs = NEEDS[kind] if by_experiment is None else _BY_EXPERIMENT[kind]
+    lacking = tuple(name for name in needs if name in facts.missing)
+    found = None if lacking else by_experiment or _probability(kind, facts, settings)
     if found is None:
         return Candidate(kind, None, None, 0.0, cost, lacking or ("figures",))
     probability, confidence = found
     return Candidate(
         kind, probability, confidence, probability * users * settings.harm_per_user * terms.effect, cost, ()
     )
+
+
+def _by_experiment(kind: Kind, facts: FeatureFacts) -> tuple[float, float] | None:
+    """Return how sure an experiment is of what calls for the action; None where none calls for it.
+
+    Harm calls for a rollback and for its owner, success for a ticket: shipping is up to people.
+    """
+    sure = facts.experiment_confidence
+    if sure is None or facts.state == "degraded":
+        return None
+    wanted: tuple[Kind, ...] = ("rollback", "alert", "ticket") if facts.is_harmed_by_experiment else ("ticket",)
+    return (sure, sure) if kind in wanted else None
 
 
 def _probability(kind: Kind, facts: FeatureFacts, settings: Decisions) -> tuple[float, float] | None:

@@ -46,6 +46,8 @@ class Sources:
         beginning: Rows of beginning.sql.
         model_version: Version of the champion.
         trained_through: Last day of the champion's training data.
+        experiments: Verdicts of the day with experiment, variant, verdict, reason, grade, feature, flag, starts_on,
+            units_variant and confidence.
         used: What earlier decisions of the hour and of the day have used up of the shared limits.
     """
 
@@ -64,6 +66,7 @@ class Sources:
     beginning: pl.DataFrame | None = None
     model_version: int | None = None
     trained_through: date | None = None
+    experiments: pl.DataFrame | None = None
     used: SharedFacts = field(default_factory=SharedFacts)
 
 
@@ -87,6 +90,7 @@ def evidence(sources: Sources, *, day: date, settings: Decisions, hour_utc: int 
     rows = failures_by_release(
         rows, sources.release_days, sources.releases, day=day, settings=settings, window_days=RELEASE_WINDOW_DAYS
     )
+    rows = _with_experiments(rows, sources.experiments)
     rows = with_previous_actions(rows, sources.previous_actions, day=day, settings=settings)
     rows = _with_beginning(rows, sources.beginning).with_columns(_whole_day(sources, day, hour_utc))
     return rows.with_columns(missing=_missing(rows, sources)).select(_shaped(rows)).sort("feature")
@@ -183,6 +187,35 @@ def _joined(rows: pl.DataFrame, frame: pl.DataFrame | None, *, also: str | None 
         return rows
     marked = frame.with_columns(pl.lit(True).alias(also)) if also else frame
     return rows.join(marked, on="feature", how="left", maintain_order="left")
+
+
+def _with_experiments(rows: pl.DataFrame, experiments: pl.DataFrame | None) -> pl.DataFrame:
+    """Add the variant that should be rolled back or shipped, of the experiment that the feature's flag shows or that is on it.
+
+    Where there are several, harm comes before success, and the experiment of the flag before others.
+    """
+    if experiments is None:
+        return rows
+    flags = rows.filter(pl.col("flag_key").is_not_null()).select("flag_key", of_flag="feature")
+    found = (
+        experiments.filter(pl.col("verdict").is_in(["roll_back", "ship"]))
+        .join(flags, left_on="flag", right_on="flag_key", how="left", maintain_order="left")
+        .select(
+            pl.coalesce("of_flag", "feature").alias("feature"),
+            pl.format("{} · {}", "experiment", "variant").alias("experiment"),
+            pl.col("verdict").alias("experiment_verdict"),
+            pl.col("reason").alias("experiment_reason"),
+            pl.col("grade").alias("experiment_grade"),
+            pl.col("confidence").alias("experiment_confidence"),
+            pl.col("units_variant").alias("experiment_units"),
+            pl.col("starts_on").alias("experiment_since"),
+            pl.col("of_flag").is_not_null().alias("experiment_steers_flag"),
+        )
+        .drop_nulls("feature")
+        .sort("experiment_verdict", "experiment_steers_flag", "experiment", descending=[False, True, False])
+        .unique("feature", keep="first", maintain_order=True)
+    )
+    return rows.join(found, on="feature", how="left", maintain_order="left")
 
 
 def _with_beginning(rows: pl.DataFrame, beginning: pl.DataFrame | None) -> pl.DataFrame:

@@ -20,7 +20,8 @@ class FeatureFacts:
     before. `release_*` belong to the recent release whose failure rate exceeds that of the rest the most, `other_*` to that
     rest. `*_this_hour` and `*_this_day` sum up what was done without a person before this decision: in the hour before it,
     and by decisions of the same day. `quality` is the verdict on the day's telemetry; it is `doubtful` where only some
-    columns make it partial. `hour_utc` is the hour on the product's clock.
+    columns make it partial. `hour_utc` is the hour on the product's clock. `experiment*` belong to a variant that should be
+    rolled back or shipped: `experiment_steers_flag` is whether the flag of the feature is the one that shows it.
     """
 
     event_date: date
@@ -99,6 +100,14 @@ class FeatureFacts:
     quality_reason: str | None = None
     quality_since: date | None = None
     drift: str | None = None
+    experiment: str | None = None
+    experiment_verdict: str | None = None
+    experiment_reason: str | None = None
+    experiment_grade: str | None = None
+    experiment_confidence: float | None = None
+    experiment_units: int | None = None
+    experiment_since: date | None = None
+    experiment_steers_flag: bool | None = None
     episode: str | None = None
     last_touch_days: int | None = None
     touches_lately: int = 0
@@ -110,6 +119,11 @@ class FeatureFacts:
     touches_this_day: int = 0
     messages_this_day: int = 0
     missing: tuple[str, ...] = ()
+
+    @property
+    def is_harmed_by_experiment(self) -> bool:
+        """Return whether a running experiment shows that one of its variants does harm."""
+        return self.experiment_verdict == "roll_back"
 
 
 # Counts of past actions are 0, not null, where there is no record of any.

@@ -20,7 +20,8 @@ def with_previous_actions(
     """Return the rows with `episode` and with columns on the actions in that episode and of the last days.
 
     An episode is named by its feature and the day on which the trouble began. Trouble belongs to the episode of the last
-    action when that action came at most a week before the trouble began, or while it lasts.
+    action when that action came at most a week before the trouble began, or while it lasts. Where there is no trouble, what an
+    experiment shows begins with the experiment.
 
     Args:
         rows: Evidence, one row per feature, with feature, state and since.
@@ -29,7 +30,9 @@ def with_previous_actions(
         day: The day that is decided; only actions of earlier days count.
         settings: The policy, for the length of the period in which touches are counted.
     """
-    onset = pl.when(pl.col("state").is_in(["at_risk", "degraded"])).then(pl.col("since")).otherwise(pl.lit(day))
+    since = pl.when(pl.col("state").is_in(["at_risk", "degraded"])).then(pl.col("since"))
+    begun = [pl.col("experiment_since")] if "experiment_since" in rows.columns else []
+    onset = pl.coalesce(since, *begun, pl.lit(day))
     rows = rows.with_columns(onset=onset)
     fresh = pl.format("{}@{}", "feature", "onset")
     if previous is None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Literal, TypeVar
 
+from intelligence.core.grades import GRADES, is_at_least
 from intelligence.decisions.autonomy import TOUCHING, Kind, Level, lower_level, steps_down
 from intelligence.decisions.facts import FeatureFacts, SharedFacts
 from intelligence.decisions.settings import Decisions
@@ -105,13 +106,29 @@ def _volume(facts: FeatureFacts, settings: Decisions) -> bool | None:
     return None if facts.users_7d is None else facts.users_7d >= settings.limits.minimum_users
 
 
+def _by_experiment(facts: FeatureFacts) -> bool:
+    """Return whether the harm that an experiment shows is what calls for action, and not the state of the feature."""
+    return facts.is_harmed_by_experiment and facts.state != "degraded"
+
+
+def _grade_suffices(facts: FeatureFacts, settings: Decisions) -> bool | None:
+    if not _by_experiment(facts):
+        return True
+    grade = next((each for each in GRADES if each == facts.experiment_grade), None)
+    return None if grade is None else is_at_least(grade, settings.evidence)
+
+
 def _many_are_harmed(facts: FeatureFacts, settings: Decisions) -> bool | None:
+    if _by_experiment(facts):
+        return _is_known(facts.experiment_units, (facts.experiment_units or 0) >= settings.limits.minimum_users)
     if facts.harmed_users is None or facts.known_harmed_users is None:
         return None
     return min(facts.harmed_users, facts.known_harmed_users) >= settings.limits.minimum_harmed_users
 
 
 def _release_harms_many(facts: FeatureFacts, settings: Decisions) -> bool | None:
+    if _by_experiment(facts):
+        return True
     if facts.release_harmed_users is None:
         return None
     return facts.release_harmed_users >= settings.limits.minimum_harmed_users
@@ -187,7 +204,9 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         "nobody is alarmed and nothing is touched for what was so from the first day on, as in most features",
         ("alert", *TOUCHING),
         "barred",
-        lambda facts, settings: not facts.began_in_trouble or has_become_worse(facts, settings),
+        lambda facts, settings: (
+            not facts.began_in_trouble or _by_experiment(facts) or has_become_worse(facts, settings)
+        ),
         violated="it has not become worse: it has broken its promise since its first day, as most features have;"
         " `intelligence check --propose` proposes promises that the data kept",
         settles=True,
@@ -201,6 +220,22 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         unknown="whether a flag steers it is not known",
         violated="no flag steers it",
         settles=True,
+    ),
+    Rule(
+        "evidence_grade",
+        "nothing is touched for an effect whose evidence is weaker than the policy asks for",
+        TOUCHING,
+        "barred",
+        _grade_suffices,
+        unknown="how good the evidence for the effect is is not known",
+    ),
+    Rule(
+        "flag_of_the_experiment",
+        "what an experiment shows is answered at the flag that shows its variants",
+        TOUCHING,
+        "barred",
+        lambda facts, _: not _by_experiment(facts) or facts.experiment_steers_flag,
+        violated="the flag of the feature is not the one that shows the variants of the experiment",
     ),
     Rule(
         "somebody_sees_it",
@@ -231,7 +266,7 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         "a rollback needs an earlier release on the platform",
         ("rollback",),
         "barred",
-        lambda facts, _: facts.has_earlier_release,
+        lambda facts, _: True if _by_experiment(facts) else facts.has_earlier_release,
         unknown="whether there is an earlier release to go back to is not known",
     ),
     Rule(

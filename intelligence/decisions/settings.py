@@ -8,11 +8,12 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
+from intelligence.core.grades import Grade
 from intelligence.core.sections import Section
 from intelligence.decisions.autonomy import ACTIVE, Kind, Level
 
 # Increase it when a change of the code leads to other decisions under the same settings.
-REVISION: Final = 3
+REVISION: Final = 4
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Hour = Annotated[int, Field(ge=0, le=23)]
@@ -192,7 +193,11 @@ class Entities(Section):
 
 
 class Decisions(Section):
-    """The policy of a product; with the defaults everything is decided and nothing is done (shadow mode)."""
+    """The policy of a product; with the defaults everything is decided and nothing is done (shadow mode).
+
+    `evidence` is the weakest evidence grade of a claim about an effect that may lead to touching the product: A for own
+    experiments that are declared, B for natural experiments and undeclared ones too, C for adjusted estimates, D for anything.
+    """
 
     rollback: Rollback = Rollback()
     throttle: Throttle = Throttle()
@@ -207,6 +212,7 @@ class Decisions(Section):
     quiet_hours: tuple[QuietHours, ...] = ()
     freeze: tuple[Freeze, ...] = ()
     entities: Entities = Entities()
+    evidence: Grade = "B"
 
     @model_validator(mode="after")
     def _stronger_actions_cost_more(self) -> "Decisions":

@@ -4,6 +4,7 @@ from typing import Final
 
 from intelligence.core.tables import Claim, Column, Recipe, Table, rate_claim
 from intelligence.drift.tables import MODEL_WATCH
+from intelligence.experiments.tables import EXPERIMENT_VERDICTS
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
@@ -17,7 +18,7 @@ FEATURE_DECISIONS: Final = Table(
     recipe=Recipe(
         tables=(
             *(FEATURE_HEALTH, FEATURE_RISK, MODEL_WATCH, FEATURE_PANEL, FACT_FEATURE_METRICS, DAY_QUALITY),
-            *(EVENTS, FACT_EVENTS, DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS),
+            *(EVENTS, FACT_EVENTS, DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, EXPERIMENT_VERDICTS),
         )
     ),
     description="One row per feature and day: what the policy would do, how far alone, why, and why not more.",

@@ -34,6 +34,12 @@ def reasons(made: Choice) -> str:
 def _trouble(facts: FeatureFacts) -> str:
     if facts.quality in ("partial", "empty"):
         return f"telemetry of the day is {facts.quality}"
+    if facts.experiment_verdict and facts.state != "degraded":
+        shown = {"roll_back": "harm", "ship": "success"}[facts.experiment_verdict]
+        return (
+            f"the experiment {facts.experiment} shows {shown}: {facts.experiment_reason} (evidence grade"
+            f" {facts.experiment_grade})"
+        )
     if facts.state in ("degraded", "at_risk"):
         return f"{facts.state.replace('_', ' ')} since {facts.since} ({facts.reason})"
     if facts.risk_score is not None:

@@ -189,6 +189,7 @@ class _OfDay:
                 "problems": [problem.sentence for problem in self.problems],
                 "grade": graded("experiment", self.findings).grade,
                 "is_declared": self.of.is_declared,
+                "confidence": 1 - experiment.alpha,
                 "design": experiment.actual_design,
                 "starts_on": self.of.starts_on,
                 "ends_on": experiment.horizon,

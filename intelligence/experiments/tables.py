@@ -168,6 +168,7 @@ EXPERIMENT_VERDICTS: Final = Table(
             "Whether product.yaml declares it; else the shares and metrics are defaults.",
             True,
         ),
+        Column("confidence", "DOUBLE", "Confidence of its intervals: 1 less the chance of a false finding.", True),
         Column("design", "VARCHAR", "group_sequential, always_valid or fixed.", True),
         Column("starts_on", "DATE", "First day.", True),
         Column("ends_on", "DATE", "Last planned day; NULL without one."),

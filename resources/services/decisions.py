@@ -15,6 +15,7 @@ from intelligence.decisions.history import UNANSWERED
 from intelligence.decisions.requested import actions_carried_out
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import MODEL_WATCH
+from intelligence.experiments.tables import EXPERIMENT_VERDICTS
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK
 from intelligence.telemetry.local_time import local_time
@@ -39,6 +40,7 @@ READS: Reads = {
         Read(DIM_FEATURE_METADATA),
         Read(DIM_RELEASES),
         Read(DIM_USERS),
+        Read(EXPERIMENT_VERDICTS),
         Read(OUTCOMES, until_yesterday=True),
     )
 }
@@ -69,6 +71,7 @@ class DecisionService:
                 "panel": "FROM risk.feature_panel WHERE event_date = $day",
                 "releases": RELEASES,
                 "drift": f"SELECT event_date, state, model_version FROM {MODEL_WATCH.path} WHERE model = $model AND event_date = $day",
+                "experiments": sql("decisions/experiments.sql"),
                 "beginning": sql("decisions/beginning.sql"),
                 "decisions": f"FROM {FEATURE_DECISIONS.path} WHERE event_date < $day",
             },
@@ -91,6 +94,7 @@ class DecisionService:
                 sql("decisions/release_days.sql"), {**window, "features": degraded_features(frames["health"])}
             ),
             known_harmed=self.lake.frame(sql("decisions/known_harmed.sql"), window),
+            experiments=frames["experiments"],
             drift=drift if drift is not None and drift.height else None,
             flags=self.flag_states(frames["features"]),
             previous_actions=actions_carried_out(
