@@ -87,6 +87,8 @@ def adopted(plan: SimulationPlan, crowd: People, index: int) -> Bools:
         crowd: The users, in the day's cycle.
         index: The day, counted from 0 on the plan's first day.
     """
+    if index < OPENS:
+        return np.zeros(len(crowd.left), dtype=np.bool_)
     return _padded(adoption_days(sized(plan)), len(crowd.left)) <= index
 
 
@@ -103,6 +105,8 @@ def extra_visitors(plan: SimulationPlan, crowd: People, index: int) -> Ints:
         crowd: The users, in the day's cycle.
         index: The day, counted from 0 on the plan's first day.
     """
+    if index < OPENS:
+        return np.empty(0, dtype=np.int64)
     since = _padded(adoption_days(sized(plan)), len(crowd.left))
     usual = expected_volume(plan, index) / plan.events_per_day
     draw = generator(plan.seed, "extra visit", index).random(len(since))
