@@ -93,6 +93,7 @@ def definitions(platform: Platform) -> dg.Definitions:
             "models": fixed(platform.models),
             "drift": fixed(platform.drift),
             "page_service": fixed(platform.drift_pages),
+            "causes": fixed(platform.causes),
             "decisions": fixed(platform.decisions),
             "explanations": fixed(platform.explanations),
             "actions": fixed(platform.actions),
