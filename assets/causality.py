@@ -5,7 +5,7 @@ import dagster as dg
 from assets.graph.building import Graph
 from assets.graph.partitions import days_of, deps_of
 from assets.graph.plots import effect_plots
-from intelligence.causality.tables import FEATURE_EFFECTS
+from intelligence.causality.tables import DEGRADATIONS, FEATURE_EFFECTS
 from resources.lake.door import Lake
 from resources.services.causes import READS, CauseService
 
@@ -27,4 +27,18 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         written = lake.replace(FEATURE_EFFECTS, days, "FROM found", frames={"found": found})
         return graph.materialized(lake, FEATURE_EFFECTS, days, written=written, **effect_plots(found))
 
-    return [feature_effects]
+    @dg.asset(**graph.table_asset(DEGRADATIONS, kinds={"polars"}), deps=deps_of(READS[DEGRADATIONS]))
+    def degradations(
+        context: dg.AssetExecutionContext, lake: Lake, causes: dg.ResourceParam[CauseService]
+    ) -> dg.MaterializeResult:
+        """Where the change of each degraded feature lies: the platform, release, region, segment or flag arm behind it.
+
+        The worst metric since the state began is compared with the week before, exactly. That is an association, grade D.
+        """
+        days = days_of(context)
+        found = causes.over(lake).degradations_of_days(days)
+        written = lake.replace(DEGRADATIONS, days, "FROM found", frames={"found": found})
+        answers = {f"why {row['feature']}": dg.MetadataValue.md(row["answer"]) for row in found.iter_rows(named=True)}
+        return graph.materialized(lake, DEGRADATIONS, days, written=written, **answers)
+
+    return [feature_effects, degradations]

@@ -1,10 +1,11 @@
-"""The tables of the causality layer: the effects of features on what users do."""
+"""The tables of the causality layer: what features do to users, and where the change of a degraded feature lies."""
 
 from typing import Final
 
 from intelligence.core.tables import Claim, Column, Recipe, Table
-from intelligence.metrics.tables import USER_DAY
-from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_USERS, FACT_EVENTS
+from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
+from intelligence.telemetry.tables import DAY_QUALITY
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS
 
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
 
@@ -93,4 +94,86 @@ FEATURE_EFFECTS: Final = Table(
     ),
 )
 
-TABLES: Final = (FEATURE_EFFECTS,)
+DEGRADATIONS: Final = Table(
+    layer="causality",
+    name="degradations",
+    recipe=Recipe(
+        queries=("causality/degraded.sql", "causality/metric_cells.sql", "causality/at_the_time.sql"),
+        functions=(
+            "intelligence.causality.movement:since_trouble",
+            "intelligence.causality.movement:movement",
+            "intelligence.causality.movement:degradation",
+            "intelligence.causality.movement:unexplained",
+        ),
+        tables=(FACT_EVENTS, DIM_FEATURE_METADATA, DIM_RELEASES, DAY_QUALITY, FEATURE_HEALTH),
+    ),
+    description="One row per degraded feature: where the change of its worst metric lies, as an association.",
+    columns=(
+        Column("event_date", "DATE", "Day on the product's clock.", True),
+        Column("feature", "VARCHAR", "Degraded product feature.", True),
+        Column("metric", "VARCHAR", "error_rate, crash_rate, slow_rate or bad_rating_rate: its worst objective.", True),
+        Column("since", "DATE", "First day of its present state.", True),
+        Column("before_first", "DATE", "First day of the week before that.", True),
+        Column("before_last", "DATE", "Last day of it.", True),
+        Column("after_first", "DATE", "First day that is compared with it; the last one is event_date.", True),
+        Column("before", "DOUBLE", "The metric in the week before; NULL without enough evidence."),
+        Column("after", "DOUBLE", "The metric since."),
+        Column("change", "DOUBLE", "after - before."),
+        Column("low", "DOUBLE", "Lower bound of the 95 % interval of the change."),
+        Column("high", "DOUBLE", "Upper bound."),
+        Column(
+            "suspect", "VARCHAR", "The smallest part that accounts for most of the change; NULL where none stands out."
+        ),
+        Column("segment", "VARCHAR", "Its segment, where it is one."),
+        Column("platform", "VARCHAR", "Its platform."),
+        Column("release", "VARCHAR", "Its release."),
+        Column("region", "VARCHAR", "Its region."),
+        Column("variant", "VARCHAR", "Its flag arm: experiment and variant."),
+        Column("accounts_for", "DOUBLE", "Share of the change that is gone without it, at most 1."),
+        Column("share", "DOUBLE", "Its share of the metric's denominator since."),
+        Column("rate", "DOUBLE", "The metric in it since."),
+        Column("rate_low", "DOUBLE", "Lower bound of its 95 % interval."),
+        Column("rate_high", "DOUBLE", "Upper bound."),
+        Column("elsewhere", "DOUBLE", "The metric in everything else since."),
+        Column("mix", "DOUBLE", "What a change of the mix over its dimensions contributes to the change."),
+        Column("within", "DOUBLE", "What changes within the parts contribute; mix + within = change."),
+        Column("at_the_time", "VARCHAR", "Releases, incidents, experiments and actions of these days, in words.", True),
+        Column("grade", "VARCHAR", "Evidence grade: D, since a decomposition says where and not why.", True),
+        Column("answer", "VARCHAR", "The answer in sentences.", True),
+    ),
+    key=("event_date", "feature"),
+    day="event_date",
+    lookback_days=None,
+    newest_day_only=True,
+    page="""
+        SELECT feature, metric, suspect, round(accounts_for, 2) AS accounts_for, round(change, 4) AS change
+        FROM causality.degradations
+        WHERE event_date = (SELECT max(event_date) FROM causality.degradations WHERE event_date < $end)
+        ORDER BY change DESC NULLS LAST, feature LIMIT 12""",
+    claims=(
+        Claim(
+            name="every_degraded_feature_has_a_row",
+            description="Each feature that is degraded on the day has its row, and no other.",
+            contradictions=f"""
+                SELECT event_date, feature, state, metric
+                FROM (SELECT event_date, feature, state FROM metrics.feature_health WHERE state = 'degraded' AND {_WINDOW})
+                FULL JOIN (SELECT event_date, feature, metric FROM causality.degradations WHERE {_WINDOW})
+                USING (event_date, feature)
+                WHERE state IS NULL OR metric IS NULL""",
+        ),
+        Claim(
+            name="parts_sum_to_the_change",
+            description="What changed in the mix and what changed within sum to the change, which lies in its interval.",
+            contradictions=f"""
+                SELECT event_date, feature, change, mix, within, low, high FROM causality.degradations
+                WHERE {_WINDOW} AND (abs(mix + within - change) > 1e-9 OR NOT change BETWEEN low AND high)""",
+        ),
+        Claim(
+            name="decompositions_are_associations",
+            description="No row has another grade than D.",
+            contradictions=f"SELECT event_date, feature, grade FROM causality.degradations WHERE {_WINDOW} AND grade <> 'D'",
+        ),
+    ),
+)
+
+TABLES: Final = (FEATURE_EFFECTS, DEGRADATIONS)
