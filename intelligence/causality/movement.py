@@ -18,9 +18,12 @@ from intelligence.core.tables import Days
 DIMENSIONS: Final = ("segment", "platform", "release", "region", "feature", "variant")
 DAYS_BEFORE: Final = 7
 MOST_DAYS_AFTER: Final = 7
+# A state is known up to so many days after what brought it about began, on few events.
+KNOWN_AFTER_DAYS: Final = 3
 GRADE: Final = "D"
-# A suspect whose rows are on one platform, or in one release, up to this share is named with it.
-SAME_FROM: Final = 0.95
+# A suspect is named with the platform, or release, in which at least this share of what rose in it lies.
+SAME_FROM: Final = 0.9
+FEWEST_SAME: Final = 5
 SOFTWARE: Final = ("platform", "release")
 SHOWN_EVENTS: Final = 6
 
@@ -91,7 +94,7 @@ class Movement:
         feature: The feature that it is about; empty for the whole product.
         periods: The periods that are compared.
         why: The decompositions and the suspect.
-        parts: The suspect by dimension, with the platform or release on which it is as good as wholly; empty without one.
+        parts: The suspect by dimension, with the platform and release that hold nearly all of it; empty without one.
         at_the_time: Rows of `day`, `kind`, `feature` and `what`, and whether a row `names_suspect`; those that do come first.
         answer: The answer in sentences.
     """
@@ -150,14 +153,23 @@ def periods_of(day: date, *, days: int = 1, before: date | None = None, days_bef
 
 
 def since_trouble(day: date, since: date) -> Periods:
-    """Return the days of a feature's present state, at most the last seven, and the week before the state.
+    """Return the days of a feature's present state, at most the last seven, and a week before it began to show.
 
     Args:
         day: The newest day.
         since: First day of the state.
     """
     days = min((day - since).days + 1, MOST_DAYS_AFTER)
-    return periods_of(day, days=days, before=since - timedelta(days=1))
+    return periods_of(day, days=days, before=before_trouble(since))
+
+
+def before_trouble(since: date) -> date:
+    """Return the last day before a state that is taken as untouched by it, given the first day of the state.
+
+    >>> str(before_trouble(date(2026, 7, 30)))
+    '2026-07-26'
+    """
+    return since - timedelta(days=KNOWN_AFTER_DAYS + 1)
 
 
 def movement(
@@ -191,11 +203,14 @@ def movement(
         metric=metric.name,
     )
     concerned = pl.col("feature").is_null() | (pl.col("feature") == feature) if feature else pl.lit(True)
-    parts = _parts(found.suspect, after, metric.denominator)
+    counted = metric.numerator if found.decompositions[0].change.value > 0 else metric.denominator
+    parts = _parts(found.suspect, after, counted)
     told = at_the_time.filter(concerned).with_columns(names_suspect=_names(parts))
     told = told.sort("names_suspect", "day", "kind", "what", descending=[True, False, False, False])
     more = {name: part for name, part in parts.items() if found.suspect and name not in found.suspect.dimensions}
-    wholly = "".join(f" All of it is on {name} {part}." for name, part in more.items())
+    wholly = "".join(
+        f" At least {SAME_FROM:.0%} of {counted} in it are on {name} {part}." for name, part in more.items()
+    )
     answer = " ".join([f"{found.words}{wholly}", _told(told)]).strip()
     return Movement(metric.name, feature, periods, found, parts, told, answer)
 
@@ -260,16 +275,18 @@ def _asked(feature: str, metric: str, periods: Periods, since: date) -> dict[str
     }
 
 
-def _parts(suspect: Suspect | None, after: pl.DataFrame, denominator: str) -> dict[str, str]:
+def _parts(suspect: Suspect | None, after: pl.DataFrame, counted: str) -> dict[str, str]:
+    """Return the suspect by dimension, with the platform and release that hold nearly all of what is counted in it."""
     if suspect is None:
         return {}
     found = dict(zip(suspect.dimensions, suspect.names, strict=True))
     own = after.filter(pl.col(name).cast(pl.String).fill_null(MISSING) == part for name, part in found.items())
-    for name in SOFTWARE:
-        shares = own.group_by(pl.col(name).cast(pl.String)).agg(pl.col(denominator).sum()).drop_nulls(name)
-        if name not in found and shares.height:
-            most, held = shares.sort(denominator, name, descending=[True, False]).row(0)
-            found |= {name: most} if held >= SAME_FROM * float(own[denominator].sum()) else {}
+    whole = float(own[counted].sum())
+    for name in (name for name in SOFTWARE if name not in found):
+        held = own.drop_nulls(name).group_by(pl.col(name).cast(pl.String)).agg(pl.col(counted).sum())
+        most = held.sort(counted, name, descending=[True, False]).head(1).rows()
+        if most and most[0][1] >= max(FEWEST_SAME, SAME_FROM * whole):
+            found[name] = most[0][0]
     return found
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Four times zero a week apart, 28 days of follow-up, 28 of history, and 28 before those; features are read in the middle.
 READS: Reads = {
     FEATURE_EFFECTS: (Read(USER_DAY, 105), Read(FACT_EVENTS, 77), Read(DIM_USERS), Read(DIM_FEATURE_METADATA)),
-    # The week before a state that began up to four weeks ago.
+    # A week before a state that began up to four weeks ago.
     DEGRADATIONS: (
         Read(FEATURE_HEALTH, 35),
         Read(FACT_EVENTS, 35),
@@ -85,7 +85,7 @@ class CauseService:
             day: Last day of the period; the newest day where it is not given.
             days: Length of the period in days.
             before: Last day of the week that it is compared with. Where it is not given, that week ends on the day before the
-                period, or before the feature's state where it is at risk or degraded for longer.
+                period, or three days before the feature's state where it is at risk or degraded for longer.
 
         Raises:
             CausalityError: There is no such metric or feature, the lake is empty, or the periods overlap.
@@ -124,12 +124,13 @@ class CauseService:
         return DEGRADATIONS.frame(rows)
 
     def _before_trouble(self, feature: str, last: date, days: int) -> date | None:
+        from intelligence.causality.movement import before_trouble
+
         state = self.lake.frame(_STATE, {"day": last, "feature": feature})
         first = last - timedelta(days=days - 1)
         if state.is_empty() or state["state"][0] not in ("at_risk", "degraded") or state["since"][0] >= first:
             return None
-        since: date = state["since"][0]
-        return since - timedelta(days=1)
+        return before_trouble(state["since"][0])
 
     def _movement(self, metric: str, feature: str, periods: "Periods", *, actions_before: date) -> "Movement":
         from intelligence.causality.movement import METRICS, movement

@@ -64,7 +64,8 @@ def movement_record(found: Movement) -> dict[str, Any]:
 
 
 def _decomposition(found: Decomposition) -> RenderableType:
-    change = found.change.value
+    # Shares of a change within chance say nothing.
+    change = found.change.value if found.change.excludes_zero else 0.0
     name = " × ".join(found.dimensions)
     title = f"By {name}: {signed(found.mix)} is a change of the mix, {signed(found.within)} within"
     shown = table(title, name, *NUMBERS, numbers=NUMBERS)
