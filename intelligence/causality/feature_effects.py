@@ -17,7 +17,7 @@ import polars as pl
 
 from intelligence.causality.effect import Effect, NoEffect, effects
 from intelligence.causality.estimation import DEFAULT as RULES
-from intelligence.causality.estimation import Rules
+from intelligence.causality.estimation import FEWEST_PER_ARM, Rules
 from intelligence.causality.grades import Finding, weakened
 from intelligence.causality.graph import OUTCOMES, TREATMENTS, CausalGraph, Treatment, adjustment, feature_graph
 from intelligence.causality.interval import Bools, Floats, Z, signed
@@ -116,18 +116,24 @@ def feature_effects(
     if trials.is_empty():
         return unanswered(features, "Nobody was active on a time zero.")
     arms = _arms(trials, uses, features, days)
-    asked = [(feature, treatment) for treatment in TREATMENTS for feature in features]
+    every = [(feature, treatment) for treatment in TREATMENTS for feature in features]
+    fewest = {pair: _smaller_arm(arms[pair]) for pair in every}
+    asked = [pair for pair in every if fewest[pair] >= FEWEST_PER_ARM]
     names = [f"{treatment} {feature}" for feature, treatment in asked]
     frame = trials.hstack([arms[pair].alias(name) for pair, name in zip(asked, names, strict=True)])
     answers = _answered(frame, asked, names, findings, rules)
     known = [each.estimate.z for _, each in answers if isinstance(each, Effect)]
     q_values = iter(discovery_rates(known))
-    return [
+    rows = [
         _row(feature, treatment, each, next(q_values), len(known), days)
         if isinstance(each, Effect)
         else _unanswered(feature, treatment, each.outcome, each.reason)
         for (feature, treatment), each in answers
     ]
+    for feature, treatment in (pair for pair in every if fewest[pair] < FEWEST_PER_ARM):
+        few = f"The smaller arm has {fewest[feature, treatment]} rows, and each needs {FEWEST_PER_ARM} users."
+        rows += [_unanswered(feature, treatment, node.name, few) for node in OUTCOMES]
+    return rows
 
 
 def unanswered(features: Sequence[str], reason: str) -> list[dict[str, Any]]:
@@ -197,13 +203,18 @@ def _arm(treated: Bools, is_eligible: Bools) -> pl.Series:
     return pl.Series(np.where(is_eligible, treated, np.nan), nan_to_null=True)
 
 
+def _smaller_arm(arm: pl.Series) -> int:
+    treated = int(arm.sum() or 0)
+    return min(treated, len(arm) - arm.null_count() - treated)
+
+
 Answers = list[tuple[Question, Effect | NoEffect]]
 
 
 def _answered(
     frame: pl.DataFrame, asked: Sequence[Question], names: Sequence[str], findings: Sequence[Finding], rules: Rules
 ) -> Answers:
-    """Return the answers; refuters run where an effect would be claimed, since they take three times as long as the estimates."""
+    """Return the answers in the order of the questions; refuters, which take long, run where an effect would be claimed."""
     graph = feature_graph("adopted", OUTCOMES[0].name)
     identified = adjustment(graph)
     against: list[Finding] = [*findings, *(() if identified.is_identified else ("not identified",))]
@@ -220,46 +231,48 @@ def _answered(
             rules=replace(rules, refute=refute),
         )
 
-    of = [pair for pair in asked for _ in OUTCOMES]
-    first = _compared_with_others(list(zip(of, found(names, refute=False), strict=True)))
-    claimed = {question for question, each in first if isinstance(each, Effect) and _is_claimed(each)}
-    chosen = [name for name, pair in zip(names, asked, strict=True) if pair in claimed]
-    tried = iter(found(chosen, refute=True) if rules.refute and chosen else ())
-    last = [(pair, next(tried) if pair in claimed and rules.refute else _untried(each)) for pair, each in first]
-    return _compared_with_others(last)
-
-
-def _is_claimed(found: Effect) -> bool:
-    return found.estimate.excludes_zero and not any(each.refuted for each in found.refutations)
+    pairs = [pair for pair in asked for _ in OUTCOMES]
+    first = list(zip(pairs, found(names, refute=False), strict=True)) if names else []
+    beside = _beside_others(first)
+    claimed = {
+        pair
+        for place, (pair, each) in enumerate(first)
+        if isinstance(each, Effect) and each.estimate.excludes_zero and not beside[place].refuted
+    }
+    chosen = [name for name, pair in zip(names, asked, strict=True) if pair in claimed and rules.refute]
+    tried = iter(found(chosen, refute=True) if chosen else ())
+    answers: Answers = []
+    for place, (pair, each) in enumerate(first):
+        answer = next(tried) if pair in claimed and rules.refute else _untried(each)
+        answers.append((pair, _with(answer, beside[place]) if isinstance(answer, Effect) else answer))
+    return answers
 
 
 def _untried(found: Effect | NoEffect) -> Effect | NoEffect:
-    """Return an answer without the comparison with others, which is made again, and with what was not tried."""
     if isinstance(found, NoEffect):
         return found
     words = "Not tried: no effect is claimed."
     tried = [Refutation(name, None, words) for name in ("placebo treatment", "random common cause", "subsets")]
-    kept = [each for each in found.refutations if each.name != "other features"]
-    return replace(found, refutations=(*tried, *kept))
+    return replace(found, refutations=(*tried, *found.refutations))
 
 
-def _compared_with_others(answers: Answers) -> Answers:
-    """Return the answers, each with the other features as one more attempt at refuting it."""
-    groups = dict[tuple[Treatment, str], list[int]]()
+def _with(found: Effect, tried: Refutation) -> Effect:
+    grade = weakened(found.graded, "refuted") if tried.refuted else found.graded
+    return replace(found, refutations=(*found.refutations, tried), graded=grade)
+
+
+def _beside_others(answers: Answers) -> dict[int, Refutation]:
+    """Return by place the comparison of each effect with those of the other features on the same outcome."""
+    groups = dict[tuple[Treatment, str], dict[int, Effect]]()
     for place, ((_, treatment), each) in enumerate(answers):
         if isinstance(each, Effect):
-            groups.setdefault((treatment, each.outcome), []).append(place)
-    compared = list(answers)
-    for places in groups.values():
-        estimates = [each.estimate for place in places if isinstance(each := answers[place][1], Effect)]
-        values, errors = (np.array(each) for each in zip(*((e.value, e.se) for e in estimates), strict=True))
-        for at, place in enumerate(places):
-            question, each = answers[place]
-            if isinstance(each, Effect):
-                tried = _others(values, errors, at)
-                grade = weakened(each.graded, "refuted") if tried.refuted else each.graded
-                compared[place] = question, replace(each, refutations=(*each.refutations, tried), graded=grade)
-    return compared
+            groups.setdefault((treatment, each.outcome), {})[place] = each
+    found = dict[int, Refutation]()
+    for group in groups.values():
+        values = np.array([each.estimate.value for each in group.values()])
+        errors = np.array([each.estimate.se for each in group.values()])
+        found |= {place: _others(values, errors, at) for at, place in enumerate(group)}
+    return found
 
 
 def _others(values: Floats, errors: Floats, at: int) -> Refutation:

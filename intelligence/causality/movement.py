@@ -7,13 +7,15 @@ an association (grade D).
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import polars as pl
 
 from intelligence.causality.decomposition import MISSING, Decomposition, Suspect, Why, why
 from intelligence.core.errors import CausalityError
 from intelligence.core.tables import Days
+
+Rows = Literal["events", "user_days"]
 
 DIMENSIONS: Final = ("segment", "platform", "release", "region", "feature", "variant")
 DAYS_BEFORE: Final = 7
@@ -36,31 +38,29 @@ class Metric:
         name: Its name on the command line and in tables.
         numerator: Column that is summed above the line.
         denominator: Column that is summed below it.
-        query: The SQL file, whose rows have both columns and the dimensions.
+        rows: What it is counted over: `events`, or `user_days`, days on which a user was active.
     """
 
     name: str
     numerator: str
     denominator: str
-    query: str
+    rows: Rows
 
     @property
     def dimensions(self) -> tuple[str, ...]:
         """Return what it can be split by; a day of a user belongs to no single feature."""
-        return DIMENSIONS if self.query == _CELLS else tuple(name for name in DIMENSIONS if name != "feature")
+        return DIMENSIONS if self.rows == "events" else tuple(name for name in DIMENSIONS if name != "feature")
 
 
-_CELLS: Final = "causality/metric_cells.sql"
-_USER_DAYS: Final = "causality/metric_user_days.sql"
 METRICS: Final[Mapping[str, Metric]] = {
     metric.name: metric
     for metric in (
-        Metric("error_rate", "failed_events", "events", _CELLS),
-        Metric("crash_rate", "crashed_events", "events", _CELLS),
-        Metric("slow_rate", "slow_events", "timed_events", _CELLS),
-        Metric("bad_rating_rate", "bad_ratings", "ratings", _CELLS),
-        Metric("conversion_rate", "converted_user_days", "user_days", _USER_DAYS),
-        Metric("events_per_user", "events", "user_days", _USER_DAYS),
+        Metric("error_rate", "failed_events", "events", "events"),
+        Metric("crash_rate", "crashed_events", "events", "events"),
+        Metric("slow_rate", "slow_events", "timed_events", "events"),
+        Metric("bad_rating_rate", "bad_ratings", "ratings", "events"),
+        Metric("conversion_rate", "converted_user_days", "user_days", "user_days"),
+        Metric("events_per_user", "events", "user_days", "user_days"),
     )
 }
 # By the objective that metrics.feature_health names.
@@ -178,7 +178,7 @@ def movement(
     """Return why a metric moved between two periods.
 
     Args:
-        rows: Rows of the metric's query, of both periods and of the feature alone where one is named.
+        rows: Rows that the metric is counted over, of both periods and of the feature alone where one is named.
         metric: The metric.
         periods: The periods.
         feature: The feature; empty for the whole product.

@@ -11,7 +11,7 @@ COLOURS: Final = {"A": "#1f4e8c", "B": "#1f4e8c", "C": "#2f9e73", "D": "#9aa3af"
 
 
 def forest_picture(effects: pl.DataFrame) -> bytes:
-    """Return a forest plot: the estimates that lie furthest from 0 by their errors, with intervals and plain differences.
+    """Return a forest plot: what is claimed, and then the estimates that lie furthest from 0 by their errors.
 
     All outcomes share one scale: standard errors of the estimate.
 
@@ -24,8 +24,9 @@ def forest_picture(effects: pl.DataFrame) -> bytes:
     error = (pl.col("high") - pl.col("low")) / 3.92
     shown = (
         effects.filter(pl.col("estimate").is_not_null() & (error > 0))
+        .with_columns(claimed=(pl.col("grade") != "D") & ((pl.col("low") > 0) | (pl.col("high") < 0)))
         .with_columns(error=error, size=(pl.col("estimate") / error).abs())
-        .sort(["grade", "size", "feature", "treatment", "outcome"], descending=[False, True, False, False, False])
+        .sort(["claimed", "size", "feature", "treatment", "outcome"], descending=[True, True, False, False, False])
         .head(MOST_EFFECTS)
     )
     figure = Figure(figsize=(9, 1.4 + 0.24 * max(shown.height, 1)), layout="constrained")

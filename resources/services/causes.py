@@ -36,6 +36,7 @@ READS: Reads = {
 _FIRST = "SELECT min(event_date) AS day FROM metrics.user_day WHERE event_date <= $day"
 _FEATURES = "SELECT feature FROM warehouse.dim_feature_metadata WHERE first_seen_date <= $day ORDER BY feature"
 _ACTIVE = "SELECT count(*) FROM metrics.user_day WHERE list_contains($zeros, event_date)"
+_ROWS = {"events": sql("causality/metric_cells.sql"), "user_days": sql("causality/metric_user_days.sql")}
 _STATE = "FROM metrics.feature_health WHERE event_date = $day AND feature = $feature"
 _KNOWN = "SELECT count(*) FROM warehouse.dim_feature_metadata WHERE feature = $feature"
 
@@ -142,6 +143,6 @@ class CauseService:
             "conversion_events": list(self.product.conversion_events),
             "actions_before": actions_before,
         }
-        queries = {"rows": sql(asked.query), "at_the_time": sql("causality/at_the_time.sql")}
+        queries = {"rows": _ROWS[asked.rows], "at_the_time": sql("causality/at_the_time.sql")}
         _, read = self.lake.read(queries, parameters)
         return movement(read["rows"], asked, periods, feature=feature, at_the_time=read["at_the_time"])
