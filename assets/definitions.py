@@ -94,6 +94,7 @@ def definitions(platform: Platform) -> dg.Definitions:
             "drift": fixed(platform.drift),
             "page_service": fixed(platform.drift_pages),
             "experiments": fixed(platform.experiments),
+            "causes": fixed(platform.causes),
             "decisions": fixed(platform.decisions),
             "explanations": fixed(platform.explanations),
             "actions": fixed(platform.actions),

@@ -17,6 +17,7 @@ from resources.messages.announcer import Announcer
 from resources.models.registry import Registry
 from resources.reports.drift import DriftReports
 from resources.services.actions import ActionService
+from resources.services.causes import CauseService
 from resources.services.decisions import DecisionService
 from resources.services.drift import DriftService
 from resources.services.drift_pages import DriftPageService
@@ -104,6 +105,11 @@ class Platform:
     def experiments(self) -> ExperimentService:
         """Return the service that analyses experiments."""
         return ExperimentService(self.product, self.lake)
+
+    @cached_property
+    def causes(self) -> CauseService:
+        """Return the service that estimates effects and says where a metric's change lies."""
+        return CauseService(self.product, self.lake)
 
     @cached_property
     def decisions(self) -> DecisionService:

@@ -5,7 +5,7 @@ import dagster as dg
 from assets.graph.partitions import Calendar
 from assets.graph.requests import failed_upstream_check, run_request, run_under_way
 from assets.graph.tables import key_of
-from intelligence.catalog.layers import DAILY_TABLES, NEWEST_DAY_TABLES
+from intelligence.catalog.layers import BUILT_BY_DAY
 from resources.lake.door import Lake
 from resources.services.due import DueService
 
@@ -13,7 +13,7 @@ EVERY_S = 30
 
 
 @dg.sensor(
-    target=[key_of(table) for table in DAILY_TABLES if table not in NEWEST_DAY_TABLES],
+    target=[key_of(table) for table in BUILT_BY_DAY],
     minimum_interval_seconds=EVERY_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Builds days that are missing, or that were built from older telemetry or rules, in the order of the graph.",

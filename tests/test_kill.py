@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from intelligence.catalog.layers import ACT, SCORED, TABLES, TRAINED, WATCH
+from intelligence.causality.tables import DEGRADATIONS
 from intelligence.telemetry.tables import ALIASES, REJECTED_EVENTS, WITHDRAWN_ROWS
 from intelligence.warehouse.tables import FACT_VISIT_EVENTS
 from resources.config.faults import FAULT_POINTS
@@ -38,6 +39,7 @@ MAY_BE_EMPTY = (
     *(training for training, _ in TRAINED.values()),
     *WATCH,
     *ACT,
+    DEGRADATIONS,
 )
 
 

@@ -3,6 +3,7 @@
 import base64
 
 import dagster as dg
+import polars as pl
 
 from intelligence.core.tables import Days
 from resources.lake.door import Lake
@@ -51,6 +52,18 @@ def watch_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
     return markdown_picture(
         "watch", watch_picture(lake.frame(_LAST_DAYS.format("drift.model_watch"), {"end": days.end}))
     )
+
+
+def effect_plots(effects: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return the declared causal graph, and a forest plot of the effects that lie furthest from 0."""
+    from intelligence.causality.feature_effects import pictured_graph
+    from intelligence.causality.graph import graph_picture
+    from intelligence.causality.pictures import forest_picture
+
+    return {
+        "largest_effects": markdown_picture("effects", forest_picture(effects)),
+        "causal_graph": markdown_picture("causal graph", graph_picture(pictured_graph())),
+    }
 
 
 def forest_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:

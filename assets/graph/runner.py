@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from assets.graph.requests import CAUSE_TAG
 from assets.graph.tables import key_of
-from intelligence.catalog.layers import ACT, DELIVERED, NEWEST_DAY_TABLES, TRAINED, WATCH
+from intelligence.catalog.layers import ACT, CAUSES, DELIVERED, NEWEST_DAY_TABLES, TRAINED, WATCH
 from intelligence.core.errors import PlatformError
 from intelligence.core.progress import PHASES, Listener, weight
 from intelligence.core.tables import Days
@@ -205,7 +205,8 @@ def _ran(defs: dg.Definitions, instance: dg.DagsterInstance, step: Step, outcome
             "dagster/asset_partition_range_start": str(step.days.start),
             "dagster/asset_partition_range_end": str(last),
         }
-        if not any(table in NEWEST_DAY_TABLES for table in step.tables):
+        own = [table for table in step.tables if table not in CAUSES]
+        if own and not any(table in NEWEST_DAY_TABLES for table in own):
             outcome.days.update(step.days.each)
     result = defs.resolve_implicit_global_asset_job_def().execute_in_process(
         instance=instance,

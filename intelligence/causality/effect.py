@@ -27,7 +27,17 @@ import numpy as np
 import polars as pl
 
 from intelligence.causality.covariates import Covariates, covariates, numbers, present
-from intelligence.causality.estimation import DEFAULT, Overlap, Rules, Sample, adjusted, enough, folds_of, naive
+from intelligence.causality.estimation import (
+    DEFAULT,
+    FEWEST_PER_ARM,
+    Overlap,
+    Rules,
+    Sample,
+    adjusted,
+    enough,
+    folds_of,
+    naive,
+)
 from intelligence.causality.interval import Bools, Floats, Floats32, Interval, Ints, signed
 from intelligence.causality.refutation import Refutation, negative_control, refutations
 from intelligence.causality.sensitivity import Sensitivity, sensitivities
@@ -36,6 +46,8 @@ from intelligence.core.grades import Finding, Graded, graded
 
 # A confounder whose correlation with an outcome is as high as this holds the outcome itself.
 SAME: Final = 0.9999
+# Rows of an arm that end each way, for the normal law to tell the error of a share.
+FEWEST_EACH_WAY: Final = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -278,6 +290,8 @@ def _of_group(
                 f"It is {values[0]:g} in every row.",
                 hint="An effect needs an outcome that varies.",
             )
+        elif rare := _rare(values, arm[rows] == 1):
+            answers[place] = NotEnoughEvidence(shared.outcomes[place], rare, hint="Wait for more users.")
     asked = [place for place in places if place not in answers]
     if not asked:
         return answers
@@ -323,6 +337,20 @@ def _of_group(
             graded=graded("adjustment", _against(refuted, strong[at], shared.findings)),
         )
     return answers
+
+
+def _rare(values: Floats, treated: Bools) -> str:
+    """Return in words that a Boolean outcome hardly occurs, or hardly fails to, in an arm; empty where it does neither.
+
+    The errors of an arm in which everybody ends alike look as if it were known for certain.
+    """
+    if not np.isin(values, (0.0, 1.0)).all():
+        return ""
+    for arm, name in ((treated, "treated"), (~treated, "untreated")):
+        fewest, rows = int(min(values[arm].sum(), (1 - values[arm]).sum())), int(arm.sum())
+        if rows >= FEWEST_PER_ARM and fewest < FEWEST_EACH_WAY:
+            return f"All but {fewest} of {rows:,} {name} rows end alike."
+    return ""
 
 
 def _control(rows: Bools, shared: _Shared) -> int | None:

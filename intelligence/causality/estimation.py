@@ -80,7 +80,7 @@ class Sample:
     @property
     def fewest_units(self) -> int:
         """Return the number of different units in the smaller arm."""
-        return min(len(np.unique(self.clusters[self.treated == arm])) for arm in (True, False))
+        return min(int(np.count_nonzero(np.bincount(self.clusters[self.treated == arm]))) for arm in (True, False))
 
 
 @dataclass(frozen=True, slots=True)

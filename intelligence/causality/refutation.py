@@ -14,7 +14,7 @@ from intelligence.causality.estimation import FEWEST_PER_ARM, Rules, Sample, adj
 from intelligence.causality.interval import Interval, chi_square_tail, signed
 from intelligence.core.errors import NotEnoughEvidence
 
-Name = Literal["placebo treatment", "random common cause", "subsets", "negative control"]
+Name = Literal["placebo treatment", "random common cause", "subsets", "negative control", "other features"]
 
 SAMPLE_ROWS: Final = 10_000
 # Enough of the rarer arm for the models of a subset.

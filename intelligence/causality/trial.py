@@ -64,7 +64,13 @@ def times_zero(first: date, last: date, layout: Layout = DEFAULT) -> list[date]:
     return sorted(newest - timedelta(days=layout.step * number) for number in range(count))
 
 
-def eligible(user_days: pl.DataFrame, zeros: Sequence[date], layout: Layout = DEFAULT) -> pl.DataFrame:
+def eligible(
+    user_days: pl.DataFrame,
+    zeros: Sequence[date],
+    layout: Layout = DEFAULT,
+    *,
+    first_days: pl.DataFrame | None = None,
+) -> pl.DataFrame:
     """Return one row per user and time zero on which the user is active, with confounders, negative control and outcomes.
 
     Columns: `user_id`, `day_zero`, `segment` on the last day before (null for new users), `tenure_days`, `days_since_visit`,
@@ -75,6 +81,7 @@ def eligible(user_days: pl.DataFrame, zeros: Sequence[date], layout: Layout = DE
         user_days: One row per user and active day: `user_id`, `event_date`, and any of `segment` and MEASURES.
         zeros: Times zero, as from `times_zero`.
         layout: The windows.
+        first_days: `user_id` and `first_day` of each user, where `user_days` do not reach back to it; else their first row.
 
     Raises:
         CausalityError: A column is missing, or a user has two rows on one day.
@@ -84,6 +91,9 @@ def eligible(user_days: pl.DataFrame, zeros: Sequence[date], layout: Layout = DE
         raise CausalityError("user days", "have two rows of one user and day.", hint="Sum them up by user and day.")
     measures = [name for name in MEASURES if name in user_days.columns]
     first = user_days.group_by("user_id").agg(first_day=pl.col("event_date").min())
+    if first_days is not None:
+        present(first_days, ["user_id", "first_day"])
+        first = first_days.select("user_id", "first_day")
     return pl.concat([_at(user_days, zero, measures, layout) for zero in zeros]).join(first, on="user_id").select(
         "user_id",
         "day_zero",

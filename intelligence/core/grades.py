@@ -86,6 +86,23 @@ def graded(design: Design, findings: Collection[Finding] = ()) -> Graded:
     return Graded(grade, tuple(REASONS[finding] for finding in known))
 
 
+def weakened(known: Graded, finding: Finding) -> Graded:
+    """Return the grade of a claim after one more finding about it; one that it has already changes nothing.
+
+    Args:
+        known: The grade so far.
+        finding: What was found.
+
+    >>> weakened(graded("adjustment"), "refuted").words
+    'grade D (association; lowered because a refutation contradicts the estimate)'
+    """
+    reason = REASONS[finding]
+    if reason in known.reasons:
+        return known
+    grade = lowered(known.grade) if finding in ONE_GRADE else GRADES[-1]
+    return Graded(grade, (*known.reasons, reason))
+
+
 def is_at_least(grade: Grade, asked: Grade) -> bool:
     """Return whether a grade is as strong as the one that is asked for.
 

@@ -22,6 +22,7 @@ _WEIGHTS: Final[Mapping[str, tuple[float, float]]] = {
     "drift.baseline_stats": (3.5, 0.0),
     "drift.model_watch": (2.0, 0.0),
     "drift.drift_pages": (12.0, 0.0),
+    "causality.feature_effects": (5.0, 0.0),
     "decisions.feature_decisions": (2.0, 0.0),
 }
 _OTHERS: Final = (0.4, 0.005)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from intelligence.actions.tables import ACTION_LOG
-from intelligence.catalog.layers import ACT, DAILY_TABLES, NEWEST_DAY_TABLES, TRAINED, WATCH
+from intelligence.catalog.layers import ACT, BUILT_BY_DAY, TRAINED, WATCH
 from intelligence.catalog.product import Product
 from intelligence.core.tables import Days, Table
 from intelligence.decisions.tables import FEATURE_DECISIONS
@@ -48,8 +48,8 @@ class DueService:
         """
         stale = self.lake.stale(before=today)
         groups: list[tuple[list[Table], list[Days]]] = []
-        for table in DAILY_TABLES:
-            ranges = stale.get(table.path) if table not in NEWEST_DAY_TABLES else None
+        for table in BUILT_BY_DAY:
+            ranges = stale.get(table.path)
             if not ranges:
                 continue
             if groups and groups[-1][1] == ranges:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 EVERY_DAY, ACTIONS, MODELS = "Every day", "Decisions and actions", "Models"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
+DAY = "%Y-%m-%d"
 ROOT = Path(__file__).resolve().parents[3]
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 
@@ -288,6 +289,33 @@ def explain(
         _print_json(story)
         return
     for part in explanation_parts(story):
+        console.print(part)
+        console.print()
+
+
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence why error_rate --feature checkout")
+def why(
+    metric: Annotated[
+        str,
+        typer.Argument(help="error_rate, crash_rate, slow_rate, bad_rating_rate, conversion_rate or events_per_user."),
+    ],
+    feature: Annotated[str, typer.Option(help="Only events of this feature.")] = "",
+    day: Annotated[datetime | None, typer.Option(formats=[DAY], help="Last day; else the newest one.")] = None,
+    days: Annotated[int, typer.Option(help="Number of days that end with it.")] = 1,
+    before: Annotated[
+        datetime | None, typer.Option(formats=[DAY], help="Last day of the week to compare with.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say where the change of a metric lies: platform, release, region, segment, feature or flag arm."""
+    from intelligence.interfaces.cli.causes import movement_parts, movement_record
+
+    asked = {name: each.date() if each else None for name, each in (("day", day), ("before", before))}
+    found = _platform().causes.why(metric, feature=feature, days=days, **asked)
+    if as_json:
+        _print_json(movement_record(found))
+        return
+    for part in movement_parts(found):
         console.print(part)
         console.print()
 
