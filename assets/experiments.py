@@ -6,7 +6,7 @@ import dagster as dg
 
 from assets.graph.building import Graph
 from assets.graph.partitions import days_of, deps_of, earlier_self
-from assets.graph.plots import forest_plot, path_plot
+from assets.graph.plots import experiment_plots
 from assets.graph.tables import key_of
 from intelligence.core.sql import sql
 from intelligence.experiments.tables import (
@@ -75,11 +75,9 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         allows on that day, so that looking every day misleads nobody.
         """
         days = days_of(context)
-        found = experiments.over(lake).standing_of(days)
-        for table, rows in zip(STANDING, found, strict=True):
+        for table, rows in zip(STANDING, experiments.over(lake).standing_of(days), strict=True):
             if key_of(table) in context.selected_asset_keys:
-                written = lake.replace(table, days, "FROM found", frames={"found": rows})
-                plots = {"effects": forest_plot(lake, days), "over time": path_plot(lake, days)}
-                yield graph.materialized(lake, table, days, written=written, **plots)
+                written = lake.replace(table, days, "FROM rows", frames={"rows": rows})
+                yield graph.materialized(lake, table, days, written=written, **experiment_plots(lake, days))
 
     return [fact_exposures, experiment_moments, experiment_standing]

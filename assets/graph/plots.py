@@ -66,34 +66,20 @@ def effect_plots(effects: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
     }
 
 
-def forest_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
-    """Return a plot of the effects of all experiments on all metrics on the newest day.
+def experiment_plots(lake: Lake, days: Days) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return the newest effects of the experiments on all metrics, and those on the goals over time with their boundaries.
 
     Args:
         lake: The lake after the write.
-        days: The days of the run; the plot shows the last of them that has results.
+        days: The days of the run; what is shown ends with the last one and begins 90 days before.
     """
-    from intelligence.experiments.pictures import forest_picture
-
-    return markdown_picture("effects", forest_picture(lake.frame(_NEWEST_RESULTS, {"end": days.end})))
-
-
-def path_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
-    """Return a plot of the effects on the goals over the last 90 days, with their boundaries.
-
-    Args:
-        lake: The lake after the write.
-        days: The days of the run; the plot ends with the last one.
-    """
-    from intelligence.experiments.pictures import path_picture
+    from intelligence.experiments.pictures import forest_picture, path_picture
 
     results = lake.frame(_LAST_DAYS.format("experiments.experiment_results"), {"end": days.end})
-    return markdown_picture("effects over time", path_picture(results))
-
-
-_NEWEST_RESULTS = """
-    FROM experiments.experiment_results WHERE event_date < $end
-    QUALIFY event_date = max(event_date) OVER (PARTITION BY experiment) ORDER BY event_date DESC, experiment"""
+    return {
+        "effects": markdown_picture("effects", forest_picture(results)),
+        "over_time": markdown_picture("effects over time", path_picture(results)),
+    }
 
 
 def markdown_picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:

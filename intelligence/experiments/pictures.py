@@ -18,9 +18,11 @@ def forest_picture(results: pl.DataFrame) -> bytes:
     """Return the relative effects on all metrics with their intervals, one panel for each experiment and variant.
 
     Args:
-        results: Rows of `experiments.experiment_results` of one day; at most `MOST_EXPERIMENTS` variants are drawn.
+        results: Rows of `experiments.experiment_results`, of which the last day of each experiment is drawn; at most
+            `MOST_EXPERIMENTS` variants.
     """
-    shown = results.filter((pl.col("segment") == "all") & pl.col("relative").is_not_null())
+    newest = results.filter(pl.col("event_date") == pl.col("event_date").max().over("experiment"))
+    shown = newest.filter((pl.col("segment") == "all") & pl.col("relative").is_not_null())
     groups = [
         (f"{name[0]} · {name[1]}", rows) for name, rows in shown.group_by("experiment", "variant", maintain_order=True)
     ]

@@ -36,9 +36,10 @@ FACT_EXPOSURES: Final = Table(
     day="event_date",
     lookback_days=None,
     page="""
-        SELECT experiment, variant, count(*) FILTER (is_first) AS units, count(*) FILTER (NOT is_first) AS in_two_variants,
-               min(event_date) AS first_day, max(event_date) AS last_day
-        FROM experiments.fact_exposures WHERE event_date < $end GROUP BY ALL ORDER BY last_day DESC, experiment, variant LIMIT 20""",
+        SELECT experiment || ' · ' || variant AS variant, count(*) FILTER (is_first) AS units,
+               count(*) FILTER (NOT is_first) AS in_two, min(event_date) AS first_day, max(event_date) AS last_day
+        FROM experiments.fact_exposures WHERE event_date < $end
+        GROUP BY experiment, variant ORDER BY last_day DESC, experiment, variant LIMIT 20""",
     numbers=f"""
         SELECT event_date, count(*) FILTER (is_first) AS units, count(*) FILTER (NOT is_first) AS in_two_variants
         FROM experiments.fact_exposures WHERE {_WINDOW} GROUP BY event_date ORDER BY event_date""",
@@ -119,7 +120,11 @@ EXPERIMENT_RESULTS: Final = Table(
         Column("p", "DOUBLE", "p-value of a single look."),
         Column("p_adjusted", "DOUBLE", "The same, adjusted for the number of metrics of its role, or of segments."),
         Column("p_always_valid", "DOUBLE", "p-value that holds however often one looks."),
-        Column("chance_to_win", "DOUBLE", "Probability that the variant is better, with a flat prior."),
+        Column(
+            "chance_to_win",
+            "DOUBLE",
+            "Probability that the variant is ahead in the wanted direction, with a flat prior.",
+        ),
         Column("variance_left", "DOUBLE", "Share of the variance that is left after adjusting (CUPED)."),
         Column("margin", "DOUBLE", "Largest harm accepted of a guardrail.", True),
         Column("scale", "VARCHAR", "Scale of the margin: relative or absolute.", True),
@@ -130,8 +135,9 @@ EXPERIMENT_RESULTS: Final = Table(
     day="event_date",
     lookback_days=None,
     page=f"""
-        SELECT experiment, variant, metric, role, round(relative, 4) AS relative, round(relative_low, 4) AS low,
-               round(relative_high, 4) AS high, round(p_adjusted, 4) AS p_adjusted, grade, note
+        SELECT experiment || ' · ' || variant AS variant, metric || ' (' || role || ')' AS metric,
+               printf('%+.1f %% (%+.1f to %+.1f)', 100 * relative, 100 * relative_low, 100 * relative_high) AS effect,
+               round(p_adjusted, 4) AS p_adjusted, coalesce(grade, note) AS grade
         FROM experiments.experiment_results
         WHERE event_date = {_NEWEST} AND segment = 'all' ORDER BY experiment, role, metric LIMIT 40""",
     claims=(
@@ -184,7 +190,8 @@ EXPERIMENT_VERDICTS: Final = Table(
     day="event_date",
     lookback_days=None,
     page=f"""
-        SELECT experiment, variant, verdict, until, units_control, units_variant, reason, is_declared AS declared
+        SELECT experiment || ' · ' || variant AS variant, replace(verdict, '_', ' ') AS verdict, units_control AS control,
+               units_variant AS treated, concat_ws('; ', reason, CASE WHEN NOT is_declared THEN 'not declared' END) AS why
         FROM experiments.experiment_verdicts WHERE event_date = {_NEWEST} ORDER BY experiment, variant LIMIT 20""",
     numbers=f"""
         SELECT event_date, count(*) AS variants, count(*) FILTER (NOT is_healthy) AS unhealthy,
