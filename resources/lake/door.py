@@ -8,20 +8,16 @@ import importlib.util
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import dagster as dg
 import duckdb
 import polars as pl
-from dagster_duckdb import DuckDBResource
 from filelock import FileLock, Timeout
-from pydantic import Field, PrivateAttr
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
-from typing_extensions import override
 
 from intelligence.catalog.layers import DAILY_TABLES
 from intelligence.core.errors import LakeError
@@ -30,7 +26,6 @@ from intelligence.core.tables import Claim, Days, Table
 from intelligence.telemetry.beginnings import DaySetAside
 from intelligence.telemetry.local_time import UTC_NAME, in_zone
 from resources.config.faults import reach
-from resources.config.fixed import Fixed
 from resources.config.settings import Settings, lake_threads, object_store_secret
 from resources.config.store_failures import BACKUP, advice, database_failure, lake_failure, store_failures_reported
 from resources.lake.builds import ANY_SNAPSHOT, PRODUCT_DAYS, record_builds, stale_days, versions_by
@@ -73,6 +68,20 @@ class _Opened:
 _opened: dict[tuple[str, str], _Opened] = {}
 
 
+@dataclass(slots=True)
+class _TelemetrySeen:
+    """The snapshot that the first written table of a run saw; None before that."""
+
+    first: int | None = None
+
+    def snapshot(self, connection: duckdb.DuckDBPyConnection) -> int:
+        """Return the id of that snapshot, which is the present one in the first call."""
+        if self.first is None:
+            row = connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
+            self.first = int(row[0]) if row else ANY_SNAPSHOT
+        return self.first
+
+
 def extension_path(name: str) -> str:
     """Return the path of the packaged DuckDB extension `name`; raises LakeError if its package is not installed."""
     module = f"duckdb_extension_{name}"
@@ -93,7 +102,8 @@ def is_conflict(error: BaseException) -> bool:
     return isinstance(error, duckdb.Error) and any(sign in str(error).lower() for sign in signs)
 
 
-class Lake(Fixed, DuckDBResource):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lake:
     """The lake of one product.
 
     Attributes:
@@ -111,12 +121,11 @@ class Lake(Fixed, DuckDBResource):
     catalog: str
     store: str
     memory_limit: str = "4GB"
-    threads: int | None = Field(default_factory=lake_threads)
+    threads: int | None = field(default_factory=lake_threads)
     scratch: str | None = None
     rules: str = ""
     timezone: str = UTC_NAME
-    _is_of_a_run: bool = PrivateAttr(default=False)
-    _telemetry_of_the_run: int | None = PrivateAttr(default=None)
+    _seen_by_the_run: "_TelemetrySeen | None" = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, settings: Settings, *, rules: str = "", timezone: str = UTC_NAME) -> "Lake":
@@ -141,24 +150,21 @@ class Lake(Fixed, DuckDBResource):
         """Return the version of the table: the digest of what it is built by, or "0" for a lake without rules."""
         return versions_by(self.rules).of(table) if self.rules else "0"
 
-    @override
-    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Make all tables of a run record the telemetry that the first of them saw.
+    def of_a_run(self) -> "Lake":
+        """Return the same lake for one run: all tables that it writes record the telemetry that the first of them saw.
 
         Telemetry that arrives during the run may be in some tables and not in others: their days are stale and are rebuilt.
         """
-        self._is_of_a_run = True
+        return replace(self, _seen_by_the_run=_TelemetrySeen())
 
-    def _telemetry_seen(self, connection: duckdb.DuckDBPyConnection) -> int:
-        if not self._is_of_a_run:
-            return ANY_SNAPSHOT
-        if self._telemetry_of_the_run is None:
-            row = connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
-            self._telemetry_of_the_run = int(row[0]) if row else ANY_SNAPSHOT
-        return self._telemetry_of_the_run
+    @property
+    def is_of_a_run(self) -> bool:
+        """Return whether `of_a_run` made this lake."""
+        return self._seen_by_the_run is not None
 
     def _record_builds(self, connection: duckdb.DuckDBPyConnection, table: Table, days: Days) -> None:
-        record_builds(connection, table, days, version_of=self.version_of, as_of=self._telemetry_seen(connection))
+        seen = self._seen_by_the_run.snapshot(connection) if self._seen_by_the_run else ANY_SNAPSHOT
+        record_builds(connection, table, days, version_of=self.version_of, as_of=seen)
 
     @property
     def _catalog_file(self) -> Path | None:
@@ -205,7 +211,6 @@ class Lake(Fixed, DuckDBResource):
         if not is_one:
             self._require_no_files(file, "it is empty")
 
-    @override
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a connection whose default database is the lake; its temporary tables are visible to no other connection."""
