@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 import duckdb
@@ -39,6 +39,13 @@ WRITER_PATIENCE_S = 600
 ADVISORY_LOCK = 7_306_582
 _USE = "USE lake"
 Result = TypeVar("Result")
+
+
+class Frame(Protocol):
+    """Reads a query of the lake into a frame."""
+
+    def __call__(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
+        """Return the rows of the query."""
 
 
 @dataclass(slots=True)
@@ -402,6 +409,14 @@ class Lake:
         """
         with self._snapshot() as connection:
             return connection.execute(in_zone(query, self.timezone), dict(parameters or {})).pl()
+
+    @contextmanager
+    def at_one_snapshot(self) -> Iterator["Frame"]:
+        """Yield a function like `frame` whose results are all as of one snapshot, which saves DuckLake from looking for it anew."""
+        with self._snapshot() as connection:
+            yield lambda query, parameters=None: connection.execute(
+                in_zone(query, self.timezone), dict(parameters or {})
+            ).pl()
 
     def read(
         self, queries: Mapping[str, str], parameters: Mapping[str, Any] | None = None

@@ -1,5 +1,6 @@
 """The outbox and its targets: opened when a message is to be sent, not when the code location loads."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from resources.config.settings import Settings, action_secrets
 from resources.intake.product_file import product_at
+from resources.state.glance import holds_nothing
 
 if TYPE_CHECKING:
     from resources.flags.file import FlagFile
@@ -74,9 +76,13 @@ class Announcer:
     def flag_trouble(self) -> str | None:
         """Return what is wrong with the file of flags and what to do; None where it is whole or not needed."""
         product = product_at(Path(self.product_file))
-        file = self.flags([])[0]
         keyed = product.feature_defaults.flag_key or any(feature.flag_key for feature in product.features.values())
-        if keyed and Path(product.actions.flag_file).is_absolute() and not file.path.exists():
+        is_of_another = bool(keyed) and Path(product.actions.flag_file).is_absolute()
+        path = Path(self.data) / product.actions.flag_file
+        if not is_of_another and not os.path.lexists(path) and holds_nothing(self.state, ("flag_changes", "flag_copy")):
+            return None
+        file = self.flags([])[0]
+        if is_of_another and not file.path.exists():
             return file.trouble() or f"{file.path}: it is not there. Name the file in `actions: flag_file`."
         return file.trouble()
 

@@ -24,6 +24,7 @@ from intelligence.interfaces.cli.console import TerminalConsole, show_crash, ter
 from intelligence.interfaces.cli.invocation import Invocation
 from intelligence.interfaces.cli.machine_readable import plain
 from intelligence.interfaces.cli.progress import progress_on
+from resources.lake.without_pandas import without_pandas
 
 if TYPE_CHECKING:
     import dagster as dg
@@ -136,6 +137,7 @@ def ingest(as_json: AsJson = False) -> None:
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence status --json | jq .trouble")
+@without_pandas()
 def status(
     everything: Annotated[bool, typer.Option("--all", help="List everything, however long.")] = False,
     as_json: AsJson = False,
@@ -155,6 +157,7 @@ def status(
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence --product shop/product.yaml check")
+@without_pandas()
 def check(
     propose: Annotated[
         bool, typer.Option("--propose", help="Propose promises from the data, for product.yaml.")
@@ -694,7 +697,8 @@ def _summary(lake: "Lake") -> "Summary":
     from resources.config.settings import settings
     from resources.intake.product_file import product_at
 
-    return summary(lake.frame, product_at(settings().product_file))
+    with lake.at_one_snapshot() as frame:
+        return summary(frame, product_at(settings().product_file))
 
 
 def _print_json(value: object) -> None:
