@@ -6,7 +6,7 @@ from typing import Final
 
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
 from intelligence.core.sql import sql
-from intelligence.core.tables import Table
+from intelligence.core.tables import Claim, Table, standard_claims
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
 from intelligence.risk.tables import (
@@ -17,7 +17,15 @@ from intelligence.risk.tables import (
     USER_TRAINING,
     USER_VERDICT,
 )
-from intelligence.telemetry.tables import ALIASES, BATCHES, EVENTS, RAW_EVENTS, REJECTED_EVENTS, WITHDRAWN_ROWS
+from intelligence.telemetry.tables import (
+    ALIASES,
+    BATCHES,
+    EVENTS,
+    RAW_EVENTS,
+    REJECTED_EVENTS,
+    WITHDRAWN_ROWS,
+    freshness_claim,
+)
 from intelligence.warehouse.tables import FACT_EVENTS
 
 # A layer is `intelligence/<layer>/tables.py`, which lists its TABLES, and `assets/<layer>.py`, which computes them. A layer
@@ -57,3 +65,14 @@ _NOT_DAILY: Final = (*DELIVERED, *(table for pair in TRAINED.values() for table 
 DECISIONS_MADE: Final = _tables_of("decisions")
 DAILY_TABLES: Final = tuple(table for table in TABLES if table not in _NOT_DAILY)
 NEWEST_DAY_TABLES: Final = tuple(table for table in DAILY_TABLES if table.newest_day_only)
+
+
+def claims_of(table: Table, *, max_lag_hours: float | None = None) -> tuple[Claim, ...]:
+    """Return the claims that are checked after each write of the table.
+
+    Args:
+        table: The definition of the table.
+        max_lag_hours: The largest age in hours of the newest event; None: it may have any age.
+    """
+    freshness = (freshness_claim(max_lag_hours),) if table == EVENTS and max_lag_hours else ()
+    return (*standard_claims(table), *table.claims, *freshness)

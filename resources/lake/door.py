@@ -6,12 +6,13 @@ file lock admits one writer at a time; the operating system releases it when the
 
 import importlib.util
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 import duckdb
@@ -31,7 +32,7 @@ from resources.config.store_failures import BACKUP, advice, database_failure, la
 from resources.lake.builds import ANY_SNAPSHOT, PRODUCT_DAYS, record_builds, stale_days, versions_by
 from resources.lake.compaction import forget_statistics, merged_files
 from resources.lake.extent import set_aside_now
-from resources.lake.inspection import Inspection, inspected, named_parameters
+from resources.lake.inspection import Inspection, inspected, is_sound, named_parameters
 from resources.lake.replacement import rows_replaced
 from resources.lake.schema import define, differing
 
@@ -39,13 +40,6 @@ WRITER_PATIENCE_S = 600
 ADVISORY_LOCK = 7_306_582
 _USE = "USE lake"
 Result = TypeVar("Result")
-
-
-class Frame(Protocol):
-    """Reads a query of the lake into a frame."""
-
-    def __call__(self, query: str, parameters: Mapping[str, Any] | None = None) -> pl.DataFrame:
-        """Return the rows of the query."""
 
 
 @dataclass(slots=True)
@@ -57,6 +51,7 @@ class _Opened:
 
     root: duckdb.DuckDBPyConnection
     readers: list[duckdb.DuckDBPyConnection] = field(default_factory=list)
+    shared: threading.local = field(default_factory=threading.local)
 
     def reader(self) -> duckdb.DuckDBPyConnection:
         """Return a connection whose default database is the lake."""
@@ -254,9 +249,14 @@ class Lake:
             raise failure from error
 
     @contextmanager
-    def _snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a connection that reads the lake's present snapshot; what is written through it is rolled back."""
         opened = self._open()
+        shared = getattr(opened.shared, "connection", None)
+        if shared is not None:
+            with self._failures_reported():
+                yield shared
+            return
         with self._failures_reported():
             connection = opened.reader()
             try:
@@ -267,6 +267,21 @@ class Lake:
                 connection.close()
                 raise
         opened.readers.append(connection)
+
+    @contextmanager
+    def one_snapshot(self) -> Iterator[None]:
+        """Let all that this thread reads until the context ends be of one snapshot; what is written meanwhile is not seen.
+
+        DuckLake then reads its catalogue once, and not for each query, which takes most of the time of a small one.
+        """
+        with self.snapshot() as connection:
+            opened = self._open()
+            before = getattr(opened.shared, "connection", None)
+            opened.shared.connection = connection
+            try:
+                yield
+            finally:
+                opened.shared.connection = before
 
     def close(self) -> None:
         """Close the lake in this process; the next use opens it again."""
@@ -395,7 +410,7 @@ class Lake:
 
     def _prepare(self) -> None:
         """Create or change the tables and views that are missing or differ from their definition."""
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             differing_tables = differing(connection)
         if differing_tables:
             self.commit(lambda connection: define(connection, differing_tables))
@@ -407,16 +422,8 @@ class Lake:
             query: One SQL statement, which may use `local_time(column)`.
             parameters: Values of the query's `$name` parameters.
         """
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             return connection.execute(in_zone(query, self.timezone), dict(parameters or {})).pl()
-
-    @contextmanager
-    def at_one_snapshot(self) -> Iterator["Frame"]:
-        """Yield a function like `frame` whose results are all as of one snapshot, which saves DuckLake from looking for it anew."""
-        with self._snapshot() as connection:
-            yield lambda query, parameters=None: connection.execute(
-                in_zone(query, self.timezone), dict(parameters or {})
-            ).pl()
 
     def read(
         self, queries: Mapping[str, str], parameters: Mapping[str, Any] | None = None
@@ -427,7 +434,7 @@ class Lake:
             queries: SQL statements by name.
             parameters: Values of `$name` parameters; each query is given those that it names.
         """
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             row = connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
             frames = {
                 name: connection.execute(in_zone(q, self.timezone), named_parameters(q, parameters or {})).pl()
@@ -443,8 +450,19 @@ class Lake:
             claims: Statements about its rows, each with a query for the rows that contradict it.
             days: The days to which page, numbers and claims are limited.
         """
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             return inspected(connection, table, claims, days, timezone=self.timezone)
+
+    def is_sound(self, table: Table, claims: Sequence[Claim], days: Days) -> bool:
+        """Return whether the table's columns are those of its definition and no row contradicts the claims.
+
+        Args:
+            table: The table to inspect.
+            claims: Statements about its rows, each with a query for the rows that contradict it.
+            days: The days to which the claims are limited.
+        """
+        with self.snapshot() as connection:
+            return is_sound(connection, table, claims, days, timezone=self.timezone)
 
     def counted(self, view: Table, days: Days) -> int:
         """Return the number of rows of a view in a range of days, and record these days as built.
@@ -459,7 +477,7 @@ class Lake:
 
     def stale(self, *, before: date) -> dict[str, list[Days]]:
         """Return, by table path, the ranges of days before `before` that are not built from the present telemetry and code."""
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             return stale_days(connection, DAILY_TABLES, version_of=self.version_of, before=before)
 
     def span(self) -> Days | None:
@@ -473,7 +491,7 @@ class Lake:
 
     def set_aside(self) -> list[DaySetAside]:
         """Return the days with events that do not count as days of the product, each with the reason."""
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             return set_aside_now(connection)
 
     def first_day(self, days: Days) -> date:

@@ -29,7 +29,7 @@ from resources.lake.without_pandas import without_pandas
 if TYPE_CHECKING:
     import dagster as dg
 
-    from assets.graph.runner import Outcome
+    from intelligence.catalog.changes import Outcome
     from intelligence.catalog.summary import Summary
     from intelligence.core.progress import Listener
     from intelligence.risk.versions import Move
@@ -632,13 +632,31 @@ def _stopped() -> NoReturn:
     raise typer.Exit(130)
 
 
+def _found_up_to_date() -> "Outcome | None":
+    """Return the outcome where nothing is to be done, found without loading Dagster; None where a run has to be made."""
+    from intelligence.catalog.changes import NOTHING, Outcome
+    from resources.config.settings import settings
+    from resources.processes.run_databases import every_run_has_ended
+
+    with without_pandas(), errors.status("looking for new files"):
+        platform = _platform()
+        if not every_run_has_ended(settings()) or not platform.up_to_date.holds(today=platform.due.today_of_product()):
+            return None
+        retraining = platform.retraining
+        return Outcome(told=[*retraining.notified_of_drift(), *retraining.notified_of_overruled()], changed=[NOTHING])
+
+
 def _brought_up_to_date() -> "Outcome":
-    from assets.graph.runner import brought_up_to_date
     from resources.config.settings import settings
     from resources.intake.arrivals import let_settle
     from resources.intake.product_file import product_at
 
     let_settle(product_at(settings().product_file), say=errors.print)
+    found = _found_up_to_date()
+    if found:
+        return found
+    from assets.graph.runner import brought_up_to_date
+
     outcome = _done(
         lambda defs, platform, instance, listener: brought_up_to_date(
             defs, platform, instance, today=platform.due.today_of_product(), listener=listener
@@ -697,8 +715,8 @@ def _summary(lake: "Lake") -> "Summary":
     from resources.config.settings import settings
     from resources.intake.product_file import product_at
 
-    with lake.at_one_snapshot() as frame:
-        return summary(frame, product_at(settings().product_file))
+    with lake.one_snapshot():
+        return summary(lake.frame, product_at(settings().product_file))
 
 
 def _print_json(value: object) -> None:
@@ -706,13 +724,16 @@ def _print_json(value: object) -> None:
     print(json.dumps(plain(value)))
 
 
+@without_pandas()
 def _print_summary(lake: "Lake", *, most: int | None = terminal.SHOWN_AT_MOST) -> None:
     from intelligence.telemetry.beginnings import set_aside_sentences
 
-    for sentence in set_aside_sentences(lake.set_aside()):
+    with lake.one_snapshot():
+        set_aside, found = lake.set_aside(), _summary(lake)
+    for sentence in set_aside_sentences(set_aside):
         console.print(Text(sentence, style="yellow"), soft_wrap=True)
         console.print()
-    for part in terminal.summary_parts(_summary(lake), most=most):
+    for part in terminal.summary_parts(found, most=most):
         console.print(_spelled(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
         console.print()
 
