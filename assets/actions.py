@@ -24,7 +24,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         deps=deps_of(READS[ACTION_LOG], daily=False),
     )
     def action_log(
-        context: dg.AssetExecutionContext, lake: Lake, actions: dg.ResourceParam[ActionService]
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], actions: dg.ResourceParam[ActionService]
     ) -> dg.MaterializeResult:
         """Puts the actions that the newest day's decisions request into the outbox, delivers approved ones, and shows their state.
 
@@ -40,7 +40,9 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         **graph.table_asset(OUTCOMES, kinds={"polars"}, daily=False, automation_condition=when_updated(ACTION_LOG)),
         deps=deps_of(OUTCOME_READS[OUTCOMES], daily=False),
     )
-    def outcomes(lake: Lake, outcome_service: dg.ResourceParam[OutcomeService]) -> dg.MaterializeResult:
+    def outcomes(
+        lake: dg.ResourceParam[Lake], outcome_service: dg.ResourceParam[OutcomeService]
+    ) -> dg.MaterializeResult:
         """What each action achieved: its feature's rate before and after, compared with features on which nobody acted."""
         rows = outcome_service.rows()
         lake.replace(OUTCOMES, ALWAYS, "FROM found", frames={"found": rows})

@@ -15,7 +15,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(**graph.table_asset(FEATURE_EFFECTS, kinds={"polars"}), deps=deps_of(READS[FEATURE_EFFECTS]))
     def feature_effects(
-        context: dg.AssetExecutionContext, lake: Lake, causes: dg.ResourceParam[CauseService]
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], causes: dg.ResourceParam[CauseService]
     ) -> dg.MaterializeResult:
         """What adopting each feature, and meeting its errors, does to retention, activity and churn, as target trials.
 
@@ -29,7 +29,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(**graph.table_asset(DEGRADATIONS, kinds={"polars"}), deps=deps_of(READS[DEGRADATIONS]))
     def degradations(
-        context: dg.AssetExecutionContext, lake: Lake, causes: dg.ResourceParam[CauseService]
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], causes: dg.ResourceParam[CauseService]
     ) -> dg.MaterializeResult:
         """Where the change of each degraded feature lies: the platform, release, region, segment or flag arm behind it.
 

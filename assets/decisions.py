@@ -25,7 +25,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     )
     def feature_decisions(
         context: dg.AssetExecutionContext,
-        lake: Lake,
+        lake: dg.ResourceParam[Lake],
         decisions: dg.ResourceParam[DecisionService],
         explanations: dg.ResourceParam[ExplanationService],
     ) -> dg.MaterializeResult:

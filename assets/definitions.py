@@ -12,6 +12,7 @@ from intelligence.catalog.layers import ACT, LAYERS, WATCH
 from resources.config.fixed import fixed
 from resources.config.settings import settings
 from resources.lake.frames import Frames
+from resources.lake.resource import LakeResource
 from resources.models.mlflow_store import quiet_environment
 from resources.platform import Platform
 from resources.processes.runs import TERMINAL, terminal_logger
@@ -82,12 +83,12 @@ def definitions(platform: Platform) -> dg.Definitions:
         sensors=list(SENSORS),
         schedules=[nightly_close(graph)],
         resources={
-            "lake": platform.lake,
+            "lake": LakeResource(lake=platform.lake),
             "io_manager": Frames(lake=platform.lake),
-            "product_file": platform.product_file,
-            "registry": platform.registry,
-            "drift_reports": platform.drift_reports,
-            "announcer": platform.announcer,
+            "product_file": fixed(platform.product_file),
+            "registry": fixed(platform.registry),
+            "drift_reports": fixed(platform.drift_reports),
+            "announcer": fixed(platform.announcer),
             "calendar": fixed(graph.calendar),
             "intake": fixed(platform.intake),
             "models": fixed(platform.models),

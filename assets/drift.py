@@ -32,7 +32,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         deps=deps_of(READS[BASELINE_STATS], daily=False),
     )
     def baseline_stats(
-        context: dg.AssetExecutionContext, lake: Lake, drift: dg.ResourceParam[DriftService]
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], drift: dg.ResourceParam[DriftService]
     ) -> dg.MaterializeResult:
         """What each champion was trained on, and how far a week of it deviates by chance: the limits of every later verdict.
 
@@ -46,7 +46,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         deps=deps_of(READS[FEATURE_DRIFT]),
     )
     def feature_drift(
-        context: dg.AssetExecutionContext, lake: Lake, drift: dg.ResourceParam[DriftService]
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], drift: dg.ResourceParam[DriftService]
     ) -> dg.MaterializeResult:
         """How far the last seven days of features lie from the champion's training, predictor by predictor.
 
@@ -60,7 +60,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         deps=deps_of(READS[USER_DRIFT]),
     )
     def user_drift(
-        context: dg.AssetExecutionContext, lake: Lake, drift: dg.ResourceParam[DriftService]
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], drift: dg.ResourceParam[DriftService]
     ) -> dg.MaterializeResult:
         """How far the users of the last seven days lie from the churn model's training, predictor by predictor."""
         return compared(context, lake, drift, USER_DRIFT)
@@ -72,7 +72,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         deps=deps_of(READS[MODEL_WATCH]),
     )
     def model_watch(
-        context: dg.AssetExecutionContext, lake: Lake, drift: dg.ResourceParam[DriftService]
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], drift: dg.ResourceParam[DriftService]
     ) -> dg.MaterializeResult:
         """The verdict on each champion: steady, moved, or suspended because the telemetry itself is at fault.
 
@@ -91,9 +91,9 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     )
     def drift_pages(
         context: dg.AssetExecutionContext,
-        lake: Lake,
+        lake: dg.ResourceParam[Lake],
         page_service: dg.ResourceParam[DriftPageService],
-        drift_reports: DriftReports,
+        drift_reports: dg.ResourceParam[DriftReports],
     ) -> dg.MaterializeResult:
         """Evidently's pages of the newest day, of each week and of each alarm, with the limits of our verdict.
 

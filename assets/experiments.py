@@ -31,7 +31,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
             dg.AssetDep(key_of(FACT_EXPOSURES), partition_mapping=earlier_self(1)),
         ],
     )
-    def fact_exposures(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    def fact_exposures(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         """The first time that each unit was seen in each variant of an experiment, as the events say.
 
         A unit with a second variant is counted, named, and left out of all results from then on.
@@ -44,7 +44,9 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         **graph.table_asset(EXPERIMENT_MOMENTS, kinds={"duckdb", "polars"}), deps=deps_of(READS[EXPERIMENT_MOMENTS])
     )
     def experiment_moments(
-        context: dg.AssetExecutionContext, lake: Lake, experiments: dg.ResourceParam[ExperimentService]
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        experiments: dg.ResourceParam[ExperimentService],
     ) -> dg.MaterializeResult:
         """Counts, sums and products of what the units of each experiment did since their exposure.
 
@@ -67,7 +69,9 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         can_subset=True,
     )
     def experiment_standing(
-        context: dg.AssetExecutionContext, lake: Lake, experiments: dg.ResourceParam[ExperimentService]
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        experiments: dg.ResourceParam[ExperimentService],
     ) -> Iterator[dg.MaterializeResult]:
         """What is known of each experiment at the end of each day: its effects, and what should become of each variant.
 

@@ -21,7 +21,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         **graph.table_asset(FACT_FEATURE_METRICS, kinds={"duckdb"}),
         deps=[key_of(FACT_EVENTS), key_of(DIM_FEATURE_METADATA)],
     )
-    def fact_feature_metrics(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    def fact_feature_metrics(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         """One row per feature and day: usage, latency, errors, crashes and ratings, each rate with its counts."""
         days = days_of(context)
         written = lake.replace(FACT_FEATURE_METRICS, days, sql("metrics/fact_feature_metrics.sql"))
@@ -30,7 +30,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     @dg.asset(
         **graph.table_asset(USER_DAY, kinds={"duckdb", "parquet"}), deps=[key_of(FACT_EVENTS), key_of(FACT_SESSIONS)]
     )
-    def user_day(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    def user_day(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         """One row per user and day with activity: what they did, the errors they met, and their value."""
         days = days_of(context)
         written = lake.replace(USER_DAY, days, sql("metrics/user_day.sql"), graph.parameters())
@@ -43,7 +43,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
             key_of(FACT_SESSIONS),
         ],
     )
-    def kpi_day(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    def kpi_day(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         """The product's pulse by day and segment: DAU, WAU, MAU, stickiness, sessions, conversion, rating.
 
         A window longer than the data is left empty rather than shown too small.
@@ -66,7 +66,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     )
     def health(
         context: dg.AssetExecutionContext,
-        lake: Lake,
+        lake: dg.ResourceParam[Lake],
         metrics: pl.DataFrame,
         quality: pl.DataFrame,
         kpis: pl.DataFrame,

@@ -42,7 +42,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     )
     def panel(
         context: dg.AssetExecutionContext,
-        lake: Lake,
+        lake: dg.ResourceParam[Lake],
         metrics: pl.DataFrame,
         features: pl.DataFrame,
         health: pl.DataFrame,
@@ -67,7 +67,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         deps=deps_of(READS[FEATURE_TRAINING], daily=False),
     )
     def feature_training(
-        context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelService]
     ) -> dg.MaterializeResult:
         """Trains boosted trees, a random forest and a logistic regression to predict degradation, and registers one.
 
@@ -83,7 +83,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         deps=deps_of(READS[FEATURE_VERDICT], daily=False),
     )
     def feature_verdict(
-        context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelService]
     ) -> dg.MaterializeResult:
         """Whether the newest version may become champion: compared with the champion on rows that neither had seen.
 
@@ -96,7 +96,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         deps=deps_of(READS[FEATURE_RISK]),
     )
     def feature_risk(
-        context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelService]
     ) -> dg.MaterializeResult:
         """How probable it is that each feature degrades within the horizon, whom it would hit, and the three main reasons.
 
@@ -110,7 +110,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         deps=deps_of(READS[USER_TRAINING], daily=False),
     )
     def user_training(
-        context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelService]
     ) -> dg.MaterializeResult:
         """Trains the same three candidate models to predict which active users will not come back, and registers the best."""
         return trained(graph, context, lake, models, USER_TRAINING)
@@ -120,7 +120,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         deps=deps_of(READS[USER_VERDICT], daily=False),
     )
     def user_verdict(
-        context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelService]
     ) -> dg.MaterializeResult:
         """Whether the newest churn model may become champion, by the same gate as the feature model."""
         return evaluated(graph, context, lake, models, USER_VERDICT)
@@ -130,7 +130,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         deps=deps_of(READS[USER_CHURN]),
     )
     def user_churn(
-        context: dg.AssetExecutionContext, lake: Lake, models: dg.ResourceParam[ModelService]
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelService]
     ) -> dg.MaterializeResult:
         """How probable it is that each user who was active lately stays away, and the three main reasons."""
         return scored(graph, context, lake, models, USER_CHURN)

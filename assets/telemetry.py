@@ -47,7 +47,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         check_specs=[*(spec for table in DELIVERED for spec in graph.check_specs(table)), READABLE],
     )
     def delivered(
-        context: dg.AssetExecutionContext, lake: Lake, intake: dg.ResourceParam[IntakeService]
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], intake: dg.ResourceParam[IntakeService]
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         """Take in every file that the sources name and the lake does not hold yet."""
         taken = intake.over(lake).take_in(progress=context.log.info)
@@ -57,7 +57,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         yield _readable(taken.report)
 
     @dg.asset(**graph.table_asset(EVENTS, kinds={"duckdb", "view"}), deps=[key_of(RAW_EVENTS)])
-    def events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    def events(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         """What counts: each delivered event once, as a view over `raw_events` that leaves repeated deliveries out.
 
         Nothing is copied; materializing a day checks it.
@@ -72,7 +72,9 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
             "history": dg.AssetIn(key_of(DAY_QUALITY), partition_mapping=earlier_self(DAY_QUALITY.lookback_days or 0))
         },
     )
-    def day_quality(context: dg.AssetExecutionContext, lake: Lake, history: pl.DataFrame) -> dg.MaterializeResult:
+    def day_quality(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], history: pl.DataFrame
+    ) -> dg.MaterializeResult:
         """Whether each day's telemetry is whole, so that a fault of the pipeline is not read as a fault of the product.
 
         Silent hours, a column gone empty, a measurement stuck at one value and a day that repeats the one before are faults, and so

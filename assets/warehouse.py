@@ -23,7 +23,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     """Return the assets of the layer warehouse for this product."""
 
     @dg.asset(**graph.table_asset(DIM_USERS, kinds={"duckdb"}), deps=[key_of(EVENTS)])
-    def dim_users(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    def dim_users(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         """One row per user: when first and last seen, and the attributes of the latest event.
 
         Each day folds its events into the users known so far; folding a day twice changes nothing. Users whom `bots` in
@@ -34,7 +34,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         return graph.materialized(lake, DIM_USERS, days, written=written)
 
     @dg.asset(**graph.table_asset(DIM_FEATURE_METADATA, kinds={"duckdb"}), deps=[key_of(EVENTS)])
-    def dim_feature_metadata(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    def dim_feature_metadata(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         """One row per product feature: owner, lifecycle, tier, flag and promises (SLOs) from product.yaml.
 
         A feature first seen in the data appears by itself, with the defaults.
@@ -48,14 +48,14 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         return graph.materialized(lake, DIM_FEATURE_METADATA, days, written=written)
 
     @dg.asset(**graph.table_asset(DIM_RELEASES, kinds={"duckdb"}), deps=[key_of(EVENTS)])
-    def dim_releases(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    def dim_releases(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         """One row per release and platform, with the first and last event that came from it."""
         days = days_of(context)
         written = lake.replace(DIM_RELEASES, days, sql("warehouse/dim_releases.sql"))
         return graph.materialized(lake, DIM_RELEASES, days, written=written)
 
     @dg.asset(**graph.table_asset(FACT_VISIT_EVENTS, kinds={"duckdb", "parquet"}), deps=[key_of(EVENTS)])
-    def fact_visit_events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    def fact_visit_events(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         """The events whose source gives no session id, put into visits: a visit ends after 30 minutes of silence.
 
         It is empty for a product whose events all have one.
@@ -68,7 +68,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         **graph.table_asset(FACT_EVENTS, kinds={"duckdb", "view"}),
         deps=[key_of(table) for table in (EVENTS, FACT_VISIT_EVENTS, DIM_USERS, DIM_FEATURE_METADATA, DIM_RELEASES)],
     )
-    def fact_events(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    def fact_events(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         """One row per event, each within a session: a view over `events` and, where they have no session, `fact_visit_events`.
 
         Nothing is copied; materializing a day checks it. Events of bots are left out; they stay in `events`.
@@ -77,7 +77,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         return graph.materialized(lake, FACT_EVENTS, days, written=lake.counted(FACT_EVENTS, days))
 
     @dg.asset(**graph.table_asset(FACT_SESSIONS, kinds={"duckdb", "parquet"}), deps=[key_of(FACT_EVENTS)])
-    def fact_sessions(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+    def fact_sessions(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         """One row per visit of a user on a day: length, depth, crashes, conversion."""
         days = days_of(context)
         written = lake.replace(FACT_SESSIONS, days, sql("warehouse/fact_sessions.sql"), graph.parameters())

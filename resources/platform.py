@@ -29,6 +29,7 @@ from resources.services.models import ModelService
 from resources.services.outcomes import OutcomeService
 from resources.services.panels import Panels
 from resources.services.retraining import RetrainingService
+from resources.services.up_to_date import UpToDateService
 from resources.services.verification import VerificationService
 
 
@@ -147,3 +148,8 @@ class Platform:
     def due(self) -> DueService:
         """Return the service that reads from the lake what is due."""
         return DueService(self.product, self.lake, self.actions, self.clock)
+
+    @cached_property
+    def up_to_date(self) -> UpToDateService:
+        """Return the service that reads whether anything is to be done."""
+        return UpToDateService(self.lake, self.intake, self.due, self.retraining)

@@ -20,7 +20,7 @@ EVERY_S = 30
 )
 def build_stale_days(
     context: dg.SensorEvaluationContext,
-    lake: Lake,
+    lake: dg.ResourceParam[Lake],
     due: dg.ResourceParam[DueService],
     calendar: dg.ResourceParam[Calendar],
 ) -> dg.RunRequest | dg.SkipReason:

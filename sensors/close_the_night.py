@@ -29,7 +29,7 @@ def nightly_close(graph: Graph) -> dg.ScheduleDefinition:
     )
     def close_the_night(
         context: dg.ScheduleEvaluationContext,
-        lake: Lake,
+        lake: dg.ResourceParam[Lake],
         due: dg.ResourceParam[DueService],
         calendar: dg.ResourceParam[Calendar],
     ) -> dg.RunRequest | dg.SkipReason:

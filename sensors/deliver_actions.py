@@ -13,7 +13,7 @@ EVERY_S = 30
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Delivers approved actions that wait, asks targets about those in doubt, and lets old approvals expire.",
 )
-def deliver_actions(announcer: Announcer, actions: dg.ResourceParam[ActionService]) -> dg.SkipReason:
+def deliver_actions(announcer: dg.ResourceParam[Announcer], actions: dg.ResourceParam[ActionService]) -> dg.SkipReason:
     """Deliver approved actions that wait, ask targets about those in doubt, and expire actions that nobody approved in time.
 
     The sensor delivers within its own tick, not in a run, so that a slow target does not occupy the queue of runs.

@@ -23,7 +23,10 @@ EVERY_S = 30
     description="Scores the newest day anew when somebody moved the alias champion in MLflow, and records who did.",
 )
 def follow_champion(
-    context: dg.SensorEvaluationContext, lake: Lake, registry: Registry, models: dg.ResourceParam[ModelService]
+    context: dg.SensorEvaluationContext,
+    lake: dg.ResourceParam[Lake],
+    registry: dg.ResourceParam[Registry],
+    models: dg.ResourceParam[ModelService],
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """Request new scores of the newest day when the alias `champion` was moved to another version, and record who moved it.
 

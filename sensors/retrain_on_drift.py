@@ -20,7 +20,10 @@ EVERY_S = 30
     description="Asks for one training when what matters has moved on consecutive days, within its cooldown and budget.",
 )
 def retrain_on_drift(
-    context: dg.SensorEvaluationContext, lake: Lake, registry: Registry, retraining: dg.ResourceParam[RetrainingService]
+    context: dg.SensorEvaluationContext,
+    lake: dg.ResourceParam[Lake],
+    registry: dg.ResourceParam[Registry],
+    retraining: dg.ResourceParam[RetrainingService],
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """Request one training when important predictors have moved on consecutive days and the change persists.
 

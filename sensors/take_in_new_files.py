@@ -19,7 +19,7 @@ EVERY_S = 30
     description="Takes in files that the sources name and the lake does not hold, once nobody writes them any more.",
 )
 def take_in_new_files(
-    context: dg.SensorEvaluationContext, lake: Lake, intake: dg.ResourceParam[IntakeService]
+    context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], intake: dg.ResourceParam[IntakeService]
 ) -> dg.RunRequest | dg.SkipReason:
     """Request the intake of files that the sources name and that are not in the lake, once they are written completely.
 

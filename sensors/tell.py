@@ -16,7 +16,7 @@ EVERY_S = 30
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Sends one message for an episode of drift, for what its training came to, and for faulty telemetry.",
 )
-def tell_of_drift(lake: Lake, retraining: dg.ResourceParam[RetrainingService]) -> dg.SkipReason:
+def tell_of_drift(lake: dg.ResourceParam[Lake], retraining: dg.ResourceParam[RetrainingService]) -> dg.SkipReason:
     """Report drift, the results of its trainings, and faulty telemetry: one message each, one thread per episode."""
     if not lake.exists():
         return dg.SkipReason("Nothing was taken in yet.")
@@ -40,7 +40,11 @@ def tell_of_overruled_verdicts(retraining: dg.ResourceParam[RetrainingService]) 
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Sends one message for a run that failed, with the step and the reason.",
 )
-def tell_of_failed_runs(context: dg.RunFailureSensorContext, announcer: Announcer, product_file: ProductFile) -> None:
+def tell_of_failed_runs(
+    context: dg.RunFailureSensorContext,
+    announcer: dg.ResourceParam[Announcer],
+    product_file: dg.ResourceParam[ProductFile],
+) -> None:
     """Report to the owner which step failed and why, once until it succeeds again; a stopped run is not reported."""
     if STOPPED_TAG in context.dagster_run.tags:
         return

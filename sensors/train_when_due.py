@@ -18,7 +18,7 @@ EVERY_S = 30
     description="Trains a model that is missing, too old or has other predictors, and scores a newest day without scores.",
 )
 def train_when_due(
-    context: dg.SensorEvaluationContext, lake: Lake, due: dg.ResourceParam[DueService]
+    context: dg.SensorEvaluationContext, lake: dg.ResourceParam[Lake], due: dg.ResourceParam[DueService]
 ) -> dg.RunRequest | dg.SkipReason:
     """Request the training of a model that is missing, too old or has other predictors, and the scoring of the newest day."""
     busy = run_under_way(context.instance)

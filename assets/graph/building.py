@@ -7,10 +7,11 @@ from typing import Any
 
 import dagster as dg
 
-from assets.graph.checks import check_specs, claims_of
+from assets.graph.checks import check_specs
 from assets.graph.partitions import Calendar
 from assets.graph.results import materialized
 from assets.graph.tables import key_of, table_schema
+from intelligence.catalog.layers import claims_of
 from intelligence.catalog.product import Product
 from intelligence.core.tables import Claim, Days, Table
 from resources.lake.door import Lake

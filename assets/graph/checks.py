@@ -7,23 +7,11 @@ import dagster as dg
 
 from assets.graph.metadata import in_words, table_value
 from assets.graph.tables import key_of
-from intelligence.core.tables import Claim, Days, Table, schema_contradictions, standard_claims
-from intelligence.telemetry.tables import EVENTS, freshness_claim
+from intelligence.core.tables import Claim, Days, Table, schema_contradictions
 from resources.lake.inspection import Inspection
 
 SCHEMA_CHECK = "schema_is_as_defined"
 SHOWN_CONTRADICTIONS = 10
-
-
-def claims_of(table: Table, *, max_lag_hours: float | None = None) -> tuple[Claim, ...]:
-    """Return the claims that are checked after each write of the table.
-
-    Args:
-        table: The definition of the table.
-        max_lag_hours: The largest age in hours of the newest event; None: it may have any age.
-    """
-    freshness = (freshness_claim(max_lag_hours),) if table == EVENTS and max_lag_hours else ()
-    return (*standard_claims(table), *table.claims, *freshness)
 
 
 def check_specs(table: Table, claims: Sequence[Claim]) -> list[dg.AssetCheckSpec]:

@@ -9,9 +9,9 @@ import dagster as dg
 # The status of a check is public only during its evaluation, not when it is looked up afterwards.
 from dagster._core.storage.asset_check_execution_record import AssetCheckExecutionRecordStatus
 
-from assets.graph.checks import SCHEMA_CHECK, claims_of
+from assets.graph.checks import SCHEMA_CHECK
 from assets.graph.tables import key_of
-from intelligence.catalog.layers import DELIVERED, TABLES
+from intelligence.catalog.layers import DELIVERED, TABLES, claims_of
 from intelligence.core.tables import ALWAYS, Table
 from resources.processes.runs import STOPPED_TAG, UNFINISHED, close_orphaned_runs
 from resources.services.due import Step

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import dagster as dg
@@ -11,6 +10,7 @@ from typing_extensions import override
 
 from assets.graph.requests import CAUSE_TAG
 from assets.graph.tables import key_of
+from intelligence.catalog.changes import Outcome
 from intelligence.catalog.layers import ACT, CAUSES, DELIVERED, NEWEST_DAY_TABLES, TRAINED, WATCH
 from intelligence.core.errors import PlatformError
 from intelligence.core.progress import PHASES, Listener, weight
@@ -22,26 +22,6 @@ from resources.processes.retention import forgotten_runs
 from resources.processes.runs import TERMINAL, close_orphaned_runs, process_tags
 from resources.services.due import Step
 from resources.services.panels import scores_of
-
-
-@dataclass(slots=True)
-class Outcome:
-    """The result: runs done, days built, checks that failed, messages that were sent, and the error that stopped it, if any.
-
-    `changed` lists what is new in sentences; `interrupted` is whether a person stopped it. `calendar_grew` is whether
-    data arrived from before the first day that the definitions know, so that they have to be loaded again.
-    """
-
-    runs: int = 0
-    days: set[date] = field(default_factory=set)
-    failed_checks: list[tuple[str, str, str]] = field(default_factory=list)
-    refused: list[tuple[str, str, str]] = field(default_factory=list)
-    left: list[tuple[str, str]] = field(default_factory=list)
-    told: list[str] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
-    error: str | None = None
-    interrupted: bool = False
-    calendar_grew: bool = False
 
 
 def brought_up_to_date(

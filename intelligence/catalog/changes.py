@@ -1,7 +1,7 @@
 """The changes that a run made, in sentences, from the contents of the lake before and after it."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, Protocol
 
@@ -21,6 +21,7 @@ SELECT (SELECT count(*) FROM telemetry.batches) AS files,
        CAST(coalesce(sum(rejected), 0) AS BIGINT) AS rejected
 FROM fates
 """
+NOTHING: Final = "Nothing has changed: there is no new file, and every day is up to date."
 _VERDICTS: Final = """
 SELECT model, decision, reason, as_of, lake_snapshot FROM (
     SELECT 'feature_risk' AS model, decision, reason, as_of, lake_snapshot FROM risk.feature_verdict
@@ -29,6 +30,26 @@ SELECT model, decision, reason, as_of, lake_snapshot FROM (
 )
 ORDER BY lake_snapshot, model
 """
+
+
+@dataclass(slots=True)
+class Outcome:
+    """The result: runs done, days built, checks that failed, messages that were sent, and the error that stopped it, if any.
+
+    `changed` lists what is new in sentences; `interrupted` is whether a person stopped it. `calendar_grew` is whether
+    data arrived from before the first day that the definitions know, so that they have to be loaded again.
+    """
+
+    runs: int = 0
+    days: set[date] = field(default_factory=set)
+    failed_checks: list[tuple[str, str, str]] = field(default_factory=list)
+    refused: list[tuple[str, str, str]] = field(default_factory=list)
+    left: list[tuple[str, str]] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    error: str | None = None
+    interrupted: bool = False
+    calendar_grew: bool = False
 
 
 class Frame(Protocol):
@@ -77,7 +98,7 @@ def changes(before: Contents | None, after: Contents, *, days: Collection[date])
         sentences.append(f"Built: {_number(len(days), 'day', 'days')}, {span}.")
     known = before.verdicts.height if before else 0
     sentences += [_verdict(row) for row in after.verdicts[known:].iter_rows(named=True)]
-    return sentences or ["Nothing has changed: there is no new file, and every day is up to date."]
+    return sentences or [NOTHING]
 
 
 def _verdict(row: Mapping[str, Any]) -> str:

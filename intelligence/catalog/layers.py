@@ -7,7 +7,7 @@ from typing import Final
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
 from intelligence.causality.tables import DEGRADATIONS, FEATURE_EFFECTS
 from intelligence.core.sql import sql
-from intelligence.core.tables import Table
+from intelligence.core.tables import Claim, Table, standard_claims
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
 from intelligence.risk.tables import (
@@ -18,7 +18,15 @@ from intelligence.risk.tables import (
     USER_TRAINING,
     USER_VERDICT,
 )
-from intelligence.telemetry.tables import ALIASES, BATCHES, EVENTS, RAW_EVENTS, REJECTED_EVENTS, WITHDRAWN_ROWS
+from intelligence.telemetry.tables import (
+    ALIASES,
+    BATCHES,
+    EVENTS,
+    RAW_EVENTS,
+    REJECTED_EVENTS,
+    WITHDRAWN_ROWS,
+    freshness_claim,
+)
 from intelligence.warehouse.tables import FACT_EVENTS
 
 # A layer is `intelligence/<layer>/tables.py`, which lists its TABLES, and `assets/<layer>.py`, which computes them. A layer
@@ -61,3 +69,14 @@ NEWEST_DAY_TABLES: Final = tuple(table for table in DAILY_TABLES if table.newest
 # Tables of the newest day that follow from telemetry alone, without a champion: they are built together with the day.
 CAUSES: Final = (FEATURE_EFFECTS, DEGRADATIONS)
 BUILT_BY_DAY: Final = tuple(table for table in DAILY_TABLES if table not in NEWEST_DAY_TABLES or table in CAUSES)
+
+
+def claims_of(table: Table, *, max_lag_hours: float | None = None) -> tuple[Claim, ...]:
+    """Return the claims that are checked after each write of the table.
+
+    Args:
+        table: The definition of the table.
+        max_lag_hours: The largest age in hours of the newest event; None: it may have any age.
+    """
+    freshness = (freshness_claim(max_lag_hours),) if table == EVENTS and max_lag_hours else ()
+    return (*standard_claims(table), *table.claims, *freshness)

@@ -9,9 +9,8 @@ import polars as pl
 
 from intelligence.catalog.product import Product
 from intelligence.core.sql import sql
+from intelligence.core.truths import PlantedTruth
 from intelligence.metrics.tables import LIKE_A_BOT
-from intelligence.simulation.stream import PlantedTruth, planted_truths
-from intelligence.telemetry.day_quality import OPTIONAL_COLUMNS
 from intelligence.telemetry.gaps import (
     DELIVERED_SOURCES,
     EVENT_TYPES,
@@ -21,6 +20,7 @@ from intelligence.telemetry.gaps import (
     empty_columns,
     gaps,
 )
+from intelligence.telemetry.tables import OPTIONAL_COLUMNS
 
 if TYPE_CHECKING:
     from intelligence.decisions.backtest import PolicyBacktest
@@ -269,7 +269,11 @@ def summary(frame: Frame, product: Product) -> Summary:
 def _planted_experiments(product: Product) -> Mapping[str, str]:
     """Return what was planted with each experiment of a simulated product, in words, by the name of the experiment."""
     simulated = [source.simulate for source in product.sources if source.simulate]
-    truths = planted_truths(simulated[0].plan()) if simulated else ()
+    if not simulated:
+        return {}
+    from intelligence.simulation.stream import planted_truths
+
+    truths = planted_truths(simulated[0].plan())
     return {
         name: words
         for name, _, words in (truth.detail.partition(": ") for truth in truths if truth.kind == "experiment")
@@ -300,39 +304,42 @@ def missing(frame: Frame, product: Product) -> list[Gap]:
 
 
 def _decisions(frame: Frame, product: Product) -> DecisionSummary | None:
-    from intelligence.decisions.replay import policy_backtest
-
     decided = frame(NEWEST_DECISIONS)
     if decided.is_empty():
         return None
-    planted = [source.simulate for source in product.sources if source.simulate and source.simulate.planted]
     return DecisionSummary(
         day=decided["event_date"][0],
         shown=decided.filter(pl.col("action") != "monitor"),
         monitored=decided.filter(pl.col("action") == "monitor").height,
         actions=frame(NEWEST_ACTIONS),
-        backtest=policy_backtest(frame, planted_truths(planted[0].plan()), settings=product.decisions)
-        if planted
-        else None,
+        backtest=_policy_backtest(frame, product),
     )
 
 
-def _risk(frame: Frame, product: Product) -> RiskSummary | None:
-    from intelligence.risk.backtest import backtest, caught_decays
+def _policy_backtest(frame: Frame, product: Product) -> "tuple[PolicyBacktest, date, date] | None":
+    planted = [source.simulate for source in product.sources if source.simulate and source.simulate.planted]
+    if not planted:
+        return None
+    from intelligence.decisions.replay import policy_backtest
+    from intelligence.simulation.stream import planted_truths
 
+    return policy_backtest(frame, planted_truths(planted[0].plan()), settings=product.decisions)
+
+
+def _risk(frame: Frame, product: Product) -> RiskSummary | None:
     verdicts, unseen = frame(RISK_VERDICT), frame("FROM risk.feature_training")
     if verdicts.is_empty():
         return None
     top = frame(TOP_RISKS, {"most": RISKS_SHOWN})
-    simulated = [source.simulate for source in product.sources if source.simulate]
     is_evaluated = not unseen.is_empty()
+    backtest, decays = _evaluated(unseen, product) if is_evaluated else ((), ())
     return RiskSummary(
         day=top["event_date"][0] if top.height else None,
         top=top,
         leaving=frame(LEAVING),
         verdict=None if top.height else f"{verdicts['decision'][0].replace('_', ' ')}: {verdicts['reason'][0]}",
-        backtest=tuple(backtest(unseen, unit="feature", capacity=product.risk.capacity)) if is_evaluated else (),
-        decays=tuple(caught_decays(unseen, planted_truths(simulated[0].plan()))) if is_evaluated and simulated else (),
+        backtest=backtest,
+        decays=decays,
         judged_days=unseen.select(first=pl.col("event_date").min(), last=pl.col("event_date").max()).row(0)
         if is_evaluated
         else None,
@@ -340,10 +347,21 @@ def _risk(frame: Frame, product: Product) -> RiskSummary | None:
     )
 
 
+def _evaluated(unseen: pl.DataFrame, product: Product) -> "tuple[tuple[BacktestLine, ...], tuple[CaughtDecay, ...]]":
+    from intelligence.risk.backtest import backtest, caught_decays
+    from intelligence.simulation.stream import planted_truths
+
+    lines = backtest(unseen, unit="feature", capacity=product.risk.capacity)
+    simulated = [source.simulate for source in product.sources if source.simulate]
+    return tuple(lines), tuple(caught_decays(unseen, planted_truths(simulated[0].plan())) if simulated else ())
+
+
 def _planted_and_found(frame: Frame, product: Product, faulty: list[date], last_day: date) -> PlantedAndFound | None:
     simulated = [source.simulate for source in product.sources if source.simulate]
     if not simulated:
         return None
+    from intelligence.simulation.stream import planted_truths
+
     truths, degraded = planted_truths(simulated[0].plan()), frame(DEGRADED_DAYS)
     found = found_truths(truths, degraded, faulty, last_day=last_day)
     return PlantedAndFound(tuple(found), tuple(false_alarms(truths, degraded)), simulated[0].features)

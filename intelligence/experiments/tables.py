@@ -8,6 +8,14 @@ from intelligence.metrics.tables import USER_DAY
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import FACT_EVENTS
 
+# What a verdict is called where people read it.
+WORDS: Final = {
+    "ship": "ship",
+    "roll_back": "roll back",
+    "review": "review",
+    "keep_running": "keep running",
+    "not_enough_evidence": "not enough evidence",
+}
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
 _NEWEST: Final = "(SELECT max(event_date) FROM experiments.experiment_verdicts WHERE event_date < $end)"
 

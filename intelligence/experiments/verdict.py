@@ -8,21 +8,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Final, Literal
+from typing import Literal
 
 from intelligence.experiments.health import Problem
 from intelligence.experiments.inference import Effect
 from intelligence.experiments.metrics import Direction, Role
 from intelligence.experiments.settings import Scale
+from intelligence.experiments.tables import WORDS
 
 Word = Literal["ship", "roll_back", "review", "keep_running", "not_enough_evidence"]
-WORDS: Final = {
-    "ship": "ship",
-    "roll_back": "roll back",
-    "review": "review",
-    "keep_running": "keep running",
-    "not_enough_evidence": "not enough evidence",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,18 +24,8 @@ from intelligence.telemetry.rhythm import (
     usual_hours,
     weekday_of,
 )
-from intelligence.telemetry.tables import DAY_QUALITY
+from intelligence.telemetry.tables import DAY_QUALITY, OPTIONAL_COLUMNS
 
-OPTIONAL_COLUMNS: Final = (
-    "session_id",
-    "latency_ms",
-    "error_count",
-    "crashed",
-    "rating",
-    "duration_s",
-    "platform",
-    "app_version",
-)
 # Measurements differ from event to event: one and the same value in all events means that the pipeline is stuck.
 MEASURED_COLUMNS: Final = ("latency_ms", "duration_s")
 LEAST_TO_BE_STUCK: Final = 50

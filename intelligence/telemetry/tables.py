@@ -256,6 +256,16 @@ ALIASES: Final = Table(
         FROM said GROUP BY users ORDER BY users LIMIT 12""",
 )
 
+OPTIONAL_COLUMNS: Final = (
+    "session_id",
+    "latency_ms",
+    "error_count",
+    "crashed",
+    "rating",
+    "duration_s",
+    "platform",
+    "app_version",
+)
 DAY_QUALITY: Final = Table(
     layer="telemetry",
     name="day_quality",

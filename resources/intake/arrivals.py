@@ -9,8 +9,8 @@ from pathlib import Path
 from intelligence.catalog.product import Product
 from resources.flags.file import FlagFile
 from resources.intake import settling
-from resources.intake.delivery import deliveries, display_name, matched_files
-from resources.intake.ingest import new_files
+from resources.intake.delivery import are_simulated, deliveries, display_name, matched_files
+from resources.intake.ingest import is_extent_current, new_files
 from resources.intake.redating import is_of_another_clock
 from resources.intake.withdrawal import names_to_move
 from resources.lake.door import Lake
@@ -49,6 +49,27 @@ def arrivals(lake: Lake, product: Product, landing: Path, *, flags: FlagFile | N
         digest.update(f"{name}={batch}".encode())
     names = [*(file.name for file in waiting), *(name for name, _ in moving)]
     return Arrivals(names, digest.hexdigest()[:20], is_of_another_clock(lake, product))
+
+
+def finds_nothing(lake: Lake, product: Product, landing: Path, *, flags: FlagFile | None = None) -> bool:
+    """Return whether an intake would change nothing and has nothing to report.
+
+    Args:
+        lake: The product's lake.
+        product: The product, which names the sources.
+        landing: Folder of simulated files and of remembered digests.
+        flags: The file of flags that a simulated product obeys; None for none.
+    """
+    if not lake.exists() or not are_simulated(product, landing):
+        return False
+    files = deliveries(product, landing, flags=flags)
+    return (
+        not any(file.left or file.fault for file in files)
+        and not new_files(lake, product, files)
+        and not names_to_move(lake, product, files)
+        and not is_of_another_clock(lake, product)
+        and is_extent_current(lake, product)
+    )
 
 
 def let_settle(product: Product, *, say: Callable[[str], None]) -> None:

@@ -241,6 +241,24 @@ def simulated_files(
     return files
 
 
+def are_simulated(product: Product, landing: Path) -> bool:
+    """Return whether every simulated source has written its files.
+
+    Args:
+        product: The product, which names the simulated sources.
+        landing: Folder of all simulated files.
+    """
+    return all(
+        (
+            simulation_folder(each.name, each.simulate, landing)
+            / f"{each.simulate.first_day + timedelta(days=day)}.parquet"
+        ).exists()
+        for each in product.sources
+        if each.simulate
+        for day in range(each.simulate.days)
+    )
+
+
 def days_made(product: Product, landing: Path) -> dict[date, datetime]:
     """Return when each simulated day under `landing` was made, UTC.
 

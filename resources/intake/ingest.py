@@ -134,10 +134,19 @@ def ingested(
 
 def _renew_extent(lake: Lake, product: Product) -> None:
     """Update the days set aside, since the product's `start` and `end` may have changed."""
-    with lake.get_connection() as connection:
-        is_current = set_aside_now(connection) == set_aside_of(connection, product)
-    if not is_current:
+    if not is_extent_current(lake, product):
         lake.commit(lambda connection: renew(connection, product))
+
+
+def is_extent_current(lake: Lake, product: Product) -> bool:
+    """Return whether the days set aside are those that the product's `start` and `end` require.
+
+    Args:
+        lake: The product's lake.
+        product: The product, whose `start` and `end` limit its days.
+    """
+    with lake.snapshot() as connection:
+        return set_aside_now(connection) == set_aside_of(connection, product)
 
 
 def new_files(lake: Lake, product: Product, files: Sequence[Delivery]) -> list[Delivery]:

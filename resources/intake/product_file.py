@@ -1,16 +1,14 @@
 """The product that this code location serves, read from `product.yaml`."""
 
 import glob
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TypeVar, cast
 
-import dagster as dg
-
 from intelligence.catalog.product import FileSource, Product, product_from, with_simulated_days
 from intelligence.core.errors import ProductFileError
 from intelligence.decisions.autonomy import Level
-from resources.config.fixed import Fixed
 from resources.config.settings import ROOT, settings
 from resources.flags.file import FlagFile
 from resources.intake.delivery import display_name
@@ -59,7 +57,8 @@ def _matches(pattern: str) -> bool:
     return next(glob.iglob(pattern, recursive=True), None) is not None
 
 
-class ProductFile(Fixed, dg.ConfigurableResource["ProductFile"]):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProductFile:
     """The product file and the folder into which its simulator delivers.
 
     Attributes:

@@ -32,7 +32,7 @@ def is_of_another_clock(lake: Lake, product: Product) -> bool:
     """
     if not lake.exists():
         return False
-    with lake.get_connection() as connection:
+    with lake.snapshot() as connection:
         return clock_of_lake(connection) != product.timezone
 
 

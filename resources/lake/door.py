@@ -6,22 +6,19 @@ file lock admits one writer at a time; the operating system releases it when the
 
 import importlib.util
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-import dagster as dg
 import duckdb
 import polars as pl
-from dagster_duckdb import DuckDBResource
 from filelock import FileLock, Timeout
-from pydantic import Field, PrivateAttr
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random_exponential
-from typing_extensions import override
 
 from intelligence.catalog.layers import DAILY_TABLES
 from intelligence.core.errors import LakeError
@@ -30,13 +27,12 @@ from intelligence.core.tables import Claim, Days, Table
 from intelligence.telemetry.beginnings import DaySetAside
 from intelligence.telemetry.local_time import UTC_NAME, in_zone
 from resources.config.faults import reach
-from resources.config.fixed import Fixed
 from resources.config.settings import Settings, lake_threads, object_store_secret
 from resources.config.store_failures import BACKUP, advice, database_failure, lake_failure, store_failures_reported
 from resources.lake.builds import ANY_SNAPSHOT, PRODUCT_DAYS, record_builds, stale_days, versions_by
 from resources.lake.compaction import forget_statistics, merged_files
 from resources.lake.extent import set_aside_now
-from resources.lake.inspection import Inspection, inspected, named_parameters
+from resources.lake.inspection import Inspection, inspected, is_sound, named_parameters
 from resources.lake.replacement import rows_replaced
 from resources.lake.schema import define, differing
 
@@ -55,6 +51,7 @@ class _Opened:
 
     root: duckdb.DuckDBPyConnection
     readers: list[duckdb.DuckDBPyConnection] = field(default_factory=list)
+    shared: threading.local = field(default_factory=threading.local)
 
     def reader(self) -> duckdb.DuckDBPyConnection:
         """Return a connection whose default database is the lake."""
@@ -71,6 +68,20 @@ class _Opened:
 
 
 _opened: dict[tuple[str, str], _Opened] = {}
+
+
+@dataclass(slots=True)
+class _TelemetrySeen:
+    """The snapshot that the first written table of a run saw; None before that."""
+
+    first: int | None = None
+
+    def snapshot(self, connection: duckdb.DuckDBPyConnection) -> int:
+        """Return the id of that snapshot, which is the present one in the first call."""
+        if self.first is None:
+            row = connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
+            self.first = int(row[0]) if row else ANY_SNAPSHOT
+        return self.first
 
 
 def extension_path(name: str) -> str:
@@ -93,7 +104,8 @@ def is_conflict(error: BaseException) -> bool:
     return isinstance(error, duckdb.Error) and any(sign in str(error).lower() for sign in signs)
 
 
-class Lake(Fixed, DuckDBResource):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lake:
     """The lake of one product.
 
     Attributes:
@@ -111,12 +123,11 @@ class Lake(Fixed, DuckDBResource):
     catalog: str
     store: str
     memory_limit: str = "4GB"
-    threads: int | None = Field(default_factory=lake_threads)
+    threads: int | None = field(default_factory=lake_threads)
     scratch: str | None = None
     rules: str = ""
     timezone: str = UTC_NAME
-    _is_of_a_run: bool = PrivateAttr(default=False)
-    _telemetry_of_the_run: int | None = PrivateAttr(default=None)
+    _seen_by_the_run: "_TelemetrySeen | None" = field(default=None, compare=False, repr=False)
 
     @classmethod
     def of(cls, settings: Settings, *, rules: str = "", timezone: str = UTC_NAME) -> "Lake":
@@ -141,24 +152,21 @@ class Lake(Fixed, DuckDBResource):
         """Return the version of the table: the digest of what it is built by, or "0" for a lake without rules."""
         return versions_by(self.rules).of(table) if self.rules else "0"
 
-    @override
-    def setup_for_execution(self, context: dg.InitResourceContext) -> None:
-        """Make all tables of a run record the telemetry that the first of them saw.
+    def of_a_run(self) -> "Lake":
+        """Return the same lake for one run: all tables that it writes record the telemetry that the first of them saw.
 
         Telemetry that arrives during the run may be in some tables and not in others: their days are stale and are rebuilt.
         """
-        self._is_of_a_run = True
+        return replace(self, _seen_by_the_run=_TelemetrySeen())
 
-    def _telemetry_seen(self, connection: duckdb.DuckDBPyConnection) -> int:
-        if not self._is_of_a_run:
-            return ANY_SNAPSHOT
-        if self._telemetry_of_the_run is None:
-            row = connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
-            self._telemetry_of_the_run = int(row[0]) if row else ANY_SNAPSHOT
-        return self._telemetry_of_the_run
+    @property
+    def is_of_a_run(self) -> bool:
+        """Return whether `of_a_run` made this lake."""
+        return self._seen_by_the_run is not None
 
     def _record_builds(self, connection: duckdb.DuckDBPyConnection, table: Table, days: Days) -> None:
-        record_builds(connection, table, days, version_of=self.version_of, as_of=self._telemetry_seen(connection))
+        seen = self._seen_by_the_run.snapshot(connection) if self._seen_by_the_run else ANY_SNAPSHOT
+        record_builds(connection, table, days, version_of=self.version_of, as_of=seen)
 
     @property
     def _catalog_file(self) -> Path | None:
@@ -205,7 +213,6 @@ class Lake(Fixed, DuckDBResource):
         if not is_one:
             self._require_no_files(file, "it is empty")
 
-    @override
     @contextmanager
     def get_connection(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a connection whose default database is the lake; its temporary tables are visible to no other connection."""
@@ -242,9 +249,14 @@ class Lake(Fixed, DuckDBResource):
             raise failure from error
 
     @contextmanager
-    def _snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def snapshot(self) -> Iterator[duckdb.DuckDBPyConnection]:
         """Yield a connection that reads the lake's present snapshot; what is written through it is rolled back."""
         opened = self._open()
+        shared = getattr(opened.shared, "connection", None)
+        if shared is not None:
+            with self._failures_reported():
+                yield shared
+            return
         with self._failures_reported():
             connection = opened.reader()
             try:
@@ -255,6 +267,21 @@ class Lake(Fixed, DuckDBResource):
                 connection.close()
                 raise
         opened.readers.append(connection)
+
+    @contextmanager
+    def one_snapshot(self) -> Iterator[None]:
+        """Let all that this thread reads until the context ends be of one snapshot; what is written meanwhile is not seen.
+
+        DuckLake then reads its catalogue once, and not for each query, which takes most of the time of a small one.
+        """
+        with self.snapshot() as connection:
+            opened = self._open()
+            before = getattr(opened.shared, "connection", None)
+            opened.shared.connection = connection
+            try:
+                yield
+            finally:
+                opened.shared.connection = before
 
     def close(self) -> None:
         """Close the lake in this process; the next use opens it again."""
@@ -383,7 +410,7 @@ class Lake(Fixed, DuckDBResource):
 
     def _prepare(self) -> None:
         """Create or change the tables and views that are missing or differ from their definition."""
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             differing_tables = differing(connection)
         if differing_tables:
             self.commit(lambda connection: define(connection, differing_tables))
@@ -395,7 +422,7 @@ class Lake(Fixed, DuckDBResource):
             query: One SQL statement, which may use `local_time(column)`.
             parameters: Values of the query's `$name` parameters.
         """
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             return connection.execute(in_zone(query, self.timezone), dict(parameters or {})).pl()
 
     def read(
@@ -407,7 +434,7 @@ class Lake(Fixed, DuckDBResource):
             queries: SQL statements by name.
             parameters: Values of `$name` parameters; each query is given those that it names.
         """
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             row = connection.execute("SELECT id FROM ducklake_current_snapshot('lake')").fetchone()
             frames = {
                 name: connection.execute(in_zone(q, self.timezone), named_parameters(q, parameters or {})).pl()
@@ -423,8 +450,19 @@ class Lake(Fixed, DuckDBResource):
             claims: Statements about its rows, each with a query for the rows that contradict it.
             days: The days to which page, numbers and claims are limited.
         """
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             return inspected(connection, table, claims, days, timezone=self.timezone)
+
+    def is_sound(self, table: Table, claims: Sequence[Claim], days: Days) -> bool:
+        """Return whether the table's columns are those of its definition and no row contradicts the claims.
+
+        Args:
+            table: The table to inspect.
+            claims: Statements about its rows, each with a query for the rows that contradict it.
+            days: The days to which the claims are limited.
+        """
+        with self.snapshot() as connection:
+            return is_sound(connection, table, claims, days, timezone=self.timezone)
 
     def counted(self, view: Table, days: Days) -> int:
         """Return the number of rows of a view in a range of days, and record these days as built.
@@ -439,7 +477,7 @@ class Lake(Fixed, DuckDBResource):
 
     def stale(self, *, before: date) -> dict[str, list[Days]]:
         """Return, by table path, the ranges of days before `before` that are not built from the present telemetry and code."""
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             return stale_days(connection, DAILY_TABLES, version_of=self.version_of, before=before)
 
     def span(self) -> Days | None:
@@ -453,7 +491,7 @@ class Lake(Fixed, DuckDBResource):
 
     def set_aside(self) -> list[DaySetAside]:
         """Return the days with events that do not count as days of the product, each with the reason."""
-        with self._snapshot() as connection:
+        with self.snapshot() as connection:
             return set_aside_now(connection)
 
     def first_day(self, days: Days) -> date:

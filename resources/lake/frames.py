@@ -17,7 +17,7 @@ class Frames(Fixed, dg.ConfigurableIOManager):
     Assets write through the lake themselves, so that their checks see the written rows; there is no output to handle.
     """
 
-    lake: Lake
+    lake: dg.ResourceDependency[Lake]
 
     @override
     def handle_output(self, context: dg.OutputContext, obj: Any) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import duckdb
 import polars as pl
 
-from intelligence.core.tables import Claim, Days, Table
+from intelligence.core.tables import Claim, Days, Table, schema_contradictions
 from intelligence.telemetry.local_time import UTC_NAME, in_zone
 from intelligence.telemetry.tables import EVENTS
 
@@ -66,6 +66,32 @@ def inspected(
         frame(table.page) if table.page else pl.DataFrame(),
         frame(table.numbers) if table.numbers else pl.DataFrame(),
         {claim.name: frame(_contradicting(claim)) for claim in claims},
+    )
+
+
+def is_sound(
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    claims: Sequence[Claim],
+    days: Days,
+    *,
+    timezone: str = UTC_NAME,
+) -> bool:
+    """Return whether the table's columns are those of its definition and no row contradicts the claims.
+
+    Args:
+        connection: A connection with an open transaction.
+        table: The table to inspect.
+        claims: Statements about its rows, each with a query for the rows that contradict it.
+        days: The days to which the claims are limited.
+        timezone: IANA name of the zone that `local_time(column)` refers to.
+    """
+    if any(schema_contradictions(table, columns_by_table(connection).get(table.path, {}))):
+        return False
+    queries = [f"SELECT 1 FROM ({claim.contradictions}) LIMIT 1" for claim in claims]
+    return not any(
+        connection.execute(in_zone(query, timezone), named_parameters(query, days.parameters)).fetchone()
+        for query in queries
     )
 
 

@@ -2,16 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
-
 from intelligence.core.errors import ModelError
 from intelligence.risk.versions import Move, VersionRow
-from resources.config.fixed import Fixed
 from resources.config.settings import Settings
 from resources.models.local_copies import Copy, LocalCopies
 from resources.models.mlflow_store import (
@@ -26,7 +24,8 @@ from resources.models.mlflow_store import (
 from resources.models.versions import CHAMPION, AliasHistory, Champion, LoggedTraining, Registered, StoredModel
 
 
-class Registry(Fixed, dg.ConfigurableResource["Registry"]):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Registry:
     """The models of one product.
 
     Attributes:

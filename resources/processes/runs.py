@@ -17,7 +17,8 @@ from filelock import FileLock
 from intelligence.core.errors import StoreError
 from resources.config.process_identity import ProcessIdentity, this_machine, this_process
 from resources.config.settings import ROOT, Settings
-from resources.config.store_failures import BACKUP, ROOM, database_failure, store_failures_reported
+from resources.config.store_failures import BACKUP, ROOM, store_failures_reported
+from resources.processes.run_databases import broken_databases, storage_of
 
 TERMINAL = "terminal"
 # The folder of Dagster's state, as dagster.yaml names it.
@@ -87,18 +88,9 @@ def instance_for(settings: Settings) -> dg.DagsterInstance:
         return instance
 
 
-def storage_of(settings: Settings) -> Path:
-    """Return the folder of Dagster's databases."""
-    home = ROOT / ".dagster" if settings.data == ROOT / "data" else settings.data / "dagster"
-    return home / "storage"
-
-
 def _demand_whole(settings: Settings) -> None:
-    databases = ("history/runs.db", "history/runs/index.db", "schedules/schedules.db")
-    for file in (storage_of(settings) / name for name in databases):
-        problem = "it is a folder" if file.is_dir() else database_failure(file)
-        if problem:
-            raise StoreError(str(file), f"{problem}.", hint=_WITHOUT_RUNS)
+    for file, problem in broken_databases(settings):
+        raise StoreError(str(file), f"{problem}.", hint=_WITHOUT_RUNS)
 
 
 @contextmanager

@@ -5,21 +5,21 @@ import json
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import dagster as dg
 import polars as pl
 
 from intelligence.drift.page_head import PageHead, headed
-from resources.config.fixed import Fixed
 from resources.config.settings import Settings
 
 INDEX = "index.html"
 SUMMED_UP = 3
 
 
-class DriftReports(Fixed, dg.ConfigurableResource["DriftReports"]):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DriftReports:
     """The folder of Evidently pages.
 
     Attributes:

@@ -1,6 +1,6 @@
 """Work that is due, read from the lake: days to build, models to train, days to score, champions to compare."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -46,17 +46,12 @@ class DueService:
 
         Adjacent tables that need the same days share a run, so that a new day is one run and the whole past is one run.
         """
-        stale = self.lake.stale(before=today)
-        groups: list[tuple[list[Table], list[Days]]] = []
-        for table in BUILT_BY_DAY:
-            ranges = stale.get(table.path)
-            if not ranges:
-                continue
-            if groups and groups[-1][1] == ranges:
-                groups[-1][0].append(table)
-            else:
-                groups.append(([table], ranges))
-        return [Step(tuple(tables), days) for tables, ranges in groups for days in ranges]
+        return _steps_to_build(self.lake.stale(before=today))
+
+    def is_anything_due(self, *, today: date) -> bool:
+        """Return whether there is any step to build or step of a model, found with one look for stale days."""
+        stale, newest = self.lake.stale(before=today), self.lake.newest_complete_day(before=today)
+        return bool(_steps_to_build(stale) or (newest and self._model_steps(newest, stale)))
 
     def model_steps(self, *, today: date) -> list[Step]:
         """Return the due trainings, the scoring of the newest day, its drift and its decisions, in the order of the graph.
@@ -65,12 +60,13 @@ class DueService:
         present days.
         """
         newest = self.lake.newest_complete_day(before=today)
-        if newest is None:
-            return []
-        steps = self.scoring_and_training_steps(today=today)
-        if steps or MODEL_WATCH.path in self.lake.stale(before=today):
+        return self._model_steps(newest, self.lake.stale(before=today)) if newest else []
+
+    def _model_steps(self, newest: Days, stale: Mapping[str, list[Days]]) -> list[Step]:
+        steps = self._scoring_and_training_steps(newest, stale)
+        if steps or MODEL_WATCH.path in stale:
             steps.append(Step(WATCH, newest))
-        undecided = FEATURE_DECISIONS.path in self.lake.stale(before=today) or self.decided_by_another_policy(newest)
+        undecided = FEATURE_DECISIONS.path in stale or self.decided_by_another_policy(newest)
         if steps or undecided or self.actions.is_left_behind(newest.start):
             steps.append(Step(ACT, newest))
         return steps
@@ -91,9 +87,10 @@ class DueService:
     def scoring_and_training_steps(self, *, today: date) -> list[Step]:
         """Return the trainings that are due by the calendar and the scoring of the newest day."""
         newest = self.lake.newest_complete_day(before=today)
-        if newest is None:
-            return []
-        stale, steps = self.lake.stale(before=today), []
+        return self._scoring_and_training_steps(newest, self.lake.stale(before=today)) if newest else []
+
+    def _scoring_and_training_steps(self, newest: Days, stale: Mapping[str, list[Days]]) -> list[Step]:
+        steps = []
         for scores, trained in TRAINED.items():
             cause = self._training_cause(trained[1], newest)
             if cause:
@@ -119,3 +116,16 @@ class DueService:
     def today_of_product(self) -> date:
         """Return today's date on the product's clock: only earlier days are over and may be built."""
         return local_date(self.clock(), self.product.timezone)
+
+
+def _steps_to_build(stale: Mapping[str, list[Days]]) -> list[Step]:
+    groups: list[tuple[list[Table], list[Days]]] = []
+    for table in BUILT_BY_DAY:
+        ranges = stale.get(table.path)
+        if not ranges:
+            continue
+        if groups and groups[-1][1] == ranges:
+            groups[-1][0].append(table)
+        else:
+            groups.append(([table], ranges))
+    return [Step(tuple(tables), days) for tables, ranges in groups for days in ranges]

@@ -9,7 +9,7 @@ from intelligence.catalog.product import Product
 from intelligence.core.errors import LakeError
 from intelligence.core.tables import Days
 from intelligence.telemetry.beginnings import set_aside_sentences
-from resources.intake.arrivals import Arrivals, arrivals
+from resources.intake.arrivals import Arrivals, arrivals, finds_nothing
 from resources.intake.delivery import deliveries
 from resources.intake.ingest import IngestReport, ingested
 from resources.intake.product_file import ProductFile
@@ -60,6 +60,10 @@ class IntakeService:
     def waiting(self) -> Arrivals:
         """Return the files that an intake would take."""
         return arrivals(self.lake, self.product, self._landing, flags=self.product_file.flags)
+
+    def finds_nothing(self) -> bool:
+        """Return whether `take_in` would change nothing and has nothing to report."""
+        return finds_nothing(self.lake, self.product, self._landing, flags=self.product_file.flags)
 
     @property
     def _landing(self) -> Path:

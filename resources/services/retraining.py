@@ -82,27 +82,31 @@ class RetrainingService:
         """Return the titles of the messages that are new, about drift, its trainings and faulty telemetry."""
         from intelligence.drift.reported_faults import FAULTY, telemetry_notices
 
-        notifier, titles = self.announcer.notifier(), []
         quality = self.lake.frame("FROM telemetry.day_quality")
         faulty = quality.filter(pl.col("verdict").is_in(FAULTY))["event_date"].to_list()
+        of_telemetry = list(telemetry_notices(quality))
+        of_models = [
+            (model, notice)
+            for model, tables in ((MODELS[scores.path], tables) for scores, tables in TRAINED.items())
+            for notice in notices(
+                self._watch(model), self._trainings(tables[1]), rules=self.product.drift, faulty=faulty
+            )
+        ]
+        if not of_telemetry and not of_models:
+            return []
+        notifier, titles = self.announcer.notifier(), []
         alarmed = {entry.action.episode for entry in notifier.outbox.entries() if entry.action.kind is Kind.ALERT}
-        for notice in telemetry_notices(quality):
+        for notice in of_telemetry:
             # Where the policy has sent an alert about the same fault, no second message is sent.
             if notice.key not in alarmed and notifier.notified(
                 notice.episode, notice.title, notice.text, self._channel(), topic=notice.key
             ):
                 titles.append(notice.title)
-        for scores, tables in TRAINED.items():
-            model = MODELS[scores.path]
-            for notice in notices(
-                self._watch(model), self._trainings(tables[1]), rules=self.product.drift, faulty=faulty
-            ):
-                # Addresses in messages are made inert; without its scheme an address can be copied unchanged.
-                link = re.sub(r"https?://", "", f"\n{self._link(model)}") if notice.has_page else ""
-                if notifier.notified(
-                    notice.episode, notice.title, notice.text + link, self._channel(), topic=notice.key
-                ):
-                    titles.append(notice.title)
+        for model, notice in of_models:
+            # Addresses in messages are made inert; without its scheme an address can be copied unchanged.
+            link = re.sub(r"https?://", "", f"\n{self._link(model)}") if notice.has_page else ""
+            if notifier.notified(notice.episode, notice.title, notice.text + link, self._channel(), topic=notice.key):
+                titles.append(notice.title)
         return titles
 
     def notified_of_overruled(self) -> list[str]:

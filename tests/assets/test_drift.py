@@ -9,8 +9,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from assets.graph.runner import Outcome, _follow_drift
+from assets.graph.runner import _follow_drift
 from assets.graph.tables import key_of
+from intelligence.catalog.changes import Outcome
 from intelligence.catalog.layers import WATCH
 from intelligence.core.tables import Days
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT

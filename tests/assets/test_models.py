@@ -346,7 +346,7 @@ def test_scores_say_which_telemetry_their_run_had_seen(
     plain = Lake.replace
 
     def noted(lake: Lake, table: Table, *what: Any, **more: Any) -> int:
-        seen.append((table.path, lake._is_of_a_run))
+        seen.append((table.path, lake.is_of_a_run))
         return plain(lake, table, *what, **more)
 
     monkeypatch.setattr(Lake, "replace", noted)

@@ -27,7 +27,7 @@ GRAPH = Graph(product_at(EXAMPLE), Calendar(DAYS[0], date(2026, 8, 2), "UTC"))
 
 
 @dg.asset(**GRAPH.table_asset(FACT_VISIT_EVENTS, kinds={"duckdb"}))
-def visits(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+def visits(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
     days = days_of(context)
     written = lake.replace(FACT_VISIT_EVENTS, days, ONE_EVENT_A_DAY)
     return GRAPH.materialized(

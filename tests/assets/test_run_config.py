@@ -7,7 +7,8 @@ from assets.definitions import definitions
 from resources.config.settings import settings
 from resources.platform import Platform
 
-DEFS = definitions(Platform.of(settings()))
+PLATFORM = Platform.of(settings())
+DEFS = definitions(PLATFORM)
 JOB = DEFS.resolve_implicit_global_asset_job_def()
 FIELDS = [
     (name, field)
@@ -65,6 +66,6 @@ def test_a_run_without_config_is_valid() -> None:
 
 
 def test_what_was_composed_is_what_a_run_sees() -> None:
-    lake = (DEFS.resources or {})["lake"]
-    with dg.build_resources({"lake": lake}) as built:
-        assert (built.lake.catalog, built.lake.store, built.lake.scratch) == (lake.catalog, lake.store, lake.scratch)
+    with dg.build_resources({"lake": (DEFS.resources or {})["lake"]}) as built:
+        assert built.lake == PLATFORM.lake
+        assert built.lake.is_of_a_run

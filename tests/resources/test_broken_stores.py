@@ -18,7 +18,8 @@ from intelligence.core.errors import LakeError, PlatformError, StateError, Store
 from resources.config.settings import settings
 from resources.config.store_failures import database_failure, lake_failure, store_failure
 from resources.lake.door import Lake
-from resources.processes.runs import instance_for, storage_of
+from resources.processes.run_databases import storage_of
+from resources.processes.runs import instance_for
 from resources.state.store import state_at
 from tests.resources.conftest import Workbench, workbench
 

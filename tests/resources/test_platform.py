@@ -11,7 +11,8 @@ import polars as pl
 import pytest
 
 from assets.definitions import definitions
-from assets.graph.runner import Outcome, _all_ran
+from assets.graph.runner import _all_ran
+from intelligence.catalog.changes import Outcome
 from intelligence.catalog.layers import DELIVERED
 from intelligence.risk.tables import FEATURE_RISK
 from intelligence.simulation.stream import SimulationPlan, simulated_day

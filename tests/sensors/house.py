@@ -104,6 +104,6 @@ class Deployment:
     def restart(self) -> None:
         """Open the lake anew, as another process would; runs stay."""
         self.lake.close()
-        self.lake = self.lake.model_copy()
+        self.lake = replace(self.lake)
         self.platform = replace(self.platform, lake=self.lake)
         self.open()

@@ -24,11 +24,12 @@ from intelligence.interfaces.cli.console import TerminalConsole, show_crash, ter
 from intelligence.interfaces.cli.invocation import Invocation
 from intelligence.interfaces.cli.machine_readable import plain
 from intelligence.interfaces.cli.progress import progress_on
+from resources.lake.without_pandas import without_pandas
 
 if TYPE_CHECKING:
     import dagster as dg
 
-    from assets.graph.runner import Outcome
+    from intelligence.catalog.changes import Outcome
     from intelligence.catalog.summary import Summary
     from intelligence.core.progress import Listener
     from intelligence.risk.versions import Move
@@ -137,6 +138,7 @@ def ingest(as_json: AsJson = False) -> None:
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence status --json | jq .trouble")
+@without_pandas()
 def status(
     everything: Annotated[bool, typer.Option("--all", help="List everything, however long.")] = False,
     as_json: AsJson = False,
@@ -156,6 +158,7 @@ def status(
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence --product shop/product.yaml check")
+@without_pandas()
 def check(
     propose: Annotated[
         bool, typer.Option("--propose", help="Propose promises from the data, for product.yaml.")
@@ -657,13 +660,31 @@ def _stopped() -> NoReturn:
     raise typer.Exit(130)
 
 
+def _found_up_to_date() -> "Outcome | None":
+    """Return the outcome where nothing is to be done, found without loading Dagster; None where a run has to be made."""
+    from intelligence.catalog.changes import NOTHING, Outcome
+    from resources.config.settings import settings
+    from resources.processes.run_databases import every_run_has_ended
+
+    with without_pandas(), errors.status("looking for new files"):
+        platform = _platform()
+        if not every_run_has_ended(settings()) or not platform.up_to_date.holds(today=platform.due.today_of_product()):
+            return None
+        retraining = platform.retraining
+        return Outcome(told=[*retraining.notified_of_drift(), *retraining.notified_of_overruled()], changed=[NOTHING])
+
+
 def _brought_up_to_date() -> "Outcome":
-    from assets.graph.runner import brought_up_to_date
     from resources.config.settings import settings
     from resources.intake.arrivals import let_settle
     from resources.intake.product_file import product_at
 
     let_settle(product_at(settings().product_file), say=errors.print)
+    found = _found_up_to_date()
+    if found:
+        return found
+    from assets.graph.runner import brought_up_to_date
+
     outcome = _done(
         lambda defs, platform, instance, listener: brought_up_to_date(
             defs, platform, instance, today=platform.due.today_of_product(), listener=listener
@@ -722,7 +743,8 @@ def _summary(lake: "Lake") -> "Summary":
     from resources.config.settings import settings
     from resources.intake.product_file import product_at
 
-    return summary(lake.frame, product_at(settings().product_file))
+    with lake.one_snapshot():
+        return summary(lake.frame, product_at(settings().product_file))
 
 
 def _print_json(value: object) -> None:
@@ -730,13 +752,16 @@ def _print_json(value: object) -> None:
     print(json.dumps(plain(value)))
 
 
+@without_pandas()
 def _print_summary(lake: "Lake", *, most: int | None = terminal.SHOWN_AT_MOST) -> None:
     from intelligence.telemetry.beginnings import set_aside_sentences
 
-    for sentence in set_aside_sentences(lake.set_aside()):
+    with lake.one_snapshot():
+        set_aside, found = lake.set_aside(), _summary(lake)
+    for sentence in set_aside_sentences(set_aside):
         console.print(Text(sentence, style="yellow"), soft_wrap=True)
         console.print()
-    for part in terminal.summary_parts(_summary(lake), most=most):
+    for part in terminal.summary_parts(found, most=most):
         console.print(_spelled(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
         console.print()
 

@@ -7,7 +7,7 @@ import polars as pl
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from intelligence.experiments.verdict import WORDS
+from intelligence.experiments.tables import WORDS
 from intelligence.interfaces.cli.table import add, table
 
 STYLES: Final = {"ship": "green", "roll_back": "red", "review": "yellow"}

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from intelligence.catalog.summary import RiskSummary
 from intelligence.interfaces.cli.table import add, table
-from intelligence.risk.wording import NAMES
 
 BUCKET_STYLES: Final = {"high": "red", "medium": "yellow", "low": "green"}
 
@@ -63,6 +62,8 @@ def leaving_table(leaving: pl.DataFrame) -> RenderableType:
 
 def backtest_table(risk: RiskSummary) -> RenderableType:
     """Return the out-of-time measures of the model, the other candidate models and the baselines, and how it was chosen."""
+    from intelligence.risk.wording import NAMES
+
     first, last = risk.judged_days or (None, None)
     shown = table(
         f"On unseen time, {first} to {last}, looking at the same share of features each day",

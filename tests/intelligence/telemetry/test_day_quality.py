@@ -15,14 +15,13 @@ from intelligence.telemetry.day_quality import (
     HISTORY_DAYS,
     LEAST_TO_BE_STUCK,
     MEASURED_COLUMNS,
-    OPTIONAL_COLUMNS,
     DayCounts,
     DayQuality,
     day_quality,
     day_quality_frame,
 )
 from intelligence.telemetry.doubts import SCHEMA as DOUBTS
-from intelligence.telemetry.tables import DAY_QUALITY
+from intelligence.telemetry.tables import DAY_QUALITY, OPTIONAL_COLUMNS
 
 MONDAY = date(2026, 3, 2)
 HOURS = np.array([0, 0, 0, 0, 0, 2, 10, 40, 90, 100, 110, 100, 80, 90, 100, 90, 70, 50, 30, 20, 10, 4, 0, 0])

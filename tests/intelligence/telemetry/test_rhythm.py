@@ -14,13 +14,13 @@ import pytest
 from intelligence.core.tables import Days
 from intelligence.telemetry.day_quality import (
     MEASURED_COLUMNS,
-    OPTIONAL_COLUMNS,
     DayCounts,
     DayQuality,
     day_quality,
     day_quality_frame,
 )
 from intelligence.telemetry.local_time import local_time, uneven_hours
+from intelligence.telemetry.tables import OPTIONAL_COLUMNS
 
 MONDAY = date(2025, 9, 15)
 CHANGE = date(2025, 11, 2)

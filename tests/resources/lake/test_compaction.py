@@ -1,17 +1,19 @@
 """Small files are merged into larger ones, and every snapshot says what it said before."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, timedelta
 
 import duckdb
 import polars as pl
 import pytest
 
+from intelligence.catalog.product import product_from
 from intelligence.core.errors import LakeError
 from intelligence.core.tables import Days
 from intelligence.metrics.tables import FACT_FEATURE_METRICS
 from resources.lake import compaction
-from resources.lake.builds import LAST_BUILDS
+from resources.lake.builds import LAST_BUILDS, build_rules
 from resources.lake.door import Lake
 
 FIRST = date(2026, 1, 1)
@@ -116,9 +118,10 @@ def test_what_days_were_built_from_is_merged_too_and_the_last_build_counts(own_l
             {"first": FIRST},
         )
     )
+    ruled = replace(own_lake, rules=build_rules(product_from("name: Demo\nsources: [{name: app, files: x}]\n")))
+    assert ruled.version_of(FACT_FEATURE_METRICS) != own_lake.version_of(FACT_FEATURE_METRICS)
     for number in range(8):
-        lake = own_lake.model_copy(update={"version": "AB"[number % 2]})
-        write(lake, 0, number, days=12)
+        write((own_lake, ruled)[number % 2], 0, number, days=12)
     before, files_before = own_lake.frame(f"{LAST_BUILDS} ORDER BY ALL"), recorded()
     assert own_lake.merged_files() > 0
     assert files_before == 8

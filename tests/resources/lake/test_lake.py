@@ -4,10 +4,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-import dagster as dg
 import duckdb
 import pytest
 
@@ -232,15 +232,13 @@ def test_what_arrives_while_a_run_builds_makes_its_days_stale(own_lake: Lake) ->
         )
 
     arrived("first")
-    of_a_run = own_lake.model_copy()
-    of_a_run.setup_for_execution(dg.build_init_resource_context())
+    of_a_run = own_lake.of_a_run()
     of_a_run.replace(FACT_SESSIONS, ONE_DAY, "FROM warehouse.fact_sessions WHERE event_date >= $start")
     arrived("second")
     of_a_run.replace(USER_DAY, ONE_DAY, "FROM metrics.user_day WHERE event_date >= $start")
     stale = own_lake.stale(before=ONE_DAY.end)
     assert {FACT_SESSIONS.path, USER_DAY.path} <= set(stale)
-    the_next = own_lake.model_copy()
-    the_next.setup_for_execution(dg.build_init_resource_context())
+    the_next = own_lake.of_a_run()
     the_next.replace(USER_DAY, ONE_DAY, "FROM metrics.user_day WHERE event_date >= $start")
     stale = own_lake.stale(before=ONE_DAY.end)
     assert FACT_SESSIONS.path in stale
@@ -287,7 +285,7 @@ def test_a_day_is_as_its_last_build_left_it_also_when_that_was_by_older_definiti
     both, tomorrow = Days(date(2026, 1, 1), date(2026, 1, 3)), date(2026, 1, 3)
     plain = "name: Demo\nsources: [{name: app, files: x}]\n"
     older, newer = (
-        own_lake.model_copy(update={"rules": build_rules(product_from(f"{plain}conversion_events: [{kind}]"))})
+        replace(own_lake, rules=build_rules(product_from(f"{plain}conversion_events: [{kind}]")))
         for kind in ("buy", "rent")
     )
     for lake, other in ((older, newer), (newer, older), (older, newer)):

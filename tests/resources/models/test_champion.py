@@ -7,6 +7,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,7 @@ def test_a_store_made_anew_scores_with_its_own_first_version_not_with_the_copy_o
 ) -> None:
     promote(registry, registered(registry, 0.7))
     former = registry.champion("feature_risk")
-    anew = Registry(**{**registry.model_dump(), "root": str(tmp_path / "anew")})
+    anew = replace(registry, root=str(tmp_path / "anew"))
     promote(anew, registered(anew, 0.1))
     champion = anew.champion("feature_risk")
     assert former
@@ -104,7 +105,7 @@ def test_while_mlflow_is_silent_the_last_champion_scores_and_says_so(
 def test_a_server_that_is_down_is_told_within_seconds(registry: Registry) -> None:
     promote(registry, registered(registry))
     registry.champion("feature_risk")
-    down = Registry(**{**registry.model_dump(), "tracking_uri": f"http://127.0.0.1:{free_port()}"})
+    down = replace(registry, tracking_uri=f"http://127.0.0.1:{free_port()}")
     started = time.monotonic()
     champion = down.champion("feature_risk")
     assert champion

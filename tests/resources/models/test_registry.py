@@ -307,7 +307,7 @@ def _is_healthy(port: int) -> bool:
 def test_a_server_over_the_same_store_shows_and_gives_the_same(
     registry: Registry, server: str, trees: RiskModel
 ) -> None:
-    remote = Registry(**{**registry.model_dump(), "tracking_uri": server})
+    remote = replace(registry, tracking_uri=server)
     assert remote.champion("feature_risk") is None
     assert registered(remote, model=trees) == "1"
     assert registered(registry) == "2"
