@@ -66,6 +66,10 @@ PULSE: Final = sql("catalog/summary/pulse.sql")
 
 EXPERIMENTS: Final = sql("catalog/summary/experiments.sql")
 
+EFFECTS: Final = sql("catalog/summary/effects.sql")
+
+DEGRADATIONS: Final = sql("catalog/summary/degradations.sql")
+
 FILLED: Final = "SELECT filled FROM telemetry.day_quality WHERE events > 0"
 
 NEWEST_ACTIONS: Final = sql("catalog/summary/newest_actions.sql")
@@ -208,7 +212,9 @@ class Summary:
         pulse: The product on its newest day.
         conflicts: Rows with the id of another event, by source.
         experiments: The newest verdict on each variant of each experiment.
-        planted_experiments: What the simulator planted, by experiment; empty without a simulator.
+        effects: What features do to their users, where the evidence carries it.
+        degradations: Where the change of each degraded feature lies, in a sentence.
+        planted_causes: What the simulator planted, by experiment and by confounded feature; empty without a simulator.
     """
 
     totals: pl.DataFrame
@@ -227,7 +233,9 @@ class Summary:
     pulse: Mapping[str, Any] | None = None
     conflicts: pl.DataFrame = field(default_factory=pl.DataFrame)
     experiments: pl.DataFrame = field(default_factory=pl.DataFrame)
-    planted_experiments: Mapping[str, str] = field(default_factory=dict)
+    effects: pl.DataFrame = field(default_factory=pl.DataFrame)
+    degradations: pl.DataFrame = field(default_factory=pl.DataFrame)
+    planted_causes: Mapping[str, str] = field(default_factory=dict)
 
 
 class Frame(Protocol):
@@ -262,22 +270,23 @@ def summary(frame: Frame, product: Product) -> Summary:
         gaps=tuple(missing(frame, product)),
         pulse=next(frame(PULSE).iter_rows(named=True), None) if last_day else None,
         experiments=frame(EXPERIMENTS) if last_day else pl.DataFrame(),
-        planted_experiments=_planted_experiments(product),
+        effects=frame(EFFECTS) if last_day else pl.DataFrame(),
+        degradations=frame(DEGRADATIONS) if last_day else pl.DataFrame(),
+        planted_causes=_planted_causes(product),
     )
 
 
-def _planted_experiments(product: Product) -> Mapping[str, str]:
-    """Return what was planted with each experiment of a simulated product, in words, by the name of the experiment."""
+def _planted_causes(product: Product) -> Mapping[str, str]:
+    """Return what was planted in words, by the name of the experiment or of the confounded feature; empty without a simulator."""
     simulated = [source.simulate for source in product.sources if source.simulate]
     if not simulated:
         return {}
     from intelligence.simulation.stream import planted_truths
 
     truths = planted_truths(simulated[0].plan())
-    return {
-        name: words
-        for name, _, words in (truth.detail.partition(": ") for truth in truths if truth.kind == "experiment")
-    }
+    of_experiments = (truth.detail.partition(": ") for truth in truths if truth.kind == "experiment")
+    adopted = {truth.feature: truth.detail for truth in truths if truth.kind == "confounded_feature" and truth.feature}
+    return adopted | {name: words for name, _, words in of_experiments}
 
 
 def missing(frame: Frame, product: Product) -> list[Gap]:

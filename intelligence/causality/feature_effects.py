@@ -16,7 +16,6 @@ import numpy as np
 import polars as pl
 
 from intelligence.causality.effect import Effect, NoEffect, effects
-from intelligence.causality.estimation import DEFAULT as RULES
 from intelligence.causality.estimation import FEWEST_PER_ARM, Rules
 from intelligence.causality.graph import OUTCOMES, TREATMENTS, CausalGraph, Treatment, adjustment, feature_graph
 from intelligence.causality.interval import Bools, Floats, Z, signed
@@ -27,6 +26,8 @@ from intelligence.core.grades import Finding, weakened
 # By the node of the causal graph: the name of the treatment in the table, and the beginning of an answer.
 NAMES: Final[Mapping[Treatment, str]] = {"adopted": "adopting", "met_errors": "meeting_errors"}
 SUBJECTS: Final[Mapping[Treatment, str]] = {"adopted": "Adopting {}", "met_errors": "Meeting an error of {}"}
+# What a treatment did to those who had it: experiments answer the same of those who adopt because of them.
+RULES: Final = Rules(target="treated")
 MOST_TIMES_ZERO: Final = 4
 # Rows of trials; of a larger product a sample of users is asked.
 MOST_ROWS: Final = 60_000

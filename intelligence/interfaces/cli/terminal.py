@@ -11,6 +11,7 @@ from rich.text import Text
 from intelligence.catalog.summary import PlantedAndFound, Summary
 from intelligence.core.errors import PlatformError
 from intelligence.interfaces.cli.decisions import backtest_text, decision_parts
+from intelligence.interfaces.cli.effects import degradation_parts, effects_table
 from intelligence.interfaces.cli.experiments import experiments_table
 from intelligence.interfaces.cli.invocation import Invocation
 from intelligence.interfaces.cli.risk import backtest_parts, risk_parts
@@ -78,8 +79,11 @@ def summary_parts(summary: Summary, *, most: int | None = SHOWN_AT_MOST) -> Iter
         yield from risk_parts(summary.risk)
     if summary.experiments.height:
         shown = summary.experiments.head(most) if most else summary.experiments
-        yield experiments_table(shown, summary.planted_experiments)
+        yield experiments_table(shown, summary.planted_causes)
         yield from _rest(summary.experiments.height, most)
+    if summary.effects.height:
+        yield effects_table(summary.effects.head(most) if most else summary.effects, summary.planted_causes)
+        yield from _rest(summary.effects.height, most)
     if summary.pulse:
         yield pulse_text(summary.pulse)
     yield from _history(summary, most)
@@ -90,6 +94,7 @@ def _attention(summary: Summary, most: int | None) -> Iterator[RenderableType]:
         trouble = summary.trouble.head(most) if most else summary.trouble
         yield trouble_table(trouble, summary.last_day, summary.evidence)
         yield from _rest(summary.trouble.height, most)
+        yield from degradation_parts(summary.degradations.head(most) if most else summary.degradations)
     weighty = [gap for gap in summary.gaps if gap.kind != "column"]
     if weighty:
         yield gaps_text(weighty[:most])
