@@ -54,6 +54,13 @@ def watch_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
     )
 
 
+def record_plot(record: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return a plot of what each method says against what the experiments say; nothing where there is no record."""
+    from intelligence.causality.pictures import record_picture
+
+    return {"compared": markdown_picture("methods and experiments", record_picture(record))} if record.height else {}
+
+
 def effect_plots(effects: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
     """Return the declared causal graph, and a forest plot of the effects that lie furthest from 0."""
     from intelligence.causality.feature_effects import pictured_graph

@@ -5,7 +5,7 @@ from itertools import chain
 from typing import Final
 
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
-from intelligence.causality.tables import DEGRADATIONS, FEATURE_EFFECTS
+from intelligence.causality.tables import DEGRADATIONS, ESTIMATOR_RECORD, FEATURE_EFFECTS
 from intelligence.core.sql import sql
 from intelligence.core.tables import Claim, Table, standard_claims
 from intelligence.decisions.tables import FEATURE_DECISIONS
@@ -67,7 +67,7 @@ DECISIONS_MADE: Final = _tables_of("decisions")
 DAILY_TABLES: Final = tuple(table for table in TABLES if table not in _NOT_DAILY)
 NEWEST_DAY_TABLES: Final = tuple(table for table in DAILY_TABLES if table.newest_day_only)
 # Tables of the newest day that follow from telemetry alone, without a champion: they are built together with the day.
-CAUSES: Final = (FEATURE_EFFECTS, DEGRADATIONS)
+CAUSES: Final = (ESTIMATOR_RECORD, FEATURE_EFFECTS, DEGRADATIONS)
 BUILT_BY_DAY: Final = tuple(table for table in DAILY_TABLES if table not in NEWEST_DAY_TABLES or table in CAUSES)
 
 

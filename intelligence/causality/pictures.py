@@ -1,5 +1,6 @@
 """Pictures of effects for the pages of the Dagster UI, as PNG bytes."""
 
+import json
 from typing import Final
 
 import polars as pl
@@ -46,4 +47,38 @@ def forest_picture(effects: pl.DataFrame) -> bytes:
     grades = [Line2D([], [], color=COLOURS[each], marker="o", label=f"grade {each}") for each in ("C", "D")]
     plain = Line2D([], [], color="#d64545", marker="x", linestyle="", label="plain difference")
     axes.legend(handles=[*grades, plain], loc="lower left", bbox_to_anchor=(0, 1.0), ncols=3, frameon=False, fontsize=8)
+    return png(figure)
+
+
+def record_picture(record: pl.DataFrame) -> bytes:
+    """Return what each method says of an effect against what the experiment says, both in standard deviations of the outcome.
+
+    Answers on the line agree. The bars are the 95 % intervals of the methods.
+
+    Args:
+        record: Rows of `causality.estimator_record`; the newest day is drawn.
+    """
+    from matplotlib.figure import Figure
+
+    newest = record.filter(pl.col("event_date") == pl.col("event_date").max()).sort("method")
+    figure = Figure(figsize=(4.2 * max(newest.height, 1), 4), layout="constrained")
+    for axes, row in zip(
+        figure.subplots(1, max(newest.height, 1), squeeze=False, sharex=True, sharey=True)[0],
+        newest.iter_rows(named=True),
+        strict=False,
+    ):
+        pairs = json.loads(row["compared"])
+        known, said, error = (
+            [each[name] / each["outcome_sd"] for each in pairs] for name in ("experiment", "observed", "observed_se")
+        )
+        colour = "#d64545" if row["out_of_bounds"] else COLOURS["C"]
+        axes.errorbar(
+            known, said, yerr=[1.96 * each for each in error], fmt="o", color=colour, markersize=4, linewidth=1
+        )
+        reach = 1.1 * max(map(abs, [*known, *said, 0.01]))
+        axes.plot([-reach, reach], [-reach, reach], color="#4b5563", linewidth=0.8)
+        axes.set_title(row["method"], loc="left", fontsize=9)
+        axes.set_xlabel("experiment", fontsize=8)
+        axes.grid(alpha=0.25)
+    figure.supylabel("method", fontsize=8)
     return png(figure)

@@ -3,11 +3,59 @@
 from typing import Final
 
 from intelligence.core.tables import Claim, Column, Recipe, Table
+from intelligence.experiments.tables import EXPERIMENT_VERDICTS, FACT_EXPOSURES
 from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS
 
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
+
+ESTIMATOR_RECORD: Final = Table(
+    layer="causality",
+    name="estimator_record",
+    recipe=Recipe(
+        queries=("causality/known_answers.sql", "causality/record_units.sql"),
+        functions=(
+            "intelligence.causality.record:pairs_of",
+            "intelligence.causality.record:record_rows",
+        ),
+        tables=(EXPERIMENT_VERDICTS, FACT_EXPOSURES, USER_DAY),
+    ),
+    description="One row per method: what it says where an own experiment knows the answer, and so how far it can be trusted.",
+    columns=(
+        Column("event_date", "DATE", "Day at the end of which this was known.", True),
+        Column("method", "VARCHAR", "plain difference, or adjusted, by which feature_effects is estimated.", True),
+        Column("pairs", "BIGINT", "Answers that were compared: one for each experiment, variant and outcome.", True),
+        Column("bias", "DOUBLE", "Mean of method minus experiment, in standard deviations of the outcome.", True),
+        Column("bias_low", "DOUBLE", "Lower bound of its 95 % interval.", True),
+        Column("bias_high", "DOUBLE", "Upper bound.", True),
+        Column("coverage", "DOUBLE", "Share of answers that differ by no more than both 95 % intervals allow.", True),
+        Column("coverage_low", "DOUBLE", "Lower bound of its 95 % interval.", True),
+        Column("coverage_high", "DOUBLE", "Upper bound.", True),
+        Column("out_of_bounds", "BOOLEAN", "Whether the method loses a grade; NULL with too few pairs to say."),
+        Column("compared", "VARCHAR", "The pairs, as JSON.", True),
+        Column("answer", "VARCHAR", "The record in a sentence.", True),
+    ),
+    key=("event_date", "method"),
+    day="event_date",
+    lookback_days=None,
+    newest_day_only=True,
+    page="""
+        SELECT method, pairs, printf('%+.3f (%+.3f to %+.3f)', bias, bias_low, bias_high) AS bias,
+               printf('%.0f %% (%.0f to %.0f)', 100 * coverage, 100 * coverage_low, 100 * coverage_high) AS coverage, out_of_bounds
+        FROM causality.estimator_record
+        WHERE event_date = (SELECT max(event_date) FROM causality.estimator_record WHERE event_date < $end) ORDER BY method""",
+    claims=(
+        Claim(
+            name="bias_and_coverage_lie_in_their_intervals",
+            description="The bias and the coverage of each method lie in their intervals.",
+            contradictions=f"""
+                SELECT event_date, method, bias, bias_low, bias_high, coverage, coverage_low, coverage_high
+                FROM causality.estimator_record
+                WHERE {_WINDOW} AND (NOT bias BETWEEN bias_low AND bias_high OR NOT coverage BETWEEN coverage_low AND coverage_high)""",
+        ),
+    ),
+)
 
 FEATURE_EFFECTS: Final = Table(
     layer="causality",
@@ -20,7 +68,7 @@ FEATURE_EFFECTS: Final = Table(
             "intelligence.causality.feature_effects:feature_effects",
             "intelligence.causality.feature_effects:unanswered",
         ),
-        tables=(USER_DAY, FACT_EVENTS, DIM_USERS, DIM_FEATURE_METADATA),
+        tables=(USER_DAY, FACT_EVENTS, DIM_USERS, DIM_FEATURE_METADATA, ESTIMATOR_RECORD),
     ),
     description="One row per feature, treatment and outcome: what adopting the feature, or meeting its errors, does to users.",
     columns=(
@@ -176,4 +224,4 @@ DEGRADATIONS: Final = Table(
     ),
 )
 
-TABLES: Final = (FEATURE_EFFECTS, DEGRADATIONS)
+TABLES: Final = (ESTIMATOR_RECORD, FEATURE_EFFECTS, DEGRADATIONS)

@@ -182,6 +182,7 @@ class _OfDay:
                 "event_date": self.day,
                 "experiment": experiment.name,
                 "variant": variant,
+                "control": experiment.control,
                 "verdict": verdict.word if verdict else "not_enough_evidence",
                 "until": verdict.until if verdict else None,
                 "reason": verdict.reason if verdict else self.missing,

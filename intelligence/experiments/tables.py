@@ -170,6 +170,7 @@ EXPERIMENT_VERDICTS: Final = Table(
         Column("event_date", "DATE", "Day at the end of which this was known.", True),
         Column("experiment", "VARCHAR", "Experiment.", True),
         Column("variant", "VARCHAR", "Variant, which is compared with the control.", True),
+        Column("control", "VARCHAR", "The control.", True),
         Column("verdict", "VARCHAR", "ship, roll_back, review, keep_running or not_enough_evidence.", True),
         Column("until", "DATE", "Day until which it should keep running, where that is known."),
         Column("reason", "VARCHAR", "Why, in a sentence.", True),

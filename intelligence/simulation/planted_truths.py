@@ -117,8 +117,8 @@ def script(features: int, seed: int, planted: bool, cycle: int) -> Script:
     Args:
         features: Number of product features.
         seed: Seed of the plan.
-        planted: Whether bad releases, slow decays and pipeline faults are planted; experiments run either way, and the confounded
-            feature is no part of a script.
+        planted: Whether bad releases, slow decays and pipeline faults are planted; experiments run either way, but
+            without failures where it is False, and the confounded feature is no part of a script.
         cycle: Number of the cycle, counted from 0.
     """
     product, start = catalogue(features, seed), cycle * DAYS_PER_CYCLE
@@ -138,7 +138,10 @@ def script(features: int, seed: int, planted: bool, cycle: int) -> Script:
         fault_days=(int(draw.choice(school_days)),),
         experiments=planted_experiments(sound, seed, cycle, onboarding=onboarding, colour=colour),
     )
-    return whole if planted else replace(whole, bad_releases=(), slow_decays=(), fault_days=())
+    if planted:
+        return whole
+    harmless = tuple(replace(test, added_error_rate=0.0) for test in whole.experiments)
+    return replace(whole, bad_releases=(), slow_decays=(), fault_days=(), experiments=harmless)
 
 
 def _truth_of_bad_release(plan: SimulationPlan, bad: BadRelease) -> PlantedTruth:

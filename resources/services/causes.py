@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from intelligence.actions.tables import ACTION_LOG
 from intelligence.catalog.product import Product
-from intelligence.causality.tables import DEGRADATIONS, FEATURE_EFFECTS
+from intelligence.causality.tables import DEGRADATIONS, ESTIMATOR_RECORD, FEATURE_EFFECTS
 from intelligence.core.errors import CausalityError, NotEnoughEvidence
+from intelligence.core.grades import Finding
 from intelligence.core.sql import sql
 from intelligence.core.tables import Days, Read, Reads
+from intelligence.experiments.tables import EXPERIMENT_VERDICTS, FACT_EXPOSURES
 from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS
@@ -22,7 +24,14 @@ if TYPE_CHECKING:
 
 # Four times zero a week apart, 28 days of follow-up, 28 of history, and 28 before those; features are read in the middle.
 READS: Reads = {
-    FEATURE_EFFECTS: (Read(USER_DAY, 105), Read(FACT_EVENTS, 77), Read(DIM_USERS), Read(DIM_FEATURE_METADATA)),
+    ESTIMATOR_RECORD: (Read(EXPERIMENT_VERDICTS, 105), Read(FACT_EXPOSURES, 105), Read(USER_DAY, 105)),
+    FEATURE_EFFECTS: (
+        Read(USER_DAY, 105),
+        Read(FACT_EVENTS, 77),
+        Read(DIM_USERS),
+        Read(DIM_FEATURE_METADATA),
+        Read(ESTIMATOR_RECORD),
+    ),
     # A week before a state that began up to four weeks ago.
     DEGRADATIONS: (
         Read(FEATURE_HEALTH, 35),
@@ -35,6 +44,7 @@ READS: Reads = {
 }
 _FIRST = "SELECT min(event_date) AS day FROM metrics.user_day WHERE event_date <= $day"
 _FEATURES = "SELECT feature FROM warehouse.dim_feature_metadata WHERE first_seen_date <= $day ORDER BY feature"
+_OUT_OF_BOUNDS = "SELECT out_of_bounds FROM causality.estimator_record WHERE event_date = $day AND method = 'adjusted'"
 _ACTIVE = "SELECT count(*) FROM metrics.user_day WHERE list_contains($zeros, event_date)"
 _ROWS = {"events": sql("causality/metric_cells.sql"), "user_days": sql("causality/metric_user_days.sql")}
 _STATE = "FROM metrics.feature_health WHERE event_date = $day AND feature = $feature"
@@ -72,8 +82,33 @@ class CauseService:
             names = ("trial_user_days", "first_days", "feature_uses")
             _, frames = self.lake.read({name: sql(f"causality/{name}.sql") for name in names}, parameters)
             users, first_days, uses = (frames[name] for name in names)
-            rows = feature_effects(users, first_days, uses, features, trials)
+            against = self._against_the_method(day)
+            rows = feature_effects(users, first_days, uses, features, trials, findings=against)
         return FEATURE_EFFECTS.frame([{"event_date": day, **row} for row in rows])
+
+    def record_of_days(self, days: Days) -> pl.DataFrame:
+        """Return the rows of causality.estimator_record, for each day from the experiments that were known at its end."""
+        from intelligence.causality.record import record_rows
+
+        rows = [{"event_date": day, **row} for day in days.each for row in record_rows(self._pairs(day))]
+        return ESTIMATOR_RECORD.frame(rows)
+
+    def _pairs(self, day: date) -> list[dict[str, Any]]:
+        """Return what the methods say of each variant that an own experiment knows the effect of at the end of a day."""
+        from intelligence.causality.record import OBSERVED_DAYS, pairs_of
+
+        known = self.lake.frame(sql("causality/known_answers.sql"), {"day": day, "days": OBSERVED_DAYS})
+        found = []
+        for row in known.iter_rows(named=True):
+            asked = {name: row[name] for name in ("experiment", "first_zero", "last_zero")}
+            units = self.lake.frame(sql("causality/record_units.sql"), {**asked, "day": day, "days": OBSERVED_DAYS})
+            found += pairs_of(units, experiment=row["experiment"], variant=row["variant"], control=row["control"])
+        return found
+
+    def _against_the_method(self, day: date) -> tuple[Finding, ...]:
+        """Return what the record of the adjusted method says against all of its claims on a day."""
+        is_out = self.lake.frame(_OUT_OF_BOUNDS, {"day": day})["out_of_bounds"].to_list()
+        return ("method out of bounds",) if True in is_out else ()
 
     def why(
         self, metric: str, *, feature: str = "", day: date | None = None, days: int = 1, before: date | None = None

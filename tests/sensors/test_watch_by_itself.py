@@ -10,6 +10,7 @@ from intelligence.catalog.layers import ACT, WATCH
 from intelligence.core.tables import Table
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
+from intelligence.experiments.tables import EXPERIMENT_VERDICTS
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
@@ -98,7 +99,7 @@ def test_a_day_that_is_older_than_a_week_is_hindsight(tmp_path: Path) -> None:
 def test_a_decision_whose_run_failed_is_asked_for_again_within_the_hour_and_not_at_once(tmp_path: Path) -> None:
     conditions = Conditions(tmp_path, ACT)
     conditions.asked()
-    conditions.built(FACT_FEATURE_METRICS, FEATURE_HEALTH, FEATURE_RISK, DAY_QUALITY, MODEL_WATCH)
+    conditions.built(FACT_FEATURE_METRICS, FEATURE_HEALTH, FEATURE_RISK, DAY_QUALITY, MODEL_WATCH, EXPERIMENT_VERDICTS)
     assert "feature_decisions" in conditions.asked()
     request = dg.RunRequest(asset_selection=[key_of(FEATURE_DECISIONS)], partition_key=str(DAY))
     (conditions.house.folder / "state.db").mkdir()
