@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from intelligence.catalog.layers import ACT, SCORED, TABLES, TRAINED, WATCH
-from intelligence.causality.tables import DEGRADATIONS
+from intelligence.causality.tables import DEGRADATIONS, ESTIMATOR_RECORD
 from intelligence.telemetry.tables import ALIASES, REJECTED_EVENTS, WITHDRAWN_ROWS
 from intelligence.warehouse.tables import FACT_VISIT_EVENTS
 from resources.config.faults import FAULT_POINTS
@@ -25,11 +25,11 @@ PRODUCT = """
 name: Tiny
 sources:
   - name: simulator
-    simulate: {features: 6, days: 9, events_per_day: 1000, seed: 3, first_day: 2026-05-04}
+    simulate: {features: 6, days: 15, events_per_day: 1000, seed: 3, first_day: 2026-05-04}
 """
 # When a row was taken in, and how many transactions the lake had seen, which a killed run adds to.
 MOMENTS = ("ingested_at", "lake_snapshot")
-# Nine days are too few to train a model, which the verdicts say.
+# Fifteen days are too few to train a model, which the verdicts say, and for an experiment to know an answer.
 MAY_BE_EMPTY = (
     REJECTED_EVENTS,
     WITHDRAWN_ROWS,
@@ -40,6 +40,7 @@ MAY_BE_EMPTY = (
     *WATCH,
     *ACT,
     DEGRADATIONS,
+    ESTIMATOR_RECORD,
 )
 
 
