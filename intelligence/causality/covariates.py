@@ -1,40 +1,13 @@
-"""The matrix of the confounders: checked, encoded, standardised, without a gap, as 32-bit floats.
-
-A number with more than `FEW_VALUES` different values is clipped to its 0.5th and 99.5th percentile and gets a bend at its
-terciles, so that linear models on the matrix can follow a curve. A missing number becomes the mean and is marked in a column of
-its own, missing text is a level of its own, and levels beyond the most frequent ones are one level.
-"""
+"""The matrix of the confounders, with errors in the words of causality; `core.covariates` encodes them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
 
-import numpy as np
 import polars as pl
 
-from intelligence.causality.interval import Floats, Floats32
+from intelligence.causality.interval import Floats
+from intelligence.core import covariates as core
+from intelligence.core.covariates import Covariates
 from intelligence.core.errors import CausalityError
-
-FEW_VALUES: Final = 8
-MOST_LEVELS: Final = 20
-CLIPPED_AT: Final = (0.005, 0.995)
-OTHER: Final = "\x00other"
-MISSING: Final = "\x00missing"
-
-
-@dataclass(frozen=True)
-class Covariates:
-    """The encoded confounders.
-
-    Attributes:
-        values: Standardised columns, shape (rows, columns).
-        owners: The confounder that each column belongs to.
-        constant: Confounders that have one value only and therefore no column.
-    """
-
-    values: Floats32
-    owners: tuple[str, ...]
-    constant: tuple[str, ...]
 
 
 def present(frame: pl.DataFrame, columns: Sequence[str]) -> None:
@@ -70,16 +43,7 @@ def covariates(frame: pl.DataFrame, confounders: Sequence[str]) -> Covariates:
         CausalityError: A column is missing, holds no value at all, infinite values, or a type that cannot be adjusted for.
     """
     present(frame, confounders)
-    columns, owners, constant = list[Floats](), list[str](), list[str]()
-    for name in confounders:
-        made = [each for each in _encoded(frame[name]) if each.std() > 1e-6]
-        columns += made
-        owners += [name] * len(made)
-        constant += [] if made else [name]
-    values = np.empty((len(frame), len(columns)), np.float32)
-    for place, column in enumerate(columns):
-        values[:, place] = (column - column.mean()) / column.std()
-    return Covariates(values, tuple(owners), tuple(constant))
+    return core.encoded(frame, confounders, error=CausalityError)
 
 
 def numbers(column: pl.Series) -> Floats:
@@ -88,51 +52,4 @@ def numbers(column: pl.Series) -> Floats:
     Raises:
         CausalityError: It holds something else, or infinite values.
     """
-    if not (column.dtype.is_numeric() or column.dtype in (pl.Boolean, pl.Null)):
-        raise CausalityError(column.name, f"holds {column.dtype}, not numbers.", hint="Cast or encode it first.")
-    found: Floats = column.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-    if np.isinf(found).any():
-        raise CausalityError(column.name, "holds infinite values.", hint="Replace them, or leave their rows out.")
-    return found
-
-
-def _encoded(column: pl.Series) -> list[Floats]:
-    if column.null_count() == len(column):
-        raise _empty(column.name)
-    if column.dtype in (pl.String, pl.Categorical) or isinstance(column.dtype, pl.Enum):
-        return _levels(column.cast(pl.String))
-    found = numbers(column)
-    missing = np.isnan(found)
-    if missing.all():
-        raise _empty(column.name)
-    filled = np.where(missing, found[~missing].mean(), found)
-    gaps = [missing.astype(np.float64)] if missing.any() else []
-    return [*_bent(filled), *gaps]
-
-
-def _empty(name: str) -> CausalityError:
-    return CausalityError(
-        name, "holds no value at all, so that it cannot be adjusted for.", hint="Leave it out, or fill it."
-    )
-
-
-def _bent(values: Floats) -> list[Floats]:
-    if len(np.unique(values[:1_000])) <= FEW_VALUES and len(np.unique(values)) <= FEW_VALUES:
-        return [values]
-    low, high = np.quantile(values, CLIPPED_AT)
-    clipped = np.clip(values, low, high)
-    bends = np.unique(np.quantile(clipped, (1 / 3, 2 / 3)))
-    return [clipped, *(np.maximum(clipped - bend, 0.0) for bend in bends if low < bend < high)]
-
-
-def _levels(column: pl.Series) -> list[Floats]:
-    filled = column.fill_null(MISSING)
-    counts = filled.value_counts(name="rows").sort(["rows", column.name], descending=[True, False])
-    frequent = counts[column.name].head(MOST_LEVELS).to_list()
-    known = filled.is_in(frequent)
-    named = filled.to_frame("level").select(pl.when(known).then("level").otherwise(pl.lit(OTHER)).alias("level"))[
-        "level"
-    ]
-    # The most frequent level is the one that the others are compared with.
-    others = [*frequent[1:], *([OTHER] if len(counts) > MOST_LEVELS else [])]
-    return [(named == level).cast(pl.Float64).to_numpy() for level in others]
+    return core.numbers(column, error=CausalityError)

@@ -26,7 +26,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from intelligence.causality.covariates import Covariates, covariates, numbers, present
+from intelligence.causality.covariates import covariates, numbers, present
 from intelligence.causality.estimation import (
     DEFAULT,
     FEWEST_PER_ARM,
@@ -41,6 +41,7 @@ from intelligence.causality.estimation import (
 from intelligence.causality.interval import Bools, Floats, Floats32, Interval, Ints, signed
 from intelligence.causality.refutation import Refutation, negative_control, refutations
 from intelligence.causality.sensitivity import Sensitivity, sensitivities
+from intelligence.core.covariates import Covariates
 from intelligence.core.errors import CausalityError, NotEnoughEvidence
 from intelligence.core.grades import Finding, Graded, graded
 

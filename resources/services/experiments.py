@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from intelligence.catalog.product import Product
+from intelligence.core.errors import ExperimentError
 from intelligence.core.sql import sql
 from intelligence.core.tables import Days, Read, Reads
 from intelligence.experiments.metrics import LONGEST_DAYS
@@ -19,6 +20,7 @@ from intelligence.warehouse.tables import FACT_EVENTS
 from resources.lake.door import Lake
 
 if TYPE_CHECKING:
+    from intelligence.experiments.history import Planned
     from intelligence.experiments.running import Running
 
 # A unit is observed for some days, and its covariates are as many days before its exposure.
@@ -40,6 +42,7 @@ READS: Reads = {
     ),
 }
 _MOMENTS = f"FROM {EXPERIMENT_MOMENTS.path} WHERE event_date < $end AND experiment IN (SELECT unnest($experiments))"
+_HISTORY = f"SELECT min(event_date) AS first, max(event_date) AS last FROM {USER_DAY.path}"
 _FAULTY = f"SELECT event_date FROM {DAY_QUALITY.path} WHERE verdict IN ('partial', 'empty') AND event_date < $end"
 
 
@@ -78,6 +81,32 @@ class ExperimentService:
             owner=self.product.owner,
         )
         return standing(known, self.product.experiments, days.each)
+
+    def plan(
+        self, metric: str, *, feature: str | None = None, relative: float = 0.05, share: float = 0.5, days: int = 28
+    ) -> "Planned":
+        """Return how many units and days an experiment needs, from what users did in the newest days.
+
+        Args:
+            metric: The metric that decides.
+            feature: The feature that the experiment is on; None for the whole product.
+            relative: Effect that is to be found, as a share of the metric's value.
+            share: Share of the units that get the variant, in (0, 1).
+            days: Length of the experiment in days.
+
+        Raises:
+            ExperimentError: There is no such metric, it cannot be planned with, or the lake is empty.
+            NotEnoughEvidence: The history is too short, or too few users were active.
+        """
+        from intelligence.experiments.history import planned, question
+
+        asked = question(metric, feature=feature, relative=relative, share=share, days=days)
+        first, last = self.lake.frame(_HISTORY).row(0) if self.lake.exists() else (None, None)
+        if first is None:
+            raise ExperimentError("lake", "it holds no day.", hint="Run `intelligence ingest` first.")
+        window = asked.window(first, last)
+        given = {**asked.parameters, **window.parameters, "conversion_events": list(self.product.conversion_events)}
+        return planned(self.lake.frame(sql("experiments/history_values.sql"), given), asked, window, first=first)
 
     def _seen(self, end: date) -> pl.DataFrame:
         return self.lake.frame(sql("experiments/seen.sql"), {"end": end})

@@ -483,6 +483,52 @@ def flags_accept(why: Annotated[str, typer.Option(help="Reason, for the history.
     )
 
 
+experiment_app = typer.Typer(help="Experiments: how long a new one has to run, and what became of those that run.")
+app.add_typer(experiment_app, name="experiment", rich_help_panel=EVERY_DAY)
+
+
+@experiment_app.command("plan", epilog="Example: intelligence experiment plan conversion_rate --effect 3 --days 14")
+def experiment_plan(
+    metric: Annotated[str, typer.Argument(help="Metric that decides, such as conversion_rate.")],
+    feature: Annotated[str, typer.Option(help="Only users of this feature.")] = "",
+    effect: Annotated[float, typer.Option(help="Change that is to be found, in per cent of the metric's value.")] = 5,
+    share: Annotated[float, typer.Option(help="Per cent of the units that get the variant.")] = 50,
+    days: Annotated[int, typer.Option(help="Length of the experiment, and of the past that is read.")] = 28,
+    as_json: AsJson = False,
+) -> None:
+    """Say how many users and days an experiment needs, and which effect it can find.
+
+    Users of the newest days stand for the units of the experiment: as many days as it lasts, with as many before them for the
+    covariate. New units per day are the users active in these days, each counted on the first of them, per day.
+    """
+    from intelligence.interfaces.cli.experiments import plan_parts, plan_record
+
+    found = _platform().experiments.plan(
+        metric, feature=feature or None, relative=effect / 100, share=share / 100, days=days
+    )
+    if as_json:
+        _print_json(plan_record(found))
+        return
+    for part in plan_parts(found):
+        console.print(part)
+        console.print()
+
+
+@experiment_app.command("list", epilog="Example: intelligence experiment list --json")
+def experiment_list(as_json: AsJson = False) -> None:
+    """List the newest verdict on each variant, with its effect on the goal and what is wrong."""
+    from intelligence.interfaces.cli.experiments import experiments_table
+
+    lake = _lake()
+    summary = _summary(lake) if lake.exists() else None
+    if as_json:
+        _print_json(summary.experiments if summary else [])
+    elif summary is None or summary.experiments.is_empty():
+        _say("No experiment was seen yet: events carry its name in `experiment` and the arm in `variant`.")
+    else:
+        console.print(experiments_table(summary.experiments, summary.planted_experiments))
+
+
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence up --port 3001")
 def up(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,

@@ -1,14 +1,19 @@
-"""Experiments at a terminal: what should become of each variant, with its effect and what is wrong."""
+"""Experiments at a terminal: what should become of each variant, with its effect and what is wrong, and plans of new ones."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from intelligence.core.foreign import harmless
 from intelligence.experiments.tables import WORDS
 from intelligence.interfaces.cli.table import add, table
+
+if TYPE_CHECKING:
+    from intelligence.experiments.history import Planned
 
 STYLES: Final = {"ship": "green", "roll_back": "red", "review": "yellow"}
 
@@ -45,6 +50,64 @@ def experiments_table(found: pl.DataFrame, truths: Mapping[str, str]) -> Rendera
             *((truths.get(row["experiment"], ""),) if planted else ()),
         )
     return Group(shown)
+
+
+def plan_parts(found: "Planned") -> Iterator[RenderableType]:
+    """Yield what was asked, the plan of every design with and without a covariate, and why there is none with one."""
+    asked, last = found.question, found.window.end - timedelta(days=1)
+    yield Text(
+        harmless(
+            f"{asked.metric.name} is {found.value:.4g} for the {found.units:,} users of {asked.feature or 'the product'} from "
+            f"{found.window.start} to {last}; {found.units_per_day:,.1f} new ones per day"
+        )
+    )
+    days = sorted({day for plans in found.plans.values() for plan in plans for day in plan.smallest_effects})
+    numbers = ("units", "days", *(f"smallest effect, {day} days" for day in days))
+    title = f"To find a change of {asked.relative:+.1%} with {asked.share:.0%} in the variant"
+    shown = table(title, "design", "covariate", *numbers, numbers=numbers)
+    for design, plans in found.plans.items():
+        for plan in plans:
+            add(
+                shown,
+                design.replace("_", " "),
+                "with" if plan.is_adjusted else "without",
+                f"{plan.units:,}",
+                "never" if plan.days is None else f"{plan.days:,}",
+                *(f"±{plan.smallest_effects[day]:.1%}" if day in plan.smallest_effects else "" for day in days),
+            )
+    yield shown
+    if found.no_covariate:
+        yield Text(harmless(found.no_covariate))
+
+
+def plan_record(found: "Planned") -> dict[str, Any]:
+    """Return the plans for another program."""
+    asked = found.question
+    return {
+        "metric": asked.metric.name,
+        "feature": asked.feature,
+        "value": found.value,
+        "relative": asked.relative,
+        "share": asked.share,
+        "first_day": found.window.start,
+        "last_day": found.window.end - timedelta(days=1),
+        "users": found.units,
+        "new_per_day": found.units_per_day,
+        "no_covariate": found.no_covariate or None,
+        "plans": [
+            {
+                "design": design,
+                "with_covariate": plan.is_adjusted,
+                "effect": plan.effect,
+                "units": plan.units,
+                "days": plan.days,
+                "smallest_effects": plan.smallest_effects,
+                "inflation": plan.inflation,
+            }
+            for design, plans in found.plans.items()
+            for plan in plans
+        ],
+    }
 
 
 def _until(row: Mapping[str, Any]) -> str:

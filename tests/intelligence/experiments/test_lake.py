@@ -24,6 +24,7 @@ from intelligence.experiments.tables import (
 from intelligence.metrics.tables import USER_DAY
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_USERS, FACT_SESSIONS, FACT_VISIT_EVENTS
+from resources.lake.door import Lake
 from resources.services.experiments import ExperimentService
 from tests.intelligence.hand_made_lake import CONVERSIONS, PRODUCT, Event, Warehouse, day, event
 from tests.lakes import lake_in
@@ -82,9 +83,9 @@ def marked_events(seed: int = 5, users: int = 90) -> list[Event]:
 class Site:
     """The lake with the events, and the tables that experiments are computed from."""
 
-    def __init__(self, folder: Path, events: list[Event], experiments: tuple[Experiment, ...]) -> None:
+    def __init__(self, folder: Path | Lake, events: list[Event], experiments: tuple[Experiment, ...]) -> None:
         self.events = events
-        self.warehouse = Warehouse(lake_in(folder))
+        self.warehouse = Warehouse(folder if isinstance(folder, Lake) else lake_in(folder))
         self.lake = self.warehouse.lake
         self.service = ExperimentService(PRODUCT.model_copy(update={"experiments": experiments}), self.lake)
         self.warehouse.put(*events)

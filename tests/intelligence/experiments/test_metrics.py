@@ -56,6 +56,9 @@ def test_the_values_of_a_unit_are_those_of_the_query_word_for_word() -> None:
     query = " ".join(sql("experiments/unit_values.sql").split()).replace(" OVER since", "")
     for name, value in {**UNIT_VALUES, **FEATURE_VALUES}.items():
         assert f"{value} AS {name}" in query, name
+    history = " ".join(sql("experiments/history_values.sql").split())
+    for name, value in {**UNIT_VALUES, **FEATURE_VALUES}.items():
+        assert f"{value} AS {name}" in history, name
 
 
 def test_an_unknown_metric_is_named_with_those_that_exist() -> None:

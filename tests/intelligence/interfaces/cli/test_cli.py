@@ -19,6 +19,7 @@ from resources.intake.delivery import deliveries
 from resources.intake.ingest import ingested
 from resources.intake.product_file import product_at
 from resources.lake.door import Lake
+from tests.intelligence.experiments.test_lake import Site, marked_events
 
 ROOT = Path(__file__).resolve().parents[4]
 SCRIPT = Path(sys.executable).with_name("intelligence")
@@ -159,6 +160,35 @@ def test_a_wrong_command_line_is_told_with_the_word_that_is_wrong(run: Run, argu
     assert named in said.err
     assert "Usage: " in said.err
     assert "Traceback" not in said.err
+
+
+def test_an_experiment_is_planned_from_the_history_of_the_lake(run: Run, lake: Lake) -> None:
+    Site(lake, marked_events(), ())
+    said = run("experiment", "plan", "events_per_unit", "--effect", "20", "--share", "40", "--days", "14", "--json")
+    assert (said.code, said.err) == (0, "")
+    record = json.loads(said.out)
+    assert (record["metric"], record["relative"], record["share"]) == ("events_per_unit", 0.2, 0.4)
+    assert all(each["units"] > 0 for each in record["plans"])
+    said = run("experiment", "plan", "events_per_unit", "--effect", "20", "--share", "40", "--days", "14")
+    assert f"{record['plans'][0]['units']:,}" in said.out
+
+
+def test_a_plan_that_cannot_be_made_says_why(run: Run, lake: Lake) -> None:
+    assert lake.is_empty()
+    for arguments, words in (
+        (("nosuch",), "nosuch: is no metric of the registry"),
+        (("median_duration_s",), "is a quantile"),
+        (("events_per_unit",), "lake: it holds no day"),
+    ):
+        said = run("experiment", "plan", *arguments)
+        assert said.code == 1
+        assert words in said.err
+        assert "Traceback" not in said.err
+
+
+def test_without_experiments_the_list_says_how_they_are_seen(run: Run) -> None:
+    assert "No experiment was seen yet" in run("experiment", "list").out
+    assert json.loads(run("experiment", "list", "--json").out) == []
 
 
 def test_check_says_what_a_good_product_holds(run: Run) -> None:
