@@ -15,11 +15,12 @@ class Kind(StrEnum):
     ROLLBACK = "rollback"
     THROTTLE = "throttle"
     HOLD = "hold"
+    ADVANCE = "advance"
     ALERT = "alert"
     TICKET = "ticket"
 
 
-FLAG_KINDS = (Kind.ROLLBACK, Kind.THROTTLE, Kind.HOLD)
+FLAG_KINDS = (Kind.ROLLBACK, Kind.THROTTLE, Kind.HOLD, Kind.ADVANCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Action:
         episode: Name of the trouble; messages of one episode belong to one thread and one incident.
         title: Short text, not escaped.
         text: Reasons in words, not escaped.
-        payload: Parameters of the kind of action, such as `variant`, `exposure` or `is_held`.
+        payload: Parameters of the kind of action, such as `variant`, `exposure`, `share` or `is_held`.
     """
 
     decision_id: str

@@ -1,4 +1,4 @@
-"""Feature flags in flagd's JSON format: the document after a flag is rolled back, throttled, held or restored.
+"""Feature flags in flagd's JSON format: the document after a flag is rolled back, throttled, held, advanced or restored.
 
 flagd assigns a user to a variant by a hash that is scaled to the sum of all weights. A share is therefore taken from within
 the range of its variant and the sum of the weights is kept: every user who is not affected keeps the same variant.
@@ -21,6 +21,8 @@ SAFE = "safe_variant"
 ON = "on_variant"
 WHOLE = 1_000
 STEP = 0.5
+# Weights are whole numbers: a share is met to one part of `WHOLE`.
+ROUNDED = 0.5 / WHOLE + 1e-9
 _RULE = ("state", "variants", "defaultVariant", "targeting")
 
 Document = Mapping[str, Any]
@@ -32,11 +34,12 @@ class FlagChange:
 
     Attributes:
         flag: Key of the flag.
-        kind: `rollback`, `throttle` or `hold`.
+        kind: `rollback`, `throttle`, `hold` or `advance`.
         action_id: Id of the action that requested the change, which is recorded in the metadata of the flag.
         step: Share of all users, in (0, 1], who lose the feature when it is throttled.
         safe: Variant without the feature; None to find it by the metadata of the flag or the values of its variants.
         on: Variant with the feature; None to find it in the same way.
+        share: Share of all users, in (0, 1], who have the feature after an advance.
     """
 
     flag: str
@@ -45,6 +48,7 @@ class FlagChange:
     step: float = STEP
     safe: str | None = None
     on: str | None = None
+    share: float | None = None
 
 
 def changed_document(document: Document, change: FlagChange) -> dict[str, Any]:
@@ -68,6 +72,8 @@ def changed_document(document: Document, change: FlagChange) -> dict[str, Any]:
         rule = {"defaultVariant": safe, "targeting": {}}
     elif change.kind is Kind.THROTTLE:
         rule = {"targeting": _throttled(flag, change, safe=safe, on=on)}
+    elif change.kind is Kind.ADVANCE:
+        rule = {"targeting": _advanced(flag, change, safe=safe, on=on)}
     held = change.kind is Kind.HOLD or flag.get("metadata", {}).get(HELD, False)
     return _with(document, change.flag, rule, {CHANGED_BY: change.action_id, HELD: held, SAFE: safe, ON: on})
 
@@ -242,6 +248,34 @@ def _throttled(flag: Mapping[str, Any], change: FlagChange, *, safe: str, on: st
     return targeting
 
 
+def _advanced(flag: Mapping[str, Any], change: FlagChange, *, safe: str, on: str) -> dict[str, Any]:
+    if change.share is None or not 0 < change.share <= 1:
+        raise _error(change.flag, f"a share of {change.share} is none of its users.", "Give one above 0, up to 1.")
+    if flag.get("metadata", {}).get(HELD, False):
+        raise _error(change.flag, "it is held.", "Undo the hold before it is shown to more users.")
+    targeting: dict[str, Any] = copy.deepcopy(dict(flag.get("targeting") or {}))
+    if not targeting:
+        targeting = {"fractional": [[flag.get("defaultVariant"), WHOLE]]}
+    if set(targeting) != {"fractional"}:
+        raise _error(
+            change.flag,
+            "its targeting is more than one `fractional` rule.",
+            "Its share is not known; raise it by hand.",
+        )
+    split = targeting["fractional"]
+    weights = _weights(split, change.flag)
+    present = _share(weights, on)
+    if change.share <= present:
+        raise _error(change.flag, f"{present:.0%} of its users have it already.", "Nobody loses it by an advance.")
+    begin = len(split) - len(weights)
+    split[begin:] = _raised(weights, on=on, safe=safe, share=change.share)
+    if _share(_weights(split, change.flag), on) < change.share - ROUNDED:
+        raise _error(
+            change.flag, f"too few of its users have {safe}.", "A variant of a test is not taken away; end that first."
+        )
+    return targeting
+
+
 def _splits(rule: Any) -> Iterator[list[Any]]:
     """Yield the arguments of every `fractional` operation in the rule."""
     if isinstance(rule, Mapping):
@@ -284,6 +318,24 @@ def _reduced(weights: list[tuple[str, int]], *, on: str, safe: str, step: float)
             if share:
                 parts.append([name, share])
     return _joined(parts[::-1])
+
+
+def _raised(weights: list[tuple[str, int]], *, on: str, safe: str, share: float) -> list[list[Any]]:
+    """Return the weights in which users of the safe variant move to the one that is on, next to those who have it."""
+    whole = sum(weight for _, weight in weights)
+    factor = -(-WHOLE // whole) if whole < WHOLE else 1
+    wanted = round(share * whole * factor) - sum(weight * factor for name, weight in weights if name == on)
+    parts: list[list[Any]] = []
+    for place, (variant, weight) in enumerate((name, each * factor) for name, each in weights):
+        moved = min(max(wanted, 0), weight) if variant == safe else 0
+        wanted -= moved
+        is_before = place + 1 < len(weights) and weights[place + 1][0] == on
+        is_after = place > 0 and weights[place - 1][0] == on
+        halves = [(on, moved), (variant, weight - moved)]
+        for name, part in halves[::-1] if is_before and not is_after else halves:
+            if part:
+                parts.append([name, part])
+    return _joined(parts)
 
 
 def _joined(parts: list[list[Any]]) -> list[list[Any]]:

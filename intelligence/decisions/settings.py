@@ -84,6 +84,16 @@ class Rollback(ActionKind):
     inconclusive: InDoubt = "alert"
 
 
+class Advance(Section):
+    """An advance: a rollout shows a feature to the users of its next step. Whether it is due, its evidence alone says.
+
+    Attributes:
+        level: Its autonomy level.
+    """
+
+    level: Level = "shadow"
+
+
 class Limits(Section):
     """How much the platform may touch, and how often.
 
@@ -204,6 +214,7 @@ class Decisions(Section):
     hold: Hold = Hold()
     alert: Alert = Alert()
     ticket: Ticket = Ticket()
+    advance: Advance = Advance()
     harm_per_user: float = Field(1, gt=0)
     throttle_step: float = Field(0.5, gt=0, le=1)
     limits: Limits = Limits()
@@ -238,8 +249,8 @@ class Decisions(Section):
         >>> Decisions().at_level("auto").rollback.level
         'auto'
         """
-        raised: dict[str, ActionKind] = {kind: self.of(kind).model_copy(update={"level": level}) for kind in ACTIVE}
-        return self.model_copy(update=raised)
+        raised: dict[str, Section] = {kind: self.of(kind).model_copy(update={"level": level}) for kind in ACTIVE}
+        return self.model_copy(update={**raised, "advance": Advance(level=level)})
 
     @property
     def version(self) -> str:

@@ -97,6 +97,45 @@ def test_a_throttle_only_takes_users_from_on_to_safe(
         assert share_after == pytest.approx(max(0.0, share_before - step), abs=0.002)
 
 
+@settings(max_examples=60, deadline=None)
+@given(weights(), st.lists(st.floats(0.01, 1), min_size=1, max_size=3), st.sampled_from(SEEDS))
+def test_an_advance_only_gives_the_feature_to_users_of_safe_and_keeps_the_seed(
+    parts: list[list[Any]], shares: list[float], seed: list[Any]
+) -> None:
+    variants = {"on": True, "off": False, "third": False}
+    flag = document({"fractional": [*seed, *parts]}, variants=variants)
+    whole = sum(weight for _, weight in parts)
+    most = 1 - sum(weight for name, weight in parts if name == "third") / whole
+    for share in sorted(shares):
+        present = exposure(flag, "f")
+        assert present is not None
+        if present + 0.002 >= share or share > most:
+            continue
+        before = served(flag)
+        flag = changed_document(flag, change(Kind.ADVANCE, share=share))
+        after = served(flag)
+        assert all(was == now or (was, now) == ("off", "on") for was, now in zip(before, after, strict=True))
+        assert exposure(flag, "f") == pytest.approx(share, abs=0.002)
+        assert flag["flags"]["f"]["targeting"]["fractional"][: len(seed)] == seed
+
+
+def test_an_advance_goes_from_nobody_to_everybody_and_nobody_who_has_it_loses_it() -> None:
+    flag, had = document(default="off"), set[str]()
+    for share in (0.05, 0.25, 0.5, 1.0):
+        flag = changed_document(flag, change(Kind.ADVANCE, share=share))
+        has = {user for user, variant in zip(USERS, served(flag), strict=True) if variant == "on"}
+        assert had <= has
+        assert exposure(flag, "f") == share
+        had = has
+    assert had == set(USERS)
+
+
+def test_an_advance_takes_users_beside_those_who_have_it_wherever_these_stand() -> None:
+    before = document({"fractional": [["off", 95], ["on", 5]]})
+    after = changed_document(before, change(Kind.ADVANCE, share=0.25))
+    assert after["flags"]["f"]["targeting"] == {"fractional": [["off", 750], ["on", 250]]}
+
+
 @given(
     st.sampled_from([Kind.ROLLBACK, Kind.THROTTLE, Kind.HOLD]),
     st.one_of(st.none(), weights().map(lambda parts: {"fractional": parts})),
@@ -121,8 +160,26 @@ def test_the_former_rule_undoes_a_change_under_a_version_of_its_own(kind: Kind, 
         ({"flags": {}}, Kind.ROLLBACK, "no such flag"),
         ({"flags": []}, Kind.ROLLBACK, "no object `flags`"),
         (document(), Kind.ALERT, "does not change a flag"),
+        (document(), Kind.ADVANCE, "a share of None is none of its users"),
     ],
 )
 def test_what_cannot_be_done_without_guessing_is_refused(flag: dict[str, Any], kind: Kind, problem: str) -> None:
     with pytest.raises(ActionError, match=problem):
         changed_document(flag, change(kind))
+
+
+@pytest.mark.parametrize(
+    ("flag", "problem"),
+    [
+        (document(), "100% of its users have it already"),
+        (document({"fractional": [["on", 50], ["off", 50]]}), "50% of its users have it already"),
+        (document({"if": [True, "on"]}), "more than one `fractional` rule"),
+        (document({"fractional": [["on", 10], ["third", 80], ["off", 10]]}, variants={"on": 1, "off": 2, "third": 3}),
+         "too few of its users have off"),
+        (document(default="off", metadata={"safe_variant": "off", "on_variant": "on", "held": True}), "it is held"),
+        (document(default="off", state="DISABLED"), "state is DISABLED"),
+    ],
+)  # fmt: skip
+def test_an_advance_that_would_need_a_guess_is_refused(flag: dict[str, Any], problem: str) -> None:
+    with pytest.raises(ActionError, match=problem):
+        changed_document(flag, change(Kind.ADVANCE, share=0.5))
