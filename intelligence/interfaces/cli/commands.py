@@ -526,7 +526,7 @@ def experiment_list(as_json: AsJson = False) -> None:
     elif summary is None or summary.experiments.is_empty():
         _say("No experiment was seen yet: events carry its name in `experiment` and the arm in `variant`.")
     else:
-        console.print(experiments_table(summary.experiments, summary.planted_experiments))
+        console.print(experiments_table(summary.experiments, summary.planted_causes))
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence up --port 3001")
