@@ -75,7 +75,8 @@ def record_picture(record: pl.DataFrame) -> bytes:
         axes.errorbar(
             known, said, yerr=[1.96 * each for each in error], fmt="o", color=colour, markersize=4, linewidth=1
         )
-        reach = 1.1 * max(map(abs, [*known, *said, 0.01]))
+        reach = 1.5 * max(map(abs, [*known, 0.05]))
+        axes.set_xlim(-reach, reach)
         axes.plot([-reach, reach], [-reach, reach], color="#4b5563", linewidth=0.8)
         axes.set_title(row["method"], loc="left", fontsize=9)
         axes.set_xlabel("experiment", fontsize=8)

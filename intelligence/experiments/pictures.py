@@ -1,6 +1,7 @@
 """Pictures of experiments: the effects on all metrics beside each other, and an effect over time with its boundary."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -34,7 +35,8 @@ def forest_picture(results: pl.DataFrame) -> bytes:
     panels = figure.subplots(len(groups), 1, squeeze=False, height_ratios=heights)[:, 0]
     for axes, (title, rows) in zip(panels, groups, strict=True):
         _forest(axes, title, rows)
-    panels[-1].set_xlabel("change of the metric relative to the control, in per cent, with the interval of the design")
+    label = "change relative to the control in per cent, with the interval of the design; bar: accepted harm"
+    panels[-1].set_xlabel(label, fontsize=8)
     return png(figure)
 
 
@@ -42,24 +44,46 @@ def _forest(axes: Axes, title: str, rows: pl.DataFrame) -> None:
     ordered = rows.with_columns(
         pl.col("role").replace_strict({name: place for place, name in enumerate(ROLES)}).alias("place")
     )
+    reach = _reach(rows)
     for height, row in enumerate(ordered.sort("place", "metric", descending=True).iter_rows(named=True)):
         colour = ROLES[row["role"]]
         low, high = (row[f"relative_{end}"] for end in ("low", "high"))
         if low is not None and high is not None:
-            axes.plot([100 * low, 100 * high], [height, height], color=colour, linewidth=2.2)
-        axes.plot([100 * row["relative"]], [height], "o", color=colour, markersize=5)
-        if row["role"] == "guardrail" and row["scale"] == "relative" and row["margin"]:
-            harm = 100 * row["margin"] * (-1 if row["direction"] == "increase" else 1)
-            axes.plot([harm, harm], [height - 0.35, height + 0.35], color="#d64545", linewidth=1.6)
+            ends = [max(-reach, 100 * low), min(reach, 100 * high)]
+            axes.plot(ends, [height, height], color=colour, linewidth=2.2)
+            for end, mark in zip(ends, ("<", ">"), strict=True):
+                if abs(end) == reach:
+                    axes.plot([end], [height], mark, color=colour, markersize=7, clip_on=False)
+        if abs(100 * row["relative"]) < reach:
+            axes.plot([100 * row["relative"]], [height], "o", color=colour, markersize=5)
+        harm = _harm(row)
+        if harm is not None and abs(harm) < reach:
+            axes.plot([harm, harm], [height - 0.35, height + 0.35], color="#d64545", linewidth=2)
     names = [
         f"{row['metric']} ({row['role']})"
         for row in ordered.sort("place", "metric", descending=True).iter_rows(named=True)
     ]
+    axes.set_xlim(-1.02 * reach, 1.02 * reach)
     axes.set_yticks(range(len(names)), names, fontsize=8)
     axes.set_ylim(-0.7, len(names) - 0.3)
     axes.axvline(0, color="#444444", linewidth=0.8)
     axes.grid(axis="x", alpha=0.25)
     axes.set_title(title, loc="left", fontsize=9)
+
+
+def _reach(rows: pl.DataFrame) -> float:
+    """Return up to where the axis goes, in per cent: goals and signals are seen whole, and a wide guardrail ends in an arrow."""
+    shown = rows.filter(pl.col("role") != "guardrail")
+    ends = shown.select(pl.max_horizontal(pl.col("relative", "relative_low", "relative_high").abs())).to_series()
+    return max(10.0, 130 * float(ends.drop_nulls().max() or 0.0))  # type: ignore[arg-type]
+
+
+def _harm(row: Mapping[str, Any]) -> float | None:
+    """Return the largest harm that is accepted of a guardrail, in per cent of the control; None where there is none."""
+    if row["role"] != "guardrail" or not row["margin"]:
+        return None
+    margin = row["margin"] if row["scale"] == "relative" else row["margin"] / row["control"] if row["control"] else None
+    return None if margin is None else float(100 * margin * (-1 if row["direction"] == "increase" else 1))
 
 
 def path_picture(results: pl.DataFrame) -> bytes:
@@ -70,7 +94,10 @@ def path_picture(results: pl.DataFrame) -> bytes:
     Args:
         results: Rows of `experiments.experiment_results`; at most `MOST_EXPERIMENTS` goals are drawn, the newest first.
     """
-    goals = results.filter((pl.col("segment") == "all") & (pl.col("role") == "goal") & pl.col("effect").is_not_null())
+    goals = results.filter((pl.col("segment") == "all") & (pl.col("role") == "goal"))
+    # An experiment that has become unhealthy shows no effect of its earlier days either.
+    last = pl.col("effect").sort_by("event_date").last().over("experiment", "variant", "metric")
+    goals = goals.filter(last.is_not_null() & pl.col("effect").is_not_null())
     groups = [(name, rows.sort("event_date")) for name, rows in goals.group_by("experiment", "variant", "metric")]
     if not groups:
         return _said(_NO_EVIDENCE)

@@ -22,6 +22,7 @@ from intelligence.experiments.tables import EXPERIMENT_RESULTS, EXPERIMENT_VERDI
 
 EVERYBODY: Final = "all"
 SEGMENTS_EVERY_DAYS: Final = 7
+UNHEALTHY: Final = "the experiment is not healthy; see its verdict"
 _COPIED: Final = tuple(name for name in RESULTS if name not in ("metric", "role", "variant", "note"))
 
 
@@ -118,8 +119,9 @@ class _OfDay:
             return
         grade = graded("experiment", self.findings).grade
         uses = {use.metric: use for use in self.experiment.metrics}
+        table = self.results.table if self.results.table.height else self._without_effects()
         for row in [
-            *self.results.table.with_columns(segment=pl.lit(EVERYBODY)).iter_rows(named=True),
+            *table.with_columns(segment=pl.lit(EVERYBODY)).iter_rows(named=True),
             *self._segments(),
         ]:
             use = uses[row["metric"]]
@@ -132,6 +134,15 @@ class _OfDay:
                 "scale": use.scale,
                 "grade": grade if row["effect"] is not None else None,
             }
+
+    def _without_effects(self) -> pl.DataFrame:
+        """Return a row without numbers for each metric of each variant of an unhealthy experiment."""
+        rows = [
+            {"metric": use.metric, "role": use.actual_role, "variant": variant, "note": UNHEALTHY}
+            for variant in self.experiment.treatments
+            for use in self.experiment.metrics
+        ]
+        return pl.DataFrame(rows, schema=RESULTS)
 
     def _segments(self) -> list[dict[str, Any]]:
         """Return the effects on the goals by segment, with p-values adjusted for the number of segments and goals.

@@ -15,6 +15,7 @@ from intelligence.experiments.daily import DAY_ALONE, known_on
 from intelligence.experiments.metrics import METRICS
 from intelligence.experiments.moments import added
 from intelligence.experiments.settings import Experiment, MetricUse
+from intelligence.experiments.standing import UNHEALTHY
 from intelligence.experiments.tables import (
     EXPERIMENT_MOMENTS,
     EXPERIMENT_RESULTS,
@@ -231,7 +232,9 @@ def test_each_day_is_judged_by_what_was_known_at_its_end(site: Site) -> None:
     last = by_day[day(40)]
     assert (last["verdict"], last["is_healthy"], last["grade"]) == ("review", False, "D")
     results = site.lake.frame(f"FROM {EXPERIMENT_RESULTS.path}")
-    assert results.filter(event_date=day(40)).is_empty()
+    last_rows = results.filter(event_date=day(40))
+    assert last_rows["effect"].null_count() == last_rows.height == 4
+    assert {*last_rows["note"]} == {UNHEALTHY}
     assert results.filter(pl.col("effect").is_not_null())["grade"].unique().to_list() == ["A"]
 
 

@@ -53,6 +53,12 @@ def test_any_results_are_drawn(draw: Any, rows: list[dict[str, Any]]) -> None:
     assert draw(EXPERIMENT_RESULTS.frame(rows)).startswith(PNG)
 
 
+def test_an_experiment_that_has_become_unhealthy_shows_nothing_of_its_earlier_days() -> None:
+    healthy, without = row(0), row(1, effect=None, low=None, high=None, relative=None, note="not healthy")
+    for draw in (forest_picture, path_picture):
+        assert draw(EXPERIMENT_RESULTS.frame([healthy, without])) == draw(EXPERIMENT_RESULTS.frame([]))
+
+
 def test_the_newest_day_of_each_experiment_is_drawn() -> None:
     old, new = [row(0, relative=0.5)], [row(9, relative=-0.2)]
     assert forest_picture(EXPERIMENT_RESULTS.frame([*old, *new])) == forest_picture(EXPERIMENT_RESULTS.frame(new))
