@@ -29,8 +29,10 @@ class _Watched:
 
     def execute(self, query: str, *more: Any) -> Any:
         if not any(sign in query for sign in _OF_THE_DOOR):
-            for asset in _running():
-                self._reads[asset] |= set(_TABLE.findall(_COMMENT.sub("", query).replace('"', "")))
+            running = _running()
+            own = {".".join(asset.path) for asset in running}
+            for asset in running:
+                self._reads[asset] |= set(_TABLE.findall(_COMMENT.sub("", query).replace('"', ""))) - own
         return self._connection.execute(query, *more)
 
     def __getattr__(self, name: str) -> Any:
