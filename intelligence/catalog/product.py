@@ -317,11 +317,11 @@ class Product(Section):
 
 
 def _as_in_events(experiment: Any, *, fold: bool) -> Any:
-    """Return a declared experiment with the names of itself and its variants normalised; anything else as it is."""
+    """Return a declared experiment with the names of itself, its variants and its feature normalised; anything else as it is."""
     if not isinstance(experiment, dict):
         return experiment
     found = dict(experiment)
-    for key in ("name", "control"):
+    for key in ("name", "control", "feature"):
         if isinstance(found.get(key), str):
             found[key] = normalised_name(found[key], fold=fold)
     variants = found.get("variants")

@@ -10,6 +10,7 @@ import polars as pl
 from intelligence.catalog.product import Product
 from intelligence.core.sql import sql
 from intelligence.core.truths import PlantedTruth
+from intelligence.experiments.gaps import experiment_gaps
 from intelligence.metrics.tables import LIKE_A_BOT
 from intelligence.telemetry.gaps import (
     DELIVERED_SOURCES,
@@ -65,6 +66,8 @@ NEWEST_DECISIONS: Final = sql("catalog/summary/newest_decisions.sql")
 PULSE: Final = sql("catalog/summary/pulse.sql")
 
 EXPERIMENTS: Final = sql("catalog/summary/experiments.sql")
+
+EXPERIMENTS_SEEN: Final = sql("catalog/summary/experiments_seen.sql")
 
 EFFECTS: Final = sql("catalog/summary/effects.sql")
 
@@ -267,7 +270,10 @@ def summary(frame: Frame, product: Product) -> Summary:
         planted=_planted_and_found(frame, product, faults["event_date"].to_list(), last_day) if last_day else None,
         risk=_risk(frame, product) if last_day else None,
         decisions=_decisions(frame, product) if last_day else None,
-        gaps=tuple(missing(frame, product)),
+        gaps=(
+            *missing(frame, product),
+            *(experiment_gaps(frame(EXPERIMENTS_SEEN), product.experiments, last_day=last_day) if last_day else ()),
+        ),
         pulse=next(frame(PULSE).iter_rows(named=True), None) if last_day else None,
         experiments=frame(EXPERIMENTS) if last_day else pl.DataFrame(),
         effects=frame(EFFECTS) if last_day else pl.DataFrame(),

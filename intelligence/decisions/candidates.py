@@ -85,9 +85,9 @@ def _by_experiment(kind: Kind, facts: FeatureFacts) -> tuple[float, float] | Non
     Harm calls for a rollback and for its owner, success for a ticket: shipping is up to people.
     """
     sure = facts.experiment_confidence
-    if sure is None or facts.state == "degraded":
+    if sure is None or facts.experiment_calls is None:
         return None
-    wanted: tuple[Kind, ...] = ("rollback", "alert", "ticket") if facts.is_harmed_by_experiment else ("ticket",)
+    wanted: tuple[Kind, ...] = ("rollback", "alert", "ticket") if facts.experiment_calls == "roll_back" else ("ticket",)
     return (sure, sure) if kind in wanted else None
 
 

@@ -121,9 +121,9 @@ class FeatureFacts:
     missing: tuple[str, ...] = ()
 
     @property
-    def is_harmed_by_experiment(self) -> bool:
-        """Return whether a running experiment shows that one of its variants does harm."""
-        return self.experiment_verdict == "roll_back"
+    def experiment_calls(self) -> str | None:
+        """Return the verdict that calls for action, roll_back or ship; None where the feature is degraded, which calls louder."""
+        return None if self.state == "degraded" else self.experiment_verdict
 
 
 # Counts of past actions are 0, not null, where there is no record of any.

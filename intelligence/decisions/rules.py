@@ -108,7 +108,7 @@ def _volume(facts: FeatureFacts, settings: Decisions) -> bool | None:
 
 def _by_experiment(facts: FeatureFacts) -> bool:
     """Return whether the harm that an experiment shows is what calls for action, and not the state of the feature."""
-    return facts.is_harmed_by_experiment and facts.state != "degraded"
+    return facts.experiment_calls == "roll_back"
 
 
 def _grade_suffices(facts: FeatureFacts, settings: Decisions) -> bool | None:

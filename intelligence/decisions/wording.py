@@ -34,8 +34,8 @@ def reasons(made: Choice) -> str:
 def _trouble(facts: FeatureFacts) -> str:
     if facts.quality in ("partial", "empty"):
         return f"telemetry of the day is {facts.quality}"
-    if facts.experiment_verdict and facts.state != "degraded":
-        shown = {"roll_back": "harm", "ship": "success"}[facts.experiment_verdict]
+    if facts.experiment_calls:
+        shown = {"roll_back": "harm", "ship": "success"}[facts.experiment_calls]
         return (
             f"the experiment {facts.experiment} shows {shown}: {facts.experiment_reason} (evidence grade"
             f" {facts.experiment_grade})"

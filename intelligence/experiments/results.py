@@ -104,8 +104,9 @@ def look_at(found: pl.DataFrame, experiment: Experiment, day: date, *, planned_u
     if experiment.actual_design != "group_sequential" or not horizon or not start:
         is_last = horizon is not None and day >= horizon
         return Look(experiment.actual_design, experiment.alpha, planned_units=planned_units, is_last=is_last)
-    first = found["metric"].min()
-    units = found.filter(pl.col("metric") == first).group_by("exposed_on").agg(pl.col("units").sum())
+    # Some metrics, such as retention, know their units later than others.
+    by_metric = found.group_by("metric", "exposed_on").agg(pl.col("units").sum())
+    units = by_metric.group_by("exposed_on").agg(pl.col("units").max())
     information, spent_at = list[float](), list[float]()
     for look in (each for each in experiment.planned_looks if each <= day):
         seen = float(units.filter(pl.col("exposed_on") <= look)["units"].sum())
@@ -209,6 +210,7 @@ def results(
     in_two_arms: int = 0,
     faulty_days: Sequence[date] = (),
     warnings: Sequence[Problem] = (),
+    is_over: bool = False,
 ) -> Results:
     """Return the results of a declared experiment at the end of a day, from its moments alone.
 
@@ -220,6 +222,7 @@ def results(
         in_two_arms: Units seen in more than one variant, which are in none of the moments.
         faulty_days: Days of the experiment on which telemetry was at fault.
         warnings: Further problems, such as those of `health.novelty`.
+        is_over: Whether nothing more will be known of its units, where no end is planned.
 
     Raises:
         NotEnoughEvidence: No unit is exposed up to the day, or no look is planned so far.
@@ -264,7 +267,7 @@ def results(
         look=look,
         day=day,
         start=experiment.start,
-        horizon=experiment.horizon,
+        horizon=experiment.horizon or (day if is_over else None),
         minimum_days=experiment.minimum_days,
     )
 

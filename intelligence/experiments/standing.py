@@ -98,6 +98,7 @@ class _OfDay:
                 in_two_arms=self.in_two,
                 faulty_days=self.faulty,
                 warnings=tuple(self._novelties()),
+                is_over=self.day == self.of.ends_on,
             )
         except NotEnoughEvidence as error:
             return None, f"{error.culprit} {error.problem}"

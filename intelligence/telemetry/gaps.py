@@ -72,7 +72,7 @@ class Gap:
         next_step: What to do about it.
     """
 
-    kind: Literal["source", "feature", "promise", "conversion", "column"]
+    kind: Literal["source", "feature", "promise", "conversion", "experiment", "column"]
     name: str
     says: str
     next_step: str

@@ -56,6 +56,7 @@ def registered() -> list[Metric]:
 
 
 MOMENTS = moments(people(lift=0.1), registered(), experiment="e")
+NOTHING = moments(people(lift=0.0), registered(), experiment="e")
 
 
 def test_a_lift_is_shipped_after_a_week_and_stays_so() -> None:
@@ -64,6 +65,21 @@ def test_a_lift_is_shipped_after_a_week_and_stays_so() -> None:
     ]
     assert words[0] == "keep_running"
     assert words[-1] == "ship"
+
+
+def test_an_experiment_without_an_end_is_over_when_its_last_units_have_been_observed() -> None:
+    still, over = (
+        results(NOTHING, declared(start=None, end=None), day=FIRST + timedelta(days=13), is_over=is_over)
+        for is_over in (False, True)
+    )
+    assert still.verdicts["treatment"].word == "keep_running"
+    assert over.verdicts["treatment"].word == "not_enough_evidence"
+
+
+def test_a_metric_that_knows_its_units_late_does_not_change_the_look() -> None:
+    day = FIRST + timedelta(days=6)
+    late = MOMENTS.filter(metric="value_per_unit").with_columns(metric=pl.lit("a_retention"), units=pl.lit(1, pl.Int64))
+    assert look_at(pl.concat([MOMENTS, late]), declared(), day) == look_at(MOMENTS, declared(), day)
 
 
 def test_goals_share_alpha_at_the_boundary_of_the_day() -> None:

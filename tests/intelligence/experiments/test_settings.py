@@ -118,3 +118,16 @@ def test_an_experiment_that_nobody_declared_has_a_likely_control(variants: list[
 def test_an_experiment_of_one_variant_is_none_yet() -> None:
     with pytest.raises(NotEnoughEvidence, match="was seen with 1 variant"):
         undeclared_experiment("banner", ["on"])
+
+
+def test_an_experiment_is_declared_with_the_names_that_its_events_have_in_the_end() -> None:
+    text = """
+name: Shop
+sources: [{name: app, files: x}]
+names: {case: fold}
+experiments:
+  - {name: " New Checkout ", feature: "Quiz ", variants: {"New ": 0.5, OLD: 0.5}, control: OLD}
+"""
+    (found,) = product_from(text).experiments
+    assert (found.name, found.feature, found.control) == ("new checkout", "quiz", "old")
+    assert {*found.variants} == {"new", "old"}
