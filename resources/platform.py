@@ -29,6 +29,7 @@ from resources.services.models import ModelService
 from resources.services.outcomes import OutcomeService
 from resources.services.panels import Panels
 from resources.services.retraining import RetrainingService
+from resources.services.rollouts import RolloutService
 from resources.services.up_to_date import UpToDateService
 from resources.services.verification import VerificationService
 
@@ -115,7 +116,12 @@ class Platform:
     @cached_property
     def decisions(self) -> DecisionService:
         """Return the service that decides about features."""
-        return DecisionService(self.product, self.lake, self.registry, self.announcer)
+        return DecisionService(self.product, self.lake, self.registry, self.announcer, self.rollouts)
+
+    @cached_property
+    def rollouts(self) -> RolloutService:
+        """Return the service that starts, stops and decides rollouts."""
+        return RolloutService(self.product, self.lake, self.announcer)
 
     @cached_property
     def verification(self) -> VerificationService:

@@ -40,6 +40,7 @@ class FlagChange:
         safe: Variant without the feature; None to find it by the metadata of the flag or the values of its variants.
         on: Variant with the feature; None to find it in the same way.
         share: Share of all users, in (0, 1], who have the feature after an advance.
+        former_share: Share who have to have it before an advance, so that one which waited too long is not made; None for any.
     """
 
     flag: str
@@ -49,6 +50,7 @@ class FlagChange:
     safe: str | None = None
     on: str | None = None
     share: float | None = None
+    former_share: float | None = None
 
 
 def changed_document(document: Document, change: FlagChange) -> dict[str, Any]:
@@ -138,6 +140,16 @@ def on_variant(document: Document, flag: str) -> str:
         flag: Key of the flag.
     """
     return _variants(flag_in(document, flag), FlagChange(flag, Kind.HOLD, ""))[1]
+
+
+def safe_variant(document: Document, flag: str) -> str:
+    """Return the safe variant; raises ActionError where neither metadata nor values identify it.
+
+    Args:
+        document: flagd's document.
+        flag: Key of the flag.
+    """
+    return _variants(flag_in(document, flag), FlagChange(flag, Kind.HOLD, ""))[0]
 
 
 def off_variant(document: Document, flag: str) -> str | None:
@@ -267,6 +279,12 @@ def _advanced(flag: Mapping[str, Any], change: FlagChange, *, safe: str, on: str
     present = _share(weights, on)
     if change.share <= present:
         raise _error(change.flag, f"{present:.0%} of its users have it already.", "Nobody loses it by an advance.")
+    if change.former_share is not None and abs(present - change.former_share) > ROUNDED:
+        raise _error(
+            change.flag,
+            f"{present:.4g} of its users have it, and {change.former_share:.4g} had it when the step was decided.",
+            "The next day decides.",
+        )
     begin = len(split) - len(weights)
     split[begin:] = _raised(weights, on=on, safe=safe, share=change.share)
     if _share(_weights(split, change.flag), on) < change.share - ROUNDED:

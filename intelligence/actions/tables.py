@@ -12,7 +12,7 @@ ACTION_LOG: Final = Table(
         Column("action_id", "VARCHAR", "Idempotency key: decision, action and target.", True),
         Column("decision_id", "VARCHAR", "Decision that asked for it.", True),
         Column("day", "DATE", "day whose evidence was decided on.", True),
-        Column("kind", "VARCHAR", "rollback, throttle, hold, alert or ticket.", True),
+        Column("kind", "VARCHAR", "rollback, throttle, hold, advance, alert or ticket.", True),
         Column("target", "VARCHAR", "Where it goes: a name in `actions: targets` of product.yaml.", True),
         Column("feature", "VARCHAR", "Product feature; NULL where it is about the pipeline or a model."),
         Column("episode", "VARCHAR", "Incident to which it belongs.", True),

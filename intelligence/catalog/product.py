@@ -11,7 +11,8 @@ from intelligence.catalog.mistakes import in_plain_words, nearest, without_follo
 from intelligence.core.errors import PlatformError, ProductFileError
 from intelligence.core.sections import Section
 from intelligence.core.yaml_text import settings_in
-from intelligence.decisions.settings import ActionKind, Decisions, Doubt, Entities, Limits, Signs
+from intelligence.decisions.rollout_settings import Rollout
+from intelligence.decisions.settings import ActionKind, Advance, Decisions, Doubt, Entities, Limits, Signs
 from intelligence.drift.settings import Drift
 from intelligence.experiments.settings import Experiment, MetricUse
 from intelligence.metrics.settings import Health
@@ -181,6 +182,7 @@ class Product(Section):
     risk: Risk = Risk()
     drift: Drift = Drift()
     experiments: tuple[Experiment, ...] = ()
+    rollouts: tuple[Rollout, ...] = ()
     actions: Actions = Actions()
     decisions: Decisions = Decisions()
 
@@ -261,6 +263,15 @@ class Product(Section):
         if repeated:
             raise ValueError(f"declares {', '.join(repeated)} more than once")
         return experiments
+
+    @field_validator("rollouts")
+    @classmethod
+    def _rollouts_differ(cls, rollouts: tuple[Rollout, ...]) -> tuple[Rollout, ...]:
+        flags = [each.flag for each in rollouts]
+        repeated = sorted({flag for flag in flags if flags.count(flag) > 1})
+        if repeated:
+            raise ValueError(f"raises the flag {', '.join(repeated)} more than once")
+        return rollouts
 
     @property
     def all_sources(self) -> tuple[FileSource, ...]:
@@ -376,8 +387,13 @@ def _settings_allowed_at(location: Sequence[object]) -> Sequence[str]:
         *Drift.model_fields,
         *Experiment.model_fields,
         *MetricUse.model_fields,
+        *Rollout.model_fields,
         *Actions.model_fields,
-        *(name for section in (Decisions, ActionKind, Limits, Doubt, Signs, Entities) for name in section.model_fields),
+        *(
+            name
+            for section in (Decisions, ActionKind, Advance, Limits, Doubt, Signs, Entities)
+            for name in section.model_fields
+        ),
     )
 
 

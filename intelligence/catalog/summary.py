@@ -325,7 +325,7 @@ def _decisions(frame: Frame, product: Product) -> DecisionSummary | None:
     return DecisionSummary(
         day=decided["event_date"][0],
         shown=decided.filter(pl.col("action") != "monitor"),
-        monitored=decided.filter(pl.col("action") == "monitor").height,
+        monitored=decided.filter(pl.col("action") == "monitor", pl.col("scope") == "feature").height,
         actions=frame(NEWEST_ACTIONS),
         backtest=_policy_backtest(frame, product),
     )

@@ -10,6 +10,8 @@ KINDS: Final[tuple[Kind, ...]] = ("monitor", "ticket", "alert", "hold", "throttl
 NOTIFYING: Final[tuple[Kind, ...]] = ("ticket", "alert")
 TOUCHING: Final[tuple[Kind, ...]] = ("hold", "throttle", "rollback")
 ACTIVE: Final = (*NOTIFYING, *TOUCHING)
+# What a rollout does at its next step; no answer to the trouble of a feature, and so not on the scale above.
+ADVANCE: Final = "advance"
 LEVELS: Final[tuple[Level, ...]] = ("shadow", "advise", "approve", "auto")
 
 STRENGTH: Final = {kind: place for place, kind in enumerate(KINDS)}

@@ -104,7 +104,9 @@ def backtest(decisions: pl.DataFrame, truths: Sequence[PlantedTruth]) -> PolicyB
         truths: What was planted.
     """
     first, last = decisions.select(first=pl.col("event_date").min(), last=pl.col("event_date").max()).row(0)
-    acts = decisions.filter(pl.col("action") != "monitor").select("event_date", "scope", "feature", "action", "reasons")
+    acts = decisions.filter(pl.col("action") != "monitor", pl.col("scope") != "rollout").select(
+        "event_date", "scope", "feature", "action", "reasons"
+    )
     troubles = [each for each in truths if each.is_trouble]
     is_met = pl.lit(False)
     for truth in troubles:

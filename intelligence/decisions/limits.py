@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from intelligence.decisions.autonomy import NOTIFYING, TOUCHING, Level
+from intelligence.decisions.autonomy import ADVANCE, NOTIFYING, TOUCHING, Level
 from intelligence.decisions.choice import Choice
 from intelligence.decisions.facts import FeatureFacts, SharedFacts
 from intelligence.decisions.rules import SHARED_RULES, broken, level_under
@@ -62,12 +62,14 @@ def used_before(decisions: pl.DataFrame, *, day: date, lately: Collection[str], 
         settings: The policy.
     """
     used = SharedFacts()
-    for row in decisions.filter(scope="feature").iter_rows(named=True):
+    for row in decisions.filter(pl.col("scope") != "pipeline").iter_rows(named=True):
         is_of_day, kind, known = row["event_date"] == day, row["action"], json.loads(row["evidence"])
         if kind in NOTIFYING and row["level"] in _SENT and is_of_day:
             used = replace(used, messages_today=used.messages_today + 1)
-        if kind in TOUCHING and row["level"] == "auto":
-            share = share_touched(kind, known["share_of_users"], known["exposure"], settings)
+        if (kind in TOUCHING or kind == ADVANCE) and row["level"] == "auto":
+            is_step = row["scope"] == "rollout"
+            reach, exposure = known["share_of_users"], known["exposure"]
+            share = known["touched"] if is_step else share_touched(kind, reach, exposure, settings)
             used = replace(
                 used,
                 share_now=used.share_now + share * (row["decision_id"] in lately),

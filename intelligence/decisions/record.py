@@ -5,7 +5,7 @@ import json
 import math
 from collections.abc import Iterable, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -18,6 +18,10 @@ from intelligence.decisions.settings import Decisions
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.decisions.wording import reasons
 from intelligence.telemetry.doubts import in_words
+
+if TYPE_CHECKING:
+    from intelligence.decisions.rollout_settings import Rollout
+    from intelligence.decisions.rollouts import RolloutDecision, RolloutStanding
 
 FAULTY: Final = ("partial", "empty", "doubtful")
 _CANONICAL_JSON: Final = json.JSONEncoder(
@@ -106,6 +110,74 @@ def rules_in_words(evidence: str, *, settings: Decisions) -> dict[str, str]:
     }
 
 
+def rollout_row(
+    rollout: "Rollout",
+    standing: "RolloutStanding",
+    made: "RolloutDecision",
+    facts: FeatureFacts,
+    *,
+    episode: str,
+    touched: float,
+    policy_version: str,
+    lake_snapshot: int | None = None,
+) -> dict[str, Any]:
+    """Return the row of `decisions.feature_decisions` about a rollout; `monitor` where nothing is to change.
+
+    Args:
+        rollout: The rollout.
+        standing: Where it stands.
+        made: The decision.
+        facts: What is known of the flag and the day.
+        episode: Name of the run of the rollout with the step that is asked for, which is asked for once.
+        touched: Share of the product's users whom the decision touches, in [0, 1].
+        policy_version: Version of the policy.
+        lake_snapshot: Snapshot of the lake from which the evidence was read.
+    """
+    action = {"advance": "advance", "roll_back": "rollback"}.get(made.word, "monitor")
+    evidence = standing.evidence
+    known = _canonical(
+        {
+            "rollout": rollout.model_dump(mode="json"),
+            "share": standing.share,
+            "to_share": made.share,
+            "touched": touched,
+            "began": standing.began,
+            "days": evidence.days if evidence else None,
+            "units": dict(evidence.units) if evidence else {},
+            "guardrails": [each.sentence for each in evidence.guardrails] if evidence else [],
+            "problems": [each.sentence for each in evidence.problems] if evidence else [],
+            "quality": facts.quality,
+            **{name: getattr(facts, name) for name in _OF_A_FLAG},
+        }
+    )
+    day = facts.event_date
+    return {
+        "decision_id": _id_of("rollout", day.isoformat(), rollout.flag, episode, policy_version, known),
+        "event_date": day,
+        "scope": "rollout",
+        "feature": facts.feature,
+        "action": action,
+        "level": made.level,
+        "confidence": 1 - rollout.alpha if action != "monitor" else None,
+        "score": 0.0,
+        "benefit": 0.0,
+        "cost": 0.0,
+        "candidates": "[]",
+        "propensity": 1.0,
+        "lowered_by": list(made.lowered_by),
+        "why_not": _canonical({"advance": made.reason} if made.word == "hold" else {}),
+        "reasons": f"Rollout of {rollout.flag}: {made}.",
+        "episode": episode,
+        "flag_key": rollout.flag,
+        "exposure": facts.exposure,
+        "evidence": known,
+        "missing": [],
+        "lake_snapshot": lake_snapshot,
+        "policy_version": policy_version,
+    }
+
+
+_OF_A_FLAG: Final = ("exposure", "is_locked", "is_held", "share_of_users", "tier", "hour_utc")
 # These rules compare days, which a record holds as text; they are never unknown.
 _NEED_THE_CALENDAR: Final = ("freeze",)
 

@@ -1,5 +1,6 @@
 """The actions that decisions request, as plain values; carrying them out is done elsewhere."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -7,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from intelligence.decisions.autonomy import TOUCHING
+from intelligence.decisions.autonomy import ADVANCE, TOUCHING
 from intelligence.decisions.history import NEVER_REQUESTED
 from intelligence.decisions.settings import Decisions
 
@@ -18,7 +19,8 @@ SENT_LEVELS: Final = ("approve", "auto")
 class RequestedAction:
     """An action that a decision requests: without a person at the level `auto`, after a person's approval at `approve`.
 
-    `payload` holds `variant` for a rollback, `exposure` for a throttle and `is_held` for a hold. `title` and `text` are
+    `payload` holds `variant` for a rollback, `exposure` for a throttle, `is_held` for a hold, and `share` and `former_share` for
+    an advance. `title` and `text` are
     plain text that contains names from telemetry, and must be escaped where they are shown.
     """
 
@@ -78,10 +80,10 @@ def _requested_action(row: Mapping[str, Any], settings: Decisions) -> RequestedA
         level=row["level"],
         scope=row["scope"],
         feature=feature,
-        flag_key=row["flag_key"] if kind in TOUCHING else None,
-        payload=_payload(kind, row["exposure"], settings),
+        flag_key=row["flag_key"] if kind in TOUCHING or kind == ADVANCE else None,
+        payload=_payload_of_advance(row["evidence"]) if kind == ADVANCE else _payload(kind, row["exposure"], settings),
         episode=row["episode"],
-        title=f"{kind}: {feature}",
+        title=f"{kind}: {feature}{_step_in_words(row) if kind == ADVANCE else ''}",
         text=row["reasons"],
     )
 
@@ -94,6 +96,16 @@ def _payload(kind: str, exposure: float | None, settings: Decisions) -> dict[str
         "hold": {"is_held": True},
     }
     return payloads.get(kind, {})
+
+
+def _payload_of_advance(evidence: str) -> dict[str, Any]:
+    known = json.loads(evidence)
+    return {"share": known["to_share"], "former_share": known["share"]}
+
+
+def _step_in_words(row: Mapping[str, Any]) -> str:
+    share = _payload_of_advance(row["evidence"])["share"]
+    return f" to {share:.4g} of all users"
 
 
 def previous_actions(decisions: pl.DataFrame) -> pl.DataFrame:

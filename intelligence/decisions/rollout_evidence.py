@@ -98,7 +98,9 @@ def step_evidence(
         faulty_days: Days of the step on which telemetry was at fault.
     """
     metrics = [METRICS[use.metric] for use in rollout.guardrails]
-    found = moments(values, metrics, experiment=rollout.experiment)
+    # What units did before is no covariate: those who had the feature in an earlier step did it with the feature.
+    before = {name: pl.lit(None, pl.Float64) for metric in metrics for name in metric.covariates}
+    found = moments(values.with_columns(**before), metrics, experiment=rollout.experiment)
     control, variant = variants
     by_metric = arms_of_all(found)
     counted = dict(values.group_by("variant").len().iter_rows())

@@ -196,10 +196,21 @@ def _words(failed: list[Rule[FeatureFacts]], facts: FeatureFacts, settings: Deci
         yield rule.in_words(facts, settings)
 
 
+def touched_by(made: RolloutDecision, standing: RolloutStanding, facts: FeatureFacts) -> float:
+    """Return the share of the product's users whom the decision touches; an unknown reach of the feature counts as 1.
+
+    Args:
+        made: The decision.
+        standing: Where the rollout stands.
+        facts: What is known of the flag and the day.
+    """
+    reach = 1.0 if facts.share_of_users is None else facts.share_of_users
+    return 0.0 if made.share is None else reach * abs(made.share - standing.share)
+
+
 def _requested(wanted: RolloutDecision, standing: RolloutStanding, facts: FeatureFacts) -> SharedFacts:
     """Return what the shared limits would be used up to."""
-    reach = 1.0 if facts.share_of_users is None else facts.share_of_users
-    touched = reach * abs((wanted.share or 0.0) - standing.share)
+    touched = touched_by(wanted, standing, facts)
     return SharedFacts(
         share_now=facts.share_this_hour + touched,
         share_today=facts.share_this_day + touched,

@@ -5,7 +5,7 @@ from typing import Final
 from intelligence.core.tables import Claim, Column, Recipe, Table, rate_claim
 from intelligence.drift.tables import MODEL_WATCH
 from intelligence.experiments.tables import EXPERIMENT_VERDICTS
-from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS
@@ -18,7 +18,7 @@ FEATURE_DECISIONS: Final = Table(
     recipe=Recipe(
         tables=(
             *(FEATURE_HEALTH, FEATURE_RISK, MODEL_WATCH, FEATURE_PANEL, FACT_FEATURE_METRICS, DAY_QUALITY),
-            *(EVENTS, FACT_EVENTS, DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, EXPERIMENT_VERDICTS),
+            *(EVENTS, FACT_EVENTS, DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, EXPERIMENT_VERDICTS, USER_DAY),
         )
     ),
     description="One row per feature and day: what the policy would do, how far alone, why, and why not more.",
@@ -30,9 +30,14 @@ FEATURE_DECISIONS: Final = Table(
             True,
         ),
         Column("event_date", "DATE", "day whose evidence was decided on.", True),
-        Column("scope", "VARCHAR", "feature, or pipeline for the one row about a day of faulty telemetry.", True),
+        Column(
+            "scope",
+            "VARCHAR",
+            "feature; rollout for a step of a flag; pipeline for the row about faulty telemetry.",
+            True,
+        ),
         Column("feature", "VARCHAR", "Product feature; telemetry in the scope pipeline.", True),
-        Column("action", "VARCHAR", "rollback, throttle, hold, alert, ticket or monitor.", True),
+        Column("action", "VARCHAR", "rollback, throttle, hold, alert, ticket or monitor; advance for a rollout.", True),
         Column("level", "VARCHAR", "shadow, advise, approve or auto: how far it may go; NULL for monitor."),
         Column("confidence", "DOUBLE", "How sure at least it is that the action meets the trouble; NULL for monitor."),
         Column("score", "DOUBLE", "Expected benefit less cost, in users harmed for a day.", True),
@@ -73,7 +78,7 @@ FEATURE_DECISIONS: Final = Table(
         SELECT action, feature, reasons AS why, level, array_to_string(lowered_by, ', ') AS lowered_by
         FROM decisions.feature_decisions
         WHERE event_date = (SELECT max(event_date) FROM decisions.feature_decisions WHERE event_date < $end)
-        ORDER BY list_position(['rollback', 'throttle', 'hold', 'alert', 'ticket', 'monitor'], action), score DESC, feature
+        ORDER BY list_position(['rollback', 'advance', 'throttle', 'hold', 'alert', 'ticket', 'monitor'], action), score DESC, feature
         LIMIT 15""",
     claims=(
         rate_claim("decisions.feature_decisions", "event_date", ("confidence", "propensity")),

@@ -44,8 +44,8 @@ class Flags:
         """Return the receipt of the changed flag, which contains the rule that it had before.
 
         Args:
-            action: The action; its payload names the `flag` and may give `step`, `safe`, `on` and `share`. A `digest`
-                says how the flag was when the action was planned.
+            action: The action; its payload names the `flag` and may give `step`, `safe`, `on`, `share` and
+                `former_share`. A `digest` says how the flag was when the action was planned.
             precedent: Not used: a flag needs no earlier message.
 
         Raises:
@@ -54,8 +54,10 @@ class Flags:
             Unknown: Where OpenFeature serves something else than was written.
         """
         flag, planned_on = _flag_of(action), action.payload.get("digest")
-        step, safe, on, share = (action.payload.get(name) for name in ("step", "safe", "on", "share"))
-        change = FlagChange(flag, action.kind, action.id, STEP if step is None else step, safe, on, share)
+        step, safe, on, share, former = (
+            action.payload.get(name) for name in ("step", "safe", "on", "share", "former_share")
+        )
+        change = FlagChange(flag, action.kind, action.id, STEP if step is None else step, safe, on, share, former)
         return self._changed(flag, action.id, lambda document: changed_document(document, change), planned_on)
 
     def found(self, action: Action, precedent: Precedent | None, *, since: datetime) -> Receipt | None:  # noqa: ARG002

@@ -11,7 +11,7 @@ from intelligence.actions.action import FLAG_KINDS, Action, Kind
 from intelligence.actions.tables import ACTION_LOG
 from intelligence.catalog.product import Product
 from intelligence.core.tables import Read, Reads
-from intelligence.decisions.autonomy import ACTIVE
+from intelligence.decisions.autonomy import ACTIVE, ADVANCE
 from intelligence.decisions.history import UNANSWERED
 from intelligence.decisions.requested import RequestedAction, requested_actions
 from intelligence.decisions.tables import FEATURE_DECISIONS
@@ -45,6 +45,10 @@ READS: Reads = {
         Read(BATCHES),
     )
 }
+
+
+def _share_of(requested: RequestedAction) -> dict[str, Any]:
+    return {name: requested.payload[name] for name in ("share", "former_share") if name in requested.payload}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,9 @@ class ActionService:
         Actions that only the policy approved are withdrawn first, where product.yaml does not allow their kind to act
         by itself any more.
         """
-        lowered = [kind for kind in ACTIVE if self.product.decisions.of(kind).level != "auto"]
+        policy = self.product.decisions
+        lowered: list[str] = [kind for kind in ACTIVE if policy.of(kind).level != "auto"]
+        lowered += [ADVANCE] if policy.advance.level != "auto" else []
         self.announcer.outbox().withdrawn(
             lowered, approved_by=PLANNER, reason="product.yaml lets it act by itself no more"
         )
@@ -201,10 +207,10 @@ class ActionService:
     def actions_for(self, requested: RequestedAction) -> list[Action]:
         """Return the actions that carry out a request, one for each target that product.yaml switches on for its kind."""
         on, kind = self.product.actions.targets, Kind(requested.kind)
-        feature = requested.feature if requested.scope == "feature" else None
+        feature = None if requested.scope == "pipeline" else requested.feature
         owner = self.product.features.get(feature or "", self.product.feature_defaults).owner
         payloads: dict[str, dict[str, Any]] = {
-            "flags": {"flag": requested.flag_key, "step": self.product.decisions.throttle_step},
+            "flags": {"flag": requested.flag_key, "step": self.product.decisions.throttle_step, **_share_of(requested)},
             "slack": {"channel": self.product.actions.channel_of(owner if feature else self.product.owner)},
             "pagerduty": {"severity": "error"},
             "webhook": dict(requested.payload),

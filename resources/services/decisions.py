@@ -16,7 +16,7 @@ from intelligence.decisions.requested import actions_carried_out
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import MODEL_WATCH
 from intelligence.experiments.tables import EXPERIMENT_VERDICTS
-from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK
 from intelligence.telemetry.local_time import local_time
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
@@ -25,6 +25,7 @@ from resources.lake.door import Lake
 from resources.messages.announcer import Announcer
 from resources.models.registry import Registry
 from resources.services.panels import MODELS
+from resources.services.rollouts import RolloutService
 
 REACH_DAYS = 3
 READS: Reads = {
@@ -34,6 +35,7 @@ READS: Reads = {
         Read(MODEL_WATCH),
         Read(FEATURE_PANEL),
         Read(FACT_FEATURE_METRICS, 6),
+        Read(USER_DAY),
         Read(DAY_QUALITY, 6),
         Read(EVENTS, REACH_DAYS - 1),
         Read(FACT_EVENTS, REACH_DAYS - 1),
@@ -54,6 +56,7 @@ class DecisionService:
     lake: Lake
     registry: Registry
     announcer: Announcer
+    rollouts: RolloutService
 
     def sources_of(self, day: date) -> tuple[int, Any]:
         """Return the lake's snapshot and all data from which decisions on `day` may be made."""
@@ -164,7 +167,31 @@ class DecisionService:
         kept = begun.filter(event_date=day)
         left = known.join(kept.filter(scope="feature"), on="feature", how="anti", maintain_order="left")
         found = decided(left, settings=self.product.decisions, lake_snapshot=snapshot)
+        found = self._with_rollouts(day, found, known, used=used, hour=hour)
         return pl.concat([found.join(kept, on=["scope", "feature"], how="anti", maintain_order="left"), kept])
+
+    def _with_rollouts(
+        self, day: date, found: pl.DataFrame, known: pl.DataFrame, *, used: SharedFacts, hour: int | None
+    ) -> pl.DataFrame:
+        """Return the decisions with those about rollouts, which may use what decisions about features left of the limits.
+
+        A rollout is decided on the newest day only: where it stood on an earlier one, the flag does not say any more.
+        """
+        from intelligence.decisions.limits import used_before
+
+        newest = self.lake.frame("SELECT max(event_date) AS day FROM metrics.feature_health")["day"][0]
+        if day != newest:
+            return found
+        new = used_before(found, day=day, lately=set(found["decision_id"]), settings=self.product.decisions)
+        together = SharedFacts(
+            share_now=used.share_now + new.share_now,
+            share_today=used.share_today + new.share_today,
+            touches_today=used.touches_today + new.touches_today,
+            messages_today=used.messages_today + new.messages_today,
+        )
+        snapshot = found["lake_snapshot"].max() if found.height else None
+        rows = self.rollouts.rows_of(day, known, used=together, hour=hour, snapshot=snapshot)  # type: ignore[arg-type]
+        return pl.concat([found, FEATURE_DECISIONS.frame(rows)]) if rows else found
 
     def _begun(self, day: date) -> tuple[pl.DataFrame, SharedFacts]:
         """Return the decisions up to `day` that led to actions, and how much of the hourly and daily limits these have used."""

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Date,
     DateTime,
     Dialect,
+    Float,
     Index,
     Integer,
     MetaData,
@@ -150,6 +151,15 @@ FLAG_CHANGES = _history(
     Column("former", Text, nullable=False),
     Column("done", Boolean, nullable=False),
 )
+# Rollouts that a person started or stopped; the last row of a flag is its present state. `exposure` is the share of users who had
+# the feature at that time, and `declaration` the settings given by the command as JSON, NULL for those of product.yaml.
+ROLLOUTS = _history(
+    "rollouts",
+    Column("flag", Text, nullable=False, index=True),
+    Column("event", Text, nullable=False),
+    Column("exposure", Float, nullable=False),
+    Column("declaration", Text),
+)
 # The file of flags as it was last read, from which a person can restore it; one row.
 FLAG_COPY = Table(
     "flag_copy",
@@ -180,7 +190,7 @@ TARGET_RESTS = Table(
     Column("reason", Text, nullable=False),
 )
 
-APPEND_ONLY = (PROMOTIONS, OVERRULED_VERDICTS, OUTBOX_EVENTS, PAUSES, FLAG_LOCKS, FLAG_CHANGES, FLAG_LOSSES)
+APPEND_ONLY = (PROMOTIONS, OVERRULED_VERDICTS, OUTBOX_EVENTS, PAUSES, FLAG_LOCKS, FLAG_CHANGES, FLAG_LOSSES, ROLLOUTS)
 
 
 def _guards(table: str) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from intelligence.core.errors import ModelError, PlatformError
 from intelligence.core.foreign import harmless
-from intelligence.interfaces.cli import terminal
+from intelligence.interfaces.cli import rollouts, terminal
 from intelligence.interfaces.cli.console import TerminalConsole, show_crash, terminal_console
 from intelligence.interfaces.cli.invocation import Invocation
 from intelligence.interfaces.cli.machine_readable import plain
@@ -449,6 +449,7 @@ def restore(
     _say("`intelligence actions` lists what was sent until then; `intelligence resume everything` lets it go on.")
 
 
+app.add_typer(rollouts.app, name="rollout", rich_help_panel=ACTIONS)
 flags_app = typer.Typer(help="The file of feature flags: what is known of it, and a person's word after it was lost.")
 app.add_typer(flags_app, name="flags", rich_help_panel=ACTIONS)
 

@@ -11,7 +11,14 @@ from rich.text import Text
 from intelligence.catalog.summary import DecisionSummary
 from intelligence.interfaces.cli.table import add, table
 
-STYLES: Final = {"rollback": "red", "throttle": "yellow", "hold": "yellow", "alert": "cyan", "ticket": "cyan"}
+STYLES: Final = {
+    "rollback": "red",
+    "advance": "green",
+    "throttle": "yellow",
+    "hold": "yellow",
+    "alert": "cyan",
+    "ticket": "cyan",
+}
 STANDING_STYLES: Final = {
     "confirmed": "green",
     "failed": "red",
@@ -76,7 +83,7 @@ def why_not_more(action: str, why_not: str) -> str:
     """
     reasons: Mapping[str, str] = json.loads(why_not)
     order = ("monitor", "ticket", "alert", "hold", "throttle", "rollback")
-    stronger = [kind for kind in order[order.index(action) + 1 :] if kind in reasons]
+    stronger = [kind for kind in order[order.index(action) + 1 :] if kind in reasons] if action in order else []
     return f"{stronger[0]}: {reasons[stronger[0]]}" if stronger else ""
 
 

@@ -130,6 +130,12 @@ def test_an_advance_goes_from_nobody_to_everybody_and_nobody_who_has_it_loses_it
     assert had == set(USERS)
 
 
+def test_an_advance_that_was_decided_at_another_share_is_not_made() -> None:
+    rolled_back = document(default="off")
+    with pytest.raises(ActionError, match=r"0 of its users have it, and 0.05 had it when the step was decided"):
+        changed_document(rolled_back, change(Kind.ADVANCE, share=0.25, former_share=0.05))
+
+
 def test_an_advance_takes_users_beside_those_who_have_it_wherever_these_stand() -> None:
     before = document({"fractional": [["off", 95], ["on", 5]]})
     after = changed_document(before, change(Kind.ADVANCE, share=0.25))

@@ -424,3 +424,32 @@ def test_a_pause_is_listed_until_it_is_ended(run: Run) -> None:
     assert "goes on" in run("resume", "feature:quiz").out
     assert "was not paused" in run("resume", "feature:quiz").out
     assert run("pause", "the-weather").code == 1
+
+
+def test_a_rollout_is_started_shown_and_stopped_and_mistakes_get_a_sentence(run: Run, home: Path) -> None:
+    product = home / "product.yaml"
+    product.write_text(product.read_text() + "\nfeatures: {quiz: {flag_key: quiz}, chat: {flag_key: chat}}\n")
+    product_at.cache_clear()
+    file = home / "data" / "flags.flagd.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    flag = {
+        "state": "ENABLED", "variants": {"on": True, "off": False}, "defaultVariant": "off",
+        "targeting": {"fractional": [["on", 5], ["off", 95]]},
+    }  # fmt: skip
+    file.write_text(json.dumps({"flags": {"quiz": flag, "chat": {**flag, "targeting": {"if": [True, "on"]}}}}))
+    assert "No rollout is running" in run("rollout", "status").out
+    for wrong, says in (
+        (("quiz", "--steps", "50,25,100"), "50, 25, 100: each has to be larger than the one before"),
+        (("quiz", "--steps", "a few"), "`a few` is no list of steps"),
+        (("quiz", "--steps", "10,100"), "0.05 of all users, which is none of 10, 100"),
+        (("chat",), "more than a `fractional` rule"),
+        (("nothing",), "no feature has it as `flag_key`"),
+    ):
+        said = run("rollout", "start", *wrong)
+        assert (said.code, says in " ".join(said.err.split())) == (1, True), said
+    assert "5 %, 25 %, 100 % of all users" in run("rollout", "start", "quiz", "--steps", "5,25,100").out
+    (row,) = json.loads(run("rollout", "status", "--json").out)
+    assert (row["flag"], row["steps"], row["step"], row["exposure"]) == ("quiz", [5.0, 25.0, 100.0], 0.05, 0.05)
+    assert "quiz" in run("rollout", "status").out
+    assert "stays on for 0.05 of all users" in run("rollout", "stop", "quiz").out
+    assert run("rollout", "stop", "quiz").code == 1
