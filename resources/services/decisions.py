@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -10,7 +10,6 @@ from intelligence.actions.tables import OUTCOMES
 from intelligence.catalog.product import Product
 from intelligence.core.sql import sql
 from intelligence.core.tables import Read, Reads
-from intelligence.decisions.facts import SharedFacts
 from intelligence.decisions.history import UNANSWERED
 from intelligence.decisions.requested import actions_carried_out
 from intelligence.decisions.tables import FEATURE_DECISIONS
@@ -26,6 +25,9 @@ from resources.messages.announcer import Announcer
 from resources.models.registry import Registry
 from resources.services.panels import MODELS
 from resources.services.rollouts import RolloutService
+
+if TYPE_CHECKING:
+    from intelligence.decisions.facts import SharedFacts
 
 REACH_DAYS = 3
 READS: Reads = {
@@ -171,12 +173,13 @@ class DecisionService:
         return pl.concat([found.join(kept, on=["scope", "feature"], how="anti", maintain_order="left"), kept])
 
     def _with_rollouts(
-        self, day: date, found: pl.DataFrame, known: pl.DataFrame, *, used: SharedFacts, hour: int | None
+        self, day: date, found: pl.DataFrame, known: pl.DataFrame, *, used: "SharedFacts", hour: int | None
     ) -> pl.DataFrame:
         """Return the decisions with those about rollouts, which may use what decisions about features left of the limits.
 
         A rollout is decided on the newest day only: where it stood on an earlier one, the flag does not say any more.
         """
+        from intelligence.decisions.facts import SharedFacts
         from intelligence.decisions.limits import used_before
 
         newest = self.lake.frame("SELECT max(event_date) AS day FROM metrics.feature_health")["day"][0]
@@ -193,7 +196,7 @@ class DecisionService:
         rows = self.rollouts.rows_of(day, known, used=together, hour=hour, snapshot=snapshot)  # type: ignore[arg-type]
         return pl.concat([found, FEATURE_DECISIONS.frame(rows)]) if rows else found
 
-    def _begun(self, day: date) -> tuple[pl.DataFrame, SharedFacts]:
+    def _begun(self, day: date) -> "tuple[pl.DataFrame, SharedFacts]":
         """Return the decisions up to `day` that led to actions, and how much of the hourly and daily limits these have used."""
         from intelligence.decisions.limits import used_before
 
