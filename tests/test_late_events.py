@@ -46,7 +46,6 @@ class Installation:
             product_file=folder / "product.yaml",
         )
         self.lake, self.registry = self.platform.lake, self.platform.registry
-        self.defs = definitions(self.platform)
         self.runs: list[tuple[str, str]] = []
 
     def deliver(self, name: str, events: pl.DataFrame) -> None:
@@ -55,7 +54,7 @@ class Installation:
     def run(self) -> None:
         """Bring everything up to date."""
         self.instance = dg.DagsterInstance.ephemeral()
-        outcome = brought_up_to_date(self.defs, self.platform, self.instance, today=TODAY, listener=lambda *_: None)
+        outcome = brought_up_to_date(definitions, self.platform, self.instance, today=TODAY, listener=lambda *_: None)
         assert outcome.error is None
         assert not [check for check in outcome.failed_checks if check[2] == "ERROR"]
 

@@ -1,13 +1,14 @@
 """Runs the graph in this process: new files are taken in, then every day whose telemetry has changed is built."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, timedelta
 
 import dagster as dg
 from typing_extensions import override
 
+from assets.graph.partitions import Calendar
 from assets.graph.requests import CAUSE_TAG
 from assets.graph.tables import key_of
 from intelligence.catalog.changes import Outcome
@@ -16,7 +17,6 @@ from intelligence.core.errors import PlatformError
 from intelligence.core.progress import PHASES, Listener, weight
 from intelligence.core.tables import Days
 from intelligence.drift.episodes import Retraining
-from intelligence.telemetry.tables import EVENTS
 from resources.platform import Platform
 from resources.processes.retention import forgotten_runs
 from resources.processes.runs import TERMINAL, close_orphaned_runs, process_tags
@@ -25,13 +25,18 @@ from resources.services.panels import scores_of
 
 
 def brought_up_to_date(
-    defs: dg.Definitions, platform: Platform, instance: dg.DagsterInstance, *, today: date, listener: Listener
+    definitions: Callable[[Platform], dg.Definitions],
+    platform: Platform,
+    instance: dg.DagsterInstance,
+    *,
+    today: date,
+    listener: Listener,
 ) -> Outcome:
     """Return the result of taking in all new files and building every stale day.
 
     Args:
-        defs: The code location of the product.
-        platform: The platform of the same product.
+        definitions: Returns the code location of a product; called again where the files taken in have changed the calendar.
+        platform: The platform of the product.
         instance: The Dagster instance that records the runs.
         today: Today on the product's clock; earlier days are over.
         listener: Called with the progress; see `intelligence/core/progress.py`.
@@ -41,11 +46,11 @@ def brought_up_to_date(
     with _listening(listener):
         listener("expect", PHASES)
         listener("plan", ("taking in files", {"delivered": PHASES["taking in files"]}))
+        calendar, defs = Calendar.of(platform), definitions(platform)
         if _ran(defs, instance, Step(DELIVERED), outcome):
+            if Calendar.of(platform) != calendar:
+                defs = definitions(platform)
             steps = platform.due.steps_to_build(today=today)
-            if any(step.days and step.days.start < _first_day(defs) for step in steps):
-                outcome.calendar_grew = True
-                return outcome
             if _all_ran(defs, instance, steps, outcome, listener, phase="building tables") and _all_ran(
                 defs, instance, platform.due.model_steps(today=today), outcome, listener
             ):
@@ -71,13 +76,6 @@ def _follow_drift(
             _all_ran(defs, instance, [*steps, *_after_scores(newest, step.cause)], outcome, listener)
     outcome.told += platform.retraining.notified_of_drift()
     outcome.told += platform.retraining.notified_of_overruled()
-
-
-def _first_day(defs: dg.Definitions) -> date:
-    """Return the first day that the definitions know."""
-    days = defs.resolve_asset_graph().get(key_of(EVENTS)).partitions_def
-    assert isinstance(days, dg.TimeWindowPartitionsDefinition)
-    return days.start.date()
 
 
 def _after_scores(days: Days | None, cause: str | None) -> list[Step]:

@@ -36,8 +36,7 @@ ORDER BY lake_snapshot, model
 class Outcome:
     """The result: runs done, days built, checks that failed, messages that were sent, and the error that stopped it, if any.
 
-    `changed` lists what is new in sentences; `interrupted` is whether a person stopped it. `calendar_grew` is whether
-    data arrived from before the first day that the definitions know, so that they have to be loaded again.
+    `changed` lists what is new in sentences; `interrupted` is whether a person stopped it.
     """
 
     runs: int = 0
@@ -49,7 +48,6 @@ class Outcome:
     changed: list[str] = field(default_factory=list)
     error: str | None = None
     interrupted: bool = False
-    calendar_grew: bool = False
 
 
 class Frame(Protocol):

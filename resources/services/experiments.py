@@ -13,7 +13,7 @@ from intelligence.core.sql import sql
 from intelligence.core.tables import Days, Read, Reads
 from intelligence.experiments.metrics import LONGEST_DAYS
 from intelligence.experiments.settings import MOST_OUTCOME_DAYS
-from intelligence.experiments.tables import EXPERIMENT_MOMENTS, EXPERIMENT_RESULTS, FACT_EXPOSURES
+from intelligence.experiments.tables import EXPERIMENT_MOMENTS, EXPERIMENT_RESULTS, EXPERIMENT_VERDICTS, FACT_EXPOSURES
 from intelligence.metrics.tables import USER_DAY
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import FACT_EVENTS
@@ -71,6 +71,8 @@ class ExperimentService:
 
     def standing_of(self, days: Days) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Return the rows of experiments.experiment_results and experiments.experiment_verdicts of these days."""
+        if not self.product.experiments and self._seen(days.end).is_empty():
+            return pl.DataFrame(schema=EXPERIMENT_RESULTS.schema()), pl.DataFrame(schema=EXPERIMENT_VERDICTS.schema())
         from intelligence.experiments.standing import Known, standing
 
         names = [each.experiment.name for each in self._running(days)]

@@ -167,11 +167,14 @@ class RolloutService:
             hour: Hour on the product's clock; None where it does not matter.
             snapshot: Snapshot of the lake, for the record.
         """
+        running = self.running()
+        if not running:
+            return []
         from intelligence.decisions.record import rollout_row
         from intelligence.decisions.rollouts import rollout_decision, touched_by
 
         rows, policy = [], self.product.decisions
-        for each in self.running():
+        for each in running:
             try:
                 standing = self.standing_of(each, day)
             except ActionError:

@@ -40,7 +40,6 @@ CLAIM = re.compile(r"\b(caused|won|better)\b")
 @dataclass(frozen=True)
 class Built:
     platform: Platform
-    defs: dg.Definitions
     instance: dg.DagsterInstance
     reads: dict[dg.AssetKey, set[str]]
     folder: Path
@@ -53,7 +52,7 @@ class Built:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(DueService, "model_steps", lambda *_, **__: [])
             today = LAST + timedelta(days=1)
-            return brought_up_to_date(self.defs, self.platform, self.instance, today=today, listener=lambda *_: None)
+            return brought_up_to_date(definitions, self.platform, self.instance, today=today, listener=lambda *_: None)
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +69,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     )
     platform = platform_in(folder, product_file=product)
     with watched_reads() as reads:
-        made = Built(platform, definitions(platform), dg.DagsterInstance.ephemeral(), reads, folder)
+        made = Built(platform, dg.DagsterInstance.ephemeral(), reads, folder)
         outcome = made.update()
     assert outcome.error is None
     assert not [check for check in outcome.failed_checks if check[0].startswith("causality")]

@@ -11,7 +11,7 @@ from resources.platform import Platform
 quiet_environment()
 platform = Platform.of(settings())
 outcome = brought_up_to_date(
-    definitions(platform),
+    definitions,
     platform,
     dg.DagsterInstance.ephemeral(),
     today=platform.due.today_of_product(),

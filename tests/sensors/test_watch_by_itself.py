@@ -9,12 +9,12 @@ from assets.graph.tables import key_of
 from intelligence.catalog.layers import ACT, WATCH
 from intelligence.core.tables import Table
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.drift.tables import FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
-from intelligence.experiments.tables import EXPERIMENT_VERDICTS
+from intelligence.drift.tables import FEATURE_DRIFT, USER_DRIFT
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, USER_CHURN
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
 from intelligence.warehouse.tables import TABLES as WAREHOUSE
+from resources.services.decisions import READS
 from tests.sensors.house import FIRST, Deployment
 
 DAY = FIRST + timedelta(days=60)
@@ -99,7 +99,8 @@ def test_a_day_that_is_older_than_a_week_is_hindsight(tmp_path: Path) -> None:
 def test_a_decision_whose_run_failed_is_asked_for_again_within_the_hour_and_not_at_once(tmp_path: Path) -> None:
     conditions = Conditions(tmp_path, ACT)
     conditions.asked()
-    conditions.built(FACT_FEATURE_METRICS, FEATURE_HEALTH, FEATURE_RISK, DAY_QUALITY, MODEL_WATCH, EXPERIMENT_VERDICTS)
+    reads = [each for each in READS[FEATURE_DECISIONS] if not each.until_yesterday]
+    conditions.built(*(each.table for each in reads if each.table.day))
     assert "feature_decisions" in conditions.asked()
     request = dg.RunRequest(asset_selection=[key_of(FEATURE_DECISIONS)], partition_key=str(DAY))
     (conditions.house.folder / "state.db").mkdir()

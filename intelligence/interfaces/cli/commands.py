@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from resources.models.registry import Registry
     from resources.platform import Platform
 
-    Work = Callable[[dg.Definitions, Platform, dg.DagsterInstance, Listener], Outcome]
+    Work = Callable[[Callable[[Platform], dg.Definitions], Platform, dg.DagsterInstance, Listener], Outcome]
 
 EVERY_DAY, ACTIONS, MODELS = "Every day", "Decisions and actions", "Models"
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
@@ -273,8 +273,13 @@ def train(why: Annotated[str, typer.Option(help="Reason, for the registry.")] = 
     from assets.graph.runner import trained_anew
 
     _report_of(
-        lambda defs, platform, instance, listener: trained_anew(
-            defs, platform, instance, today=platform.due.today_of_product(), cause=why, listener=listener
+        lambda definitions, platform, instance, listener: trained_anew(
+            definitions(platform),
+            platform,
+            instance,
+            today=platform.due.today_of_product(),
+            cause=why,
+            listener=listener,
         )
     )
 
@@ -659,7 +664,11 @@ def _report_overruled(move: "Move") -> None:
 def _score_anew() -> None:
     from assets.graph.runner import rescored
 
-    _report_of(lambda defs, platform, instance, listener: rescored(defs, platform, instance, listener=listener))
+    _report_of(
+        lambda definitions, platform, instance, listener: rescored(
+            definitions(platform), platform, instance, listener=listener
+        )
+    )
 
 
 def _report(outcome: "Outcome", *, as_json: bool = False) -> None:
@@ -689,10 +698,9 @@ def _done(work: "Work") -> "Outcome":
             now = settings()
             platform = Platform.of(now)
             instance, lake = instance_for(now), platform.lake
-            defs = definitions(platform)
         before = contents(lake.frame) if lake.exists() else None
         with run_store_failures_reported(now), progress_on(errors) as listener:
-            outcome = work(defs, platform, instance, listener)
+            outcome = work(definitions, platform, instance, listener)
     except KeyboardInterrupt:
         _stopped()
     if outcome.interrupted:
@@ -732,16 +740,11 @@ def _brought_up_to_date() -> "Outcome":
         return found
     from assets.graph.runner import brought_up_to_date
 
-    outcome = _done(
-        lambda defs, platform, instance, listener: brought_up_to_date(
-            defs, platform, instance, today=platform.due.today_of_product(), listener=listener
+    return _done(
+        lambda definitions, platform, instance, listener: brought_up_to_date(
+            definitions, platform, instance, today=platform.due.today_of_product(), listener=listener
         )
     )
-    if outcome.calendar_grew:
-        later = _brought_up_to_date()
-        later.changed = [*outcome.changed, *later.changed]
-        return later
-    return outcome
 
 
 def _print_outcome(outcome: "Outcome") -> None:
