@@ -79,9 +79,11 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         allows on that day, so that looking every day misleads nobody.
         """
         days = days_of(context)
+        plots: dict[str, dg.MarkdownMetadataValue] = {}
         for table, rows in zip(STANDING, experiments.over(lake).standing_of(days), strict=True):
             if key_of(table) in context.selected_asset_keys:
                 written = lake.replace(table, days, "FROM rows", frames={"rows": rows})
-                yield graph.materialized(lake, table, days, written=written, **experiment_plots(lake, days))
+                plots = plots or experiment_plots(lake, days)
+                yield graph.materialized(lake, table, days, written=written, **plots)
 
     return [fact_exposures, experiment_moments, experiment_standing]

@@ -106,7 +106,7 @@ class Platform:
     @cached_property
     def experiments(self) -> ExperimentService:
         """Return the service that analyses experiments."""
-        return ExperimentService(self.product, self.lake)
+        return ExperimentService(self.product, self.lake, self.rollouts.flags)
 
     @cached_property
     def causes(self) -> CauseService:

@@ -229,6 +229,9 @@ def _answers(
     )
     from threadpoolctl import threadpool_limits
 
+    if rules.learner == "boosted":
+        import sklearn.ensemble  # noqa: F401 # the limit holds for libraries that are loaded before it is set
+
     # Threads of BLAS and OpenMP wait in a spin: on a machine with other work two of them take ten times as long as one.
     with threadpool_limits(limits=1):
         return [each for name, arm in arms.items() for each in _of_treatment(name, arm, shared)]

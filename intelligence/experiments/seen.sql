@@ -1,4 +1,5 @@
 -- Units first exposed on each day before $end, by experiment and variant, and those that were seen in a second variant then.
+-- The flags in $rolled_out are left out.
 SELECT
     event_date,
     experiment,
@@ -8,6 +9,6 @@ SELECT
     min(feature) AS first_feature,
     max(feature) AS last_feature
 FROM experiments.fact_exposures
-WHERE event_date < $end
+WHERE event_date < $end AND NOT list_contains($rolled_out, experiment)
 GROUP BY ALL
 ORDER BY ALL

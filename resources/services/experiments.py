@@ -1,6 +1,6 @@
 """Experiments: what their units did is read from the lake, and what follows from it is computed day by day."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -48,10 +48,18 @@ _FAULTY = f"SELECT event_date FROM {DAY_QUALITY.path} WHERE verdict IN ('partial
 
 @dataclass(frozen=True, slots=True)
 class ExperimentService:
-    """Analyses the experiments of a product."""
+    """Analyses the experiments of a product.
+
+    Attributes:
+        product: The product.
+        lake: Its lake.
+        rolled_out: Returns the flags with a rollout. Their events name the flag as experiment, and their shares change from step to
+            step: the rollout is decided on its own, and as an experiment with fixed shares it would look broken.
+    """
 
     product: Product
     lake: Lake
+    rolled_out: Callable[[], frozenset[str]] = frozenset
 
     def over(self, lake: Lake) -> "ExperimentService":
         """Return the service over the lake of a run, which records for every table which telemetry the run had seen."""
@@ -111,7 +119,8 @@ class ExperimentService:
         return planned(self.lake.frame(sql("experiments/history_values.sql"), given), asked, window, first=first)
 
     def _seen(self, end: date) -> pl.DataFrame:
-        return self.lake.frame(sql("experiments/seen.sql"), {"end": end})
+        apart = self.rolled_out() - {each.name for each in self.product.experiments}
+        return self.lake.frame(sql("experiments/seen.sql"), {"end": end, "rolled_out": sorted(apart)})
 
     def _running(self, days: Days) -> "tuple[Running, ...]":
         """Return the experiments with results on one of these days, or with units whose retention becomes known on one."""

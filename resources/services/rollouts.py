@@ -128,6 +128,10 @@ class RolloutService:
         alive = [each for each in found if each.line is None or each.line.event == STARTED]
         return sorted(alive, key=lambda each: each.rollout.flag)
 
+    def flags(self) -> frozenset[str]:
+        """Return the flags with a rollout, whether it is running or has ended."""
+        return frozenset(self._record().newest()) | {each.flag for each in self.product.rollouts}
+
     def shown(self) -> list[dict[str, Any]]:
         """Return where each running rollout stands and what was decided about it last."""
         query = """SELECT feature, event_date, action, level, reasons, json_extract(evidence, '$.units') AS units, flag_key

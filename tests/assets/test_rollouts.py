@@ -9,10 +9,15 @@ import polars as pl
 import pytest
 
 from intelligence.actions.flags import exposure
+from intelligence.catalog.summary import EXPERIMENTS_SEEN
 from intelligence.core.errors import ActionError
+from intelligence.core.sql import sql
+from intelligence.core.tables import Days
 from intelligence.decisions.rollout_settings import Rollout
 from intelligence.decisions.settings import Limits
+from intelligence.experiments.tables import EXPERIMENT_MOMENTS, FACT_EXPOSURES
 from resources.flags.provider import flag_client, served_variant
+from resources.services.experiments import ExperimentService
 from tests.assets.site import Site, at_level
 from tests.intelligence.decisions.day_of_evidence import DAY
 from tests.platforms import ruled_by
@@ -217,3 +222,23 @@ def test_an_unknown_flag_and_a_locked_one_are_refused(rolling: Rolling) -> None:
     rolling.site.announcer.flags([FLAG])[1].lock(FLAG, actor="eve", reason="mine")
     with pytest.raises(ActionError, match="eve has locked the flag: mine"):
         rolling.start()
+
+
+def test_what_a_rollout_marks_is_no_experiment_with_fixed_shares(rolling: Rolling) -> None:
+    rolling.start()
+    rolling.act()
+    for _ in range(2):
+        rolling.pass_a_day()
+    days = Days(DAY, rolling.day + timedelta(days=1))
+    lake, platform = rolling.site.lake, rolling.site.platform
+    lake.replace(FACT_EXPOSURES, days, sql("experiments/fact_exposures.sql"))
+    newest = Days(rolling.day, days.end)
+    plain = ExperimentService(platform.product, lake)
+    moments = plain.moments_of(days)
+    assert platform.experiments.moments_of(days).height == 0
+    lake.replace(EXPERIMENT_MOMENTS, days, "FROM moments", frames={"moments": moments})
+    _, verdicts = plain.standing_of(newest)
+    assert verdicts["verdict"].to_list() == ["review"], "5 % where 50 % are expected"
+    assert [frame.height for frame in platform.experiments.standing_of(newest)] == [0, 0]
+    rolling.act()
+    assert lake.frame(EXPERIMENTS_SEEN).height == 0
