@@ -168,7 +168,7 @@ def test_what_cannot_be_asked_is_refused_with_what_can(built: Built) -> None:
 def test_the_graph_says_what_the_assets_read(built: Built) -> None:
     mine = {key: paths for key, paths in built.reads.items() if key.path[0] == "causality"}
     assert {".".join(key.path) for key in mine} == {table.path for table in CAUSES}
-    assert undeclared(mine, built.defs) == {}
+    assert undeclared(mine, definitions(built.platform)) == {}
 
 
 def test_pages_show_the_graph_the_forest_and_the_answers(built: Built) -> None:
