@@ -4,14 +4,23 @@ import dagster as dg
 import polars as pl
 
 from assets.graph.building import Graph
-from assets.graph.partitions import days_of, earlier_self, looking_back
+from assets.graph.partitions import days_of, deps_of, earlier_self, looking_back
 from assets.graph.plots import health_plot, kpi_plot
 from assets.graph.tables import key_of
 from intelligence.core.sql import sql
-from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY, USER_DAY
+from intelligence.metrics.tables import (
+    BEHAVIOUR_SEGMENTS,
+    FACT_FEATURE_METRICS,
+    FEATURE_HEALTH,
+    KPI_DAY,
+    PAYER_DAY,
+    SEGMENT_DIFFERENCES,
+    USER_DAY,
+)
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, FACT_EVENTS, FACT_SESSIONS
 from resources.lake.door import Lake
+from resources.services.people import READS, PeopleService
 
 
 def assets(graph: Graph) -> list[dg.AssetsDefinition]:
@@ -86,4 +95,47 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         written = lake.replace(FEATURE_HEALTH, days, "FROM judged", frames={"judged": assessed})
         return graph.materialized(lake, FEATURE_HEALTH, days, written=written, plot=health_plot(lake, days))
 
-    return [fact_feature_metrics, user_day, kpi_day, health]
+    return [fact_feature_metrics, user_day, kpi_day, health, *_of_people(graph)]
+
+
+def _of_people(graph: Graph) -> list[dg.AssetsDefinition]:
+    @dg.asset(**graph.table_asset(PAYER_DAY, kinds={"duckdb"}), deps=deps_of(READS[PAYER_DAY]))
+    def payer_day(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], people: dg.ResourceParam[PeopleService]
+    ) -> dg.MaterializeResult:
+        """Who began to pay, paid again, stopped and came back on each day, with the value of it, by week of first use."""
+        days = days_of(context)
+        written = people.over(lake).payers_written(days)
+        return graph.materialized(lake, PAYER_DAY, days, written=written)
+
+    @dg.asset(**graph.table_asset(SEGMENT_DIFFERENCES, kinds={"polars"}), deps=deps_of(READS[SEGMENT_DIFFERENCES]))
+    def segment_differences(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], people: dg.ResourceParam[PeopleService]
+    ) -> dg.MaterializeResult:
+        """Every metric of each declared segment beside that of all other users, as a difference with its interval.
+
+        Nobody was assigned to a segment: a difference is an association, and says nothing about what a segment causes.
+        """
+        days = days_of(context)
+        found = people.over(lake).segment_differences_of(days)
+        written = lake.replace(SEGMENT_DIFFERENCES, days, "FROM found", frames={"found": found})
+        return graph.materialized(lake, SEGMENT_DIFFERENCES, days, written=written)
+
+    @dg.asset(
+        **graph.table_asset(BEHAVIOUR_SEGMENTS, kinds={"polars", "scikitlearn"}),
+        deps=deps_of(READS[BEHAVIOUR_SEGMENTS]),
+    )
+    def behaviour_segments(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], people: dg.ResourceParam[PeopleService]
+    ) -> dg.MaterializeResult:
+        """Groups of users that the data sets apart by what they do; that there are none is an answer.
+
+        A group counts where a valley in the density separates it from each other one, and where it comes back from halves of
+        the users.
+        """
+        days = days_of(context)
+        found = people.over(lake).behaviour_segments_of(days)
+        written = lake.replace(BEHAVIOUR_SEGMENTS, days, "FROM found", frames={"found": found})
+        return graph.materialized(lake, BEHAVIOUR_SEGMENTS, days, written=written)
+
+    return [payer_day, segment_differences, behaviour_segments]

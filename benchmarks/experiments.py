@@ -29,13 +29,13 @@ from scipy import stats
 from benchmarks.measuring import demand, tell
 from intelligence.experiments.boundaries import boundaries
 from intelligence.experiments.inference import effect
-from intelligence.experiments.metrics import METRICS, Metric
 from intelligence.experiments.moments import PAIRS, QUANTITIES, Arm, arm_of, arms, moments
 from intelligence.experiments.plan import plans
 from intelligence.experiments.quantiles import quantile_effect
 from intelligence.experiments.results import results
 from intelligence.experiments.sequences import always_valid_z
 from intelligence.experiments.settings import Experiment
+from intelligence.metrics.registry import METRICS, Metric
 
 DAYS = 28
 POWER = 0.8

@@ -27,7 +27,7 @@ from intelligence.decisions.rollout_evidence import StepEvidence, step_evidence
 from intelligence.decisions.rollout_settings import Rollout
 from intelligence.decisions.rollouts import RolloutDecision, RolloutStanding, rollout_decision
 from intelligence.decisions.settings import Decisions
-from intelligence.experiments.metrics import METRICS, required_columns
+from intelligence.metrics.registry import METRICS, required_columns
 from resources.flags.file import FlagFile
 from resources.flags.provider import flag_client, served_variant
 from resources.flags.record import FlagRecord

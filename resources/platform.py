@@ -28,6 +28,7 @@ from resources.services.intake import IntakeService
 from resources.services.models import ModelService
 from resources.services.outcomes import OutcomeService
 from resources.services.panels import Panels
+from resources.services.people import PeopleService
 from resources.services.retraining import RetrainingService
 from resources.services.rollouts import RolloutService
 from resources.services.up_to_date import UpToDateService
@@ -107,6 +108,11 @@ class Platform:
     def experiments(self) -> ExperimentService:
         """Return the service that analyses experiments."""
         return ExperimentService(self.product, self.lake, self.rollouts.flags)
+
+    @cached_property
+    def people(self) -> PeopleService:
+        """Return the service that compares users by their payments, their segments and what they do."""
+        return PeopleService(self.lake)
 
     @cached_property
     def causes(self) -> CauseService:

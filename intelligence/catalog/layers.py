@@ -10,6 +10,7 @@ from intelligence.core.sql import sql
 from intelligence.core.tables import Claim, Table, standard_claims
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
+from intelligence.metrics.tables import BEHAVIOUR_SEGMENTS, SEGMENT_DIFFERENCES
 from intelligence.risk.tables import (
     FEATURE_RISK,
     FEATURE_TRAINING,
@@ -67,7 +68,7 @@ DECISIONS_MADE: Final = _tables_of("decisions")
 DAILY_TABLES: Final = tuple(table for table in TABLES if table not in _NOT_DAILY)
 NEWEST_DAY_TABLES: Final = tuple(table for table in DAILY_TABLES if table.newest_day_only)
 # Tables of the newest day that follow from telemetry alone, without a champion: they are built together with the day.
-CAUSES: Final = (ESTIMATOR_RECORD, FEATURE_EFFECTS, DEGRADATIONS)
+CAUSES: Final = (SEGMENT_DIFFERENCES, BEHAVIOUR_SEGMENTS, ESTIMATOR_RECORD, FEATURE_EFFECTS, DEGRADATIONS)
 BUILT_BY_DAY: Final = tuple(table for table in DAILY_TABLES if table not in NEWEST_DAY_TABLES or table in CAUSES)
 
 

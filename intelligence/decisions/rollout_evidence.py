@@ -14,10 +14,10 @@ import polars as pl
 
 from intelligence.decisions.rollout_settings import Rollout
 from intelligence.experiments.health import Problem, health
-from intelligence.experiments.metrics import METRICS, Metric
 from intelligence.experiments.moments import Arm, arms_of_all, moments
 from intelligence.experiments.results import Look, read
 from intelligence.experiments.settings import MetricUse
+from intelligence.metrics.registry import METRICS, Metric
 
 SHARE_UNIT: Final = "share of"
 

@@ -5,8 +5,8 @@ from typing import Annotated, Final
 from pydantic import Field, field_validator
 
 from intelligence.core.sections import Section
-from intelligence.experiments.metrics import METRICS
 from intelligence.experiments.settings import MetricUse, Name
+from intelligence.metrics.registry import METRICS
 
 PERCENT: Final = 100
 Percent = Annotated[float, Field(gt=0, le=PERCENT)]

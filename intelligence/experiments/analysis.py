@@ -3,7 +3,7 @@
 >>> import numpy as np
 >>> import polars as pl
 >>> from intelligence.experiments.analysis import analysis
->>> from intelligence.experiments.metrics import Metric
+>>> from intelligence.metrics.registry import Metric
 >>> random = np.random.default_rng(7)
 >>> is_treated = random.random(4_000) < 0.5
 >>> before = random.gamma(2.0, 10.0, 4_000)
@@ -31,13 +31,13 @@ import polars as pl
 
 from intelligence.core.errors import ExperimentError, NotEnoughEvidence
 from intelligence.experiments.health import health
-from intelligence.experiments.metrics import Metric, metric_named
 from intelligence.experiments.moments import arms, check_columns, moments
 from intelligence.experiments.quantiles import quantile_effect
 from intelligence.experiments.results import Look, Results, concluded, read, reading_of
 from intelligence.experiments.sequences import PLANNED_UNITS
 from intelligence.experiments.settings import Design, MetricUse
 from intelligence.experiments.verdict import Reading
+from intelligence.metrics.registry import Metric, metric_named
 
 # The moments of a frame without days are all of one day, which is never shown.
 NO_DAY: Final = date(1970, 1, 1)

@@ -10,10 +10,10 @@ from typing import Final
 
 import polars as pl
 
-from intelligence.experiments.metrics import METRICS, Metric
 from intelligence.experiments.moments import MOMENTS, moments
 from intelligence.experiments.running import Running
 from intelligence.experiments.settings import Experiment
+from intelligence.metrics.registry import METRICS, Metric
 
 SINCE_EXPOSURE: Final = "since_exposure"
 DAY_ALONE: Final = "day"

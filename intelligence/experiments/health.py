@@ -15,8 +15,8 @@ from scipy import stats
 
 from intelligence.core.errors import NotEnoughEvidence
 from intelligence.experiments.inference import plain_difference, sample_ratio_p
-from intelligence.experiments.metrics import Kind, Metric
 from intelligence.experiments.moments import Arm, added, arm_of, arms_of_all
+from intelligence.metrics.registry import Kind, Metric
 
 # Health is looked at each day and must not cry wolf: a chance of one in a thousand for each look.
 ALPHA: Final = 0.001

@@ -15,9 +15,9 @@ from scipy import stats
 from tea_tasting.aggr import Aggregates
 
 from intelligence.core.errors import ExperimentError, NotEnoughEvidence
-from intelligence.experiments.metrics import Metric
 from intelligence.experiments.moments import Arm
 from intelligence.experiments.quantities import PAIRS, QUANTITIES
+from intelligence.metrics.registry import Metric
 
 FEWEST_UNITS: Final = 10
 # Below this many units with and without the outcome, in both arms together, the normal approximation does not hold.

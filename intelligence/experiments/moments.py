@@ -18,8 +18,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from intelligence.core.errors import ExperimentError
-from intelligence.experiments.metrics import Metric, required_columns
 from intelligence.experiments.quantities import COUNTS, PAIRS, QUANTITIES, SUMS
+from intelligence.metrics.registry import Metric, required_columns
 
 KEY: Final = ("experiment", "variant", "metric", "exposed_on")
 MOMENTS: Final = pl.Schema(

@@ -12,10 +12,10 @@ from scipy import stats
 from intelligence.core.errors import ExperimentError
 from intelligence.experiments.boundaries import boundaries, needed_drift
 from intelligence.experiments.inference import detectable, has_covariate, units_needed
-from intelligence.experiments.metrics import Metric
 from intelligence.experiments.moments import Arm
 from intelligence.experiments.sequences import always_valid_z
 from intelligence.experiments.settings import Design
+from intelligence.metrics.registry import Metric
 
 # More looks than this need hardly more units, and the recursion takes longer.
 MOST_LOOKS: Final = 60

@@ -17,11 +17,11 @@ from intelligence.core.errors import NotEnoughEvidence
 from intelligence.experiments.boundaries import boundaries
 from intelligence.experiments.health import Problem, health, is_healthy
 from intelligence.experiments.inference import adjusted_p, chance_to_win, effect, with_confidence
-from intelligence.experiments.metrics import METRICS, Metric
 from intelligence.experiments.moments import Arm, arms_of_all
 from intelligence.experiments.sequences import PLANNED_UNITS, always_valid_p, always_valid_z, confidence_of
 from intelligence.experiments.settings import Design, Experiment, MetricUse
 from intelligence.experiments.verdict import Reading, Verdict, verdict
+from intelligence.metrics.registry import METRICS, Metric
 
 # Looks between which the information hardly grows count as if it grew by this share, so that the recursion stays exact.
 LEAST_GROWTH: Final = 1e-3

@@ -8,8 +8,8 @@ from typing import Any, Final
 import polars as pl
 
 from intelligence.core.errors import NotEnoughEvidence
-from intelligence.experiments.metrics import LONGEST_DAYS, RETENTIONS
 from intelligence.experiments.settings import Experiment, undeclared_experiment
+from intelligence.metrics.registry import LONGEST_DAYS, RETENTIONS
 
 # Experiments that nobody declared are analysed up to this number, those with most units first.
 MOST_UNDECLARED: Final = 50

@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from intelligence.core.errors import NotEnoughEvidence
 from intelligence.core.sections import Section
-from intelligence.experiments.metrics import METRICS, Direction, Role
+from intelligence.metrics.registry import METRICS, Direction, Role
 
 Design = Literal["group_sequential", "always_valid", "fixed"]
 Scale = Literal["relative", "absolute"]

@@ -13,12 +13,12 @@ from intelligence.core.grades import Finding, graded
 from intelligence.experiments.daily import DAY_ALONE, known_on
 from intelligence.experiments.health import Problem, effects_by_age, novelty
 from intelligence.experiments.inference import adjusted_p
-from intelligence.experiments.metrics import METRICS
 from intelligence.experiments.moments import arms_of_all
 from intelligence.experiments.results import RESULTS, Look, Results, look_at, numbers, read, results
 from intelligence.experiments.running import Running, running
 from intelligence.experiments.settings import Experiment
 from intelligence.experiments.tables import EXPERIMENT_RESULTS, EXPERIMENT_VERDICTS
+from intelligence.metrics.registry import METRICS
 
 EVERYBODY: Final = "all"
 SEGMENTS_EVERY_DAYS: Final = 7

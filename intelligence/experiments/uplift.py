@@ -44,8 +44,8 @@ from intelligence.core.covariates import Floats, Floats32, encoded, numbers
 from intelligence.core.errors import ExperimentError, NotEnoughEvidence
 from intelligence.experiments.health import ALPHA as HEALTH_ALPHA
 from intelligence.experiments.inference import sample_ratio_p
-from intelligence.experiments.metrics import Metric
 from intelligence.experiments.moments import check_columns
+from intelligence.metrics.registry import Metric
 
 Learner = Literal["linear", "boosted"]
 Bools = NDArray[np.bool_]

@@ -12,9 +12,9 @@ from typing import Literal
 
 from intelligence.experiments.health import Problem
 from intelligence.experiments.inference import Effect
-from intelligence.experiments.metrics import Direction, Role
 from intelligence.experiments.settings import Scale
 from intelligence.experiments.tables import WORDS
+from intelligence.metrics.registry import Direction, Role
 
 Word = Literal["ship", "roll_back", "review", "keep_running", "not_enough_evidence"]
 

@@ -4,8 +4,10 @@ from typing import Final
 
 from intelligence.core.tables import Claim, Column, Recipe, Table, rate_claim
 from intelligence.telemetry.tables import DAY_QUALITY
-from intelligence.warehouse.tables import DIM_FEATURE_METADATA, FACT_EVENTS, FACT_SESSIONS
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_USERS, FACT_EVENTS, FACT_SESSIONS
 
+# A payer without a payment for so many days has stopped.
+SILENCE_DAYS: Final = 28
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
 
 
@@ -273,4 +275,132 @@ FEATURE_HEALTH: Final = Table(
     ),
 )
 
-TABLES: Final = (FACT_FEATURE_METRICS, USER_DAY, KPI_DAY, FEATURE_HEALTH)
+PAYER_DAY: Final = Table(
+    layer="metrics",
+    name="payer_day",
+    recipe=Recipe(queries=("metrics/payer_day.sql",), tables=(USER_DAY, DIM_USERS)),
+    description="One row per day and week of first use ('all' is everybody): who began to pay, paid again, stopped or came back.",
+    columns=(
+        Column("event_date", "DATE", "Day on the product's clock.", True),
+        Column("cohort", "VARCHAR", "Monday of the week in which its users were first seen, or 'all'.", True),
+        Column("active_users", "BIGINT", "Users active on the day.", True),
+        Column("unpaid_users", "BIGINT", "Of these, those who never paid before the day.", True),
+        Column("new_payers", "BIGINT", "Users who pay for the first time.", True),
+        Column("repeat_payers", "BIGINT", f"Users who paid in the {SILENCE_DAYS} days before.", True),
+        Column("recovered_payers", "BIGINT", "Users who pay again after they had stopped.", True),
+        Column("stopped_payers", "BIGINT", f"Users whose last payment is {SILENCE_DAYS} days ago on this day.", True),
+        Column("paid_conversion_rate", "DOUBLE", "new_payers / unpaid_users."),
+        Column("value", "DOUBLE", "Value of the day.", True),
+        Column("new_value", "DOUBLE", "Of new payers.", True),
+        Column("recovered_value", "DOUBLE", "Of recovered payers.", True),
+        Column(
+            "stopped_value", "DOUBLE", "What those who stopped had paid in the 28 days up to their last payment.", True
+        ),
+    ),
+    key=("event_date", "cohort"),
+    day="event_date",
+    lookback_days=None,
+    page="""
+        SELECT event_date AS day, new_payers AS began, recovered_payers AS came_back, stopped_payers AS stopped, value
+        FROM metrics.payer_day WHERE cohort = 'all' AND event_date >= $end - INTERVAL 7 DAY AND event_date < $end
+        ORDER BY event_date DESC""",
+    numbers=f"""
+        SELECT event_date, new_payers, recovered_payers, stopped_payers, value, recovered_value, stopped_value
+        FROM metrics.payer_day WHERE cohort = 'all' AND {_WINDOW} ORDER BY event_date""",
+    claims=(
+        rate_claim("metrics.payer_day", "event_date", ("paid_conversion_rate",)),
+        Claim(
+            name="cohorts_sum_to_all",
+            description="The payers and the value of all cohorts of a day are those of everybody.",
+            contradictions=f"""
+                SELECT event_date FROM metrics.payer_day WHERE {_WINDOW} GROUP BY event_date
+                HAVING sum(new_payers + repeat_payers + recovered_payers + stopped_payers) FILTER (cohort = 'all')
+                       <> sum(new_payers + repeat_payers + recovered_payers + stopped_payers) FILTER (cohort <> 'all')
+                    OR abs(sum(value) FILTER (cohort = 'all') - sum(value) FILTER (cohort <> 'all')) > 1e-6 * abs(sum(value))""",
+        ),
+    ),
+)
+
+SEGMENT_DIFFERENCES: Final = Table(
+    layer="metrics",
+    name="segment_differences",
+    recipe=Recipe(
+        queries=("metrics/user_values.sql",),
+        functions=("intelligence.metrics.segments:segment_differences",),
+        tables=(USER_DAY,),
+    ),
+    description="One row per declared segment and metric: its value over 28 days, that of all other users, and the difference.",
+    columns=(
+        Column("event_date", "DATE", "Last of the 28 days.", True),
+        Column("segment", "VARCHAR", "Segment of the users when they were last seen.", True),
+        Column("metric", "VARCHAR", "Metric of the registry.", True),
+        Column("direction", "VARCHAR", "Which change is wanted: increase or decrease.", True),
+        Column("users", "BIGINT", "Users of the segment in the denominator.", True),
+        Column("other_users", "BIGINT", "All other users in the denominator.", True),
+        Column("value", "DOUBLE", "Value of the segment; NULL without enough evidence."),
+        Column("other_value", "DOUBLE", "Value of all other users."),
+        Column("difference", "DOUBLE", "value - other_value."),
+        Column("low", "DOUBLE", "Lower end of its 95 % interval, clustered by user."),
+        Column("high", "DOUBLE", "Upper end."),
+        Column("relative", "DOUBLE", "difference / other_value."),
+        Column("p", "DOUBLE", "p-value of no difference."),
+        Column("q", "DOUBLE", "False discovery rate at which it is found among all rows of the day."),
+        Column("grade", "VARCHAR", "Evidence grade: D, an association; NULL without a number."),
+        Column("note", "VARCHAR", "Why there is no number."),
+    ),
+    key=("event_date", "segment", "metric"),
+    day="event_date",
+    lookback_days=27,
+    newest_day_only=True,
+    page="""
+        SELECT segment, metric, format('{:.4g} / {:.4g}', value, other_value) AS beside_others,
+               format('{:+.3g} ({:+.3g} to {:+.3g})', difference, low, high) AS difference, round(q, 3) AS q
+        FROM metrics.segment_differences WHERE event_date >= $start AND event_date < $end AND low IS NOT NULL
+        ORDER BY q, segment, metric LIMIT 12""",
+    claims=(
+        Claim(
+            name="no_value_without_its_interval",
+            description="A difference has an interval around it, or a note that says why not, and its evidence grade.",
+            contradictions=f"""
+                SELECT event_date, segment, metric FROM metrics.segment_differences WHERE {_WINDOW}
+                AND ((difference IS NOT NULL AND grade IS NULL) OR (low IS NULL AND note IS NULL)
+                     OR NOT difference BETWEEN low AND high)""",
+        ),
+    ),
+)
+
+BEHAVIOUR_SEGMENTS: Final = Table(
+    layer="metrics",
+    name="behaviour_segments",
+    recipe=Recipe(
+        queries=("metrics/user_values.sql",),
+        functions=("intelligence.metrics.behaviour:behaviour_segments",),
+        tables=(USER_DAY,),
+    ),
+    description="One row per group of users that the data sets apart by what they do in 28 days, or one that says that there is none.",
+    columns=(
+        Column("event_date", "DATE", "Last of the 28 days.", True),
+        Column("segment", "VARCHAR", "Name, by what sets the group apart; 'none found' where there is none.", True),
+        Column("users", "BIGINT", "Users in it.", True),
+        Column("share", "DOUBLE", "Share of the users with enough active days."),
+        Column("stability", "DOUBLE", "Agreement with the groups of half of the users; 1 is the same."),
+        Column("note", "VARCHAR", "Why none was found."),
+    ),
+    key=("event_date", "segment"),
+    day="event_date",
+    lookback_days=27,
+    newest_day_only=True,
+    page="""
+        SELECT segment, users, round(share, 3) AS share, round(stability, 2) AS stability, note
+        FROM metrics.behaviour_segments WHERE event_date >= $start AND event_date < $end ORDER BY users DESC""",
+)
+
+TABLES: Final = (
+    FACT_FEATURE_METRICS,
+    USER_DAY,
+    KPI_DAY,
+    FEATURE_HEALTH,
+    PAYER_DAY,
+    SEGMENT_DIFFERENCES,
+    BEHAVIOUR_SEGMENTS,
+)

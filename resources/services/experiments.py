@@ -11,9 +11,9 @@ from intelligence.catalog.product import Product
 from intelligence.core.errors import ExperimentError
 from intelligence.core.sql import sql
 from intelligence.core.tables import Days, Read, Reads
-from intelligence.experiments.metrics import LONGEST_DAYS
 from intelligence.experiments.settings import MOST_OUTCOME_DAYS
 from intelligence.experiments.tables import EXPERIMENT_MOMENTS, EXPERIMENT_RESULTS, EXPERIMENT_VERDICTS, FACT_EXPOSURES
+from intelligence.metrics.registry import LONGEST_DAYS
 from intelligence.metrics.tables import USER_DAY
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import FACT_EVENTS

@@ -101,6 +101,7 @@ def _columns(table: Table) -> list[str]:
     return [column.name for column in table.columns]
 
 
+_EFFECTS = "FROM causality.feature_effects WHERE event_date = (SELECT max(event_date) FROM causality.feature_effects)"
 _NEWEST_SCORES = sql("risk/newest_scores.sql")
 _FEATURES = (Read(FEATURE_PANEL), Read(FEATURE_HEALTH))
 _USERS = (Read(USER_DAY), Read(DIM_USERS))
@@ -311,6 +312,17 @@ class ModelService:
         written = self.lake.replace(table, days, "FROM scores", frames={"scores": scores})
         url = self.registry.version_url(champion.name, champion.version)
         return Scored(written, champion, champion.note or "", url)
+
+    def churn_drivers(self) -> list[dict[str, Any]]:
+        """Return what goes with users' not coming back on the newest day, with measured effects of the same; none without a champion."""
+        from intelligence.risk.drivers import drivers, with_effects
+
+        champion = self.registry.champion(MODELS[USER_CHURN.path]) if self.lake.exists() else None
+        if champion is None or self.lake.is_empty():
+            return []
+        newest = self.lake.newest_day()
+        _, rows = self.panels.present_rows(USER_CHURN, newest)
+        return with_effects(drivers(rows, champion.model), self.lake.frame(_EFFECTS))
 
     def rescorings(self) -> list[tuple[Table, Rescoring]]:
         """Return the tables whose newest scores are not the champion's, and record a promotion that was made in MLflow itself."""

@@ -535,6 +535,29 @@ def experiment_list(as_json: AsJson = False) -> None:
         console.print(experiments_table(summary.experiments, summary.planted_causes))
 
 
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence people --drivers")
+def people(
+    drivers: Annotated[
+        bool, typer.Option("--drivers", help="Also show what goes with leaving, which takes some seconds.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show who pays, how declared segments differ, and which groups the data sets apart."""
+    from intelligence.interfaces.cli.people import QUERIES, drivers_parts, people_parts
+
+    lake = _lake()
+    if not lake.exists() or lake.is_empty():
+        raise PlatformError("lake", "it holds no day.", hint="Run `intelligence ingest` first.")
+    _, found = lake.read(QUERIES)
+    driven = _platform().models.churn_drivers() if drivers else None
+    if as_json:
+        _print_json({**found, **({"drivers": driven} if driven is not None else {})})
+        return
+    for part in (*people_parts(found), *(drivers_parts(driven) if driven is not None else ())):
+        console.print(part, soft_wrap=isinstance(part, str))
+        console.print()
+
+
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence up --port 3001")
 def up(
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,

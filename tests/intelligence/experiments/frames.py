@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from intelligence.experiments.metrics import Metric
+from intelligence.metrics.registry import Metric
 
 REVENUE = Metric(name="revenue", kind="mean", column="revenue", covariate="pre_revenue", role="goal")
 ORDERS = Metric(

@@ -6,8 +6,8 @@ import pytest
 
 from intelligence.core.errors import ExperimentError, NotEnoughEvidence
 from intelligence.experiments.analysis import analysis
-from intelligence.experiments.metrics import Metric
 from intelligence.experiments.results import RESULTS
+from intelligence.metrics.registry import Metric
 from tests.intelligence.experiments.frames import ALL, CONVERTED, ERRORS, MEDIAN, ORDERS, REVENUE, users
 
 

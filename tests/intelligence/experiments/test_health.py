@@ -18,8 +18,8 @@ from intelligence.experiments.health import (
     telemetry_at_fault,
     units_in_two_arms,
 )
-from intelligence.experiments.metrics import Metric
 from intelligence.experiments.moments import arms, moments
+from intelligence.metrics.registry import Metric
 from tests.intelligence.experiments.frames import ALL, ORDERS, REVENUE, users
 
 HALVES = {"control": 0.5, "treatment": 0.5}

@@ -12,11 +12,11 @@ from rich.console import Console
 
 from intelligence.core.errors import ExperimentError, NotEnoughEvidence, PlatformError
 from intelligence.experiments.history import Planned
-from intelligence.experiments.metrics import METRICS, Metric
 from intelligence.experiments.moments import arms, moments
 from intelligence.experiments.plan import plans
 from intelligence.experiments.settings import Design
 from intelligence.interfaces.cli.experiments import plan_parts, plan_record
+from intelligence.metrics.registry import METRICS, Metric
 from resources.services.experiments import ExperimentService
 from tests.intelligence.experiments.test_lake import SPAN, Site, marked_events, of_unit
 from tests.intelligence.hand_made_lake import PRODUCT, day

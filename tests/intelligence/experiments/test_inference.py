@@ -17,8 +17,8 @@ from intelligence.experiments.inference import (
     sample_ratio_p,
     units_needed,
 )
-from intelligence.experiments.metrics import Metric
 from intelligence.experiments.moments import Arm, arms, moments
+from intelligence.metrics.registry import Metric
 from tests.intelligence.experiments.frames import CONVERTED, ERRORS, MEDIAN, ORDERS, REVENUE, users
 
 FRAME = users(3_000, lift=0.05)

@@ -12,7 +12,6 @@ import pytest
 from intelligence.core.sql import sql
 from intelligence.core.tables import Days
 from intelligence.experiments.daily import DAY_ALONE, known_on
-from intelligence.experiments.metrics import METRICS
 from intelligence.experiments.moments import added
 from intelligence.experiments.settings import Experiment, MetricUse
 from intelligence.experiments.standing import UNHEALTHY
@@ -22,6 +21,7 @@ from intelligence.experiments.tables import (
     EXPERIMENT_VERDICTS,
     FACT_EXPOSURES,
 )
+from intelligence.metrics.registry import METRICS
 from intelligence.metrics.tables import USER_DAY
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_USERS, FACT_SESSIONS, FACT_VISIT_EVENTS

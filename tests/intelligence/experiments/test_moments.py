@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from intelligence.core.errors import ExperimentError
-from intelligence.experiments.metrics import Metric
 from intelligence.experiments.moments import KEY, MOMENTS, added, arms, moments
+from intelligence.metrics.registry import Metric
 from tests.intelligence.experiments.frames import ALL, CONVERTED, ORDERS, REVENUE, users
 
 

@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 
 from intelligence.core.errors import ExperimentError, NotEnoughEvidence
-from intelligence.experiments.metrics import Metric
 from intelligence.experiments.moments import Arm, arms, moments
 from intelligence.experiments.plan import inflation, plans, spread
+from intelligence.metrics.registry import Metric
 from tests.intelligence.experiments.frames import CONVERTED, MEDIAN, ORDERS, REVENUE, users
 
 

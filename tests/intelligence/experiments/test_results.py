@@ -7,11 +7,11 @@ import pytest
 
 from intelligence.core.errors import NotEnoughEvidence
 from intelligence.experiments.boundaries import boundaries
-from intelligence.experiments.metrics import METRICS, Metric
 from intelligence.experiments.moments import moments
 from intelligence.experiments.results import look_at, results
 from intelligence.experiments.sequences import confidence_of
 from intelligence.experiments.settings import Experiment
+from intelligence.metrics.registry import METRICS, Metric
 from tests.intelligence.experiments.frames import users
 
 FIRST = date(2026, 5, 4)

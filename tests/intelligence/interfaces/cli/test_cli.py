@@ -8,9 +8,11 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
+from typing import Any
 
+import polars as pl
 import pytest
 
 from intelligence.interfaces.cli import commands as cli
@@ -453,3 +455,39 @@ def test_a_rollout_is_started_shown_and_stopped_and_mistakes_get_a_sentence(run:
     assert "quiz" in run("rollout", "status").out
     assert "stays on for 0.05 of all users" in run("rollout", "stop", "quiz").out
     assert run("rollout", "stop", "quiz").code == 1
+
+
+def test_people_are_shown_by_payments_segments_and_groups(run: Run, home: Path, lake: Lake) -> None:
+    assert "it holds no day. Run `" in run("people").err
+    take_in(lake, home)
+    day = {"event_date": date(2026, 5, 4)}
+    payers = {
+        "cohort": "all",
+        "unpaid_users": 40,
+        "new_payers": 2,
+        "value": 18.0,
+        "recovered_value": 0.0,
+        "stopped_value": 0.0,
+    }
+    counts = dict.fromkeys(("active_users", "repeat_payers", "recovered_payers", "stopped_payers", "new_value"), 0)
+    differs = {"segment": "[red]", "metric": "value_per_unit", "value": 3.0, "other_value": 1.0, "difference": 2.0}
+    differs |= {"low": 1.5, "high": 2.5, "q": 0.001, "direction": "increase", "users": 60, "other_users": 90}
+    rows = {
+        "metrics.payer_day": {**day, **counts, **payers},
+        "metrics.segment_differences": {**day, **differs},
+        "metrics.behaviour_segments": {**day, "segment": "many ratings", "users": 70, "share": 0.5, "stability": 0.9},
+    }
+
+    def insert(connection: Any) -> None:
+        for path, row in rows.items():
+            connection.register("given_row", pl.DataFrame([row]))
+            connection.execute(f"INSERT INTO {path} BY NAME FROM given_row")
+            connection.unregister("given_row")
+
+    lake.commit(insert)
+    said = run("people")
+    assert said.code == 0
+    assert "Of 40 user-days of those who had not paid, 2 brought a first payment (5.00%)." in said.out
+    assert "[red]: value_per_unit 3, others 1: +2 (95 % interval +1.5 to +2.5)." in said.out
+    assert "many ratings: 70 users (50%)" in said.out
+    assert json.loads(run("people", "--json").out)["payers"][0]["new_payers"] == 2

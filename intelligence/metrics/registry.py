@@ -1,4 +1,4 @@
-"""The registry of metrics: what is measured for each unit, in which direction it is wanted, and who owns it.
+"""The registry of metrics: what is measured for each user or unit, in which direction it is wanted, and who owns it.
 
 A metric is defined by columns of a frame with one row per unit. For a product these columns are the sums of `UNIT_VALUES` over
 metrics.user_day, from the day of exposure on; the same sums over the days before it have the prefix `pre_` and serve as

@@ -7,7 +7,7 @@ import pytest
 
 from intelligence.core.errors import ExperimentError
 from intelligence.core.sql import sql
-from intelligence.experiments.metrics import (
+from intelligence.metrics.registry import (
     FEATURE_VALUES,
     METRICS,
     PRE,
