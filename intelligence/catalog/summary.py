@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import polars as pl
 
+from intelligence.catalog.morning import week_sentence
 from intelligence.catalog.product import Product
 from intelligence.core.sql import sql
 from intelligence.core.truths import PlantedTruth
@@ -63,6 +64,7 @@ RISK_VERDICT: Final = (
 NEWEST_DECISIONS: Final = sql("catalog/summary/newest_decisions.sql")
 
 # The newest day compared with the same weekday of the four weeks before it.
+WEEKS: Final = sql("catalog/summary/weeks.sql")
 PULSE: Final = sql("catalog/summary/pulse.sql")
 
 EXPERIMENTS: Final = sql("catalog/summary/experiments.sql")
@@ -213,6 +215,7 @@ class Summary:
         decisions: Decisions; None where none was made.
         gaps: What is missing in the lake.
         pulse: The product on its newest day.
+        morning: What a product manager asks first, sentence by sentence.
         conflicts: Rows with the id of another event, by source.
         experiments: The newest verdict on each variant of each experiment.
         effects: What features do to their users, where the evidence carries it.
@@ -234,6 +237,7 @@ class Summary:
     decisions: DecisionSummary | None
     gaps: tuple[Gap, ...] = ()
     pulse: Mapping[str, Any] | None = None
+    morning: tuple[str, ...] = ()
     conflicts: pl.DataFrame = field(default_factory=pl.DataFrame)
     experiments: pl.DataFrame = field(default_factory=pl.DataFrame)
     effects: pl.DataFrame = field(default_factory=pl.DataFrame)
@@ -274,6 +278,7 @@ def summary(frame: Frame, product: Product) -> Summary:
             *missing(frame, product),
             *(experiment_gaps(frame(EXPERIMENTS_SEEN), product.experiments, last_day=last_day) if last_day else ()),
         ),
+        morning=(week_sentence(frame(WEEKS)),) if last_day else (),
         pulse=next(frame(PULSE).iter_rows(named=True), None) if last_day else None,
         experiments=frame(EXPERIMENTS) if last_day else pl.DataFrame(),
         effects=frame(EFFECTS) if last_day else pl.DataFrame(),

@@ -86,6 +86,8 @@ def summary_parts(summary: Summary, *, most: int | None = SHOWN_AT_MOST) -> Iter
         yield from _rest(summary.effects.height, most)
     if summary.pulse:
         yield pulse_text(summary.pulse)
+    if summary.morning:
+        yield Text(" ".join(summary.morning))
     yield from _history(summary, most)
 
 
