@@ -35,6 +35,7 @@ LAYERS: Final = (
     "telemetry",
     "warehouse",
     "metrics",
+    "signals",
     "risk",
     "drift",
     "experiments",

@@ -1,0 +1,98 @@
+"""Signals: the series of metrics are read from the lake, and what is unusual in them is computed day by day."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from intelligence.catalog.product import Product
+from intelligence.core.sql import sql
+from intelligence.core.tables import Days, Read, Reads
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY
+from intelligence.signals.tables import ANOMALIES, EPISODES, LOOKBACK_DAYS
+from intelligence.telemetry.tables import DAY_QUALITY
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, RELEASES
+from resources.lake.door import Lake
+
+if TYPE_CHECKING:
+    from intelligence.signals.scoring import Scored
+
+READS: Reads = {
+    ANOMALIES: (
+        Read(FACT_FEATURE_METRICS, LOOKBACK_DAYS),
+        Read(KPI_DAY, LOOKBACK_DAYS),
+        Read(DAY_QUALITY, LOOKBACK_DAYS),
+        Read(DIM_FEATURE_METADATA),
+    ),
+    EPISODES: (Read(ANOMALIES, LOOKBACK_DAYS), Read(DIM_RELEASES)),
+}
+_QUALITY = "SELECT event_date, verdict, doubted_columns FROM telemetry.day_quality WHERE event_date >= $start AND event_date < $end"
+_LIMITS = """
+    SELECT feature, max_error_rate, max_crash_rate, slow_latency_ms, max_slow_rate, max_bad_rating_rate
+    FROM warehouse.dim_feature_metadata ORDER BY feature"""
+_ANOMALIES = f"FROM {ANOMALIES.path} WHERE event_date >= $start AND event_date < $end"
+
+
+@dataclass(frozen=True, slots=True)
+class SignalService:
+    """Finds what is unusual in the metrics of a product."""
+
+    product: Product
+    lake: Lake
+
+    def over(self, lake: Lake) -> "SignalService":
+        """Return the service over the lake of a run, which records for every table which telemetry the run had seen."""
+        return replace(self, lake=lake)
+
+    def anomalies_of(self, days: Days) -> pl.DataFrame:
+        """Return the rows of signals.anomalies of these days, each from what was known at its end."""
+        parts = [self._anomalies(history, part) for history, part in self._histories(days)]
+        return pl.concat(parts) if parts else ANOMALIES.frame([])
+
+    def episodes_of(self, days: Days) -> pl.DataFrame:
+        """Return the rows of signals.episodes of these days, from the anomalies up to each of them."""
+        parts = []
+        for history, part in self._histories(days):
+            from intelligence.signals.episodes import episodes
+
+            _, read = self.lake.read({"anomalies": _ANOMALIES, "releases": RELEASES}, history.parameters)
+            parts.append(episodes(read["anomalies"], read["releases"], history=history, days=part))
+        return pl.concat(parts) if parts else EPISODES.frame([])
+
+    def scored(self, history: Days, *, rate: float | None = None) -> "Scored":
+        """Return every series scored on every day of a history.
+
+        Args:
+            history: The days to read.
+            rate: False alarms per week; None: as many as product.yaml asks for.
+        """
+        from intelligence.signals.scoring import scored
+        from intelligence.signals.series import panel_of
+
+        settings = self.product.signals
+        if rate is not None:
+            settings = settings.model_copy(update={"false_alarms_per_week": rate})
+        queries = {
+            "features": sql("signals/feature_series.sql"),
+            "kpis": sql("signals/kpi_series.sql"),
+            "quality": _QUALITY,
+        }
+        _, read = self.lake.read(queries, history.parameters)
+        panel = panel_of(read["features"], read["kpis"], days=history, leave_out=settings.leave_out)
+        return scored(panel, read["quality"], settings)
+
+    def _anomalies(self, history: Days, days: Days) -> pl.DataFrame:
+        from intelligence.signals.scoring import anomaly_rows
+
+        limits = {row["feature"]: row for row in self.lake.frame(_LIMITS).iter_rows(named=True)}
+        return anomaly_rows(self.scored(history), days, limits)
+
+    def _histories(self, days: Days) -> Iterator[tuple[Days, Days]]:
+        """Yield the parts of the days with their history, those left out whose history is too short for any anomaly."""
+        first = self.lake.first_day(days)
+        if (days.end - first).days <= self.product.signals.minimum_history_days:
+            return
+        from intelligence.signals.series import history_of
+
+        yield from history_of(days, first=min(first, days.start))
