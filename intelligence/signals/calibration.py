@@ -58,11 +58,11 @@ class TailShape:
     step: float
 
 
-RESIDUAL: Final = TailShape(inner=0.02, outer=0.004, deepest=0.0004, powers=(0.9, 1.8), prior=(2.3, 3.0), step=0.05)
+RESIDUAL: Final = TailShape(inner=0.02, outer=0.004, deepest=0.0001, powers=(0.9, 1.8), prior=(2.3, 3.0), step=0.05)
 # The windows of neighbouring days overlap: fewer examples, and whatever lasts weighs more. So the quantiles lie further in.
-WINDOW: Final = TailShape(inner=0.1, outer=0.02, deepest=0.02, powers=(0.9, 1.4), prior=(1.6, 2.6), step=0.05)
-ISOLATION: Final = TailShape(inner=0.02, outer=0.004, deepest=0.0004, powers=(0.2, 0.8), prior=(0.60, 0.66), step=0.002)
-COMBINED: Final = TailShape(inner=0.02, outer=0.004, deepest=0.0004, powers=(1.4, 2.2), prior=(1.5, 2.2), step=0.02)
+WINDOW: Final = TailShape(inner=0.1, outer=0.02, deepest=0.005, powers=(0.9, 1.4), prior=(1.6, 2.6), step=0.05)
+ISOLATION: Final = TailShape(inner=0.02, outer=0.004, deepest=0.0001, powers=(0.2, 0.8), prior=(0.60, 0.68), step=0.002)
+COMBINED: Final = TailShape(inner=0.02, outer=0.004, deepest=0.0001, powers=(1.4, 2.2), prior=(1.7, 2.6), step=0.02)
 
 
 class Tails:
@@ -93,8 +93,9 @@ class Tails:
             others: Groups of examples whose score is not known, only that it lies far below the tail.
         """
         place = np.minimum((scores / self._shape.step).astype(np.int64), BINS - 1)
-        np.add.at(self._counts, (group, place), 1.0)
-        np.add.at(self._others, others, 1.0)
+        groups = len(self._others)
+        self._counts += np.bincount(group * BINS + place, minlength=groups * BINS).reshape(groups, BINS)
+        self._others += np.bincount(others, minlength=groups)
         self._fit()
 
     def _fit(self) -> None:
@@ -119,9 +120,12 @@ class Tails:
 
     def surprise(self, group: Ints, scores: Floats) -> Floats:
         """Return -log10 of the probability that a score as high comes by chance; 0 for NaN."""
-        known = np.maximum(np.nan_to_num(scores, nan=0.0), 0.0)
-        normal = (known / self._unit[group]) ** (1 / self._power[group])
-        found: Floats = np.interp(normal, _normal_quantiles(), _GRID)
+        found = np.zeros(len(scores))
+        with np.errstate(invalid="ignore"):
+            high = np.flatnonzero(scores >= 0.5 * self._unit[group])
+        chosen = group[high]
+        normal = (scores[high] / self._unit[chosen]) ** (1 / self._power[chosen])
+        found[high] = np.interp(normal, _normal_quantiles(), _GRID)
         return found
 
 

@@ -2,7 +2,7 @@
 
 The residual detector follows each series by exponentially weighted level, weekday and scale, all bounded by Huber's rule (Huber 1964),
 so that a trouble does not become the new normal at once. One isolation forest for all series (Liu, Ting and Zhou 2008) sees what
-several small deviations make together. A level shift is a contrast of medians of two windows, and a trend the slope of three weeks.
+several small deviations make together. A level shift is a contrast of two windows, and a trend the slope of three weeks.
 """
 
 from dataclasses import dataclass
@@ -33,6 +33,7 @@ TREND_DAYS: Final = 21
 FEATURES: Final = 5
 FEWEST_FOR_COMMON: Final = 10
 FOREST_EVERY_DAYS: Final = 28
+FIRST_FOREST_DAYS: Final = 3
 FOREST_ROWS: Final = 4_096
 FOREST_SEED: Final = 20_080_817
 
@@ -113,12 +114,15 @@ def residuals(panel: SeriesPanel, faulty: Bools, *, minimum_history_days: int) -
         minimum_history_days: Days from a series' first value on before it is assessed.
     """
     shape = panel.level.shape
-    state, root = _State(shape[0], panel.is_counted), np.sqrt(panel.variance)
-    learnt = np.where(faulty, np.nan, panel.level)
+    state, root = _State(shape[0], panel.is_counted), np.asfortranarray(np.sqrt(panel.variance))
+    level = np.asfortranarray(panel.level)
+    learnt = np.where(faulty, np.nan, level)
     seen = np.cumsum(np.isfinite(learnt), axis=1)
     first = np.where(np.isfinite(panel.level).any(axis=1), np.isfinite(panel.level).argmax(axis=1), shape[1])
-    z, raw, expected, spread, adjusted = (np.full(shape, np.nan) for _ in range(5))
-    found = Residuals(z, raw, expected, spread, adjusted, np.zeros((*shape, FEATURES), dtype=np.float32))
+    # Days lie beside each other in memory, as they are worked on.
+    z, raw, expected, spread, adjusted = (np.full(shape, np.nan, order="F") for _ in range(5))
+    causal = np.zeros((shape[1], shape[0], FEATURES), dtype=np.float32).transpose(1, 0, 2)
+    found = Residuals(z, raw, expected, spread, adjusted, causal)
     volumes = [
         np.flatnonzero(panel.family == number)
         for number, metric in enumerate(panel.families)
@@ -135,7 +139,7 @@ def residuals(panel: SeriesPanel, faulty: Bools, *, minimum_history_days: int) -
                 for back in range(t - need, t):
                     found.adjusted[due, back] = panel.level[due, back] - state.weekday[due, back % WEEK]
                 _fill(found.adjusted, due, window, state.level)
-        _one_day(panel, faulty, root, state, found, t, volumes)
+        _one_day(level[:, t], faulty[:, t], root[:, t], state, found, t, volumes)
     return found
 
 
@@ -145,7 +149,7 @@ def _fill(adjusted: Floats, who: NDArray[np.int64], window: slice, level: Floats
 
 
 def _one_day(
-    panel: SeriesPanel,
+    x: Floats,
     faulty: Bools,
     root: Floats,
     state: _State,
@@ -154,10 +158,9 @@ def _one_day(
     volumes: list[NDArray[np.int64]],
 ) -> None:
     """Assess the day `t` and learn from it."""
-    x, weekday = panel.level[:, t], state.weekday[:, t % WEEK]
-    expected = state.level + weekday
+    expected = state.level + state.weekday[:, t % WEEK]
     error = x - expected
-    spread = np.maximum(state.scale, 1e-6) * root[:, t]
+    spread = np.maximum(state.scale, 1e-6) * root
     with np.errstate(invalid="ignore", divide="ignore"):
         found.raw[:, t] = error / spread
         for group in volumes:
@@ -168,14 +171,14 @@ def _one_day(
                 expected[group] += common
         z = np.where(state.scale > 1e-6, error / spread, np.nan)
     found.z[:, t], found.expected[:, t], found.spread[:, t] = z, expected, spread
-    known = np.isfinite(error) & ~faulty[:, t]
+    known = np.isfinite(error) & ~faulty
     found.adjusted[:, t] = np.where(known, state.level + error, state.level)
-    _causal(found, state, root[:, t], t, known)
+    _causal(found, state, root, t, known)
     bounded = np.clip(error, -CLIP * spread, CLIP * spread)
     step = np.where(known, bounded, 0.0)
     state.level += LEVEL_RATE * step
     state.weekday[:, t % WEEK] += WEEKDAY_RATE * (1 - LEVEL_RATE) * step
-    moved = (1 - SCALE_RATE) * state.scale + SCALE_RATE * MEAN_DEVIATION * np.abs(bounded) / root[:, t]
+    moved = (1 - SCALE_RATE) * state.scale + SCALE_RATE * MEAN_DEVIATION * np.abs(bounded) / root
     state.scale = np.where(known, np.maximum(moved, state.floor), state.scale)
 
 
@@ -216,10 +219,10 @@ def isolation(causal: NDArray[np.float32], candidates: Bools, judged: Bools) -> 
         candidates: Shape (series, days): what is to be judged.
         judged: Shape (series, days): what a forest may learn from.
     """
-    scores = np.full(candidates.shape, np.nan)
+    scores = np.full(candidates.shape, np.nan, order="F")
     days = candidates.shape[1]
     begins = int(judged.any(axis=0).argmax()) if judged.any() else days
-    for start in range(begins + WEEK, days, FOREST_EVERY_DAYS):
+    for start in range(begins + FIRST_FOREST_DAYS, days, FOREST_EVERY_DAYS):
         at = np.argwhere(judged[:, max(0, start - 8 * FOREST_EVERY_DAYS) : start])
         block = slice(start, start + FOREST_EVERY_DAYS)
         where = np.argwhere(candidates[:, block])
@@ -235,45 +238,60 @@ def isolation(causal: NDArray[np.float32], candidates: Bools, judged: Bools) -> 
 
 
 def shifts(found: Residuals) -> Floats:
-    """Return by how many standard errors the median of the last week differs from that of the three weeks before it."""
-    y, shape = found.adjusted, found.adjusted.shape
-    contrast = np.full(shape, np.nan)
-    error = found.spread * np.sqrt(np.pi / 2 * (1 / AFTER_DAYS + 1 / BEFORE_DAYS))
-    for t in range(AFTER_DAYS + BEFORE_DAYS - 1, shape[1]):
-        after = _median(y[:, t - AFTER_DAYS + 1 : t + 1])
-        before = _median(y[:, t - AFTER_DAYS - BEFORE_DAYS + 1 : t - AFTER_DAYS + 1])
-        scale = _typical(error[:, t - AFTER_DAYS - 1 : t + 1])
+    """Return by how many standard errors the last week differs from the three weeks before it.
+
+    Both windows are means of days that are bounded around the median of the earlier weeks' medians: a single day moves them
+    little, and unlike medians they also tell few events from none.
+    """
+    y, week, recent = found.adjusted, _weekly_medians(found.adjusted), _recent(found.spread)
+    contrast = np.full(y.shape, np.nan, order="F")
+    weights = np.append(np.full(BEFORE_DAYS, -1 / BEFORE_DAYS), np.full(AFTER_DAYS, 1 / AFTER_DAYS))
+    weights /= np.sqrt(1 / AFTER_DAYS + 1 / BEFORE_DAYS)
+    for t in range(AFTER_DAYS + BEFORE_DAYS - 1, y.shape[1]):
+        one, two, three = (week[:, t - back] for back in (WEEK, 2 * WEEK, 3 * WEEK))
+        middle = np.maximum(np.minimum(one, two), np.minimum(np.maximum(one, two), three))
         with np.errstate(invalid="ignore", divide="ignore"):
-            contrast[:, t] = (after - before) / scale
+            window = (y[:, t - AFTER_DAYS - BEFORE_DAYS + 1 : t + 1] - middle[:, None]) / recent[
+                :, t - AFTER_DAYS, None
+            ]
+            contrast[:, t] = np.clip(window, -CLIP, CLIP) @ weights
     return contrast
 
 
-def _median(values: Floats) -> Floats:
-    """Return the median of each row of an odd number of values; NaN where one is missing."""
-    middle = values.shape[1] // 2
-    found: Floats = np.partition(values, middle, axis=1)[:, middle]
-    return np.where(np.isfinite(values).all(axis=1), found, np.nan)
+def _weekly_medians(values: Floats) -> Floats:
+    """Return the median of each day and the six before it; NaN where one is missing."""
+    found = np.full(values.shape, np.nan, order="F")
+    for t in range(WEEK - 1, values.shape[1]):
+        window = np.ascontiguousarray(values[:, t - WEEK + 1 : t + 1])
+        window.partition(WEEK // 2, axis=1)
+        found[:, t] = window[:, WEEK // 2]
+    missing = np.cumsum(~np.isfinite(values), axis=1)
+    missing[:, WEEK:] -= missing[:, :-WEEK].copy()
+    found[missing > 0] = np.nan
+    return found
 
 
-def _typical(values: Floats) -> Floats:
-    """Return the mean of each row without its missing values; NaN where all are missing."""
+def _recent(values: Floats) -> Floats:
+    """Return the mean of each day and the six before it without missing values; NaN where all are missing."""
     counted = np.isfinite(values)
-    some = counted.sum(axis=1)
+    total, some = np.cumsum(np.where(counted, values, 0.0), axis=1), np.cumsum(counted, axis=1)
+    total[:, WEEK:] -= total[:, :-WEEK].copy()
+    some[:, WEEK:] -= some[:, :-WEEK].copy()
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(some > 0, np.where(counted, values, 0.0).sum(axis=1) / some, np.nan)
+        found: Floats = np.where(some > 0, total / some, np.nan)
+    return found
 
 
 def trends(found: Residuals) -> Floats:
     """Return the slope of the last three weeks in standard errors, with bounded days, by least squares."""
     y, shape = found.adjusted, found.adjusted.shape
     steps = np.arange(TREND_DAYS) - (TREND_DAYS - 1) / 2
-    weights = steps / (steps**2).sum()
-    z = np.full(shape, np.nan)
+    weights = steps / np.sqrt((steps**2).sum())
+    middle, recent = _weekly_medians(y), _recent(found.spread)
+    z = np.full(shape, np.nan, order="F")
     for t in range(TREND_DAYS - 1, shape[1]):
-        window = y[:, t - TREND_DAYS + 1 : t + 1]
         with np.errstate(invalid="ignore", divide="ignore"):
-            scale = _typical(found.spread[:, t - AFTER_DAYS + 1 : t + 1])
-            middle = _median(window)[:, None]
-            bounded = np.clip(window - middle, -CLIP * scale[:, None], CLIP * scale[:, None])
-            z[:, t] = (bounded @ weights) / (scale / np.sqrt((steps**2).sum()))
+            scale = recent[:, t]
+            window = (y[:, t - TREND_DAYS + 1 : t + 1] - middle[:, t - WEEK, None]) / scale[:, None]
+            z[:, t] = np.clip(window, -CLIP, CLIP) @ weights
     return z

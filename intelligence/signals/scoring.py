@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from intelligence.core.tables import Days
 from intelligence.signals import guards
-from intelligence.signals.calibration import COMBINED, ISOLATION, RESIDUAL, WINDOW, Tails, needed_surprise
+from intelligence.signals.alarms import KINDS, POINT, SHIFT, TREND, Alarms, Scores, alarms
 from intelligence.signals.detectors import (
     AFTER_DAYS,
     BEFORE_DAYS,
@@ -30,18 +30,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-KINDS: Final = ("", "point", "shift", "trend")
-POINT, SHIFT, TREND = 1, 2, 3
-# How the asked false alarms are shared out among the detectors.
-SHARES: Final = {POINT: 0.5, SHIFT: 0.25, TREND: 0.25}
-LEAST_Z: Final = 2.5
 CANDIDATE_Z: Final = 2.0
 CANDIDATE_CHANGE: Final = 3.5
-# After an anomaly a series teaches nothing about what is usual for so many days.
-QUIET_DAYS: Final = 7
 BAND_Z: Final = 1.959964
-# A series with so large a contrast of windows is in the middle of something, and its days are no examples of what is usual.
-UNSETTLED: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +45,7 @@ class Scored:
         forest: How easily a candidate is isolated; NaN where it was not asked.
         shift: Contrast of the last week against the three before it, in standard errors.
         trend: Slope of three weeks in standard errors.
-        kind: 0, or the position in KINDS of the detector that found an anomaly.
-        surprise: -log10 of the probability by which that score comes by chance.
-        needed: The surprise that was needed.
+        alarms: What is anomalous, by which detector and how surprising.
         reason: Position in `guards.REASONS` of what speaks against the anomaly; 0 where nothing does.
         effect: What the anomaly amounts to, as a transform: the value, the level after a shift, or the end of a trend.
         expected: What was expected instead, as a transform.
@@ -67,9 +56,7 @@ class Scored:
     forest: Floats
     shift: Floats
     trend: Floats
-    kind: NDArray[np.int8]
-    surprise: Floats
-    needed: Floats
+    alarms: Alarms
     reason: NDArray[np.int8]
     effect: Floats
     expected: Floats
@@ -96,7 +83,7 @@ def scored(panel: SeriesPanel, quality: pl.DataFrame, settings: Signals) -> Scor
     settled = np.cumsum(judged, axis=1)
     shift = np.where(judged & (settled > AFTER_DAYS), shift, np.nan)
     trend = np.where(judged & (settled > AFTER_DAYS), trend, np.nan)
-    reason = np.zeros(panel.level.shape, dtype=np.int8)
+    reason = np.zeros(panel.level.shape, dtype=np.int8, order="F")
     for code, where in (
         (guards.FLAT, guards.flat(panel)),
         (
@@ -113,7 +100,12 @@ def scored(panel: SeriesPanel, quality: pl.DataFrame, settings: Signals) -> Scor
         forest,
         shift,
         trend,
-        *_alarms(panel, found, forest, shift, trend, reason, settings.false_alarms_per_week),
+        alarms(
+            Scores(found.z, forest, shift, trend),
+            panel.family,
+            reason > 0,
+            false_alarms_per_week=settings.false_alarms_per_week,
+        ),
         reason=reason,
         effect=panel.level.copy(),
         expected=found.expected.copy(),
@@ -122,74 +114,13 @@ def scored(panel: SeriesPanel, quality: pl.DataFrame, settings: Signals) -> Scor
     return result
 
 
-def _alarms(
-    panel: SeriesPanel,
-    found: Residuals,
-    forest: Floats,
-    shift: Floats,
-    trend: Floats,
-    reason: NDArray[np.int8],
-    rate: float,
-) -> tuple[NDArray[np.int8], Floats, Floats]:
-    """Return the kind of each anomaly, its surprise and the surprise that was needed, day by day from the days before."""
-    shape = panel.level.shape
-    kinds, surprise, needed = np.zeros(shape, dtype=np.int8), np.zeros(shape), np.full(shape, np.inf)
-    groups = max(2 * len(panel.families), 1)
-    tails = {POINT: Tails(groups, RESIDUAL), SHIFT: Tails(groups, WINDOW), TREND: Tails(groups, WINDOW)}
-    isolated, combined = Tails(1, ISOLATION), Tails(1, COMBINED)
-    with np.errstate(invalid="ignore"):
-        unsettled = (np.abs(shift) >= UNSETTLED) | (np.abs(trend) >= UNSETTLED)
-    quiet = np.full(shape[0], QUIET_DAYS + 1)
-    scores = {POINT: found.z, SHIFT: shift, TREND: trend}
-    for t in range(shape[1]):
-        if not np.isfinite(found.z[:, t]).any():
-            continue
-        teaches = (reason[:, t] == 0) & (quiet > QUIET_DAYS)
-        today = np.zeros(shape[0], dtype=np.int8)
-        for kind, score in scores.items():
-            at = score[:, t]
-            seen = np.isfinite(at)
-            if not seen.any():
-                continue
-            group = 2 * panel.family + (at > 0)
-            size = np.abs(np.nan_to_num(at))
-            said = np.where(seen, tails[kind].surprise(group, size), 0.0)
-            need = needed_surprise(rate, share=SHARES[kind], tests=int(seen.sum()) * (1 if kind == POINT else 2))
-            if kind == POINT:
-                one = forest[:, t]
-                asked = np.isfinite(one)
-                of_forest = np.where(asked, isolated.surprise(np.zeros(shape[0], np.int64), one), 0.0)
-                both = np.where(asked, (said + of_forest) / 2, 0.0)
-                said = combined.surprise(np.zeros(shape[0], np.int64), both)
-                said = np.where(asked & (size >= LEAST_Z), said, 0.0)
-            learn = teaches & seen & (~unsettled[:, t] if kind == POINT else True)
-            if kind == POINT:
-                _learn_points(isolated, combined, one, both, learn)
-            # One side's examples are the other side's, too: the shares are of all.
-            tails[kind].learn(group[learn], size[learn], others=group[learn] ^ 1)
-            better = (said >= need) & (said / need > np.where(today > 0, surprise[:, t] / needed[:, t], 0.0))
-            today[better] = kind
-            surprise[better, t], needed[better, t] = said[better], need
-        kinds[:, t] = today
-        quiet = np.where((today > 0) & (reason[:, t] == 0), 0, quiet + 1)
-    return kinds, surprise, needed
-
-
-def _learn_points(isolated: Tails, combined: Tails, one: Floats, both: Floats, teaches: Bools) -> None:
-    asked = teaches & np.isfinite(one)
-    rest = np.zeros(int((teaches & ~asked).sum()), np.int64)
-    zeros = np.zeros(int(asked.sum()), np.int64)
-    isolated.learn(zeros, one[asked], others=rest)
-    combined.learn(zeros, both[asked], others=rest)
-
-
 def _measure(found: Scored) -> None:
     """Write the effect of shifts and trends, and what is too little about an anomaly."""
-    who, when = np.nonzero(found.kind)
+    who, when = np.nonzero(found.alarms.kind)
     if not who.size:
         return
     panel, y = found.panel, found.residuals.adjusted
-    kind = found.kind[who, when]
+    kind = found.alarms.kind[who, when]
     around = np.nan_to_num(panel.level[who, when] - y[who, when])
     for code in (SHIFT, TREND):
         chosen = kind == code
@@ -239,7 +170,7 @@ def anomaly_rows(found: Scored, days: Days, limits: Mapping[str, Mapping[str, fl
         limits: What the promises allow, by feature and by column of `warehouse.dim_feature_metadata`.
     """
     first, end = (days.start - found.panel.days.start).days, (days.end - found.panel.days.start).days
-    who, when = np.nonzero(found.kind[:, max(first, 0) : end])
+    who, when = np.nonzero(found.alarms.kind[:, max(first, 0) : end])
     return ANOMALIES.frame(list(_rows(found, who, when + max(first, 0), limits)))
 
 
@@ -259,15 +190,21 @@ def _rows(
         series, metric = panel.series[i], panel.series[i].metric
         is_up = bool(found.effect[i, t] > found.expected[i, t])
         is_adverse = is_up == (metric.bad > 0)
-        breaks = found.kind[i, t] != POINT and is_up and is_adverse and line.low[k] > 0 and 0 < soon[k] <= HORIZON_DAYS
-        ratio = float(found.surprise[i, t] / found.needed[i, t])
+        breaks = (
+            found.alarms.kind[i, t] != POINT
+            and is_up
+            and is_adverse
+            and line.low[k] > 0
+            and 0 < soon[k] <= HORIZON_DAYS
+        )
+        ratio = float(found.alarms.surprise[i, t] / found.alarms.needed[i, t])
         change = abs(float(effect[k] - expected[k])) / max(abs(float(expected[k])), 1e-9)
         yield {
             "event_date": dates[t],
             "metric": metric.name,
             "feature": series.feature,
             "segment": series.segment,
-            "kind": "divergence" if breaks else KINDS[found.kind[i, t]],
+            "kind": "divergence" if breaks else KINDS[found.alarms.kind[i, t]],
             "value": _number(effect[k]),
             "expected": _number(expected[k]),
             "low": _number(min(low[k], high[k])),
@@ -277,8 +214,8 @@ def _rows(
             "direction": "up" if is_up else "down",
             "is_adverse": is_adverse,
             "severity": severity(ratio, change / metric.relative_floor, is_adverse=is_adverse),
-            "surprise": round(float(found.surprise[i, t]), 4),
-            "needed_surprise": round(float(found.needed[i, t]), 4),
+            "surprise": round(float(found.alarms.surprise[i, t]), 4),
+            "needed_surprise": round(float(found.alarms.needed[i, t]), 4),
             "residual_z": _number(found.residuals.z[i, t]),
             "isolation": _number(found.forest[i, t]),
             "shift_z": _number(found.shift[i, t]),
