@@ -4,6 +4,7 @@ import dagster as dg
 
 from assets.graph.building import Graph
 from assets.graph.partitions import days_of, deps_of
+from assets.graph.plots import signal_plots
 from intelligence.signals.tables import ANOMALIES, EPISODES
 from resources.lake.door import Lake
 from resources.services.signals import READS, SignalService
@@ -22,9 +23,10 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         telemetry or a holiday, is kept with its reason.
         """
         days = days_of(context)
-        found = signals.over(lake).anomalies_of(days)
+        found, shown = signals.over(lake).anomalies_of(days)
         written = lake.replace(ANOMALIES, days, "FROM found", frames={"found": found})
-        return graph.materialized(lake, ANOMALIES, days, written=written)
+        plots = {} if shown is None else signal_plots(lake, shown)
+        return graph.materialized(lake, ANOMALIES, days, written=written, **plots)
 
     @dg.asset(**graph.table_asset(EPISODES, kinds={"polars"}), deps=deps_of(READS[EPISODES]))
     def episodes(

@@ -99,7 +99,11 @@ def alarms(scores: Scores, family: Ints, guarded: Bools, *, false_alarms_per_wee
         }
         said = {kind: surprise for kind, surprise in said.items() if t >= speaks[kind]}
         _write(found, t, said, tests=int(np.isfinite(scores.residual[:, t]).sum()), rate=false_alarms_per_week)
-        quiet = np.where((found.kind[:, t] > 0) & ~guarded[:, t], 0, quiet + 1)
+        troubled = (found.kind[:, t] > 0) & ~guarded[:, t]
+        if (troubled & (quiet > QUIET_DAYS)).any():
+            for tails in (*windows.values(), points.residual, points.isolation, points.combined):
+                tails.forget(troubled & (quiet > QUIET_DAYS))
+        quiet = np.where(troubled, 0, quiet + 1)
     return found
 
 
@@ -127,7 +131,7 @@ def _said(tails: Tails, family: Ints, score: Floats, *, teaches: Bools) -> Float
     surprise = tails.surprise(group, size)
     learn = teaches & seen
     # The examples of one direction are far below the tail of the other: the shares are of all.
-    tails.learn(group[learn], size[learn], others=group[learn] ^ 1)
+    tails.learn(np.flatnonzero(learn), group[learn], size[learn], others=group[learn] ^ 1)
     return surprise
 
 
@@ -150,6 +154,6 @@ class _Points:
         found[asked] = np.where(np.abs(z[asked]) >= LEAST_Z, self.combined.surprise(zeros, both), 0.0)
         learn = teaches[asked]
         rest = np.zeros(int((teaches & seen).sum()) - int(learn.sum()), np.int64)
-        self.isolation.learn(zeros[learn], isolation[asked][learn], others=rest)
-        self.combined.learn(zeros[learn], both[learn], others=rest)
+        self.isolation.learn(asked[learn], zeros[learn], isolation[asked][learn], others=rest)
+        self.combined.learn(asked[learn], zeros[learn], both[learn], others=rest)
         return found

@@ -6,6 +6,7 @@ tail goes through two quantiles of the past that examples support, as that of a 
 stands for what is not known yet. What was an anomaly itself teaches nothing.
 """
 
+from collections import deque
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import NormalDist
@@ -23,6 +24,9 @@ PRIOR_EXAMPLES: Final = 400.0
 # Examples that the outer quantile has to lie within, so that no single one decides.
 FEWEST_BEYOND: Final = 12
 MOST_SURPRISE: Final = 14.0
+FORGOTTEN_DAYS: Final = 14
+# What lies as far out as this many standard deviations of a normal variable is no example of what is usual.
+FURTHEST: Final = 4.0
 _NORMAL: Final = NormalDist()
 _GRID: Final = np.linspace(0.0, MOST_SURPRISE, 2_801)
 
@@ -48,6 +52,7 @@ class TailShape:
         powers: Smallest and largest power of a normal variable.
         prior: Scores that `inner` and `outer` of all exceed before anything is known.
         step: Width of a bin of scores.
+        least: Smallest standard deviation: that of scores that are in standard deviations already, as the counts give them.
     """
 
     inner: float
@@ -56,11 +61,16 @@ class TailShape:
     powers: tuple[float, float]
     prior: tuple[float, float]
     step: float
+    least: float = 0.0
 
 
-RESIDUAL: Final = TailShape(inner=0.02, outer=0.004, deepest=0.0001, powers=(0.9, 1.8), prior=(2.3, 3.0), step=0.05)
-# The windows of neighbouring days overlap: fewer examples, and whatever lasts weighs more. So the quantiles lie further in.
-WINDOW: Final = TailShape(inner=0.1, outer=0.02, deepest=0.005, powers=(0.9, 1.4), prior=(1.6, 2.6), step=0.05)
+RESIDUAL: Final = TailShape(
+    inner=0.02, outer=0.004, deepest=0.001, powers=(0.9, 1.6), prior=(2.3, 3.0), step=0.05, least=1.0
+)
+# The windows of neighbouring days overlap, and whatever lasts weighs on many of them: the quantiles lie where troubles are few.
+WINDOW: Final = TailShape(
+    inner=0.2, outer=0.08, deepest=0.08, powers=(1.0, 1.25), prior=(1.1, 1.9), step=0.05, least=1.0
+)
 ISOLATION: Final = TailShape(inner=0.02, outer=0.004, deepest=0.0001, powers=(0.2, 0.8), prior=(0.60, 0.68), step=0.002)
 COMBINED: Final = TailShape(inner=0.02, outer=0.004, deepest=0.0001, powers=(1.4, 2.2), prior=(1.7, 2.6), step=0.02)
 
@@ -81,22 +91,42 @@ class Tails:
         above = 10.0 ** -np.interp(edges, _normal_quantiles()[_GRID > 0.31], _GRID[_GRID > 0.31], left=0.0)
         self._counts: Floats = np.tile(PRIOR_EXAMPLES * -np.diff(above, append=0.0)[:BINS], (groups, 1))
         self._others: Floats = np.zeros(groups)
-        self._outer = self._unit = self._power = np.empty(0)
+        self._unit = self._power = np.empty(0)
+        self._lately: deque[tuple[Ints, Ints]] = deque(maxlen=FORGOTTEN_DAYS)
         self._fit()
 
-    def learn(self, group: Ints, scores: Floats, others: Ints) -> None:
+    def learn(self, who: Ints, group: Ints, scores: Floats, others: Ints) -> None:
         """Add the scores of a day.
 
         Args:
+            who: Position of the series of each score.
             group: The group of each score.
             scores: Scores from 0 up.
             others: Groups of examples whose score is not known, only that it lies far below the tail.
         """
-        place = np.minimum((scores / self._shape.step).astype(np.int64), BINS - 1)
-        groups = len(self._others)
-        self._counts += np.bincount(group * BINS + place, minlength=groups * BINS).reshape(groups, BINS)
-        self._others += np.bincount(others, minlength=groups)
+        usual = scores < self._unit[group] * FURTHEST ** self._power[group]
+        who, group, scores = who[usual], group[usual], scores[usual]
+        cell = group * BINS + np.minimum((scores / self._shape.step).astype(np.int64), BINS - 1)
+        self._count(cell, 1.0)
+        self._others += np.bincount(others, minlength=len(self._others))
+        self._lately.append((who, cell))
         self._fit()
+
+    def forget(self, series: Bools) -> None:
+        """Take back what these series taught in the last two weeks: their trouble had begun before it showed.
+
+        Args:
+            series: Whether each series is to be forgotten.
+        """
+        for place, (who, cell) in enumerate(self._lately):
+            gone = series[who]
+            if gone.any():
+                self._count(cell[gone], -1.0)
+                self._lately[place] = (who[~gone], cell[~gone])
+
+    def _count(self, cell: Ints, by: float) -> None:
+        groups = len(self._others)
+        self._counts += by * np.bincount(cell, minlength=groups * BINS).reshape(groups, BINS)
 
     def _fit(self) -> None:
         shape = self._shape
@@ -107,7 +137,7 @@ class Tails:
         with np.errstate(divide="ignore"):
             power = np.log(np.maximum(far / near, 1.0)) / np.log(_ratio(shape.inner, outer))
         self._power = np.clip(power, *shape.powers)
-        self._unit = far / _quantile_of(outer) ** self._power
+        self._unit = np.maximum(far / _quantile_of(outer) ** self._power, shape.least)
 
     def _quantile(self, above: Floats, count: Floats) -> Floats:
         """Return the score that `count` examples of each group exceed, linear within a bin."""

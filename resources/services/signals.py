@@ -24,6 +24,7 @@ READS: Reads = {
         Read(KPI_DAY, LOOKBACK_DAYS),
         Read(DAY_QUALITY, LOOKBACK_DAYS),
         Read(DIM_FEATURE_METADATA),
+        Read(DIM_RELEASES),
     ),
     EPISODES: (Read(ANOMALIES, LOOKBACK_DAYS), Read(DIM_RELEASES)),
 }
@@ -45,10 +46,21 @@ class SignalService:
         """Return the service over the lake of a run, which records for every table which telemetry the run had seen."""
         return replace(self, lake=lake)
 
-    def anomalies_of(self, days: Days) -> pl.DataFrame:
-        """Return the rows of signals.anomalies of these days, each from what was known at its end."""
-        parts = [self._anomalies(history, part) for history, part in self._histories(days)]
-        return pl.concat(parts) if parts else ANOMALIES.frame([])
+    def anomalies_of(self, days: Days) -> tuple[pl.DataFrame, pl.DataFrame | None]:
+        """Return the rows of signals.anomalies of these days, each from what was known at its end, and what a page shows of them.
+
+        What a page shows is None where nothing was unusual in the weeks before the last day.
+        """
+        parts, shown = [], None
+        for history, part in self._histories(days):
+            from intelligence.signals.bands import bands
+            from intelligence.signals.scoring import anomaly_rows
+
+            limits = {row["feature"]: row for row in self.lake.frame(_LIMITS).iter_rows(named=True)}
+            found = self.scored(history)
+            parts.append(anomaly_rows(found, part, limits))
+            shown = bands(found)
+        return pl.concat(parts) if parts else ANOMALIES.frame([]), shown if shown is not None and shown.height else None
 
     def episodes_of(self, days: Days) -> pl.DataFrame:
         """Return the rows of signals.episodes of these days, from the anomalies up to each of them."""
@@ -81,12 +93,6 @@ class SignalService:
         _, read = self.lake.read(queries, history.parameters)
         panel = panel_of(read["features"], read["kpis"], days=history, leave_out=settings.leave_out)
         return scored(panel, read["quality"], settings)
-
-    def _anomalies(self, history: Days, days: Days) -> pl.DataFrame:
-        from intelligence.signals.scoring import anomaly_rows
-
-        limits = {row["feature"]: row for row in self.lake.frame(_LIMITS).iter_rows(named=True)}
-        return anomaly_rows(self.scored(history), days, limits)
 
     def _histories(self, days: Days) -> Iterator[tuple[Days, Days]]:
         """Yield the parts of the days with their history, those left out whose history is too short for any anomaly."""
