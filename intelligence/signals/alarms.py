@@ -18,6 +18,7 @@ POINT, SHIFT, TREND = 1, 2, 3
 # How the asked false alarms are shared out among the detectors.
 SHARES: Final = {POINT: 0.5, SHIFT: 0.25, TREND: 0.25}
 LEAST_Z: Final = 2.5
+LEFT_Z: Final = 1.0
 # A detector listens for so many days before it speaks.
 LISTENS_DAYS: Final = 4
 # After an anomaly a series teaches nothing about what is usual for so many days.
@@ -93,7 +94,7 @@ def alarms(scores: Scores, family: Ints, guarded: Bools, *, false_alarms_per_wee
                 family, scores.residual[:, t], scores.isolation[:, t], teaches=teaches & ~unsettled[:, t]
             ),
             **{
-                kind: _said(tails, family, score[:, t], teaches=teaches)
+                kind: _said(tails, family, score[:, t], teaches=teaches) * ~_is_over(score[:, t], scores.residual[:, t])
                 for (kind, tails), score in zip(windows.items(), (scores.shift, scores.trend), strict=True)
             },
         }
@@ -133,6 +134,12 @@ def _said(tails: Tails, family: Ints, score: Floats, *, teaches: Bools) -> Float
     # The examples of one direction are far below the tail of the other: the shares are of all.
     tails.learn(np.flatnonzero(learn), group[learn], size[learn], others=group[learn] ^ 1)
     return surprise
+
+
+def _is_over(score: Floats, residual: Floats) -> Bools:
+    """Return where the day has left the way that its weeks went: the windows still show what has ended."""
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.sign(score) * residual < -LEFT_Z)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, Final
 
 import numpy as np
@@ -60,6 +61,12 @@ class Scored:
     reason: NDArray[np.int8]
     effect: Floats
     expected: Floats
+
+    @property
+    def first_day(self) -> date | None:
+        """Return the first day on which a point could be found; None where the history is too short."""
+        some = np.isfinite(self.residuals.z).any(axis=0)
+        return self.panel.dates[int(some.argmax())] if some.any() else None
 
 
 def scored(panel: SeriesPanel, quality: pl.DataFrame, settings: Signals) -> Scored:

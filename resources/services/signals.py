@@ -1,22 +1,26 @@
 """Signals: the series of metrics are read from the lake, and what is unusual in them is computed day by day."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import polars as pl
 
 from intelligence.catalog.product import Product
+from intelligence.core.errors import SignalError
 from intelligence.core.sql import sql
 from intelligence.core.tables import Days, Read, Reads
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY
-from intelligence.signals.tables import ANOMALIES, EPISODES, LOOKBACK_DAYS
+from intelligence.signals.tables import ANOMALIES, EPISODES, HISTORY_DAYS, LOOKBACK_DAYS
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, RELEASES
 from resources.lake.door import Lake
 
 if TYPE_CHECKING:
+    from intelligence.signals.backtest import Replayed
     from intelligence.signals.scoring import Scored
+    from intelligence.signals.series import SeriesPanel
 
 READS: Reads = {
     ANOMALIES: (
@@ -32,6 +36,10 @@ _QUALITY = "SELECT event_date, verdict, doubted_columns FROM telemetry.day_quali
 _LIMITS = """
     SELECT feature, max_error_rate, max_crash_rate, slow_latency_ms, max_slow_rate, max_bad_rating_rate
     FROM warehouse.dim_feature_metadata ORDER BY feature"""
+_OPEN = f"""
+    FROM {EPISODES.path}
+    WHERE is_open AND event_date = (SELECT max(event_date) FROM metrics.kpi_day)
+    ORDER BY list_position(['severe', 'notable', 'mild'], severity), surprise DESC, episode"""
 _ANOMALIES = f"FROM {ANOMALIES.path} WHERE event_date >= $start AND event_date < $end"
 
 
@@ -72,27 +80,65 @@ class SignalService:
             parts.append(episodes(read["anomalies"], read["releases"], history=history, days=part))
         return pl.concat(parts) if parts else EPISODES.frame([])
 
-    def scored(self, history: Days, *, rate: float | None = None) -> "Scored":
+    def open_episodes(self) -> pl.DataFrame:
+        """Return the newest row of each episode that is open at the end of the newest day, the most severe first."""
+        if self.lake.is_empty():
+            return EPISODES.frame([])
+        return self.lake.frame(_OPEN)
+
+    def backtest(self, rates: Sequence[float]) -> "list[Replayed]":
+        """Return what each rate of false alarms would have flagged on the product's own past.
+
+        Args:
+            rates: False alarms per week.
+
+        Raises:
+            SignalError: The lake is empty.
+        """
+        from intelligence.signals.backtest import replayed
+        from intelligence.signals.episodes import episodes
+        from intelligence.signals.scoring import anomaly_rows
+
+        span = self.lake.span() if self.lake.exists() else None
+        if span is None:
+            raise SignalError("lake", "it holds no day.", hint="Run `intelligence ingest` first.")
+        last = span.end - timedelta(days=1)
+        span = Days(max(span.start, last - timedelta(days=HISTORY_DAYS)), span.end)
+        _, read = self.lake.read({"limits": _LIMITS, "releases": RELEASES})
+        limits = {row["feature"]: row for row in read["limits"].iter_rows(named=True)}
+        panel, quality = self._panel(span)
+        found = []
+        for rate in rates:
+            scored = self._scored(panel, quality, rate)
+            rows = episodes(anomaly_rows(scored, span, limits), read["releases"], history=span, days=span)
+            found.append(replayed(rate, rows, first_day=scored.first_day, last_day=last))
+        return found
+
+    def scored(self, history: Days) -> "Scored":
         """Return every series scored on every day of a history.
 
         Args:
             history: The days to read.
-            rate: False alarms per week; None: as many as product.yaml asks for.
         """
-        from intelligence.signals.scoring import scored
+        panel, quality = self._panel(history)
+        return self._scored(panel, quality, self.product.signals.false_alarms_per_week)
+
+    def _panel(self, history: Days) -> "tuple[SeriesPanel, pl.DataFrame]":
         from intelligence.signals.series import panel_of
 
-        settings = self.product.signals
-        if rate is not None:
-            settings = settings.model_copy(update={"false_alarms_per_week": rate})
         queries = {
             "features": sql("signals/feature_series.sql"),
             "kpis": sql("signals/kpi_series.sql"),
             "quality": _QUALITY,
         }
         _, read = self.lake.read(queries, history.parameters)
-        panel = panel_of(read["features"], read["kpis"], days=history, leave_out=settings.leave_out)
-        return scored(panel, read["quality"], settings)
+        left_out = self.product.signals.leave_out
+        return panel_of(read["features"], read["kpis"], days=history, leave_out=left_out), read["quality"]
+
+    def _scored(self, panel: "SeriesPanel", quality: pl.DataFrame, rate: float) -> "Scored":
+        from intelligence.signals.scoring import scored
+
+        return scored(panel, quality, self.product.signals.model_copy(update={"false_alarms_per_week": rate}))
 
     def _histories(self, days: Days) -> Iterator[tuple[Days, Days]]:
         """Yield the parts of the days with their history, those left out whose history is too short for any anomaly."""
