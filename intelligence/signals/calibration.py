@@ -72,7 +72,7 @@ WINDOW: Final = TailShape(
     inner=0.2, outer=0.08, deepest=0.08, powers=(1.0, 1.25), prior=(1.1, 1.9), step=0.05, least=1.0
 )
 ISOLATION: Final = TailShape(inner=0.02, outer=0.004, deepest=0.0001, powers=(0.2, 0.8), prior=(0.60, 0.68), step=0.002)
-COMBINED: Final = TailShape(inner=0.02, outer=0.004, deepest=0.0001, powers=(1.4, 2.2), prior=(1.7, 2.6), step=0.02)
+COMBINED: Final = TailShape(inner=0.02, outer=0.004, deepest=0.0001, powers=(1.4, 2.2), prior=(1.5, 2.2), step=0.02)
 
 
 class Tails:

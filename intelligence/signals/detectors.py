@@ -262,7 +262,7 @@ def _weekly_medians(values: Floats) -> Floats:
     """Return the median of each day and the six before it; NaN where one is missing."""
     found = np.full(values.shape, np.nan, order="F")
     for t in range(WEEK - 1, values.shape[1]):
-        window = np.ascontiguousarray(values[:, t - WEEK + 1 : t + 1])
+        window = values[:, t - WEEK + 1 : t + 1].copy(order="C")
         window.partition(WEEK // 2, axis=1)
         found[:, t] = window[:, WEEK // 2]
     missing = np.cumsum(~np.isfinite(values), axis=1)
