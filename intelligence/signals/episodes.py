@@ -60,7 +60,8 @@ class _Episode:
         most = max(told, key=_weight)
         same = [row for row in told if _series(row) == _series(most) and row["direction"] == most["direction"]]
         begun, newest = same[0], same[-1]
-        return {**newest, **{name: begun[name] for name in ("expected", "low", "high")}}
+        expected = {name: begun[name] for name in ("expected", "low", "high")}
+        return {**newest, **expected, "begun_on": begun["event_date"], "begun_as": begun["kind"]}
 
     @property
     def beginning(self) -> Row:
@@ -187,7 +188,7 @@ def likely_cause(day: date, kind: str, releases: Sequence[tuple[date, str, str]]
 
 
 def _row(episode: _Episode, day: date, releases: Sequence[tuple[date, str, str]]) -> Row:
-    top, begun = episode.top, episode.beginning
+    top = episode.top
     newest = [row for row in episode.anomalies if row["event_date"] == max(episode.days)]
     breaks = min(
         (row for row in newest if row["breaks_in_days"] is not None),
@@ -213,7 +214,7 @@ def _row(episode: _Episode, day: date, releases: Sequence[tuple[date, str, str]]
         "breaks_on": on,
         "breaks_from": earliest,
         "breaks_until": latest,
-        "likely_cause": likely_cause(episode.first_day, begun["kind"], releases),
+        "likely_cause": likely_cause(top["begun_on"], top["begun_as"], releases),
         "title": title_of(episode.roots, top, episode.anomalies, breaks),
     }
 
