@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-BINS: Final = 1_000
+BINS: Final = 500
 PRIOR_EXAMPLES: Final = 400.0
 # Examples that the outer quantile has to lie within, so that no single one decides.
 FEWEST_BEYOND: Final = 12
