@@ -91,6 +91,7 @@ def definitions(platform: Platform) -> dg.Definitions:
             "announcer": fixed(platform.announcer),
             "calendar": fixed(graph.calendar),
             "intake": fixed(platform.intake),
+            "signals": fixed(platform.signals),
             "models": fixed(platform.models),
             "drift": fixed(platform.drift),
             "page_service": fixed(platform.drift_pages),

@@ -31,6 +31,7 @@ from resources.services.panels import Panels
 from resources.services.people import PeopleService
 from resources.services.retraining import RetrainingService
 from resources.services.rollouts import RolloutService
+from resources.services.signals import SignalService
 from resources.services.up_to_date import UpToDateService
 from resources.services.verification import VerificationService
 
@@ -83,6 +84,11 @@ class Platform:
     def intake(self) -> IntakeService:
         """Return the service that takes in delivered files."""
         return IntakeService(self.product, self.product_file, self.lake)
+
+    @cached_property
+    def signals(self) -> SignalService:
+        """Return the service that finds what is unusual in the metrics."""
+        return SignalService(self.product, self.lake)
 
     @cached_property
     def panels(self) -> Panels:

@@ -11,6 +11,7 @@ import pytest
 
 from intelligence.catalog.layers import ACT, SCORED, TABLES, TRAINED, WATCH
 from intelligence.causality.tables import DEGRADATIONS, ESTIMATOR_RECORD
+from intelligence.signals.tables import ANOMALIES, EPISODES
 from intelligence.telemetry.tables import ALIASES, REJECTED_EVENTS, WITHDRAWN_ROWS
 from intelligence.warehouse.tables import FACT_VISIT_EVENTS
 from resources.config.faults import FAULT_POINTS
@@ -29,7 +30,7 @@ sources:
 """
 # When a row was taken in, and how many transactions the lake had seen, which a killed run adds to.
 MOMENTS = ("ingested_at", "lake_snapshot")
-# Fifteen days are too few to train a model, which the verdicts say, and for an experiment to know an answer.
+# Fifteen days are too few to train a model, which the verdicts say, for an experiment to know an answer, and for signals.
 MAY_BE_EMPTY = (
     REJECTED_EVENTS,
     WITHDRAWN_ROWS,
@@ -41,6 +42,8 @@ MAY_BE_EMPTY = (
     *ACT,
     DEGRADATIONS,
     ESTIMATOR_RECORD,
+    ANOMALIES,
+    EPISODES,
 )
 
 

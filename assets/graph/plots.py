@@ -6,6 +6,7 @@ import dagster as dg
 import polars as pl
 
 from intelligence.core.tables import Days
+from intelligence.warehouse.tables import RELEASES
 from resources.lake.door import Lake
 
 SHOWN_DAYS = 90
@@ -87,6 +88,18 @@ def experiment_plots(lake: Lake, days: Days) -> dict[str, dg.MarkdownMetadataVal
         "effects": markdown_picture("effects", forest_picture(results)),
         "over_time": markdown_picture("effects over time", path_picture(results)),
     }
+
+
+def signal_plots(lake: Lake, shown: pl.DataFrame) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return a plot of the series with the most unusual days lately, each with its band and the days of releases.
+
+    Args:
+        lake: The lake after the write.
+        shown: The series with their bands.
+    """
+    from intelligence.signals.pictures import bands_picture
+
+    return {"unusual_lately": markdown_picture("unusual lately", bands_picture(shown, lake.frame(RELEASES)))}
 
 
 def markdown_picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:

@@ -36,6 +36,7 @@ LAYERS: Final = (
     "telemetry",
     "warehouse",
     "metrics",
+    "signals",
     "risk",
     "drift",
     "experiments",

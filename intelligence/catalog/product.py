@@ -17,6 +17,7 @@ from intelligence.drift.settings import Drift
 from intelligence.experiments.settings import Experiment, MetricUse
 from intelligence.metrics.settings import Health
 from intelligence.risk.settings import Risk
+from intelligence.signals.settings import KnownDays, Signals
 from intelligence.simulation.planned_changes import PlannedDrift, PlannedFault
 from intelligence.telemetry.contract import CONTRACT, PAIR, EventField
 from intelligence.telemetry.local_time import UTC_NAME, known_zone
@@ -179,6 +180,7 @@ class Product(Section):
     names: Names = Names()
     telemetry: Telemetry = Telemetry()
     health: Health = Health()
+    signals: Signals = Signals()
     risk: Risk = Risk()
     drift: Drift = Drift()
     experiments: tuple[Experiment, ...] = ()
@@ -383,6 +385,8 @@ def _settings_allowed_at(location: Sequence[object]) -> Sequence[str]:
         *Telemetry.model_fields,
         *AcceptedChange.model_fields,
         *Health.model_fields,
+        *Signals.model_fields,
+        *KnownDays.model_fields,
         *Risk.model_fields,
         *Drift.model_fields,
         *Experiment.model_fields,

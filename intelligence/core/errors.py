@@ -41,6 +41,10 @@ class PanelError(PlatformError):
     """A panel does not have the columns, types or keys that the task requires; no model is trained on it."""
 
 
+class SignalError(PlatformError):
+    """Signals were asked for something that they cannot give."""
+
+
 class CausalityError(PlatformError):
     """A frame, graph or question does not allow the asked effect or decomposition; none is computed from it."""
 

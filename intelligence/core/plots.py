@@ -17,13 +17,18 @@ MOST_FEATURES: Final = 40
 LONGEST_NAME: Final = 48
 
 
-def png(figure: Figure) -> bytes:
-    """Return the figure as a PNG with a palette of 32 colours, which is small enough to be stored with every run."""
+def png(figure: Figure, *, colours: int = 32) -> bytes:
+    """Return the figure as a PNG with a palette, which is small enough to be stored with every run.
+
+    Args:
+        figure: The drawn figure.
+        colours: Size of the palette; small marks keep their colour in a large one.
+    """
     canvas, encoded = FigureCanvasAgg(figure), io.BytesIO()
     canvas.draw()  # type: ignore[no-untyped-call] # matplotlib has not annotated it
     pixels = bytes(canvas.buffer_rgba())  # type: ignore[no-untyped-call] # matplotlib has not annotated it
     drawn = Image.frombytes("RGBA", canvas.get_width_height(), pixels)
-    drawn.convert("RGB").quantize(32).save(encoded, format="png", optimize=True)
+    drawn.convert("RGB").quantize(colours).save(encoded, format="png", optimize=True)
     return encoded.getvalue()
 
 

@@ -6,7 +6,7 @@ from typing import Final
 from intelligence.decisions.autonomy import ACTIVE, Kind
 from intelligence.decisions.facts import FeatureFacts
 from intelligence.decisions.settings import Decisions
-from intelligence.decisions.signs import broken_now, is_ramping, lasting, release_to_blame
+from intelligence.decisions.signs import broken_now, is_ramping, lasting, release_to_blame, unusually_bad
 
 # What a running experiment shows needs neither a risk nor figures of the feature.
 _BY_EXPERIMENT: Final[dict[Kind, tuple[str, ...]]] = {
@@ -96,7 +96,7 @@ def _probability(kind: Kind, facts: FeatureFacts, settings: Decisions) -> tuple[
     now, signs = broken_now(facts), settings.signs
     if now is None:
         # A ticket needs no figures: lasting trouble is enough.
-        return (lasting(facts, settings),) * 2 if kind == "ticket" else None
+        return (max(lasting(facts, settings), unusually_bad(facts, settings)),) * 2 if kind == "ticket" else None
     # A degraded feature has no risk of degrading: it is degraded already.
     risk = 0.0 if facts.state == "degraded" else facts.risk_score or 0.0
     least_risk = 0.0 if facts.state == "degraded" else facts.risk_low or 0.0
@@ -112,7 +112,8 @@ def _probability(kind: Kind, facts: FeatureFacts, settings: Decisions) -> tuple[
             fits = float(is_ramping(facts) and is_recent)
             return risk * fits, least_risk * fits
         case "alert":
-            return max(now, risk), max(now, least_risk)
+            unusual = unusually_bad(facts, settings)
+            return max(now, risk, unusual), max(now, least_risk, unusual)
         case _:
-            long = lasting(facts, settings)
+            long = max(lasting(facts, settings), unusually_bad(facts, settings))
             return max(now, risk, long), max(now, least_risk, long)

@@ -21,6 +21,7 @@ _ALLOWED: Final = {
     "latency": "max_slow_rate",
     "ratings": "max_bad_rating_rate",
 }
+_SEVERITIES: Final = {"mild": 1, "notable": 2, "severe": 3}
 _COUNTS: Final = tuple(dict.fromkeys(name for objective in OBJECTIVES for name in spread_columns(objective)[:2]))
 
 
@@ -48,6 +49,7 @@ class Sources:
         trained_through: Last day of the champion's training data.
         experiments: Verdicts of the day with experiment, variant, verdict, reason, grade, feature, flag, starts_on,
             units_variant and confidence.
+        signals: Open episodes of the day with features, is_adverse, severity, surprise, first_day and title.
         used: What earlier decisions of the hour and of the day have used up of the shared limits.
     """
 
@@ -67,6 +69,7 @@ class Sources:
     model_version: int | None = None
     trained_through: date | None = None
     experiments: pl.DataFrame | None = None
+    signals: pl.DataFrame | None = None
     used: SharedFacts = field(default_factory=SharedFacts)
 
 
@@ -90,7 +93,7 @@ def evidence(sources: Sources, *, day: date, settings: Decisions, hour_utc: int 
     rows = failures_by_release(
         rows, sources.release_days, sources.releases, day=day, settings=settings, window_days=RELEASE_WINDOW_DAYS
     )
-    rows = _with_experiments(rows, sources.experiments)
+    rows = _with_signals(_with_experiments(rows, sources.experiments), sources.signals)
     rows = with_previous_actions(rows, sources.previous_actions, day=day, settings=settings)
     rows = _with_beginning(rows, sources.beginning).with_columns(_whole_day(sources, day, hour_utc))
     return rows.with_columns(missing=_missing(rows, sources)).select(_shaped(rows)).sort("feature")
@@ -218,6 +221,22 @@ def _with_experiments(rows: pl.DataFrame, experiments: pl.DataFrame | None) -> p
     return rows.join(found, on="feature", how="left", maintain_order="left")
 
 
+def _with_signals(rows: pl.DataFrame, signals: pl.DataFrame | None) -> pl.DataFrame:
+    """Add what is unusual about the feature for the worse: of several open episodes the most severe."""
+    if signals is None:
+        return rows
+    found = (
+        signals.filter(pl.col("is_adverse"))
+        .explode("features")
+        .drop_nulls("features")
+        .with_columns(rank=pl.col("severity").replace_strict(_SEVERITIES, default=0, return_dtype=pl.Int64))
+        .sort("rank", "surprise", "features", "title", descending=[True, True, False, False])
+        .unique("features", keep="first", maintain_order=True)
+        .select(feature="features", signal="title", signal_severity="severity", signal_since="first_day")
+    )
+    return rows.join(found, on="feature", how="left", maintain_order="left")
+
+
 def _with_beginning(rows: pl.DataFrame, beginning: pl.DataFrame | None) -> pl.DataFrame:
     """Add whether the trouble has lasted since the feature was first assessed, where most features began in trouble."""
     if beginning is None:
@@ -281,6 +300,7 @@ def _missing(rows: pl.DataFrame, sources: Sources) -> pl.Expr:
         "release_counts": pl.lit(sources.release_days is None),
         "flag": has_flag & absent("exposure"),
         "previous_actions": pl.lit(sources.previous_actions is None),
+        "signals": pl.lit(sources.signals is None),
         "quality": absent("quality"),
         "drift": absent("drift"),
     }

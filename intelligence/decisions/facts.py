@@ -21,7 +21,8 @@ class FeatureFacts:
     rest. `*_this_hour` and `*_this_day` sum up what was done without a person before this decision: in the hour before it,
     and by decisions of the same day. `quality` is the verdict on the day's telemetry; it is `doubtful` where only some
     columns make it partial. `hour_utc` is the hour on the product's clock. `experiment*` belong to a variant that should be
-    rolled back or shipped: `experiment_steers_flag` is whether the flag of the feature is the one that shows it.
+    rolled back or shipped: `experiment_steers_flag` is whether the flag of the feature is the one that shows it. `signal*` belong
+    to the worst open episode of `signals.episodes`: what is unusual about the feature, an association (grade D).
     """
 
     event_date: date
@@ -108,6 +109,9 @@ class FeatureFacts:
     experiment_units: int | None = None
     experiment_since: date | None = None
     experiment_steers_flag: bool | None = None
+    signal: str | None = None
+    signal_severity: str | None = None
+    signal_since: date | None = None
     episode: str | None = None
     last_touch_days: int | None = None
     touches_lately: int = 0

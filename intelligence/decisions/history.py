@@ -12,6 +12,7 @@ from intelligence.decisions.settings import Decisions
 NEVER_REQUESTED: Final = "never asked"
 UNANSWERED: Final = ("failed", "expired", NEVER_REQUESTED)
 GAP_DAYS: Final = 7
+SEVERE: Final = "severe"
 
 
 def with_previous_actions(
@@ -21,7 +22,7 @@ def with_previous_actions(
 
     An episode is named by its feature and the day on which the trouble began. Trouble belongs to the episode of the last
     action when that action came at most a week before the trouble began, or while it lasts. Where there is no trouble, what an
-    experiment shows begins with the experiment.
+    experiment shows begins with the experiment, and what is unusual with its first day.
 
     Args:
         rows: Evidence, one row per feature, with feature, state and since.
@@ -31,7 +32,12 @@ def with_previous_actions(
         settings: The policy, for the length of the period in which touches are counted.
     """
     since = pl.when(pl.col("state").is_in(["at_risk", "degraded"])).then(pl.col("since"))
-    begun = [pl.col("experiment_since")] if "experiment_since" in rows.columns else []
+    # What is unusual begins with its episode, where it is severe enough to be told.
+    is_severe = pl.col("signal_severity") == SEVERE
+    begun = [
+        *([pl.col("experiment_since")] if "experiment_since" in rows.columns else []),
+        *([pl.when(is_severe).then(pl.col("signal_since"))] if "signal_since" in rows.columns else []),
+    ]
     onset = pl.coalesce(since, *begun, pl.lit(day))
     rows = rows.with_columns(onset=onset)
     fresh = pl.format("{}@{}", "feature", "onset")

@@ -379,7 +379,7 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         "missing evidence is doubted",
         TOUCHING,
         "one step lower",
-        lambda facts, _: not set(facts.missing) - {"drift", "model", "quality"},
+        lambda facts, _: not set(facts.missing) - {"drift", "model", "quality", "signals"},
     ),
 )
 

@@ -13,7 +13,7 @@ from intelligence.core.sections import Section
 from intelligence.decisions.autonomy import ACTIVE, Kind, Level
 
 # Increase it when a change of the code leads to other decisions under the same settings.
-REVISION: Final = 4
+REVISION: Final = 5
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Hour = Annotated[int, Field(ge=0, le=23)]
@@ -143,6 +143,7 @@ class Signs(Section):
         ramp_days: Greatest age of a release whose ramp can be held.
         rising: Errors count as rising from this many standard errors above the four weeks before.
         lasting_days: Trouble counts as lasting after this many days.
+        severe_signal: How sure a severe episode of signals makes that somebody should look; 0 leaves signals out.
     """
 
     blamed_release_days: int = Field(14, ge=1)
@@ -150,6 +151,7 @@ class Signs(Section):
     ramp_days: int = Field(3, ge=0)
     rising: float = Field(3, ge=0)
     lasting_days: int = Field(5, ge=1)
+    severe_signal: Share = 0.6
 
 
 class QuietHours(Section):

@@ -9,6 +9,7 @@ import math
 from typing import Final
 
 from intelligence.decisions.facts import FeatureFacts
+from intelligence.decisions.history import SEVERE
 from intelligence.decisions.settings import Decisions
 
 _ROOT_2: Final = math.sqrt(2)
@@ -177,6 +178,18 @@ def lasting(facts: FeatureFacts, settings: Decisions) -> float:
     if facts.state not in ("at_risk", "degraded") or facts.since is None:
         return 0.0
     return float((facts.event_date - facts.since).days >= settings.signs.lasting_days)
+
+
+def unusually_bad(facts: FeatureFacts, settings: Decisions) -> float:
+    """Return how sure a severe episode of signals makes that somebody should look; 0 without one.
+
+    It is an association (grade D): a reason to tell people, and never one to touch the product.
+
+    Args:
+        facts: What is known of the feature.
+        settings: The policy.
+    """
+    return settings.signs.severe_signal if facts.signal_severity == SEVERE else 0.0
 
 
 def is_ramping(facts: FeatureFacts) -> bool:

@@ -7,6 +7,7 @@ from intelligence.drift.tables import MODEL_WATCH
 from intelligence.experiments.tables import EXPERIMENT_VERDICTS
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK
+from intelligence.signals.tables import EPISODES
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS
 
@@ -19,6 +20,7 @@ FEATURE_DECISIONS: Final = Table(
         tables=(
             *(FEATURE_HEALTH, FEATURE_RISK, MODEL_WATCH, FEATURE_PANEL, FACT_FEATURE_METRICS, DAY_QUALITY),
             *(EVENTS, FACT_EVENTS, DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, EXPERIMENT_VERDICTS, USER_DAY),
+            EPISODES,
         )
     ),
     description="One row per feature and day: what the policy would do, how far alone, why, and why not more.",

@@ -4,6 +4,7 @@ from typing import Final
 
 from intelligence.decisions.choice import Choice
 from intelligence.decisions.facts import FeatureFacts
+from intelligence.decisions.history import SEVERE
 
 _DOES: Final = {
     "rollback": "Roll back",
@@ -42,6 +43,8 @@ def _trouble(facts: FeatureFacts) -> str:
         )
     if facts.state in ("degraded", "at_risk"):
         return f"{facts.state.replace('_', ' ')} since {facts.since} ({facts.reason})"
+    if facts.signal and facts.signal_severity == SEVERE:
+        return f"{facts.state or 'unknown'}, but unusual since {facts.signal_since}: {facts.signal} (evidence grade D)"
     if facts.risk_score is not None:
         why = f", {facts.risk_reason}" if facts.risk_reason else ""
         return f"{facts.state} with a risk of {facts.risk_score:.0%}{why}"

@@ -17,6 +17,7 @@ from intelligence.drift.tables import MODEL_WATCH
 from intelligence.experiments.tables import EXPERIMENT_VERDICTS
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, USER_DAY
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK
+from intelligence.signals.tables import EPISODES
 from intelligence.telemetry.local_time import local_time
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS, RELEASES
@@ -45,6 +46,7 @@ READS: Reads = {
         Read(DIM_RELEASES),
         Read(DIM_USERS),
         Read(EXPERIMENT_VERDICTS),
+        Read(EPISODES),
         Read(OUTCOMES, until_yesterday=True),
     )
 }
@@ -78,6 +80,7 @@ class DecisionService:
                 "drift": f"SELECT event_date, state, model_version FROM {MODEL_WATCH.path} WHERE model = $model AND event_date = $day",
                 "experiments": sql("decisions/experiments.sql"),
                 "beginning": sql("decisions/beginning.sql"),
+                "signals": f"FROM {EPISODES.path} WHERE event_date = $day AND is_open",
                 "decisions": f"FROM {FEATURE_DECISIONS.path} WHERE event_date < $day",
             },
             {"day": day, "model": MODELS[FEATURE_RISK.path]},
@@ -100,6 +103,7 @@ class DecisionService:
             ),
             known_harmed=self.lake.frame(sql("decisions/known_harmed.sql"), window),
             experiments=frames["experiments"],
+            signals=frames["signals"],
             drift=drift if drift is not None and drift.height else None,
             flags=self.flag_states(frames["features"]),
             previous_actions=actions_carried_out(

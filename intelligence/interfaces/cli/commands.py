@@ -19,7 +19,7 @@ from rich.text import Text
 
 from intelligence.core.errors import ModelError, PlatformError
 from intelligence.core.foreign import harmless
-from intelligence.interfaces.cli import rollouts, terminal
+from intelligence.interfaces.cli import rollouts, signals, terminal
 from intelligence.interfaces.cli.console import TerminalConsole, show_crash, terminal_console
 from intelligence.interfaces.cli.invocation import Invocation
 from intelligence.interfaces.cli.machine_readable import plain
@@ -491,6 +491,7 @@ def flags_accept(why: Annotated[str, typer.Option(help="Reason, for the history.
 
 experiment_app = typer.Typer(help="Experiments: how long a new one has to run, and what became of those that run.")
 app.add_typer(experiment_app, name="experiment", rich_help_panel=EVERY_DAY)
+app.add_typer(signals.app, name="signals", rich_help_panel=EVERY_DAY)
 
 
 @experiment_app.command("plan", epilog="Example: intelligence experiment plan conversion_rate --effect 3 --days 14")

@@ -67,6 +67,15 @@ RELEASES = pl.DataFrame(
 )
 
 
+# On a day on which nothing is unusual there are no rows.
+OPEN_EPISODES = pl.DataFrame(
+    schema={
+        "features": pl.List(pl.String), "is_adverse": pl.Boolean, "severity": pl.String, "surprise": pl.Float64,
+        "first_day": pl.Date, "title": pl.String,
+    }
+)  # fmt: skip
+
+
 def sources(**other: Any) -> Sources:
     """Return a day on which quiz is broken by release 3.2.0 on ios and chat is sound, with nothing missing."""
     failures = {("ios", "3.2.0"): 50, ("ios", "3.1.0"): 1, ("web", "3.2.0"): 2, ("web", "3.1.0"): 1}
@@ -94,6 +103,7 @@ def sources(**other: Any) -> Sources:
             [by_release("quiz", *name, back(n), 200, failed) for name, failed in failures.items() for n in range(2)]
         ),
         "known_harmed": pl.DataFrame([known_harmed(name, back(n)) for name in ("quiz", "chat") for n in range(3)]),
+        "signals": OPEN_EPISODES,
         "drift": pl.DataFrame({"event_date": [DAY], "state": ["steady"]}),
         "flags": pl.DataFrame(
             [

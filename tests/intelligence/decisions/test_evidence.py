@@ -66,6 +66,7 @@ def test_an_old_release_is_not_blamed_and_the_first_of_all_has_none_before_it() 
         ("panel", {"chat": ["panel"], "quiz": ["panel"]}),
         ("releases", {"chat": ["releases"], "quiz": ["releases"]}),
         ("release_days", {"chat": ["release_counts"], "quiz": ["release_counts"]}),
+        ("signals", {"chat": ["signals"], "quiz": ["signals"]}),
         ("drift", {"chat": ["drift"], "quiz": ["drift"]}),
         ("flags", {"chat": ["flag"], "quiz": ["flag"]}),
         ("previous_actions", {"chat": ["previous_actions"], "quiz": ["previous_actions"]}),

@@ -1,0 +1,119 @@
+"""What the service reads of the lake: a day alone is the day among others, claims hold, and the commands tell what it finds."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from io import StringIO
+from typing import Any
+
+import polars as pl
+import pytest
+from rich.console import Console
+
+from intelligence.core.errors import SignalError
+from intelligence.core.tables import Days, standard_claims
+from intelligence.interfaces.cli.signals import backtest_parts, episodes_table, record
+from intelligence.signals.tables import ANOMALIES, EPISODES
+from resources.platform import Platform
+from resources.services.signals import SignalService
+from tests.intelligence.signals.products import Arrays, day, feature_days, kpi_days, quality_days, span
+from tests.platforms import platform_in
+
+DAYS = 60
+
+
+def troubles(rows: Arrays) -> None:
+    rows["failed_events"][3, 50:55] = (rows["usage_count"][3, 50:55] * 0.07).round()
+    rows["p95_latency_ms"][4, 56:] *= 2
+
+
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    made = platform_in(tmp_path_factory.mktemp("lake"))
+    features = feature_days(1, features=12, days=DAYS, change=troubles)
+    seen = datetime(2026, 4, 21, 9)
+    frames = {
+        "metrics.fact_feature_metrics": features,
+        "metrics.kpi_day": kpi_days(1, days=DAYS),
+        "telemetry.day_quality": quality_days(DAYS),
+        "warehouse.dim_feature_metadata": features.select("feature").unique().with_columns(
+            max_error_rate=0.02, max_crash_rate=0.01, slow_latency_ms=3_000.0, max_slow_rate=0.05, first_seen_date=day(0)
+        ),
+        "warehouse.dim_releases": pl.DataFrame(
+            {"app_version": ["3.1.0"], "platform": ["ios"], "first_seen_at": [seen], "last_seen_at": [seen]}
+        ),
+        "telemetry.batches": pl.DataFrame({"batch_id": ["b"], "days": [[day(number) for number in range(DAYS)]]}),
+    }  # fmt: skip
+
+    def insert(connection: Any) -> None:
+        for name, frame in frames.items():
+            connection.register("rows_to_insert", frame)
+            connection.execute(f"INSERT INTO {name} BY NAME FROM rows_to_insert")
+            connection.unregister("rows_to_insert")
+
+    made.lake.commit(insert)
+    anomalies, _ = made.signals.anomalies_of(span(DAYS))
+    made.lake.replace(ANOMALIES, span(DAYS), "FROM found", frames={"found": anomalies})
+    episodes = made.signals.episodes_of(span(DAYS))
+    made.lake.replace(EPISODES, span(DAYS), "FROM found", frames={"found": episodes})
+    yield made
+    made.lake.close()
+
+
+@pytest.fixture
+def signals(platform: Platform) -> SignalService:
+    return platform.signals
+
+
+def test_a_day_alone_is_the_day_among_others(signals: SignalService) -> None:
+    whole, shown = signals.anomalies_of(span(DAYS))
+    episodes = signals.episodes_of(span(DAYS))
+    assert shown is not None
+    for number in (50, 51, DAYS - 1):
+        one = Days(day(number), day(number + 1))
+        rows, _ = signals.anomalies_of(one)
+        assert rows.equals(whole.filter(event_date=day(number)))
+        assert signals.episodes_of(one).equals(episodes.filter(event_date=day(number)))
+    assert episodes.filter(event_date=day(50)).height
+    assert whole.schema == ANOMALIES.schema()
+    assert episodes.schema == EPISODES.schema()
+
+
+def test_the_claims_hold_and_the_pages_and_plots_can_be_read(platform: Platform) -> None:
+    for table in (ANOMALIES, EPISODES):
+        inspected = platform.lake.inspected(table, (*standard_claims(table), *table.claims), span(DAYS))
+        assert platform.lake.is_sound(table, (*standard_claims(table), *table.claims), span(DAYS))
+        assert inspected.numbers.height
+        assert inspected.shown.height
+
+
+def test_what_is_open_names_the_feature_and_the_release(signals: SignalService) -> None:
+    found = signals.open_episodes()
+    assert {name for names in found["features"] for name in names} >= {"f04"}
+    of_release = signals.episodes_of(span(DAYS)).filter(pl.col("features").list.contains("f03"))
+    assert of_release.filter(event_date=day(51))["likely_cause"][0] == "release 3.1.0 on ios, first seen on 2026-04-21"
+    console = Console(width=200, record=True, file=StringIO())
+    console.print(episodes_table(found))
+    assert "f04" in console.export_text()
+
+
+def test_the_backtest_says_what_each_rate_would_have_flagged(signals: SignalService) -> None:
+    few, many = signals.backtest((0.1, 20.0))
+    assert few.first_day == day(28)
+    assert few.weeks == pytest.approx(32 / 7)
+    assert 0 < few.episodes <= many.episodes
+    assert few.episodes >= 2, "both planted troubles stand out at any rate"
+    assert record(few)["episodes_per_week"] == pytest.approx(few.episodes * 7 / 32)
+    assert {row["severity"] for row in few.largest} <= {"mild", "notable", "severe"}
+    assert len(list(backtest_parts([few, many]))) == 2
+
+
+def test_an_empty_lake_and_a_short_history_say_so(signals: SignalService, platform: Platform, tmp_path: Any) -> None:
+    empty = platform_in(tmp_path)
+    assert empty.signals.open_episodes().is_empty()
+    with pytest.raises(SignalError, match="holds no day"):
+        empty.signals.backtest((1.0,))
+    early = Days(day(0), day(20))
+    assert signals.anomalies_of(early)[0].is_empty()
+    assert signals.episodes_of(early).is_empty()
+    assert platform.product.signals.minimum_history_days == (day(28) - day(0)) // timedelta(days=1)
+    empty.lake.close()
