@@ -149,7 +149,12 @@ class Tails:
         return found
 
     def surprise(self, group: Ints, scores: Floats) -> Floats:
-        """Return -log10 of the probability that a score as high comes by chance; 0 for NaN."""
+        """Return -log10 of the probability that a score as high comes by chance; 0 for NaN.
+
+        Args:
+            group: The group of each score.
+            scores: Scores from 0 up.
+        """
         found = np.zeros(len(scores))
         with np.errstate(invalid="ignore"):
             high = np.flatnonzero(scores >= 0.5 * self._unit[group])

@@ -264,6 +264,10 @@ def limit_of(series: Series, limits: Mapping[str, Mapping[str, float]]) -> float
     """Return what the promise of the series allows; NaN without one.
 
     The 95th percentile of the latency breaks it at `slow_latency_ms`, where at most 5 % of the events may be slower.
+
+    Args:
+        series: The series.
+        limits: What the promises allow, by feature and by column of `warehouse.dim_feature_metadata`.
     """
     name, own = series.metric.limit, limits.get(series.feature, {})
     if not name or own.get(name) is None:
