@@ -25,6 +25,8 @@ PRIOR_EXAMPLES: Final = 400.0
 FEWEST_BEYOND: Final = 12
 MOST_SURPRISE: Final = 14.0
 FORGOTTEN_DAYS: Final = 14
+# With weeks of examples a day more changes little.
+FITTED_DAILY, FITTED_EVERY = 28, 4
 # What lies as far out as this many standard deviations of a normal variable is no example of what is usual.
 FURTHEST: Final = 4.0
 _NORMAL: Final = NormalDist()
@@ -91,6 +93,7 @@ class Tails:
         above = 10.0 ** -np.interp(edges, _normal_quantiles()[_GRID > 0.31], _GRID[_GRID > 0.31], left=0.0)
         self._counts: Floats = np.tile(PRIOR_EXAMPLES * -np.diff(above, append=0.0)[:BINS], (groups, 1))
         self._others: Floats = np.zeros(groups)
+        self._days = 0
         self._unit = self._power = np.empty(0)
         self._lately: deque[tuple[Ints, Ints]] = deque(maxlen=FORGOTTEN_DAYS)
         self._fit()
@@ -110,7 +113,9 @@ class Tails:
         self._count(cell, 1.0)
         self._others += np.bincount(others, minlength=len(self._others))
         self._lately.append((who, cell))
-        self._fit()
+        self._days += 1
+        if self._days <= FITTED_DAILY or self._days % FITTED_EVERY == 0:
+            self._fit()
 
     def forget(self, series: Bools) -> None:
         """Take back what these series taught in the last two weeks: their trouble had begun before it showed.
@@ -149,7 +154,12 @@ class Tails:
         return found
 
     def surprise(self, group: Ints, scores: Floats) -> Floats:
-        """Return -log10 of the probability that a score as high comes by chance; 0 for NaN."""
+        """Return -log10 of the probability that a score as high comes by chance; 0 for NaN.
+
+        Args:
+            group: The group of each score.
+            scores: Scores from 0 up.
+        """
         found = np.zeros(len(scores))
         with np.errstate(invalid="ignore"):
             high = np.flatnonzero(scores >= 0.5 * self._unit[group])

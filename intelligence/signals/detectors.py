@@ -237,25 +237,45 @@ def isolation(causal: NDArray[np.float32], candidates: Bools, judged: Bools) -> 
     return scores
 
 
-def shifts(found: Residuals) -> Floats:
-    """Return by how many standard errors the last week differs from the three weeks before it.
+def windows(found: Residuals) -> tuple[Floats, Floats]:
+    """Return by how many standard errors the last week differs from the three weeks before it, and the slope of three weeks.
 
-    Both windows are means of days that are bounded around the median of the earlier weeks' medians: a single day moves them
-    little, and unlike medians they also tell few events from none.
+    The days of both are bounded around a median of weeks: a single day moves them little, and unlike medians they also tell few
+    events from none. The slope is that of least squares, in its standard errors.
     """
     y, week, recent = found.adjusted, _weekly_medians(found.adjusted), _recent(found.spread)
-    contrast = np.full(y.shape, np.nan, order="F")
+    contrast, slope = np.full(y.shape, np.nan, order="F"), np.full(y.shape, np.nan, order="F")
     weights = np.append(np.full(BEFORE_DAYS, -1 / BEFORE_DAYS), np.full(AFTER_DAYS, 1 / AFTER_DAYS))
     weights /= np.sqrt(1 / AFTER_DAYS + 1 / BEFORE_DAYS)
-    for t in range(AFTER_DAYS + BEFORE_DAYS - 1, y.shape[1]):
+    steps = np.arange(TREND_DAYS) - (TREND_DAYS - 1) / 2
+    steps /= np.sqrt((steps**2).sum())
+    for t in range(TREND_DAYS - 1, y.shape[1]):
+        # Nothing is scaled yet before a series is assessed.
+        if not np.isfinite(recent[:, t]).any():
+            continue
+        slope[:, t] = _bounded(y[:, t - TREND_DAYS + 1 : t + 1], week[:, t - WEEK], recent[:, t]) @ steps
+        if t < AFTER_DAYS + BEFORE_DAYS - 1:
+            continue
         one, two, three = (week[:, t - back] for back in (WEEK, 2 * WEEK, 3 * WEEK))
         middle = np.maximum(np.minimum(one, two), np.minimum(np.maximum(one, two), three))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            window = (y[:, t - AFTER_DAYS - BEFORE_DAYS + 1 : t + 1] - middle[:, None]) / recent[
-                :, t - AFTER_DAYS, None
-            ]
-            contrast[:, t] = np.clip(window, -CLIP, CLIP) @ weights
-    return contrast
+        both = y[:, t - AFTER_DAYS - BEFORE_DAYS + 1 : t + 1]
+        contrast[:, t] = _bounded(both, middle, recent[:, t - AFTER_DAYS]) @ weights
+    return contrast, slope
+
+
+def _bounded(window: Floats, middle: Floats, scale: Floats) -> Floats:
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.clip((window - middle[:, None]) / scale[:, None], -CLIP, CLIP)
+
+
+def shifts(found: Residuals) -> Floats:
+    """Return by how many standard errors the last week differs from the three weeks before it."""
+    return windows(found)[0]
+
+
+def trends(found: Residuals) -> Floats:
+    """Return the slope of the last three weeks in standard errors."""
+    return windows(found)[1]
 
 
 def _weekly_medians(values: Floats) -> Floats:
@@ -280,18 +300,3 @@ def _recent(values: Floats) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         found: Floats = np.where(some > 0, total / some, np.nan)
     return found
-
-
-def trends(found: Residuals) -> Floats:
-    """Return the slope of the last three weeks in standard errors, with bounded days, by least squares."""
-    y, shape = found.adjusted, found.adjusted.shape
-    steps = np.arange(TREND_DAYS) - (TREND_DAYS - 1) / 2
-    weights = steps / np.sqrt((steps**2).sum())
-    middle, recent = _weekly_medians(y), _recent(found.spread)
-    z = np.full(shape, np.nan, order="F")
-    for t in range(TREND_DAYS - 1, shape[1]):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            scale = recent[:, t]
-            window = (y[:, t - TREND_DAYS + 1 : t + 1] - middle[:, t - WEEK, None]) / scale[:, None]
-            z[:, t] = np.clip(window, -CLIP, CLIP) @ weights
-    return z

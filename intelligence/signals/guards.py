@@ -65,7 +65,12 @@ def doubtful(panel: SeriesPanel, quality: pl.DataFrame) -> Bools:
 
 
 def known(panel: SeriesPanel, days: Sequence[KnownDays]) -> Bools:
-    """Return where something is known of the day that explains the series: of volumes on every known day, else on those of everything."""
+    """Return where something is known of the day that explains the series: of volumes on every known day, else on those of everything.
+
+    Args:
+        panel: The series.
+        days: The days of which something is known.
+    """
     found = _nowhere(panel)
     volume = np.array([metric.is_volume for metric in panel.families], dtype=bool)
     for each in days:

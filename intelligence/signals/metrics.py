@@ -174,7 +174,7 @@ KPI_METRICS: Final = (
         is_volume=True,
         relative_floor=0.1,
         absolute_floor=0.1,
-        fewest=50,
+        fewest=100,
     ),
     SignalMetric(
         name="session_depth",
@@ -186,7 +186,7 @@ KPI_METRICS: Final = (
         is_volume=True,
         relative_floor=0.1,
         absolute_floor=0.2,
-        fewest=50,
+        fewest=100,
     ),
     SignalMetric(
         name="crashed_user_rate",
@@ -198,7 +198,7 @@ KPI_METRICS: Final = (
         telemetry=("crashed",),
         relative_floor=0.3,
         absolute_floor=10,
-        fewest=50,
+        fewest=100,
     ),
     SignalMetric(
         name="conversion_rate",
@@ -211,7 +211,7 @@ KPI_METRICS: Final = (
         is_volume=True,
         relative_floor=0.1,
         absolute_floor=10,
-        fewest=50,
+        fewest=100,
     ),
     SignalMetric(
         name="mean_rating",
@@ -224,7 +224,7 @@ KPI_METRICS: Final = (
         telemetry=("rating",),
         relative_floor=0.02,
         absolute_floor=0.1,
-        fewest=50,
+        fewest=100,
     ),
     SignalMetric(
         name="value",
@@ -237,7 +237,7 @@ KPI_METRICS: Final = (
         telemetry=("value",),
         relative_floor=0.2,
         absolute_floor=1,
-        fewest=50,
+        fewest=100,
     ),
 )
 METRICS: Final = {metric.key: metric for metric in (*FEATURE_METRICS, *KPI_METRICS)}

@@ -19,8 +19,7 @@ from intelligence.signals.detectors import (
     Residuals,
     isolation,
     residuals,
-    shifts,
-    trends,
+    windows,
 )
 from intelligence.signals.divergence import HORIZON_DAYS, slopes, windows_at
 from intelligence.signals.series import Series, SeriesPanel, plain
@@ -86,7 +85,7 @@ def scored(panel: SeriesPanel, quality: pl.DataFrame, settings: Signals) -> Scor
             (np.abs(found.z) >= CANDIDATE_Z) | (np.abs(found.causal).max(axis=2, initial=0) >= CANDIDATE_CHANGE)
         )
     forest = isolation(found.causal, candidates, judged & ~faulty)
-    shift, trend = shifts(found), trends(found)
+    shift, trend = windows(found)
     settled = np.cumsum(judged, axis=1)
     shift = np.where(judged & (settled > AFTER_DAYS), shift, np.nan)
     trend = np.where(judged & (settled > AFTER_DAYS), trend, np.nan)
@@ -264,6 +263,10 @@ def limit_of(series: Series, limits: Mapping[str, Mapping[str, float]]) -> float
     """Return what the promise of the series allows; NaN without one.
 
     The 95th percentile of the latency breaks it at `slow_latency_ms`, where at most 5 % of the events may be slower.
+
+    Args:
+        series: The series.
+        limits: What the promises allow, by feature and by column of `warehouse.dim_feature_metadata`.
     """
     name, own = series.metric.limit, limits.get(series.feature, {})
     if not name or own.get(name) is None:

@@ -189,6 +189,10 @@ def _effective(metric: SignalMetric, there: Mapping[str, Floats]) -> Floats:
 def stable_rate(share: Floats, n: Floats) -> Floats:
     """Return the rate on the scale of Anscombe (1948), where its variance is 1 / n whatever its value.
 
+    Args:
+        share: Rates in [0, 1].
+        n: Effective number of events behind each.
+
     >>> stable_rate(np.array([0.0, 0.5]), np.array([100.0, 100.0])).round(3).tolist()
     [0.122, 1.571]
     """

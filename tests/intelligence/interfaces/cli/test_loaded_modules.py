@@ -58,7 +58,7 @@ def run(home: Path, *arguments: str) -> tuple[str, set[str]]:
     return done.stdout, set(last.removeprefix("loaded: ").split())
 
 
-@pytest.mark.parametrize("arguments", [("--help",), ("status",), ("status", "--json"), ("check",)])
+@pytest.mark.parametrize("arguments", [("--help",), ("status",), ("status", "--json"), ("check",), ("signals", "list")])
 def test_a_command_that_reads_loads_no_more_than_it_needs(home: Path, arguments: tuple[str, ...]) -> None:
     product = product_at(home / "product.yaml")
     lake = Lake(catalog=f"sqlite:{home}/data/lake/catalog.sqlite", store=f"{home}/data/lake/files")
