@@ -119,7 +119,8 @@ def _day_by_day(
         silent = {row["feature"] for row in by_day.get(day, []) if row["suppressed_by"] in NOT_JUDGED}
         for root in dict.fromkeys(row["feature"] for row in told):
             mine = [row for row in told if row["feature"] == root]
-            if root not in going and _is_return(mine, ended.get(root), day):
+            # The way back prolongs no trouble: it ends by calm days, as if nothing were unusual.
+            if _is_return(mine, going.get(root) or ended.get(root), day):
                 continue
             episode = going.get(root) or _joined(root, mine, going, releases, day)
             going[root] = episode
@@ -134,7 +135,7 @@ def _day_by_day(
 
 
 def _is_return(mine: Sequence[Row], before: _Episode | None, day: date) -> bool:
-    """Return whether what is unusual is the way back of an earlier trouble."""
+    """Return whether what is unusual is the way back of a trouble, which may have ended before."""
     if before is None or not before.is_adverse or (day - max(before.days)).days > RETURN_DAYS:
         return False
     return all(not row["is_adverse"] for row in mine)

@@ -79,6 +79,13 @@ def test_the_way_back_is_no_new_trouble() -> None:
     assert found(row(14, **better))["severity"].unique().to_list() == ["mild"], "without a trouble before it is news"
 
 
+def test_the_way_back_does_not_prolong_the_trouble_that_it_ends() -> None:
+    back = {"direction": "down", "is_adverse": False, "kind": "shift"}
+    rows = found(row(3), row(4), *(row(number, **back) for number in range(5, 20)))
+    assert rows["last_day"].max() == day(4)
+    assert rows.filter("is_open")["event_date"].max() == day(8)
+
+
 def test_features_that_begin_to_fail_with_a_release_are_one_episode() -> None:
     both = (row(10, "exam"), row(10, "quiz", surprise=7.0))
     apart = found(*both)
