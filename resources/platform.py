@@ -24,6 +24,7 @@ from resources.services.drift_pages import DriftPageService
 from resources.services.due import Clock, DueService
 from resources.services.experiments import ExperimentService
 from resources.services.explanations import ExplanationService
+from resources.services.forecasts import ForecastService
 from resources.services.intake import IntakeService
 from resources.services.models import ModelService
 from resources.services.outcomes import OutcomeService
@@ -107,6 +108,11 @@ class Platform:
     def experiments(self) -> ExperimentService:
         """Return the service that analyses experiments."""
         return ExperimentService(self.product, self.lake, self.rollouts.flags)
+
+    @cached_property
+    def forecasts(self) -> ForecastService:
+        """Return the service that forecasts figures and says how earlier forecasts turned out."""
+        return ForecastService(self.product, self.lake)
 
     @cached_property
     def causes(self) -> CauseService:

@@ -89,6 +89,28 @@ def experiment_plots(lake: Lake, days: Days) -> dict[str, dg.MarkdownMetadataVal
     }
 
 
+def forecast_plot(lake: Lake, days: Days) -> dict[str, dg.MarkdownMetadataValue]:
+    """Return fan charts of the newest forecasts, after the last 90 days; nothing where nothing was forecast.
+
+    Args:
+        lake: The lake after the write.
+        days: The days of the run; the forecasts of the last one are drawn.
+    """
+    made = lake.frame(_MADE, {"end": days.end})
+    if made.is_empty():
+        return {}
+    from intelligence.forecasts.pictures import fan_picture
+
+    history = lake.frame(_EVERYBODY, {"end": days.end})
+    return {"outlook": markdown_picture("forecasts", fan_picture(made, history))}
+
+
+_MADE = "FROM forecasts.forecasts WHERE event_date = $end - INTERVAL 1 DAY AND horizon_days > 0"
+_EVERYBODY = f"""
+    SELECT event_date, dau, mau, conversion_rate, value FROM metrics.kpi_day
+    WHERE segment = 'all' AND event_date >= $end - INTERVAL {SHOWN_DAYS} DAY AND event_date < $end"""
+
+
 def markdown_picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:
     """Return the picture as Markdown for an asset's page.
 

@@ -10,6 +10,7 @@ from intelligence.core.sql import sql
 from intelligence.core.tables import Claim, Table, standard_claims
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
+from intelligence.forecasts.tables import ACCURACY, FORECASTS
 from intelligence.risk.tables import (
     FEATURE_RISK,
     FEATURE_TRAINING,
@@ -35,6 +36,7 @@ LAYERS: Final = (
     "telemetry",
     "warehouse",
     "metrics",
+    "forecasts",
     "risk",
     "drift",
     "experiments",
@@ -67,8 +69,11 @@ DECISIONS_MADE: Final = _tables_of("decisions")
 DAILY_TABLES: Final = tuple(table for table in TABLES if table not in _NOT_DAILY)
 NEWEST_DAY_TABLES: Final = tuple(table for table in DAILY_TABLES if table.newest_day_only)
 # Tables of the newest day that follow from telemetry alone, without a champion: they are built together with the day.
+OUTLOOK: Final = (FORECASTS, ACCURACY)
 CAUSES: Final = (ESTIMATOR_RECORD, FEATURE_EFFECTS, DEGRADATIONS)
-BUILT_BY_DAY: Final = tuple(table for table in DAILY_TABLES if table not in NEWEST_DAY_TABLES or table in CAUSES)
+BUILT_BY_DAY: Final = tuple(
+    table for table in DAILY_TABLES if table not in NEWEST_DAY_TABLES or table in (*OUTLOOK, *CAUSES)
+)
 
 
 def claims_of(table: Table, *, max_lag_hours: float | None = None) -> tuple[Claim, ...]:

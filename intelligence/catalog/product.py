@@ -15,6 +15,7 @@ from intelligence.decisions.rollout_settings import Rollout
 from intelligence.decisions.settings import ActionKind, Advance, Decisions, Doubt, Entities, Limits, Signs
 from intelligence.drift.settings import Drift
 from intelligence.experiments.settings import Experiment, MetricUse
+from intelligence.forecasts.settings import Forecasts
 from intelligence.metrics.settings import Health
 from intelligence.risk.settings import Risk
 from intelligence.simulation.planned_changes import PlannedDrift, PlannedFault
@@ -179,6 +180,7 @@ class Product(Section):
     names: Names = Names()
     telemetry: Telemetry = Telemetry()
     health: Health = Health()
+    forecasts: Forecasts = Forecasts()
     risk: Risk = Risk()
     drift: Drift = Drift()
     experiments: tuple[Experiment, ...] = ()
@@ -383,6 +385,7 @@ def _settings_allowed_at(location: Sequence[object]) -> Sequence[str]:
         *Telemetry.model_fields,
         *AcceptedChange.model_fields,
         *Health.model_fields,
+        *Forecasts.model_fields,
         *Risk.model_fields,
         *Drift.model_fields,
         *Experiment.model_fields,
