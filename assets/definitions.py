@@ -95,6 +95,7 @@ def definitions(platform: Platform) -> dg.Definitions:
             "drift": fixed(platform.drift),
             "page_service": fixed(platform.drift_pages),
             "experiments": fixed(platform.experiments),
+            "annotations": fixed(platform.annotations),
             "forecasts": fixed(platform.forecasts),
             "causes": fixed(platform.causes),
             "decisions": fixed(platform.decisions),

@@ -7,6 +7,7 @@ from assets.graph.partitions import days_of, deps_of
 from assets.graph.plots import forecast_plot
 from intelligence.forecasts.tables import ACCURACY, FORECASTS
 from resources.lake.door import Lake
+from resources.services.annotations import AnnotationService
 from resources.services.forecasts import READS, ForecastService
 
 
@@ -18,6 +19,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
         forecasts: dg.ResourceParam[ForecastService],
+        annotations: dg.ResourceParam[AnnotationService],
     ) -> dg.MaterializeResult:
         """What is expected of active users, conversion, value, ratings, retention and the largest features, day by day.
 
@@ -27,7 +29,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         days = days_of(context)
         found = forecasts.over(lake).forecasts_of_days(days)
         written = lake.replace(FORECASTS, days, "FROM found", frames={"found": found})
-        return graph.materialized(lake, FORECASTS, days, written=written, **forecast_plot(lake, days))
+        return graph.materialized(lake, FORECASTS, days, written=written, **forecast_plot(lake, days, annotations))
 
     @dg.asset(**graph.table_asset(ACCURACY, kinds={"polars"}), deps=deps_of(READS[ACCURACY]))
     def accuracy(

@@ -17,6 +17,7 @@ from resources.messages.announcer import Announcer
 from resources.models.registry import Registry
 from resources.reports.drift import DriftReports
 from resources.services.actions import ActionService
+from resources.services.annotations import AnnotationService
 from resources.services.causes import CauseService
 from resources.services.decisions import DecisionService
 from resources.services.drift import DriftService
@@ -108,6 +109,11 @@ class Platform:
     def experiments(self) -> ExperimentService:
         """Return the service that analyses experiments."""
         return ExperimentService(self.product, self.lake, self.rollouts.flags)
+
+    @cached_property
+    def annotations(self) -> AnnotationService:
+        """Return the service that says what happened on a day, and records what people write."""
+        return AnnotationService(self.product, self.lake, self.announcer.state, self.clock)
 
     @cached_property
     def forecasts(self) -> ForecastService:

@@ -1,39 +1,56 @@
 """Plots as asset metadata: the last weeks are read from the lake, and a pure function draws them."""
 
 import base64
+from collections.abc import Sequence
+from datetime import timedelta
 
 import dagster as dg
 import polars as pl
 
+from intelligence.catalog.annotations import KNOWN_TO_METRICS
+from intelligence.core.marks import Mark
 from intelligence.core.tables import Days
 from resources.lake.door import Lake
+from resources.services.annotations import AnnotationService
 
 SHOWN_DAYS = 90
 
 
-def kpi_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
-    """Return a plot of users, stickiness and conversion over the last 90 days.
+def kpi_plot(lake: Lake, days: Days, annotations: AnnotationService) -> dg.MarkdownMetadataValue:
+    """Return a plot of users, stickiness and conversion over the last 90 days, with what happened on them.
 
     Args:
         lake: The lake after the write.
         days: The days of the run; the plot ends with the last one.
+        annotations: Says what happened.
     """
     from intelligence.core.plots import kpi_picture
 
-    return markdown_picture("KPIs", kpi_picture(lake.frame(_LAST_DAYS.format("metrics.kpi_day"), {"end": days.end})))
+    kpis = lake.frame(_LAST_DAYS.format("metrics.kpi_day"), {"end": days.end})
+    kinds = [kind for kind in KNOWN_TO_METRICS if kind != "incident"]
+    return markdown_picture("KPIs", kpi_picture(kpis, _marks(annotations.over(lake), days, kinds)))
 
 
-def health_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
-    """Return a plot of the states of the features with most trouble over the last 90 days.
+def health_plot(lake: Lake, days: Days, annotations: AnnotationService) -> dg.MarkdownMetadataValue:
+    """Return a plot of the states of the features with most trouble over the last 90 days, with what happened on them.
 
     Args:
         lake: The lake after the write.
         days: The days of the run; the plot ends with the last one.
+        annotations: Says what happened.
     """
     from intelligence.core.plots import health_picture
 
-    return markdown_picture(
-        "health", health_picture(lake.frame(_LAST_DAYS.format("metrics.feature_health"), {"end": days.end}))
+    health = lake.frame(_LAST_DAYS.format("metrics.feature_health"), {"end": days.end})
+    kinds = [kind for kind in KNOWN_TO_METRICS if kind != "incident"]
+    return markdown_picture("health", health_picture(health, _marks(annotations.over(lake), days, kinds)))
+
+
+def _marks(annotations: AnnotationService, days: Days, kinds: Sequence[str], *, ahead: int = 0) -> tuple[Mark, ...]:
+    """Return what happened on the last 90 days, and what is known to come in the days ahead."""
+    last = days.end - timedelta(days=1)
+    return annotations.marks(
+        days.end - timedelta(days=SHOWN_DAYS), last + timedelta(days=ahead), kinds=kinds, known_until=last
     )
 
 
@@ -89,12 +106,13 @@ def experiment_plots(lake: Lake, days: Days) -> dict[str, dg.MarkdownMetadataVal
     }
 
 
-def forecast_plot(lake: Lake, days: Days) -> dict[str, dg.MarkdownMetadataValue]:
+def forecast_plot(lake: Lake, days: Days, annotations: AnnotationService) -> dict[str, dg.MarkdownMetadataValue]:
     """Return fan charts of the newest forecasts, after the last 90 days; nothing where nothing was forecast.
 
     Args:
         lake: The lake after the write.
         days: The days of the run; the forecasts of the last one are drawn.
+        annotations: Says what happened.
     """
     made = lake.frame(_MADE, {"end": days.end})
     if made.is_empty():
@@ -102,7 +120,8 @@ def forecast_plot(lake: Lake, days: Days) -> dict[str, dg.MarkdownMetadataValue]
     from intelligence.forecasts.pictures import fan_picture
 
     history = lake.frame(_EVERYBODY, {"end": days.end})
-    return {"outlook": markdown_picture("forecasts", fan_picture(made, history))}
+    marks = _marks(annotations.over(lake), days, KNOWN_TO_METRICS, ahead=int(made["horizon_days"].max()))  # type: ignore[arg-type]
+    return {"outlook": markdown_picture("forecasts", fan_picture(made, history, marks))}
 
 
 _MADE = "FROM forecasts.forecasts WHERE event_date = $end - INTERVAL 1 DAY AND horizon_days > 0"

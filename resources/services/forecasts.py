@@ -11,9 +11,9 @@ from intelligence.catalog.product import Product
 from intelligence.core.sql import sql
 from intelligence.core.tables import Days, Read, Reads
 from intelligence.forecasts.tables import ACCURACY, FORECASTS
-from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY, USER_DAY
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY, USER_DAY
 from intelligence.telemetry.tables import DAY_QUALITY
-from intelligence.warehouse.tables import DIM_USERS
+from intelligence.warehouse.tables import DIM_RELEASES, DIM_USERS
 from resources.lake.door import Lake
 
 # Forecasts are made from so many days: a further day costs the same, however old the product is.
@@ -28,6 +28,9 @@ READS: Reads = {
         Read(FACT_FEATURE_METRICS, HISTORY_DAYS),
         Read(DIM_USERS),
         Read(DAY_QUALITY, HISTORY_DAYS),
+        # What happened, for the plot.
+        Read(DIM_RELEASES),
+        Read(FEATURE_HEALTH, 90),
     ),
     ACCURACY: (
         Read(FORECASTS, 96),
