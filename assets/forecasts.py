@@ -29,7 +29,9 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         days = days_of(context)
         found = forecasts.over(lake).forecasts_of_days(days)
         written = lake.replace(FORECASTS, days, "FROM found", frames={"found": found})
-        return graph.materialized(lake, FORECASTS, days, written=written, **forecast_plot(lake, days, annotations))
+        return graph.materialized(
+            lake, FORECASTS, days, written=written, outlook=forecast_plot(found, lake, days, annotations)
+        )
 
     @dg.asset(**graph.table_asset(ACCURACY, kinds={"polars"}), deps=deps_of(READS[ACCURACY]))
     def accuracy(

@@ -1,14 +1,10 @@
 """Plots as asset metadata: the last weeks are read from the lake, and a pure function draws them."""
 
 import base64
-from collections.abc import Sequence
-from datetime import timedelta
 
 import dagster as dg
 import polars as pl
 
-from intelligence.catalog.annotations import KNOWN_TO_METRICS
-from intelligence.core.marks import Mark
 from intelligence.core.tables import Days
 from resources.lake.door import Lake
 from resources.services.annotations import AnnotationService
@@ -26,9 +22,11 @@ def kpi_plot(lake: Lake, days: Days, annotations: AnnotationService) -> dg.Markd
     """
     from intelligence.core.plots import kpi_picture
 
-    kpis = lake.frame(_LAST_DAYS.format("metrics.kpi_day"), {"end": days.end})
-    kinds = [kind for kind in KNOWN_TO_METRICS if kind != "incident"]
-    return markdown_picture("KPIs", kpi_picture(kpis, _marks(annotations.over(lake), days, kinds)))
+    kpis, marks = (
+        lake.frame(_LAST_DAYS.format("metrics.kpi_day"), {"end": days.end}),
+        annotations.over(lake).on_kpis(days),
+    )
+    return markdown_picture("KPIs", kpi_picture(kpis, marks))
 
 
 def health_plot(lake: Lake, days: Days, annotations: AnnotationService) -> dg.MarkdownMetadataValue:
@@ -42,16 +40,7 @@ def health_plot(lake: Lake, days: Days, annotations: AnnotationService) -> dg.Ma
     from intelligence.core.plots import health_picture
 
     health = lake.frame(_LAST_DAYS.format("metrics.feature_health"), {"end": days.end})
-    kinds = [kind for kind in KNOWN_TO_METRICS if kind != "incident"]
-    return markdown_picture("health", health_picture(health, _marks(annotations.over(lake), days, kinds)))
-
-
-def _marks(annotations: AnnotationService, days: Days, kinds: Sequence[str], *, ahead: int = 0) -> tuple[Mark, ...]:
-    """Return what happened on the last 90 days, and what is known to come in the days ahead."""
-    last = days.end - timedelta(days=1)
-    return annotations.marks(
-        days.end - timedelta(days=SHOWN_DAYS), last + timedelta(days=ahead), kinds=kinds, known_until=last
-    )
+    return markdown_picture("health", health_picture(health, annotations.over(lake).on_kpis(days)))
 
 
 _LAST_DAYS = f"FROM {{}} WHERE event_date >= $end - INTERVAL {SHOWN_DAYS} DAY AND event_date < $end"
@@ -106,28 +95,21 @@ def experiment_plots(lake: Lake, days: Days) -> dict[str, dg.MarkdownMetadataVal
     }
 
 
-def forecast_plot(lake: Lake, days: Days, annotations: AnnotationService) -> dict[str, dg.MarkdownMetadataValue]:
-    """Return fan charts of the newest forecasts, after the last 90 days; nothing where nothing was forecast.
+def forecast_plot(
+    made: pl.DataFrame, lake: Lake, days: Days, annotations: AnnotationService
+) -> dg.MarkdownMetadataValue:
+    """Return fan charts of the newest forecasts after the last 90 days, with what happened on them and is known to come.
 
     Args:
+        made: The forecasts of the run.
         lake: The lake after the write.
         days: The days of the run; the forecasts of the last one are drawn.
         annotations: Says what happened.
     """
-    made = lake.frame(_MADE, {"end": days.end})
-    if made.is_empty():
-        return {}
     from intelligence.forecasts.pictures import fan_picture
 
-    history = lake.frame(_EVERYBODY, {"end": days.end})
-    marks = _marks(annotations.over(lake), days, KNOWN_TO_METRICS, ahead=int(made["horizon_days"].max()))  # type: ignore[arg-type]
-    return {"outlook": markdown_picture("forecasts", fan_picture(made, history, marks))}
-
-
-_MADE = "FROM forecasts.forecasts WHERE event_date = $end - INTERVAL 1 DAY AND horizon_days > 0"
-_EVERYBODY = f"""
-    SELECT event_date, dau, mau, conversion_rate, value FROM metrics.kpi_day
-    WHERE segment = 'all' AND event_date >= $end - INTERVAL {SHOWN_DAYS} DAY AND event_date < $end"""
+    history = lake.frame(_LAST_DAYS.format("metrics.kpi_day"), {"end": days.end})
+    return markdown_picture("forecasts", fan_picture(made, history, annotations.over(lake).on_forecasts(days)))
 
 
 def markdown_picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:

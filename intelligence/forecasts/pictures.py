@@ -25,8 +25,8 @@ def fan_picture(forecasts: pl.DataFrame, history: pl.DataFrame, marks: Sequence[
     """Return fan charts of the whole product: the last weeks, the expected value, and the 80 and 95 % intervals.
 
     Args:
-        forecasts: Rows of `forecasts.forecasts` that were made on one day; the series of SHOWN are drawn.
-        history: Columns event_date, and one for each series of SHOWN.
+        forecasts: Rows of `forecasts.forecasts`; of those of the last day the series of SHOWN are drawn.
+        history: Rows of `metrics.kpi_day`.
         marks: What happened.
     """
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
@@ -34,11 +34,13 @@ def fan_picture(forecasts: pl.DataFrame, history: pl.DataFrame, marks: Sequence[
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
+    newest = forecasts.filter(pl.col("event_date") == pl.col("event_date").max())
+    everybody = history.filter(segment="all")
     figure = Figure(figsize=(11, 6.4), layout="constrained")
     grid = figure.subplots(2, 2, sharex=True)
     for axes, (series, title) in zip(grid.flat, SHOWN.items(), strict=True):
-        ahead = forecasts.filter(series=series, segment="all", feature="").sort("horizon_days")
-        _draw_fan(axes, ahead.filter(pl.col("value").is_not_null()), history, series)
+        ahead = newest.filter(series=series, segment="all", feature="").sort("horizon_days")
+        _draw_fan(axes, ahead.filter(pl.col("value").is_not_null()), everybody, series)
         axes.set_title(f"{title}{_held(ahead)}", loc="left", fontsize=9)
         axes.grid(alpha=0.2)
         axes.tick_params(labelsize=8)

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 from intelligence.catalog.annotations import (
     HOLIDAY,
     KINDS,
+    KNOWN_TO_METRICS,
     NOTE,
     QUERIES,
     Annotation,
@@ -18,10 +19,13 @@ from intelligence.catalog.annotations import (
 from intelligence.catalog.product import Product
 from intelligence.core.errors import StateError
 from intelligence.core.marks import Mark
+from intelligence.core.tables import Days
 from resources.lake.door import Lake
 from resources.state.glance import holds_nothing
 
 LONGEST_NOTE = 500
+# Charts go back this far.
+SHOWN_DAYS = 90
 _KNOWN = "SELECT count(*) FROM warehouse.dim_feature_metadata WHERE feature = $feature"
 
 
@@ -97,6 +101,40 @@ class AnnotationService:
         found = self.between(first, last, feature=feature, kinds=kinds, known_until=known_until)
         return most_telling(found, feature=feature)
 
+    def on_kpis(self, days: Days) -> tuple[Mark, ...]:
+        """Return the marks of a chart in the layer metrics that ends with the last of these days."""
+        last = days.end - timedelta(days=1)
+        kinds = [kind for kind in KNOWN_TO_METRICS if kind != "incident"]
+        return self.marks(days.end - timedelta(days=SHOWN_DAYS), last, kinds=kinds)
+
+    def on_forecasts(self, days: Days) -> tuple[Mark, ...]:
+        """Return the marks of a chart that goes on after the last of these days: of the days to come, holidays and notes."""
+        last = days.end - timedelta(days=1)
+        return self.marks(
+            days.end - timedelta(days=SHOWN_DAYS),
+            last + timedelta(days=self.product.forecasts.days),
+            kinds=KNOWN_TO_METRICS,
+            known_until=last,
+        )
+
+    def around(self, days: int, *, feature: str | None = None) -> tuple[Annotation, ...]:
+        """Return what happened on the newest days, and what is known of as many days after them.
+
+        Args:
+            days: Number of days, before and after the end of the newest one.
+            feature: Only what concerns this feature.
+        """
+        newest = self._newest()
+        return self.between(
+            newest - timedelta(days=days - 1), newest + timedelta(days=days), feature=feature, known_until=newest
+        )
+
+    def _newest(self) -> date:
+        """Return the newest day of the lake, or today without one."""
+        if self.lake.exists() and not self.lake.is_empty():
+            return self.lake.newest_day().start
+        return self.clock().date()
+
     def noted(self, text: str, *, day: date | None = None, feature: str | None = None, by: str) -> Annotation:
         """Return the note, which is recorded.
 
@@ -116,7 +154,7 @@ class AnnotationService:
         has_days = self.lake.exists() and not self.lake.is_empty()
         if feature is not None and not (has_days and self.lake.frame(_KNOWN, {"feature": feature}).item()):
             raise StateError(feature, "is no known feature.", hint="Leave `--feature` out for the whole product.")
-        about_day = day or (self.lake.newest_day().start if has_days else self.clock().date())
+        about_day = day or self._newest()
         from resources.state.notes import NoteRecord
         from resources.state.store import state_at
 

@@ -37,7 +37,12 @@ class NoteRecord:
     clock: Callable[[], datetime]
 
     def between(self, first: date, last: date) -> list[Note]:
-        """Return the notes about these days, in the order in which they were written."""
+        """Return the notes about these days, in the order in which they were written.
+
+        Args:
+            first: First day.
+            last: Last day.
+        """
         names = [getattr(NOTES.c, name) for name in Note.__slots__]
         query = select(*names).where(NOTES.c.day >= first, NOTES.c.day <= last).order_by(NOTES.c.sequence)
         with self.state.reading() as connection:
