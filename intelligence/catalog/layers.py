@@ -68,12 +68,12 @@ _NOT_DAILY: Final = (*DELIVERED, *(table for pair in TRAINED.values() for table 
 DECISIONS_MADE: Final = _tables_of("decisions")
 DAILY_TABLES: Final = tuple(table for table in TABLES if table not in _NOT_DAILY)
 NEWEST_DAY_TABLES: Final = tuple(table for table in DAILY_TABLES if table.newest_day_only)
-# Tables of the newest day that follow from telemetry alone, without a champion: they are built together with the day.
+# Tables of the newest day that follow from telemetry alone, without a champion: they are built together with the day, and after
+# the tables of all days, so that the past of a product is one run and its newest day another.
 OUTLOOK: Final = (FORECASTS, ACCURACY)
 CAUSES: Final = (ESTIMATOR_RECORD, FEATURE_EFFECTS, DEGRADATIONS)
-BUILT_BY_DAY: Final = tuple(
-    table for table in DAILY_TABLES if table not in NEWEST_DAY_TABLES or table in (*OUTLOOK, *CAUSES)
-)
+WITH_THE_DAY: Final = (*OUTLOOK, *CAUSES)
+BUILT_BY_DAY: Final = (*(table for table in DAILY_TABLES if table not in NEWEST_DAY_TABLES), *WITH_THE_DAY)
 
 
 def claims_of(table: Table, *, max_lag_hours: float | None = None) -> tuple[Claim, ...]:

@@ -35,11 +35,14 @@ LEAST_JUDGED: Final = 7
 JUDGED_ORIGINS: Final = 26
 MOST_ORIGINS: Final = 2 * JUDGED_ORIGINS
 # Before anything was held against what came, intervals are wider than those of the normal distribution by this factor.
-UNTRIED: Final = 1.2
+UNTRIED: Final = 1.05
 # Limits of a factor, over that of the normal distribution.
 NARROWEST, WIDEST = 0.4, 10.0
-# How far a factor follows the coverage that was missed so far.
-LEARNING_RATE: Final = 1.0
+# How far the quantile that is taken follows the coverage that was missed so far, and that which was more than asked (adaptive
+# conformal inference: Gibbs, Candès, 2021); it falls by no more than this share of what lies above it.
+WIDENING: Final = 1.0
+NARROWING: Final = 0.75
+MOST_NARROWING: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,11 +232,13 @@ def _factors(scores: Floats, held: Floats, members: Sequence[Bools], ahead: int)
 
 
 def _aimed(level: float, held: Floats) -> Floats:
-    """Return the quantile to take of each row for a level: a larger one where fewer steps were held so far than asked."""
+    """Return the quantile to take of each row for a level: larger where fewer steps were held so far than asked, else smaller."""
     known = np.isfinite(held)
     counted = known.sum(axis=1)
     share = np.where(counted > 0, np.where(known, held, 0.0).sum(axis=1) / np.maximum(counted, 1), level)
-    return np.asarray(np.minimum(level + LEARNING_RATE * np.maximum(level - share, 0.0), 0.5 + level / 2))
+    missing = level - share
+    moved = level + np.where(missing > 0, WIDENING, NARROWING) * missing
+    return np.asarray(np.clip(moved, level - MOST_NARROWING * (1 - level), 0.5 + level / 2))
 
 
 def _quantile(scores: Floats, levels: Floats) -> Floats:
