@@ -92,10 +92,10 @@ def coverage(products: int) -> None:
                 each = np.array(shares[level, band])
                 reach = 1.96 * each.std(ddof=1) / np.sqrt(len(each))
                 said.append(f"{first}-{last} days {100 * each.mean():.1f} % (± {100 * reach:.1f})")
+                # Of 91 days only the last five origins can be tried so far ahead, and their windows are nearly the same days.
+                most = 0.93 if days < 100 and band == 2 else 0.85
                 if level == 0:
-                    demand(
-                        0.75 <= each.mean() <= 0.85 or (days < 180 and each.mean() <= 0.93), f"{days} days: {said[-1]}"
-                    )
+                    demand(0.75 <= each.mean() <= most, f"{days} days: {said[-1]}")
             tell(f"{days} days, {name} % intervals held", ", ".join(said))
         ratio = np.nanmean(over, axis=0)
         tell(
@@ -151,7 +151,7 @@ def tourism(package: Path, *, searched: int) -> None:
     """Print the accuracy on the tourism competition, beside the seasonal naive forecast, the published table and statsmodels."""
     for kind, (period, ahead) in PERIODS.items():
         series = list(_competition(package, kind))
-        misses, held, spent = _misses(series, period, ahead)
+        misses, held, tested, spent = _misses(series, period, ahead)
         naive = np.mean(
             [_mase(np.tile(past[-period:], 1 + ahead // period)[:ahead], past, came, period) for past, came in series]
         )
@@ -161,10 +161,13 @@ def tourism(package: Path, *, searched: int) -> None:
             f"MASE {misses.mean():.3f} (median {np.median(misses):.3f}), seasonal naive {naive:.3f}, published: {published};"
             f" {1000 * spent / len(series):.1f} CPU ms a series",
         )
-        tell(f"tourism, {kind}, 80 % intervals held", f"{100 * held:.1f} %")
+        tell(
+            f"tourism, {kind}, 80 % intervals held",
+            f"{', '.join(f'{100 * each:.1f} %' for each in tested)} in the back-test, {100 * held:.1f} % of the competition's last steps",
+        )
         best = min(PUBLISHED[kind].values())
         demand(misses.mean() <= best, f"{kind}: MASE {misses.mean():.3f} is above the best simple method, {best:.3f}")
-        demand(0.75 <= held <= 0.85, f"{kind}: 80 % intervals held {100 * held:.1f} %")
+        demand(all(0.75 <= each <= 0.85 for each in tested), f"{kind}: back-test coverage is off")
         if searched:
             _compare_with_search(series[:searched], misses[:searched], period, ahead, kind)
 
@@ -185,8 +188,8 @@ def _mase(forecast: Floats, past: Floats, came: Floats, period: int) -> float:
     return float(np.mean(np.abs(forecast[: len(came)] - came)) / np.mean(np.abs(past[period:] - past[:-period])))
 
 
-def _misses(series: list[tuple[Floats, Floats]], period: int, ahead: int) -> tuple[Floats, float, float]:
-    """Return the error of each series, the share held by the 80 % intervals, and the CPU seconds."""
+def _misses(series: list[tuple[Floats, Floats]], period: int, ahead: int) -> tuple[Floats, float, list[float], float]:
+    """Return the error of each series, the share held by the 80 % intervals, the same in the back-test, and the CPU seconds."""
     begun, scale = time.process_time(), Scale("count")
     longest = max(len(past) for past, _ in series)
     panel = np.full((len(series), longest), np.nan)
@@ -200,7 +203,8 @@ def _misses(series: list[tuple[Floats, Floats]], period: int, ahead: int) -> tup
         misses.append(_mase(scale.back(found.centre[row, 0]), past, came, period))
         reach = (tested.factors[0, row] * tested.spread[row])[: len(came)]
         inside.append(np.mean(np.abs(scale.there(came) - tested.centre[row, : len(came)]) <= reach))
-    return np.array(misses), float(np.mean(inside)), spent
+    pooled = [each.share for each in tested.pooled[0] if each]
+    return np.array(misses), float(np.mean(inside)), pooled, spent
 
 
 def _compare_with_search(
