@@ -97,6 +97,8 @@ def definitions(platform: Platform) -> dg.Definitions:
             "page_service": fixed(platform.drift_pages),
             "people": fixed(platform.people),
             "experiments": fixed(platform.experiments),
+            "annotations": fixed(platform.annotations),
+            "forecasts": fixed(platform.forecasts),
             "causes": fixed(platform.causes),
             "decisions": fixed(platform.decisions),
             "explanations": fixed(platform.explanations),

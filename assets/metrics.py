@@ -5,7 +5,7 @@ import polars as pl
 
 from assets.graph.building import Graph
 from assets.graph.partitions import days_of, deps_of, earlier_self, looking_back
-from assets.graph.plots import health_plot, kpi_plot
+from assets.graph.plots import SHOWN_DAYS, health_plot, kpi_plot
 from assets.graph.tables import key_of
 from intelligence.core.sql import sql
 from intelligence.metrics.tables import (
@@ -18,8 +18,9 @@ from intelligence.metrics.tables import (
     USER_DAY,
 )
 from intelligence.telemetry.tables import DAY_QUALITY
-from intelligence.warehouse.tables import DIM_FEATURE_METADATA, FACT_EVENTS, FACT_SESSIONS
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, FACT_EVENTS, FACT_SESSIONS
 from resources.lake.door import Lake
+from resources.services.annotations import AnnotationService
 from resources.services.people import READS, PeopleService
 
 
@@ -50,19 +51,27 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         deps=[
             dg.AssetDep(key_of(USER_DAY), partition_mapping=looking_back(KPI_DAY.lookback_days or 0)),
             key_of(FACT_SESSIONS),
+            # What happened, for the plot.
+            key_of(DIM_RELEASES),
+            dg.AssetDep(key_of(DAY_QUALITY), partition_mapping=looking_back(SHOWN_DAYS - 1)),
         ],
     )
-    def kpi_day(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+    def kpi_day(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        annotations: dg.ResourceParam[AnnotationService],
+    ) -> dg.MaterializeResult:
         """The product's pulse by day and segment: DAU, WAU, MAU, stickiness, sessions, conversion, rating.
 
         A window longer than the data is left empty rather than shown too small.
         """
         days = days_of(context)
         written = lake.replace(KPI_DAY, days, sql("metrics/kpi_day.sql"), {"first_day": lake.first_day(days)})
-        return graph.materialized(lake, KPI_DAY, days, written=written, plot=kpi_plot(lake, days))
+        return graph.materialized(lake, KPI_DAY, days, written=written, plot=kpi_plot(lake, days, annotations))
 
     @dg.asset(
         **graph.table_asset(FEATURE_HEALTH, kinds={"polars"}),
+        deps=[key_of(DIM_RELEASES)],
         ins={
             "metrics": dg.AssetIn(
                 key_of(FACT_FEATURE_METRICS), partition_mapping=looking_back(KPI_DAY.lookback_days or 0)
@@ -76,6 +85,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
     def health(
         context: dg.AssetExecutionContext,
         lake: dg.ResourceParam[Lake],
+        annotations: dg.ResourceParam[AnnotationService],
         metrics: pl.DataFrame,
         quality: pl.DataFrame,
         kpis: pl.DataFrame,
@@ -93,7 +103,9 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         everybody, before = kpis.filter(segment="all"), previous.filter(pl.col("event_date") < days.start)
         assessed = feature_health(metrics, features, quality, everybody, before, days=days, rules=graph.product.health)
         written = lake.replace(FEATURE_HEALTH, days, "FROM judged", frames={"judged": assessed})
-        return graph.materialized(lake, FEATURE_HEALTH, days, written=written, plot=health_plot(lake, days))
+        return graph.materialized(
+            lake, FEATURE_HEALTH, days, written=written, plot=health_plot(lake, days, annotations)
+        )
 
     return [fact_feature_metrics, user_day, kpi_day, health, *_of_people(graph)]
 

@@ -17,6 +17,7 @@ from resources.messages.announcer import Announcer
 from resources.models.registry import Registry
 from resources.reports.drift import DriftReports
 from resources.services.actions import ActionService
+from resources.services.annotations import AnnotationService
 from resources.services.causes import CauseService
 from resources.services.decisions import DecisionService
 from resources.services.drift import DriftService
@@ -24,6 +25,7 @@ from resources.services.drift_pages import DriftPageService
 from resources.services.due import Clock, DueService
 from resources.services.experiments import ExperimentService
 from resources.services.explanations import ExplanationService
+from resources.services.forecasts import ForecastService
 from resources.services.intake import IntakeService
 from resources.services.models import ModelService
 from resources.services.outcomes import OutcomeService
@@ -119,6 +121,16 @@ class Platform:
     def people(self) -> PeopleService:
         """Return the service that compares users by their payments, their segments and what they do."""
         return PeopleService(self.lake)
+
+    @cached_property
+    def annotations(self) -> AnnotationService:
+        """Return the service that says what happened on a day, and records what people write."""
+        return AnnotationService(self.product, self.lake, self.announcer.state, self.clock)
+
+    @cached_property
+    def forecasts(self) -> ForecastService:
+        """Return the service that forecasts figures and says how earlier forecasts turned out."""
+        return ForecastService(self.product, self.lake)
 
     @cached_property
     def causes(self) -> CauseService:

@@ -11,6 +11,7 @@ import pytest
 
 from intelligence.catalog.layers import ACT, SCORED, TABLES, TRAINED, WATCH
 from intelligence.causality.tables import DEGRADATIONS, ESTIMATOR_RECORD
+from intelligence.forecasts.tables import ACCURACY
 from intelligence.signals.tables import ANOMALIES, EPISODES
 from intelligence.telemetry.tables import ALIASES, REJECTED_EVENTS, WITHDRAWN_ROWS
 from intelligence.warehouse.tables import FACT_VISIT_EVENTS
@@ -42,6 +43,7 @@ MAY_BE_EMPTY = (
     *ACT,
     DEGRADATIONS,
     ESTIMATOR_RECORD,
+    ACCURACY,
     ANOMALIES,
     EPISODES,
 )

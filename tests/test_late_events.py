@@ -13,7 +13,7 @@ import pytest
 from assets.definitions import definitions
 from assets.graph.runner import brought_up_to_date
 from assets.graph.tables import key_of
-from intelligence.catalog.layers import CAUSES, DAILY_TABLES, DELIVERED, NEWEST_DAY_TABLES
+from intelligence.catalog.layers import DAILY_TABLES, DELIVERED, NEWEST_DAY_TABLES, WITH_THE_DAY
 from intelligence.core.tables import ALWAYS, Days
 from intelligence.simulation.stream import SimulationPlan, simulated_day
 from intelligence.telemetry.tables import BATCHES
@@ -185,7 +185,7 @@ def test_a_late_event_makes_its_own_day_stale_and_later_ones_only_where_windows_
     for table in NEWEST_DAY_TABLES:
         newest = Days(end - timedelta(days=1), end)
         is_reached = table.lookback_days is None or LATE_DAY + timedelta(days=table.lookback_days) >= newest.start
-        assert (table.path in reach) == (is_reached and table in CAUSES), table.path
+        assert (table.path in reach) == (is_reached and table in WITH_THE_DAY), table.path
         assert lake.stale(before=TODAY).get(table.path) == ([newest] if is_reached else None)
     for table in (table for table in DAILY_TABLES if table not in NEWEST_DAY_TABLES):
         last = end if table.lookback_days is None else min(end, LATE_DAY + timedelta(days=table.lookback_days + 1))

@@ -8,34 +8,40 @@ import polars as pl
 from intelligence.core.tables import Days
 from intelligence.warehouse.tables import RELEASES
 from resources.lake.door import Lake
+from resources.services.annotations import AnnotationService
 
 SHOWN_DAYS = 90
 
 
-def kpi_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
-    """Return a plot of users, stickiness and conversion over the last 90 days.
+def kpi_plot(lake: Lake, days: Days, annotations: AnnotationService) -> dg.MarkdownMetadataValue:
+    """Return a plot of users, stickiness and conversion over the last 90 days, with what happened on them.
 
     Args:
         lake: The lake after the write.
         days: The days of the run; the plot ends with the last one.
+        annotations: Says what happened.
     """
     from intelligence.core.plots import kpi_picture
 
-    return markdown_picture("KPIs", kpi_picture(lake.frame(_LAST_DAYS.format("metrics.kpi_day"), {"end": days.end})))
+    kpis, marks = (
+        lake.frame(_LAST_DAYS.format("metrics.kpi_day"), {"end": days.end}),
+        annotations.over(lake).on_kpis(days),
+    )
+    return markdown_picture("KPIs", kpi_picture(kpis, marks))
 
 
-def health_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
-    """Return a plot of the states of the features with most trouble over the last 90 days.
+def health_plot(lake: Lake, days: Days, annotations: AnnotationService) -> dg.MarkdownMetadataValue:
+    """Return a plot of the states of the features with most trouble over the last 90 days, with what happened on them.
 
     Args:
         lake: The lake after the write.
         days: The days of the run; the plot ends with the last one.
+        annotations: Says what happened.
     """
     from intelligence.core.plots import health_picture
 
-    return markdown_picture(
-        "health", health_picture(lake.frame(_LAST_DAYS.format("metrics.feature_health"), {"end": days.end}))
-    )
+    health = lake.frame(_LAST_DAYS.format("metrics.feature_health"), {"end": days.end})
+    return markdown_picture("health", health_picture(health, annotations.over(lake).on_kpis(days)))
 
 
 _LAST_DAYS = f"FROM {{}} WHERE event_date >= $end - INTERVAL {SHOWN_DAYS} DAY AND event_date < $end"
@@ -100,6 +106,23 @@ def signal_plots(lake: Lake, shown: pl.DataFrame) -> dict[str, dg.MarkdownMetada
     from intelligence.signals.pictures import bands_picture
 
     return {"unusual_lately": markdown_picture("unusual lately", bands_picture(shown, lake.frame(RELEASES)))}
+
+
+def forecast_plot(
+    made: pl.DataFrame, lake: Lake, days: Days, annotations: AnnotationService
+) -> dg.MarkdownMetadataValue:
+    """Return fan charts of the newest forecasts after the last 90 days, with what happened on them and is known to come.
+
+    Args:
+        made: The forecasts of the run.
+        lake: The lake after the write.
+        days: The days of the run; the forecasts of the last one are drawn.
+        annotations: Says what happened.
+    """
+    from intelligence.forecasts.pictures import fan_picture
+
+    history = lake.frame(_LAST_DAYS.format("metrics.kpi_day"), {"end": days.end})
+    return markdown_picture("forecasts", fan_picture(made, history, annotations.over(lake).on_forecasts(days)))
 
 
 def markdown_picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:

@@ -12,7 +12,7 @@ from assets.graph.partitions import Calendar
 from assets.graph.requests import CAUSE_TAG
 from assets.graph.tables import key_of
 from intelligence.catalog.changes import Outcome
-from intelligence.catalog.layers import ACT, CAUSES, DELIVERED, NEWEST_DAY_TABLES, TRAINED, WATCH
+from intelligence.catalog.layers import ACT, DELIVERED, NEWEST_DAY_TABLES, TRAINED, WATCH, WITH_THE_DAY
 from intelligence.core.errors import PlatformError
 from intelligence.core.progress import PHASES, Listener, weight
 from intelligence.core.tables import Days
@@ -183,7 +183,7 @@ def _ran(defs: dg.Definitions, instance: dg.DagsterInstance, step: Step, outcome
             "dagster/asset_partition_range_start": str(step.days.start),
             "dagster/asset_partition_range_end": str(last),
         }
-        own = [table for table in step.tables if table not in CAUSES]
+        own = [table for table in step.tables if table not in WITH_THE_DAY]
         if own and not any(table in NEWEST_DAY_TABLES for table in own):
             outcome.days.update(step.days.each)
     result = defs.resolve_implicit_global_asset_job_def().execute_in_process(

@@ -10,6 +10,7 @@ from intelligence.core.sql import sql
 from intelligence.core.tables import Claim, Table, standard_claims
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
+from intelligence.forecasts.tables import ACCURACY, FORECASTS
 from intelligence.metrics.tables import BEHAVIOUR_SEGMENTS, SEGMENT_DIFFERENCES
 from intelligence.risk.tables import (
     FEATURE_RISK,
@@ -37,6 +38,7 @@ LAYERS: Final = (
     "warehouse",
     "metrics",
     "signals",
+    "forecasts",
     "risk",
     "drift",
     "experiments",
@@ -68,9 +70,13 @@ _NOT_DAILY: Final = (*DELIVERED, *(table for pair in TRAINED.values() for table 
 DECISIONS_MADE: Final = _tables_of("decisions")
 DAILY_TABLES: Final = tuple(table for table in TABLES if table not in _NOT_DAILY)
 NEWEST_DAY_TABLES: Final = tuple(table for table in DAILY_TABLES if table.newest_day_only)
-# Tables of the newest day that follow from telemetry alone, without a champion: they are built together with the day.
-CAUSES: Final = (SEGMENT_DIFFERENCES, BEHAVIOUR_SEGMENTS, ESTIMATOR_RECORD, FEATURE_EFFECTS, DEGRADATIONS)
-BUILT_BY_DAY: Final = tuple(table for table in DAILY_TABLES if table not in NEWEST_DAY_TABLES or table in CAUSES)
+# Tables of the newest day that follow from telemetry alone, without a champion: they are built together with the day, and after
+# the tables of all days, so that the past of a product is one run and its newest day another.
+PEOPLE: Final = (SEGMENT_DIFFERENCES, BEHAVIOUR_SEGMENTS)
+OUTLOOK: Final = (FORECASTS, ACCURACY)
+CAUSES: Final = (ESTIMATOR_RECORD, FEATURE_EFFECTS, DEGRADATIONS)
+WITH_THE_DAY: Final = (*PEOPLE, *OUTLOOK, *CAUSES)
+BUILT_BY_DAY: Final = (*(table for table in DAILY_TABLES if table not in NEWEST_DAY_TABLES), *WITH_THE_DAY)
 
 
 def claims_of(table: Table, *, max_lag_hours: float | None = None) -> tuple[Claim, ...]:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from intelligence.actions.settings import Actions
 from intelligence.catalog.mistakes import in_plain_words, nearest, without_follow_up_errors
@@ -15,6 +15,7 @@ from intelligence.decisions.rollout_settings import Rollout
 from intelligence.decisions.settings import ActionKind, Advance, Decisions, Doubt, Entities, Limits, Signs
 from intelligence.drift.settings import Drift
 from intelligence.experiments.settings import Experiment, MetricUse
+from intelligence.forecasts.settings import Forecasts
 from intelligence.metrics.settings import Health
 from intelligence.risk.settings import Risk
 from intelligence.signals.settings import KnownDays, Signals
@@ -28,6 +29,10 @@ from intelligence.warehouse.settings import Promises
 
 if TYPE_CHECKING:
     from intelligence.simulation.plan import SimulationPlan
+
+
+# A country by its ISO code, and a part of it after a hyphen.
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,6})?$")]
 
 
 class Simulate(Section):
@@ -170,6 +175,7 @@ class Product(Section):
     end: date | None = None
     session_gap_minutes: int = Field(30, ge=1)
     bots: tuple[str, ...] = ()
+    holidays: tuple[Country, ...] = ()
     conversion_events: tuple[str, ...] = ("complete", "subscribe")
     max_lag_hours: float | None = Field(None, gt=0)
     keep_runs_days: int = Field(30, ge=1)
@@ -181,6 +187,7 @@ class Product(Section):
     telemetry: Telemetry = Telemetry()
     health: Health = Health()
     signals: Signals = Signals()
+    forecasts: Forecasts = Forecasts()
     risk: Risk = Risk()
     drift: Drift = Drift()
     experiments: tuple[Experiment, ...] = ()
@@ -256,6 +263,11 @@ class Product(Section):
         if isinstance(data, dict) and isinstance(data.get("aliases"), dict):
             return {**data, "aliases": [data["aliases"]]}
         return data
+
+    @field_validator("holidays", mode="before")
+    @classmethod
+    def _one_country_is_a_list_of_one(cls, data: Any) -> Any:
+        return [data] if isinstance(data, str) else data
 
     @field_validator("experiments")
     @classmethod
@@ -387,6 +399,7 @@ def _settings_allowed_at(location: Sequence[object]) -> Sequence[str]:
         *Health.model_fields,
         *Signals.model_fields,
         *KnownDays.model_fields,
+        *Forecasts.model_fields,
         *Risk.model_fields,
         *Drift.model_fields,
         *Experiment.model_fields,

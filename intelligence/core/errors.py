@@ -61,5 +61,9 @@ class ExperimentError(PlatformError):
     """An experiment cannot be analysed as asked: its frame, its variants or its metrics are not what they must be."""
 
 
+class ForecastError(PlatformError):
+    """A forecast cannot be shown or changed as asked: there is no such series, or nothing links it to the change."""
+
+
 class NotEnoughEvidence(PlatformError):
     """The available data is too small or too incomplete to give an answer."""

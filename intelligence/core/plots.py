@@ -1,6 +1,7 @@
 """Plots for the pages of the Dagster UI, as PNG bytes."""
 
 import io
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -11,6 +12,8 @@ from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from PIL import Image
+
+from intelligence.core.marks import RULE_COLOUR, Mark, draw_marks
 
 STATE_COLOURS: Final = {"unknown": "#d0d4da", "healthy": "#8fd19e", "at_risk": "#f6c453", "degraded": "#d64545"}
 MOST_FEATURES: Final = 40
@@ -32,11 +35,12 @@ def png(figure: Figure, *, colours: int = 32) -> bytes:
     return encoded.getvalue()
 
 
-def kpi_picture(kpis: pl.DataFrame) -> bytes:
+def kpi_picture(kpis: pl.DataFrame, marks: Sequence[Mark] = ()) -> bytes:
     """Return a plot over time: DAU, WAU and MAU of all users, and stickiness and conversion below them.
 
     Args:
         kpis: Rows of `metrics.kpi_day`; only the segment `all` is drawn.
+        marks: What happened.
     """
     everybody = kpis.filter(segment="all").sort("event_date")
     days = everybody["event_date"].to_numpy()
@@ -58,14 +62,19 @@ def kpi_picture(kpis: pl.DataFrame) -> bytes:
     locator = AutoDateLocator()  # type: ignore[no-untyped-call] # matplotlib has not annotated it
     shares.xaxis.set_major_locator(locator)
     shares.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call] # matplotlib has not annotated it
+    # Room for the labels above the lines.
+    users.set_ylim(0, users.get_ylim()[1] * (1.18 if marks else 1))
+    for axes in (users, shares):
+        draw_marks(axes, marks, labels=axes is users)
     return png(figure)
 
 
-def health_picture(health: pl.DataFrame) -> bytes:
+def health_picture(health: pl.DataFrame, marks: Sequence[Mark] = ()) -> bytes:
     """Return a grid of health states with one line per feature and one column per day, the features with most trouble first.
 
     Args:
         health: Rows of `metrics.feature_health`; at most `MOST_FEATURES` features are drawn.
+        marks: What happened; each is written below the column of its day.
     """
     trouble = (
         health.group_by("feature")
@@ -95,6 +104,19 @@ def health_picture(health: pl.DataFrame) -> bytes:
     shown = range(0, len(days), max(1, len(days) // 10))
     axes.set_xticks([j + 0.5 for j in shown], [f"{days[j]:%d %b}" for j in shown], fontsize=7)
     axes.invert_yaxis()
+    for place, mark in enumerate(each for each in marks if each.day in column):
+        axes.axvline(column[mark.day] + 0.5, color=RULE_COLOUR, linewidth=0.9, linestyle=(0, (4, 3)))
+        axes.annotate(
+            f"{mark.day:%d %b}: {mark.short}",
+            (1.0, 1.0),
+            xycoords="axes fraction",
+            xytext=(0, 4 + 9 * place),
+            textcoords="offset points",
+            ha="right",
+            fontsize=6.5,
+            color=RULE_COLOUR,
+            parse_math=False,
+        )
     axes.legend(
         handles=[Patch(color=colour, label=state.replace("_", " ")) for state, colour in STATE_COLOURS.items()],
         loc="lower left",

@@ -172,6 +172,18 @@ FLAG_COPY = Table(
 )
 # When the file of flags was lost, reappeared, was restored or was accepted as it is, and who decided that.
 FLAG_LOSSES = _history("flag_losses", Column("event", Text, nullable=False), Column("path", Text, nullable=False))
+# Notes that people wrote about days of the product, or about a feature on these days.
+NOTES = Table(
+    "notes",
+    METADATA,
+    Column("sequence", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("day", Date, nullable=False, index=True),
+    Column("feature", Text),
+    Column("text", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
 # Which process holds a lease, until when, and the token, which increases whenever another process takes it over.
 LEASES = Table(
     "leases",
@@ -190,7 +202,17 @@ TARGET_RESTS = Table(
     Column("reason", Text, nullable=False),
 )
 
-APPEND_ONLY = (PROMOTIONS, OVERRULED_VERDICTS, OUTBOX_EVENTS, PAUSES, FLAG_LOCKS, FLAG_CHANGES, FLAG_LOSSES, ROLLOUTS)
+APPEND_ONLY = (
+    PROMOTIONS,
+    OVERRULED_VERDICTS,
+    OUTBOX_EVENTS,
+    PAUSES,
+    FLAG_LOCKS,
+    FLAG_CHANGES,
+    FLAG_LOSSES,
+    ROLLOUTS,
+    NOTES,
+)
 
 
 def _guards(table: str) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from rich.text import Text
 
 from intelligence.core.errors import ModelError, PlatformError
 from intelligence.core.foreign import harmless
-from intelligence.interfaces.cli import rollouts, signals, terminal
+from intelligence.interfaces.cli import forecasts, rollouts, signals, terminal
 from intelligence.interfaces.cli.console import TerminalConsole, show_crash, terminal_console
 from intelligence.interfaces.cli.invocation import Invocation
 from intelligence.interfaces.cli.machine_readable import plain
@@ -326,6 +326,39 @@ def why(
     for part in movement_parts(found):
         console.print(part)
         console.print()
+
+
+app.add_typer(forecasts.app, name="forecast", rich_help_panel=EVERY_DAY)
+
+
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence annotate 'price raised' --day 2026-11-02")
+def annotate(
+    text: Annotated[str, typer.Argument(help="What happened, in a sentence.")],
+    day: Annotated[datetime | None, typer.Option(formats=[DAY], help="Day; else the newest one.")] = None,
+    feature: Annotated[str | None, typer.Option(help="Feature that it is about; else the whole product.")] = None,
+    by: Annotated[str, typer.Option(help="Who says so; else you.")] = "",
+) -> None:
+    """Note what happened on a day: every chart of a series shows it."""
+    noted = _platform().annotations.noted(text, day=day.date() if day else None, feature=feature, by=by or _person())
+    _say(harmless(f"Noted for {noted.day}{f' and {noted.feature}' if noted.feature else ''}: {noted.text}"))
+
+
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence annotations --days 14 --feature checkout")
+def annotations(
+    days: Annotated[int, typer.Option(min=1, help="How many days up to the newest one, and after it.")] = 28,
+    feature: Annotated[str | None, typer.Option(help="Only what concerns this feature.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what happened: releases, incidents, experiments, actions, trainings, holidays and notes."""
+    from intelligence.interfaces.cli.annotations import annotations_table
+
+    found = _platform().annotations.around(days, feature=feature)
+    if as_json:
+        _print_json(found)
+    elif found:
+        console.print(annotations_table(found))
+    else:
+        _say("Nothing is known to have happened. `intelligence annotate 'what happened'` notes something.")
 
 
 @app.command(rich_help_panel=ACTIONS, epilog="Example: intelligence actions --limit 5")

@@ -1,0 +1,132 @@
+"""Annotations: what happened to a product, from every table that knows of it, for the charts of its series.
+
+Releases, faults of telemetry, degraded features, experiments, actions and trainings are read from the lake; holidays come from the
+package `holidays`, and notes from people. A chart has room for three: `most_telling` chooses them.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import groupby
+from typing import Final
+
+from intelligence.core.errors import ProductFileError
+from intelligence.core.marks import Mark
+from intelligence.core.sql import sql
+
+# What the lake knows, by kind. Each query takes $first and $last and returns day, feature (NULL: the whole product) and text.
+QUERIES: Final[Mapping[str, str]] = {
+    kind: sql(f"catalog/annotations/{kind}.sql")
+    for kind in ("fault", "action", "incident", "experiment", "release", "training")
+}
+NOTE: Final = "note"
+HOLIDAY: Final = "holiday"
+# Kinds in the order in which they have a claim to the room on a chart.
+KINDS: Final = (NOTE, "fault", "action", "incident", "experiment", "release", HOLIDAY, "training")
+# Those that the layers up to metrics know of by themselves.
+KNOWN_TO_METRICS: Final = (NOTE, "fault", "incident", "release", HOLIDAY)
+ON_A_CHART: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Annotation:
+    """Something that happened on a day.
+
+    Attributes:
+        day: The day, on the product's clock.
+        kind: One of KINDS.
+        text: What happened.
+        feature: The product feature that it is about; None for the whole product.
+        by: Who wrote it, of a note; None otherwise.
+    """
+
+    day: date
+    kind: str
+    text: str
+    feature: str | None = None
+    by: str | None = None
+
+
+def holidays_between(countries: Sequence[str], first: date, last: date) -> list[Annotation]:
+    """Return the public holidays of these days.
+
+    Args:
+        countries: ISO codes of countries, each with that of a part of it after a hyphen where wanted, such as `DE` or `DE-BY`.
+        first: First day.
+        last: Last day.
+
+    Raises:
+        ProductFileError: There is no such country or part.
+
+    >>> [each.text for each in holidays_between(["DE"], date(2026, 10, 1), date(2026, 10, 31))]
+    ['DE: German Unity Day']
+    """
+    if not countries:
+        return []
+    import holidays
+
+    years = range(first.year, last.year + 1)
+    found = []
+    for each in countries:
+        country, _, part = each.partition("-")
+        try:
+            days = holidays.country_holidays(country, subdiv=part or None, years=years, language="en_US")
+        except NotImplementedError:
+            raise ProductFileError(
+                "holidays", f"`{each}` is no country that the package `holidays` knows.", hint="Write DE, or DE-BY."
+            ) from None
+        found += [
+            Annotation(day, HOLIDAY, f"{each}: {name}") for day, name in sorted(days.items()) if first <= day <= last
+        ]
+    return found
+
+
+def in_order(annotations: Iterable[Annotation]) -> tuple[Annotation, ...]:
+    """Return the annotations by day, and on each day by kind."""
+    return tuple(
+        sorted(annotations, key=lambda each: (each.day, KINDS.index(each.kind), each.feature or "", each.text))
+    )
+
+
+def about(annotations: Iterable[Annotation], feature: str | None) -> list[Annotation]:
+    """Return the annotations that concern a feature: its own, and those of the whole product.
+
+    Args:
+        annotations: The annotations.
+        feature: The feature; None for all annotations.
+    """
+    return [each for each in annotations if feature is None or each.feature in (None, feature)]
+
+
+def most_telling(
+    annotations: Iterable[Annotation], *, feature: str | None = None, most: int = ON_A_CHART
+) -> tuple[Mark, ...]:
+    """Return at most `most` marks for a chart, in the order of their days.
+
+    What happened on one day, of one kind, is one mark. Of equal kinds the later day comes first; on a chart of the whole product,
+    what concerns one feature comes after all else.
+
+    Args:
+        annotations: What happened.
+        feature: The feature whose chart it is; None for the whole product.
+        most: How many marks there is room for.
+    """
+
+    def rank(each: Annotation) -> tuple[bool, int, int]:
+        is_aside = feature is None and each.feature is not None and each.kind != NOTE
+        return is_aside, KINDS.index(each.kind), -each.day.toordinal()
+
+    ordered = sorted(about(annotations, feature), key=lambda each: (*rank(each), each.feature or "", each.text))
+    groups = [list(group) for _, group in groupby(ordered, key=rank)]
+    marks = []
+    for group in groups[:most]:
+        more = f" +{len(group) - 1}" if len(group) > 1 else ""
+        marks.append(Mark(group[0].day, f"{_short(group[0])}{more}"))
+    return tuple(sorted(marks, key=lambda each: (each.day, each.label)))
+
+
+def _short(each: Annotation) -> str:
+    """Return the part of the text that says what happened, without the reason."""
+    if each.kind in ("fault", "incident"):
+        return each.text.partition(":")[0]
+    return each.text
