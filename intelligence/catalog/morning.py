@@ -65,6 +65,40 @@ def week_sentence(weeks: pl.DataFrame) -> str:
     return f"{begin}{'; '.join(parts)}."
 
 
+def unusual_sentences(episodes: pl.DataFrame) -> list[str]:
+    """Return what is unusual on the newest day, the most severe first, each with what came at the same time.
+
+    Args:
+        episodes: What `catalog/summary/unusual.sql` returns: at most three.
+    """
+    if episodes.is_empty():
+        return ["Nothing is unusual for the worse."]
+    total = episodes["episodes"][0]
+    more = f", the first {episodes.height} of {total}" if total > episodes.height else ""
+    found = [f"Unusual{more}:"]
+    for row in episodes.iter_rows(named=True):
+        cause = f"; at the same time {row['likely_cause']}" if row["likely_cause"] else ""
+        found.append(f"since {row['first_day']} {row['title'][0].lower()}{row['title'][1:]}{cause}.")
+    return found
+
+
+def coming_sentence(row: Mapping[str, Any] | None) -> str:
+    """Return how many daily users are expected in four weeks, with the interval and how often such intervals held.
+
+    Args:
+        row: What `catalog/summary/coming.sql` returns; None without any forecast.
+    """
+    if row is None:
+        return "No forecast was made."
+    if row["value"] is None:
+        return f"Daily users are not forecast: {row['note']}"
+    said = f"On {row['forecast_date']}, {row['value']:,.0f} daily users are expected ({row['low_80']:,.0f} to {row['high_80']:,.0f})"
+    if row["coverage_80"] is None:
+        return f"{said}; how often such an 80 % interval holds is not known yet."
+    ends = f"{row['coverage_80_low']:.0%} to {row['coverage_80_high']:.0%}"
+    return f"{said}; such 80 % intervals held {row['coverage_80']:.0%} of the time so far ({ends})."
+
+
 def _expected(values: pl.Series) -> tuple[float, float] | None:
     """Return the 95 % prediction interval of one more value; None where one is missing."""
     known = values.drop_nulls().to_numpy()

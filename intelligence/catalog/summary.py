@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import polars as pl
 
-from intelligence.catalog.morning import week_sentence
+from intelligence.catalog.morning import coming_sentence, unusual_sentences, week_sentence
 from intelligence.catalog.product import Product
 from intelligence.core.sql import sql
 from intelligence.core.truths import PlantedTruth
@@ -65,6 +65,8 @@ NEWEST_DECISIONS: Final = sql("catalog/summary/newest_decisions.sql")
 
 # The newest day compared with the same weekday of the four weeks before it.
 WEEKS: Final = sql("catalog/summary/weeks.sql")
+UNUSUAL: Final = sql("catalog/summary/unusual.sql")
+COMING: Final = sql("catalog/summary/coming.sql")
 PULSE: Final = sql("catalog/summary/pulse.sql")
 
 EXPERIMENTS: Final = sql("catalog/summary/experiments.sql")
@@ -278,13 +280,18 @@ def summary(frame: Frame, product: Product) -> Summary:
             *missing(frame, product),
             *(experiment_gaps(frame(EXPERIMENTS_SEEN), product.experiments, last_day=last_day) if last_day else ()),
         ),
-        morning=(week_sentence(frame(WEEKS)),) if last_day else (),
+        morning=_morning(frame) if last_day else (),
         pulse=next(frame(PULSE).iter_rows(named=True), None) if last_day else None,
         experiments=frame(EXPERIMENTS) if last_day else pl.DataFrame(),
         effects=frame(EFFECTS) if last_day else pl.DataFrame(),
         degradations=frame(DEGRADATIONS) if last_day else pl.DataFrame(),
         planted_causes=_planted_causes(product),
     )
+
+
+def _morning(frame: Frame) -> tuple[str, ...]:
+    coming = next(frame(COMING).iter_rows(named=True), None)
+    return (week_sentence(frame(WEEKS)), *unusual_sentences(frame(UNUSUAL)), coming_sentence(coming))
 
 
 def _planted_causes(product: Product) -> Mapping[str, str]:

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from intelligence.catalog.summary import PlantedAndFound, Summary
 from intelligence.core.errors import PlatformError
+from intelligence.core.foreign import harmless
 from intelligence.interfaces.cli.decisions import backtest_text, decision_parts
 from intelligence.interfaces.cli.effects import degradation_parts, effects_table
 from intelligence.interfaces.cli.experiments import experiments_table
@@ -87,7 +88,7 @@ def summary_parts(summary: Summary, *, most: int | None = SHOWN_AT_MOST) -> Iter
     if summary.pulse:
         yield pulse_text(summary.pulse)
     if summary.morning:
-        yield Text(" ".join(summary.morning))
+        yield Text(harmless(" ".join(summary.morning)))
     yield from _history(summary, most)
 
 

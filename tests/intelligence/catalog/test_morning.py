@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from intelligence.catalog.morning import week_sentence
+from intelligence.catalog.morning import coming_sentence, unusual_sentences, week_sentence
 
 KPIS = ("users_a_day", "conversion_rate", "mean_rating", "crash_free_user_rate", "value_a_day")
 
@@ -39,3 +39,29 @@ def test_weeks_that_are_missing_are_said() -> None:
     assert week_sentence(weeks()) == "No week is complete yet."
     assert week_sentence(weeks(400.0, 100.0, 100.0)).endswith("2 of 4 weeks before are known, too few to compare with.")
     assert "with nothing to compare it with" in week_sentence(weeks(400.0, 100.0, None, 100.0, 100.0))
+
+
+def test_what_is_unusual_is_named_with_what_came_at_the_same_time() -> None:
+    none = pl.DataFrame(schema=dict.fromkeys(("title", "likely_cause", "severity", "first_day", "episodes"), pl.String))
+    assert unusual_sentences(none) == ["Nothing is unusual for the worse."]
+    row = {
+        "title": "Error rate of quiz is 0.1",
+        "likely_cause": "release 3",
+        "severity": "severe",
+        "first_day": date(2026, 7, 1),
+    }
+    assert unusual_sentences(pl.DataFrame([{**row, "episodes": 4}])) == [
+        "Unusual, the first 1 of 4:",
+        "since 2026-07-01 error rate of quiz is 0.1; at the same time release 3.",
+    ]
+
+
+def test_a_forecast_comes_with_its_interval_and_how_often_such_intervals_held() -> None:
+    row = {"forecast_date": date(2026, 8, 29), "value": 3000.0, "low_80": 2800.0, "high_80": 3200.0, "note": None}
+    held = {"coverage_80": 0.56, "coverage_80_low": 0.16, "coverage_80_high": 0.89}
+    assert coming_sentence({**row, **held}) == (
+        "On 2026-08-29, 3,000 daily users are expected (2,800 to 3,200); such 80 % intervals held 56% of the time so far (16% to 89%)."
+    )
+    assert "not known yet" in coming_sentence({**row, **dict.fromkeys(held)})
+    assert coming_sentence({**row, "value": None, "note": "20 days are too few."}).endswith("20 days are too few.")
+    assert coming_sentence(None) == "No forecast was made."
