@@ -3,12 +3,14 @@
 from typing import Final
 
 from intelligence.core.tables import Claim, Column, Recipe, Table
-from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY, USER_DAY
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY, USER_DAY
 from intelligence.telemetry.tables import DAY_QUALITY
-from intelligence.warehouse.tables import DIM_USERS
+from intelligence.warehouse.tables import DIM_RELEASES, DIM_USERS
 
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
 _NEWEST: Final = "(SELECT max(event_date) FROM forecasts.{} WHERE event_date < $end)"
+
+_READ: Final = (KPI_DAY, USER_DAY, FACT_FEATURE_METRICS, DIM_USERS, DAY_QUALITY)
 
 FORECASTS: Final = Table(
     layer="forecasts",
@@ -20,7 +22,7 @@ FORECASTS: Final = Table(
             "intelligence.forecasts.forecast:forecast_rows",
         ),
         settings=("forecasts",),
-        tables=(KPI_DAY, USER_DAY, FACT_FEATURE_METRICS, DIM_USERS, DAY_QUALITY),
+        tables=(*_READ, FEATURE_HEALTH, DIM_RELEASES),
     ),
     description="One row per series and day ahead: what is expected, with its intervals and the coverage that was measured.",
     columns=(
@@ -116,7 +118,7 @@ ACCURACY: Final = Table(
         queries=("forecasts/history.sql", "forecasts/made_before.sql"),
         functions=("intelligence.forecasts.accuracy:accuracy_rows",),
         settings=("forecasts",),
-        tables=(FORECASTS,),
+        tables=(FORECASTS, *_READ),
     ),
     description="One row per series and band of days ahead: what came, held against what had been forecast for the day.",
     columns=(

@@ -4,7 +4,7 @@ from typing import Final
 
 from intelligence.core.tables import Claim, Column, Recipe, Table, rate_claim
 from intelligence.telemetry.tables import DAY_QUALITY
-from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_USERS, FACT_EVENTS, FACT_SESSIONS
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS, FACT_SESSIONS
 
 # A payer without a payment for so many days has stopped.
 SILENCE_DAYS: Final = 28
@@ -158,7 +158,7 @@ USER_DAY: Final = Table(
 KPI_DAY: Final = Table(
     layer="metrics",
     name="kpi_day",
-    recipe=Recipe(queries=("metrics/kpi_day.sql",), tables=(USER_DAY, FACT_SESSIONS)),
+    recipe=Recipe(queries=("metrics/kpi_day.sql",), tables=(USER_DAY, FACT_SESSIONS, DAY_QUALITY, DIM_RELEASES)),
     description="One row per day and segment ('all' is everybody): active users, stickiness, sessions, conversion.",
     columns=(
         Column("event_date", "DATE", "Day on the product's clock.", True),
@@ -206,7 +206,7 @@ FEATURE_HEALTH: Final = Table(
     recipe=Recipe(
         functions=("intelligence.metrics.health:feature_health",),
         settings=("health",),
-        tables=(FACT_FEATURE_METRICS, DAY_QUALITY, KPI_DAY, DIM_FEATURE_METADATA),
+        tables=(FACT_FEATURE_METRICS, DAY_QUALITY, KPI_DAY, DIM_FEATURE_METADATA, DIM_RELEASES),
     ),
     description="One row per known feature and day: does it keep its promises, how fast does it spend its error budget.",
     columns=(
