@@ -94,6 +94,7 @@ def definitions(platform: Platform) -> dg.Definitions:
             "models": fixed(platform.models),
             "drift": fixed(platform.drift),
             "page_service": fixed(platform.drift_pages),
+            "usage": fixed(platform.usage),
             "experiments": fixed(platform.experiments),
             "causes": fixed(platform.causes),
             "decisions": fixed(platform.decisions),

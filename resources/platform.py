@@ -31,6 +31,7 @@ from resources.services.panels import Panels
 from resources.services.retraining import RetrainingService
 from resources.services.rollouts import RolloutService
 from resources.services.up_to_date import UpToDateService
+from resources.services.usage import UsageService
 from resources.services.verification import VerificationService
 
 
@@ -82,6 +83,11 @@ class Platform:
     def intake(self) -> IntakeService:
         """Return the service that takes in delivered files."""
         return IntakeService(self.product, self.product_file, self.lake)
+
+    @cached_property
+    def usage(self) -> UsageService:
+        """Return the service that builds the tables of usage."""
+        return UsageService(self.product, self.lake)
 
     @cached_property
     def panels(self) -> Panels:

@@ -10,6 +10,7 @@ from intelligence.core.sql import sql
 from intelligence.core.tables import Claim, Table, standard_claims
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
+from intelligence.metrics.tables import FUNNEL_DAY, RETENTION_COHORTS
 from intelligence.risk.tables import (
     FEATURE_RISK,
     FEATURE_TRAINING,
@@ -50,7 +51,12 @@ def _tables_of(layer: str) -> tuple[Table, ...]:
 
 
 TABLES: Final[tuple[Table, ...]] = tuple(chain.from_iterable(map(_tables_of, LAYERS)))
-VIEWS: Final = {EVENTS.path: sql("telemetry/events.sql"), FACT_EVENTS.path: sql("warehouse/fact_events.sql")}
+VIEWS: Final = {
+    EVENTS.path: sql("telemetry/events.sql"),
+    FACT_EVENTS.path: sql("warehouse/fact_events.sql"),
+    RETENTION_COHORTS.path: sql("metrics/retention_cohorts.sql"),
+    FUNNEL_DAY.path: sql("metrics/funnel_day.sql"),
+}
 
 # The tables that are filled when files are ingested, when a model is trained, when the champion scores the newest day, and
 # when that day is compared with the champion's training data; all others are built day by day from telemetry.

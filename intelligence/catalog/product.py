@@ -15,7 +15,7 @@ from intelligence.decisions.rollout_settings import Rollout
 from intelligence.decisions.settings import ActionKind, Advance, Decisions, Doubt, Entities, Limits, Signs
 from intelligence.drift.settings import Drift
 from intelligence.experiments.settings import Experiment, MetricUse
-from intelligence.metrics.settings import Health
+from intelligence.metrics.settings import Funnel, FunnelStep, Health, Retention, repeated_names
 from intelligence.risk.settings import Risk
 from intelligence.simulation.planned_changes import PlannedDrift, PlannedFault
 from intelligence.telemetry.contract import CONTRACT, PAIR, EventField
@@ -179,6 +179,8 @@ class Product(Section):
     names: Names = Names()
     telemetry: Telemetry = Telemetry()
     health: Health = Health()
+    retention: Retention = Retention()
+    funnels: tuple[Funnel, ...] = ()
     risk: Risk = Risk()
     drift: Drift = Drift()
     experiments: tuple[Experiment, ...] = ()
@@ -220,6 +222,8 @@ class Product(Section):
             found["conversion_events"] = tuple(normalised_name(kind, fold=fold) for kind in kinds)
         if isinstance(data.get("experiments"), list | tuple):
             found["experiments"] = [_as_in_events(each, fold=fold) for each in data["experiments"]]
+        if isinstance(data.get("funnels"), list | tuple):
+            found["funnels"] = [_steps_as_in_events(each, fold=fold) for each in data["funnels"]]
         return found
 
     @model_validator(mode="after")
@@ -263,6 +267,14 @@ class Product(Section):
         if repeated:
             raise ValueError(f"declares {', '.join(repeated)} more than once")
         return experiments
+
+    @field_validator("funnels")
+    @classmethod
+    def _funnels_differ(cls, funnels: tuple[Funnel, ...]) -> tuple[Funnel, ...]:
+        repeated = repeated_names(funnels)
+        if repeated:
+            raise ValueError(f"declares {', '.join(repeated)} more than once")
+        return funnels
 
     @field_validator("rollouts")
     @classmethod
@@ -343,6 +355,22 @@ def _as_in_events(experiment: Any, *, fold: bool) -> Any:
     return found
 
 
+def _steps_as_in_events(funnel: Any, *, fold: bool) -> Any:
+    """Return a declared funnel with the types and features of its steps normalised; anything else as it is."""
+    if not isinstance(funnel, dict) or not isinstance(funnel.get("steps"), list | tuple):
+        return funnel
+    normalised = [
+        {
+            key: normalised_name(value, fold=fold) if key != "name" and isinstance(value, str) else value
+            for key, value in step.items()
+        }
+        if isinstance(step, dict)
+        else step
+        for step in funnel["steps"]
+    ]
+    return {**funnel, "steps": normalised}
+
+
 SECTIONS: Final = tuple(Product.model_fields)
 
 
@@ -383,6 +411,9 @@ def _settings_allowed_at(location: Sequence[object]) -> Sequence[str]:
         *Telemetry.model_fields,
         *AcceptedChange.model_fields,
         *Health.model_fields,
+        *Retention.model_fields,
+        *Funnel.model_fields,
+        *FunnelStep.model_fields,
         *Risk.model_fields,
         *Drift.model_fields,
         *Experiment.model_fields,

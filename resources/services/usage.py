@@ -1,0 +1,114 @@
+"""Usage: who came back, how far funnels are followed, and how users take up the product and its features."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any, Final
+
+from intelligence.catalog.product import Product
+from intelligence.core.sql import sql
+from intelligence.core.tables import Days, Read, Reads, Table
+from intelligence.metrics.settings import LONGEST_WINDOW_DAYS, funnel_parameters
+from intelligence.metrics.tables import (
+    ADOPTION_DAY,
+    COHORT_ACTIVITY,
+    FACT_FEATURE_METRICS,
+    FEATURE_HEALTH,
+    FUNNEL_ENTRIES,
+    FUNNEL_STEPS,
+    LIFECYCLE_DAY,
+    USE_CHANGES,
+    USER_DAY,
+)
+from intelligence.telemetry.local_time import UTC_NAME, in_zone
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA, FACT_EVENTS
+from resources.lake.door import Lake
+
+# The days of use of a user are bits of one number: those of a range, and the 28 days before it.
+DAYS_AT_ONCE: Final = 35
+SILENCE_DAYS: Final = 28
+READS: Reads = {
+    USE_CHANGES: (Read(FACT_EVENTS, SILENCE_DAYS),),
+    FUNNEL_ENTRIES: (Read(FACT_EVENTS), Read(DIM_FEATURE_METADATA)),
+    FUNNEL_STEPS: (
+        Read(FUNNEL_ENTRIES, LONGEST_WINDOW_DAYS + 1),
+        Read(FACT_EVENTS, LONGEST_WINDOW_DAYS + 1),
+        Read(DIM_FEATURE_METADATA),
+    ),
+    LIFECYCLE_DAY: (Read(USE_CHANGES), Read(USER_DAY), Read(FACT_FEATURE_METRICS), Read(FEATURE_HEALTH)),
+    ADOPTION_DAY: (Read(USER_DAY, ADOPTION_DAY.lookback_days or 0),),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UsageService:
+    """Builds the tables of usage.
+
+    Attributes:
+        product: The product.
+        lake: Its lake.
+    """
+
+    product: Product
+    lake: Lake
+
+    def over(self, lake: Lake) -> "UsageService":
+        """Return the service over the lake of a run, which records for every table which telemetry the run had seen."""
+        return replace(self, lake=lake)
+
+    def written_retention(self, days: Days) -> dict[Table, int]:
+        """Replace the rows of metrics.use_changes and metrics.cohort_activity of these days, and return how many there are of each.
+
+        Both are made from the days of use of every user and feature, which are read from the events once.
+        """
+        written = {USE_CHANGES: 0, COHORT_ACTIVITY: 0}
+        known = {"first_day": self.lake.first_day(days)}
+        uses = f"CREATE OR REPLACE TEMP TABLE uses AS {in_zone(sql('metrics/uses.sql'), self.lake.timezone)}"
+        for part in parts(days, DAYS_AT_ONCE):
+            given = {**known, **part.parameters}
+            with self.lake.staging() as connection:
+                self.lake.commit(lambda staged, given=given: staged.execute(uses, given), on=connection)
+                for table, query, parameters in (
+                    (USE_CHANGES, sql("metrics/use_changes.sql"), {}),
+                    (
+                        COHORT_ACTIVITY,
+                        sql("metrics/cohort_activity.sql"),
+                        {"definitions": self.product.retention.definitions},
+                    ),
+                ):
+                    written[table] += self.lake.replace(table, part, query, parameters, on=connection)
+        return written
+
+    def written_entries(self, days: Days) -> int:
+        """Replace the rows of metrics.funnel_entries of these days, and return how many there are."""
+        return self._written_funnels(FUNNEL_ENTRIES, days, sql("metrics/funnel_entries.sql"))
+
+    def written_steps(self, days: Days) -> int:
+        """Replace the rows of metrics.funnel_steps of these days, and return how many there are."""
+        return self._written_funnels(FUNNEL_STEPS, days, sql("metrics/funnel_steps.sql"))
+
+    def written_adoption(self, days: Days) -> int:
+        """Replace the rows of metrics.adoption_day of these days, and return how many there are."""
+        query, known = sql("metrics/adoption_day.sql"), {"first_day": self.lake.first_day(days)}
+        return sum(self.lake.replace(ADOPTION_DAY, part, query, known) for part in parts(days, DAYS_AT_ONCE))
+
+    def _written_funnels(self, table: Table, days: Days, query: str) -> int:
+        if not self.product.funnels:
+            return self.lake.replace(table, days, "FROM none", frames={"none": table.frame([])})
+        return self.lake.replace(table, days, query, self._asked())
+
+    def _asked(self) -> Mapping[str, Any]:
+        asked = funnel_parameters(self.product.funnels, of_equal_length=self.product.timezone == UTC_NAME)
+        return {**asked, "longest_days": max(each["days_open"] for each in asked["funnels"])}
+
+
+def parts(days: Days, at_once: int) -> Iterator[Days]:
+    """Yield the range in parts of at most `at_once` days, in order.
+
+    >>> from datetime import date
+    >>> [len(part.each) for part in parts(Days(date(2026, 5, 1), date(2026, 7, 1)), 35)]
+    [35, 26]
+    """
+    starts = days.each[::at_once]
+    for start, end in zip(starts, chain(starts[1:], [days.end]), strict=True):
+        yield Days(start, end)
