@@ -8,7 +8,6 @@ from pydantic import Field, StringConstraints, model_validator
 
 from intelligence.core.sections import Rate, Section
 
-
 LONGEST_AGE: Final = 366
 MOST_STEPS: Final = 12
 LONGEST_WINDOW_DAYS: Final = 90
@@ -210,9 +209,7 @@ def funnel_parameters(funnels: Sequence[Funnel], *, of_equal_length: bool) -> di
             for position, step in enumerate(each.steps, start=1)
         ],
         "breakdowns": [
-            {"funnel": each.name, "dimension": dimension}
-            for each in funnels
-            for dimension in ("all", *each.breakdown)
+            {"funnel": each.name, "dimension": dimension} for each in funnels for dimension in ("all", *each.breakdown)
         ],
     }
 

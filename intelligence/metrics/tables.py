@@ -302,7 +302,9 @@ COHORT_ACTIVITY: Final = Table(
     layer="metrics",
     name="cohort_activity",
     recipe=Recipe(
-        queries=("metrics/uses.sql", "metrics/cohort_activity.sql"), settings=("retention",), tables=(FACT_EVENTS, USE_CHANGES)
+        queries=("metrics/uses.sql", "metrics/cohort_activity.sql"),
+        settings=("retention",),
+        tables=(FACT_EVENTS, USE_CHANGES),
     ),
     description="Users who reached a definition of retention on a day, by cohort: added up over days, they are all who have.",
     columns=(
@@ -311,7 +313,9 @@ COHORT_ACTIVITY: Final = Table(
         Column("dimension", "VARCHAR", "all, segment, platform, first_feature or feature.", True),
         Column("value", "VARCHAR", "The segment, platform or feature; 'all' for the product.", True),
         Column("cohort", "DATE", "Day of the first use, or the Monday of its week.", True),
-        Column("definition", "VARCHAR", "n_day, n_week, rolling or bracket; at age 0 it is the size of the cohort.", True),
+        Column(
+            "definition", "VARCHAR", "n_day, n_week, rolling or bracket; at age 0 it is the size of the cohort.", True
+        ),
         Column("first_age", "BIGINT", "First age that counts, in days or weeks since the cohort.", True),
         Column("last_age", "BIGINT", "Last age that counts; NULL for rolling, which has no end."),
         Column("users", "BIGINT", "Users of the cohort who reached it on this day.", True),
@@ -510,8 +514,17 @@ LIFECYCLE_DAY: Final = Table(
         Column("returned", "BIGINT", "Users with a day of use among the 28 before.", True),
         Column("resurrected", "BIGINT", "Users who are back after 28 days of silence or more.", True),
         Column("dormant", "BIGINT", "Users who have fallen silent: the day is the 28th without use.", True),
-        Column("current", "BIGINT", "Users with a day of use among the last 28: yesterday's, and new + resurrected - dormant.", True),
-        Column("median_days_to_first_use", "DOUBLE", "Of a feature's new users: median days since their first day in the product."),
+        Column(
+            "current",
+            "BIGINT",
+            "Users with a day of use among the last 28: yesterday's, and new + resurrected - dormant.",
+            True,
+        ),
+        Column(
+            "median_days_to_first_use",
+            "DOUBLE",
+            "Of a feature's new users: median days since their first day in the product.",
+        ),
         Column("stage", "VARCHAR", "Of a feature: New, Adopted, Low or Replaced, as metrics.feature_health judges it."),
     ),
     key=("event_date", "dimension", "value"),

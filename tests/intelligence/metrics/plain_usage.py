@@ -65,9 +65,7 @@ def plain_retention(events: pd.DataFrame, rules: Retention, *, first_day: date, 
         weeks = {(monday(day) - monday(days[0])).days // WEEK for day in days}
         cohorts["week", dimension, value, monday(days[0])].append(weeks)
     for (grain, dimension, value, cohort), people in cohorts.items():
-        ages, brackets = (
-            (rules.days, rules.day_brackets) if grain == "day" else (rules.weeks, rules.week_brackets)
-        )
+        ages, brackets = (rules.days, rules.day_brackets) if grain == "day" else (rules.weeks, rules.week_brackets)
         exact = "n_day" if grain == "day" else "n_week"
         asked = [
             *((exact, age, age) for age in ages),
@@ -199,7 +197,9 @@ def plain_funnel(events: pd.DataFrame, funnel: Funnel, *, newest: date) -> dict[
                 row
                 for row in mine
                 if row["event_time"] == times[0]
-                and any(_matches(row, step) for step in (funnel.steps[:1] if funnel.order == "strict" else funnel.steps))
+                and any(
+                    _matches(row, step) for step in (funnel.steps[:1] if funnel.order == "strict" else funnel.steps)
+                )
             )
             entries.append({**first, "user_id": user, "times": times})
     found = {}

@@ -1,5 +1,6 @@
 """Retention, funnels, lifecycle and adoption on a real lake equal the same computed plainly in pandas."""
 
+import itertools
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
@@ -102,7 +103,7 @@ def test_late_and_repeated_events_end_where_an_orderly_build_ends(
     chosen = {1 + number % max(1, len(events) - 2) for number in late} & set(range(1, len(events) - 1))
     house.put([row for place, row in enumerate(events) if place not in chosen], ALL)
     edges = [0, *sorted(set(cuts)), SPAN]
-    for first, end in zip(edges, edges[1:], strict=False):
+    for first, end in itertools.pairwise(edges):
         house.build(Days(day(first), day(end)))
     if chosen:
         again = [{**events[0], "is_duplicate": True}]

@@ -57,9 +57,7 @@ COLUMNS: Final = ("event_id", "event_time", "user_id", "feature", "event_type", 
 class House:
     """The lake and the service over it."""
 
-    def __init__(
-        self, folder: Path | Lake, funnels: Sequence[Funnel] = FUNNELS, retention: Retention = RULES
-    ) -> None:
+    def __init__(self, folder: Path | Lake, funnels: Sequence[Funnel] = FUNNELS, retention: Retention = RULES) -> None:
         self.warehouse = Warehouse(folder if isinstance(folder, Lake) else lake_in(folder))
         self.lake = self.warehouse.lake
         self.product: Product = PRODUCT.model_copy(update={"funnels": tuple(funnels), "retention": retention})
@@ -119,9 +117,7 @@ class House:
     def lifecycle(self) -> dict[Any, Any]:
         rows = self.lake.frame(f"FROM {LIFECYCLE_DAY.path}").iter_rows(named=True)
         names = ("active", "new", "returned", "resurrected", "dormant", "current")
-        return {
-            (row["event_date"], row["dimension"], row["value"]): tuple(row[name] for name in names) for row in rows
-        }
+        return {(row["event_date"], row["dimension"], row["value"]): tuple(row[name] for name in names) for row in rows}
 
     def funnel(self, name: str) -> dict[Any, Any]:
         rows = self.lake.frame(f"FROM {FUNNEL_DAY.path} WHERE funnel = $name", {"name": name}).iter_rows(named=True)
