@@ -139,7 +139,7 @@ class Funnel(Section):
 
     @model_validator(mode="after")
     def _steps_and_breakdowns_differ(self) -> "Funnel":
-        repeated = sorted({each for each in self.breakdown if self.breakdown.count(each) > 1})
+        repeated: list[str] = sorted({each for each in self.breakdown if self.breakdown.count(each) > 1})
         if repeated:
             raise ValueError(f"`{self.name}` breaks down by {', '.join(repeated)} more than once")
         asked = [(each.event_type, each.feature) for each in self.steps]

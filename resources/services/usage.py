@@ -2,8 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from typing import Any, Final
+
+import duckdb
 
 from intelligence.catalog.product import Product
 from intelligence.core.sql import sql
@@ -67,7 +70,7 @@ class UsageService:
         for part in parts(days, DAYS_AT_ONCE):
             given = {**known, **part.parameters}
             with self.lake.staging() as connection:
-                self.lake.commit(lambda staged, given=given: staged.execute(uses, given), on=connection)
+                self.lake.commit(partial(_made, query=uses, parameters=given), on=connection)
                 for table, query, parameters in (
                     (USE_CHANGES, sql("metrics/use_changes.sql"), {}),
                     (
@@ -100,6 +103,10 @@ class UsageService:
     def _asked(self) -> Mapping[str, Any]:
         asked = funnel_parameters(self.product.funnels, of_equal_length=self.product.timezone == UTC_NAME)
         return {**asked, "longest_days": max(each["days_open"] for each in asked["funnels"])}
+
+
+def _made(connection: duckdb.DuckDBPyConnection, *, query: str, parameters: Mapping[str, Any]) -> None:
+    connection.execute(query, dict(parameters))
 
 
 def parts(days: Days, at_once: int) -> Iterator[Days]:
