@@ -7,7 +7,7 @@ import polars as pl
 
 from assets.graph.building import Graph
 from assets.graph.partitions import days_of, deps_of, earlier_self, looking_back
-from assets.graph.plots import health_plot, kpi_plot
+from assets.graph.plots import funnel_plot, health_plot, kpi_plot, lifecycle_plot, power_plot, triangle_plot
 from assets.graph.tables import key_of
 from intelligence.core.sql import sql
 from intelligence.metrics.tables import (
@@ -144,7 +144,8 @@ def _usage(graph: Graph) -> list[dg.AssetsDefinition]:
         A cohort that is too young for a definition has no number there. It is a view over metrics.cohort_activity.
         """
         days = days_of(context)
-        return graph.materialized(lake, RETENTION_COHORTS, days, written=lake.counted(RETENTION_COHORTS, days))
+        written = lake.counted(RETENTION_COHORTS, days)
+        return graph.materialized(lake, RETENTION_COHORTS, days, written=written, plot=triangle_plot(lake))
 
     @dg.asset(
         **graph.table_asset(FUNNEL_ENTRIES, kinds={"duckdb"}),
@@ -179,7 +180,8 @@ def _usage(graph: Graph) -> list[dg.AssetsDefinition]:
         A day whose windows are not over says so, and has the number of its entries only. It is a view.
         """
         days = days_of(context)
-        return graph.materialized(lake, FUNNEL_DAY, days, written=lake.counted(FUNNEL_DAY, days))
+        written = lake.counted(FUNNEL_DAY, days)
+        return graph.materialized(lake, FUNNEL_DAY, days, written=written, plot=funnel_plot(lake, days))
 
     @dg.asset(
         **graph.table_asset(LIFECYCLE_DAY, kinds={"duckdb"}),
@@ -195,7 +197,7 @@ def _usage(graph: Graph) -> list[dg.AssetsDefinition]:
         """
         days = days_of(context)
         written = lake.replace(LIFECYCLE_DAY, days, sql("metrics/lifecycle_day.sql"))
-        return graph.materialized(lake, LIFECYCLE_DAY, days, written=written)
+        return graph.materialized(lake, LIFECYCLE_DAY, days, written=written, plot=lifecycle_plot(lake, days))
 
     @dg.asset(**graph.table_asset(ADOPTION_DAY, kinds={"duckdb"}), deps=deps_of(READS[ADOPTION_DAY]))
     def adoption_day(
@@ -204,7 +206,7 @@ def _usage(graph: Graph) -> list[dg.AssetsDefinition]:
         """How many features users touch on a day, and on how many of the last 28 days they came."""
         days = days_of(context)
         written = usage.over(lake).written_adoption(days)
-        return graph.materialized(lake, ADOPTION_DAY, days, written=written)
+        return graph.materialized(lake, ADOPTION_DAY, days, written=written, plot=power_plot(lake, days))
 
     return [
         retention,

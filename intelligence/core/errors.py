@@ -57,5 +57,9 @@ class ExperimentError(PlatformError):
     """An experiment cannot be analysed as asked: its frame, its variants or its metrics are not what they must be."""
 
 
+class UsageError(PlatformError):
+    """Retention or funnels are asked for a part of the product that there is not."""
+
+
 class NotEnoughEvidence(PlatformError):
     """The available data is too small or too incomplete to give an answer."""

@@ -6,7 +6,7 @@ day and from cohort to cohort is measured, and not taken from the number of user
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from math import atan2, cos, erfc, pi, sin, sqrt
 from typing import Final
 
@@ -133,7 +133,8 @@ def widest_drop(funnels: pl.DataFrame) -> FunnelDrop | None:
     complete = funnels.filter(pl.col("is_complete") & (pl.col("step") > 1) & (pl.col("reached_before") > 0))
     if complete.is_empty():
         return None
-    days = complete.filter(pl.col("event_date") > _last(complete) - timedelta(days=RECENT_DAYS))
+    last = pl.col("event_date").max().over("funnel")
+    days = complete.filter(pl.col("event_date") > last.dt.offset_by(f"-{RECENT_DAYS}d"))
     totals = (
         days.filter(dimension="all")
         .group_by("funnel", "step", "step_name")
@@ -319,9 +320,3 @@ def _with_p(breakage: Breakage, p_value: float) -> Breakage:
     return Breakage(
         breakage.dimension, breakage.value, breakage.since, breakage.before, breakage.after, breakage.others, p_value
     )
-
-
-def _last(rows: pl.DataFrame) -> date:
-    found = rows["event_date"].max()
-    assert isinstance(found, date)
-    return found

@@ -7,8 +7,10 @@ from itertools import chain
 from typing import Any, Final
 
 import duckdb
+import polars as pl
 
 from intelligence.catalog.product import Product
+from intelligence.core.errors import UsageError
 from intelligence.core.sql import sql
 from intelligence.core.tables import Days, Read, Reads, Table
 from intelligence.metrics.settings import LONGEST_WINDOW_DAYS, funnel_parameters
@@ -17,9 +19,11 @@ from intelligence.metrics.tables import (
     COHORT_ACTIVITY,
     FACT_FEATURE_METRICS,
     FEATURE_HEALTH,
+    FUNNEL_DAY,
     FUNNEL_ENTRIES,
     FUNNEL_STEPS,
     LIFECYCLE_DAY,
+    RETENTION_COHORTS,
     USE_CHANGES,
     USER_DAY,
 )
@@ -27,6 +31,16 @@ from intelligence.telemetry.local_time import UTC_NAME, in_zone
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, FACT_EVENTS
 from resources.lake.door import Lake
 
+SHOWN_DAYS: Final = 91
+_COHORTS: Final = (
+    f"FROM {RETENTION_COHORTS.path} WHERE grain = $grain AND dimension = $dimension AND value = $value"
+    " AND definition = $definition ORDER BY cohort, first_age, last_age"
+)
+_VALUES: Final = f"SELECT value FROM {LIFECYCLE_DAY.path} WHERE dimension = $dimension GROUP BY value ORDER BY sum(active) DESC, value"
+_FUNNELS: Final = (
+    f"FROM {FUNNEL_DAY.path} WHERE funnel IN (SELECT unnest($names)) AND event_date > (SELECT max(event_date)"
+    f" FROM {FUNNEL_ENTRIES.path}) - CAST($days AS INTEGER) ORDER BY event_date, funnel, step, dimension, value"
+)
 # The days of use of a user are bits of one number: those of a range, and the 28 days before it.
 DAYS_AT_ONCE: Final = 35
 SILENCE_DAYS: Final = 28
@@ -94,6 +108,52 @@ class UsageService:
         """Replace the rows of metrics.adoption_day of these days, and return how many there are."""
         query, known = sql("metrics/adoption_day.sql"), {"first_day": self.lake.first_day(days)}
         return sum(self.lake.replace(ADOPTION_DAY, part, query, known) for part in parts(days, DAYS_AT_ONCE))
+
+    def cohorts(self, *, grain: str, definition: str, feature: str = "", segment: str = "") -> pl.DataFrame:
+        """Return the rows of metrics.retention_cohorts of one part of the product, by cohort; none in an empty lake.
+
+        Args:
+            grain: `day` or `week`; users of a feature are counted by week only.
+            definition: `exact` for day or week N, `rolling` or `bracket`.
+            feature: Only users of this feature; empty for all users.
+            segment: Only users who began in this segment; empty for all users.
+
+        Raises:
+            UsageError: There is nobody who used the feature, or who began in the segment.
+        """
+        dimension, value = ("feature", feature) if feature else ("segment", segment) if segment else ("all", "all")
+        if not self.lake.exists():
+            return RETENTION_COHORTS.frame([])
+        given = {"grain": grain, "dimension": dimension, "value": value}
+        found = self.lake.frame(
+            _COHORTS, {**given, "definition": f"n_{grain}" if definition == "exact" else definition}
+        )
+        if found.is_empty() and value != "all":
+            known = self.lake.frame(_VALUES, {"dimension": dimension})["value"].to_list()
+            raise UsageError(
+                value, f"is no {dimension} with users.", hint=f"There are {', '.join(known[:20]) or 'none'}."
+            )
+        return found
+
+    def funnels(self, name: str = "") -> pl.DataFrame:
+        """Return the rows of metrics.funnel_day of the last weeks, by day of entry; none in an empty lake.
+
+        Args:
+            name: Name of one funnel; empty for all.
+
+        Raises:
+            UsageError: product.yaml declares no funnel, or none of this name.
+        """
+        declared = [each.name for each in self.product.funnels]
+        if not declared:
+            raise UsageError(
+                "funnels", "are not declared.", hint="Write `funnels` into product.yaml: see docs/usage.md."
+            )
+        if name and name not in declared:
+            raise UsageError(name, "is no funnel of product.yaml.", hint=f"There are {', '.join(declared)}.")
+        if not self.lake.exists():
+            return FUNNEL_DAY.frame([])
+        return self.lake.frame(_FUNNELS, {"names": [name] if name else declared, "days": SHOWN_DAYS})
 
     def _written_funnels(self, table: Table, days: Days, query: str) -> int:
         if not self.product.funnels:

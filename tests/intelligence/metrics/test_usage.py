@@ -80,16 +80,16 @@ def assert_plain(house: House, events: Sequence[Event]) -> None:
     assert {(on, feature): days for on, feature, days in waits} == plain_waits(frame)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_every_figure_equals_the_plain_one(house: House, seed: int) -> None:
-    events = some_events(seed)
+def test_every_figure_equals_the_plain_one(house: House) -> None:
+    events = some_events(2)
     house.put(events, ALL)
     house.build(ALL)
     assert_plain(house, events)
     house.warehouse.assert_claims(ALL, USE_CHANGES, RETENTION_COHORTS, FUNNEL_STEPS, LIFECYCLE_DAY, ADOPTION_DAY)
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@pytest.mark.proof
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 2**32),
     late=st.lists(st.integers(0, 400), max_size=6),
@@ -112,17 +112,19 @@ def test_late_and_repeated_events_end_where_an_orderly_build_ends(
     assert_plain(house, events)
 
 
+@pytest.mark.proof
 def test_day_by_day_is_the_same_as_all_at_once(house: House) -> None:
     events = some_events(3)
     house.put(events, ALL)
     house.build(ALL)
     at_once = house.all()
     assert all(at_once)
-    for each in ALL.each[30:]:
+    for each in ALL.each[-6:]:
         house.build(Days(each, each + timedelta(days=1)))
     assert house.all() == at_once
 
 
+@pytest.mark.proof
 def test_no_day_of_the_future_is_needed_for_an_earlier_one(house: House) -> None:
     """What was known of retention on a day does not depend on what came after it."""
     events, until = some_events(4), day(50)
