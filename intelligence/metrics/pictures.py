@@ -44,10 +44,10 @@ def triangle_picture(cohorts: pl.DataFrame) -> bytes:
     axes.set_facecolor(TOO_YOUNG)
     known = rates[~np.isnan(rates)]
     low, high = (float(known.min()), float(known.max())) if known.size else (0.0, 1.0)
-    shown = axes.imshow(rates, aspect="auto", cmap="Blues", vmin=max(0.0, low - 0.1), vmax=max(high, low + 0.1))
+    shown = axes.imshow(rates, aspect="auto", cmap="Blues", vmin=low - (high - low + 0.1) / 2, vmax=high + 0.05)
     for (row_place, column), rate in np.ndenumerate(rates):
         if not np.isnan(rate):
-            is_dark = rate > (low + high) / 2
+            is_dark = rate > low + 0.3 * (high - low)
             axes.text(
                 column,
                 row_place,
@@ -153,10 +153,10 @@ def lifecycle_picture(lifecycle: pl.DataFrame) -> bytes:
         bottom.bar(days, everybody[state].to_numpy(), bottom=before, width=0.9, color=STATES[state], label=state)
     bottom.bar(days, -everybody["dormant"].to_numpy(), width=0.9, color=DORMANT, label="dormant")
     bottom.axhline(0, color="#444444", linewidth=0.8)
-    gained = (everybody["new"] + everybody["resurrected"])[1:].max()
-    lost = everybody["dormant"].max()
-    # On the first day everybody is new; the picture is as high as the days after it.
-    bottom.set_ylim(-1.15 * max(_number(lost), 1), 1.35 * max(_number(gained), 1))
+    # In the first weeks everybody is new; the picture is as high as the days after them.
+    later = everybody if everybody.height <= RECENT_DAYS + 7 else everybody[RECENT_DAYS:]
+    gained, lost = (later["new"] + later["resurrected"]).max(), everybody["dormant"].max()
+    bottom.set_ylim(-1.15 * max(_number(lost), 1), 1.6 * max(_number(gained), 1))
     bottom.set_ylabel("gained and lost", fontsize=9)
     for axes in (top, bottom):
         axes.grid(axis="y", alpha=0.25)
@@ -164,7 +164,7 @@ def lifecycle_picture(lifecycle: pl.DataFrame) -> bytes:
         axes.tick_params(labelsize=8)
     top.set_ylim(0, 1.22 * max(float(base.max()), _number(everybody["current"].max()), 1))
     top.legend(loc="upper left", frameon=False, ncols=4, fontsize=8)
-    bottom.legend(loc="upper left", frameon=False, ncols=3, fontsize=8)
+    bottom.legend(loc="upper right", frameon=False, ncols=3, fontsize=8)
     locator = AutoDateLocator()  # type: ignore[no-untyped-call] # matplotlib has not annotated it
     bottom.xaxis.set_major_locator(locator)
     bottom.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call] # matplotlib has not annotated it
@@ -202,6 +202,7 @@ def power_picture(adoption: pl.DataFrame) -> bytes:
             label=f"28 days up to {before['event_date'][0]}",
         )
     axes.set_xticks([1, *range(4, RECENT_DAYS + 1, 4)])
+    axes.set_ylim(0, 1.25 * axes.get_ylim()[1])
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
     axes.tick_params(labelsize=8)
     axes.set_xlabel("active days in 28 days", fontsize=9)

@@ -99,7 +99,7 @@ def cohorts(seed: int, *, worse: int | None = None, spread: float = 0.0, number:
                     "is_surely_new": True,
                 }
             )
-    return RETENTION_COHORTS.frame(rows)
+    return RETENTION_COHORTS.frame(rows).with_columns(rate=pl.col("retained") / pl.col("users"))
 
 
 @pytest.mark.parametrize("spread", [0.0, 0.03])
