@@ -11,6 +11,7 @@ import pytest
 
 from intelligence.catalog.layers import ACT, SCORED, TABLES, TRAINED, WATCH
 from intelligence.causality.tables import DEGRADATIONS, ESTIMATOR_RECORD
+from intelligence.metrics.tables import FUNNEL_DAY, FUNNEL_ENTRIES, FUNNEL_STEPS
 from intelligence.telemetry.tables import ALIASES, REJECTED_EVENTS, WITHDRAWN_ROWS
 from intelligence.warehouse.tables import FACT_VISIT_EVENTS
 from resources.config.faults import FAULT_POINTS
@@ -41,6 +42,9 @@ MAY_BE_EMPTY = (
     *ACT,
     DEGRADATIONS,
     ESTIMATOR_RECORD,
+    FUNNEL_DAY,
+    FUNNEL_ENTRIES,
+    FUNNEL_STEPS,
 )
 
 

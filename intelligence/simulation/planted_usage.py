@@ -77,7 +77,12 @@ def broken_step(feature: int | None, seed: int, cycle: int) -> BrokenStep | None
 
 
 def leaving_cohort(plan: SimulationPlan, cycle: int) -> LeavingCohort | None:
-    """Return the week of a cycle whose newcomers stay away; None where nothing is planted."""
+    """Return the week of a cycle whose newcomers stay away; None where nothing is planted.
+
+    Args:
+        plan: The plan of the simulation.
+        cycle: Number of the cycle, counted from 0.
+    """
     if not plan.planted:
         return None
     earliest = cycle * DAYS_PER_CYCLE + _WEEK_FROM
@@ -106,14 +111,25 @@ def stays_away(plan: SimulationPlan, crowd: People, index: int, *, spared: Calla
 
 
 def leavers(plan: SimulationPlan, crowd: People, week: LeavingCohort) -> Bools:
-    """Return who would stay away among those who sign up in the week, one element per user, the spared ones included."""
+    """Return who would stay away among those who sign up in the week, one element per user, the spared ones included.
+
+    Args:
+        plan: The plan of the users.
+        crowd: The users.
+        week: The week.
+    """
     chosen = _uniform(plan.seed, "leaves early", len(crowd.left)) < LEAVING_SHARE
     theirs: Bools = chosen & signed_up_in(crowd, week)
     return theirs
 
 
 def signed_up_in(crowd: People, week: LeavingCohort) -> Bools:
-    """Return who signs up in the week, one element per user."""
+    """Return who signs up in the week, one element per user.
+
+    Args:
+        crowd: The users.
+        week: The week.
+    """
     found: Bools = (crowd.signed_up >= week.first) & (crowd.signed_up <= week.last)
     return found
 

@@ -27,7 +27,7 @@ from intelligence.metrics.tables import (
     USE_CHANGES,
     USER_DAY,
 )
-from intelligence.telemetry.local_time import UTC_NAME, in_zone
+from intelligence.telemetry.local_time import UTC_NAME
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, FACT_EVENTS
 from resources.lake.door import Lake
 
@@ -80,7 +80,7 @@ class UsageService:
         """
         written = {USE_CHANGES: 0, COHORT_ACTIVITY: 0}
         known = {"first_day": self.lake.first_day(days)}
-        uses = f"CREATE OR REPLACE TEMP TABLE uses AS {in_zone(sql('metrics/uses.sql'), self.lake.timezone)}"
+        uses = f"CREATE OR REPLACE TEMP TABLE uses AS {sql('metrics/uses.sql')}"
         for part in parts(days, DAYS_AT_ONCE):
             given = {**known, **part.parameters}
             with self.lake.staging() as connection:
@@ -158,9 +158,10 @@ class UsageService:
     def _written_funnels(self, table: Table, days: Days, query: str) -> int:
         if not self.product.funnels:
             return self.lake.replace(table, days, "FROM none", frames={"none": table.frame([])})
-        return self.lake.replace(table, days, query, self._asked())
+        return self.lake.replace(table, days, query, self.asked())
 
-    def _asked(self) -> Mapping[str, Any]:
+    def asked(self) -> Mapping[str, Any]:
+        """Return the parameters of the queries of funnels, of which product.yaml declares at least one."""
         asked = funnel_parameters(self.product.funnels, of_equal_length=self.product.timezone == UTC_NAME)
         return {**asked, "longest_days": max(each["days_open"] for each in asked["funnels"])}
 
@@ -170,7 +171,11 @@ def _made(connection: duckdb.DuckDBPyConnection, *, query: str, parameters: Mapp
 
 
 def parts(days: Days, at_once: int) -> Iterator[Days]:
-    """Yield the range in parts of at most `at_once` days, in order.
+    """Yield the range in parts, in order.
+
+    Args:
+        days: The range.
+        at_once: Largest number of days of a part.
 
     >>> from datetime import date
     >>> [len(part.each) for part in parts(Days(date(2026, 5, 1), date(2026, 7, 1)), 35)]
