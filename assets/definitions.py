@@ -96,6 +96,7 @@ def definitions(platform: Platform) -> dg.Definitions:
             "drift": fixed(platform.drift),
             "page_service": fixed(platform.drift_pages),
             "people": fixed(platform.people),
+            "usage": fixed(platform.usage),
             "experiments": fixed(platform.experiments),
             "annotations": fixed(platform.annotations),
             "forecasts": fixed(platform.forecasts),

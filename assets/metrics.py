@@ -1,27 +1,51 @@
-"""Metrics: feature-days, user-days, KPIs and health; counts are computed once, here, and nothing is predicted."""
+"""Metrics: feature-days, user-days, KPIs, health and usage; counts are computed once, here, and nothing is predicted."""
+
+from collections.abc import Iterator
 
 import dagster as dg
 import polars as pl
 
 from assets.graph.building import Graph
 from assets.graph.partitions import days_of, deps_of, earlier_self, looking_back
-from assets.graph.plots import SHOWN_DAYS, health_plot, kpi_plot
+from assets.graph.plots import (
+    SHOWN_DAYS,
+    funnel_plot,
+    health_plot,
+    kpi_plot,
+    lifecycle_plot,
+    power_plot,
+    triangle_plot,
+)
 from assets.graph.tables import key_of
 from intelligence.core.sql import sql
 from intelligence.metrics.tables import (
+    ADOPTION_DAY,
     BEHAVIOUR_SEGMENTS,
+    COHORT_ACTIVITY,
     FACT_FEATURE_METRICS,
     FEATURE_HEALTH,
+    FUNNEL_DAY,
+    FUNNEL_ENTRIES,
+    FUNNEL_STEPS,
     KPI_DAY,
+    LIFECYCLE_DAY,
     PAYER_DAY,
+    RETENTION_COHORTS,
     SEGMENT_DIFFERENCES,
+    USE_CHANGES,
     USER_DAY,
 )
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, FACT_EVENTS, FACT_SESSIONS
 from resources.lake.door import Lake
+from resources.services import people as of_people
+from resources.services import usage as of_usage
 from resources.services.annotations import AnnotationService
-from resources.services.people import READS, PeopleService
+from resources.services.people import PeopleService
+from resources.services.usage import UsageService
+
+RETENTION = (USE_CHANGES, COHORT_ACTIVITY)
+READS = {**of_people.READS, **of_usage.READS}
 
 
 def assets(graph: Graph) -> list[dg.AssetsDefinition]:
@@ -107,7 +131,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
             lake, FEATURE_HEALTH, days, written=written, plot=health_plot(lake, days, annotations)
         )
 
-    return [fact_feature_metrics, user_day, kpi_day, health, *_of_people(graph)]
+    return [fact_feature_metrics, user_day, kpi_day, health, *_usage(graph), *_of_people(graph)]
 
 
 def _of_people(graph: Graph) -> list[dg.AssetsDefinition]:
@@ -151,3 +175,115 @@ def _of_people(graph: Graph) -> list[dg.AssetsDefinition]:
         return graph.materialized(lake, BEHAVIOUR_SEGMENTS, days, written=written)
 
     return [payer_day, segment_differences, behaviour_segments]
+
+
+def _usage(graph: Graph) -> list[dg.AssetsDefinition]:
+    """Return the assets that say how users take up the product and its features, and who stays."""
+
+    @dg.multi_asset(
+        name="retention",
+        specs=[
+            graph.table_spec(table, kinds={"duckdb"}).replace_attributes(
+                deps=[*deps_of(READS[USE_CHANGES]), more], skippable=True
+            )
+            for table, more in (
+                (USE_CHANGES, dg.AssetDep(key_of(USE_CHANGES), partition_mapping=earlier_self(1))),
+                (COHORT_ACTIVITY, dg.AssetDep(key_of(USE_CHANGES))),
+            )
+        ],
+        check_specs=[spec for table in RETENTION for spec in graph.check_specs(table)],
+        partitions_def=graph.days,
+        can_subset=True,
+    )
+    def retention(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], usage: dg.ResourceParam[UsageService]
+    ) -> Iterator[dg.MaterializeResult]:
+        """Who began, fell silent and came back, and who of each cohort reached which definition of retention.
+
+        A late event changes the days from its own on, and no earlier one.
+        """
+        days = days_of(context)
+        for table, written in usage.over(lake).written_retention(days).items():
+            if key_of(table) in context.selected_asset_keys:
+                yield graph.materialized(lake, table, days, written=written)
+
+    @dg.asset(**graph.table_asset(RETENTION_COHORTS, kinds={"duckdb", "view"}), deps=[key_of(COHORT_ACTIVITY)])
+    def retention_cohorts(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+        """Who of each cohort came back: on day or week N, from it on, or within a bracket, each with its interval.
+
+        A cohort that is too young for a definition has no number there. It is a view over metrics.cohort_activity.
+        """
+        days = days_of(context)
+        written = lake.counted(RETENTION_COHORTS, days)
+        return graph.materialized(lake, RETENTION_COHORTS, days, written=written, plot=triangle_plot(lake))
+
+    @dg.asset(
+        **graph.table_asset(FUNNEL_ENTRIES, kinds={"duckdb"}),
+        deps=[
+            *deps_of(READS[FUNNEL_ENTRIES]),
+            dg.AssetDep(key_of(FUNNEL_ENTRIES), partition_mapping=earlier_self(1)),
+        ],
+    )
+    def funnel_entries(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], usage: dg.ResourceParam[UsageService]
+    ) -> dg.MaterializeResult:
+        """Who entered the funnels of product.yaml, and when; nobody enters twice within one window."""
+        days = days_of(context)
+        written = usage.over(lake).written_entries(days)
+        return graph.materialized(lake, FUNNEL_ENTRIES, days, written=written)
+
+    @dg.asset(**graph.table_asset(FUNNEL_STEPS, kinds={"duckdb"}), deps=deps_of(READS[FUNNEL_STEPS]))
+    def funnel_steps(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], usage: dg.ResourceParam[UsageService]
+    ) -> dg.MaterializeResult:
+        """How far the entries of a day got, and how long it took them, written once all their windows are over."""
+        days = days_of(context)
+        written = usage.over(lake).written_steps(days)
+        return graph.materialized(lake, FUNNEL_STEPS, days, written=written)
+
+    @dg.asset(
+        **graph.table_asset(FUNNEL_DAY, kinds={"duckdb", "view"}), deps=[key_of(FUNNEL_ENTRIES), key_of(FUNNEL_STEPS)]
+    )
+    def funnel_day(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+        """The funnels by day of entry: conversion, drop-off and times by segment, platform and release.
+
+        A day whose windows are not over says so, and has the number of its entries only. It is a view.
+        """
+        days = days_of(context)
+        written = lake.counted(FUNNEL_DAY, days)
+        return graph.materialized(lake, FUNNEL_DAY, days, written=written, plot=funnel_plot(lake, days))
+
+    @dg.asset(
+        **graph.table_asset(LIFECYCLE_DAY, kinds={"duckdb"}),
+        deps=[
+            *deps_of(READS[LIFECYCLE_DAY]),
+            dg.AssetDep(key_of(LIFECYCLE_DAY), partition_mapping=earlier_self(1)),
+        ],
+    )
+    def lifecycle_day(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+        """New, returning, resurrected and dormant users of the product, its segments, platforms and features.
+
+        The numbers conserve: today's current users are yesterday's and the new and resurrected, less the dormant.
+        """
+        days = days_of(context)
+        written = lake.replace(LIFECYCLE_DAY, days, sql("metrics/lifecycle_day.sql"))
+        return graph.materialized(lake, LIFECYCLE_DAY, days, written=written, plot=lifecycle_plot(lake, days))
+
+    @dg.asset(**graph.table_asset(ADOPTION_DAY, kinds={"duckdb"}), deps=deps_of(READS[ADOPTION_DAY]))
+    def adoption_day(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], usage: dg.ResourceParam[UsageService]
+    ) -> dg.MaterializeResult:
+        """How many features users touch on a day, and on how many of the last 28 days they came."""
+        days = days_of(context)
+        written = usage.over(lake).written_adoption(days)
+        return graph.materialized(lake, ADOPTION_DAY, days, written=written, plot=power_plot(lake, days))
+
+    return [
+        retention,
+        retention_cohorts,
+        funnel_entries,
+        funnel_steps,
+        funnel_day,
+        lifecycle_day,
+        adoption_day,
+    ]

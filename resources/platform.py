@@ -35,6 +35,7 @@ from resources.services.retraining import RetrainingService
 from resources.services.rollouts import RolloutService
 from resources.services.signals import SignalService
 from resources.services.up_to_date import UpToDateService
+from resources.services.usage import UsageService
 from resources.services.verification import VerificationService
 
 
@@ -91,6 +92,11 @@ class Platform:
     def signals(self) -> SignalService:
         """Return the service that finds what is unusual in the metrics."""
         return SignalService(self.product, self.lake)
+
+    @cached_property
+    def usage(self) -> UsageService:
+        """Return the service that builds the tables of usage."""
+        return UsageService(self.product, self.lake)
 
     @cached_property
     def panels(self) -> Panels:

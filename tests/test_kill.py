@@ -12,6 +12,7 @@ import pytest
 from intelligence.catalog.layers import ACT, SCORED, TABLES, TRAINED, WATCH
 from intelligence.causality.tables import DEGRADATIONS, ESTIMATOR_RECORD
 from intelligence.forecasts.tables import ACCURACY
+from intelligence.metrics.tables import FUNNEL_DAY, FUNNEL_ENTRIES, FUNNEL_STEPS
 from intelligence.signals.tables import ANOMALIES, EPISODES
 from intelligence.telemetry.tables import ALIASES, REJECTED_EVENTS, WITHDRAWN_ROWS
 from intelligence.warehouse.tables import FACT_VISIT_EVENTS
@@ -46,6 +47,9 @@ MAY_BE_EMPTY = (
     ACCURACY,
     ANOMALIES,
     EPISODES,
+    FUNNEL_DAY,
+    FUNNEL_ENTRIES,
+    FUNNEL_STEPS,
 )
 
 

@@ -40,6 +40,7 @@ class Installation:
         self.landing.mkdir()
         (folder / "product.yaml").write_text(
             f"name: Late\nstart: {FIRST}\nsources: [{{name: app, files: '{self.landing}/*.parquet'{of_source}}}]\n"
+            "funnels: [{name: success, steps: [{event_type: view}, {event_type: use}, {event_type: complete}], days: 3}]\n"
         )
         self.platform = platform_in(
             folder,

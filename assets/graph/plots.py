@@ -125,6 +125,59 @@ def forecast_plot(
     return markdown_picture("forecasts", fan_picture(made, history, annotations.over(lake).on_forecasts(days)))
 
 
+def triangle_plot(lake: Lake) -> dg.MarkdownMetadataValue:
+    """Return the retention triangle of the weekly cohorts as a heat map.
+
+    Args:
+        lake: The lake after the write.
+    """
+    from intelligence.metrics.pictures import triangle_picture
+
+    weekly = "FROM metrics.retention_cohorts WHERE grain = 'week' AND dimension = 'all' AND definition = 'n_week'"
+    return markdown_picture("retention", triangle_picture(lake.frame(weekly)))
+
+
+def funnel_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
+    """Return the bars of the funnels over their last complete days.
+
+    Args:
+        lake: The lake after the write.
+        days: The days of the run; what is shown ends with the last one and begins 90 days before.
+    """
+    from intelligence.metrics.pictures import funnel_picture
+
+    return markdown_picture(
+        "funnels", funnel_picture(lake.frame(_LAST_DAYS.format("metrics.funnel_day"), {"end": days.end}))
+    )
+
+
+def lifecycle_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
+    """Return active users by state over the last 90 days, and who fell silent.
+
+    Args:
+        lake: The lake after the write.
+        days: The days of the run; the plot ends with the last one.
+    """
+    from intelligence.metrics.pictures import lifecycle_picture
+
+    query = f"{_LAST_DAYS.format('metrics.lifecycle_day')} AND dimension = 'all'"
+    return markdown_picture("lifecycle", lifecycle_picture(lake.frame(query, {"end": days.end})))
+
+
+def power_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
+    """Return the power-user curve of the newest day.
+
+    Args:
+        lake: The lake after the write.
+        days: The days of the run; the curve is that of the last one.
+    """
+    from intelligence.metrics.pictures import power_picture
+
+    return markdown_picture(
+        "power users", power_picture(lake.frame(_LAST_DAYS.format("metrics.adoption_day"), {"end": days.end}))
+    )
+
+
 def markdown_picture(title: str, png: bytes) -> dg.MarkdownMetadataValue:
     """Return the picture as Markdown for an asset's page.
 

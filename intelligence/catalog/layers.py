@@ -11,7 +11,7 @@ from intelligence.core.tables import Claim, Table, standard_claims
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
 from intelligence.forecasts.tables import ACCURACY, FORECASTS
-from intelligence.metrics.tables import BEHAVIOUR_SEGMENTS, SEGMENT_DIFFERENCES
+from intelligence.metrics.tables import BEHAVIOUR_SEGMENTS, FUNNEL_DAY, RETENTION_COHORTS, SEGMENT_DIFFERENCES
 from intelligence.risk.tables import (
     FEATURE_RISK,
     FEATURE_TRAINING,
@@ -54,7 +54,12 @@ def _tables_of(layer: str) -> tuple[Table, ...]:
 
 
 TABLES: Final[tuple[Table, ...]] = tuple(chain.from_iterable(map(_tables_of, LAYERS)))
-VIEWS: Final = {EVENTS.path: sql("telemetry/events.sql"), FACT_EVENTS.path: sql("warehouse/fact_events.sql")}
+VIEWS: Final = {
+    EVENTS.path: sql("telemetry/events.sql"),
+    FACT_EVENTS.path: sql("warehouse/fact_events.sql"),
+    RETENTION_COHORTS.path: sql("metrics/retention_cohorts.sql"),
+    FUNNEL_DAY.path: sql("metrics/funnel_day.sql"),
+}
 
 # The tables that are filled when files are ingested, when a model is trained, when the champion scores the newest day, and
 # when that day is compared with the champion's training data; all others are built day by day from telemetry.

@@ -16,7 +16,7 @@ from intelligence.decisions.settings import ActionKind, Advance, Decisions, Doub
 from intelligence.drift.settings import Drift
 from intelligence.experiments.settings import Experiment, MetricUse
 from intelligence.forecasts.settings import Forecasts
-from intelligence.metrics.settings import Health
+from intelligence.metrics.settings import Funnel, FunnelStep, Health, Retention, repeated_names
 from intelligence.risk.settings import Risk
 from intelligence.signals.settings import KnownDays, Signals
 from intelligence.simulation.planned_changes import PlannedDrift, PlannedFault
@@ -186,6 +186,8 @@ class Product(Section):
     names: Names = Names()
     telemetry: Telemetry = Telemetry()
     health: Health = Health()
+    retention: Retention = Retention()
+    funnels: tuple[Funnel, ...] = ()
     signals: Signals = Signals()
     forecasts: Forecasts = Forecasts()
     risk: Risk = Risk()
@@ -229,6 +231,8 @@ class Product(Section):
             found["conversion_events"] = tuple(normalised_name(kind, fold=fold) for kind in kinds)
         if isinstance(data.get("experiments"), list | tuple):
             found["experiments"] = [_as_in_events(each, fold=fold) for each in data["experiments"]]
+        if isinstance(data.get("funnels"), list | tuple):
+            found["funnels"] = [_steps_as_in_events(each, fold=fold) for each in data["funnels"]]
         return found
 
     @model_validator(mode="after")
@@ -277,6 +281,14 @@ class Product(Section):
         if repeated:
             raise ValueError(f"declares {', '.join(repeated)} more than once")
         return experiments
+
+    @field_validator("funnels")
+    @classmethod
+    def _funnels_differ(cls, funnels: tuple[Funnel, ...]) -> tuple[Funnel, ...]:
+        repeated = repeated_names(funnels)
+        if repeated:
+            raise ValueError(f"declares {', '.join(repeated)} more than once")
+        return funnels
 
     @field_validator("rollouts")
     @classmethod
@@ -357,6 +369,22 @@ def _as_in_events(experiment: Any, *, fold: bool) -> Any:
     return found
 
 
+def _steps_as_in_events(funnel: Any, *, fold: bool) -> Any:
+    """Return a declared funnel with the types and features of its steps normalised; anything else as it is."""
+    if not isinstance(funnel, dict) or not isinstance(funnel.get("steps"), list | tuple):
+        return funnel
+    normalised = [
+        {
+            key: normalised_name(value, fold=fold) if key != "name" and isinstance(value, str) else value
+            for key, value in step.items()
+        }
+        if isinstance(step, dict)
+        else step
+        for step in funnel["steps"]
+    ]
+    return {**funnel, "steps": normalised}
+
+
 SECTIONS: Final = tuple(Product.model_fields)
 
 
@@ -400,6 +428,9 @@ def _settings_allowed_at(location: Sequence[object]) -> Sequence[str]:
         *Signals.model_fields,
         *KnownDays.model_fields,
         *Forecasts.model_fields,
+        *Retention.model_fields,
+        *Funnel.model_fields,
+        *FunnelStep.model_fields,
         *Risk.model_fields,
         *Drift.model_fields,
         *Experiment.model_fields,

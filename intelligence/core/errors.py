@@ -65,5 +65,9 @@ class ForecastError(PlatformError):
     """A forecast cannot be shown or changed as asked: there is no such series, or nothing links it to the change."""
 
 
+class UsageError(PlatformError):
+    """Retention or funnels are asked for a part of the product that there is not."""
+
+
 class NotEnoughEvidence(PlatformError):
     """The available data is too small or too incomplete to give an answer."""

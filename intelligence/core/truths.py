@@ -20,11 +20,20 @@ class PlantedTruth:
         detail: A description; that of an experiment begins with its name and a colon.
         effect: The true relative lift of completions per event, over all days of the experiment (experiment), the added share of
             events that fail on that platform's release (bad release), the multiplier that the median latency reaches (slow
-            decay), the share of the day's hours that are missing (pipeline fault) or the active days that adopting adds in the
-            next 28 days, on average per adopter (confounded feature).
+            decay), the share of the day's hours that are missing (pipeline fault), the active days that adopting adds in the
+            next 28 days, on average per adopter (confounded feature), the share of the feature's completions on one platform that
+            are lost (broken step) or the share of those who sign up on these days that soon stays away (leaving cohort).
     """
 
-    kind: Literal["bad_release", "slow_decay", "pipeline_fault", "experiment", "confounded_feature"]
+    kind: Literal[
+        "bad_release",
+        "slow_decay",
+        "pipeline_fault",
+        "experiment",
+        "confounded_feature",
+        "broken_step",
+        "leaving_cohort",
+    ]
     feature: str | None
     starts_on: date
     ends_on: date

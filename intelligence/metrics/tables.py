@@ -275,6 +275,334 @@ FEATURE_HEALTH: Final = Table(
     ),
 )
 
+USE_CHANGES: Final = Table(
+    layer="metrics",
+    name="use_changes",
+    recipe=Recipe(queries=("metrics/uses.sql", "metrics/use_changes.sql"), tables=(FACT_EVENTS,)),
+    description="One row where a user began with the product or a feature, fell silent for 28 days, or came back after that.",
+    columns=(
+        Column("event_date", "DATE", "Day on the product's clock.", True),
+        Column("dimension", "VARCHAR", "'all' for the product, 'feature' for a feature.", True),
+        Column("value", "VARCHAR", "'all', or the feature.", True),
+        Column("user_id", "VARCHAR", "Key of dim_users.", True),
+        Column("change", "VARCHAR", "new, dormant (28 days without use, this one the last) or resurrected.", True),
+        Column("segment", "VARCHAR", "Kind of user in the first event ever; for the product only."),
+        Column("platform", "VARCHAR", "Platform in that event, or 'unknown'; for the product only."),
+        Column("first_feature", "VARCHAR", "Feature of that event; for the product only."),
+    ),
+    key=("event_date", "dimension", "value", "user_id"),
+    day="event_date",
+    lookback_days=None,
+    page="""
+        SELECT dimension, change, list(users ORDER BY event_date) AS users_14d, arg_max(users, event_date) AS users
+        FROM (SELECT event_date, dimension, change, count(*) AS users FROM metrics.use_changes
+              WHERE event_date >= $end - INTERVAL 14 DAY AND event_date < $end GROUP BY ALL)
+        GROUP BY dimension, change ORDER BY dimension, change""",
+)
+
+COHORT_ACTIVITY: Final = Table(
+    layer="metrics",
+    name="cohort_activity",
+    recipe=Recipe(
+        queries=("metrics/uses.sql", "metrics/cohort_activity.sql"),
+        settings=("retention",),
+        tables=(FACT_EVENTS, USE_CHANGES),
+    ),
+    description="Users who reached a definition of retention on a day, by cohort: added up over days, they are all who have.",
+    columns=(
+        Column("event_date", "DATE", "Day on the product's clock.", True),
+        Column("grain", "VARCHAR", "day or week: what cohorts and ages are counted in.", True),
+        Column("dimension", "VARCHAR", "all, segment, platform, first_feature or feature.", True),
+        Column("value", "VARCHAR", "The segment, platform or feature; 'all' for the product.", True),
+        Column("cohort", "DATE", "Day of the first use, or the Monday of its week.", True),
+        Column(
+            "definition", "VARCHAR", "n_day, n_week, rolling or bracket; at age 0 it is the size of the cohort.", True
+        ),
+        Column("first_age", "BIGINT", "First age that counts, in days or weeks since the cohort.", True),
+        Column("last_age", "BIGINT", "Last age that counts; NULL for rolling, which has no end."),
+        Column("users", "BIGINT", "Users of the cohort who reached it on this day.", True),
+    ),
+    key=("event_date", "grain", "dimension", "value", "cohort", "definition", "first_age", "last_age"),
+    day="event_date",
+    lookback_days=None,
+    page="""
+        SELECT grain, definition, first_age, CAST(sum(users) AS BIGINT) AS users, count(DISTINCT cohort) AS cohorts
+        FROM metrics.cohort_activity WHERE dimension = 'all' AND event_date >= $start AND event_date < $end
+        GROUP BY grain, definition, first_age ORDER BY grain, definition, first_age LIMIT 12""",
+)
+
+RETENTION_COHORTS: Final = Table(
+    layer="metrics",
+    name="retention_cohorts",
+    recipe=Recipe(queries=("metrics/retention_cohorts.sql",), tables=(COHORT_ACTIVITY,)),
+    description="One row per cohort and definition: who came back, as known at the end of the newest day. A view.",
+    columns=(
+        Column("cohort", "DATE", "Day of the first use, or the Monday of its week.", True),
+        Column("grain", "VARCHAR", "day or week.", True),
+        Column("dimension", "VARCHAR", "all, segment, platform, first_feature or feature.", True),
+        Column("value", "VARCHAR", "The segment, platform or feature; 'all' for the product.", True),
+        Column("definition", "VARCHAR", "n_day, n_week, rolling or bracket.", True),
+        Column("first_age", "BIGINT", "First age that counts.", True),
+        Column("last_age", "BIGINT", "Last age that counts; NULL for rolling."),
+        Column("users", "BIGINT", "Users of the cohort.", True),
+        Column("retained", "BIGINT", "Those who reached the definition; NULL for a cohort that is too young for it."),
+        Column("rate", "DOUBLE", "retained / users."),
+        Column("low", "DOUBLE", "Lower end of the 95 % interval (Wilson)."),
+        Column("high", "DOUBLE", "Upper end of it."),
+        Column("is_mature", "BOOLEAN", "Whether all days that can count are over.", True),
+        Column(
+            "is_surely_new",
+            "BOOLEAN",
+            "Whether the data begin 28 days before the cohort or earlier; users of an older cohort may have come before them.",
+            True,
+        ),
+        Column("known_on", "DATE", "The newest day.", True),
+    ),
+    key=("cohort", "grain", "dimension", "value", "definition", "first_age", "last_age"),
+    day="cohort",
+    is_view=True,
+    page="""
+        SELECT cohort, users, max(rate) FILTER (first_age = 1) AS week_1, max(rate) FILTER (first_age = 4) AS week_4,
+               max(rate) FILTER (first_age = 8) AS week_8
+        FROM metrics.retention_cohorts WHERE grain = 'week' AND dimension = 'all' AND definition = 'n_week'
+        GROUP BY cohort, users ORDER BY cohort DESC LIMIT 12""",
+    claims=(
+        Claim(
+            name="nobody_is_retained_twice",
+            description="No more users are retained than the cohort has, and none while it is too young.",
+            contradictions="""
+                SELECT cohort, grain, dimension, value, definition, first_age, users, retained FROM metrics.retention_cohorts
+                WHERE retained > users OR (retained IS NOT NULL) <> is_mature""",
+        ),
+    ),
+)
+
+FUNNEL_ENTRIES: Final = Table(
+    layer="metrics",
+    name="funnel_entries",
+    recipe=Recipe(
+        queries=("metrics/funnel_entries.sql",),
+        functions=("intelligence.metrics.settings:funnel_parameters",),
+        settings=("funnels", "timezone"),
+        tables=(FACT_EVENTS,),
+    ),
+    description="One row per entry into a funnel; a user enters again only after the window of the former entry.",
+    columns=(
+        Column("event_date", "DATE", "Day of the entry on the product's clock.", True),
+        Column("funnel", "VARCHAR", "Funnel of product.yaml.", True),
+        Column("step_name", "VARCHAR", "What its first step is called.", True),
+        Column("user_id", "VARCHAR", "Key of dim_users.", True),
+        Column("entered_at", "TIMESTAMP", "When, UTC.", True),
+        Column("event_id", "VARCHAR", "The event.", True),
+        Column("source", "VARCHAR", "Source of the event.", True),
+        Column("segment", "VARCHAR", "Kind of user in that event, where the funnel is broken down by it."),
+        Column("platform", "VARCHAR", "Platform in it, or 'unknown', where the funnel is broken down by it."),
+        Column("app_version", "VARCHAR", "Release in it, or 'unknown', where the funnel is broken down by it."),
+    ),
+    key=("funnel", "user_id", "entered_at"),
+    day="event_date",
+    lookback_days=None,
+    page="""
+        SELECT funnel, step_name, count(*) AS entries, count(DISTINCT user_id) AS users, max(event_date) AS last_day
+        FROM metrics.funnel_entries WHERE event_date >= $start AND event_date < $end GROUP BY ALL ORDER BY funnel LIMIT 20""",
+)
+
+FUNNEL_STEPS: Final = Table(
+    layer="metrics",
+    name="funnel_steps",
+    recipe=Recipe(
+        queries=("metrics/funnel_steps.sql",),
+        functions=("intelligence.metrics.settings:funnel_parameters",),
+        settings=("funnels", "timezone"),
+        tables=(FACT_EVENTS, FUNNEL_ENTRIES),
+    ),
+    description="What became of the entries of a day, by step, written on the day on which their windows were over.",
+    columns=(
+        Column("event_date", "DATE", "Day at whose end all windows were over.", True),
+        Column("entered_on", "DATE", "Day of entry.", True),
+        Column("funnel", "VARCHAR", "Funnel of product.yaml.", True),
+        Column("step", "BIGINT", "Place of the step, from 1.", True),
+        Column("step_name", "VARCHAR", "What it is called.", True),
+        Column("dimension", "VARCHAR", "all, segment, platform or app_version.", True),
+        Column("value", "VARCHAR", "As it was at the entry; 'all' for everybody.", True),
+        Column("entered", "BIGINT", "Entries of the day.", True),
+        Column("users", "BIGINT", "Users who entered.", True),
+        Column("converted", "BIGINT", "Entries that reached the step within the window.", True),
+        Column("converted_square_sum", "BIGINT", "Sum over users of converted squared.", True),
+        Column("cross_sum", "BIGINT", "Sum over users of converted x entered.", True),
+        Column("entered_square_sum", "BIGINT", "Sum over users of entered squared.", True),
+        Column("reached_before", "BIGINT", "Entries that reached the step before; NULL for the first."),
+        Column("median_s", "DOUBLE", "Median time since the step before."),
+        Column("p90_s", "DOUBLE", "90th percentile of it."),
+        Column("median_since_entry_s", "DOUBLE", "Median time since the entry."),
+        Column("p90_since_entry_s", "DOUBLE", "90th percentile of it."),
+    ),
+    key=("entered_on", "funnel", "step", "dimension", "value"),
+    day="event_date",
+    lookback_days=None,
+    page="""
+        SELECT funnel, step_name, list(converted / entered ORDER BY entered_on) AS rates, arg_max(entered, entered_on) AS entered,
+               arg_max(converted / entered, entered_on) AS rate
+        FROM metrics.funnel_steps WHERE dimension = 'all' AND event_date >= $end - INTERVAL 14 DAY AND event_date < $end
+        GROUP BY funnel, step, step_name ORDER BY funnel, step LIMIT 20""",
+    claims=(
+        Claim(
+            name="steps_only_lose_entries",
+            description="No step is reached by more entries than the step before it, and the first by all.",
+            contradictions=f"""
+                SELECT entered_on, funnel, step, dimension, value, entered, reached_before, converted FROM metrics.funnel_steps
+                WHERE {_WINDOW} AND converted > coalesce(reached_before, entered) OR step = 1 AND converted < entered""",
+        ),
+    ),
+)
+
+FUNNEL_DAY: Final = Table(
+    layer="metrics",
+    name="funnel_day",
+    recipe=Recipe(queries=("metrics/funnel_day.sql",), tables=(FUNNEL_ENTRIES, FUNNEL_STEPS)),
+    description="Funnels by day of entry; a day whose windows are not over has only the number of entries. A view.",
+    columns=(
+        Column("event_date", "DATE", "Day of entry on the product's clock.", True),
+        Column("funnel", "VARCHAR", "Funnel of product.yaml.", True),
+        Column("step", "BIGINT", "Place of the step, from 1.", True),
+        Column("step_name", "VARCHAR", "What it is called.", True),
+        Column("dimension", "VARCHAR", "all, segment, platform or app_version.", True),
+        Column("value", "VARCHAR", "As it was at the entry; 'all' for everybody.", True),
+        Column("entered", "BIGINT", "Entries of the day.", True),
+        Column("users", "BIGINT", "Users who entered.", True),
+        Column("converted", "BIGINT", "Entries that reached the step; NULL while a window is open."),
+        Column("rate", "DOUBLE", "converted / entered."),
+        Column("low", "DOUBLE", "Lower end of its 95 % interval, in which users and not entries are independent."),
+        Column("high", "DOUBLE", "Upper end of it."),
+        Column("reached_before", "BIGINT", "Entries that reached the step before."),
+        Column("drop_off_rate", "DOUBLE", "1 - converted / reached_before."),
+        Column("median_s", "DOUBLE", "Median time since the step before."),
+        Column("p90_s", "DOUBLE", "90th percentile of it."),
+        Column("median_since_entry_s", "DOUBLE", "Median time since the entry."),
+        Column("p90_since_entry_s", "DOUBLE", "90th percentile of it."),
+        Column("is_complete", "BOOLEAN", "Whether the windows of all entries of the day are over.", True),
+    ),
+    key=("event_date", "funnel", "step", "dimension", "value"),
+    day="event_date",
+    is_view=True,
+    page="""
+        SELECT funnel, step_name, CAST(sum(entered) AS BIGINT) AS entered, sum(converted) / sum(entered) AS rate,
+               1 - sum(converted) / sum(reached_before) AS drop_off
+        FROM metrics.funnel_day WHERE dimension = 'all' AND is_complete AND event_date >= $end - INTERVAL 42 DAY
+        AND event_date < $end GROUP BY funnel, step, step_name ORDER BY funnel, step LIMIT 20""",
+    claims=(
+        rate_claim("metrics.funnel_day", "event_date", ("rate", "low", "high", "drop_off_rate")),
+        Claim(
+            name="open_days_have_no_rate",
+            description="A day whose windows are not over has no rate.",
+            contradictions="SELECT event_date, funnel, step, rate FROM metrics.funnel_day WHERE NOT is_complete AND rate IS NOT NULL",
+        ),
+    ),
+)
+
+LIFECYCLE_DAY: Final = Table(
+    layer="metrics",
+    name="lifecycle_day",
+    recipe=Recipe(
+        queries=("metrics/lifecycle_day.sql",), tables=(USE_CHANGES, USER_DAY, FACT_FEATURE_METRICS, FEATURE_HEALTH)
+    ),
+    description="Users of the product, of a segment, a platform or a feature, by what the day was for them.",
+    columns=(
+        Column("event_date", "DATE", "Day on the product's clock.", True),
+        Column("dimension", "VARCHAR", "all, segment, platform (both as in the first event ever) or feature.", True),
+        Column("value", "VARCHAR", "The segment, platform or feature; 'all' for the product.", True),
+        Column("active", "BIGINT", "Users of the day: new, returning and resurrected ones.", True),
+        Column("new", "BIGINT", "Users for whom it is the first day.", True),
+        Column("returned", "BIGINT", "Users with a day of use among the 28 before.", True),
+        Column("resurrected", "BIGINT", "Users who are back after 28 days of silence or more.", True),
+        Column("dormant", "BIGINT", "Users who have fallen silent: the day is the 28th without use.", True),
+        Column(
+            "current",
+            "BIGINT",
+            "Users with a day of use among the last 28: yesterday's, and new + resurrected - dormant.",
+            True,
+        ),
+        Column(
+            "median_days_to_first_use",
+            "DOUBLE",
+            "Of a feature's new users: median days since their first day in the product.",
+        ),
+        Column("stage", "VARCHAR", "Of a feature: New, Adopted, Low or Replaced, as metrics.feature_health judges it."),
+    ),
+    key=("event_date", "dimension", "value"),
+    day="event_date",
+    lookback_days=None,
+    page="""
+        SELECT dimension || CASE WHEN value = dimension THEN '' ELSE ' · ' || value END AS part,
+               list(active ORDER BY event_date) AS active_14d, arg_max(new, event_date) AS new,
+               arg_max(resurrected, event_date) AS resurrected, arg_max(dormant, event_date) AS dormant
+        FROM metrics.lifecycle_day
+        WHERE dimension <> 'feature' AND event_date >= $end - INTERVAL 14 DAY AND event_date < $end
+        GROUP BY dimension, value ORDER BY dimension, arg_max(active, event_date) DESC LIMIT 12""",
+    numbers=f"""
+        SELECT event_date, active, new, returned, resurrected, dormant, current
+        FROM metrics.lifecycle_day WHERE dimension = 'all' AND {_WINDOW} ORDER BY event_date""",
+    claims=(
+        Claim(
+            name="each_active_user_is_in_one_state",
+            description="Active users are new, returning or resurrected, and no number is negative.",
+            contradictions=f"""
+                SELECT event_date, dimension, value, active, new, returned, resurrected, dormant, current
+                FROM metrics.lifecycle_day
+                WHERE {_WINDOW} AND (active <> new + returned + resurrected OR least(new, returned, resurrected, dormant) < 0
+                                     OR current < active)""",
+        ),
+        Claim(
+            name="current_users_are_the_monthly_ones",
+            description="Who is current has been active in the last 28 days: the MAU of kpi_day.",
+            contradictions=f"""
+                SELECT event_date, mau, current
+                FROM metrics.kpi_day JOIN metrics.lifecycle_day USING (event_date)
+                WHERE kpi_day.segment = 'all' AND dimension = 'all' AND {_WINDOW} AND mau <> current""",
+        ),
+    ),
+)
+
+ADOPTION_DAY: Final = Table(
+    layer="metrics",
+    name="adoption_day",
+    recipe=Recipe(queries=("metrics/adoption_day.sql",), tables=(USER_DAY,)),
+    description="One row per day and segment ('all' is everybody): features per user, and how many of the last 28 days users came.",
+    columns=(
+        Column("event_date", "DATE", "Day on the product's clock.", True),
+        Column("segment", "VARCHAR", "Kind of user on the day, or 'all'.", True),
+        Column("users", "BIGINT", "Users active on the day.", True),
+        Column("features", "BIGINT", "Sum over these users of the different features that each touched.", True),
+        Column("mean_features", "DOUBLE", "features / users: the breadth of use."),
+        Column("median_features", "DOUBLE", "Median over users."),
+        Column("p90_features", "DOUBLE", "90th percentile over users."),
+        Column(
+            "users_by_active_days",
+            "BIGINT[]",
+            "Users by active days in the last 28, from 1 to 28: the power-user curve; NULL until 28 days of data exist.",
+        ),
+    ),
+    key=("event_date", "segment"),
+    day="event_date",
+    lookback_days=27,
+    page="""
+        SELECT segment, list(round(mean_features, 2) ORDER BY event_date) AS features_14d,
+               arg_max(mean_features, event_date) AS mean_features, arg_max(median_features, event_date) AS median,
+               arg_max(users_by_active_days, event_date) AS users_by_active_days
+        FROM metrics.adoption_day WHERE event_date >= $end - INTERVAL 14 DAY AND event_date < $end
+        GROUP BY segment ORDER BY arg_max(users, event_date) DESC LIMIT 8""",
+    numbers=f"""
+        SELECT event_date, mean_features, median_features, p90_features
+        FROM metrics.adoption_day WHERE segment = 'all' AND {_WINDOW} ORDER BY event_date""",
+    claims=(
+        Claim(
+            name="each_user_touches_a_feature",
+            description="Each active user touches at least one feature.",
+            contradictions=f"SELECT event_date, segment, users, features FROM metrics.adoption_day WHERE {_WINDOW} AND features < users",
+        ),
+    ),
+)
+
 PAYER_DAY: Final = Table(
     layer="metrics",
     name="payer_day",
@@ -400,6 +728,14 @@ TABLES: Final = (
     USER_DAY,
     KPI_DAY,
     FEATURE_HEALTH,
+    USE_CHANGES,
+    COHORT_ACTIVITY,
+    RETENTION_COHORTS,
+    FUNNEL_ENTRIES,
+    FUNNEL_STEPS,
+    FUNNEL_DAY,
+    LIFECYCLE_DAY,
+    ADOPTION_DAY,
     PAYER_DAY,
     SEGMENT_DIFFERENCES,
     BEHAVIOUR_SEGMENTS,

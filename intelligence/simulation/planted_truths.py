@@ -8,16 +8,26 @@ import numpy as np
 
 from intelligence.core.truths import PlantedTruth
 from intelligence.simulation.draws import generator
+from intelligence.simulation.people import people
 from intelligence.simulation.plan import DAYS_PER_CYCLE, SimulationPlan
 from intelligence.simulation.planted_adoption import (
     CLOSES,
     OPENS,
+    adopted,
     adoption_effect,
     confounded_feature,
     least_popular,
     sized,
 )
 from intelligence.simulation.planted_experiments import Experiment, planted_experiments
+from intelligence.simulation.planted_usage import (
+    BrokenStep,
+    LeavingCohort,
+    broken_step,
+    leavers,
+    leaving_cohort,
+    signed_up_in,
+)
 from intelligence.simulation.product import (
     PLATFORM_SHARES,
     PLATFORMS,
@@ -75,6 +85,7 @@ class Script:
     slow_decays: tuple[SlowDecay, ...]
     fault_days: tuple[int, ...]
     experiments: tuple[Experiment, ...]
+    broken_step: BrokenStep | None = None
 
 
 def _bad_releases(features: list[int], seed: int, cycle: int) -> tuple[BadRelease, ...]:
@@ -136,12 +147,15 @@ def script(features: int, seed: int, planted: bool, cycle: int) -> Script:
         bad_releases=_bad_releases(eligible[:bad], seed, cycle),
         slow_decays=_slow_decays(eligible[bad : bad + decaying], product, seed, cycle),
         fault_days=(int(draw.choice(school_days)),),
-        experiments=planted_experiments(sound, seed, cycle, onboarding=onboarding, colour=colour),
+        experiments=(tests := planted_experiments(sound, seed, cycle, onboarding=onboarding, colour=colour)),
+        broken_step=broken_step(
+            next((feature for feature in sound[len(tests) :] if not product.answers[feature]), None), seed, cycle
+        ),
     )
     if planted:
         return whole
     harmless = tuple(replace(test, added_error_rate=0.0) for test in whole.experiments)
-    return replace(whole, bad_releases=(), slow_decays=(), fault_days=(), experiments=harmless)
+    return Script(bad_releases=(), slow_decays=(), fault_days=(), experiments=harmless)
 
 
 def _truth_of_bad_release(plan: SimulationPlan, bad: BadRelease) -> PlantedTruth:
@@ -199,6 +213,34 @@ def _truth_of_experiment(plan: SimulationPlan, test: Experiment) -> PlantedTruth
     )
 
 
+def _truth_of_broken_step(plan: SimulationPlan, broken: BrokenStep) -> PlantedTruth:
+    feature = catalogue(plan.features, plan.seed).names[broken.feature]
+    return PlantedTruth(
+        kind="broken_step",
+        feature=feature,
+        starts_on=plan.date_of(broken.first),
+        ends_on=plan.date_of(broken.last),
+        precursor_from=None,
+        detail=broken.words(feature),
+        effect=broken.lost_share,
+    )
+
+
+def _truth_of_leaving_cohort(plan: SimulationPlan, week: LeavingCohort, cycle: int) -> PlantedTruth:
+    crowd = people(plan.events_per_day, plan.seed, cycle)
+    adopters = adopted(plan, crowd, CLOSES) if confounded_feature(plan) is not None else np.False_
+    share = float((leavers(plan, crowd, week) & ~adopters).sum() / max(signed_up_in(crowd, week).sum(), 1))
+    return PlantedTruth(
+        kind="leaving_cohort",
+        feature=None,
+        starts_on=plan.date_of(week.first),
+        ends_on=plan.date_of(week.last),
+        precursor_from=None,
+        detail=f"{share:.0%} of those who sign up in the week from {plan.date_of(week.first)} on stay away after 3 to 8 days",
+        effect=round(share, 4),
+    )
+
+
 def _truth_of_adoption(plan: SimulationPlan) -> PlantedTruth | None:
     feature = confounded_feature(plan)
     if feature is None:
@@ -224,6 +266,8 @@ def _truths_of_cycle(plan: SimulationPlan, cycle: int) -> tuple[PlantedTruth, ..
         *(_truth_of_slow_decay(plan, decay) for decay in acts.slow_decays),
         *(_truth_of_fault(plan, fault_day) for fault_day in acts.fault_days),
         *(_truth_of_experiment(plan, test) for test in acts.experiments),
+        *((_truth_of_broken_step(plan, acts.broken_step),) if acts.broken_step else ()),
+        *(_truth_of_leaving_cohort(plan, week, cycle) for week in [leaving_cohort(plan, cycle)] if week),
     )
 
 

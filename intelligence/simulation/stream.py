@@ -5,7 +5,7 @@ byte, whatever the plan's length. What is planted changes only the events that i
 `planted=False` has the same users, sessions, times and features, but for the confounded feature: its events before a user adopts
 it do not happen, and the extra visits of adopters, marked `a` in the ids of their events, are added. So has the same plan without
 its drift or fault: users who leave because of a drift are removed from the stream, those of a new platform are added, and all
-others stay the same.
+others stay the same. Where truths are planted, newcomers of one week who stay away are removed too.
 """
 
 from collections.abc import Iterator
@@ -29,10 +29,11 @@ from intelligence.simulation.draws import Bools, Ints
 from intelligence.simulation.outcomes import Events, labels, outcomes
 from intelligence.simulation.people import REGIONS, SEGMENTS, People, people, release_slots
 from intelligence.simulation.plan import DAYS_PER_CYCLE, SimulationPlan, SimulationPlanError
-from intelligence.simulation.planted_adoption import adopted, adopters_plan, confounded_feature, extra_visitors
+from intelligence.simulation.planted_adoption import CLOSES, adopted, adopters_plan, confounded_feature, extra_visitors
 from intelligence.simulation.planted_effects import RELEASES_IN_USE, Condition, condition, versions_in_use
 from intelligence.simulation.planted_experiments import VARIANTS, Experiment, marks
 from intelligence.simulation.planted_truths import Script, planted_truths, script
+from intelligence.simulation.planted_usage import stays_away
 from intelligence.simulation.product import PLATFORMS, Catalogue, catalogue, simulated_feature_names
 from intelligence.simulation.visits import HOUR_US, Visits, touched_features, visitors, visits
 
@@ -193,11 +194,21 @@ class _Today:
             **_circumstances(events, product.names, versions_in_use(self.scripts, self.plan.seed, index), crowd),
             **outcomes(events, product, crowd, self._condition),
         }
+        columns["event_type"] = self._as_broken(columns["event_type"], events)
         if party.platform is not None:
             columns["platform"] = labels([party.platform], np.zeros_like(user))
         apart = confounded_feature(self.plan)
         happens = ~party.gone[user] & (party.adopted[user] | (apart is None) | (feature != apart))
         return pl.DataFrame(columns).select(EVENT_SCHEMA.names()).filter(pl.Series(happens))
+
+    def _as_broken(self, event_type: pl.Series, events: Events) -> pl.Series:
+        """Return the types of the events, where a completion that is lost on a platform is a use."""
+        broken = self.scripts[-1].broken_step
+        if broken is None or not broken.first <= self.index <= broken.last:
+            return event_type
+        touched = (events.feature == broken.feature) & (events.platform == broken.platform)
+        lost = pl.Series(touched & (events.uniform("lost completion") < broken.lost_share))
+        return event_type.set(lost & (event_type == "complete"), "use")
 
     @property
     def _product(self) -> Catalogue:
@@ -255,13 +266,15 @@ def _parties(today: _Today) -> Iterator[_Party]:
     crowd = people(plan.events_per_day, plan.seed, index // DAYS_PER_CYCLE)
     nobody = np.zeros(len(crowd.left), dtype=np.bool_)
     apart = confounded_feature(plan)
+    away = stays_away(plan, crowd, index, spared=lambda: nobody if apart is None else adopted(plan, crowd, CLOSES))
+    left = nobody if plan.drift is None else departed(crowd, plan.seed, index, plan.drift)
     usual = _Party(
         plan=plan,
         drawn=plan,
         crowd=crowd,
         visited=visits(plan, crowd, visitors(plan, crowd, index), index),
         adopted=nobody if apart is None else adopted(plan, crowd, index),
-        gone=nobody if plan.drift is None else departed(crowd, plan.seed, index, plan.drift),
+        gone=away | left,
     )
     yield usual
     yield from _newcomers(today)

@@ -547,6 +547,7 @@ class Lake:
         query: str,
         parameters: Mapping[str, Any] | None = None,
         frames: Mapping[str, pl.DataFrame] | None = None,
+        on: duckdb.DuckDBPyConnection | None = None,
     ) -> int:
         """Replace the table's rows of `days` by the query's rows in one transaction, and return how many were written.
 
@@ -558,6 +559,7 @@ class Lake:
             query: One SQL query for the new rows, whose columns are matched by name.
             parameters: Values of further `$name` parameters of the query.
             frames: Frames that the query can read as tables, by name.
+            on: A connection of `staging` whose temporary tables the query reads; None opens a new one.
         """
 
         def work(connection: duckdb.DuckDBPyConnection) -> int:
@@ -569,7 +571,7 @@ class Lake:
             reach("table.build_recorded", table.path)
             return written
 
-        written = self.commit(work)
+        written = self.commit(work, on=on)
         reach("table.committed", table.path)
         return written
 

@@ -17,13 +17,14 @@ import typer
 from rich.markup import escape
 from rich.text import Text
 
-from intelligence.core.errors import ModelError, PlatformError
+from intelligence.core.errors import ModelError, PlatformError, UsageError
 from intelligence.core.foreign import harmless
 from intelligence.interfaces.cli import forecasts, rollouts, signals, terminal
 from intelligence.interfaces.cli.console import TerminalConsole, show_crash, terminal_console
 from intelligence.interfaces.cli.invocation import Invocation
 from intelligence.interfaces.cli.machine_readable import plain
 from intelligence.interfaces.cli.progress import progress_on
+from intelligence.interfaces.cli.usage import Definition
 from resources.lake.without_pandas import without_pandas
 
 if TYPE_CHECKING:
@@ -590,6 +591,51 @@ def people(
     for part in (*people_parts(found), *(drivers_parts(driven) if driven is not None else ())):
         console.print(part, soft_wrap=isinstance(part, str))
         console.print()
+
+
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence retention --weekly --segment teacher")
+@without_pandas()
+def retention(
+    feature: Annotated[str, typer.Option(help="Only users of this feature, who return to it; always by week.")] = "",
+    segment: Annotated[str, typer.Option(help="Only users whose first event was in this segment.")] = "",
+    definition: Annotated[Definition, typer.Option(help="What counts as coming back.")] = Definition.exact,
+    weekly: Annotated[bool, typer.Option("--weekly", help="By calendar week instead of by day.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say which share of each cohort came back: on day N, on day N or later, or within a bracket of days."""
+    from intelligence.interfaces.cli.usage import retention_parts
+
+    if feature and segment:
+        raise UsageError("--feature", "and --segment are two different parts.", hint="Give one of them.")
+    grain = "week" if weekly or feature else "day"
+    found = _platform().usage.cohorts(grain=grain, definition=definition, feature=feature, segment=segment)
+    if as_json:
+        _print_json(found)
+    elif found.is_empty():
+        _say("No cohort yet: run `intelligence ingest` first.")
+    else:
+        of_whom = f"users of {feature}" if feature else f"the segment {segment}" if segment else "all users"
+        for part in retention_parts(found, of_whom=of_whom, definition=definition):
+            console.print(part, soft_wrap=True)
+
+
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence funnel first_success")
+@without_pandas()
+def funnel(
+    name: Annotated[str, typer.Argument(help="Funnel of product.yaml; all of them where it is left out.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say how many of those who enter a funnel go on at each step, how long it takes them, and where they are lost."""
+    from intelligence.interfaces.cli.usage import funnel_parts
+
+    found = _platform().usage.funnels(name)
+    if as_json:
+        _print_json(found)
+    elif found.is_empty():
+        _say("Nobody has entered a funnel yet.")
+    else:
+        for part in funnel_parts(found):
+            console.print(part, soft_wrap=True)
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence up --port 3001")

@@ -119,6 +119,9 @@ def test_everything_else_is_as_without_the_feature_planted() -> None:
     for index in (3, OPENS, 75, 95):
         mine, theirs = (simulated_day(plan, planted.date_of(index)) for plan in (planted, sound))
         usual, others = mine.filter(~EXTRA), theirs.filter(pl.col("feature") != apart)
+        # Newcomers of one week stay away where truths are planted.
+        others = others.join(usual, on="event_id", how="semi", maintain_order="left")
+        assert others.height > 0.9 * theirs.filter(pl.col("feature") != apart).height
         names = ["event_id", "event_time", "user_id", "session_id", "feature", "platform", "duration_s", "variant"]
         assert_frame_equal(usual.filter(pl.col("feature") != apart).select(names), others.select(names))
         assert usual.filter(feature=apart).join(theirs, on="event_id", how="anti").is_empty()

@@ -1,0 +1,322 @@
+"""What stands out in the use of a product: the widest drop in its funnels, and cohorts that stay less.
+
+Everything that is named stands out beyond chance after all comparisons that were made are allowed for; the variation from day to
+day and from cohort to cohort is measured, and not taken from the number of users alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from math import atan2, cos, erfc, pi, sin, sqrt
+from typing import Final
+
+import polars as pl
+
+RECENT_DAYS: Final = 28
+FALSE_DISCOVERY_RATE: Final = 0.05
+# Smaller differences are of no use to anybody, however sure they are.
+SMALLEST_DROP: Final = 0.05
+SMALLEST_GAP: Final = 0.03
+FEWEST_ENTRIES: Final = 100
+FEWEST_USERS: Final = 30
+FEWEST_COHORTS: Final = 4
+LATEST_WEEK: Final = 4
+_FEWEST_DAYS: Final = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Breakage:
+    """A platform, segment or release whose users are lost at a step more than before and more than all others.
+
+    Attributes:
+        dimension: What it is: platform, segment or app_version.
+        value: Its name.
+        since: The first day of entry from which on it is so.
+        before: Share that took the step before that day.
+        after: Share that has taken it since.
+        others: Share of all other users that has taken it since.
+        p_value: Chance of as large a difference, allowing for all comparisons.
+    """
+
+    dimension: str
+    value: str
+    since: date
+    before: float
+    after: float
+    others: float
+    p_value: float
+
+
+@dataclass(frozen=True, slots=True)
+class FunnelDrop:
+    """The step at which a funnel loses most of those who reached the step before it.
+
+    Attributes:
+        funnel: Name of the funnel.
+        step: Place of the step, from 2 up.
+        step_name: Its name.
+        reached_before: Entries that reached the step before, in the last complete days.
+        converted: Entries that reached this one.
+        breakage: What stands out at any step of this funnel; None where nothing does beyond chance.
+        broken_step: Name of the step at which it stands out; empty where nothing does.
+    """
+
+    funnel: str
+    step: int
+    step_name: str
+    reached_before: int
+    converted: int
+    breakage: Breakage | None = None
+    broken_step: str = ""
+
+    @property
+    def lost(self) -> float:
+        """Return the share that is lost."""
+        return 1 - self.converted / self.reached_before
+
+    def sentence(self) -> str:
+        """Return the drop in words, and what stands out."""
+        told = (
+            f"the widest drop is in {self.funnel}: {self.lost:.0%} of {self.reached_before:,} do not go on to"
+            f" {self.step_name}"
+        )
+        found = self.breakage
+        if found is None:
+            return f"{told}; no platform, segment or release stands out beyond chance."
+        return (
+            f"{told}; at {self.broken_step} {found.dimension.replace('app_version', 'release')} {found.value} stands out since"
+            f" {found.since}: {found.after:.0%} go on, {found.before:.0%} before and {found.others:.0%} of the others."
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CohortGap:
+    """A weekly cohort that stays less than the others.
+
+    Attributes:
+        cohort: Monday of the week of its first use.
+        week: Weeks after it.
+        users: Users of the cohort.
+        retained: Those of them who were there in that week.
+        expected: Share of the other cohorts that was there in the same week of theirs.
+        p_value: Chance of as large a gap, allowing for all cohorts and weeks that were compared.
+    """
+
+    cohort: date
+    week: int
+    users: int
+    retained: int
+    expected: float
+    p_value: float
+
+    def sentence(self) -> str:
+        """Return the gap in words."""
+        return (
+            f"the {self.users:,} users who began in the week from {self.cohort} on stay less: {self.retained / self.users:.0%} were"
+            f" there in week {self.week}, {self.expected:.0%} of the other cohorts."
+        )
+
+
+def widest_drop(funnels: pl.DataFrame) -> FunnelDrop | None:
+    """Return the widest drop between two steps of the funnels in the last complete days, and what stands out in its funnel.
+
+    A platform, segment or release stands out where the share of its users who take a step has fallen, on a day of entry that is
+    looked for, against that of all others. Each comparison of before and after is scaled by the variation between days, and the
+    smallest chance over all days is multiplied by their number (Bonferroni); over funnels, steps and parts the share of false
+    findings is held at 5 % (Benjamini and Hochberg).
+
+    A break is named before a drop that has always been so: where something stands out, its funnel is the one that is returned.
+
+    Args:
+        funnels: Rows of `metrics.funnel_day`.
+    """
+    complete = funnels.filter(pl.col("is_complete") & (pl.col("step") > 1) & (pl.col("reached_before") > 0))
+    if complete.is_empty():
+        return None
+    last = pl.col("event_date").max().over("funnel")
+    days = complete.filter(pl.col("event_date") > last.dt.offset_by(f"-{RECENT_DAYS}d"))
+    totals = (
+        days.filter(dimension="all")
+        .group_by("funnel", "step", "step_name")
+        .agg(pl.col("reached_before", "converted").sum())
+        .filter(pl.col("reached_before") >= FEWEST_ENTRIES)
+        .with_columns(kept=pl.col("converted") / pl.col("reached_before"))
+        .sort("kept", "funnel", "step")
+    )
+    if totals.is_empty():
+        return None
+    broken = breakages(complete)
+    if broken:
+        name, step_name, breakage = broken[0]
+        totals = totals.filter(funnel=name)
+    row = totals.row(0, named=True)
+    drop = FunnelDrop(row["funnel"], row["step"], row["step_name"], row["reached_before"], row["converted"])
+    if not broken:
+        return drop
+    return FunnelDrop(drop.funnel, drop.step, drop.step_name, drop.reached_before, drop.converted, breakage, step_name)
+
+
+def breakages(complete: pl.DataFrame) -> list[tuple[str, str, Breakage]]:
+    """Return the funnel, the step and the part that stands out, the surest first; empty where nothing does beyond chance.
+
+    Args:
+        complete: Rows of `metrics.funnel_day` of complete days, without the first steps.
+    """
+    found = []
+    key = ["funnel", "step", "step_name", "dimension", "value"]
+    whole = complete.filter(dimension="all").select("funnel", "step", "event_date", "reached_before", "converted")
+    parts = complete.filter(pl.col("dimension") != "all").join(
+        whole, on=["funnel", "step", "event_date"], suffix="_all"
+    )
+    for names, rows in parts.group_by(key, maintain_order=True):
+        funnel, _, step_name, dimension, value = names
+        breakage = _breakage(str(dimension), str(value), rows.sort("event_date"))
+        if breakage is not None:
+            found.append((str(funnel), str(step_name), breakage))
+    kept = adjusted([breakage.p_value for _, _, breakage in found])
+    chosen = [
+        (funnel, step_name, _with_p(breakage, p))
+        for (funnel, step_name, breakage), p in zip(found, kept, strict=True)
+        if p <= FALSE_DISCOVERY_RATE and breakage.before - breakage.after >= SMALLEST_DROP
+    ]
+    return sorted(chosen, key=lambda each: (each[2].p_value, each[0], each[1], each[2].value))
+
+
+def _breakage(dimension: str, value: str, rows: pl.DataFrame) -> Breakage | None:
+    """Return the sharpest fall of a part against all others over the possible first days; None with too little to compare."""
+    n, k = (rows[name].to_list() for name in ("reached_before", "converted"))
+    m, j = ((rows[f"{name}_all"] - rows[name]).to_list() for name in ("reached_before", "converted"))
+    days = rows["event_date"].to_list()
+    best: tuple[float, int, float] | None = None
+    tried = 0
+    for cut in range(_FEWEST_DAYS, len(days) - _FEWEST_DAYS + 1):
+        sides = [(sum(n[part]), sum(k[part]), sum(m[part]), sum(j[part])) for part in (slice(cut), slice(cut, None))]
+        if any(side[0] < FEWEST_ENTRIES or side[2] < FEWEST_ENTRIES for side in sides):
+            continue
+        tried += 1
+        change, variance = 0.0, 0.0
+        for sign, (entered, converted, entered_others, converted_others) in zip((-1, 1), sides, strict=True):
+            for number, done, of_part in ((entered, converted, 1), (entered_others, converted_others, -1)):
+                rate = done / number
+                change += sign * of_part * rate
+                variance += max(rate * (1 - rate), 1 / number) / number
+        spread = max(1.0, _spread(n, k, cut), _spread(m, j, cut))
+        z = change / sqrt(variance * spread)
+        if best is None or z < best[0]:
+            best = (z, cut, change)
+    if best is None:
+        return None
+    z, cut, _ = best
+    before, after = sum(k[:cut]) / sum(n[:cut]), sum(k[cut:]) / sum(n[cut:])
+    p_value = min(1.0, tried * 0.5 * erfc(-z / sqrt(2)))
+    return Breakage(dimension, value, days[cut], before, after, sum(j[cut:]) / sum(m[cut:]), p_value)
+
+
+def _spread(entered: Sequence[int], converted: Sequence[int], cut: int) -> float:
+    """Return how much more the days of each side of `cut` vary than users who are independent of each other would."""
+    total, freedom = 0.0, 0
+    for part in (slice(cut), slice(cut, None)):
+        n, k = entered[part], converted[part]
+        rate = sum(k) / sum(n)
+        if not 0 < rate < 1:
+            continue
+        total += sum(
+            (done - rate * number) ** 2 / (number * rate * (1 - rate))
+            for number, done in zip(n, k, strict=True)
+            if number
+        )
+        freedom += len(n) - 1
+    return total / freedom if freedom > 0 else 1.0
+
+
+def less_retained_cohorts(cohorts: pl.DataFrame) -> list[CohortGap]:
+    """Return the weekly cohorts that stay less than the others beyond chance, the surest first; each with its widest gap.
+
+    Every mature cohort of users who are surely new is compared with all others in the same week after their first. The variation
+    between those others widens the comparison (Student's t), and over all cohorts and weeks the share of false findings is held at 5 %
+    (Benjamini and Hochberg).
+
+    Args:
+        cohorts: Rows of `metrics.retention_cohorts`.
+    """
+    asked = cohorts.filter(
+        pl.col("is_mature"),
+        pl.col("is_surely_new"),
+        pl.col("first_age") <= LATEST_WEEK,
+        pl.col("users") >= FEWEST_USERS,
+        grain="week",
+        dimension="all",
+        definition="n_week",
+    ).sort("first_age", "cohort")
+    found = list(_gaps(asked))
+    kept = adjusted([gap.p_value for gap in found])
+    sure = [
+        CohortGap(gap.cohort, gap.week, gap.users, gap.retained, gap.expected, p)
+        for gap, p in zip(found, kept, strict=True)
+        if p <= FALSE_DISCOVERY_RATE and gap.expected - gap.retained / gap.users >= SMALLEST_GAP
+    ]
+    widest: dict[date, CohortGap] = {}
+    for gap in sorted(sure, key=lambda each: (each.p_value, each.cohort, each.week)):
+        widest.setdefault(gap.cohort, gap)
+    return list(widest.values())
+
+
+def _gaps(asked: pl.DataFrame) -> Iterator[CohortGap]:
+    """Yield the comparison of each cohort with all others of the same age."""
+    for _, rows in asked.group_by("first_age", maintain_order=True):
+        if rows.height < FEWEST_COHORTS:
+            continue
+        people, retained = rows["users"].to_list(), rows["retained"].to_list()
+        for place, row in enumerate(rows.iter_rows(named=True)):
+            n, k = ([each for other, each in enumerate(values) if other != place] for values in (people, retained))
+            rate = sum(k) / sum(n)
+            if not 0 < rate < 1:
+                continue
+            spread = sum(
+                (done - rate * number) ** 2 / (number * rate * (1 - rate)) for number, done in zip(n, k, strict=True)
+            )
+            scale = max(1.0, spread / (len(n) - 1))
+            gap = row["retained"] / row["users"] - rate
+            z = gap / sqrt(scale * rate * (1 - rate) * (1 / row["users"] + 1 / sum(n)))
+            chance = lower_tail(z, freedom=len(n) - 1)
+            yield CohortGap(row["cohort"], row["first_age"], row["users"], row["retained"], rate, chance)
+
+
+def lower_tail(t: float, *, freedom: int) -> float:
+    """Return the chance of a value below `t` under Student's t distribution (Abramowitz and Stegun 26.7.3 and 26.7.4).
+
+    Args:
+        t: The value.
+        freedom: Degrees of freedom, a whole number from 1 up.
+
+    >>> [round(lower_tail(-2.0, freedom=freedom), 4) for freedom in (1, 2, 7, 30)]
+    [0.1476, 0.0918, 0.0428, 0.0273]
+    """
+    angle = atan2(t, sqrt(freedom))
+    term = cos(angle) if freedom % 2 else 1.0
+    total = 0.0 if freedom == 1 else term
+    for step in range(3 if freedom % 2 else 2, freedom - 1, 2):
+        term *= cos(angle) ** 2 * (step - 1) / step
+        total += term
+    within = 2 / pi * (angle + sin(angle) * total) if freedom % 2 else sin(angle) * total
+    return (1 + within) / 2
+
+
+def adjusted(chances: Sequence[float]) -> list[float]:
+    """Return the chances adjusted for their number by the step-up procedure of Benjamini and Hochberg (1995).
+
+    >>> [round(each, 3) for each in adjusted([0.01, 0.04, 0.03])]
+    [0.03, 0.04, 0.04]
+    """
+    order = sorted(range(len(chances)), key=lambda place: chances[place], reverse=True)
+    found, least = [1.0] * len(chances), 1.0
+    for rank, place in zip(range(len(chances), 0, -1), order, strict=True):
+        least = min(least, chances[place] * len(chances) / rank)
+        found[place] = least
+    return found
+
+
+def _with_p(breakage: Breakage, p_value: float) -> Breakage:
+    return Breakage(
+        breakage.dimension, breakage.value, breakage.since, breakage.before, breakage.after, breakage.others, p_value
+    )
