@@ -113,12 +113,22 @@ def assert_same(found: dict[str, pl.DataFrame], expected: dict[str, pl.DataFrame
 
 # One point in the middle of the graph stands for each table write; the others are the intake's.
 POINTS = [point if not point.startswith("table.") else f"{point}:warehouse.fact_sessions" for point in FAULT_POINTS]
+ALONE = ("ingest.ledger_written", "ingest.committed", "table.rows_written:warehouse.fact_sessions")
 
 
 def killed(folder: Path, point: str) -> None:
     """Start a run in the folder that dies at the point."""
     done = run(folder, kill_at=point)
     assert done.returncode == -signal.SIGKILL, f"{point} was never reached: {done.stderr}"
+
+
+@pytest.mark.parametrize("point", ALONE)
+def test_a_killed_run_is_taken_up_by_the_next(point: str, tmp_path: Path, undisturbed: dict[str, pl.DataFrame]) -> None:
+    assert point in POINTS
+    killed(tmp_path, point)
+    again = run(tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert_same(contents(tmp_path), undisturbed)
 
 
 def test_runs_that_are_killed_at_one_point_after_another_lose_nothing(

@@ -23,11 +23,8 @@ def kpi_plot(lake: Lake, days: Days, annotations: AnnotationService) -> dg.Markd
     """
     from intelligence.core.plots import kpi_picture
 
-    kpis, marks = (
-        lake.frame(_LAST_DAYS.format("metrics.kpi_day"), {"end": days.end}),
-        annotations.over(lake).on_kpis(days),
-    )
-    return markdown_picture("KPIs", kpi_picture(kpis, marks))
+    kpis = lake.frame(_LAST_DAYS.format("metrics.kpi_day"), {"end": days.end})
+    return markdown_picture("KPIs", kpi_picture(kpis, annotations.over(lake).on_kpis(days)))
 
 
 def health_plot(lake: Lake, days: Days, annotations: AnnotationService) -> dg.MarkdownMetadataValue:

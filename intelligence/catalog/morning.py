@@ -3,36 +3,37 @@
 >>> import polars as pl
 >>> from datetime import date
 >>> weeks = pl.DataFrame({
-...     "weeks_ago": [0, 1, 2, 3, 4], "last_day": [date(2026, 8, 1)] * 5, "users_a_day": [3300.0, 2800.0, 2750.0, 2900.0, 2810.0],
+...     "weeks_ago": [0, 1, 2, 3, 4], "last_day": [date(2026, 8, 1)] * 5, "users_a_day": [3500.0, 2800.0, 2750.0, 2900.0, 2810.0],
 ...     "conversion_rate": [0.68, 0.69, 0.67, 0.68, 0.7], "mean_rating": [4.1] * 5, "crash_free_user_rate": [0.99] * 5,
 ...     "value_a_day": [None] * 5,
 ... })
 >>> week_sentence(weeks).split("; ")[0]
-'In the week to 2026-08-01, 3,300 users a day: more than the four weeks before let expect (2,593 to 3,037)'
+'In the week to 2026-08-01, 3,500 users a day: more than the four weeks before let expect (2,407 to 3,223)'
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import polars as pl
 
-# How a KPI is worded, in the order in which it is told.
-_WORDED: Final[Mapping[str, Callable[[Any], str]]] = {
-    "users_a_day": lambda value: f"{value:,.0f} users a day",
-    "conversion_rate": lambda value: f"conversion {value:.1%}",
-    "mean_rating": lambda value: f"ratings {value:.2f}",
-    "crash_free_user_rate": lambda value: f"users without a crash {value:.1%}",
-    "value_a_day": lambda value: f"value {value:,.2f} a day",
+# How the number of a KPI is written, and the words around it, in the order in which they are told.
+_WORDED: Final[Mapping[str, tuple[str, str]]] = {
+    "users_a_day": ("{:,.0f}", "{} users a day"),
+    "conversion_rate": ("{:.1%}", "conversion {}"),
+    "mean_rating": ("{:.2f}", "ratings {}"),
+    "crash_free_user_rate": ("{:.1%}", "users without a crash {}"),
+    "value_a_day": ("{:,.2f}", "value {} a day"),
 }
 WEEKS: Final = 4
-# The 97.5 % quantile of Student's t with WEEKS - 1 degrees of freedom.
-_T: Final = 3.182
+# The 99.5 % quantile of Student's t with WEEKS - 1 degrees of freedom: five KPIs at 99 % are no news together in 95 % of weeks.
+_T: Final = 5.841
 
 
 def week_sentence(weeks: pl.DataFrame) -> str:
     """Return how the last week compares with the four weeks before; what they let expect is no news.
 
-    What they let expect is the 95 % prediction interval of one more week like them, by the spread between these weeks.
+    What they let expect is the 99 % prediction interval of one more week like them, by the spread between these weeks; all KPIs
+    together are then news in about one of twenty weeks like the others.
 
     Args:
         weeks: What `catalog/summary/weeks.sql` returns; the newest week has `weeks_ago` 0.
@@ -45,21 +46,21 @@ def week_sentence(weeks: pl.DataFrame) -> str:
     known = [name for name in _WORDED if row[name] is not None]
     begin = f"In the week to {row['last_day']}, "
     if before.height < WEEKS:
-        said = ", ".join(_WORDED[name](row[name]) for name in known)
+        said = ", ".join(_worded(name, row[name]) for name in known)
         return f"{begin}{said}; {before.height} of {WEEKS} weeks before are known, too few to compare with."
     parts, usual = [], []
     for name in known:
         expected = _expected(before[name])
         if expected is None:
-            parts.append(f"{_WORDED[name](row[name])}, with nothing to compare it with")
+            parts.append(f"{_worded(name, row[name])}, with nothing to compare it with")
             continue
         low, high = expected
         if low <= row[name] <= high:
-            usual.append(_WORDED[name](row[name]))
+            usual.append(_worded(name, row[name]))
             continue
         ends = " to ".join(_number(name, end) for end in (low, high))
         side = "more" if row[name] > high else "less"
-        parts.append(f"{_WORDED[name](row[name])}: {side} than the four weeks before let expect ({ends})")
+        parts.append(f"{_worded(name, row[name])}: {side} than the four weeks before let expect ({ends})")
     if usual:
         parts.append(f"as in the four weeks before: {', '.join(usual)}")
     return f"{begin}{'; '.join(parts)}."
@@ -100,7 +101,7 @@ def coming_sentence(row: Mapping[str, Any] | None) -> str:
 
 
 def _expected(values: pl.Series) -> tuple[float, float] | None:
-    """Return the 95 % prediction interval of one more value; None where one is missing."""
+    """Return the 99 % prediction interval of one more value; None where one is missing."""
     known = values.drop_nulls().to_numpy()
     if len(known) < WEEKS:
         return None
@@ -108,6 +109,9 @@ def _expected(values: pl.Series) -> tuple[float, float] | None:
     return float(known.mean()) - reach, float(known.mean()) + reach
 
 
-def _number(name: str, value: Any) -> str:
-    """Return the number of a KPI as it is worded, without its words."""
-    return next(word for word in _WORDED[name](value).split() if any(sign.isdigit() for sign in word))
+def _number(name: str, value: float) -> str:
+    return _WORDED[name][0].format(value)
+
+
+def _worded(name: str, value: float) -> str:
+    return _WORDED[name][1].format(_number(name, value))

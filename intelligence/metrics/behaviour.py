@@ -44,7 +44,7 @@ SAMPLE: Final = 2_000
 SET_APART: Final = 0.5
 NONE: Final = "none found"
 _SEED: Final = 20_260_504
-# How each column is worded, and whether it is a share of days.
+# How each column is worded in the name of a group.
 _TRAITS: Final[Mapping[str, str]] = {
     "active_days": "active days",
     "events": "events a day",
@@ -159,13 +159,12 @@ def _has_valley(values: Floats) -> bool:
     random, sd = np.random.default_rng(_SEED), values.std()
     shrink = 1 / np.sqrt(1 + (width / sd) ** 2)
     exceeded = 0
-    for draw in range(DRAWS):
+    for _ in range(DRAWS):
         sample = random.choice(values, len(values)) + width * random.standard_normal(len(values))
         exceeded += _peaks(values.mean() + shrink * (sample - values.mean()), width) > 1
-        # Enough are exceeded already, or the rest cannot bring the test to accept.
-        if exceeded > ALPHA * (DRAWS + 1) or exceeded + DRAWS - draw - 1 < 1:
-            break
-    return exceeded + 1 <= ALPHA * (DRAWS + 1)
+        if exceeded + 1 > ALPHA * (DRAWS + 1):
+            return False
+    return True
 
 
 def _critical_width(values: Floats) -> float:

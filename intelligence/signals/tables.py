@@ -24,7 +24,7 @@ ANOMALIES: Final = Table(
             "intelligence.signals.scoring:scored",
             "intelligence.signals.scoring:anomaly_rows",
         ),
-        settings=("signals",),
+        settings=("signals", "holidays"),
         tables=(FACT_FEATURE_METRICS, KPI_DAY, DAY_QUALITY, DIM_FEATURE_METADATA, DIM_RELEASES),
     ),
     description="One row per day and series that is unusual: a metric of a feature, or of a segment of the product.",

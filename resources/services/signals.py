@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from intelligence.catalog.annotations import holidays_between
 from intelligence.catalog.product import Product
 from intelligence.core.errors import SignalError
 from intelligence.core.sql import sql
 from intelligence.core.tables import Days, Read, Reads
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY
+from intelligence.signals.settings import KnownDays
 from intelligence.signals.tables import ANOMALIES, EPISODES, HISTORY_DAYS, LOOKBACK_DAYS
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, RELEASES
@@ -138,7 +140,15 @@ class SignalService:
     def _scored(self, panel: "SeriesPanel", quality: pl.DataFrame, rate: float) -> "Scored":
         from intelligence.signals.scoring import scored
 
-        return scored(panel, quality, self.product.signals.model_copy(update={"false_alarms_per_week": rate}))
+        given = self.product.signals
+        known = (*given.known_days, *self._holidays(panel.days))
+        settings = given.model_copy(update={"false_alarms_per_week": rate, "known_days": known})
+        return scored(panel, quality, settings)
+
+    def _holidays(self, days: Days) -> list[KnownDays]:
+        """Return the holidays of the product's countries, on which other volumes than usual are no news."""
+        found = holidays_between(self.product.holidays, days.start, days.end - timedelta(days=1))
+        return [KnownDays(first=each.day, reason=each.text) for each in found]
 
     def _histories(self, days: Days) -> Iterator[tuple[Days, Days]]:
         """Yield the parts of the days with their history, those left out whose history is too short for any anomaly."""

@@ -1,8 +1,10 @@
 """What the service reads of the lake: a day alone is the day among others, claims hold, and the commands tell what it finds."""
 
+import shutil
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,7 +14,9 @@ from rich.console import Console
 from intelligence.core.errors import SignalError
 from intelligence.core.tables import Days, standard_claims
 from intelligence.interfaces.cli.signals import backtest_parts, episodes_table, record
+from intelligence.metrics.tables import KPI_DAY
 from intelligence.signals.tables import ANOMALIES, EPISODES
+from resources.lake.door import Lake
 from resources.platform import Platform
 from resources.services.signals import SignalService
 from tests.intelligence.signals.products import Arrays, day, feature_days, kpi_days, quality_days, span
@@ -105,6 +109,27 @@ def test_the_backtest_says_what_each_rate_would_have_flagged(signals: SignalServ
     assert record(few)["episodes_per_week"] == pytest.approx(few.episodes * 7 / 32)
     assert {row["severity"] for row in few.largest} <= {"mild", "notable", "severe"}
     assert len(list(backtest_parts([few, many]))) == 2
+
+
+def test_a_holiday_of_the_product_explains_volumes_on_its_day_and_on_no_other(
+    platform: Platform, tmp_path: Path
+) -> None:
+    easter_monday, later = day(35), day(45)
+    shutil.copytree(Path(platform.lake.store).parent, tmp_path / "copy")
+    lake = Lake(catalog=f"sqlite:{tmp_path}/copy/catalog.sqlite", store=f"{tmp_path}/copy/files")
+    kpis = kpi_days(1, days=DAYS, activity={35: 0.5, 45: 0.5})
+    lake.replace(KPI_DAY, Days(day(0), day(DAYS)), "FROM kpis", frames={"kpis": kpis})
+
+    def explained(*holidays: str) -> dict[date, str | None]:
+        product = platform.product.model_copy(update={"holidays": holidays})
+        rows, _ = SignalService(product, lake).anomalies_of(Days(day(28), day(DAYS)))
+        of_users = rows.filter(metric="dau", segment="all", kind="point")
+        return dict(of_users.select("event_date", "suppressed_by").iter_rows())
+
+    plain, german = explained(), explained("DE")
+    assert (plain[easter_monday], plain[later]) == (None, None)
+    assert (german[easter_monday], german[later]) == ("known day", None)
+    lake.close()
 
 
 def test_an_empty_lake_and_a_short_history_say_so(signals: SignalService, platform: Platform, tmp_path: Any) -> None:

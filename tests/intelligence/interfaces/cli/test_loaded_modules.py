@@ -78,6 +78,10 @@ def test_an_ingest_loads_dagster_where_there_is_something_to_do(home: Path) -> N
     said, loaded = run(home, "ingest")
     assert said.startswith("Nothing has changed")
     assert loaded & NOT_NEEDED == set()
+    delivered(home, "b", "2026-05-05 10:00:00,u2,quiz,use")
+    said, loaded = run(home, "ingest")
+    assert "Taken in: 1 delivery, 1 rows: 1 accepted" in said
+    assert "dagster" in loaded
     (home / "data" / "dagster" / "storage" / RUNS).unlink()
     said, loaded = run(home, "ingest")
     assert said.startswith("Nothing has changed")
