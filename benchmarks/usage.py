@@ -62,9 +62,10 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--events", type=int, default=10_000_000, help="events of the year, up to 100,000,000")
     parser.add_argument("--days", type=int, default=365, help="days of the year")
-    parser.add_argument("--users", type=int, default=40_000, help="users at the end of the year")
+    parser.add_argument("--users", type=int, help="users at the end of the year; by default one for each 1,000 events")
     parser.add_argument("--features", type=int, default=120, help="features")
     chosen = parser.parse_args()
+    chosen.users = chosen.users or max(100, chosen.events // 1_000)
     with temporary("usage", chosen.folder) as folder:
         service = _filled(folder, chosen)
         days = Days(FIRST_DAY, FIRST_DAY + timedelta(days=chosen.days))

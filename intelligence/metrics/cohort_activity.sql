@@ -16,9 +16,9 @@ marked AS (
         grain,
         dimension,
         first_day,
-        CAST(CAST($end AS DATE) - 1 - last_day AS UBIGINT) AS place,
-        CAST(CAST($end AS DATE) - first_day AS UBIGINT) AS above,
-        (CAST(1 AS UBIGINT) << (above - place)) - 1 AS ones
+        CAST(CAST($end AS DATE) - 1 - last_day AS HUGEINT) AS place,
+        CAST(CAST($end AS DATE) - first_day AS HUGEINT) AS above,
+        (CAST(1 AS HUGEINT) << (above - place)) - 1 AS ones
     FROM periods
 ),
 -- Of each period the first day of use counts, which is the highest bit; the use before is the lowest of the bits above.

@@ -1,7 +1,7 @@
 -- Who began, came back after a silence or fell silent on each day of the range [$start, $end). The days of use are bits, the last
 -- day of the range being the lowest (see uses.sql): shifting right by one bit moves each use to the day after it.
 WITH days AS (
-    SELECT CAST(day AS DATE) AS event_date, CAST(date_diff('day', day, $end) - 1 AS UBIGINT) AS place
+    SELECT CAST(day AS DATE) AS event_date, CAST(date_diff('day', day, $end) - 1 AS HUGEINT) AS place
     FROM generate_series($start, $end - INTERVAL 1 DAY, INTERVAL 1 DAY) AS series (day)
 ),
 known AS (
@@ -16,7 +16,7 @@ spans AS (
         four | (four >> 4) AS eight,
         eight | (eight >> 8) AS sixteen,
         sixteen | (sixteen >> 12) AS current,
-        (CAST(1 AS UBIGINT) << CAST(date_diff('day', $start, $end) AS UBIGINT)) - 1 AS within
+        (CAST(1 AS HUGEINT) << CAST(date_diff('day', $start, $end) AS HUGEINT)) - 1 AS within
     FROM temp.uses
 ),
 turns AS (
@@ -39,9 +39,10 @@ beginnings AS (
         four | (four >> 4) AS eight,
         eight | (eight >> 8) AS sixteen,
         sixteen | (sixteen >> 16) AS half,
-        half | (half >> 32) AS below,
+        half | (half >> 32) AS most,
+        most | (most >> 64) AS below,
         CAST($end AS DATE) - CAST(bit_count(below) AS INTEGER) AS event_date
-    FROM (FROM temp.uses WHERE (used >> CAST(date_diff('day', $start, $end) AS UBIGINT)) = 0) AS uses
+    FROM (FROM temp.uses WHERE (used >> CAST(date_diff('day', $start, $end) AS HUGEINT)) = 0) AS uses
     ANTI JOIN known USING (dimension, value, user_id)
 ),
 -- A user belongs to what the first event says, whatever later ones say: so the counts of a segment or platform conserve.

@@ -42,7 +42,8 @@ _FUNNELS: Final = (
     f" FROM {FUNNEL_ENTRIES.path}) - CAST($days AS INTEGER) ORDER BY event_date, funnel, step, dimension, value"
 )
 # The days of use of a user are bits of one number: those of a range, and the 28 days before it.
-DAYS_AT_ONCE: Final = 35
+DAYS_AT_ONCE: Final = 98
+ADOPTION_DAYS_AT_ONCE: Final = 35
 SILENCE_DAYS: Final = 28
 READS: Reads = {
     USE_CHANGES: (Read(FACT_EVENTS, SILENCE_DAYS),),
@@ -107,7 +108,7 @@ class UsageService:
     def written_adoption(self, days: Days) -> int:
         """Replace the rows of metrics.adoption_day of these days, and return how many there are."""
         query, known = sql("metrics/adoption_day.sql"), {"first_day": self.lake.first_day(days)}
-        return sum(self.lake.replace(ADOPTION_DAY, part, query, known) for part in parts(days, DAYS_AT_ONCE))
+        return sum(self.lake.replace(ADOPTION_DAY, part, query, known) for part in parts(days, ADOPTION_DAYS_AT_ONCE))
 
     def cohorts(self, *, grain: str, definition: str, feature: str = "", segment: str = "") -> pl.DataFrame:
         """Return the rows of metrics.retention_cohorts of one part of the product, by cohort; none in an empty lake.
