@@ -11,6 +11,7 @@ from benchmarks.graph import FIRST_DAY, environment_of
 from benchmarks.measuring import MEMORY_LIMIT, ROOT, arguments, demand, tell, temporary
 from intelligence.core.sql import sql
 from intelligence.core.tables import Days
+from intelligence.metrics.settings import retention_parameters
 
 if TYPE_CHECKING:
     import polars as pl
@@ -143,7 +144,7 @@ def _timed(work: Callable[[], object]) -> tuple[float, float]:
 def _retention(service: "UsageService") -> "pl.DataFrame":
     """Return what one statement over all events says."""
     query = (ROOT / "benchmarks" / "bare_retention.sql").read_text(encoding="utf-8")
-    return service.lake.frame(query, {"definitions": service.product.retention.definitions})
+    return service.lake.frame(query, retention_parameters(service.product.retention))
 
 
 def _funnels(service: "UsageService", days: Days) -> None:
@@ -170,7 +171,7 @@ def _demand_same(service: "UsageService", bare: "pl.DataFrame") -> None:
         " JOIN (SELECT unnest($definitions, recursive := true)) AS definitions USING (grain, definition, first_age)"
         " WHERE dimension IN ('all', 'feature') AND cohort_activity.last_age IS NOT DISTINCT FROM definitions.last_age"
         " GROUP BY ALL HAVING sum(users) > 0",
-        {"definitions": service.product.retention.definitions},
+        retention_parameters(service.product.retention),
     )
     key = [name for name in mine.columns if name != "users"]
     both = mine.join(bare.cast({"users": pl.Int64}), on=key, how="full", coalesce=True, suffix="_bare")

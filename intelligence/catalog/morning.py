@@ -11,10 +11,12 @@
 'In the week to 2026-08-01, 3,500 users a day: more than the four weeks before let expect (2,407 to 3,223)'
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import polars as pl
+
+from intelligence.metrics.usage_findings import LATEST_WEEK, less_retained_cohorts, widest_drop
 
 # How the number of a KPI is written, and the words around it, in the order in which they are told.
 _WORDED: Final[Mapping[str, tuple[str, str]]] = {
@@ -24,12 +26,15 @@ _WORDED: Final[Mapping[str, tuple[str, str]]] = {
     "crash_free_user_rate": ("{:.1%}", "users without a crash {}"),
     "value_a_day": ("{:,.2f}", "value {} a day"),
 }
+# A rate of what is never said is no news, however good it looks.
+_RESTS_ON: Final[Mapping[str, str]] = {"conversion_rate": "conversion", "crash_free_user_rate": "crashed"}
 WEEKS: Final = 4
+MOST_GAPS: Final = 2
 # The 99.5 % quantile of Student's t with WEEKS - 1 degrees of freedom: five KPIs at 99 % are no news together in 95 % of weeks.
 _T: Final = 5.841
 
 
-def week_sentence(weeks: pl.DataFrame) -> str:
+def week_sentence(weeks: pl.DataFrame, *, unknown: Collection[str] = ()) -> str:
     """Return how the last week compares with the four weeks before; what they let expect is no news.
 
     What they let expect is the 99 % prediction interval of one more week like them, by the spread between these weeks; all KPIs
@@ -37,13 +42,16 @@ def week_sentence(weeks: pl.DataFrame) -> str:
 
     Args:
         weeks: What `catalog/summary/weeks.sql` returns; the newest week has `weeks_ago` 0.
+        unknown: Kinds of data that the product does not have: `crashed` and `conversion` are left out then.
     """
     newest = weeks.filter(weeks_ago=0)
     if newest.is_empty():
         return "No week is complete yet."
     row = newest.row(0, named=True)
     before = weeks.filter(pl.col("weeks_ago") > 0)
-    known = [name for name in _WORDED if row[name] is not None]
+    known = [name for name in _WORDED if row[name] is not None and _RESTS_ON.get(name) not in unknown]
+    if not weeks["value_a_day"].drop_nulls().to_numpy().any():
+        known = [name for name in known if name != "value_a_day"]
     begin = f"In the week to {row['last_day']}, "
     if before.height < WEEKS:
         said = ", ".join(_worded(name, row[name]) for name in known)
@@ -100,13 +108,52 @@ def coming_sentence(row: Mapping[str, Any] | None) -> str:
     return f"{said}; such 80 % intervals held {row['coverage_80']:.0%} of the time so far ({ends})."
 
 
+def staying_sentences(cohorts: pl.DataFrame) -> list[str]:
+    """Return how many of the newest newcomers were there four weeks later, beside those before, and which week's stay less.
+
+    Args:
+        cohorts: What `catalog/summary/cohorts.sql` returns: weekly cohorts of the whole product.
+    """
+    known = cohorts.filter(pl.col("first_age") == LATEST_WEEK, "is_mature", "is_surely_new", pl.col("users") > 0)
+    shown = known.sort("cohort").tail(WEEKS)
+    if shown.is_empty():
+        return ["Who stays is not known yet: no newcomers came four weeks ago or earlier."]
+    *earlier, newest = shown.iter_rows(named=True)
+    said = f"Of the {newest['users']:,} users who began in the week from {newest['cohort']} on, {newest['rate']:.0%} were there"
+    said = f"{said} {LATEST_WEEK} weeks later ({newest['low']:.0%} to {newest['high']:.0%})"
+    if earlier:
+        rates = ", ".join(f"{each['rate']:.0%}" for each in earlier)
+        said = f"{said}; of the weeks before {rates}"
+    gaps = less_retained_cohorts(cohorts)
+    if not gaps:
+        return [f"{said}. No week's newcomers stay less than those of the others."]
+    return [f"{said}.", *(_capital(gap.sentence()) for gap in gaps[:MOST_GAPS])]
+
+
+def losing_sentence(funnels: pl.DataFrame) -> str:
+    """Return the widest drop of the funnels, and the platform, segment or release at which one broke.
+
+    Args:
+        funnels: What `catalog/summary/funnels.sql` returns: the days of entry of the last weeks.
+    """
+    if funnels.is_empty():
+        return "No funnel is declared, or nobody has entered one."
+    drop = widest_drop(funnels)
+    return _capital(drop.sentence()) if drop else "No funnel has enough entries whose time is over."
+
+
+def _capital(sentence: str) -> str:
+    said = f"{sentence[0].upper()}{sentence[1:]}"
+    return said if said.endswith(".") else f"{said}."
+
+
 def _expected(values: pl.Series) -> tuple[float, float] | None:
     """Return the 99 % prediction interval of one more value; None where one is missing."""
     known = values.drop_nulls().to_numpy()
     if len(known) < WEEKS:
         return None
     reach = _T * float(known.std(ddof=1)) * (1 + 1 / len(known)) ** 0.5
-    return float(known.mean()) - reach, float(known.mean()) + reach
+    return max(0.0, float(known.mean()) - reach), float(known.mean()) + reach
 
 
 def _number(name: str, value: float) -> str:

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import polars as pl
 
-from intelligence.catalog.morning import coming_sentence, unusual_sentences, week_sentence
+from intelligence.catalog.morning import (
+    coming_sentence,
+    losing_sentence,
+    staying_sentences,
+    unusual_sentences,
+    week_sentence,
+)
 from intelligence.catalog.product import Product
 from intelligence.core.sql import sql
 from intelligence.core.truths import PlantedTruth
@@ -67,6 +73,8 @@ NEWEST_DECISIONS: Final = sql("catalog/summary/newest_decisions.sql")
 WEEKS: Final = sql("catalog/summary/weeks.sql")
 UNUSUAL: Final = sql("catalog/summary/unusual.sql")
 COMING: Final = sql("catalog/summary/coming.sql")
+COHORTS: Final = sql("catalog/summary/cohorts.sql")
+FUNNELS: Final = sql("catalog/summary/funnels.sql")
 PULSE: Final = sql("catalog/summary/pulse.sql")
 
 EXPERIMENTS: Final = sql("catalog/summary/experiments.sql")
@@ -262,6 +270,7 @@ def summary(frame: Frame, product: Product) -> Summary:
         product: The product of product.yaml.
     """
     last_day, faults = frame(LAST_DAY)["day"].item(), frame(FAULTY_DAYS)
+    found = missing(frame, product)
     return Summary(
         totals=frame(TOTALS),
         left_out=frame(LEFT_OUT),
@@ -277,10 +286,10 @@ def summary(frame: Frame, product: Product) -> Summary:
         risk=_risk(frame, product) if last_day else None,
         decisions=_decisions(frame, product) if last_day else None,
         gaps=(
-            *missing(frame, product),
+            *found,
             *(experiment_gaps(frame(EXPERIMENTS_SEEN), product.experiments, last_day=last_day) if last_day else ()),
         ),
-        morning=_morning(frame) if last_day else (),
+        morning=_morning(frame, found) if last_day else (),
         pulse=next(frame(PULSE).iter_rows(named=True), None) if last_day else None,
         experiments=frame(EXPERIMENTS) if last_day else pl.DataFrame(),
         effects=frame(EFFECTS) if last_day else pl.DataFrame(),
@@ -289,9 +298,15 @@ def summary(frame: Frame, product: Product) -> Summary:
     )
 
 
-def _morning(frame: Frame) -> tuple[str, ...]:
+def _morning(frame: Frame, found: Sequence[Gap]) -> tuple[str, ...]:
     coming = next(frame(COMING).iter_rows(named=True), None)
-    return (week_sentence(frame(WEEKS)), *unusual_sentences(frame(UNUSUAL)), coming_sentence(coming))
+    return (
+        week_sentence(frame(WEEKS), unknown={gap.name if gap.kind == "column" else gap.kind for gap in found}),
+        *unusual_sentences(frame(UNUSUAL)),
+        *staying_sentences(frame(COHORTS)),
+        losing_sentence(frame(FUNNELS)),
+        coming_sentence(coming),
+    )
 
 
 def _planted_causes(product: Product) -> Mapping[str, str]:

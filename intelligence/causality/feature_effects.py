@@ -21,6 +21,7 @@ from intelligence.causality.graph import OUTCOMES, TREATMENTS, CausalGraph, Trea
 from intelligence.causality.interval import Bools, Floats, Z, signed
 from intelligence.causality.refutation import CONTROL_Z, Refutation
 from intelligence.causality.trial import DEFAULT, Layout, eligible, times_zero
+from intelligence.core.discovery import false_discovery_rates
 from intelligence.core.grades import Finding, weakened
 
 # By the node of the causal graph: the name of the treatment in the table, and the beginning of an answer.
@@ -153,17 +154,12 @@ def unanswered(features: Sequence[str], reason: str) -> list[dict[str, Any]]:
 
 
 def discovery_rates(z: Sequence[float]) -> list[float]:
-    """Return the false discovery rate at which each of many estimates is found (Benjamini and Hochberg 1995).
+    """Return the false discovery rate at which each of many estimates is found.
 
     >>> [round(each, 3) for each in discovery_rates([4.0, 2.0, 0.5])]
     [0.0, 0.068, 0.617]
     """
-    p = np.array([2 * (1 - NormalDist().cdf(abs(each))) for each in z])
-    order = np.argsort(p)
-    scaled = p[order] * len(p) / np.arange(1, len(p) + 1)
-    rates = np.empty(len(p))
-    rates[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
-    return [float(each) for each in rates]
+    return false_discovery_rates([2 * (1 - NormalDist().cdf(abs(each))) for each in z])
 
 
 def pictured_graph() -> CausalGraph:

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from intelligence.core.discovery import false_discovery_rates
 from intelligence.core.grades import Grade
 from intelligence.metrics.registry import METRICS, UNIT_VALUES, Metric
 
@@ -94,12 +95,10 @@ def _ratio(numerator: Floats, denominator: Floats) -> tuple[float, float]:
 
 
 def _with_q(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows with the false discovery rate of Benjamini and Hochberg (1995) at which each difference is found."""
-    tested = sorted((row for row in rows if row.get("p") is not None), key=lambda row: row["p"], reverse=True)
-    q = 1.0
-    for rank, row in zip(range(len(tested), 0, -1), tested, strict=True):
-        q = min(q, row["p"] * len(tested) / rank)
-        row["q"] = q
+    """Return the rows with the false discovery rate at which each difference is found."""
+    tested = [row for row in rows if row.get("p") is not None]
+    for row, rate in zip(tested, false_discovery_rates([row["p"] for row in tested]), strict=True):
+        row["q"] = rate
     return rows
 
 

@@ -63,24 +63,6 @@ class Retention(Section):
                 raise ValueError(f"names a bracket in `{name}` more than once")
         return self
 
-    @property
-    def definitions(self) -> list[dict[str, Any]]:
-        """Return the definitions with their grain and their first and last age; the size of a cohort is those of age 0."""
-        found = [
-            definition
-            for grain, ages, brackets in (
-                ("day", self.days, self.day_brackets),
-                ("week", self.weeks, self.week_brackets),
-            )
-            for definition in (
-                *((grain, "n_day" if grain == "day" else "n_week", age, age) for age in (0, *ages)),
-                *((grain, "rolling", age, None) for age in ages),
-                *((grain, "bracket", first, last) for first, last in brackets),
-            )
-        ]
-        names = ("number", "grain", "definition", "first_age", "last_age")
-        return [dict(zip(names, (number, *each), strict=True)) for number, each in enumerate(found)]
-
 
 class FunnelStep(Section):
     """A step of a funnel: an event of this type, on this feature; either may be left out, which means any.
@@ -179,20 +161,46 @@ class Funnel(Section):
         return self.steps[position - 1].shown if self.order == "strict" else f"any {position} of {len(self.steps)}"
 
 
-def funnel_parameters(funnels: Sequence[Funnel], *, of_equal_length: bool) -> dict[str, list[dict[str, Any]]]:
+def retention_parameters(rules: Retention) -> dict[str, list[dict[str, Any]]]:
+    """Return the definitions of retention as a parameter of the queries, with their grain and their first and last age.
+
+    The size of a cohort is the number of its users at age 0, which is one of the definitions.
+
+    Args:
+        rules: The ages that are looked at.
+    """
+    found = [
+        definition
+        for grain, ages, brackets in (
+            ("day", rules.days, rules.day_brackets),
+            ("week", rules.weeks, rules.week_brackets),
+        )
+        for definition in (
+            *((grain, "n_day" if grain == "day" else "n_week", age, age) for age in (0, *ages)),
+            *((grain, "rolling", age, None) for age in ages),
+            *((grain, "bracket", first, last) for first, last in brackets),
+        )
+    ]
+    names = ("number", "grain", "definition", "first_age", "last_age")
+    return {"definitions": [dict(zip(names, (number, *each), strict=True)) for number, each in enumerate(found)]}
+
+
+def funnel_parameters(funnels: Sequence[Funnel], *, of_equal_length: bool) -> dict[str, Any]:
     """Return the funnels and their steps as parameters of the queries.
 
     Args:
         funnels: The funnels, at least one.
         of_equal_length: Whether all days have 24 hours.
     """
+    days_open = {each.name: each.days_open(of_equal_length=of_equal_length) for each in funnels}
     return {
+        "longest_days": max(days_open.values()),
         "funnels": [
             {
                 "funnel": each.name,
                 "in_order": each.order == "strict",
                 "window_us": each.window // timedelta(microseconds=1),
-                "days_open": each.days_open(of_equal_length=of_equal_length),
+                "days_open": days_open[each.name],
                 **{f"by_{dimension}": dimension in each.breakdown for dimension in get_args(Dimension)},
             }
             for each in funnels

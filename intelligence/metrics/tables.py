@@ -305,6 +305,7 @@ COHORT_ACTIVITY: Final = Table(
     name="cohort_activity",
     recipe=Recipe(
         queries=("metrics/uses.sql", "metrics/cohort_activity.sql"),
+        functions=("intelligence.metrics.settings:retention_parameters",),
         settings=("retention",),
         tables=(FACT_EVENTS, USE_CHANGES),
     ),
@@ -384,7 +385,7 @@ FUNNEL_ENTRIES: Final = Table(
         queries=("metrics/funnel_entries.sql",),
         functions=("intelligence.metrics.settings:funnel_parameters",),
         settings=("funnels", "timezone"),
-        tables=(FACT_EVENTS,),
+        tables=(FACT_EVENTS, DIM_FEATURE_METADATA),
     ),
     description="One row per entry into a funnel; a user enters again only after the window of the former entry.",
     columns=(
@@ -414,7 +415,7 @@ FUNNEL_STEPS: Final = Table(
         queries=("metrics/funnel_steps.sql",),
         functions=("intelligence.metrics.settings:funnel_parameters",),
         settings=("funnels", "timezone"),
-        tables=(FACT_EVENTS, FUNNEL_ENTRIES),
+        tables=(FACT_EVENTS, DIM_FEATURE_METADATA, FUNNEL_ENTRIES),
     ),
     description="What became of the entries of a day, by step, written on the day on which their windows were over.",
     columns=(

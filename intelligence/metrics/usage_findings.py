@@ -7,10 +7,12 @@ day and from cohort to cohort is measured, and not taken from the number of user
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
-from math import atan2, cos, erfc, pi, sin, sqrt
+from math import erfc, sqrt
 from typing import Final
 
 import polars as pl
+
+from intelligence.core.discovery import false_discovery_rates
 
 RECENT_DAYS: Final = 28
 FALSE_DISCOVERY_RATE: Final = 0.05
@@ -173,7 +175,7 @@ def breakages(complete: pl.DataFrame) -> list[tuple[str, str, Breakage]]:
         breakage = _breakage(str(dimension), str(value), rows.sort("event_date"))
         if breakage is not None:
             found.append((str(funnel), str(step_name), breakage))
-    kept = adjusted([breakage.p_value for _, _, breakage in found])
+    kept = false_discovery_rates([breakage.p_value for _, _, breakage in found])
     chosen = [
         (funnel, step_name, _with_p(breakage, p))
         for (funnel, step_name, breakage), p in zip(found, kept, strict=True)
@@ -249,7 +251,7 @@ def less_retained_cohorts(cohorts: pl.DataFrame) -> list[CohortGap]:
         definition="n_week",
     ).sort("first_age", "cohort")
     found = list(_gaps(asked))
-    kept = adjusted([gap.p_value for gap in found])
+    kept = false_discovery_rates([gap.p_value for gap in found])
     sure = [
         CohortGap(gap.cohort, gap.week, gap.users, gap.retained, gap.expected, p)
         for gap, p in zip(found, kept, strict=True)
@@ -263,6 +265,8 @@ def less_retained_cohorts(cohorts: pl.DataFrame) -> list[CohortGap]:
 
 def _gaps(asked: pl.DataFrame) -> Iterator[CohortGap]:
     """Yield the comparison of each cohort with all others of the same age."""
+    from scipy.special import stdtr
+
     for _, rows in asked.group_by("first_age", maintain_order=True):
         if rows.height < FEWEST_COHORTS:
             continue
@@ -278,42 +282,8 @@ def _gaps(asked: pl.DataFrame) -> Iterator[CohortGap]:
             scale = max(1.0, spread / (len(n) - 1))
             gap = row["retained"] / row["users"] - rate
             z = gap / sqrt(scale * rate * (1 - rate) * (1 / row["users"] + 1 / sum(n)))
-            chance = lower_tail(z, freedom=len(n) - 1)
+            chance = float(stdtr(len(n) - 1, z))
             yield CohortGap(row["cohort"], row["first_age"], row["users"], row["retained"], rate, chance)
-
-
-def lower_tail(t: float, *, freedom: int) -> float:
-    """Return the chance of a value below `t` under Student's t distribution (Abramowitz and Stegun 26.7.3 and 26.7.4).
-
-    Args:
-        t: The value.
-        freedom: Degrees of freedom, a whole number from 1 up.
-
-    >>> [round(lower_tail(-2.0, freedom=freedom), 4) for freedom in (1, 2, 7, 30)]
-    [0.1476, 0.0918, 0.0428, 0.0273]
-    """
-    angle = atan2(t, sqrt(freedom))
-    term = cos(angle) if freedom % 2 else 1.0
-    total = 0.0 if freedom == 1 else term
-    for step in range(3 if freedom % 2 else 2, freedom - 1, 2):
-        term *= cos(angle) ** 2 * (step - 1) / step
-        total += term
-    within = 2 / pi * (angle + sin(angle) * total) if freedom % 2 else sin(angle) * total
-    return (1 + within) / 2
-
-
-def adjusted(chances: Sequence[float]) -> list[float]:
-    """Return the chances adjusted for their number by the step-up procedure of Benjamini and Hochberg (1995).
-
-    >>> [round(each, 3) for each in adjusted([0.01, 0.04, 0.03])]
-    [0.03, 0.04, 0.04]
-    """
-    order = sorted(range(len(chances)), key=lambda place: chances[place], reverse=True)
-    found, least = [1.0] * len(chances), 1.0
-    for rank, place in zip(range(len(chances), 0, -1), order, strict=True):
-        least = min(least, chances[place] * len(chances) / rank)
-        found[place] = least
-    return found
 
 
 def _with_p(breakage: Breakage, p_value: float) -> Breakage:

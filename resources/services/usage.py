@@ -13,7 +13,7 @@ from intelligence.catalog.product import Product
 from intelligence.core.errors import UsageError
 from intelligence.core.sql import sql
 from intelligence.core.tables import Days, Read, Reads, Table
-from intelligence.metrics.settings import LONGEST_WINDOW_DAYS, funnel_parameters
+from intelligence.metrics.settings import LONGEST_WINDOW_DAYS, funnel_parameters, retention_parameters
 from intelligence.metrics.tables import (
     ADOPTION_DAY,
     COHORT_ACTIVITY,
@@ -91,7 +91,7 @@ class UsageService:
                     (
                         COHORT_ACTIVITY,
                         sql("metrics/cohort_activity.sql"),
-                        {"definitions": self.product.retention.definitions},
+                        retention_parameters(self.product.retention),
                     ),
                 ):
                     written[table] += self.lake.replace(table, part, query, parameters, on=connection)
@@ -163,8 +163,7 @@ class UsageService:
 
     def asked(self) -> Mapping[str, Any]:
         """Return the parameters of the queries of funnels, of which product.yaml declares at least one."""
-        asked = funnel_parameters(self.product.funnels, of_equal_length=self.product.timezone == UTC_NAME)
-        return {**asked, "longest_days": max(each["days_open"] for each in asked["funnels"])}
+        return funnel_parameters(self.product.funnels, of_equal_length=self.product.timezone == UTC_NAME)
 
 
 def _made(connection: duckdb.DuckDBPyConnection, *, query: str, parameters: Mapping[str, Any]) -> None:

@@ -6,7 +6,15 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from intelligence.catalog.morning import coming_sentence, unusual_sentences, week_sentence
+from intelligence.catalog.morning import (
+    coming_sentence,
+    losing_sentence,
+    staying_sentences,
+    unusual_sentences,
+    week_sentence,
+)
+from intelligence.metrics.tables import FUNNEL_DAY
+from tests.intelligence.metrics.test_usage_findings import cohorts, funnel_days
 
 KPIS = ("users_a_day", "conversion_rate", "mean_rating", "crash_free_user_rate", "value_a_day")
 
@@ -68,3 +76,41 @@ def test_a_forecast_comes_with_its_interval_and_how_often_such_intervals_held() 
     assert "not known yet" in coming_sentence({**row, **dict.fromkeys(held)})
     assert coming_sentence({**row, "value": None, "note": "20 days are too few."}).endswith("20 days are too few.")
     assert coming_sentence(None) == "No forecast was made."
+
+
+def test_a_rate_of_what_the_product_never_says_is_left_out() -> None:
+    rows = weeks(400.0, 101.0, 99.0, 100.0, 100.0).with_columns(
+        conversion_rate=pl.lit(0.0), crash_free_user_rate=pl.lit(1.0), value_a_day=pl.lit(0.0)
+    )
+    assert "users without a crash 100.0%" in week_sentence(rows)
+    said = week_sentence(rows, unknown={"conversion", "crashed"})
+    assert said == "In the week to 2026-08-01, 400 users a day: more than the four weeks before let expect (95 to 105)."
+
+
+def test_what_is_expected_of_a_count_is_never_below_zero() -> None:
+    assert "(0 to 1,5" in week_sentence(weeks(2_000.0, 500.0, 100.0, 200.0, 50.0))
+
+
+def with_interval(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.with_columns(low=pl.col("rate") - 0.07, high=pl.col("rate") + 0.07)
+
+
+def test_newcomers_are_told_beside_those_of_the_weeks_before() -> None:
+    rows = with_interval(cohorts(3, number=8))
+    (said,) = staying_sentences(rows)
+    newest = rows.filter("is_mature", first_age=4)["cohort"].max()
+    assert f"who began in the week from {newest} on" in said
+    assert "were there 4 weeks later (" in said
+    assert said.endswith("No week's newcomers stay less than those of the others.")
+    assert said.partition("of the weeks before ")[2].partition(".")[0].count("%") == 3
+    worse = staying_sentences(with_interval(cohorts(3, worse=4)))
+    assert any("the week from 2026-06-01 on stay less" in sentence for sentence in worse[1:])
+    young = staying_sentences(rows.with_columns(is_mature=pl.lit(False)))
+    assert young == ["Who stays is not known yet: no newcomers came four weeks ago or earlier."]
+
+
+def test_the_widest_drop_of_the_funnels_is_told_and_where_one_broke() -> None:
+    assert losing_sentence(FUNNEL_DAY.frame([])) == "No funnel is declared, or nobody has entered one."
+    assert losing_sentence(funnel_days(1, breaks_on=35)).startswith("The widest drop is in ")
+    open_ones = funnel_days(1).with_columns(is_complete=pl.lit(False))
+    assert losing_sentence(open_ones) == "No funnel has enough entries whose time is over."

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from intelligence.metrics.tables import FUNNEL_DAY, RETENTION_COHORTS
-from intelligence.metrics.usage_findings import adjusted, less_retained_cohorts, widest_drop
+from intelligence.metrics.usage_findings import less_retained_cohorts, widest_drop
 
 FIRST = date(2026, 5, 4)
 SHARES = {"web": 0.4, "ios": 0.3, "android": 0.3}
@@ -121,11 +121,3 @@ def test_cohorts_that_may_be_older_or_too_young_are_not_compared() -> None:
     assert less_retained_cohorts(rows.with_columns(is_surely_new=pl.lit(False))) == []
     assert less_retained_cohorts(rows.with_columns(is_mature=pl.lit(False))) == []
     assert less_retained_cohorts(cohorts(3, worse=1, number=3)) == []
-
-
-def test_adjusting_is_monotone_and_never_lowers_a_chance() -> None:
-    chances = [0.001, 0.2, 0.04, 0.9, 0.04]
-    found = adjusted(chances)
-    assert all(new >= old for new, old in zip(found, chances, strict=True))
-    assert found[2] == found[4] == pytest.approx(0.04 * 5 / 3)
-    assert adjusted([]) == []

@@ -17,6 +17,7 @@ from intelligence.catalog.product import Product
 from intelligence.core.sql import sql
 from intelligence.core.tables import Recipe, Table
 from intelligence.experiments.running import parameters
+from intelligence.metrics.settings import Funnel, Retention, funnel_parameters, retention_parameters
 from intelligence.metrics.tables import FEATURE_HEALTH, KPI_DAY
 from intelligence.risk.tables import FEATURE_PANEL
 from intelligence.telemetry.tables import DAY_QUALITY
@@ -208,14 +209,24 @@ def test_recipes_name_the_tables_that_the_graph_draws(tmp_path: Path) -> None:
 
 def test_recipes_name_the_settings_that_their_queries_take() -> None:
     of_the_run = {"start", "end", "first_day"}
-    of_experiments = {*parameters(())}
+    funnel = Funnel(name="a", steps=({"event_type": "view"}, {"event_type": "use"}), days=1)
+    made = {
+        "intelligence.experiments.running:parameters": ("experiments", parameters(())),
+        "intelligence.metrics.settings:funnel_parameters": (
+            "funnels",
+            funnel_parameters([funnel], of_equal_length=True),
+        ),
+        "intelligence.metrics.settings:retention_parameters": ("retention", retention_parameters(Retention())),
+    }
     for table in DAILY_TABLES:
-        if "intelligence.experiments.running:parameters" in table.recipe.functions:
-            assert "experiments" in table.recipe.settings
-            of_the_run = of_the_run | of_experiments
+        known = {*of_the_run, *table.recipe.settings}
+        for function, (setting, given) in made.items():
+            if function in table.recipe.functions:
+                assert setting in table.recipe.settings
+                known |= {*given}
         taken = {name for path in table.recipe.queries for name in re.findall(r"\$([a-z]\w*)", sql(path))}
         if not table.newest_day_only:
-            assert taken - of_the_run <= {*table.recipe.settings}, table.path
+            assert taken <= known, table.path
 
 
 def test_a_table_that_is_made_day_by_day_has_a_recipe() -> None:
