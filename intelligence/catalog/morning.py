@@ -11,7 +11,7 @@
 'In the week to 2026-08-01, 3,500 users a day: more than the four weeks before let expect (2,407 to 3,223)'
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -30,6 +30,9 @@ _WORDED: Final[Mapping[str, tuple[str, str]]] = {
 _RESTS_ON: Final[Mapping[str, str]] = {"conversion_rate": "conversion", "crash_free_user_rate": "crashed"}
 WEEKS: Final = 4
 MOST_GAPS: Final = 2
+MOST_TROUBLES: Final = 3
+# Troubles of the same part that begin within so many days are one.
+SAME_DAYS: Final = 7
 # The 99.5 % quantile of Student's t with WEEKS - 1 degrees of freedom: five KPIs at 99 % are no news together in 95 % of weeks.
 _T: Final = 5.841
 
@@ -75,20 +78,54 @@ def week_sentence(weeks: pl.DataFrame, *, unknown: Collection[str] = ()) -> str:
 
 
 def unusual_sentences(episodes: pl.DataFrame) -> list[str]:
-    """Return what is unusual on the newest day, the most severe first, each with what came at the same time.
+    """Return the three most unusual things of the newest day, each with its likely cause and what belongs to the same.
+
+    Episodes whose change lies in the same part of the product, and which began within a week of each other, are one.
 
     Args:
-        episodes: What `catalog/summary/unusual.sql` returns: at most three.
+        episodes: What `catalog/summary/unusual.sql` returns: all of them, the most severe first.
     """
     if episodes.is_empty():
         return ["Nothing is unusual for the worse."]
-    total = episodes["episodes"][0]
-    more = f", the first {episodes.height} of {total}" if total > episodes.height else ""
-    found = [f"Unusual{more}:"]
+    troubles: list[list[Mapping[str, Any]]] = []
     for row in episodes.iter_rows(named=True):
-        cause = f"; at the same time {row['likely_cause']}" if row["likely_cause"] else ""
-        found.append(f"since {row['first_day']} {row['title'][0].lower()}{row['title'][1:]}{cause}.")
-    return found
+        same = (
+            trouble
+            for trouble in troubles
+            if row["suspect"] == trouble[0]["suspect"] is not None
+            and abs((row["first_day"] - trouble[0]["first_day"]).days) <= SAME_DAYS
+        )
+        found = next(same, None)
+        if found is None:
+            troubles.append([row])
+        else:
+            found.append(row)
+    more = f", the first {MOST_TROUBLES} of {len(troubles)}" if len(troubles) > MOST_TROUBLES else ""
+    told = [f"({place}) {_trouble(each)}" for place, each in enumerate(troubles[:MOST_TROUBLES], start=1)]
+    return [f"Unusual{more}:", *told]
+
+
+def _trouble(episodes: Sequence[Mapping[str, Any]]) -> str:
+    first, *others = episodes
+    said = f"since {first['first_day']} {first['title'][0].lower()}{first['title'][1:]}"
+    if first["suspect"]:
+        said = f"{said}; {first['accounts_for']:.0%} of the change lies in {first['suspect']}"
+    if others:
+        features = dict.fromkeys(feature for each in others for feature in each["features"])
+        said = f"{said}; so does that of {', '.join(features)}"
+    return f"{said}; at the same time {first['likely_cause']}." if first["likely_cause"] else f"{said}."
+
+
+def wrong_sentences(found: Mapping[str, Any] | None) -> list[str]:
+    """Return that forecasts were wrong beyond their intervals, which is a signal; nothing where none was.
+
+    Args:
+        found: What `catalog/summary/wrong.sql` returns: the first of them, and how many there are.
+    """
+    if found is None:
+        return []
+    more = f" ({found['forecasts'] - 1} more)" if found["forecasts"] > 1 else ""
+    return [f"A forecast was wrong for days{more}: {found['answer']}"]
 
 
 def coming_sentence(row: Mapping[str, Any] | None) -> str:

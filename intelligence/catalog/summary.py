@@ -13,6 +13,7 @@ from intelligence.catalog.morning import (
     staying_sentences,
     unusual_sentences,
     week_sentence,
+    wrong_sentences,
 )
 from intelligence.catalog.product import Product
 from intelligence.core.sql import sql
@@ -75,6 +76,7 @@ UNUSUAL: Final = sql("catalog/summary/unusual.sql")
 COMING: Final = sql("catalog/summary/coming.sql")
 COHORTS: Final = sql("catalog/summary/cohorts.sql")
 FUNNELS: Final = sql("catalog/summary/funnels.sql")
+WRONG: Final = sql("catalog/summary/wrong.sql")
 PULSE: Final = sql("catalog/summary/pulse.sql")
 
 EXPERIMENTS: Final = sql("catalog/summary/experiments.sql")
@@ -306,6 +308,7 @@ def _morning(frame: Frame, found: Sequence[Gap]) -> tuple[str, ...]:
         *staying_sentences(frame(COHORTS)),
         losing_sentence(frame(FUNNELS)),
         coming_sentence(coming),
+        *wrong_sentences(next(frame(WRONG).iter_rows(named=True), None)),
     )
 
 

@@ -559,13 +559,15 @@ class Lake:
             query: One SQL query for the new rows, whose columns are matched by name.
             parameters: Values of further `$name` parameters of the query.
             frames: Frames that the query can read as tables, by name.
-            on: A connection of `staging` whose temporary tables the query reads; None opens a new one.
+            on: A connection of `staging` whose temporary tables, which are made for these days, the query reads; None opens a new one.
         """
 
         def work(connection: duckdb.DuckDBPyConnection) -> int:
             for name, frame in (frames or {}).items():
                 connection.register(name, frame)
-            written = rows_replaced(connection, table, days, in_zone(query, self.timezone), parameters or {})
+            written = rows_replaced(
+                connection, table, days, in_zone(query, self.timezone), parameters or {}, at_once=on is not None
+            )
             if table in DAILY_TABLES:
                 self._record_builds(connection, table, days)
             reach("table.build_recorded", table.path)

@@ -16,7 +16,13 @@ ROWS_AT_ONCE = 3_000_000
 
 
 def rows_replaced(
-    connection: duckdb.DuckDBPyConnection, table: Table, days: Days, query: str, parameters: Mapping[str, Any]
+    connection: duckdb.DuckDBPyConnection,
+    table: Table,
+    days: Days,
+    query: str,
+    parameters: Mapping[str, Any],
+    *,
+    at_once: bool = False,
 ) -> int:
     """Replace the table's rows of `days` by those of the query, and return how many were written.
 
@@ -26,6 +32,7 @@ def rows_replaced(
         days: The days to replace, given to the query as `$start` (inclusive) and `$end` (exclusive).
         query: SQL for the new rows, whose columns are matched by name.
         parameters: Values of further `$name` parameters; those that the query does not name are left out.
+        at_once: Whether the query has to be run over all days at once, since what it reads was made for them.
     """
     if table.day is None:
         whole = named_parameters(query, {**parameters, **days.parameters})
@@ -38,7 +45,7 @@ def rows_replaced(
         reach("table.days_deleted", table.path)
         # A query without `$start` returns all days and must run once; only queries over events are split, since events are many.
         reads_events = any(events in query for events in ("telemetry.events", "warehouse.fact_events"))
-        parts = _parts(connection, days) if "$start" in query and reads_events else [days]
+        parts = _parts(connection, days) if "$start" in query and reads_events and not at_once else [days]
         written = sum(
             _inserted(connection, table, query, named_parameters(query, {**parameters, **part.parameters}))
             for part in parts

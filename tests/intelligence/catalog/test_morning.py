@@ -12,6 +12,7 @@ from intelligence.catalog.morning import (
     staying_sentences,
     unusual_sentences,
     week_sentence,
+    wrong_sentences,
 )
 from intelligence.metrics.tables import FUNNEL_DAY
 from tests.intelligence.metrics.test_usage_findings import cohorts, funnel_days
@@ -53,17 +54,46 @@ def test_weeks_that_are_missing_are_said() -> None:
 
 
 def test_what_is_unusual_is_named_with_what_came_at_the_same_time() -> None:
-    none = pl.DataFrame(schema=dict.fromkeys(("title", "likely_cause", "severity", "first_day", "episodes"), pl.String))
-    assert unusual_sentences(none) == ["Nothing is unusual for the worse."]
+    assert unusual_sentences(pl.DataFrame()) == ["Nothing is unusual for the worse."]
     row = {
         "title": "Error rate of quiz is 0.1",
         "likely_cause": "release 3",
-        "severity": "severe",
+        "features": ["quiz"],
         "first_day": date(2026, 7, 1),
+        "suspect": None,
+        "accounts_for": None,
     }
-    assert unusual_sentences(pl.DataFrame([{**row, "episodes": 4}])) == [
-        "Unusual, the first 1 of 4:",
-        "since 2026-07-01 error rate of quiz is 0.1; at the same time release 3.",
+    said = "(1) since 2026-07-01 error rate of quiz is 0.1; at the same time release 3."
+    assert unusual_sentences(pl.DataFrame([row])) == ["Unusual:", f"(1) {said}"]
+    assert unusual_sentences(pl.DataFrame([row] * 4)) == [
+        "Unusual, the first 3 of 4:",
+        *(f"({place}) {said}" for place in (1, 2, 3)),
+    ]
+
+
+def test_what_lies_in_the_same_part_and_began_together_is_one_trouble() -> None:
+    def episode(feature: str, day: int, suspect: str | None) -> dict[str, Any]:
+        found = {"title": f"Error rate of {feature} is 0.1", "likely_cause": None, "features": [feature]}
+        return {**found, "first_day": date(2026, 7, day), "suspect": suspect, "accounts_for": 0.92}
+
+    rows = [
+        episode("quiz", 1, "release 3 × ios"),
+        episode("chat", 2, None),
+        episode("map", 3, "release 3 × ios"),
+        episode("poll", 20, "release 3 × ios"),
+    ]
+    assert unusual_sentences(pl.DataFrame(rows)) == [
+        "Unusual:",
+        "(1) since 2026-07-01 error rate of quiz is 0.1; 92% of the change lies in release 3 × ios; so does that of map.",
+        "(2) since 2026-07-02 error rate of chat is 0.1.",
+        "(3) since 2026-07-20 error rate of poll is 0.1; 92% of the change lies in release 3 × ios.",
+    ]
+
+
+def test_a_forecast_that_was_wrong_for_days_is_told() -> None:
+    assert wrong_sentences(None) == []
+    assert wrong_sentences({"answer": "dau: less.", "forecasts": 3}) == [
+        "A forecast was wrong for days (2 more): dau: less."
     ]
 
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from intelligence.core.tables import Days
 from intelligence.metrics.tables import ADOPTION_DAY, FUNNEL_STEPS, LIFECYCLE_DAY, RETENTION_COHORTS, USE_CHANGES
+from resources.services.usage import parts
 from tests.intelligence.hand_made_lake import DAY_1, Event, day, event
 from tests.intelligence.metrics.plain_usage import (
     plain_adoption,
@@ -86,6 +87,16 @@ def test_every_figure_equals_the_plain_one(house: House) -> None:
     house.build(ALL)
     assert_plain(house, events)
     house.warehouse.assert_claims(ALL, USE_CHANGES, RETENTION_COHORTS, FUNNEL_STEPS, LIFECYCLE_DAY, ADOPTION_DAY)
+
+
+def test_however_the_days_are_cut_the_figures_are_the_same(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many events are built some days at a time, and a long past in parts: both at once here."""
+    monkeypatch.setattr("resources.services.usage.DAYS_AT_ONCE", 40)
+    monkeypatch.setattr("resources.lake.replacement._parts", lambda _, days: parts(days, 25))
+    events = some_events(2)
+    house.put(events, ALL)
+    house.build(ALL)
+    assert_plain(house, events)
 
 
 @pytest.mark.proof
