@@ -95,7 +95,7 @@ BEFORE: Final = (
 )
 TREATMENTS: Final[dict[Treatment, Node]] = {
     "adopted": Node("adopted", "used the feature for the first time on day zero", "treatment"),
-    "met_errors": Node("met_errors", "met an error of the feature on day zero", "treatment"),
+    "met_errors": Node("met_errors", "met an error in the first use of the feature on day zero", "treatment"),
 }
 OUTCOMES: Final = (
     Node("retained_7d", "active in the 7 days after", "after"),

@@ -107,11 +107,13 @@ def arms(trials: pl.DataFrame, uses: pl.DataFrame, layout: Layout = DEFAULT) -> 
     """Return the trials with the arm of each row in one feature, null where the user is not eligible for it.
 
     `adopted`: true for a first use on day zero, null for users who used the feature before it within the history.
-    `met_errors`: among those who used it on day zero, whether they met an error in it; null for all others.
+    `met_errors`: among those who used it on day zero, whether the first use of the day met an error; null for all others. Who uses a
+    feature more often meets an error sooner or later, and is another kind of user: the first use is one for everybody.
 
     Args:
         trials: Rows from `eligible`.
-        uses: One row per user and day with the feature: `user_id`, `event_date`, `errors`.
+        uses: One row per user and day with the feature: `user_id`, `event_date`, and
+            `errors` of the first use of the day.
         layout: The windows.
 
     Raises:

@@ -31,7 +31,7 @@ _SCALE_DAYS: Final = 2.0
 # The same chance on other days, as a share of it: there is less time to try something.
 _ON_WEEKDAYS: Final = 0.2
 _SATURDAY: Final = 5
-_EXTRA_VISITS_A_DAY: Final = 0.25
+_EXTRA_VISITS_A_DAY: Final = 0.3
 _ADOPTERS_SEED: Final = 2_000_003
 _NEVER: Final = np.iinfo(np.int64).max
 

@@ -63,7 +63,7 @@ def test_what_is_unusual_is_named_with_what_came_at_the_same_time() -> None:
         "suspect": None,
         "accounts_for": None,
     }
-    said = "(1) since 2026-07-01 error rate of quiz is 0.1; at the same time release 3."
+    said = "since 2026-07-01 error rate of quiz is 0.1; at the same time release 3."
     assert unusual_sentences(pl.DataFrame([row])) == ["Unusual:", f"(1) {said}"]
     assert unusual_sentences(pl.DataFrame([row] * 4)) == [
         "Unusual, the first 3 of 4:",
