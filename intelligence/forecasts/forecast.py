@@ -1,7 +1,7 @@
 """The forecast of a day: every series with its intervals, the coverage that was measured, and what to know of it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -16,6 +16,9 @@ MODELS: Final = {False: "damped_trend", True: "seasonal_naive"}
 WINDOWS: Final = ("dau", "wau", "mau")
 # The columns of an interval, from low to high.
 QUANTILES: Final = ("low_95", "low_80", "value", "high_80", "high_95")
+# An 80 % interval that reaches beyond so many times all that was ever seen says nothing.
+SAYS_NOTHING: Final = 10
+_HIGH_80: Final = QUANTILES.index("high_80")
 # A shift of the level is told for this many days.
 TOLD_DAYS: Final = 56
 
@@ -26,7 +29,7 @@ class Forecast:
 
     Attributes:
         history: What it was made from.
-        quantiles: The columns of QUANTILES, one row per day ahead.
+        quantiles: The columns of QUANTILES, one row per day ahead, as far as they say anything.
         row: Its row in the arrays of the back-test.
     """
 
@@ -69,9 +72,28 @@ def outlook(histories: Sequence[History], day: date, *, ahead: int) -> Outlook:
     for name in quantiles:
         if name.series in WINDOWS[1:]:
             _hold_shorter_windows(quantiles, name)
-    return Outlook(
-        day, tuple(Forecast(each, quantiles[each.name], row) for row, each in enumerate(told)), lacking, found
-    )
+    forecasts, silent = [], []
+    for row, each in enumerate(told):
+        days = _telling_days(quantiles[each.name], each)
+        if days:
+            forecasts.append(Forecast(each, quantiles[each.name][:days], row))
+        else:
+            silent.append(replace(each, lacks=f"{_beyond(0)[0].lower()}{_beyond(0)[1:]}"))
+    return Outlook(day, tuple(forecasts), (*lacking, *silent), found)
+
+
+def _telling_days(quantiles: Floats, history: History) -> int:
+    """Return for how many days ahead the 80 % interval stays within what anybody would believe."""
+    if history.scale.is_plain or history.scale.kind not in ("count", "amount"):
+        return len(quantiles)
+    highest = np.nanmax(history.values)
+    beyond = quantiles[:, _HIGH_80] > SAYS_NOTHING * max(highest, 1.0)
+    return int(beyond.argmax()) if beyond.any() else len(quantiles)
+
+
+def _beyond(days: int) -> str:
+    ahead = f"From {days + 1} days ahead on its" if days else "Its"
+    return f"{ahead} 80 % interval would reach beyond {SAYS_NOTHING} times all that was ever seen."
 
 
 def forecast_rows(histories: Sequence[History], day: date, *, ahead: int) -> list[dict[str, Any]]:
@@ -89,7 +111,7 @@ def forecast_rows(histories: Sequence[History], day: date, *, ahead: int) -> lis
     ]
     if found.backtest:
         for each in found.forecasts:
-            rows += _rows(each, found.backtest, day)
+            rows += _rows(each, found.backtest, day, asked=min(ahead, len(each.history.values)))
     return rows
 
 
@@ -129,8 +151,10 @@ def _key(name: Name, day: date, ahead: int) -> dict[str, Any]:
     }
 
 
-def _rows(each: Forecast, found: Backtest, day: date) -> list[dict[str, Any]]:
+def _rows(each: Forecast, found: Backtest, day: date, *, asked: int) -> list[dict[str, Any]]:
     note, rows = _note(each, found, day), []
+    if len(each.quantiles) < asked:
+        note = f"{note} {_beyond(len(each.quantiles))}".lstrip()
     for band, (first, last) in enumerate(BANDS):
         measured = _measured(found, each.row, band)
         for ahead in range(first, min(last, len(each.quantiles)) + 1):
