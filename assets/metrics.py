@@ -260,14 +260,20 @@ def _usage(graph: Graph) -> list[dg.AssetsDefinition]:
             dg.AssetDep(key_of(LIFECYCLE_DAY), partition_mapping=earlier_self(1)),
         ],
     )
-    def lifecycle_day(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+    def lifecycle_day(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        annotations: dg.ResourceParam[AnnotationService],
+    ) -> dg.MaterializeResult:
         """New, returning, resurrected and dormant users of the product, its segments, platforms and features.
 
         The numbers conserve: today's current users are yesterday's and the new and resurrected, less the dormant.
         """
         days = days_of(context)
         written = lake.replace(LIFECYCLE_DAY, days, sql("metrics/lifecycle_day.sql"))
-        return graph.materialized(lake, LIFECYCLE_DAY, days, written=written, plot=lifecycle_plot(lake, days))
+        return graph.materialized(
+            lake, LIFECYCLE_DAY, days, written=written, plot=lifecycle_plot(lake, days, annotations)
+        )
 
     @dg.asset(**graph.table_asset(ADOPTION_DAY, kinds={"duckdb"}), deps=deps_of(READS[ADOPTION_DAY]))
     def adoption_day(

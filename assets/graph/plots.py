@@ -148,17 +148,19 @@ def funnel_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
     )
 
 
-def lifecycle_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:
-    """Return active users by state over the last 90 days, and who fell silent.
+def lifecycle_plot(lake: Lake, days: Days, annotations: AnnotationService) -> dg.MarkdownMetadataValue:
+    """Return active users by state over the last 90 days, and who fell silent, with what happened on them.
 
     Args:
         lake: The lake after the write.
         days: The days of the run; the plot ends with the last one.
+        annotations: Says what happened.
     """
     from intelligence.metrics.pictures import lifecycle_picture
 
     query = f"{_LAST_DAYS.format('metrics.lifecycle_day')} AND dimension = 'all'"
-    return markdown_picture("lifecycle", lifecycle_picture(lake.frame(query, {"end": days.end})))
+    marks = annotations.over(lake).on_kpis(days)
+    return markdown_picture("lifecycle", lifecycle_picture(lake.frame(query, {"end": days.end}), marks))
 
 
 def power_plot(lake: Lake, days: Days) -> dg.MarkdownMetadataValue:

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 
+from intelligence.core.marks import Mark, draw_marks
 from intelligence.core.plots import png
 
 MOST_COHORTS: Final = 16
@@ -129,11 +130,12 @@ def _bars(axes: Axes, name: str, rows: pl.DataFrame) -> None:
     axes.legend(loc="upper left", frameon=False, fontsize=8, ncols=len(parts))
 
 
-def lifecycle_picture(lifecycle: pl.DataFrame) -> bytes:
+def lifecycle_picture(lifecycle: pl.DataFrame, marks: Sequence[Mark] = ()) -> bytes:
     """Return active users over time by state, those who fall silent below the line, and the current users above.
 
     Args:
         lifecycle: Rows of `metrics.lifecycle_day`; those of all users are drawn.
+        marks: What happened.
     """
     everybody = lifecycle.filter(dimension="all").sort("event_date")
     if everybody.is_empty():
@@ -163,6 +165,8 @@ def lifecycle_picture(lifecycle: pl.DataFrame) -> bytes:
         axes.spines[["top", "right"]].set_visible(False)
         axes.tick_params(labelsize=8)
     top.set_ylim(0, 1.22 * max(float(base.max()), _number(everybody["current"].max()), 1))
+    draw_marks(top, marks)
+    draw_marks(bottom, marks, labels=False)
     top.legend(loc="upper left", frameon=False, ncols=4, fontsize=8)
     bottom.legend(loc="upper right", frameon=False, ncols=3, fontsize=8)
     locator = AutoDateLocator()  # type: ignore[no-untyped-call] # matplotlib has not annotated it

@@ -505,7 +505,8 @@ LIFECYCLE_DAY: Final = Table(
     layer="metrics",
     name="lifecycle_day",
     recipe=Recipe(
-        queries=("metrics/lifecycle_day.sql",), tables=(USE_CHANGES, USER_DAY, FACT_FEATURE_METRICS, FEATURE_HEALTH)
+        queries=("metrics/lifecycle_day.sql",),
+        tables=(USE_CHANGES, USER_DAY, FACT_FEATURE_METRICS, FEATURE_HEALTH, DIM_RELEASES, DAY_QUALITY),
     ),
     description="Users of the product, of a segment, a platform or a feature, by what the day was for them.",
     columns=(

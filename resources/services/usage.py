@@ -28,7 +28,8 @@ from intelligence.metrics.tables import (
     USER_DAY,
 )
 from intelligence.telemetry.local_time import UTC_NAME
-from intelligence.warehouse.tables import DIM_FEATURE_METADATA, FACT_EVENTS
+from intelligence.telemetry.tables import DAY_QUALITY
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, FACT_EVENTS
 from resources.lake.door import Lake
 
 SHOWN_DAYS: Final = 91
@@ -53,7 +54,15 @@ READS: Reads = {
         Read(FACT_EVENTS, LONGEST_WINDOW_DAYS + 1),
         Read(DIM_FEATURE_METADATA),
     ),
-    LIFECYCLE_DAY: (Read(USE_CHANGES), Read(USER_DAY), Read(FACT_FEATURE_METRICS), Read(FEATURE_HEALTH)),
+    LIFECYCLE_DAY: (
+        Read(USE_CHANGES),
+        Read(USER_DAY),
+        Read(FACT_FEATURE_METRICS),
+        Read(FEATURE_HEALTH),
+        # What happened, for the plot.
+        Read(DIM_RELEASES),
+        Read(DAY_QUALITY, 90),
+    ),
     ADOPTION_DAY: (Read(USER_DAY, ADOPTION_DAY.lookback_days or 0),),
 }
 
