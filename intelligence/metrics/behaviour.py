@@ -140,8 +140,11 @@ def _segmentation(x: Floats, k: int) -> tuple[Floats, float] | None:
 
 def _clustered(x: Floats, k: int, seed: int) -> Floats:
     from sklearn.cluster import KMeans
+    from threadpoolctl import threadpool_limits
 
-    centres: Floats = KMeans(n_clusters=k, n_init=4, random_state=seed).fit(x).cluster_centers_
+    # A few thousand users are no work for two threads, which would mostly wait for each other.
+    with threadpool_limits(limits=1):
+        centres: Floats = KMeans(n_clusters=k, n_init=4, random_state=seed).fit(x).cluster_centers_
     return centres
 
 
