@@ -1,0 +1,1 @@
+"""The API over HTTP: everything that the platform knows, to read."""

@@ -1,0 +1,226 @@
+"""The read API gives the rows of the tables, keeps what its OpenAPI document promises, and cannot write."""
+
+import csv
+import io
+import json
+import warnings
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+
+from intelligence.catalog.layers import TABLES
+from intelligence.catalog.readings import READINGS, Reading
+from intelligence.core.tables import Days, Table
+from intelligence.interfaces.api.app import app_of
+from resources.lake.door import Lake
+from resources.services.rows import RowService
+from tests.lakes import lake_in
+
+with warnings.catch_warnings():
+    # Starlette 1 warns that its test client will take httpx2 in the place of httpx.
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
+
+FIRST = date(2026, 5, 4)
+DAYS = Days(FIRST, FIRST + timedelta(days=5))
+HOSTILE = ("'; DROP TABLE metrics.kpi_day; --", "<script>alert(1)</script>", "../../etc/passwd", "%00", "ä€😀", '"')
+VALUES: dict[str, Any] = {"BIGINT": 7, "INTEGER": 7, "DOUBLE": 0.25, "BOOLEAN": True}
+
+
+def rows_for(table: Table) -> pl.DataFrame:
+    """A row for each day, and each hostile text in its columns of text."""
+    rows = []
+    for number in range(12):
+        row: dict[str, Any] = {}
+        for column in table.columns:
+            kind, is_list = column.type.removesuffix("[]"), column.type.endswith("[]")
+            if kind == "VARCHAR":
+                value: Any = HOSTILE[number % len(HOSTILE)] if number % 3 else f"{column.name} {number}"
+            elif kind == "DATE":
+                value = FIRST + timedelta(days=number % 5)
+            elif kind == "TIMESTAMP":
+                value = datetime(2026, 5, 4, 12, number)
+            else:
+                value = VALUES[kind] if number else None if not column.required else VALUES[kind]
+            row[column.name] = [value] if is_list else value
+        rows.append(row)
+    return table.frame(rows)
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
+    """A lake with rows in every table that can be read."""
+    made = lake_in(tmp_path_factory.mktemp("api"))
+    for table in TABLES:
+        if not table.is_view and any(reading.table == table for reading in READINGS):
+            made.replace(table, DAYS, "FROM made", frames={"made": rows_for(table)})
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def client(lake: Lake) -> TestClient:
+    return TestClient(app_of(RowService(lake)))
+
+
+def stored(lake: Lake, reading: Reading) -> list[dict[str, Any]]:
+    """The rows of a table as JSON knows them."""
+    return [
+        {name: plain(value) for name, value in row.items()}
+        for row in lake.frame(f"FROM {reading.table.path}").rows(named=True)
+    ]
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON knows it."""
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    if isinstance(value, datetime):
+        return value.isoformat(timespec="microseconds")
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def in_order(rows: list[dict[str, Any]]) -> list[str]:
+    return sorted(json.dumps(row, sort_keys=True) for row in rows)
+
+
+@pytest.mark.parametrize("reading", READINGS, ids=lambda each: each.name)
+def test_each_address_gives_the_rows_of_its_table(reading: Reading, lake: Lake, client: TestClient) -> None:
+    answer = client.get(f"/v1/{reading.name}")
+    expected = in_order(stored(lake, reading))
+    assert answer.status_code == 200, answer.text
+    assert in_order(answer.json()["rows"]) == expected
+    assert bool(expected) is not reading.table.is_view
+    as_csv = list(csv.DictReader(io.StringIO(client.get(f"/v1/{reading.name}?format=csv").text)))
+    arrow = client.get(f"/v1/{reading.name}", headers={"Accept": "application/vnd.apache.arrow.stream"})
+    as_frame = pl.read_ipc_stream(io.BytesIO(arrow.content))
+    assert len(as_csv) == as_frame.height == len(expected)
+    assert as_frame.columns == [column.name for column in reading.table.columns]
+
+
+def test_pages_give_each_row_once_and_stay_in_their_snapshot(lake: Lake, client: TestClient) -> None:
+    url, found = "/v1/kpis?limit=5", []
+    while url:
+        page = client.get(url).json()
+        found += page["rows"]
+        url = page["next"]
+    assert len(found) == 12
+    assert in_order(found) == in_order(stored(lake, next(each for each in READINGS if each.name == "kpis")))
+
+
+def test_rows_are_chosen_by_period_and_by_value(client: TestClient) -> None:
+    day = str(FIRST + timedelta(days=1))
+    found = client.get(f"/v1/kpis?from={day}&to={day}").json()
+    assert {row["event_date"] for row in found["rows"]} == {day}
+    assert (found["from"], found["to"]) == (day, day)
+    for text in HOSTILE:
+        chosen = client.get("/v1/kpis", params={"segment": text}).json()["rows"]
+        assert {row["segment"] for row in chosen} <= {text}
+    assert client.get("/v1/kpis", params={"segment": HOSTILE[1]}).json()["rows"]
+
+
+@pytest.mark.parametrize(
+    ("query", "culprit"),
+    [
+        ("limit=0", "limit"),
+        ("limit=99999", "limit"),
+        ("offset=-1", "offset"),
+        ("from=yesterday", "from"),
+        ("segment=a&segment=b", "segment"),
+        ("colour=red", "colour"),
+        ("format=xml", "format"),
+        (f"segment={'a' * 201}", "segment"),
+        ("segment=%00", "segment"),
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_named(query: str, culprit: str, client: TestClient) -> None:
+    answer = client.get(f"/v1/kpis?{query}")
+    assert answer.status_code == 422
+    assert answer.json()["error"] == culprit
+
+
+def test_what_is_not_there_and_what_contradicts_itself_have_codes_of_their_own(client: TestClient) -> None:
+    gone = client.get("/v1/kpis?snapshot=123456789")
+    assert (gone.status_code, gone.json()["error"]) == (404, "snapshot 123456789")
+    early = client.get("/v1/kpis?snapshot=0")
+    assert (early.status_code, early.json()["problem"]) == (404, "does not hold metrics.kpi_day as it is now.")
+    backward = client.get("/v1/kpis?from=2026-05-05&to=2026-05-04")
+    assert (backward.status_code, backward.json()["error"]) == (409, "2026-05-04")
+
+
+def test_what_has_no_days_takes_no_period(client: TestClient) -> None:
+    answer = client.get("/v1/features?from=2026-05-04")
+    assert (answer.status_code, answer.json()["error"]) == (422, "from")
+
+
+def test_an_answer_is_asked_for_again_only_after_something_was_written(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    reading = next(each for each in READINGS if each.name == "kpis")
+    lake = lake_in(tmp_path_factory.mktemp("etag"))
+    lake.replace(reading.table, DAYS, "FROM made", frames={"made": rows_for(reading.table)})
+    client = TestClient(app_of(RowService(lake)))
+    first = client.get("/v1/kpis")
+    same = client.get("/v1/kpis", headers={"If-None-Match": first.headers["ETag"]})
+    assert (same.status_code, same.content) == (304, b"")
+    assert client.get("/v1/kpis?format=csv", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
+    lake.replace(reading.table, DAYS, "FROM made", frames={"made": rows_for(reading.table).head(1)})
+    later = client.get("/v1/kpis", headers={"If-None-Match": first.headers["ETag"]})
+    assert (later.status_code, len(later.json()["rows"])) == (200, 1)
+    before = client.get(f"/v1/kpis?snapshot={first.headers['X-Snapshot']}").json()
+    assert before["rows"] == first.json()["rows"]
+    lake.close()
+
+
+def test_an_empty_lake_has_no_rows_and_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
+    lake = Lake(catalog=f"sqlite:{tmp_path_factory.mktemp('none')}/catalog.sqlite", store="nowhere")
+    client = TestClient(app_of(RowService(lake)))
+    assert client.get("/v1").json()["snapshot"] is None
+    for reading in READINGS:
+        found = client.get(f"/v1/{reading.name}").json()
+        assert (found["snapshot"], found["rows"]) == (None, [])
+
+
+def test_only_get_is_answered_and_nothing_is_written(lake: Lake, client: TestClient) -> None:
+    before = lake.snapshot_id()
+    for path, methods in client.get("/v1/openapi.json").json()["paths"].items():
+        assert list(methods) == ["get"]
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            assert client.request(method, path).status_code == 405
+        client.get(path)
+    assert lake.snapshot_id() == before
+
+
+def test_the_lineage_names_what_each_table_is_made_from(client: TestClient) -> None:
+    found = {each["table"]: each for each in client.get("/v1/lineage").json()}
+    assert set(found) == {table.path for table in TABLES}
+    assert "metrics.user_day" in found["metrics.kpi_day"]["made_from"]
+    assert found["metrics.kpi_day"]["columns"]["dau"]
+
+
+@pytest.mark.proof
+def test_every_answer_is_as_the_document_says(lake: Lake) -> None:
+    """Requests that fit the document and requests that do not are made up from it, and each answer is held against it."""
+    document = schemathesis.openapi.from_asgi("/v1/openapi.json", app_of(RowService(lake)))
+    asked = 0
+    for operation in (found.ok() for found in document.get_all_operations()):
+        # What has no parameter cannot be asked wrongly.
+        modes = schemathesis.GenerationMode if len(operation.query) else [schemathesis.GenerationMode.POSITIVE]
+        for mode in modes:
+            check_answers(operation, mode)
+        asked += 1
+    assert asked == len(READINGS) + 2
+
+
+def check_answers(operation: Any, mode: schemathesis.GenerationMode) -> None:
+    @settings(max_examples=5, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def check(case: schemathesis.Case) -> None:
+        case.call_and_validate()
+
+    check()
