@@ -25,6 +25,7 @@ from resources.services.drift_pages import DriftPageService
 from resources.services.due import Clock, DueService
 from resources.services.experiments import ExperimentService
 from resources.services.explanations import ExplanationService
+from resources.services.export import ExportService
 from resources.services.forecasts import ForecastService
 from resources.services.intake import IntakeService
 from resources.services.models import ModelService
@@ -33,6 +34,7 @@ from resources.services.panels import Panels
 from resources.services.people import PeopleService
 from resources.services.retraining import RetrainingService
 from resources.services.rollouts import RolloutService
+from resources.services.rows import RowService
 from resources.services.signals import SignalService
 from resources.services.up_to_date import UpToDateService
 from resources.services.usage import UsageService
@@ -97,6 +99,16 @@ class Platform:
     def usage(self) -> UsageService:
         """Return the service that builds the tables of usage."""
         return UsageService(self.product, self.lake)
+
+    @cached_property
+    def rows(self) -> RowService:
+        """Return the service that reads rows for those who ask from outside."""
+        return RowService(self.lake)
+
+    @cached_property
+    def export(self) -> ExportService:
+        """Return the service that writes what the lake holds into files."""
+        return ExportService(self.product, self.lake)
 
     @cached_property
     def panels(self) -> Panels:

@@ -6,7 +6,6 @@ from intelligence.interfaces.api.app import app_of
 from resources.config.settings import settings
 from resources.platform import Platform
 from resources.processes.front.serving import served
-from resources.services.rows import RowService
 
 if __name__ == "__main__":
-    served(app_of(RowService(Platform.of(settings()).lake)), port=int(sys.argv[1]))
+    served(app_of(Platform.of(settings()).rows), port=int(sys.argv[1]))

@@ -11,7 +11,7 @@ from enum import StrEnum
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
 
 import typer
 from rich.markup import escape
@@ -19,10 +19,10 @@ from rich.text import Text
 
 from intelligence.core.errors import ModelError, PlatformError, UsageError
 from intelligence.core.foreign import harmless
+from intelligence.core.machine_readable import plain
 from intelligence.interfaces.cli import forecasts, rollouts, signals, terminal
 from intelligence.interfaces.cli.console import TerminalConsole, show_crash, terminal_console
 from intelligence.interfaces.cli.invocation import Invocation
-from intelligence.interfaces.cli.machine_readable import plain
 from intelligence.interfaces.cli.progress import progress_on
 from intelligence.interfaces.cli.usage import Definition
 from resources.lake.without_pandas import without_pandas
@@ -636,6 +636,33 @@ def funnel(
     else:
         for part in funnel_parts(found):
             console.print(part, soft_wrap=True)
+
+
+@app.command(
+    rich_help_panel=EVERY_DAY, epilog="Example: intelligence export reports --table metrics.kpi_day --format csv"
+)
+@without_pandas()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where the files are written.")],
+    table: Annotated[
+        list[str] | None, typer.Option(help="Table such as metrics.kpi_day, or `all`; may be given more than once.")
+    ] = None,
+    form: Annotated[Literal["parquet", "csv"], typer.Option("--format", help="Form of the tables.")] = "parquet",
+) -> None:
+    """Write files for other programs: metrics, importance, baselines, drift and a report, or the tables that are named."""
+    service = _platform().export
+    for path in service.tables(folder, table, form) if table else service.artefacts(folder):
+        _say(str(path))
+
+
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence api --port 8600")
+def api(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8502) -> None:
+    """Serve the read API on this machine until Ctrl-C; `up` serves it too."""
+    from intelligence.interfaces.api.app import app_of
+    from resources.processes.front.serving import LOOPBACK, served
+
+    _say(f"http://{LOOPBACK}:{port}/v1")
+    served(app_of(_platform().rows), port=port)
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence up --port 3001")

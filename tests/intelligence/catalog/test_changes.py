@@ -7,7 +7,7 @@ from enum import Enum
 import polars as pl
 
 from intelligence.catalog.changes import Contents, changes
-from intelligence.interfaces.cli.machine_readable import plain
+from intelligence.core.machine_readable import plain
 from intelligence.telemetry.gaps import Gap
 
 VERDICTS = pl.DataFrame(

@@ -15,50 +15,23 @@ from hypothesis import HealthCheck, given, settings
 
 from intelligence.catalog.layers import TABLES
 from intelligence.catalog.readings import READINGS, Reading
-from intelligence.core.tables import Days, Table
 from intelligence.interfaces.api.app import app_of
 from resources.lake.door import Lake
 from resources.services.rows import RowService
 from tests.lakes import lake_in
+from tests.made_up_rows import DAYS, FIRST, HOSTILE, filled, rows_for
 
 with warnings.catch_warnings():
     # Starlette 1 warns that its test client will take httpx2 in the place of httpx.
     warnings.simplefilter("ignore")
     from starlette.testclient import TestClient
 
-FIRST = date(2026, 5, 4)
-DAYS = Days(FIRST, FIRST + timedelta(days=5))
-HOSTILE = ("'; DROP TABLE metrics.kpi_day; --", "<script>alert(1)</script>", "../../etc/passwd", "%00", "ä€😀", '"')
-VALUES: dict[str, Any] = {"BIGINT": 7, "INTEGER": 7, "DOUBLE": 0.25, "BOOLEAN": True}
-
-
-def rows_for(table: Table) -> pl.DataFrame:
-    """A row for each day, and each hostile text in its columns of text."""
-    rows = []
-    for number in range(12):
-        row: dict[str, Any] = {}
-        for column in table.columns:
-            kind, is_list = column.type.removesuffix("[]"), column.type.endswith("[]")
-            if kind == "VARCHAR":
-                value: Any = HOSTILE[number % len(HOSTILE)] if number % 3 else f"{column.name} {number}"
-            elif kind == "DATE":
-                value = FIRST + timedelta(days=number % 5)
-            elif kind == "TIMESTAMP":
-                value = datetime(2026, 5, 4, 12, number)
-            else:
-                value = VALUES[kind] if number else None if not column.required else VALUES[kind]
-            row[column.name] = [value] if is_list else value
-        rows.append(row)
-    return table.frame(rows)
-
 
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """A lake with rows in every table that can be read."""
     made = lake_in(tmp_path_factory.mktemp("api"))
-    for table in TABLES:
-        if not table.is_view and any(reading.table == table for reading in READINGS):
-            made.replace(table, DAYS, "FROM made", frames={"made": rows_for(table)})
+    filled(made, *(reading.table for reading in READINGS if not reading.table.is_view))
     yield made
     made.close()
 
