@@ -291,7 +291,7 @@ def summary(frame: Frame, product: Product) -> Summary:
             *found,
             *(experiment_gaps(frame(EXPERIMENTS_SEEN), product.experiments, last_day=last_day) if last_day else ()),
         ),
-        morning=_morning(frame, found) if last_day else (),
+        morning=morning(frame, found) if last_day else (),
         pulse=next(frame(PULSE).iter_rows(named=True), None) if last_day else None,
         experiments=frame(EXPERIMENTS) if last_day else pl.DataFrame(),
         effects=frame(EFFECTS) if last_day else pl.DataFrame(),
@@ -300,7 +300,13 @@ def summary(frame: Frame, product: Product) -> Summary:
     )
 
 
-def _morning(frame: Frame, found: Sequence[Gap]) -> tuple[str, ...]:
+def morning(frame: Frame, found: Sequence[Gap]) -> tuple[str, ...]:
+    """Return what a product manager asks first, sentence by sentence.
+
+    Args:
+        frame: Reads a query of the lake, which has figures of a day.
+        found: What is missing in the lake.
+    """
     coming = next(frame(COMING).iter_rows(named=True), None)
     return (
         week_sentence(frame(WEEKS), unknown={gap.name if gap.kind == "column" else gap.kind for gap in found}),
