@@ -11,7 +11,16 @@ import polars as pl
 from intelligence.catalog.annotations import Annotation, most_telling
 from intelligence.catalog.pages import AsOf, Page
 from intelligence.catalog.product import Product
-from intelligence.catalog.reading import causes, coming, decisions, experiments, features, people, platform_health, today
+from intelligence.catalog.reading import (
+    causes,
+    coming,
+    decisions,
+    experiments,
+    features,
+    people,
+    platform_health,
+    today,
+)
 from intelligence.catalog.summary import COHORTS, missing, morning
 from intelligence.core.marks import Mark
 from intelligence.core.sql import sql
@@ -73,7 +82,7 @@ class ReadService:
         with self._snapshot() as as_of:
             if as_of.day is None:
                 return today.empty_page(as_of)
-            told = morning(self.lake.frame, missing(self.lake.frame, self.product))
+            told = morning(self.lake.frame, missing(self.lake.frame, self.product, rejected=False))
             return today.today_page(as_of, self._read(today.QUERIES, today.PARAMETERS), told)
 
     def features(self) -> Page:
@@ -164,7 +173,9 @@ class ReadService:
         with self._snapshot() as as_of:
             if as_of.day is None:
                 return today.empty_page(as_of)
-            return causes.causes_page(as_of, self._read(causes.QUERIES, {"feature": feature, "days": days}), feature=feature)
+            return causes.causes_page(
+                as_of, self._read(causes.QUERIES, {"feature": feature, "days": days}), feature=feature
+            )
 
     def coming(self, series: str = "dau", *, segment: str = "", feature: str = "", days: int = SHOWN_DAYS) -> Page:
         """Return the forecast of a figure, how often its intervals held, and how earlier forecasts turned out.
@@ -213,7 +224,8 @@ class ReadService:
         """Return what each kind of action may do by itself, from product.yaml."""
         rules = self.product.decisions
         rows = [
-            {"kind": str(kind), "level": rules.of(kind).level, "least_confidence": rules.of(kind).confidence} for kind in ACTIVE
+            {"kind": str(kind), "level": rules.of(kind).level, "least_confidence": rules.of(kind).confidence}
+            for kind in ACTIVE
         ]
         rows.append({"kind": ADVANCE, "level": rules.advance.level, "least_confidence": None})
         return pl.DataFrame(rows, schema={"kind": pl.String, "level": pl.String, "least_confidence": pl.Float64})

@@ -1,12 +1,12 @@
 """Causes: what features do to their users, how far that can be believed, and where a change of a metric lies."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
 from intelligence.catalog.pages import AsOf, Page, Part
-from intelligence.catalog.reading.wording import counted, named, period_of, sentence
+from intelligence.catalog.reading.wording import MOST_NAMED, counted, named, period_of, sentence
 from intelligence.core.sql import sql
 
 QUERIES: Final[Mapping[str, str]] = {
@@ -99,10 +99,17 @@ def movements_finding(movements: pl.DataFrame) -> str:
     """
     if movements.is_empty():
         return "No feature is degraded whose change could be split up."
-    told = [
-        f"{row['feature']}: {row['accounts_for']:.0%} of the change of {row['metric']} in {row['suspect']}"
-        if row["suspect"] is not None and row["accounts_for"] is not None
-        else f"{row['feature']}: the change of {row['metric']} lies in no one part"
-        for row in movements.iter_rows(named=True)
-    ]
-    return f"{named(told)}."
+    told = [f"{row['feature']}: {moved(row)}" for row in movements.iter_rows(named=True)]
+    return f"{'; '.join(told[:MOST_NAMED])}{'; and others' if len(told) > MOST_NAMED else ''}."
+
+
+def moved(row: Mapping[str, Any]) -> str:
+    """Return where the change of a degraded feature's metric lies, in short.
+
+    Args:
+        row: A row of `catalog/reading/movements.sql`.
+    """
+    change = f"{row['metric'].replace('_', ' ')} {row['change']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}, 95 %)"
+    if row["suspect"] is None or row["accounts_for"] is None:
+        return f"{change}; no part of the product stands out beyond chance"
+    return f"{change}; {row['accounts_for']:.0%} of it in {row['suspect']} (where, not why: grade {row['grade']})"

@@ -91,7 +91,12 @@ def coming_page(
             ),
             "names": Part("The series that are forecast", read["names"], "", "", "forecasts.forecasts"),
         },
-        {"series": series, "segment": segment, "feature": feature, "is_share": SERIES_WORDS.get(series, ("", False))[1]},
+        {
+            "series": series,
+            "segment": segment,
+            "feature": feature,
+            "is_share": SERIES_WORDS.get(series, ("", False))[1],
+        },
     )
 
 
@@ -106,7 +111,9 @@ def forecast_finding(forecast: pl.DataFrame, *, series: str, segment: str, featu
     """
     word, is_share = SERIES_WORDS.get(series, (series.replace("_", " "), False))
     of = f" of {feature or segment}" if feature or segment != "all" else ""
-    known = forecast.filter(pl.col("value").is_not_null(), pl.col("horizon_days") <= 28) if forecast.height else forecast
+    known = (
+        forecast.filter(pl.col("value").is_not_null(), pl.col("horizon_days") <= 28) if forecast.height else forecast
+    )
     if known.is_empty():
         note = forecast["note"].drop_nulls() if forecast.height else pl.Series([], dtype=pl.String)
         return f"{word.capitalize()}{of} are not forecast{f': {note[0]}' if note.len() else '.'}"
@@ -121,14 +128,20 @@ def coverage_meaning(forecast: pl.DataFrame) -> str:
     Args:
         forecast: What `catalog/reading/forecast.sql` returns.
     """
-    known = forecast.filter(pl.col("coverage_80").is_not_null(), pl.col("horizon_days") <= 28) if forecast.height else forecast
+    known = (
+        forecast.filter(pl.col("coverage_80").is_not_null(), pl.col("horizon_days") <= 28)
+        if forecast.height
+        else forecast
+    )
     if known.is_empty():
         return "Bands of 80 % and 95 %; how often they hold is not known yet."
     row: Mapping[str, Any] = known.row(-1, named=True)
+    held = f"{percent(row['coverage_80'], digits=0)} of the time"
+    ends = between(row["coverage_80_low"], row["coverage_80_high"], digits=0)
     return (
         f"Bands of 80 % and 95 %. Measured on {counted(row['origins'], 'past forecast')} {row['horizon_days']} days ahead, the"
-        f" first held {percent(row['coverage_80'], digits=0)} of the time ({between(row['coverage_80_low'], row['coverage_80_high'], digits=0)})"
-        f" and the second {percent(row['coverage_95'], digits=0)}. Model: {row['model'].replace('_', ' ')}."
+        f" first held {held} ({ends}) and the second {percent(row['coverage_95'], digits=0)}."
+        f" Model: {row['model'].replace('_', ' ')}."
     )
 
 

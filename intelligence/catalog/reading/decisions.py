@@ -33,7 +33,9 @@ def decisions_page(as_of: AsOf, read: Mapping[str, pl.DataFrame], policy: pl.Dat
     if decided.is_empty() and read["monitored"].is_empty() and done.is_empty():
         return Page(
             as_of,
-            ("Nothing was decided yet. Decisions are made for the newest day that is over, once its features are assessed.",),
+            (
+                "Nothing was decided yet. Decisions are made for the newest day that is over, once its features are assessed.",
+            ),
             {"policy": policy_part(policy)},
         )
     newest = decided.filter(pl.col("event_date") == pl.col("event_date").max())
@@ -93,7 +95,11 @@ def decided_finding(monitored: pl.DataFrame, newest: pl.DataFrame) -> str:
     shown = newest.filter(pl.col("action") != "monitor") if newest.height else newest
     if shown.is_empty():
         day = monitored["event_date"].max() if monitored.height else None
-        return f"Nothing is to be done on {day}: {counted(watched, 'feature')} are watched." if day else "Nothing was decided yet."
+        return (
+            f"Nothing is to be done on {day}: {counted(watched, 'feature')} are watched."
+            if day
+            else "Nothing was decided yet."
+        )
     told = [
         f"{row['action'].replace('_', ' ')} {row['feature']} ({row['level'] or 'no level'})"
         for row in shown.iter_rows(named=True)
@@ -139,7 +145,9 @@ def why_not_more(action: str, why_not: str) -> str:
     'throttle: too few users'
     """
     reasons: Mapping[str, str] = json.loads(why_not)
-    stronger = [kind for kind in STRENGTH[STRENGTH.index(action) + 1 :] if kind in reasons] if action in STRENGTH else []
+    stronger = (
+        [kind for kind in STRENGTH[STRENGTH.index(action) + 1 :] if kind in reasons] if action in STRENGTH else []
+    )
     return f"{stronger[0]}: {reasons[stronger[0]]}" if stronger else ""
 
 

@@ -125,4 +125,5 @@ def course_finding(experiment: str, course: pl.DataFrame) -> str:
         return f"{experiment}: {row['metric']} {row['effect']:+.3g} on {row['event_date']}; the interval for looking often is not known."
     crossed = row["watched_low"] > 0 or row["watched_high"] < 0
     said = "holds however often one looks" if crossed else "does not hold yet if one looks every day"
-    return f"{experiment}: {row['metric']} {row['effect']:+.3g} ({row['low']:+.3g} to {row['high']:+.3g}) on {row['event_date']}, which {said}."
+    ends = f"{row['low']:+.3g} to {row['high']:+.3g}"
+    return f"{experiment}: {row['metric']} {row['effect']:+.3g} ({ends}) on {row['event_date']}, which {said}."

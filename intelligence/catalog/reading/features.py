@@ -112,7 +112,13 @@ def compared_page(as_of: AsOf, read: Mapping[str, pl.DataFrame], names: Sequence
 
 
 def feature_page(
-    as_of: AsOf, read: Mapping[str, pl.DataFrame], name: str, *, marks: Sequence[Mark], happened: pl.DataFrame, horizon: int
+    as_of: AsOf,
+    read: Mapping[str, pl.DataFrame],
+    name: str,
+    *,
+    marks: Sequence[Mark],
+    happened: pl.DataFrame,
+    horizon: int,
 ) -> Page:
     """Return all that is known of a feature.
 
@@ -135,7 +141,10 @@ def feature_page(
         decided = decisions.row(0, named=True)
         told.append(f"Decision of {decided['event_date']}: {sentence(decided['reasons'])}")
     open_now = read["episodes"].filter("is_open")
-    told += [sentence(f"unusual since {each['first_day']}: {each['title']}") for each in open_now.head(2).iter_rows(named=True)]
+    told += [
+        sentence(f"unusual since {each['first_day']}: {each['title']}")
+        for each in open_now.head(2).iter_rows(named=True)
+    ]
     parts = {
         objective: Part(
             objective_finding(row, shares.filter(objective=objective), objective, movements),
@@ -163,7 +172,9 @@ def feature_page(
                 tuple(marks),
             ),
             "happened": Part(
-                f"{counted(happened.height, 'thing')} happened that may bear on it" if happened.height else "Nothing is known to have happened.",
+                f"{counted(happened.height, 'thing')} happened that may bear on it"
+                if happened.height
+                else "Nothing is known to have happened.",
                 happened,
                 period,
                 "Releases, incidents, experiments, actions, holidays and notes.",
@@ -275,13 +286,17 @@ def objective_shares(days: pl.DataFrame) -> pl.DataFrame:
     """
     parts = []
     for objective, promise in PROMISES.items():
-        sums = days.select("event_date", "feature", promise, *(pl.col(each).alias(name) for each, name in _sums(objective)))
+        sums = days.select(
+            "event_date", "feature", promise, *(pl.col(each).alias(name) for each, name in _sums(objective))
+        )
         spread = spread_of(sums)
         share, n = spread.event_share(), spread.effective_events()
         low, high = share_lower_bounds(share, n, z=Z), 1 - share_lower_bounds(1 - share, n, z=Z)
         known = (spread.total > 0) & (n > 0)
         parts.append(
-            sums.select("event_date", "feature", pl.lit(objective).alias("objective"), pl.col(promise).alias("promised"))
+            sums.select(
+                "event_date", "feature", pl.lit(objective).alias("objective"), pl.col(promise).alias("promised")
+            )
             .with_columns(
                 bad=pl.Series(spread.bad),
                 total=pl.Series(spread.total),
@@ -346,11 +361,15 @@ def _effects_finding(name: str, effects: pl.DataFrame, claimed: pl.DataFrame) ->
 
 
 def _comparison(shares: pl.DataFrame, names: Sequence[str]) -> str:
-    errors = shares.filter(pl.col("objective") == "errors", pl.col("rate").is_not_null()).group_by("feature").agg(
-        pl.col("rate").last(), pl.col("low").last(), pl.col("high").last()
+    errors = (
+        shares.filter(pl.col("objective") == "errors", pl.col("rate").is_not_null())
+        .group_by("feature")
+        .agg(pl.col("rate").last(), pl.col("low").last(), pl.col("high").last())
     )
     told = [
         f"{row['feature']} {percent(row['rate'])} ({between(row['low'], row['high'])})"
         for row in errors.sort("feature").iter_rows(named=True)
     ]
-    return f"Failed events on the newest day: {named(told)}." if told else f"Nothing was counted for {named(list(names))}."
+    return (
+        f"Failed events on the newest day: {named(told)}." if told else f"Nothing was counted for {named(list(names))}."
+    )

@@ -1,6 +1,7 @@
 """People: who uses the product, who stays, where funnels lose them, and who is about to leave."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -35,7 +36,12 @@ _T: Final = 2.086
 
 
 def people_page(
-    as_of: AsOf, read: Mapping[str, pl.DataFrame], *, segment: str = "", marks: tuple[Mark, ...] = (), cohorts: pl.DataFrame
+    as_of: AsOf,
+    read: Mapping[str, pl.DataFrame],
+    *,
+    segment: str = "",
+    marks: tuple[Mark, ...] = (),
+    cohorts: pl.DataFrame,
 ) -> Page:
     """Return the page.
 
@@ -50,8 +56,14 @@ def people_page(
     if kpis.is_empty():
         return Page(as_of, (f"No user was seen{f' in the segment {segment}' if segment else ''}.",))
     of = f"the segment {segment}" if segment else "all users"
+    lifecycle = known_lifecycle(read["lifecycle"], as_of)
     dau = _level(kpis, of) if segment else kpi_sentence(read["weeks"], "users_a_day")
-    told = [dau, *(staying_sentences(cohorts) if not segment else ()), losing_sentence(funnels), leaving_finding(leaving)]
+    told = [
+        dau,
+        *(staying_sentences(cohorts) if not segment else ()),
+        losing_sentence(funnels),
+        leaving_finding(leaving),
+    ]
     complete = funnels.filter("is_complete") if funnels.height else funnels
     return Page(
         as_of,
@@ -87,10 +99,11 @@ def people_page(
                 "metrics.funnel_day",
             ),
             "lifecycle": Part(
-                _lifecycle_finding(read["lifecycle"]),
-                read["lifecycle"],
-                period_of(read["lifecycle"]),
-                "New: first seen; resurrected: back after four silent weeks; dormant: silent for four weeks as of the day.",
+                _lifecycle_finding(lifecycle),
+                lifecycle,
+                period_of(lifecycle),
+                "New: first seen, from the fifth week of the data on; resurrected: back after four silent weeks; dormant: silent for"
+                " four weeks as of the day.",
                 "metrics.lifecycle_day",
                 marks,
             ),
@@ -117,6 +130,18 @@ def people_page(
             ),
         },
     )
+
+
+def known_lifecycle(days: pl.DataFrame, as_of: AsOf) -> pl.DataFrame:
+    """Return the days on which it is known who is new: those from four weeks after the first of the data on.
+
+    Args:
+        days: Rows of metrics.lifecycle_day.
+        as_of: What the page was read from.
+    """
+    if as_of.first_day is None or days.is_empty():
+        return days
+    return days.filter(pl.col("event_date") >= as_of.first_day + timedelta(days=7 * WEEKS))
 
 
 def leaving_finding(leaving: pl.DataFrame) -> str:
@@ -165,7 +190,9 @@ def segment_levels(days: pl.DataFrame) -> pl.DataFrame:
             if len(known) >= _FEWEST_DAYS:
                 reach = _T * float(known.std(ddof=1)) / float(np.sqrt(len(known)))
             ends = (mean - reach, mean + reach) if reach is not None else (None, None)
-            rows.append({"segment": segment, "kpi": name, "value": mean, "low": ends[0], "high": ends[1], "days": len(known)})
+            rows.append(
+                {"segment": segment, "kpi": name, "value": mean, "low": ends[0], "high": ends[1], "days": len(known)}
+            )
     columns = {"segment": pl.String, "kpi": pl.String, "value": pl.Float64, "low": pl.Float64, "high": pl.Float64}
     return pl.DataFrame(rows, schema={**columns, "days": pl.Int64})
 
@@ -186,7 +213,9 @@ def funnel_steps(complete: pl.DataFrame) -> pl.DataFrame:
         (rate + square / (2 * n)) / (1 + square / n),
         1.959964 * (rate * (1 - rate) / n + square / (4 * n**2)).sqrt() / (1 + square / n),
     )
-    return steps.with_columns(rate=rate, low=(middle - reach).clip(0, 1), high=(middle + reach).clip(0, 1)).drop("dimension", "value")
+    return steps.with_columns(rate=rate, low=(middle - reach).clip(0, 1), high=(middle + reach).clip(0, 1)).drop(
+        "dimension", "value"
+    )
 
 
 def _level(kpis: pl.DataFrame, of: str) -> str:
@@ -196,7 +225,11 @@ def _level(kpis: pl.DataFrame, of: str) -> str:
 
 
 def _retention_finding(cohorts: pl.DataFrame, of: str) -> str:
-    mature = cohorts.filter(pl.col("is_mature"), pl.col("first_age") == 1, pl.col("users") > 0) if cohorts.height else cohorts
+    mature = (
+        cohorts.filter(pl.col("is_mature"), pl.col("first_age") == 1, pl.col("users") > 0)
+        if cohorts.height
+        else cohorts
+    )
     if mature.is_empty():
         return f"Who of {of} comes back is not known yet: no week after a first one is over."
     full = {"grain": "week", "definition": "n_week", "dimension": "all"}

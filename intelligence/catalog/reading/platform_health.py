@@ -76,7 +76,9 @@ def health_page(as_of: AsOf, read: Mapping[str, pl.DataFrame]) -> Page:
                 "drift.feature_drift, drift.user_drift",
             ),
             "pages": Part(
-                f"{counted(read['pages'].height, 'Evidently page')}" if read["pages"].height else "No Evidently page was made yet.",
+                f"{counted(read['pages'].height, 'Evidently page')}"
+                if read["pages"].height
+                else "No Evidently page was made yet.",
                 read["pages"],
                 period_of(read["pages"]),
                 "",
@@ -94,7 +96,9 @@ def freshness_finding(as_of: AsOf, fresh: pl.DataFrame) -> str:
         fresh: `layer`, `newest_day` and `days_behind`.
     """
     if as_of.is_behind:
-        return f"Events up to {as_of.delivered_day} were taken in, and figures end on {as_of.day}: the tables are behind."
+        return (
+            f"Events up to {as_of.delivered_day} were taken in, and figures end on {as_of.day}: the tables are behind."
+        )
     late = fresh.filter(pl.col("days_behind") > 0)["layer"].to_list()
     never = fresh.filter(pl.col("newest_day").is_null())["layer"].to_list()
     told = [f"behind: {named(late)}"] if late else [f"every layer that has rows reaches {as_of.day}"]
@@ -164,4 +168,6 @@ def drift_finding(drift: pl.DataFrame) -> str:
     moved = drift.filter("is_moved")
     if moved.is_empty():
         return f"None of {counted(drift.height, 'predictor')} has moved beyond chance."
-    return f"{moved.height:,} of {counted(drift.height, 'predictor')} have moved: {named(moved['predictor'].to_list())}."
+    return (
+        f"{moved.height:,} of {counted(drift.height, 'predictor')} have moved: {named(moved['predictor'].to_list())}."
+    )

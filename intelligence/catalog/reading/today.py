@@ -7,6 +7,7 @@ import polars as pl
 
 from intelligence.catalog.morning import kpi_sentence, unassessed_sentence
 from intelligence.catalog.pages import AsOf, Page, Part
+from intelligence.catalog.reading.causes import moved
 from intelligence.catalog.reading.decisions import decided_finding
 from intelligence.catalog.reading.features import stake_finding
 from intelligence.catalog.reading.platform_health import models_finding, quality_finding
@@ -47,7 +48,7 @@ def today_page(as_of: AsOf, read: Mapping[str, pl.DataFrame], told: Sequence[str
     kpis = read["kpis"]
     newest_decisions = read["decisions"].filter(pl.col("event_date") == pl.col("event_date").max())
     is_current = newest_decisions.filter(pl.col("event_date") == pl.lit(day))
-    why = {row["feature"]: row["answer"] for row in read["movements"].iter_rows(named=True) if row["event_date"] == day}
+    why = {row["feature"]: moved(row) for row in read["movements"].iter_rows(named=True) if row["event_date"] == day}
     return Page(
         as_of,
         tuple(told),
