@@ -7,7 +7,7 @@ from typing import Any, Final
 import polars as pl
 
 from intelligence.catalog.pages import AsOf, Page, Part
-from intelligence.catalog.reading.wording import counted, named, period_of
+from intelligence.catalog.reading.wording import counted, latest, named, period_of
 from intelligence.core.sql import sql
 
 QUERIES: Final[Mapping[str, str]] = {
@@ -94,9 +94,9 @@ def decided_finding(monitored: pl.DataFrame, newest: pl.DataFrame) -> str:
     watched = int(monitored["features"].sum()) if monitored.height else 0
     shown = newest.filter(pl.col("action") != "monitor") if newest.height else newest
     if shown.is_empty():
-        day = monitored["event_date"].max() if monitored.height else None
+        day = latest(monitored["event_date"]) if monitored.height else None
         return (
-            f"Nothing is to be done on {day}: {counted(watched, 'feature')} are watched."
+            f"Nothing is to be done on {day}: {counted(watched, 'feature is', 'features are')} watched."
             if day
             else "Nothing was decided yet."
         )
@@ -104,8 +104,8 @@ def decided_finding(monitored: pl.DataFrame, newest: pl.DataFrame) -> str:
         f"{row['action'].replace('_', ' ')} {row['feature']} ({row['level'] or 'no level'})"
         for row in shown.iter_rows(named=True)
     ]
-    rest = f"; {counted(watched, 'feature')} are watched and left alone" if watched else ""
-    return f"{counted(shown.height, 'decision')} on {shown['event_date'].max()}: {named(told)}{rest}."
+    rest = f"; {counted(watched, 'feature is', 'features are')} watched and left alone" if watched else ""
+    return f"{counted(shown.height, 'decision')} on {latest(shown['event_date'])}: {named(told)}{rest}."
 
 
 def done_finding(done: pl.DataFrame, *, of: str = "") -> str:

@@ -7,8 +7,19 @@ import numpy as np
 import polars as pl
 
 from intelligence.catalog.pages import AsOf, Page, Part
+from intelligence.catalog.reading.causes import movements_finding
 from intelligence.catalog.reading.decisions import candidates_of, done_finding
-from intelligence.catalog.reading.wording import OBJECTIVE_WORDS, between, counted, named, percent, period_of, sentence
+from intelligence.catalog.reading.wording import (
+    OBJECTIVE_WORDS,
+    between,
+    counted,
+    latest,
+    mean_of,
+    named,
+    percent,
+    period_of,
+    sentence,
+)
 from intelligence.core.marks import Mark
 from intelligence.core.sql import sql
 from intelligence.metrics.burn import share_lower_bounds
@@ -62,7 +73,7 @@ def features_page(as_of: AsOf, read: Mapping[str, pl.DataFrame]) -> Page:
                 stake_finding(features),
                 features,
                 f"health of {as_of.day}"
-                + (f", scores of {features['scored_on'].max()}" if features["scored_on"].drop_nulls().len() else ""),
+                + (f", scores of {latest(features['scored_on'])}" if features["scored_on"].drop_nulls().len() else ""),
                 "Impact is the probability of degrading within the model's horizon times the users of a mean day, with its 95 %"
                 " interval; where there is no score, features stand by their users.",
                 "metrics.feature_health, risk.feature_risk, warehouse.dim_feature_metadata",
@@ -136,7 +147,11 @@ def feature_page(
     days, movements, decisions = read["days"], read["movements"], read["decisions"]
     shares = objective_shares(days)
     period = period_of(days)
-    told = [state_sentence(row), risk_sentence(row, horizon), *movements["answer"].head(1)]
+    told = [
+        state_sentence(row),
+        risk_sentence(row, horizon),
+        *([movements_finding(movements)] if movements.height else []),
+    ]
     if decisions.height:
         decided = decisions.row(0, named=True)
         told.append(f"Decision of {decided['event_date']}: {sentence(decided['reasons'])}")
@@ -222,12 +237,14 @@ def feature_page(
             "effects": Part(
                 _effects_finding(name, read["effects"], claimed),
                 read["effects"],
-                f"known on {read['effects']['event_date'].max()}" if read["effects"].height else "",
+                f"known on {latest(read['effects']['event_date'])}" if read["effects"].height else "",
                 "Adjusted for what was known of users before, beside the plain difference; grades A to D say how far it can be believed.",
                 "causality.feature_effects",
             ),
             "movements": Part(
-                movements["answer"][0] if movements.height else "It is not degraded, so that no change is split up.",
+                movements_finding(movements)
+                if movements.height
+                else "It is not degraded, so that no change is split up.",
                 movements,
                 period,
                 "Where the change lies, which is not why: grade D.",
@@ -344,8 +361,8 @@ def _users_finding(name: str, days: pl.DataFrame) -> str:
     if days.is_empty():
         return f"{name} was not used in this time."
     week, before = days["users"].tail(7), days["users"].head(max(days.height - 7, 0)).tail(28)
-    said = f"{name} has {week.mean():,.0f} users a day in its last {week.len()} days"
-    return f"{said}, {before.mean():,.0f} in the {before.len()} before." if before.len() else f"{said}."
+    said = f"{name} has {mean_of(week):,.0f} users a day in its last {week.len()} days"
+    return f"{said}, {mean_of(before):,.0f} in the {before.len()} before." if before.len() else f"{said}."
 
 
 def _effects_finding(name: str, effects: pl.DataFrame, claimed: pl.DataFrame) -> str:

@@ -9,7 +9,7 @@ import polars as pl
 
 from intelligence.catalog.morning import WEEKS, kpi_sentence, losing_sentence, staying_sentences
 from intelligence.catalog.pages import AsOf, Page, Part
-from intelligence.catalog.reading.wording import counted, named, percent, period_of, sentence
+from intelligence.catalog.reading.wording import counted, mean_of, named, percent, period_of, sentence
 from intelligence.catalog.summary import FUNNELS, LEAVING
 from intelligence.catalog.summary import WEEKS as WEEKS_QUERY
 from intelligence.core.marks import Mark
@@ -220,8 +220,8 @@ def funnel_steps(complete: pl.DataFrame) -> pl.DataFrame:
 
 def _level(kpis: pl.DataFrame, of: str) -> str:
     week, before = kpis["dau"].tail(7), kpis["dau"].head(max(kpis.height - 7, 0)).tail(7 * WEEKS)
-    said = f"{of.capitalize()}: {week.mean():,.0f} users a day in the last {week.len()} days"
-    return f"{said}, {before.mean():,.0f} in the {before.len()} before." if before.len() else f"{said}."
+    said = f"{of.capitalize()}: {mean_of(week):,.0f} users a day in the last {week.len()} days"
+    return f"{said}, {mean_of(before):,.0f} in the {before.len()} before." if before.len() else f"{said}."
 
 
 def _retention_finding(cohorts: pl.DataFrame, of: str) -> str:

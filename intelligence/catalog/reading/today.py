@@ -11,7 +11,7 @@ from intelligence.catalog.reading.causes import moved
 from intelligence.catalog.reading.decisions import decided_finding
 from intelligence.catalog.reading.features import stake_finding
 from intelligence.catalog.reading.platform_health import models_finding, quality_finding
-from intelligence.catalog.reading.wording import counted, named, period_of
+from intelligence.catalog.reading.wording import counted, latest, named, period_of
 from intelligence.catalog.summary import EVIDENCE, IN_TROUBLE, PULSE, WAITING, WEEKS
 from intelligence.core.sql import sql
 
@@ -75,7 +75,7 @@ def today_page(as_of: AsOf, read: Mapping[str, pl.DataFrame], told: Sequence[str
             "stake": Part(
                 stake_finding(features),
                 features.filter(pl.col("impact_score").is_not_null()).head(MOST_AT_STAKE),
-                f"scored on {features['scored_on'].max()}" if features["scored_on"].drop_nulls().len() else "",
+                f"scored on {latest(features['scored_on'])}" if features["scored_on"].drop_nulls().len() else "",
                 "Impact is the probability of degrading within the model's horizon times the users of a mean day, with its 95 % interval.",
                 "risk.feature_risk",
             ),
@@ -89,7 +89,7 @@ def today_page(as_of: AsOf, read: Mapping[str, pl.DataFrame], told: Sequence[str
             "models": Part(
                 models_finding(read["models"]),
                 read["models"],
-                f"watched on {read['models']['watched_on'].max()}" if read["models"].height else "",
+                f"watched on {latest(read['models']['watched_on'])}" if read["models"].height else "",
                 "What the last training decided, and whether what the champion reads today still looks like its training data.",
                 "risk.feature_verdict, risk.user_verdict, drift.model_watch",
             ),

@@ -1,7 +1,7 @@
 """Words that several pages share: how numbers, lists and intervals are written."""
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -66,6 +66,16 @@ def sentence(text: str) -> str:
     """
     said = f"{text[:1].upper()}{text[1:]}"
     return said if said.endswith((".", ":", "?")) else f"{said}."
+
+
+def latest(column: pl.Series) -> Any:
+    """Return the last day, or the greatest value, of a column; None where it has none."""
+    return column.max()
+
+
+def mean_of(column: pl.Series) -> float:
+    """Return the mean of a column that has values."""
+    return float(column.cast(pl.Float64).mean() or 0.0)  # type: ignore[arg-type] # numbers have a number as mean
 
 
 def period_of(rows: pl.DataFrame, column: str = "event_date") -> str:

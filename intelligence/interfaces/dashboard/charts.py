@@ -4,7 +4,8 @@ Colours are of Okabe and Ito's palette, or near it, tell apart for every kind of
 """
 
 from collections.abc import Sequence
-from typing import Any, Final
+from datetime import date
+from typing import Any, Final, Literal, cast
 
 import altair as alt
 import polars as pl
@@ -53,7 +54,7 @@ def line(
     base = alt.Chart(_plain(rows, (x, y, *(band or ()), *filter(None, (limit, by)))))
     axis = alt.X(f"{x}:T", title=None, axis=alt.Axis(format="%b %d", labelOverlap=True, grid=False))
     scale = alt.Axis(
-        format=".1~%" if percent else "~s",
+        format=_axis_format(rows, y, percent=percent),
         title=unit,
         titleAlign="left",
         titleAngle=0,
@@ -63,7 +64,10 @@ def line(
     )
     colour: Any = (
         alt.Color(
-            f"{by}:N", title=None, scale=alt.Scale(range=[LINE, BAD, GOOD, SECOND]), legend=alt.Legend(orient="bottom")
+            f"{by}:N",
+            title=None,
+            scale=alt.Scale(range=[LINE, BAD, GOOD, SECOND]),
+            legend=alt.Legend(orient="bottom", symbolOpacity=1, labelLimit=280),
         )
         if by
         else alt.value(LINE)
@@ -87,7 +91,7 @@ def line(
     if limit:
         layers.append(base.mark_line(strokeDash=[5, 4], color=QUIET).encode(axis, alt.Y(f"{limit}:Q", axis=scale)))
     layers += _marks(marks, rows, x)
-    return alt.layer(*layers).properties(height=height, width="container")
+    return _layered(layers, height)
 
 
 def fan(
@@ -107,7 +111,7 @@ def fan(
     base = alt.Chart(_plain(ahead, columns))
     axis = alt.X("forecast_date:T", title=None, axis=alt.Axis(format="%b %d", labelOverlap=True, grid=False))
     scale = alt.Axis(
-        format=".1~%" if percent else "~s",
+        format=_axis_format(ahead, "value", percent=percent),
         title=unit,
         titleAlign="left",
         titleAngle=0,
@@ -140,7 +144,7 @@ def fan(
             )
         )
         layers += _marks(marks, past, "event_date")
-    return alt.layer(*layers).properties(height=300, width="container")
+    return _layered(layers, 300)
 
 
 def intervals(
@@ -180,7 +184,7 @@ def intervals(
         "sign:N",
         title=None,
         scale=alt.Scale(domain=["above 0", "below 0", "touches 0"], range=[LINE, BAD, QUIET]),
-        legend=alt.Legend(orient="bottom"),
+        legend=alt.Legend(orient="bottom", symbolOpacity=1),
     )
     axis = alt.Axis(format="+.0%" if percent else "~g", title=unit, tickCount=5)
     tips = [
@@ -207,7 +211,7 @@ def intervals(
                 tooltip=[alt.Tooltip(f"{name}:N", title=""), alt.Tooltip(f"{beside}:Q", format=shape, title="plain")],
             )
         )
-    return alt.layer(*layers).properties(height=max(90, 34 * rows[name].n_unique() + 50), width="container")
+    return _layered(layers, 34 * rows[name].n_unique() + 100)
 
 
 def levels(rows: pl.DataFrame, name: str, value: str, low: str, high: str, unit: str) -> alt.LayerChart:
@@ -225,14 +229,17 @@ def levels(rows: pl.DataFrame, name: str, value: str, low: str, high: str, unit:
     y = alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=240, labelOverlap=False))
     axis, scale = alt.Axis(title=unit, tickCount=5, format=",~g"), alt.Scale(zero=False, nice=True, padding=12)
     tips = [f"{name}:N", *(alt.Tooltip(f"{each}:Q", format=",.4~g") for each in (value, low, high))]
-    return alt.layer(
-        base.mark_rule(strokeWidth=2.4, color=LINE).encode(
-            alt.X(f"{low}:Q", axis=axis, scale=scale), alt.X2(high), y, tooltip=tips
-        ),
-        base.mark_point(filled=True, size=70, opacity=1, color=LINE).encode(
-            alt.X(f"{value}:Q", axis=axis, scale=scale), y, tooltip=tips
-        ),
-    ).properties(height=34 * rows[name].n_unique() + 50, width="container")
+    return _layered(
+        [
+            base.mark_rule(strokeWidth=2.4, color=LINE).encode(
+                alt.X(f"{low}:Q", axis=axis, scale=scale), alt.X2(high), y, tooltip=tips
+            ),
+            base.mark_point(filled=True, size=70, opacity=1, color=LINE).encode(
+                alt.X(f"{value}:Q", axis=axis, scale=scale), y, tooltip=tips
+            ),
+        ],
+        36 * rows[name].n_unique() + 60,
+    )
 
 
 def triangle(rows: pl.DataFrame) -> alt.LayerChart:
@@ -263,7 +270,7 @@ def triangle(rows: pl.DataFrame) -> alt.LayerChart:
         alt.Text("rate:Q", format=".0%"),
         color=alt.condition("datum.rate > 0.55", alt.value("white"), alt.value("#1b2733")),
     )
-    return alt.layer(cells, words).properties(height=max(120, 26 * data["cohort"].n_unique() + 40), width="container")
+    return _layered([cells, words], max(120, 26 * data["cohort"].n_unique() + 40))
 
 
 def bars(
@@ -302,7 +309,7 @@ def bars(
     ]
     if low and high:
         layers.append(base.mark_rule(strokeWidth=2, color=BAD).encode(alt.X(f"{low}:Q", axis=axis), alt.X2(high), y))
-    return alt.layer(*layers).properties(height=max(80, 32 * rows[name].n_unique() + 40), width="container")
+    return _layered(layers, max(80, 32 * rows[name].n_unique() + 40))
 
 
 def stacked(rows: pl.DataFrame, names: dict[str, str], unit: str, *, marks: Sequence[Mark] = ()) -> alt.LayerChart:
@@ -333,12 +340,15 @@ def stacked(rows: pl.DataFrame, names: dict[str, str], unit: str, *, marks: Sequ
                 "users:Q", axis=alt.Axis(title=unit, titleAlign="left", titleAngle=0, titleY=-8, titleX=0, tickCount=5)
             ),
             alt.Color(
-                "kind:N", title=None, scale=alt.Scale(range=[BAD, LINE, GOOD]), legend=alt.Legend(orient="bottom")
+                "kind:N",
+                title=None,
+                scale=alt.Scale(range=[BAD, LINE, GOOD]),
+                legend=alt.Legend(orient="bottom", symbolOpacity=1, labelLimit=280),
             ),
             tooltip=[alt.Tooltip("event_date:T", title="day"), "kind:N", "users:Q"],
         )
     )
-    return alt.layer(base, *_marks(marks, rows, "event_date")).properties(height=HEIGHT, width="container")
+    return _layered([base, *_marks(marks, rows, "event_date")], HEIGHT)
 
 
 def telemetry(found: Part) -> alt.LayerChart:
@@ -350,40 +360,56 @@ def telemetry(found: Part) -> alt.LayerChart:
     base = alt.Chart(_plain(found.rows, ("event_date", "events", "expected_events", "verdict")))
     x = alt.X("event_date:T", title=None, axis=alt.Axis(format="%b %d", labelOverlap=True, grid=False))
     axis = alt.Axis(format="~s", title="events", titleAlign="left", titleAngle=0, titleY=-8, titleX=0, tickCount=5)
-    return alt.layer(
-        base.mark_bar(opacity=0.8).encode(
-            x,
-            alt.Y("events:Q", axis=axis),
-            alt.Color(
-                "verdict:N",
-                title=None,
-                scale=alt.Scale(domain=["whole", "partial", "empty", "unknown"], range=[LINE, BAD, SECOND, QUIET]),
-                legend=alt.Legend(orient="bottom"),
+    return _layered(
+        [
+            base.mark_bar(opacity=0.8).encode(
+                x,
+                alt.Y("events:Q", axis=axis),
+                alt.Color(
+                    "verdict:N",
+                    title=None,
+                    scale=alt.Scale(domain=["whole", "partial", "empty", "unknown"], range=[LINE, BAD, SECOND, QUIET]),
+                    legend=alt.Legend(orient="bottom"),
+                ),
+                tooltip=[
+                    "event_date:T",
+                    alt.Tooltip("events:Q", format=","),
+                    alt.Tooltip("expected_events:Q", format=",.0f"),
+                    "verdict:N",
+                ],
             ),
-            tooltip=[
-                "event_date:T",
-                alt.Tooltip("events:Q", format=","),
-                alt.Tooltip("expected_events:Q", format=",.0f"),
-                "verdict:N",
-            ],
-        ),
-        base.mark_tick(color=QUIET, thickness=2).encode(x, alt.Y("expected_events:Q", axis=axis)),
-    ).properties(height=200, width="container")
+            base.mark_tick(color=QUIET, thickness=2).encode(x, alt.Y("expected_events:Q", axis=axis)),
+        ],
+        200,
+    )
+
+
+def _layered(layers: Sequence[Any], height: int) -> alt.LayerChart:
+    """Return the layers as one chart, as wide as its place."""
+    return cast(alt.LayerChart, alt.layer(*layers).properties(height=height, width="container"))
+
+
+def _axis_format(rows: pl.DataFrame, column: str, *, percent: bool) -> str:
+    """Return how an axis writes its values: as per cent, shortened from 1,000 on, or as they are."""
+    if percent:
+        return ".1~%"
+    most = rows[column].cast(pl.Float64).abs().max()
+    return "~s" if isinstance(most, float) and most >= 1_000 else ",.3~g"
 
 
 def _marks(marks: Sequence[Mark], rows: pl.DataFrame, x: str) -> list[Any]:
     """Return a dashed rule and a label for each mark in the range of the rows, each label on a line of its own."""
-    first, last = rows[x].min(), rows[x].max()
-    shown = [each for each in marks if first <= each.day <= last]  # type: ignore[operator] # days
+    first, last = cast(date, rows[x].min()), cast(date, rows[x].max())
+    shown = [each for each in marks if first <= each.day <= last]
     if not shown:
         return []
-    span = (last - first).days or 1  # type: ignore[operator, union-attr]
+    span = (last - first).days or 1
     data = pl.DataFrame(
         {
             x: [each.day for each in shown],
             "happened": [each.short for each in shown],
             "line": [6 + 13 * place for place in range(len(shown))],
-            "side": ["late" if (each.day - first).days > 0.6 * span else "early" for each in shown],  # type: ignore[operator]
+            "side": ["late" if (each.day - first).days > 0.6 * span else "early" for each in shown],
         }
     )
     base = alt.Chart(data)
@@ -391,11 +417,12 @@ def _marks(marks: Sequence[Mark], rows: pl.DataFrame, x: str) -> list[Any]:
     rule = base.mark_rule(color="#a06a00", strokeDash=[4, 3], strokeWidth=1).encode(
         position, tooltip=["happened:N", f"{x}:T"]
     )
+    sides: tuple[tuple[str, Literal["left", "right"], int], ...] = (("early", "left", 4), ("late", "right", -4))
     labels = [
         base.transform_filter(f"datum.side == '{side}'")
         .mark_text(align=align, dx=dx, fontSize=10.5, color="#a06a00", baseline="top")
         .encode(position, alt.Y("line:Q", axis=None, scale=None), alt.Text("happened:N"))
-        for side, align, dx in (("early", "left", 4), ("late", "right", -4))
+        for side, align, dx in sides
         if side in data["side"].to_list()
     ]
     return [rule, *labels]

@@ -1,6 +1,6 @@
 """Filters of pages: each is kept in the address, so that a link restores it, and what an address asks for is checked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import streamlit as st
@@ -24,7 +24,15 @@ def days() -> int:
     return found or USUAL_DAYS
 
 
-def choice(label: str, key: str, names: Sequence[str], *, nothing: str = "", first: str = "") -> str:
+def choice(
+    label: str,
+    key: str,
+    names: Sequence[str],
+    *,
+    nothing: str = "",
+    first: str = "",
+    words: Mapping[str, str] | None = None,
+) -> str:
     """Return the name that a person chose; what an address asks for and is no choice is offered too, and said to be unknown.
 
     Args:
@@ -33,6 +41,7 @@ def choice(label: str, key: str, names: Sequence[str], *, nothing: str = "", fir
         names: What can be chosen.
         nothing: What choosing none is called; empty where one has to be chosen.
         first: What is chosen at first.
+        words: How names are called, where not by themselves.
     """
     asked = st.query_params.get(key, "")
     offered = [*([""] if nothing else []), *names]
@@ -45,7 +54,7 @@ def choice(label: str, key: str, names: Sequence[str], *, nothing: str = "", fir
         label,
         offered,
         index=offered.index(start) if start in offered else 0,
-        format_func=lambda each: harmless(each) if each else nothing,
+        format_func=lambda each: harmless((words or {}).get(each, each)) if each else nothing,
         key=f"choice_{key}",
     )
     picked = chosen or ""

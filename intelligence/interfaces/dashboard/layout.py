@@ -10,6 +10,7 @@ import polars as pl
 import streamlit as st
 
 from intelligence.catalog.pages import AsOf, Page, Part
+from intelligence.catalog.reading.wording import counted
 from intelligence.core.errors import PlatformError
 from intelligence.interfaces.dashboard import reader
 from intelligence.interfaces.dashboard.text import html_of, shown_rows
@@ -150,7 +151,7 @@ def part(
         )
         _download(rows, name, found)
         return
-    with st.expander(f"The {rows.height:,} rows behind it"):
+    with st.expander(f"The {counted(rows.height, 'row')} behind it"):
         st.dataframe(
             rows, hide_index=True, column_config=configured(rows, columns), column_order=shown, alt=found.finding
         )
@@ -181,18 +182,20 @@ def _about(found: Part) -> str:
 
 
 def _download(rows: pl.DataFrame, name: str, found: Part) -> None:
-    st.html(f'<p class="pi-quiet">From {html_of(found.source)}</p>')
     flat = rows.select(
         pl.col(each).cast(pl.List(pl.String)).list.join(" ") if rows[each].dtype.is_nested() else pl.col(each)
         for each in rows.columns
     )
-    st.download_button(
+    left, right = st.columns([3, 1], vertical_alignment="center")
+    left.html(f'<p class="pi-quiet">From {html_of(found.source)}</p>')
+    right.download_button(
         "Download as CSV",
         data=lambda: safe_csv(flat).encode(),
         file_name=f"{name}.csv",
         mime="text/csv",
         key=f"download_{name}",
         on_click="ignore",
+        type="tertiary",
     )
 
 

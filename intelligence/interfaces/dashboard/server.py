@@ -52,7 +52,7 @@ def application(port: int) -> App:
     from streamlit.web import bootstrap
 
     bootstrap.load_config_options({**SETTINGS, "server.port": port})
-    return with_policy(Streamlit(SCRIPT))  # type: ignore[arg-type] # Starlette's types of the same protocol
+    return with_policy(Streamlit(SCRIPT))
 
 
 def with_policy(app: App) -> App:

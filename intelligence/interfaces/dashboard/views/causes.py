@@ -7,6 +7,18 @@ from intelligence.catalog.pages import Part
 from intelligence.interfaces.dashboard import charts, filters, layout, links, reader
 
 MOST_DRAWN = 12
+RECORD = (
+    "method",
+    "pairs",
+    "bias",
+    "bias_low",
+    "bias_high",
+    "coverage",
+    "coverage_low",
+    "coverage_high",
+    "out_of_bounds",
+    "answer",
+)
 
 
 def show() -> None:
@@ -65,7 +77,7 @@ def show() -> None:
             "answer",
         ),
     )
-    layout.part(page["record"], "record")
+    layout.part(page["record"], "record", order=RECORD)
 
 
 def _forest(found: Part) -> charts.Chart:

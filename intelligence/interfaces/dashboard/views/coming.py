@@ -7,6 +7,8 @@ from intelligence.catalog.pages import Page, Part
 from intelligence.catalog.reading.coming import SERIES_WORDS
 from intelligence.interfaces.dashboard import charts, filters, layout, reader
 
+SERIES = {name: word for name, (word, _) in SERIES_WORDS.items()} | {"feature_users": "users of a feature"}
+
 
 def show() -> None:
     """Show the page."""
@@ -44,14 +46,18 @@ def _asked(names: pl.DataFrame) -> tuple[str, str, int]:
     left, middle, right = st.columns(3)
     with left:
         offered = names["series"].unique().sort().to_list()
-        series = filters.choice("Figure", "series", offered, first="dau")
+        series = filters.choice("Figure", "series", offered, first="dau", words=SERIES)
     mine = names.filter(series=series)
     is_feature = series == "feature_users"
     parts = mine["feature" if is_feature else "segment"].unique().sort().to_list()
     with middle:
         key = "feature" if is_feature else "segment"
         part = filters.choice(
-            "Feature" if is_feature else "Segment", key, parts, first=parts[0] if is_feature and parts else "all"
+            "Feature" if is_feature else "Segment",
+            key,
+            parts,
+            first=parts[0] if is_feature and parts else "all",
+            words={"all": "all users"},
         )
     with right:
         days = filters.days()

@@ -5,6 +5,7 @@ import streamlit as st
 from intelligence.catalog.pages import Page, Part
 from intelligence.catalog.reading.wording import OBJECTIVE_WORDS
 from intelligence.interfaces.dashboard import charts, filters, layout, links, reader
+from intelligence.interfaces.dashboard.text import html_of
 from intelligence.interfaces.dashboard.views.today import state_html
 
 
@@ -28,7 +29,7 @@ def show() -> None:
     facts = page.facts
     st.html(
         f'<p style="margin:0">{state_html(facts["state"])} <span class="pi-quiet">tier {facts["tier"]}, owner'
-        f" {layout.html_of(facts['owner'])}, flag {layout.html_of(facts['flag_key'] or 'none')}</span></p>"
+        f" {html_of(facts['owner'])}, flag {html_of(facts['flag_key'] or 'none')}</span></p>"
     )
     _objectives(page)
     layout.part(page["users"], "users", lambda found: charts.line(found.rows, "users", "users", marks=found.marks))
@@ -39,6 +40,8 @@ def show() -> None:
             "movements",
             order=("feature", "metric", "since", "before", "after", "low", "high", "suspect", "accounts_for", "grade"),
         )
+        for answer in page["movements"].rows["answer"] if not page["movements"].is_empty else ():
+            layout.empty(answer)
         layout.part(page["episodes"], "episodes")
         layout.part(page["anomalies"], "anomalies")
         layout.part(page["happened"], "happened")

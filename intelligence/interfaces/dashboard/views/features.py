@@ -12,7 +12,7 @@ LINKED = 10
 COLUMNS = {
     "feature": st.column_config.TextColumn("Feature", width="medium"),
     "state": "State",
-    "since": "Since",
+    "since": st.column_config.DateColumn("Since", format="YYYY-MM-DD"),
     "impact_score": st.column_config.NumberColumn("Impact, users a day", format="%.1f"),
     "impact_low": st.column_config.NumberColumn("from", format="%.1f"),
     "impact_high": st.column_config.NumberColumn("to", format="%.1f"),
@@ -47,8 +47,9 @@ def show() -> None:
     else:
         kept = Part(ranking.finding, rows, ranking.period, ranking.meaning, ranking.source)
         layout.part(kept, "features", columns=COLUMNS, order=tuple(COLUMNS))
-        for row in rows.head(LINKED).iter_rows(named=True):
-            links.to("feature", row["feature"], feature=row["feature"])
+        with st.container(horizontal=True):
+            for row in rows.head(LINKED).iter_rows(named=True):
+                links.to("feature", row["feature"], feature=row["feature"])
     st.subheader("Two side by side", anchor=False)
     if len(names) < 2:
         layout.empty("There are no two features with users to compare.")

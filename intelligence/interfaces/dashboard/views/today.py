@@ -9,6 +9,7 @@ from intelligence.interfaces.dashboard import approvals, charts, layout, links, 
 from intelligence.interfaces.dashboard.text import html_of
 
 MOST_SHOWN = 8
+MOST_LINKED = 5
 COLOURS = {"degraded": "pi-bad", "at_risk": "pi-warn", "healthy": "pi-good"}
 
 
@@ -40,8 +41,9 @@ def show() -> None:
             "reason_2",
         ),
     )
-    for row in page["stake"].rows.head(3).iter_rows(named=True):
-        links.to("feature", row["feature"], feature=row["feature"])
+    with st.container(horizontal=True):
+        for row in page["stake"].rows.head(MOST_LINKED).iter_rows(named=True):
+            links.to("feature", row["feature"], feature=row["feature"])
     st.subheader("Product pulse", anchor=False)
     layout.part(page["pulse"], "pulse", lambda found: charts.line(found.rows, "dau", "users a day"))
     links.to("people", "Who stays, who leaves, and where funnels lose users")
