@@ -9,11 +9,14 @@ from typing import Any, Final, Literal, cast
 
 import altair as alt
 import polars as pl
+from altair.utils import schemapi
 
 from intelligence.catalog.pages import Part
 from intelligence.core.foreign import harmless
 from intelligence.core.marks import Mark
 
+# Altair would check every part of a chart when it is made, which takes longer than all else on a page.
+schemapi.disable_debug_mode()
 LINE: Final = "#2f7fc1"
 BAD: Final = "#d55e00"
 GOOD: Final = "#009e73"

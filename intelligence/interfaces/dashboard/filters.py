@@ -7,21 +7,17 @@ import streamlit as st
 
 from intelligence.core.foreign import harmless
 
-PERIODS: Final = (28, 56, 90, 182, 365)
-USUAL_DAYS: Final = 90
+PERIODS: Final = ("28", "56", "90", "182", "365")
+USUAL_DAYS: Final = "90"
+MOST_DAYS: Final = 3_660
 
 
 def days() -> int:
-    """Return the number of days that a person chose; 90 where none, or no known one, was chosen."""
-    found: int | None = st.selectbox(
-        "Days",
-        PERIODS,
-        index=PERIODS.index(USUAL_DAYS),
-        key="days",
-        bind="query-params",
-        format_func=lambda each: f"{each} days",
-    )
-    return found or USUAL_DAYS
+    """Return the number of days that a person or the address chose; 90 where none was, or none that is a number of days."""
+    asked = st.query_params.get("days", "")
+    if asked and not (asked.isdecimal() and 1 <= int(asked) <= MOST_DAYS):
+        del st.query_params["days"]
+    return int(choice("Days", "days", PERIODS, first=USUAL_DAYS, unit="days"))
 
 
 def choice(
@@ -32,8 +28,9 @@ def choice(
     nothing: str = "",
     first: str = "",
     words: Mapping[str, str] | None = None,
+    unit: str = "",
 ) -> str:
-    """Return the name that a person chose; what an address asks for and is no choice is offered too, and said to be unknown.
+    """Return the name that a person chose, or else the one in the address; what is no choice there is offered too.
 
     Args:
         label: What the filter is called.
@@ -42,24 +39,27 @@ def choice(
         nothing: What choosing none is called; empty where one has to be chosen.
         first: What is chosen at first.
         words: How names are called, where not by themselves.
+        unit: What follows each name.
     """
-    asked = st.query_params.get(key, "")
+    asked, widget = st.query_params.get(key, ""), f"choice_{key}"
     offered = [*([""] if nothing else []), *names]
     if asked and asked not in offered:
         offered.append(asked)
     if not offered:
         return ""
-    start = asked or first
-    chosen: str | None = st.selectbox(
-        label,
-        offered,
-        index=offered.index(start) if start in offered else 0,
-        format_func=lambda each: harmless((words or {}).get(each, each)) if each else nothing,
-        key=f"choice_{key}",
-    )
-    picked = chosen or ""
+    # The address differs from what the filter wrote into it last: a link, or the way back, leads here.
+    is_led = asked != st.session_state.get(f"address_{key}")
+    if is_led or st.session_state.get(widget) not in offered:
+        start = asked or first
+        st.session_state[widget] = start if start in offered else offered[0]
+
+    def called(name: str) -> str:
+        return harmless(f"{(words or {}).get(name, name)} {unit}".strip()) if name else nothing
+
+    picked: str = st.selectbox(label, offered, format_func=called, key=widget) or ""
     if picked:
         st.query_params[key] = picked
     elif key in st.query_params:
         del st.query_params[key]
+    st.session_state[f"address_{key}"] = picked
     return picked

@@ -63,22 +63,13 @@ def show() -> None:
 
 
 def _objectives(page: Page) -> None:
-    """Show the worst objective first and whole; the others on request."""
-    worst = page.facts.get("worst_objective") or "errors"
-    order = sorted(OBJECTIVE_WORDS, key=lambda each: each != worst)
-    layout.part(page[order[0]], order[0], _shares)
-    with st.expander("The other objectives"):
-        for each in order[1:]:
-            layout.part(page[each], each, table=False, chart=_shares_alone)
+    """Show one objective: the worst at first."""
+    worst = page.facts["worst_objective"] or "errors"
+    chosen = filters.choice("Promise", "objective", list(OBJECTIVE_WORDS), first=worst, words=OBJECTIVE_WORDS)
+    layout.part(page[chosen] if chosen in OBJECTIVE_WORDS else page[worst], chosen, _shares)
 
 
 def _shares(found: Part) -> charts.Chart:
     return charts.line(
         found.rows, "rate", "share of events", band=("low", "high"), limit="promised", percent=True, marks=found.marks
-    )
-
-
-def _shares_alone(found: Part) -> charts.Chart:
-    return charts.line(
-        found.rows, "rate", "share of events", band=("low", "high"), limit="promised", percent=True, height=180
     )

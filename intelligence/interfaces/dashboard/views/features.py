@@ -63,11 +63,9 @@ def show() -> None:
         second = filters.choice("Second", "second", names, first=names[1])
     compared = reader.page_of("compared", names=(first, second), days=days)
     layout.sentences(compared.sentences)
-    objective = st.segmented_control(
-        "Objective", list(OBJECTIVE_WORDS), default="errors", format_func=OBJECTIVE_WORDS.__getitem__, key="objective"
-    )
+    objective = filters.choice("Promise", "objective", list(OBJECTIVE_WORDS), first="errors", words=OBJECTIVE_WORDS)
     shares = compared["shares"] if compared.parts else Part("Nothing was counted for them.")
-    mine = shares.rows.filter(objective=objective or "errors") if not shares.is_empty else shares.rows
+    mine = shares.rows.filter(objective=objective) if not shares.is_empty else shares.rows
     layout.part(
         Part(shares.finding, mine, shares.period, shares.meaning, shares.source),
         "compared",

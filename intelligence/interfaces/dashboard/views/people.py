@@ -29,10 +29,7 @@ def show() -> None:
         layout.head("People", page)
     if page.is_empty:
         return
-    kpi = (
-        st.selectbox("Figure", list(KPIS), format_func=lambda each: KPIS[each][0], key="kpi", bind="query-params")
-        or "dau"
-    )
+    kpi = filters.choice("Figure", "kpi", list(KPIS), words={name: word for name, (word, _, _) in KPIS.items()})
     layout.part(page["kpis"], "kpis", lambda found: _kpi(found, kpi))
     st.subheader("Segments", anchor=False)
     levels = page["segments"]

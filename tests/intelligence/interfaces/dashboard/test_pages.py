@@ -87,7 +87,9 @@ def text_of(app: AppTest) -> str:
     return "\n".join([*html, *links, *map(str, said)])
 
 
-@pytest.mark.parametrize("state", ["empty", "one day", "faulty", "hostile"])
+@pytest.mark.parametrize(
+    "state", ["empty", *(pytest.param(each, marks=pytest.mark.proof) for each in ("one day", "faulty")), "hostile"]
+)
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_shows_every_state_without_an_error(
     folders: dict[str, Path], opened: Any, state: str, name: str
@@ -125,8 +127,28 @@ def test_a_feature_shows_its_share_with_interval_promise_and_what_was_weighed(
     assert "15.0 times the promised 2.0% since 2026-06-12" in text
     assert "No experiment was run on it." in text
     assert app.selectbox(key="choice_feature").value == "quiz"
-    assert app.selectbox(key="days").value == 28
+    assert app.selectbox(key="choice_days").value == "28"
     assert "2026-05-16 to 2026-06-12" in text
+
+
+def test_a_filter_that_is_chosen_stands_in_the_address_and_a_link_changes_it(
+    folders: dict[str, Path], opened: Any
+) -> None:
+    app = opened(folders["faulty"], "feature", feature="quiz")
+    assert app.query_params["feature"] in ("quiz", ["quiz"])
+    app.selectbox(key="choice_feature").set_value("chat").run()
+    assert app.query_params["feature"] in ("chat", ["chat"])
+    assert app.title[0].value == "chat"
+    app.query_params["feature"] = "quiz"
+    app.run()
+    assert app.title[0].value == "quiz"
+
+
+@pytest.mark.parametrize("asked", ["0", "99999999999999999999", "28; DROP TABLE x"])
+def test_a_number_of_days_that_is_none_is_left_out(folders: dict[str, Path], opened: Any, asked: str) -> None:
+    app = opened(folders["empty"], "platform", days=asked)
+    assert [each.value for each in app.exception] == []
+    assert app.selectbox(key="choice_days").value == "90"
 
 
 def test_an_address_with_a_feature_that_was_never_seen_says_so(folders: dict[str, Path], opened: Any) -> None:
@@ -156,16 +178,16 @@ def test_links_to_hostile_names_lead_to_their_page(folders: dict[str, Path], ope
         assert "is healthy" in text_of(app)
 
 
-def planned(folder: Path) -> str:
-    """Return the id of an action that waits for a person in the folder's outbox."""
+def planned() -> str:
+    """Return the id of an action that waits for a person in the outbox of the product that was opened last."""
     outbox = reader.platform().announcer.outbox()
     action = Action(
-        decision_id="0" * 64,
+        decision_id=f"{len(outbox.entries()):064d}",
         kind=Kind.ALERT,
         target="slack",
         feature="quiz",
         day=LAST,
-        episode=f"quiz {folder.name}",
+        episode=f"quiz {len(outbox.entries())}",
         title="Look at <quiz>",
         text="errors of quiz",
         payload={"channel": "#quiz"},
@@ -175,11 +197,11 @@ def planned(folder: Path) -> str:
 
 
 @pytest.fixture
-def waits(tmp_path: Path, opened: Any) -> tuple[Path, str]:
+def waits(folders: dict[str, Path], opened: Any) -> tuple[Path, str]:
     """Return a folder with an action that waits, and its id."""
-    folder = filled(tmp_path / "waits", days=1, features=["quiz"])
-    opened(folder, "today")
-    return folder, planned(folder)
+    folder = folders["one day"]
+    opened(folder, "decisions")
+    return folder, planned()
 
 
 def test_an_approval_needs_a_name_and_a_reason_and_is_recorded_with_both(waits: tuple[Path, str], opened: Any) -> None:
