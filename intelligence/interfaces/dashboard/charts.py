@@ -78,21 +78,26 @@ def line(
     tips = [alt.Tooltip(f"{x}:T", title="day"), alt.Tooltip(f"{y}:Q", title=unit, format=shape)]
     if by:
         tips.insert(0, alt.Tooltip(f"{by}:N", title=by))
+    ends = _headroom(rows, [*(band[1:] if band else ()), y, *([limit] if limit else [])]) if marks else alt.Undefined
     layers: list[Any] = []
     if band:
         tips += [
             alt.Tooltip(f"{end}:Q", title=word, format=shape) for end, word in zip(band, ("low", "high"), strict=True)
         ]
         layers.append(
-            base.mark_area(opacity=0.2).encode(axis, alt.Y(f"{band[0]}:Q", axis=scale), alt.Y2(band[1]), color=colour)
+            base.mark_area(opacity=0.2).encode(
+                axis, alt.Y(f"{band[0]}:Q", axis=scale, scale=ends), alt.Y2(band[1]), color=colour
+            )
         )
     layers.append(
         base.mark_line(strokeWidth=1.8, point=alt.OverlayMarkDef(size=14)).encode(
-            axis, alt.Y(f"{y}:Q", axis=scale), color=colour, tooltip=tips
+            axis, alt.Y(f"{y}:Q", axis=scale, scale=ends), color=colour, tooltip=tips
         )
     )
     if limit:
-        layers.append(base.mark_line(strokeDash=[5, 4], color=QUIET).encode(axis, alt.Y(f"{limit}:Q", axis=scale)))
+        layers.append(
+            base.mark_line(strokeDash=[5, 4], color=QUIET).encode(axis, alt.Y(f"{limit}:Q", axis=scale, scale=ends))
+        )
     layers += _marks(marks, rows, x)
     return _layered(layers, height)
 
@@ -126,7 +131,7 @@ def fan(
         alt.Tooltip("forecast_date:T", title="day"),
         *(alt.Tooltip(f"{name}:Q", title=name.replace("_", " "), format=shape) for name in columns[1:]),
     ]
-    zero = alt.Scale(zero=False)
+    zero = _headroom(ahead, ["high_95"], zero=False) if marks else alt.Scale(zero=False)
     layers: list[Any] = [
         base.mark_area(opacity=opacity, color=BAD).encode(axis, alt.Y(f"{low}:Q", axis=scale, scale=zero), alt.Y2(high))
         for low, high, opacity in (("low_95", "high_95", 0.13), ("low_80", "high_80", 0.22))
@@ -182,7 +187,7 @@ def intervals(
         .otherwise(pl.lit("touches 0"))
     )
     base = alt.Chart(data)
-    y = alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=260, labelOverlap=False))
+    y = alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=170, labelOverlap=False))
     colour = alt.Color(
         "sign:N",
         title=None,
@@ -229,8 +234,11 @@ def levels(rows: pl.DataFrame, name: str, value: str, low: str, high: str, unit:
         unit: What its axis says.
     """
     base = alt.Chart(_plain(rows, (name, value, low, high)))
-    y = alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=240, labelOverlap=False))
-    axis, scale = alt.Axis(title=unit, tickCount=5, format=",~g"), alt.Scale(zero=False, nice=True, padding=12)
+    y = alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=170, labelOverlap=False))
+    axis, scale = (
+        alt.Axis(title=unit, tickCount=5, format=_axis_format(rows, high, percent=False)),
+        alt.Scale(zero=False, nice=True, padding=12),
+    )
     tips = [f"{name}:N", *(alt.Tooltip(f"{each}:Q", format=",.4~g") for each in (value, low, high))]
     return _layered(
         [
@@ -299,7 +307,7 @@ def bars(
     """
     shape = ".1%" if percent else ",.4~g"
     base = alt.Chart(_plain(rows, (name, value, *filter(None, (low, high)))))
-    y = alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=240, labelOverlap=False))
+    y = alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=170, labelOverlap=False))
     axis = alt.Axis(format=".0%" if percent else "~s", title=unit, tickCount=5)
     tips = [
         alt.Tooltip(f"{name}:N", title=""),
@@ -387,6 +395,12 @@ def telemetry(found: Part) -> alt.LayerChart:
     )
 
 
+def _headroom(rows: pl.DataFrame, columns: Sequence[str], *, zero: bool = True) -> Any:
+    """Return a scale with room for the labels of marks above the highest value."""
+    most = max((float(each) for name in columns if (each := rows[name].max()) is not None), default=0.0)  # type: ignore[arg-type]
+    return alt.Scale(domainMax=most * 1.28, zero=zero) if most > 0 else alt.Scale(zero=zero)
+
+
 def _layered(layers: Sequence[Any], height: int) -> alt.LayerChart:
     """Return the layers as one chart, as wide as its place."""
     return cast(alt.LayerChart, alt.layer(*layers).properties(height=height, width="container"))
@@ -417,13 +431,13 @@ def _marks(marks: Sequence[Mark], rows: pl.DataFrame, x: str) -> list[Any]:
     )
     base = alt.Chart(data)
     position = alt.X(f"{x}:T")
-    rule = base.mark_rule(color="#a06a00", strokeDash=[4, 3], strokeWidth=1).encode(
+    rule = base.mark_rule(color="#a87410", strokeDash=[4, 3], strokeWidth=1).encode(
         position, tooltip=["happened:N", f"{x}:T"]
     )
     sides: tuple[tuple[str, Literal["left", "right"], int], ...] = (("early", "left", 4), ("late", "right", -4))
     labels = [
         base.transform_filter(f"datum.side == '{side}'")
-        .mark_text(align=align, dx=dx, fontSize=10.5, color="#a06a00", baseline="top")
+        .mark_text(align=align, dx=dx, fontSize=10.5, color="#a87410", baseline="top")
         .encode(position, alt.Y("line:Q", axis=None, scale=None), alt.Text("happened:N"))
         for side, align, dx in sides
         if side in data["side"].to_list()

@@ -30,6 +30,7 @@ STYLE: Final = """
 [data-testid="stPageLink"] a span p, [data-testid="stPageLink"] a p {color: #2f7fc1; text-decoration: underline; text-underline-offset: 3px}
 [data-testid="stPageLink"] a {padding-left: 0}
 .pi-bad {color: #c8500a} .pi-warn {color: #9a7000} .pi-good {color: #00845f}
+@media (max-width: 640px) {h1 {font-size: 1.6rem !important; overflow-wrap: anywhere}}
 @media (max-width: 640px) {.block-container {padding-left: 1rem; padding-right: 1rem}}
 </style>
 """

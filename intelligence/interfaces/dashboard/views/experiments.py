@@ -69,7 +69,12 @@ def _forest(found: Part) -> charts.Chart | None:
     known = found.rows.filter(pl.col("relative_low").is_not_null(), pl.col("relative_high").is_not_null())
     if known.is_empty():
         return None
-    rows = known.with_columns(label=pl.format("{} · {} · {}", "experiment", "variant", "metric"))
+    varying = [
+        name
+        for name in ("variant", "metric")
+        if known.group_by("experiment").agg(pl.col(name).n_unique())[name].max() != 1
+    ]
+    rows = known.with_columns(label=pl.concat_str(["experiment", *varying], separator=" · "))
     return charts.intervals(
         rows, "label", "relative", "relative_low", "relative_high", "effect relative to control", percent=True
     )

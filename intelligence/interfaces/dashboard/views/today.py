@@ -81,8 +81,8 @@ def _tiles(facts: Any) -> None:
         ),
         (
             "Mean rating",
-            None if facts["mean_rating"] is None else f"{facts['mean_rating']:.2f} of {facts['ratings']:,}",
-            None,
+            None if facts["mean_rating"] is None else f"{facts['mean_rating']:.2f}",
+            f"{facts['ratings']:,} ratings on this day",
         ),
         (
             "Value",
@@ -92,11 +92,18 @@ def _tiles(facts: Any) -> None:
     ]
     known = [(name, value, usual) for name, value, usual in shown if value is not None]
     for column, (name, value, usual) in zip(st.columns(len(known)), known, strict=True):
-        beside = f"{usual} on the same weekday of {weeks} weeks before" if usual and weeks else "on this day"
+        beside = _beside(name, usual, weeks)
         column.html(
             f'<p class="pi-quiet">{name} on {facts["event_date"]}</p><p style="font-size:1.5rem;font-weight:600;margin:0">{value}</p>'
             f'<p class="pi-quiet">{beside}</p>'
         )
+
+
+def _beside(name: str, usual: str | None, weeks: int) -> str:
+    """Return what stands below a number: what it is compared with, or how many it is the mean of."""
+    if name == "Mean rating":
+        return usual or ""
+    return f"{usual} on the same weekday, mean of {weeks} weeks before" if usual and weeks else "on this day"
 
 
 def _trouble(found: Part) -> None:
