@@ -32,6 +32,7 @@ from resources.services.models import ModelService
 from resources.services.outcomes import OutcomeService
 from resources.services.panels import Panels
 from resources.services.people import PeopleService
+from resources.services.reading import ReadService
 from resources.services.retraining import RetrainingService
 from resources.services.rollouts import RolloutService
 from resources.services.rows import RowService
@@ -144,6 +145,11 @@ class Platform:
     def annotations(self) -> AnnotationService:
         """Return the service that says what happened on a day, and records what people write."""
         return AnnotationService(self.product, self.lake, self.announcer.state, self.clock)
+
+    @cached_property
+    def reading(self) -> ReadService:
+        """Return the service that reads the pages about the product."""
+        return ReadService(self.product, self.lake, self.annotations)
 
     @cached_property
     def forecasts(self) -> ForecastService:

@@ -12,6 +12,7 @@
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from typing import Any, Final
 
 import polars as pl
@@ -28,6 +29,11 @@ _WORDED: Final[Mapping[str, tuple[str, str]]] = {
 }
 # A rate of what is never said is no news, however good it looks.
 _RESTS_ON: Final[Mapping[str, str]] = {"conversion_rate": "conversion", "crash_free_user_rate": "crashed"}
+_UNASSESSED: Final[Mapping[str, str]] = {
+    "pipeline_fault": "because the telemetry of the day is at fault, not the product",
+    "low_volume": "with too few events",
+    "no_events": "without an event",
+}
 WEEKS: Final = 4
 MOST_GAPS: Final = 2
 MOST_TROUBLES: Final = 3
@@ -75,6 +81,28 @@ def week_sentence(weeks: pl.DataFrame, *, unknown: Collection[str] = ()) -> str:
     if usual:
         parts.append(f"as in the four weeks before: {', '.join(usual)}")
     return f"{begin}{'; '.join(parts)}."
+
+
+def kpi_sentence(weeks: pl.DataFrame, name: str) -> str:
+    """Return one KPI of the last week beside what the four weeks before it let expect.
+
+    Args:
+        weeks: What `catalog/summary/weeks.sql` returns.
+        name: The column of the KPI, such as `users_a_day`.
+    """
+    newest = weeks.filter(weeks_ago=0)
+    if newest.is_empty() or newest[name].item() is None:
+        return "Not known for a whole week yet."
+    value, last_day = newest[name].item(), newest["last_day"].item()
+    said = f"{_worded(name, value)} in the week to {last_day}"
+    expected = _expected(weeks.filter(pl.col("weeks_ago") > 0)[name])
+    if expected is None:
+        return _capital(f"{said}; too few weeks before it to compare with")
+    low, high = expected
+    ends = " to ".join(_number(name, end) for end in expected)
+    if low <= value <= high:
+        return _capital(f"{said}, as the four weeks before let expect ({ends})")
+    return _capital(f"{said}: {'more' if value > high else 'less'} than the four weeks before let expect ({ends})")
 
 
 def unusual_sentences(episodes: pl.DataFrame) -> list[str]:
@@ -126,6 +154,21 @@ def wrong_sentences(found: Mapping[str, Any] | None) -> list[str]:
         return []
     more = f" ({found['forecasts'] - 1} more)" if found["forecasts"] > 1 else ""
     return [f"A forecast was wrong for days{more}: {found['answer']}"]
+
+
+def unassessed_sentence(day: date, evidence: Mapping[str, int]) -> str | None:
+    """Return in a sentence how many features could not be assessed on a day, and why; None where all could.
+
+    Args:
+        day: The day.
+        evidence: Number of features by the column `evidence` of feature_health.
+    """
+    reasons = [f"{evidence[reason]:,} {words}" for reason, words in _UNASSESSED.items() if evidence.get(reason)]
+    if not reasons:
+        return None
+    assessed, total = evidence.get("enough", 0), sum(evidence.values())
+    what = f"{total - assessed:,} of {total:,} features lacked evidence" if assessed else "No feature could be judged"
+    return f"{what} on {day}: {', '.join(reasons)}."
 
 
 def coming_sentence(row: Mapping[str, Any] | None) -> str:

@@ -291,7 +291,7 @@ def summary(frame: Frame, product: Product) -> Summary:
             *found,
             *(experiment_gaps(frame(EXPERIMENTS_SEEN), product.experiments, last_day=last_day) if last_day else ()),
         ),
-        morning=_morning(frame, found) if last_day else (),
+        morning=morning(frame, found) if last_day else (),
         pulse=next(frame(PULSE).iter_rows(named=True), None) if last_day else None,
         experiments=frame(EXPERIMENTS) if last_day else pl.DataFrame(),
         effects=frame(EFFECTS) if last_day else pl.DataFrame(),
@@ -300,7 +300,13 @@ def summary(frame: Frame, product: Product) -> Summary:
     )
 
 
-def _morning(frame: Frame, found: Sequence[Gap]) -> tuple[str, ...]:
+def morning(frame: Frame, found: Sequence[Gap]) -> tuple[str, ...]:
+    """Return what a product manager asks first, sentence by sentence.
+
+    Args:
+        frame: Reads a query of the lake, which has figures of a day.
+        found: What is missing in the lake.
+    """
     coming = next(frame(COMING).iter_rows(named=True), None)
     return (
         week_sentence(frame(WEEKS), unknown={gap.name if gap.kind == "column" else gap.kind for gap in found}),
@@ -325,12 +331,13 @@ def _planted_causes(product: Product) -> Mapping[str, str]:
     return adopted | {name: words for name, _, words in of_experiments}
 
 
-def missing(frame: Frame, product: Product) -> list[Gap]:
+def missing(frame: Frame, product: Product, *, rejected: bool = True) -> list[Gap]:
     """Return what is missing in a lake: sources, features, promises, conversion events and columns without any data.
 
     Args:
         frame: Reads a query of the lake.
         product: The product of product.yaml.
+        rejected: Whether features of which only rejected rows came are looked for, which takes longer than all else.
     """
     filled = [row for row in frame(FILLED)["filled"].to_list() if row]
     sums = {name: sum(day[place] for day in filled if place < len(day)) for place, name in enumerate(OPTIONAL_COLUMNS)}
@@ -341,7 +348,7 @@ def missing(frame: Frame, product: Product) -> list[Gap]:
             conversion_events=product.conversion_events,
             delivered=frame(DELIVERED_SOURCES),
             seen=frame(SEEN_FEATURES)["feature"].to_list(),
-            rejected=frame(REJECTED_FEATURES),
+            rejected=frame(REJECTED_FEATURES if rejected else f"FROM ({REJECTED_FEATURES}) LIMIT 0"),
             event_types=frame(EVENT_TYPES)["event_type"].to_list(),
         ),
         *(empty_columns(sums) if filled else ()),

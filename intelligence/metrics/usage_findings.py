@@ -290,3 +290,19 @@ def _with_p(breakage: Breakage, p_value: float) -> Breakage:
     return Breakage(
         breakage.dimension, breakage.value, breakage.since, breakage.before, breakage.after, breakage.others, p_value
     )
+
+
+def added_up(days: pl.DataFrame) -> pl.DataFrame:
+    """Return funnels with their days of entry added up, by step and part; times are the median of the days.
+
+    Releases are left out, since there are too many.
+
+    Args:
+        days: Complete rows of `metrics.funnel_day`.
+    """
+    return (
+        days.filter(pl.col("dimension") != "app_version")
+        .group_by("funnel", "step", "step_name", "dimension", "value")
+        .agg(pl.col("entered", "converted", "reached_before").sum(), pl.col("median_s").median())
+        .sort("funnel", "step", pl.col("dimension") != "all", "dimension", "value")
+    )

@@ -14,6 +14,7 @@ from pathlib import Path
 # Seconds that a program may take to end before it is killed.
 GRACE_S = 5.0
 WORKSPACE = "workspace.yaml"
+DASHBOARD = "intelligence.interfaces.dashboard.server"
 
 
 def dagster_ui(port: str) -> None:
@@ -85,6 +86,18 @@ def evidently_pages(folder: str, port: str) -> None:
     served(pages_app(Path(folder)), port=int(port))
 
 
+def dashboard(port: str) -> None:
+    """Serve the dashboard, which is run and not imported: it is a door, and nothing here depends on it.
+
+    Args:
+        port: The port on loopback, as text.
+    """
+    import runpy
+
+    sys.argv = [DASHBOARD, port]
+    runpy.run_module(DASHBOARD, run_name="__main__")
+
+
 def local_twins(data: str, port: str) -> None:
     """Serve the local twins of the services to which actions are sent.
 
@@ -102,6 +115,7 @@ def local_twins(data: str, port: str) -> None:
 PROGRAMS: dict[str, Callable[..., None]] = {
     "dagster": dagster_ui,
     "daemon": dagster_daemon,
+    "dashboard": dashboard,
     "mlflow": mlflow_ui,
     "reports": evidently_pages,
     "twins": local_twins,

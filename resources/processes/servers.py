@@ -1,4 +1,4 @@
-"""The UIs of Dagster and MLflow, Dagster's daemon, the Evidently pages and the local twins, on loopback until stopped."""
+"""The dashboard, the UIs of Dagster and MLflow, Dagster's daemon, the Evidently pages and the local twins, on loopback until stopped."""
 
 import os
 import signal
@@ -23,6 +23,7 @@ MLFLOW_PAGE = "/#/experiments?workflowType=machine_learning"
 class Ports:
     """The ports on loopback, each named like the option that sets it."""
 
+    dashboard_port: int
     port: int
     mlflow_port: int
     reports_port: int
@@ -32,6 +33,7 @@ class Ports:
     def options(self) -> dict[str, tuple[str, int]]:
         """Return the option and the number of each port, by what is served there."""
         return {
+            "Dashboard": ("--dashboard-port", self.dashboard_port),
             "Dagster UI": ("--port", self.port),
             "MLflow UI": ("--mlflow-port", self.mlflow_port),
             "Evidently pages": ("--reports-port", self.reports_port),
@@ -41,12 +43,14 @@ class Ports:
     @property
     def addresses(self) -> dict[str, str]:
         """Return the addresses by the name of the server."""
-        named = {"dagster": self.port, "mlflow": self.mlflow_port, "reports": self.reports_port}
-        return {name: f"http://{LOOPBACK}:{number}" for name, number in {**named, "twins": self.twins_port}.items()}
+        named = {"dashboard": self.dashboard_port, "dagster": self.port, "mlflow": self.mlflow_port}
+        all_named = {**named, "reports": self.reports_port, "twins": self.twins_port}
+        return {name: f"http://{LOOPBACK}:{number}" for name, number in all_named.items()}
 
 
 def serve(
     *,
+    dashboard_port: int,
     port: int,
     mlflow_port: int,
     reports_port: int,
@@ -57,6 +61,7 @@ def serve(
     """Serve until Ctrl-C or SIGTERM and return the exit code.
 
     Args:
+        dashboard_port: The port of the dashboard.
         port: The port of the Dagster UI.
         mlflow_port: The port of the MLflow UI.
         reports_port: The port of the Evidently pages.
@@ -67,7 +72,7 @@ def serve(
     Raises:
         PlatformError: Where another process serves the same data, or a port is taken.
     """
-    now, ports = settings(), Ports(port, mlflow_port, reports_port, twins_port)
+    now, ports = settings(), Ports(dashboard_port, port, mlflow_port, reports_port, twins_port)
     with serving(now.data, ports.addresses):
         _require_free(ports)
         # Two servers that create the same database at once fail, so it is created here first.
@@ -90,6 +95,7 @@ def serve(
 
 def _programs(now: Settings, ports: Ports) -> Mapping[str, list[str]]:
     return {
+        "dashboard": [str(ports.dashboard_port)],
         "dagster": [str(ports.port)],
         "daemon": [],
         "mlflow": [store_uri(now.mlruns), str(now.mlruns / "artifacts"), str(ports.mlflow_port)],
@@ -115,7 +121,7 @@ def _environment(now: Settings, ports: Ports) -> dict[str, str]:
 def _addresses_text(ports: Ports) -> str:
     at = ports.addresses
     return (
-        f"Dagster    {at['dagster']}\nMLflow     {at['mlflow']}{MLFLOW_PAGE}\nEvidently  {at['reports']}\n"
+        f"Dashboard  {at['dashboard']}\nDagster    {at['dagster']}\nMLflow     {at['mlflow']}{MLFLOW_PAGE}\nEvidently  {at['reports']}\n"
         f"Messages   {at['twins']}  (those kept on this machine)\nCtrl-C stops all."
     )
 

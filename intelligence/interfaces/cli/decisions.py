@@ -8,6 +8,7 @@ import polars as pl
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from intelligence.catalog.reading.decisions import why_not_more
 from intelligence.catalog.summary import DecisionSummary
 from intelligence.interfaces.cli.table import add, table
 
@@ -72,19 +73,6 @@ def decisions_table(found: DecisionSummary, *, most: int | None = None) -> Rende
     if shadow:
         note += " Decisions in shadow are written down and send nothing; `decisions` in product.yaml lets them act."
     return Group(shown, Text(note))
-
-
-def why_not_more(action: str, why_not: str) -> str:
-    """Return why the next stronger action was not taken; empty where there is no stronger one.
-
-    Args:
-        action: Kind of the action that was decided.
-        why_not: Reasons by kind of action, as JSON.
-    """
-    reasons: Mapping[str, str] = json.loads(why_not)
-    order = ("monitor", "ticket", "alert", "hold", "throttle", "rollback")
-    stronger = [kind for kind in order[order.index(action) + 1 :] if kind in reasons] if action in order else []
-    return f"{stronger[0]}: {reasons[stronger[0]]}" if stronger else ""
 
 
 def actions_table(actions: Iterable[Mapping[str, Any]]) -> RenderableType:

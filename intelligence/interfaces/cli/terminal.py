@@ -8,6 +8,7 @@ import polars as pl
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from intelligence.catalog.morning import unassessed_sentence
 from intelligence.catalog.summary import PlantedAndFound, Summary
 from intelligence.core.errors import PlatformError
 from intelligence.core.foreign import harmless
@@ -25,11 +26,6 @@ from intelligence.telemetry.remedies import remedy
 # About a screen; `status --all` lists everything.
 SHOWN_AT_MOST: Final = 15
 NAMES_SHOWN: Final = 12
-UNASSESSED: Final = {
-    "pipeline_fault": "because the telemetry of the day is at fault, not the product",
-    "low_volume": "with too few events",
-    "no_events": "without an event",
-}
 
 
 def error_text(error: PlatformError, invocation: Invocation) -> Text:
@@ -253,12 +249,8 @@ def unassessed_text(day: date, evidence: Mapping[str, int]) -> list[Text]:
         day: The day.
         evidence: Number of features by the column `evidence` of feature_health.
     """
-    reasons = [f"{evidence[reason]:,} {words}" for reason, words in UNASSESSED.items() if evidence.get(reason)]
-    if not reasons:
-        return []
-    assessed, total = evidence.get("enough", 0), sum(evidence.values())
-    what = f"{total - assessed:,} of {total:,} features lacked evidence" if assessed else "No feature could be judged"
-    return [Text(f"{what} on {day}: {', '.join(reasons)}.", style="yellow")]
+    said = unassessed_sentence(day, evidence)
+    return [Text(said, style="yellow")] if said else []
 
 
 def worst_table(worst: pl.DataFrame) -> RenderableType | None:

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from intelligence.core.foreign import harmless
 from intelligence.interfaces.cli.table import add, table
-from intelligence.metrics.usage_findings import less_retained_cohorts, widest_drop
+from intelligence.metrics.usage_findings import added_up, less_retained_cohorts, widest_drop
 
 SHOWN_COHORTS = 14
 TOO_YOUNG = "·"
@@ -77,7 +77,7 @@ def funnel_parts(found: pl.DataFrame) -> Iterator[RenderableType]:
         days = f"{entered_on[0]} to {entered_on[-1]}"
         numbers = ("entered", "reached", "of all", "of the step before", "median time")
         shown = table(f"{name}: entries of {days}", "step", "part", *numbers, numbers=numbers)
-        for row in _by_step(mine).iter_rows(named=True):
+        for row in added_up(mine).iter_rows(named=True):
             before = row["reached_before"]
             add(
                 shown,
@@ -95,16 +95,6 @@ def funnel_parts(found: pl.DataFrame) -> Iterator[RenderableType]:
     drop = widest_drop(found)
     if drop is not None:
         yield Text(harmless(drop.sentence()))
-
-
-def _by_step(mine: pl.DataFrame) -> pl.DataFrame:
-    """Return the days added up, by step and part; releases are left out, since there are too many. Times are the median of days."""
-    return (
-        mine.filter(pl.col("dimension") != "app_version")
-        .group_by("step", "step_name", "dimension", "value")
-        .agg(pl.col("entered", "converted", "reached_before").sum(), pl.col("median_s").median())
-        .sort("step", pl.col("dimension") != "all", "dimension", "value")
-    )
 
 
 def _time(seconds: float | None) -> str:

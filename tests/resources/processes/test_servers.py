@@ -19,7 +19,7 @@ from resources.processes.servers import serve
 ROOT = Path(__file__).resolve().parents[3]
 
 
-OPTIONS = ("port", "mlflow_port", "reports_port", "twins_port")
+OPTIONS = ("dashboard_port", "port", "mlflow_port", "reports_port", "twins_port")
 
 
 def free_port() -> int:
@@ -57,12 +57,12 @@ def restore_ctrl_c() -> None:
 def test_all_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port, mlflow_port, reports_port, twins_port = (free_port() for _ in range(4))
+    dashboard_port, port, mlflow_port, reports_port, twins_port = (free_port() for _ in range(5))
     pages = tmp_path / "evidently_reports"
     pages.mkdir()
     (pages / "index.html").write_text("<!doctype html><title>Drift</title>")
     ports = ["--port", str(port), "--mlflow-port", str(mlflow_port), "--reports-port", str(reports_port)]
-    ports += ["--twins-port", str(twins_port)]
+    ports += ["--twins-port", str(twins_port), "--dashboard-port", str(dashboard_port)]
     environment = {
         **os.environ,
         "INTELLIGENCE_DATA": str(tmp_path),
@@ -81,6 +81,7 @@ def test_all_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(
     )
     try:
         urls = [
+            f"http://127.0.0.1:{dashboard_port}/_stcore/health",
             f"http://127.0.0.1:{port}/server_info",
             f"http://127.0.0.1:{mlflow_port}/health",
             f"http://127.0.0.1:{reports_port}/index.html",
@@ -94,7 +95,7 @@ def test_all_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(
         monkeypatch.setenv("INTELLIGENCE_DATA", str(tmp_path))
         # With other ports, too: what must not be shared is the folder.
         with pytest.raises(
-            PlatformError, match=f"by process {served.pid} at http://127.0.0.1:{port}.*kill {served.pid}"
+            PlatformError, match=f"by process {served.pid} at http://127.0.0.1:{dashboard_port}.*kill {served.pid}"
         ):
             serve(**{option: free_port() for option in OPTIONS}, say=print, tell=print)
         # Links lead to where the folder is served.
@@ -106,7 +107,9 @@ def test_all_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(
         said, _ = served.communicate(timeout=60)
         assert (tmp_path / "up.lock").exists()
     assert served.returncode == 0, said
-    assert all(f"http://127.0.0.1:{each}" in said for each in (port, mlflow_port, reports_port, twins_port))
+    assert all(
+        f"http://127.0.0.1:{each}" in said for each in (dashboard_port, port, mlflow_port, reports_port, twins_port)
+    )
     time.sleep(1)
     assert processes_with(str(tmp_path)) == []
     assert processes_with(f"dagster {port}") == []
@@ -121,6 +124,7 @@ def test_a_taken_port_is_an_error_that_names_it_and_the_option(tmp_path: Path, m
         taken.listen()
         port = taken.getsockname()[1]
         for option, name in (
+            ("dashboard_port", "Dashboard"),
             ("port", "Dagster UI"),
             ("reports_port", "Evidently pages"),
             ("twins_port", "Local twins"),
@@ -135,21 +139,14 @@ def test_a_taken_port_is_an_error_that_names_it_and_the_option(tmp_path: Path, m
 def test_what_is_no_port_is_refused(wanted: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTELLIGENCE_DATA", str(tmp_path))
     with pytest.raises(PlatformError, match=f"--mlflow-port {wanted} is no port"):
-        serve(
-            port=free_port(),
-            mlflow_port=wanted,
-            reports_port=free_port(),
-            twins_port=free_port(),
-            say=print,
-            tell=print,
-        )
+        serve(**{**{each: free_port() for each in OPTIONS}, "mlflow_port": wanted}, say=print, tell=print)
 
 
 def test_one_port_serves_one_thing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("INTELLIGENCE_DATA", str(tmp_path))
     one = free_port()
     with pytest.raises(PlatformError, match=f"--twins-port {one} is the port of Dagster UI too"):
-        serve(port=one, mlflow_port=free_port(), reports_port=free_port(), twins_port=one, say=print, tell=print)
+        serve(**{**{each: free_port() for each in OPTIONS}, "port": one, "twins_port": one}, say=print, tell=print)
 
 
 LOCKER = """

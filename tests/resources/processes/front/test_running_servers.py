@@ -20,7 +20,7 @@ from resources.models.mlflow_store import make_store, store_uri
 from resources.processes.group import Processes
 
 STOP = quote('mutation {stopSensor(id: "x") {__typename}}')
-SERVERS = ("dagster", "mlflow", "reports", "twins")
+SERVERS = ("dashboard", "dagster", "mlflow", "reports", "twins")
 
 
 def free_port() -> int:
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 @pytest.fixture(scope="module")
 def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
-    """Yield the ports of all four servers, started as `up` starts them, over a code location that loads at once."""
+    """Yield the ports of all servers, started as `up` starts them, over a code location that loads at once."""
     folder = tmp_path_factory.mktemp("served")
     (folder / "pages").mkdir()
     (folder / "secret.html").write_text("outside")
@@ -45,6 +45,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
     make_store(folder / "mlruns")
     found = {name: free_port() for name in SERVERS}
     arguments = {
+        "dashboard": [],
         "dagster": [],
         "mlflow": [store_uri(folder / "mlruns"), str(folder / "artifacts")],
         "reports": [str(folder / "pages")],

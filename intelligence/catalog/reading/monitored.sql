@@ -1,0 +1,6 @@
+-- How many features are only watched on the newest day that was decided.
+SELECT event_date, count(*) AS features
+FROM decisions.feature_decisions
+WHERE
+    event_date = (SELECT max(event_date) FROM decisions.feature_decisions) AND action = 'monitor' AND scope = 'feature'
+GROUP BY event_date

@@ -1,0 +1,104 @@
+"""A person's word on actions that wait for it: the outbox records who said it and why, and delivers what is allowed."""
+
+import re
+from typing import Final
+
+import streamlit as st
+
+from intelligence.core.errors import PlatformError
+from intelligence.interfaces.dashboard import layout, reader
+from intelligence.interfaces.dashboard.text import html_of
+from resources.outbox.entries import Entry
+
+_LOOPBACK: Final = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
+_FORWARDED: Final = ("x-forwarded-for", "x-forwarded-host", "forwarded", "x-real-ip", "via")
+LONGEST_NAME: Final = 80
+LONGEST_REASON: Final = 500
+
+
+def may_decide() -> bool:
+    """Return whether this page was opened on this machine itself, and through no proxy: only then it takes a person's word."""
+    headers = {name.lower(): value for name, value in st.context.headers.items()}
+    is_own = bool(_LOOPBACK.fullmatch(headers.get("host", "")))
+    return is_own and not any(name in headers for name in _FORWARDED)
+
+
+def waiting() -> list[Entry]:
+    """Return the actions that wait for a person, the newest first; none where no action was ever planned."""
+    from intelligence.actions.states import ActionState
+    from resources.state.glance import holds_nothing
+
+    announcer = reader.platform().announcer
+    if holds_nothing(announcer.state, ("outbox",)):
+        return []
+    return announcer.outbox().entries(states=[ActionState.PLANNED])
+
+
+def show() -> None:
+    """Show what waits for a person, with approval and rejection where this page may take them."""
+    entries = waiting()
+    st.subheader("What needs a person", anchor=False)
+    _say_what_became()
+    if not entries:
+        layout.empty("No action waits for a person.")
+        return
+    is_open = may_decide()
+    if not is_open:
+        st.info(
+            "Read-only here: approve or reject on the machine itself, with `intelligence approve` and `intelligence reject`."
+        )
+    for entry in entries:
+        _entry(entry, is_open=is_open)
+
+
+def _entry(entry: Entry, *, is_open: bool) -> None:
+    action = entry.action
+    with st.container(border=True):
+        st.html(
+            f'<p class="pi-finding" style="margin-top:0">{html_of(action.title)}</p>'
+            f'<p class="pi-quiet">{html_of(action.kind)} at {html_of(action.target)}, for {html_of(action.day)}; open until'
+            f" {entry.expires_at:%Y-%m-%d %H:%M} UTC; action {html_of(entry.id[:12])}</p>"
+            f'<div class="pi-sentences"><p style="font-size:1rem">{html_of(action.text)}</p></div>'
+        )
+        if not is_open:
+            return
+        with st.form(f"decide_{entry.id}", border=False):
+            who = st.text_input("Your name", key=f"who_{entry.id}", max_chars=LONGEST_NAME)
+            why = st.text_input("Why", key=f"why_{entry.id}", max_chars=LONGEST_REASON)
+            left, right = st.columns(2)
+            yes = left.form_submit_button("Approve", type="primary", key=f"yes_{entry.id}")
+            no = right.form_submit_button("Reject", key=f"no_{entry.id}")
+        if yes or no:
+            _decide(entry.id, approve=bool(yes), who=who, why=why)
+
+
+def _decide(action_id: str, *, approve: bool, who: str, why: str) -> None:
+    """Record the word of a person, and deliver what it allows; say what is missing where it has no name or no reason."""
+    actor, reason = " ".join(who.split()), " ".join(why.split())
+    if not actor or not reason:
+        st.error("Nothing was done: say who you are, and why.")
+        return
+    if not may_decide():
+        st.error("Nothing was done: this page is read-only here.")
+        return
+    platform = reader.platform()
+    outbox = platform.announcer.outbox()
+    try:
+        if approve:
+            entry = outbox.approved(action_id, actor=actor, reason=reason)
+            platform.actions.delivered()
+            entry = outbox.entry(action_id)
+            said = f"{entry.action.title} was approved by {actor} and stands at {entry.standing}."
+        else:
+            entry = outbox.rejected(action_id, actor=actor, reason=reason)
+            said = f"{entry.action.title} was rejected by {actor} and will not be done."
+    except PlatformError as error:
+        said = f"Nothing was done. {error.culprit}: {error.problem} {error.hint}"
+    st.session_state["became"] = said
+    st.rerun()
+
+
+def _say_what_became() -> None:
+    said = st.session_state.pop("became", None)
+    if said:
+        layout.empty(said)

@@ -1,0 +1,65 @@
+"""Filters of pages: each is kept in the address, so that a link restores it, and what an address asks for is checked."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import streamlit as st
+
+from intelligence.core.foreign import harmless
+
+PERIODS: Final = ("28", "56", "90", "182", "365")
+USUAL_DAYS: Final = "90"
+MOST_DAYS: Final = 3_660
+
+
+def days() -> int:
+    """Return the number of days that a person or the address chose; 90 where none was, or none that is a number of days."""
+    asked = st.query_params.get("days", "")
+    if asked and not (asked.isdecimal() and 1 <= int(asked) <= MOST_DAYS):
+        del st.query_params["days"]
+    return int(choice("Days", "days", PERIODS, first=USUAL_DAYS, unit="days"))
+
+
+def choice(
+    label: str,
+    key: str,
+    names: Sequence[str],
+    *,
+    nothing: str = "",
+    first: str = "",
+    words: Mapping[str, str] | None = None,
+    unit: str = "",
+) -> str:
+    """Return the name that a person chose, or else the one in the address; what is no choice there is offered too.
+
+    Args:
+        label: What the filter is called.
+        key: Its name in the address.
+        names: What can be chosen.
+        nothing: What choosing none is called; empty where one has to be chosen.
+        first: What is chosen at first.
+        words: How names are called, where not by themselves.
+        unit: What follows each name.
+    """
+    asked, widget = st.query_params.get(key, ""), f"choice_{key}"
+    offered = [*([""] if nothing else []), *names]
+    if asked and asked not in offered:
+        offered.append(asked)
+    if not offered:
+        return ""
+    # The address differs from what the filter wrote into it last: a link, or the way back, leads here.
+    is_led = asked != st.session_state.get(f"address_{key}")
+    if is_led or st.session_state.get(widget) not in offered:
+        start = asked or first
+        st.session_state[widget] = start if start in offered else offered[0]
+
+    def called(name: str) -> str:
+        return harmless(f"{(words or {}).get(name, name)} {unit}".strip()) if name else nothing
+
+    picked: str = st.selectbox(label, offered, format_func=called, key=widget) or ""
+    if picked:
+        st.query_params[key] = picked
+    elif key in st.query_params:
+        del st.query_params[key]
+    st.session_state[f"address_{key}"] = picked
+    return picked

@@ -1,0 +1,204 @@
+"""Lakes for the dashboard's tests, written by hand: each a folder with a product and the rows that its pages read."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from intelligence.core.tables import Days, Table
+from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY
+from intelligence.risk.tables import FEATURE_RISK
+from intelligence.telemetry.tables import BATCHES, DAY_QUALITY
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA
+from resources.lake.door import Lake
+
+FIRST = date(2026, 5, 4)
+# Names as a stranger's events may bring them.
+MARKUP = "<script>alert(1)</script>"
+LINK = "[quiz](javascript:alert(1)) :red[a] $x$ www.evil.example"
+ESCAPE = "quiz\x1b[31m\u202e"
+HOSTILE = (MARKUP, LINK, ESCAPE)
+_DEFAULTS: Mapping[type, Any] = {
+    int: 0,
+    float: 0.0,
+    str: "",
+    bool: False,
+    date: FIRST,
+    datetime: datetime(2026, 6, 20, 6),
+}
+
+
+def product_in(folder: Path) -> Path:
+    """Return the product's file in the folder, which is written; its data are in `data`."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "product.yaml"
+    file.write_text("name: Tiny\nsources: [{name: app, files: 'in/*.csv'}]\n")
+    return file
+
+
+def lake_at(folder: Path) -> Lake:
+    """Return the lake that the settings of this folder name."""
+    return Lake(catalog=f"sqlite:{folder}/data/lake/catalog.sqlite", store=f"{folder}/data/lake/files")
+
+
+def whole(table: Table, rows: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """Return rows of a table in which what is required and not given has a value that says nothing."""
+    schema = pl.DataFrame(schema=table.schema()).schema
+    needed = {column.name for column in table.columns if column.required}
+
+    def value(name: str, row: Mapping[str, Any]) -> Any:
+        if name in row or name not in needed:
+            return row.get(name)
+        kind = schema[name]
+        return [] if kind.is_nested() else _DEFAULTS.get(kind.to_python(), "")
+
+    return pl.DataFrame([{name: value(name, row) for name in schema} for row in rows], schema=schema)
+
+
+def put(lake: Lake, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows of a table."""
+    days = [row[table.day] for row in rows] if table.day else [FIRST]
+    span = Days(min(days), max(days) + timedelta(days=1))
+    lake.replace(table, span, "FROM rows", frames={"rows": whole(table, rows)})
+
+
+def filled(folder: Path, *, days: int, features: Sequence[str], verdict: str = "whole") -> Path:
+    """Return the folder of a product with so many days of figures; the last day's telemetry has the verdict.
+
+    The first feature is degraded on the last day, and was decided about; there are no model, no experiment and no forecast.
+    """
+    product_in(folder)
+    lake = lake_at(folder)
+    span = [FIRST + timedelta(days=each) for each in range(days)]
+    last = span[-1]
+    batch = {"batch_id": "b", "source": "app", "days": span, "rows_in": 100, "accepted": 100}
+    put(lake, BATCHES, [batch])
+    put(
+        lake,
+        DAY_QUALITY,
+        [
+            {
+                **{"event_date": day, "events": 100, "expected_events": 120.0, "events_by_hour": [4] * 24},
+                "verdict": verdict if day == last else "whole",
+                "reason": "no event in 12 hours" if day == last and verdict != "whole" else "",
+            }
+            for day in span
+        ],
+    )
+    put(
+        lake,
+        KPI_DAY,
+        [
+            {
+                **{"event_date": day, "segment": segment, "dau": 90 + place % 7, "wau": 200, "mau": 300, "events": 900},
+                **{"sessions": 100, "converted_users": 30, "conversion_rate": 30 / (90 + place % 7), "stickiness": 0.3},
+                **{
+                    "crash_free_user_rate": 0.99,
+                    "ratings": 20,
+                    "mean_rating": 4.2,
+                    "value": 10.0,
+                    "sessions_per_user": 1.1,
+                },
+            }
+            for place, day in enumerate(span)
+            for segment in ("all", "student")
+        ],
+    )
+    put(
+        lake,
+        DIM_FEATURE_METADATA,
+        [
+            {
+                **{"feature": name, "owner": "team-quiz", "tier": 1, "first_seen_date": FIRST, "lifecycle": "general"},
+                **{"max_error_rate": 0.02, "max_crash_rate": 0.01, "slow_latency_ms": 3000.0, "max_slow_rate": 0.05},
+                "max_bad_rating_rate": 0.4,
+            }
+            for name in features
+        ],
+    )
+    shown = span[-40:]
+    put(
+        lake,
+        FACT_FEATURE_METRICS,
+        [
+            {
+                **{"event_date": day, "feature": name, "usage_count": 100, "users": 50, "failed_events": failed},
+                **{
+                    "error_rate": failed / 100,
+                    "failed_users": failed,
+                    "failed_square_sum": failed,
+                    "failed_cross_sum": 2 * failed,
+                },
+                **{"usage_square_sum": 220, "failed_share_sum": failed / 2, "failed_share_square_sum": failed / 4},
+            }
+            for day in (shown if len(features) < 10 else shown[-1:])
+            for name in features
+            for failed in [30 if day == last and name == features[0] else 1]
+        ],
+    )
+    put(
+        lake,
+        FEATURE_HEALTH,
+        [
+            {
+                **{"event_date": last, "feature": name, "usage_count": 100, "users": 50, "since": last},
+                **{
+                    "evidence": "enough",
+                    "worst_objective": "errors",
+                    "burn_1d": 15.0 if place == 0 else 0.5,
+                    "burn_3d": 5.0,
+                },
+                **{
+                    "state": "degraded" if place == 0 else "healthy",
+                    "reason": f"errors: 30 of 100 events of {name} were bad",
+                },
+            }
+            for place, name in enumerate(features)
+        ],
+    )
+    put(
+        lake,
+        FEATURE_DECISIONS,
+        [
+            {
+                **{"decision_id": f"{place:064d}", "event_date": last, "scope": "feature", "feature": name},
+                **{"action": "rollback" if place == 0 else "monitor", "level": "approve" if place == 0 else None},
+                **{
+                    "reasons": f"Roll back {name}: it is degraded",
+                    "why_not": '{"monitor": "worth less"}',
+                    "evidence": "{}",
+                },
+                "candidates": '[{"kind": "rollback", "score": 12.5, "confidence": 1.0}, {"kind": "monitor", "score": 0.0}]',
+            }
+            for place, name in enumerate(features)
+        ],
+    )
+    lake.close()
+    return folder
+
+
+def scored(folder: Path, features: Sequence[str], day: date) -> None:
+    """Add scores of the features to the lake of the folder, the first of them the greatest."""
+    lake = lake_at(folder)
+    put(
+        lake,
+        FEATURE_RISK,
+        [
+            {
+                **{"event_date": day, "feature": name, "risk_score": 0.5 / (1 + place), "risk_low": 0.4 / (1 + place)},
+                **{
+                    "risk_high": 0.6 / (1 + place),
+                    "risk_bucket": "low",
+                    "users_7d": 50.0,
+                    "impact_score": 25.0 / (1 + place),
+                },
+                **{"impact_low": 20.0 / (1 + place), "impact_high": 30.0 / (1 + place), "reason_1": "errors rise"},
+                **{"model_kind": "xgboost", "model_version": 3, "trained_through": day},
+            }
+            for place, name in enumerate(features)
+        ],
+    )
+    lake.close()
