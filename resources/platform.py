@@ -33,6 +33,7 @@ from resources.services.outcomes import OutcomeService
 from resources.services.panels import Panels
 from resources.services.people import PeopleService
 from resources.services.reading import ReadService
+from resources.services.report import ReportService
 from resources.services.retraining import RetrainingService
 from resources.services.rollouts import RolloutService
 from resources.services.rows import RowService
@@ -105,6 +106,11 @@ class Platform:
     def rows(self) -> RowService:
         """Return the service that reads rows for those who ask from outside."""
         return RowService(self.lake)
+
+    @cached_property
+    def report(self) -> ReportService:
+        """Return the service that makes the report."""
+        return ReportService(self.lake, self.reading, self.annotations)
 
     @cached_property
     def export(self) -> ExportService:

@@ -21,8 +21,10 @@ def rows_for(table: Table) -> pl.DataFrame:
         row: dict[str, Any] = {}
         for column in table.columns:
             kind, is_list = column.type.removesuffix("[]"), column.type.endswith("[]")
-            if kind == "VARCHAR":
-                value: Any = HOSTILE[number % len(HOSTILE)] if number % 3 else f"{column.name} {number}"
+            if kind == "VARCHAR" and "JSON" in column.description:
+                value: Any = "{}"
+            elif kind == "VARCHAR":
+                value = HOSTILE[number % len(HOSTILE)] if number % 3 else f"{column.name} {number}"
             elif kind == "DATE":
                 value = FIRST + timedelta(days=number % 5)
             elif kind == "TIMESTAMP":

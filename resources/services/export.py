@@ -69,8 +69,8 @@ class ExportService:
             "run_report.json": report,
         }
         tables = {"feature_importance.csv": feature_importance(read), "feature_metrics.csv": read["feature_metrics"]}
-        written = [_written(folder, name, _json_of({**of, **found})) for name, found in documents.items()]
-        return [*written, *(_written(folder, name, _csv_of(rows)) for name, rows in tables.items())]
+        written = [put_whole(folder, name, _json_of({**of, **found})) for name, found in documents.items()]
+        return [*written, *(put_whole(folder, name, _csv_of(rows)) for name, rows in tables.items())]
 
     def tables(self, folder: Path, names: Sequence[str], form: Form) -> Iterator[Path]:
         """Write tables, one file each, and yield the path of each as it is done.
@@ -93,7 +93,7 @@ class ExportService:
         with self.lake.one_snapshot():
             for table in chosen:
                 rows = self.lake.frame(f"FROM {table.path}")
-                yield _written(folder, f"{table.path}.{form}", _csv_of(rows) if form == "csv" else rows.write_parquet)
+                yield put_whole(folder, f"{table.path}.{form}", _csv_of(rows) if form == "csv" else rows.write_parquet)
 
     def _require_days(self) -> None:
         if not self.lake.exists() or self.lake.is_empty():
@@ -115,8 +115,17 @@ def _csv_of(rows: pl.DataFrame) -> Callable[[Path], None]:
     return flat.write_csv
 
 
-def _written(folder: Path, name: str, write: Callable[[Path], None]) -> Path:
-    """Write a file beside its place and move it there."""
+def put_whole(folder: Path, name: str, write: Callable[[Path], object]) -> Path:
+    """Write a file beside its place and move it there, and return its path.
+
+    Args:
+        folder: Where it belongs; it is made where it is missing.
+        name: Its name.
+        write: Writes it to a path.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
     path = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)

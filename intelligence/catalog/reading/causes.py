@@ -109,6 +109,8 @@ def moved(row: Mapping[str, Any]) -> str:
     Args:
         row: A row of `catalog/reading/movements.sql`.
     """
+    if row["change"] is None or row["low"] is None:
+        return "not enough evidence to say by how much it changed"
     change = f"{row['metric'].replace('_', ' ')} {row['change']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f}, 95 %)"
     if row["suspect"] is None or row["accounts_for"] is None:
         return f"{change}; no part of the product stands out beyond chance"

@@ -8,4 +8,5 @@ from resources.platform import Platform
 from resources.processes.front.serving import served
 
 if __name__ == "__main__":
-    served(app_of(Platform.of(settings()).rows), port=int(sys.argv[1]))
+    platform = Platform.of(settings())
+    served(app_of(platform.rows, platform.reading), port=int(sys.argv[1]))

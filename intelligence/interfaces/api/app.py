@@ -6,6 +6,7 @@ same question costs nothing. Rows come as JSON, CSV or an Arrow stream.
 
 import io
 import json
+import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from types import GenericAlias
@@ -15,16 +16,21 @@ import polars as pl
 from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field, create_model
+from pydantic import BaseModel, BeforeValidator, Field, create_model
 
 from intelligence.catalog.layers import TABLES
+from intelligence.catalog.pages import Page
 from intelligence.catalog.readings import READINGS, Reading
 from intelligence.core.errors import LakeError, PlatformError, UsageError
+from intelligence.core.machine_readable import plain
 from intelligence.core.tables import Table
+from resources.services.reading import SHOWN_DAYS, ReadService
 from resources.services.rows import BackwardPeriod, Rows, RowService, UnknownSnapshot
 
 MOST_ROWS: Final = 10_000
 LONGEST_VALUE: Final = 200
+WITHOUT_NUL: Final = "^[^\\u0000]*$"
+MOST_DAYS: Final = 400
 Form = Literal["json", "csv", "arrow"]
 Period = tuple[date | None, date | None]
 CSV: Final = "text/csv; charset=utf-8"
@@ -69,11 +75,39 @@ class Index(BaseModel):
     readings: dict[str, str] = Field(description="Addresses, with what each row is.")
 
 
-def app_of(rows: RowService) -> FastAPI:
+class Marked(BaseModel):
+    """What happened on a day."""
+
+    day: date
+    text: str
+
+
+class PartOfPage(BaseModel):
+    """A part of a page: what its rows say, in words, and the rows."""
+
+    finding: str
+    period: str
+    meaning: str = Field(description="Definition, unit and uncertainty of the numbers.")
+    source: str = Field(description="The tables that they come from.")
+    marks: list[Marked] = Field(description="What happened in these days, at most three things.")
+    rows: list[dict[str, Any]]
+
+
+class PageOfWords(BaseModel):
+    """A page of the dashboard: sentences, and the parts that show why."""
+
+    snapshot: int | None
+    as_of: str = Field(description="What the page was read from, in words.")
+    sentences: list[str]
+    parts: dict[str, PartOfPage]
+
+
+def app_of(rows: RowService, read: ReadService) -> FastAPI:
     """Return the application.
 
     Args:
-        rows: Reads the lake.
+        rows: Reads rows of the lake.
+        read: Reads the pages of the dashboard.
     """
     app = FastAPI(
         title="Product Intelligence Platform",
@@ -89,7 +123,10 @@ def app_of(rows: RowService) -> FastAPI:
     @app.get("/v1", summary="What can be read", responses=_problems(422, 503))
     def index(_: Annotated[None, Depends(_only())]) -> Index:
         readings = {f"/v1/{each.name}": each.table.description for each in READINGS}
-        return Index(snapshot=rows.snapshot(), readings={**readings, "/v1/lineage": "What each table is made from."})
+        pages = {f"/v1/pages/{name}": "A page of the dashboard, as sentences and rows." for name in _pages(read)}
+        return Index(
+            snapshot=rows.snapshot(), readings={**readings, **pages, "/v1/lineage": "What each table is made from."}
+        )
 
     @app.get("/v1/lineage", summary="What each table is made from", responses=_problems(422, 503))
     def lineage(_: Annotated[None, Depends(_only())]) -> list[Lineage]:
@@ -97,7 +134,82 @@ def app_of(rows: RowService) -> FastAPI:
 
     for reading in READINGS:
         _add(app, rows, reading)
+    for name, page in _pages(read).items():
+        _add_page(app, name, page)
     return app
+
+
+def _pages(read: ReadService) -> Mapping[str, Callable[[str, str, int], Page]]:
+    """Return how each page of the dashboard is read, given a feature, a segment and a number of days."""
+    return {
+        "today": lambda *_: read.today(),
+        "features": lambda *_: read.features(),
+        "feature": lambda feature, _, days: read.feature(feature, days=days),
+        "people": lambda _, segment, days: read.people(segment=segment, days=days),
+        "experiments": lambda _, segment, __: read.experiments(segment=segment),
+        "causes": lambda feature, _, days: read.causes(feature, days=days),
+        "coming": lambda _, segment, days: read.coming(segment=segment, days=days),
+        "decisions": lambda feature, _, days: read.decisions(feature, days=days),
+        "platform": lambda _, __, days: read.health(days=days),
+    }
+
+
+# By what each page can be asked for.
+_PAGE_FILTERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "feature": ("feature", "days"),
+    "people": ("segment", "days"),
+    "experiments": ("segment",),
+    "causes": ("feature", "days"),
+    "coming": ("segment", "days"),
+    "decisions": ("feature", "days"),
+    "platform": ("days",),
+}
+
+
+def _add_page(app: FastAPI, name: str, page: Callable[[str, str, int], Page]) -> None:
+    asked = _PAGE_FILTERS.get(name, ())
+
+    def shown(request: Request) -> Response:
+        given = request.query_params
+        days = given.get("days", str(SHOWN_DAYS))
+        if not (days.isascii() and days.isdigit() and 1 <= int(days) <= MOST_DAYS):
+            raise UsageError("days", f"is no whole number from 1 to {MOST_DAYS}.", hint="Give such a number.")
+        found = page(given.get("feature", ""), given.get("segment", ""), int(days))
+        words = {
+            "snapshot": found.as_of.snapshot,
+            "as_of": found.as_of.sentence(),
+            "sentences": found.sentences,
+            "parts": {
+                title: {
+                    "finding": part.finding,
+                    "period": part.period,
+                    "meaning": part.meaning,
+                    "source": part.source,
+                    "marks": [{"day": mark.day, "text": mark.label} for mark in part.marks],
+                    "rows": part.rows,
+                }
+                for title, part in found.parts.items()
+            },
+        }
+        return Response(json.dumps(plain(words)), media_type="application/json")
+
+    text = {"type": "string", "maxLength": LONGEST_VALUE, "pattern": WITHOUT_NUL}
+    number = {"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "default": SHOWN_DAYS}
+    app.add_api_route(
+        f"/v1/pages/{name}",
+        shown,
+        methods=["GET"],
+        name=f"page {name}",
+        summary=f"The page {name} of the dashboard, as sentences and rows",
+        dependencies=[Depends(_only(*asked))],
+        responses={200: {"model": PageOfWords}, **_problems(422, 503)},
+        openapi_extra={
+            "parameters": [
+                {"name": each, "in": "query", "required": False, "schema": number if each == "days" else text}
+                for each in asked
+            ]
+        },
+    )
 
 
 def _add(app: FastAPI, rows: RowService, reading: Reading) -> None:
@@ -162,11 +274,21 @@ def _add(app: FastAPI, rows: RowService, reading: Reading) -> None:
     )
 
 
+def _iso_day(value: object) -> object:
+    """Let nothing but a day as in 2026-05-31 pass, since numbers would count as seconds since 1970."""
+    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d{2}-\d{2}", value, re.ASCII):
+        raise ValueError("is no day such as 2026-05-31")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_iso_day)]
+
+
 def _period(
     first: Annotated[
-        date | None, Query(alias="from", description="First day; by default 27 days before the last.")
+        Day | None, Query(alias="from", description="First day; by default 27 days before the last.")
     ] = None,
-    last: Annotated[date | None, Query(alias="to", description="Last day; by default the newest one.")] = None,
+    last: Annotated[Day | None, Query(alias="to", description="Last day; by default the newest one.")] = None,
 ) -> Period:
     return first, last
 
@@ -267,7 +389,7 @@ def _typed(sql_type: str) -> Any:
 
 def _text_parameter(table: Table, name: str) -> dict[str, Any]:
     (column,) = (each for each in table.columns if each.name == name)
-    schema = {"type": "string", "maxLength": LONGEST_VALUE, "pattern": "^[^\\u0000]*$"}
+    schema = {"type": "string", "maxLength": LONGEST_VALUE, "pattern": WITHOUT_NUL}
     return {"name": name, "in": "query", "required": False, "description": column.description, "schema": schema}
 
 

@@ -655,6 +655,15 @@ def export(
         _say(str(path))
 
 
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence report today.html")
+def report(file: Annotated[Path, typer.Argument(help="The HTML file to write.")]) -> None:
+    """Write all pages into one HTML file that needs no network, for mail or an archive."""
+    from resources.services.export import put_whole
+
+    text = _platform().report.html()
+    _say(str(put_whole(file.parent, file.name, lambda path: path.write_text(text, encoding="utf-8"))))
+
+
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence api --port 8600")
 def api(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8502) -> None:
     """Serve the read API on this machine until Ctrl-C; `up` serves it too."""
@@ -662,7 +671,8 @@ def api(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8502) -> 
     from resources.processes.front.serving import LOOPBACK, served
 
     _say(f"http://{LOOPBACK}:{port}/v1")
-    served(app_of(_platform().rows), port=port)
+    platform = _platform()
+    served(app_of(platform.rows, platform.reading), port=port)
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence up --port 3001")

@@ -5,26 +5,32 @@ import io
 import json
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 import schemathesis
+from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 
 from intelligence.catalog.layers import TABLES
 from intelligence.catalog.readings import READINGS, Reading
 from intelligence.interfaces.api.app import app_of
 from resources.lake.door import Lake
-from resources.services.rows import RowService
 from tests.lakes import lake_in
 from tests.made_up_rows import DAYS, FIRST, HOSTILE, filled, rows_for
+from tests.platforms import platform_in
 
 with warnings.catch_warnings():
     # Starlette 1 warns that its test client will take httpx2 in the place of httpx.
     warnings.simplefilter("ignore")
     from starlette.testclient import TestClient
+
+
+PAGES = ("today", "features", "feature", "people", "experiments", "causes", "coming", "decisions", "platform")
 
 
 @pytest.fixture(scope="module")
@@ -36,9 +42,16 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     made.close()
 
 
+def app_over(lake: Lake) -> FastAPI:
+    """The application over a lake."""
+    folder = Path(lake.catalog.removeprefix("sqlite:")).parent
+    platform = replace(platform_in(folder / "platform"), lake=lake)
+    return app_of(platform.rows, platform.reading)
+
+
 @pytest.fixture(scope="module")
 def client(lake: Lake) -> TestClient:
-    return TestClient(app_of(RowService(lake)))
+    return TestClient(app_over(lake))
 
 
 def stored(lake: Lake, reading: Reading) -> list[dict[str, Any]]:
@@ -104,6 +117,8 @@ def test_rows_are_chosen_by_period_and_by_value(client: TestClient) -> None:
         ("limit=99999", "limit"),
         ("offset=-1", "offset"),
         ("from=yesterday", "from"),
+        ("from=0", "from"),
+        ("to=1e9", "to"),
         ("segment=a&segment=b", "segment"),
         ("colour=red", "colour"),
         ("format=xml", "format"),
@@ -137,7 +152,7 @@ def test_an_answer_is_asked_for_again_only_after_something_was_written(
     reading = next(each for each in READINGS if each.name == "kpis")
     lake = lake_in(tmp_path_factory.mktemp("etag"))
     lake.replace(reading.table, DAYS, "FROM made", frames={"made": rows_for(reading.table)})
-    client = TestClient(app_of(RowService(lake)))
+    client = TestClient(app_over(lake))
     first = client.get("/v1/kpis")
     same = client.get("/v1/kpis", headers={"If-None-Match": first.headers["ETag"]})
     assert (same.status_code, same.content) == (304, b"")
@@ -152,7 +167,7 @@ def test_an_answer_is_asked_for_again_only_after_something_was_written(
 
 def test_an_empty_lake_has_no_rows_and_says_so(tmp_path_factory: pytest.TempPathFactory) -> None:
     lake = Lake(catalog=f"sqlite:{tmp_path_factory.mktemp('none')}/catalog.sqlite", store="nowhere")
-    client = TestClient(app_of(RowService(lake)))
+    client = TestClient(app_over(lake))
     assert client.get("/v1").json()["snapshot"] is None
     for reading in READINGS:
         found = client.get(f"/v1/{reading.name}").json()
@@ -169,6 +184,15 @@ def test_only_get_is_answered_and_nothing_is_written(lake: Lake, client: TestCli
     assert lake.snapshot_id() == before
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_the_pages_of_the_dashboard_are_read_by_the_same_model(name: str, client: TestClient, lake: Lake) -> None:
+    found = client.get(f"/v1/pages/{name}", params={"feature": HOSTILE[1]} if name == "feature" else {})
+    assert found.status_code == 200, found.text
+    assert found.json()["snapshot"] == lake.snapshot_id()
+    assert found.json()["sentences"]
+    assert client.get(f"/v1/pages/{name}?colour=red").status_code == 422
+
+
 def test_the_lineage_names_what_each_table_is_made_from(client: TestClient) -> None:
     found = {each["table"]: each for each in client.get("/v1/lineage").json()}
     assert set(found) == {table.path for table in TABLES}
@@ -179,7 +203,7 @@ def test_the_lineage_names_what_each_table_is_made_from(client: TestClient) -> N
 @pytest.mark.proof
 def test_every_answer_is_as_the_document_says(lake: Lake) -> None:
     """Requests that fit the document and requests that do not are made up from it, and each answer is held against it."""
-    document = schemathesis.openapi.from_asgi("/v1/openapi.json", app_of(RowService(lake)))
+    document = schemathesis.openapi.from_asgi("/v1/openapi.json", app_over(lake))
     asked = 0
     for operation in (found.ok() for found in document.get_all_operations()):
         # What has no parameter cannot be asked wrongly.
@@ -187,7 +211,7 @@ def test_every_answer_is_as_the_document_says(lake: Lake) -> None:
         for mode in modes:
             check_answers(operation, mode)
         asked += 1
-    assert asked == len(READINGS) + 2
+    assert asked == len(READINGS) + len(PAGES) + 2
 
 
 def check_answers(operation: Any, mode: schemathesis.GenerationMode) -> None:
