@@ -342,6 +342,8 @@ def stacked(rows: pl.DataFrame, names: dict[str, str], unit: str, *, marks: Sequ
             for name, label in names.items()
         ]
     )
+    gains = [name for name, label in names.items() if not label.startswith("-")]
+    top = float(rows.select(pl.sum_horizontal(gains).max()).item() or 0)
     base = (
         alt.Chart(long)
         .mark_bar(opacity=0.85)

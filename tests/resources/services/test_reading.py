@@ -76,11 +76,8 @@ def test_a_page_is_of_one_snapshot_whatever_is_written_meanwhile(
         found = read(lake, *given, **more)
         if not written:
             written.append(True)
-            put(
-                Lake(catalog=lake.catalog, store=lake.store),
-                KPI_DAY,
-                [{"event_date": LAST, "segment": "all", "dau": 7}],
-            )
+            rows = [{"event_date": LAST, "segment": segment, "dau": 7} for segment in ("all", "student")]
+            put(Lake(catalog=lake.catalog, store=lake.store), KPI_DAY, rows)
         return found
 
     monkeypatch.setattr(Lake, "read", read_and_write)
