@@ -350,7 +350,9 @@ def stacked(rows: pl.DataFrame, names: dict[str, str], unit: str, *, marks: Sequ
         .encode(
             alt.X("event_date:T", title=None, axis=alt.Axis(format="%b %d", labelOverlap=True, grid=False)),
             alt.Y(
-                "users:Q", axis=alt.Axis(title=unit, titleAlign="left", titleAngle=0, titleY=-8, titleX=0, tickCount=5)
+                "users:Q",
+                scale=alt.Scale(domainMax=1.35 * top) if marks and top > 0 else alt.Undefined,
+                axis=alt.Axis(title=unit, titleAlign="left", titleAngle=0, titleY=-8, titleX=0, tickCount=5),
             ),
             alt.Color(
                 "kind:N",

@@ -110,11 +110,11 @@ def test_days_and_segment_limit_what_is_read(reading: ReadService) -> None:
 
 
 def test_a_name_is_only_ever_a_value(reading: ReadService) -> None:
-    for name in ("'; DROP TABLE metrics.kpi_day; --", "$days"):
-        assert "was seen" in reading.feature(name).sentences[0]
-        assert reading.causes(name).sentences
-        assert reading.coming("dau", segment=name).sentences
-        assert reading.people(segment=name).sentences[0].startswith("No user was seen")
+    name = "'; DROP TABLE metrics.kpi_day; -- $days"
+    assert "was seen" in reading.feature(name).sentences[0]
+    assert reading.causes(name).sentences
+    assert reading.coming("dau", segment=name).sentences
+    assert reading.people(segment=name).sentences[0].startswith("No user was seen")
     assert reading.lake.frame("SELECT count(*) FROM metrics.kpi_day").item() > 0
 
 
