@@ -108,6 +108,10 @@ class Page:
 def days_in_words(first: date | None, last: date | None) -> str:
     """Return a range of days in words.
 
+    Args:
+        first: First day; None where there is none.
+        last: Last day.
+
     >>> days_in_words(date(2026, 5, 4), date(2026, 5, 4)), days_in_words(date(2026, 5, 4), date(2026, 8, 1))
     ('2026-05-04', '2026-05-04 to 2026-08-01')
     """

@@ -1,5 +1,6 @@
 """The dashboard, the UIs of Dagster and MLflow, Dagster's daemon, the Evidently pages and the local twins, on loopback until stopped."""
 
+import importlib.util
 import os
 import signal
 import socket
@@ -95,7 +96,7 @@ def serve(
 
 def _programs(now: Settings, ports: Ports) -> Mapping[str, list[str]]:
     return {
-        "dashboard": [str(ports.dashboard_port)],
+        **({"dashboard": [str(ports.dashboard_port)]} if _has_dashboard() else {}),
         "dagster": [str(ports.port)],
         "daemon": [],
         "mlflow": [store_uri(now.mlruns), str(now.mlruns / "artifacts"), str(ports.mlflow_port)],
@@ -118,11 +119,17 @@ def _environment(now: Settings, ports: Ports) -> dict[str, str]:
     return {**quiet_environment(), **own, **{name: os.environ.get(name) or url for name, url in links.items()}}
 
 
+def _has_dashboard() -> bool:
+    """Return whether the dashboard's packages are installed: they are an extra for those who install the package alone."""
+    return importlib.util.find_spec("streamlit") is not None
+
+
 def _addresses_text(ports: Ports) -> str:
     at = ports.addresses
+    dashboard = at["dashboard"] if _has_dashboard() else "not installed: it comes with the extra `ui`"
     return (
-        f"Dashboard  {at['dashboard']}\nDagster    {at['dagster']}\nMLflow     {at['mlflow']}{MLFLOW_PAGE}\nEvidently  {at['reports']}\n"
-        f"Messages   {at['twins']}  (those kept on this machine)\nCtrl-C stops all."
+        f"Dashboard  {dashboard}\nDagster    {at['dagster']}\nMLflow     {at['mlflow']}{MLFLOW_PAGE}\n"
+        f"Evidently  {at['reports']}\nMessages   {at['twins']}  (those kept on this machine)\nCtrl-C stops all."
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 
 from intelligence.catalog.pages import AsOf, Page, Part
@@ -22,8 +21,6 @@ from intelligence.catalog.reading.wording import (
 )
 from intelligence.core.marks import Mark
 from intelligence.core.sql import sql
-from intelligence.metrics.burn import share_lower_bounds
-from intelligence.metrics.spread import SUMS, spread_columns, spread_of
 
 RANKING: Final[Mapping[str, str]] = {"features": sql("catalog/reading/features.sql")}
 SIDE_BY_SIDE: Final[Mapping[str, str]] = {**RANKING, "days": sql("catalog/reading/feature_days.sql")}
@@ -301,11 +298,16 @@ def objective_shares(days: pl.DataFrame) -> pl.DataFrame:
     Args:
         days: What `catalog/reading/feature_days.sql` returns.
     """
+    import numpy as np
+
+    from intelligence.metrics.burn import share_lower_bounds
+    from intelligence.metrics.spread import SUMS, spread_columns, spread_of
+
     parts = []
     for objective, promise in PROMISES.items():
-        sums = days.select(
-            "event_date", "feature", promise, *(pl.col(each).alias(name) for each, name in _sums(objective))
-        )
+        columns = zip(spread_columns(objective), SUMS, strict=True)
+        named_sums = [pl.col(each).alias(name) for each, name in columns]
+        sums = days.select("event_date", "feature", promise, *named_sums)
         spread = spread_of(sums)
         share, n = spread.event_share(), spread.effective_events()
         low, high = share_lower_bounds(share, n, z=Z), 1 - share_lower_bounds(1 - share, n, z=Z)
@@ -351,10 +353,6 @@ def objective_finding(row: Mapping[str, Any], shares: pl.DataFrame, objective: s
     if newest["low"] is not None and newest["low"] > promised:
         return f"{said}: above the promised {percent(promised)} on this day."
     return f"{said}, with {percent(promised)} promised."
-
-
-def _sums(objective: str) -> list[tuple[str, str]]:
-    return list(zip(spread_columns(objective), SUMS, strict=True))
 
 
 def _users_finding(name: str, days: pl.DataFrame) -> str:

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from math import sqrt
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 
 from intelligence.catalog.morning import WEEKS, kpi_sentence, losing_sentence, staying_sentences
@@ -14,7 +14,6 @@ from intelligence.catalog.summary import FUNNELS, LEAVING
 from intelligence.catalog.summary import WEEKS as WEEKS_QUERY
 from intelligence.core.marks import Mark
 from intelligence.core.sql import sql
-from intelligence.metrics.segments import difference_sentence
 from intelligence.metrics.usage_findings import added_up, less_retained_cohorts
 
 QUERIES: Final[Mapping[str, str]] = {
@@ -167,6 +166,8 @@ def segments_finding(differences: pl.DataFrame) -> str:
     """
     if differences.is_empty():
         return "No segments are compared: map a column to `segment`."
+    from intelligence.metrics.segments import difference_sentence
+
     beyond = differences.filter(pl.col("q") <= 0.05)
     if beyond.is_empty():
         segments = named(differences["segment"].unique().sort().to_list())
@@ -183,12 +184,12 @@ def segment_levels(days: pl.DataFrame) -> pl.DataFrame:
     rows: list[dict[str, Any]] = []
     for (segment,), part in days.group_by("segment", maintain_order=True):
         for name in KPIS:
-            known = part[name].drop_nulls().cast(pl.Float64).to_numpy()
-            if not len(known):
+            known = part[name].drop_nulls()
+            if known.is_empty():
                 continue
-            mean, reach = float(known.mean()), None
+            mean, reach = mean_of(known), None
             if len(known) >= _FEWEST_DAYS:
-                reach = _T * float(known.std(ddof=1)) / float(np.sqrt(len(known)))
+                reach = _T * float(known.cast(pl.Float64).to_numpy().std(ddof=1)) / sqrt(len(known))
             ends = (mean - reach, mean + reach) if reach is not None else (None, None)
             rows.append(
                 {"segment": segment, "kpi": name, "value": mean, "low": ends[0], "high": ends[1], "days": len(known)}

@@ -20,6 +20,10 @@ MOST_NAMED: Final = 3
 def percent(share: float | None, *, digits: int = 1) -> str:
     """Return a share in per cent; `unknown` where there is none.
 
+    Args:
+        share: The share; None where it is not known.
+        digits: Digits after the point, one more for what would be 0.
+
     >>> percent(0.1234), percent(None), percent(0.00041)
     ('12.3%', 'unknown', '0.04%')
     """
@@ -32,6 +36,11 @@ def percent(share: float | None, *, digits: int = 1) -> str:
 def between(low: float | None, high: float | None, *, digits: int = 1) -> str:
     """Return the interval of a share in words.
 
+    Args:
+        low: Its lower end.
+        high: Its upper end.
+        digits: Digits after the point.
+
     >>> between(0.1, 0.25)
     '10.0% to 25.0%'
     """
@@ -40,6 +49,10 @@ def between(low: float | None, high: float | None, *, digits: int = 1) -> str:
 
 def named(names: Sequence[str], *, most: int = MOST_NAMED) -> str:
     """Return names in a sentence, the first few of them.
+
+    Args:
+        names: The names.
+        most: How many of them are told.
 
     >>> named(["a", "b"]), named(["a", "b", "c", "d", "e"])
     ('a and b', 'a, b, c and 2 more')
@@ -51,6 +64,11 @@ def named(names: Sequence[str], *, most: int = MOST_NAMED) -> str:
 
 def counted(number: int, one: str, several: str = "") -> str:
     """Return a number with its noun.
+
+    Args:
+        number: The number.
+        one: The noun for one.
+        several: The noun for all other numbers; with an `s` where it is empty.
 
     >>> counted(1, "feature"), counted(2_000, "feature")
     ('1 feature', '2,000 features')
@@ -79,5 +97,10 @@ def mean_of(column: pl.Series) -> float:
 
 
 def period_of(rows: pl.DataFrame, column: str = "event_date") -> str:
-    """Return the first and the last day of rows in words; empty without rows."""
+    """Return the first and the last day of rows in words; empty without rows.
+
+    Args:
+        rows: The rows.
+        column: Column with the day.
+    """
     return "" if rows.is_empty() else days_in_words(rows[column].min(), rows[column].max())  # type: ignore[arg-type]

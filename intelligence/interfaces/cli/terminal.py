@@ -356,7 +356,10 @@ def next_steps(invocation: Invocation, product_file: str) -> RenderableType:
         product_file: Name of the product file.
     """
     steps = [
-        (invocation.command("up"), "assets, runs and checks at http://127.0.0.1:3000, models at http://127.0.0.1:5000"),
+        (
+            invocation.command("up"),
+            "the dashboard at http://127.0.0.1:8501, assets, runs and checks at http://127.0.0.1:3000",
+        ),
         (invocation.command("status"), "this summary at any time"),
         (product_file, "sources, promises and rules; docs/sources.md says how to point it at your own events"),
     ]

@@ -342,13 +342,17 @@ def stacked(rows: pl.DataFrame, names: dict[str, str], unit: str, *, marks: Sequ
             for name, label in names.items()
         ]
     )
+    gains = [name for name, label in names.items() if not label.startswith("-")]
+    top = float(rows.select(pl.sum_horizontal(gains).max()).item() or 0)
     base = (
         alt.Chart(long)
         .mark_bar(opacity=0.85)
         .encode(
             alt.X("event_date:T", title=None, axis=alt.Axis(format="%b %d", labelOverlap=True, grid=False)),
             alt.Y(
-                "users:Q", axis=alt.Axis(title=unit, titleAlign="left", titleAngle=0, titleY=-8, titleX=0, tickCount=5)
+                "users:Q",
+                scale=alt.Scale(domainMax=1.35 * top) if marks and top > 0 else alt.Undefined,
+                axis=alt.Axis(title=unit, titleAlign="left", titleAngle=0, titleY=-8, titleX=0, tickCount=5),
             ),
             alt.Color(
                 "kind:N",

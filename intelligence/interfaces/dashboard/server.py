@@ -4,6 +4,7 @@ Streamlit runs as an application behind the guard of all servers, on loopback. I
 see to it that a page loads nothing from elsewhere and sends nothing there.
 """
 
+import logging
 import sys
 import threading
 from pathlib import Path
@@ -81,6 +82,8 @@ def warm() -> None:
     from intelligence.core.errors import PlatformError
     from intelligence.interfaces.dashboard import reader
 
+    # Streamlit would say that no page asked for it, which is meant.
+    logging.getLogger("streamlit.runtime.scriptrunner_utils.script_run_context").setLevel(logging.ERROR)
     try:
         reader.page_of("today")
         reader.choices()

@@ -14,6 +14,7 @@ from intelligence.risk.tables import FEATURE_RISK
 from intelligence.telemetry.tables import BATCHES, DAY_QUALITY
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA
 from resources.lake.door import Lake
+from tests.lakes import lake_in
 
 FIRST = date(2026, 5, 4)
 # Names as a stranger's events may bring them.
@@ -71,7 +72,7 @@ def filled(folder: Path, *, days: int, features: Sequence[str], verdict: str = "
     The first feature is degraded on the last day, and was decided about; there are no model, no experiment and no forecast.
     """
     product_in(folder)
-    lake = lake_at(folder)
+    lake = lake_in(folder / "data" / "lake")
     span = [FIRST + timedelta(days=each) for each in range(days)]
     last = span[-1]
     batch = {"batch_id": "b", "source": "app", "days": span, "rows_in": 100, "accepted": 100}
