@@ -7,8 +7,9 @@ EXAMPLE ?= $(if $(filter flights,$(DATA)),flights,$(if $(SMALL),small,classroom)
 # Two processes, each of which takes whole files, those first that take longest (tests/conftest.py).
 TOGETHER := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-# make up DASHBOARD_PORT=… PORT=… MLFLOW_PORT=… REPORTS_PORT=… TWINS_PORT=…
-PORTS = $(if $(DASHBOARD_PORT),--dashboard-port $(DASHBOARD_PORT)) $(if $(PORT),--port $(PORT)) $(if $(MLFLOW_PORT),--mlflow-port $(MLFLOW_PORT)) \
+# make up DASHBOARD_PORT=… API_PORT=… PORT=… MLFLOW_PORT=… REPORTS_PORT=… TWINS_PORT=…
+PORTS = $(if $(DASHBOARD_PORT),--dashboard-port $(DASHBOARD_PORT)) $(if $(API_PORT),--api-port $(API_PORT)) \
+	$(if $(PORT),--port $(PORT)) $(if $(MLFLOW_PORT),--mlflow-port $(MLFLOW_PORT)) \
 	$(if $(REPORTS_PORT),--reports-port $(REPORTS_PORT)) $(if $(TWINS_PORT),--twins-port $(TWINS_PORT))
 
 .DEFAULT_GOAL := help
@@ -21,7 +22,7 @@ help: ## List what can be done
 	@echo "  make demo DATA=flights   real telemetry: 336,776 flights of 2013"
 	@echo "  make demo DAYS=91        one more day"
 	@echo "  make demo MODE=auto      let the policy act, on local twins of Slack and the flags"
-	@echo "  make up PORT=3001        another port; also DASHBOARD_PORT, MLFLOW_PORT, REPORTS_PORT, TWINS_PORT, and MODE"
+	@echo "  make up PORT=3001        another port; also DASHBOARD_PORT, API_PORT, MLFLOW_PORT, REPORTS_PORT, TWINS_PORT, and MODE"
 
 setup: $(if $(ALL),$(VENV)/.installed-dev,$(VENV)/.installed) ## Create .venv from requirements.lock; with ALL=1 extras and tools of development too
 
@@ -48,7 +49,7 @@ $(VENV)/.installed-dev: requirements-dev.lock requirements.lock pyproject.toml
 demo: setup ## Run the main job from raw telemetry to feature health, and say what came of it
 	@$(if $(MODE),INTELLIGENCE_MODE=$(MODE)) $(BIN)/intelligence --example $(EXAMPLE) demo $(if $(DAYS),--days $(DAYS))
 
-up: setup ## Serve the dashboard, the Dagster and MLflow UIs and the Evidently pages on this machine until Ctrl-C
+up: setup ## Serve the dashboard, the read API, the Dagster and MLflow UIs and the Evidently pages on this machine until Ctrl-C
 	@$(if $(MODE),INTELLIGENCE_MODE=$(MODE)) $(BIN)/intelligence --example $(EXAMPLE) up $(PORTS)
 
 test: develop ## Run the tests but for the proofs

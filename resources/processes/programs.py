@@ -14,6 +14,8 @@ from pathlib import Path
 # Seconds that a program may take to end before it is killed.
 GRACE_S = 5.0
 WORKSPACE = "workspace.yaml"
+# The doors are run and not imported: nothing here depends on them.
+API = "intelligence.interfaces.api"
 DASHBOARD = "intelligence.interfaces.dashboard.server"
 
 
@@ -87,15 +89,28 @@ def evidently_pages(folder: str, port: str) -> None:
 
 
 def dashboard(port: str) -> None:
-    """Serve the dashboard, which is run and not imported: it is a door, and nothing here depends on it.
+    """Serve the dashboard.
 
     Args:
         port: The port on loopback, as text.
     """
+    _run_door(DASHBOARD, port)
+
+
+def read_api(port: str) -> None:
+    """Serve the read API.
+
+    Args:
+        port: The port on loopback, as text.
+    """
+    _run_door(API, port)
+
+
+def _run_door(module: str, port: str) -> None:
     import runpy
 
-    sys.argv = [DASHBOARD, port]
-    runpy.run_module(DASHBOARD, run_name="__main__")
+    sys.argv = [module, port]
+    runpy.run_module(module, run_name="__main__")
 
 
 def local_twins(data: str, port: str) -> None:
@@ -113,6 +128,7 @@ def local_twins(data: str, port: str) -> None:
 
 
 PROGRAMS: dict[str, Callable[..., None]] = {
+    "api": read_api,
     "dagster": dagster_ui,
     "daemon": dagster_daemon,
     "dashboard": dashboard,

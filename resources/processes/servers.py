@@ -1,4 +1,4 @@
-"""The dashboard, the UIs of Dagster and MLflow, Dagster's daemon, the Evidently pages and the local twins, on loopback until stopped."""
+"""The servers of `up`: dashboard, API, the UIs of Dagster and MLflow, the daemon, Evidently pages and twins, on loopback until stopped."""
 
 import importlib.util
 import os
@@ -25,6 +25,7 @@ class Ports:
     """The ports on loopback, each named like the option that sets it."""
 
     dashboard_port: int
+    api_port: int
     port: int
     mlflow_port: int
     reports_port: int
@@ -35,6 +36,7 @@ class Ports:
         """Return the option and the number of each port, by what is served there."""
         return {
             "Dashboard": ("--dashboard-port", self.dashboard_port),
+            "Read API": ("--api-port", self.api_port),
             "Dagster UI": ("--port", self.port),
             "MLflow UI": ("--mlflow-port", self.mlflow_port),
             "Evidently pages": ("--reports-port", self.reports_port),
@@ -44,14 +46,21 @@ class Ports:
     @property
     def addresses(self) -> dict[str, str]:
         """Return the addresses by the name of the server."""
-        named = {"dashboard": self.dashboard_port, "dagster": self.port, "mlflow": self.mlflow_port}
-        all_named = {**named, "reports": self.reports_port, "twins": self.twins_port}
-        return {name: f"http://{LOOPBACK}:{number}" for name, number in all_named.items()}
+        named = {
+            "dashboard": self.dashboard_port,
+            "api": self.api_port,
+            "dagster": self.port,
+            "mlflow": self.mlflow_port,
+            "reports": self.reports_port,
+            "twins": self.twins_port,
+        }
+        return {name: f"http://{LOOPBACK}:{number}" for name, number in named.items()}
 
 
 def serve(
     *,
     dashboard_port: int,
+    api_port: int,
     port: int,
     mlflow_port: int,
     reports_port: int,
@@ -63,6 +72,7 @@ def serve(
 
     Args:
         dashboard_port: The port of the dashboard.
+        api_port: The port of the read API.
         port: The port of the Dagster UI.
         mlflow_port: The port of the MLflow UI.
         reports_port: The port of the Evidently pages.
@@ -73,7 +83,7 @@ def serve(
     Raises:
         PlatformError: Where another process serves the same data, or a port is taken.
     """
-    now, ports = settings(), Ports(dashboard_port, port, mlflow_port, reports_port, twins_port)
+    now, ports = settings(), Ports(dashboard_port, api_port, port, mlflow_port, reports_port, twins_port)
     with serving(now.data, ports.addresses):
         _require_free(ports)
         # Two servers that create the same database at once fail, so it is created here first.
@@ -97,6 +107,7 @@ def serve(
 def _programs(now: Settings, ports: Ports) -> Mapping[str, list[str]]:
     return {
         **({"dashboard": [str(ports.dashboard_port)]} if _has_dashboard() else {}),
+        "api": [str(ports.api_port)],
         "dagster": [str(ports.port)],
         "daemon": [],
         "mlflow": [store_uri(now.mlruns), str(now.mlruns / "artifacts"), str(ports.mlflow_port)],
@@ -128,7 +139,7 @@ def _addresses_text(ports: Ports) -> str:
     at = ports.addresses
     dashboard = at["dashboard"] if _has_dashboard() else "not installed: it comes with the extra `ui`"
     return (
-        f"Dashboard  {dashboard}\nDagster    {at['dagster']}\nMLflow     {at['mlflow']}{MLFLOW_PAGE}\n"
+        f"Dashboard  {dashboard}\nRead API   {at['api']}/v1\nDagster    {at['dagster']}\nMLflow     {at['mlflow']}{MLFLOW_PAGE}\n"
         f"Evidently  {at['reports']}\nMessages   {at['twins']}  (those kept on this machine)\nCtrl-C stops all."
     )
 

@@ -120,6 +120,7 @@ def app_of(rows: RowService, read: ReadService) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _misunderstood)
     app.add_exception_handler(PlatformError, _refused)
 
+    @app.get("/", include_in_schema=False)
     @app.get("/v1", summary="What can be read", responses=_problems(422, 503))
     def index(_: Annotated[None, Depends(_only())]) -> Index:
         readings = {f"/v1/{each.name}": each.table.description for each in READINGS}

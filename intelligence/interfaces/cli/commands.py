@@ -678,16 +678,19 @@ def api(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8502) -> 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence up --port 3001")
 def up(
     dashboard_port: Annotated[int, typer.Option(help="Port of the dashboard.")] = 8501,
+    api_port: Annotated[int, typer.Option(help="Port of the read API.")] = 8502,
     port: Annotated[int, typer.Option(help="Port of the Dagster UI.")] = 3000,
     mlflow_port: Annotated[int, typer.Option(help="Port of the MLflow UI.")] = 5000,
     reports_port: Annotated[int, typer.Option(help="Port of the Evidently pages.")] = 8090,
     twins_port: Annotated[int, typer.Option(help="Port of the page of messages kept on this machine.")] = 3100,
 ) -> None:
-    """Serve the dashboard, the Dagster UI, its daemon, the MLflow UI and the Evidently pages on this machine until Ctrl-C."""
+    """Serve the dashboard, the read API, the Dagster UI, its daemon, the MLflow UI and the Evidently pages on this machine until Ctrl-C."""
     from resources.processes.servers import serve
 
     ports = {"port": port, "mlflow_port": mlflow_port, "reports_port": reports_port, "twins_port": twins_port}
-    raise typer.Exit(serve(dashboard_port=dashboard_port, **ports, say=_say, tell=_print_server_line))
+    raise typer.Exit(
+        serve(dashboard_port=dashboard_port, api_port=api_port, **ports, say=_say, tell=_print_server_line)
+    )
 
 
 def _print_server_line(name: str, line: str) -> None:

@@ -19,7 +19,7 @@ from resources.processes.servers import serve
 ROOT = Path(__file__).resolve().parents[3]
 
 
-OPTIONS = ("dashboard_port", "port", "mlflow_port", "reports_port", "twins_port")
+OPTIONS = ("dashboard_port", "api_port", "port", "mlflow_port", "reports_port", "twins_port")
 
 
 def free_port() -> int:
@@ -57,12 +57,12 @@ def restore_ctrl_c() -> None:
 def test_all_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dashboard_port, port, mlflow_port, reports_port, twins_port = (free_port() for _ in range(5))
+    dashboard_port, api_port, port, mlflow_port, reports_port, twins_port = (free_port() for _ in range(6))
     pages = tmp_path / "evidently_reports"
     pages.mkdir()
     (pages / "index.html").write_text("<!doctype html><title>Drift</title>")
     ports = ["--port", str(port), "--mlflow-port", str(mlflow_port), "--reports-port", str(reports_port)]
-    ports += ["--twins-port", str(twins_port), "--dashboard-port", str(dashboard_port)]
+    ports += ["--twins-port", str(twins_port), "--dashboard-port", str(dashboard_port), "--api-port", str(api_port)]
     environment = {
         **os.environ,
         "INTELLIGENCE_DATA": str(tmp_path),
@@ -82,6 +82,7 @@ def test_all_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(
     try:
         urls = [
             f"http://127.0.0.1:{dashboard_port}/_stcore/health",
+            f"http://127.0.0.1:{api_port}/v1",
             f"http://127.0.0.1:{port}/server_info",
             f"http://127.0.0.1:{mlflow_port}/health",
             f"http://127.0.0.1:{reports_port}/index.html",
@@ -108,7 +109,8 @@ def test_all_uis_answer_stay_on_this_machine_and_ctrl_c_leaves_no_orphan(
         assert (tmp_path / "up.lock").exists()
     assert served.returncode == 0, said
     assert all(
-        f"http://127.0.0.1:{each}" in said for each in (dashboard_port, port, mlflow_port, reports_port, twins_port)
+        f"http://127.0.0.1:{each}" in said
+        for each in (dashboard_port, api_port, port, mlflow_port, reports_port, twins_port)
     )
     time.sleep(1)
     assert processes_with(str(tmp_path)) == []
@@ -125,6 +127,7 @@ def test_a_taken_port_is_an_error_that_names_it_and_the_option(tmp_path: Path, m
         port = taken.getsockname()[1]
         for option, name in (
             ("dashboard_port", "Dashboard"),
+            ("api_port", "Read API"),
             ("port", "Dagster UI"),
             ("reports_port", "Evidently pages"),
             ("twins_port", "Local twins"),

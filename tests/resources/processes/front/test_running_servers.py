@@ -20,7 +20,7 @@ from resources.models.mlflow_store import make_store, store_uri
 from resources.processes.group import Processes
 
 STOP = quote('mutation {stopSensor(id: "x") {__typename}}')
-SERVERS = ("dashboard", "dagster", "mlflow", "reports", "twins")
+SERVERS = ("dashboard", "api", "dagster", "mlflow", "reports", "twins")
 
 
 def free_port() -> int:
@@ -46,6 +46,7 @@ def ports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, int]]:
     found = {name: free_port() for name in SERVERS}
     arguments = {
         "dashboard": [],
+        "api": [],
         "dagster": [],
         "mlflow": [store_uri(folder / "mlruns"), str(folder / "artifacts")],
         "reports": [str(folder / "pages")],
