@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -42,6 +43,14 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     filled(home / "hostile", days=40, features=[*HOSTILE, "quiz"])
     scored(home / "hostile", HOSTILE, LAST)
     return {each.name: each for each in home.iterdir()}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_components() -> Iterator[None]:
+    """Let no run look for Streamlit's components in all installed packages: that takes longer than any page."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(manifest_scanner, "scan_component_manifests", lambda *_, **__: [])
+        yield
 
 
 @pytest.fixture(scope="module", autouse=True)
