@@ -138,6 +138,10 @@ def _was_there(path: str, snapshot: int | None) -> Iterator[None]:
 def as_of(reading: Reading, snapshot: int) -> str:
     """Return the SQL source of a table or view as of a snapshot.
 
+    Args:
+        reading: The table or view.
+        snapshot: Id of the snapshot.
+
     >>> from intelligence.catalog.readings import READINGS
     >>> as_of(next(each for each in READINGS if each.name == "kpis"), 7)
     '(FROM metrics.kpi_day AT (VERSION => 7))'
