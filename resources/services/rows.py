@@ -97,7 +97,7 @@ class RowService:
             return Rows(None, table.frame([]))
         with self.lake.one_snapshot(), _was_there(table.path, snapshot):
             read = self.lake.snapshot_id() if snapshot is None else self._known(snapshot)
-            source = table.path if snapshot is None else as_of(reading, read)
+            source = table.path if snapshot is None else source_as_of(reading, read)
             conditions = [f"{identifier(name)} = ${name}" for name in values]
             if table.day:
                 day = identifier(table.day)
@@ -135,7 +135,7 @@ def _was_there(path: str, snapshot: int | None) -> Iterator[None]:
         ) from None
 
 
-def as_of(reading: Reading, snapshot: int) -> str:
+def source_as_of(reading: Reading, snapshot: int) -> str:
     """Return the SQL source of a table or view as of a snapshot.
 
     Args:
@@ -143,13 +143,15 @@ def as_of(reading: Reading, snapshot: int) -> str:
         snapshot: Id of the snapshot.
 
     >>> from intelligence.catalog.readings import READINGS
-    >>> as_of(next(each for each in READINGS if each.name == "kpis"), 7)
+    >>> source_as_of(next(each for each in READINGS if each.name == "kpis"), 7)
     '(FROM metrics.kpi_day AT (VERSION => 7))'
     """
     if not reading.table.is_view:
         return f"(FROM {reading.table.path} AT (VERSION => {snapshot:d}))"
-    text = VIEWS[reading.table.path]
-    return f"({_READ_BY_A_VIEW.sub(lambda found: f'{found[1]} (FROM {found[2]} AT (VERSION => {snapshot:d}))', text)})"
+    version = rf"\1 (FROM \2 AT (VERSION => {snapshot:d}))"
+    view = VIEWS[reading.table.path]
+    pinned = _READ_BY_A_VIEW.sub(version, view)
+    return f"({pinned})"
 
 
 def _choices(reading: Reading) -> str:
