@@ -248,7 +248,9 @@ def test_an_empty_folder_is_an_empty_lake_and_no_error(installation: Installatio
     counted = {
         table.path: installation.lake.inspected(table, (), ALWAYS).row_count for table in (*DELIVERED, *DAILY_TABLES)
     }
-    assert counted == {**dict.fromkeys(counted, 0), "warehouse.fact_events": None}
+    # Views of days that were never built are not there yet.
+    views = ("warehouse.fact_events", "metrics.retention_cohorts", "metrics.funnel_day")
+    assert counted == {**dict.fromkeys(counted, 0), **dict.fromkeys(views)}
     assert installation.platform.due.steps_to_build(today=TODAY) == []
     assert Step(DELIVERED).days is None
     assert product_at.cache_info().currsize > 0

@@ -167,7 +167,7 @@ def lifecycle_picture(lifecycle: pl.DataFrame, marks: Sequence[Mark] = ()) -> by
     top.set_ylim(0, 1.22 * max(float(base.max()), _number(everybody["current"].max()), 1))
     draw_marks(top, marks)
     draw_marks(bottom, marks, labels=False)
-    top.legend(loc="upper left", frameon=False, ncols=4, fontsize=8)
+    top.legend(loc="lower left", bbox_to_anchor=(0, 1), frameon=False, ncols=4, fontsize=8)
     bottom.legend(loc="upper right", frameon=False, ncols=3, fontsize=8)
     locator = AutoDateLocator()  # type: ignore[no-untyped-call] # matplotlib has not annotated it
     bottom.xaxis.set_major_locator(locator)
