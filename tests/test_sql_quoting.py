@@ -55,10 +55,10 @@ GIVEN: dict[str, dict[str, str]] = {
     "intelligence/catalog/artefacts.py": dict.fromkeys(("verdict.path", "scores.path", "drift.path"), A_TABLE),
     "resources/services/export.py": {"table.path": A_TABLE},
     "resources/services/rows.py": {
-        **dict.fromkeys(("table.path", "reading.table.path"), A_TABLE),
+        **dict.fromkeys(("table.path", "offered.table.path"), A_TABLE),
         "_READ_BY_A_VIEW.sub(version, view)": "the SQL of a view of the repository, with numbers of versions",
         "re.escape(table.path)": "a pattern of names of tables, and no SQL",
-        "dict[str, Any](chosen or {})": "names of columns that the reading has, the rest is refused; values are parameters",
+        "dict[str, Any](chosen or {})": "names of columns that the table is chosen by, the rest is refused; values are parameters",
     },
     "resources/services/drift_pages.py": {"drift.path": A_TABLE},
     "resources/services/drift.py": {"drift.path": A_TABLE},

@@ -18,7 +18,8 @@ WINDOWS: Final = ("dau", "wau", "mau")
 QUANTILES: Final = ("low_95", "low_80", "value", "high_80", "high_95")
 # An 80 % interval that reaches beyond so many times all that was ever seen says nothing.
 SAYS_NOTHING: Final = 10
-_HIGH_80: Final = QUANTILES.index("high_80")
+BEYOND: Final = f"80 % interval would reach beyond {SAYS_NOTHING} times all that was ever seen."
+_LOW_80, _HIGH_80 = QUANTILES.index("low_80"), QUANTILES.index("high_80")
 # A shift of the level is told for this many days.
 TOLD_DAYS: Final = 56
 
@@ -78,22 +79,21 @@ def outlook(histories: Sequence[History], day: date, *, ahead: int) -> Outlook:
         if days:
             forecasts.append(Forecast(each, quantiles[each.name][:days], row))
         else:
-            silent.append(replace(each, lacks=f"{_beyond(0)[0].lower()}{_beyond(0)[1:]}"))
+            silent.append(replace(each, lacks=f"its {BEYOND}"))
     return Outlook(day, tuple(forecasts), (*lacking, *silent), found)
 
 
 def _telling_days(quantiles: Floats, history: History) -> int:
     """Return for how many days ahead the 80 % interval stays within what anybody would believe."""
-    if history.scale.is_plain or history.scale.kind not in ("count", "amount"):
+    if history.scale.kind not in ("count", "amount"):
         return len(quantiles)
-    highest = np.nanmax(history.values)
-    beyond = quantiles[:, _HIGH_80] > SAYS_NOTHING * max(highest, 1.0)
+    seen = np.nanmax(np.abs(history.values))
+    # Where nothing was counted yet, one is not much; of an amount that was always 0 nobody knows what is much.
+    limit = SAYS_NOTHING * (max(seen, 1.0) if history.scale.kind == "count" else seen)
+    if seen == 0 and history.scale.kind == "amount":
+        return len(quantiles)
+    beyond = np.abs(quantiles[:, [_LOW_80, _HIGH_80]]).max(axis=1) > limit
     return int(beyond.argmax()) if beyond.any() else len(quantiles)
-
-
-def _beyond(days: int) -> str:
-    ahead = f"From {days + 1} days ahead on its" if days else "Its"
-    return f"{ahead} 80 % interval would reach beyond {SAYS_NOTHING} times all that was ever seen."
 
 
 def forecast_rows(histories: Sequence[History], day: date, *, ahead: int) -> list[dict[str, Any]]:
@@ -154,7 +154,7 @@ def _key(name: Name, day: date, ahead: int) -> dict[str, Any]:
 def _rows(each: Forecast, found: Backtest, day: date, *, asked: int) -> list[dict[str, Any]]:
     note, rows = _note(each, found, day), []
     if len(each.quantiles) < asked:
-        note = f"{note} {_beyond(len(each.quantiles))}".lstrip()
+        note = f"{note} From {len(each.quantiles) + 1} days ahead on its {BEYOND}".lstrip()
     for band, (first, last) in enumerate(BANDS):
         measured = _measured(found, each.row, band)
         for ahead in range(first, min(last, len(each.quantiles)) + 1):

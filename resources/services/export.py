@@ -21,6 +21,7 @@ from intelligence.catalog.artefacts import (
 from intelligence.catalog.layers import TABLES
 from intelligence.catalog.product import Product
 from intelligence.catalog.summary import summary
+from intelligence.core.csv_text import flat
 from intelligence.core.errors import StoreError, UsageError
 from intelligence.core.machine_readable import plain
 from intelligence.core.tables import Table
@@ -28,14 +29,6 @@ from resources.lake.door import Lake
 
 Form = Literal["parquet", "csv"]
 ALL: Final = "all"
-ARTEFACTS: Final = (
-    "metrics.json",
-    "feature_importance.csv",
-    "baseline_stats.json",
-    "data_drift.json",
-    "run_report.json",
-    "feature_metrics.csv",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +103,7 @@ def _put(path: Path, text: str) -> None:
 
 
 def _csv_of(rows: pl.DataFrame) -> Callable[[Path], None]:
-    lists = [name for name, kind in rows.schema.items() if isinstance(kind, pl.List)]
-    flat = rows.with_columns(pl.col(name).cast(pl.List(pl.String)).list.join("; ") for name in lists)
-    return flat.write_csv
+    return flat(rows).write_csv
 
 
 def put_whole(folder: Path, name: str, write: Callable[[Path], object]) -> Path:

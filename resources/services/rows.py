@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from intelligence.catalog.layers import TABLES, VIEWS
-from intelligence.catalog.readings import Reading
+from intelligence.catalog.offered import Offered
 from intelligence.core.errors import UsageError
 from intelligence.core.sql import identifier, identifiers
 from resources.lake.door import Lake
@@ -60,9 +60,9 @@ class RowService:
         """Return the id of the lake's newest snapshot; None where there is no lake yet."""
         return self.lake.snapshot_id() if self.lake.exists() else None
 
-    def rows(
+    def page(
         self,
-        reading: Reading,
+        offered: Offered,
         *,
         first: date | None = None,
         last: date | None = None,
@@ -74,10 +74,10 @@ class RowService:
         """Return a page of the rows of a table.
 
         Args:
-            reading: The table.
+            offered: The table.
             first: First day; without it the period has 28 days.
             last: Last day; without it the newest one of the table.
-            chosen: The values that rows must have, by the columns of `reading.chosen_by`.
+            chosen: The values that rows must have, by the columns of `offered.chosen_by`.
             limit: Greatest number of rows.
             offset: How many rows are left out before them.
             snapshot: The snapshot that is read; the newest one where it is not given.
@@ -87,17 +87,17 @@ class RowService:
             BackwardPeriod: The period ends before it begins.
             UnknownSnapshot: There is no such snapshot.
         """
-        table, values = reading.table, dict[str, Any](chosen or {})
-        unknown = sorted({*values} - {*reading.chosen_by})
+        table, values = offered.table, dict[str, Any](chosen or {})
+        unknown = sorted({*values} - {*offered.chosen_by})
         if unknown:
-            raise UsageError(unknown[0], f"does not choose rows of {reading.name}.", hint=_choices(reading))
+            raise UsageError(unknown[0], f"does not choose rows of {offered.name}.", hint=_choices(offered))
         if table.day is None and (first or last):
-            raise UsageError(reading.name, "has no days.", hint="Leave out `from` and `to`.")
+            raise UsageError(offered.name, "has no days.", hint="Leave out `from` and `to`.")
         if not self.lake.exists():
             return Rows(None, table.frame([]))
         with self.lake.one_snapshot(), _was_there(table.path, snapshot):
             read = self.lake.snapshot_id() if snapshot is None else self._known(snapshot)
-            source = table.path if snapshot is None else source_as_of(reading, read)
+            source = table.path if snapshot is None else source_as_of(offered, read)
             conditions = [f"{identifier(name)} = ${name}" for name in values]
             if table.day:
                 day = identifier(table.day)
@@ -109,7 +109,7 @@ class RowService:
                 values |= {"first": first, "last": last}
             where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
             columns = identifiers(column.name for column in table.columns)
-            query = f"SELECT {columns} FROM {source}{where} ORDER BY {identifiers(reading.order)} LIMIT {limit + 1} OFFSET {offset}"
+            query = f"SELECT {columns} FROM {source}{where} ORDER BY {identifiers(offered.order)} LIMIT {limit + 1} OFFSET {offset}"
             found = self.lake.frame(query, values)
         more = found.height > limit
         return Rows(read, found.head(limit), first, last, offset + limit if more else None)
@@ -135,25 +135,25 @@ def _was_there(path: str, snapshot: int | None) -> Iterator[None]:
         ) from None
 
 
-def source_as_of(reading: Reading, snapshot: int) -> str:
+def source_as_of(offered: Offered, snapshot: int) -> str:
     """Return the SQL source of a table or view as of a snapshot.
 
     Args:
-        reading: The table or view.
+        offered: The table or view.
         snapshot: Id of the snapshot.
 
-    >>> from intelligence.catalog.readings import READINGS
-    >>> source_as_of(next(each for each in READINGS if each.name == "kpis"), 7)
+    >>> from intelligence.catalog.offered import OFFERED
+    >>> source_as_of(next(each for each in OFFERED if each.name == "kpis"), 7)
     '(FROM metrics.kpi_day AT (VERSION => 7))'
     """
-    if not reading.table.is_view:
-        return f"(FROM {reading.table.path} AT (VERSION => {snapshot:d}))"
+    if not offered.table.is_view:
+        return f"(FROM {offered.table.path} AT (VERSION => {snapshot:d}))"
     version = rf"\1 (FROM \2 AT (VERSION => {snapshot:d}))"
-    view = VIEWS[reading.table.path]
+    view = VIEWS[offered.table.path]
     pinned = _READ_BY_A_VIEW.sub(version, view)
     return f"({pinned})"
 
 
-def _choices(reading: Reading) -> str:
-    names = ", ".join(reading.chosen_by)
+def _choices(offered: Offered) -> str:
+    names = ", ".join(offered.chosen_by)
     return f"Choose by {names}." if names else "It has no columns to choose by."

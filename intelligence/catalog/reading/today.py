@@ -16,7 +16,6 @@ from intelligence.catalog.summary import EVIDENCE, IN_TROUBLE, PULSE, WAITING, W
 from intelligence.core.sql import sql
 
 PULSE_DAYS: Final = 56
-DECIDED_DAYS: Final = 1
 MOST_AT_STAKE: Final = 8
 QUERIES: Final[Mapping[str, str]] = {
     "trouble": IN_TROUBLE,

@@ -40,7 +40,7 @@ def show() -> None:
     st.subheader("What needs a person", anchor=False)
     _say_what_became()
     if not entries:
-        layout.empty("No action waits for a person.")
+        layout.set_apart("No action waits for a person.")
         return
     is_open = may_decide()
     if not is_open:
@@ -101,4 +101,4 @@ def _decide(action_id: str, *, approve: bool, who: str, why: str) -> None:
 def _say_what_became() -> None:
     said = st.session_state.pop("became", None)
     if said:
-        layout.empty(said)
+        layout.set_apart(said)

@@ -11,6 +11,7 @@ import streamlit as st
 
 from intelligence.catalog.pages import AsOf, Page, Part
 from intelligence.catalog.reading.wording import counted
+from intelligence.core.csv_text import flat, without_formulas
 from intelligence.core.errors import PlatformError
 from intelligence.interfaces.dashboard import reader
 from intelligence.interfaces.dashboard.text import html_of, shown_rows
@@ -109,8 +110,8 @@ def sentences(told: Sequence[str]) -> None:
     st.html(f'<div class="pi-sentences">{paragraphs}</div>')
 
 
-def empty(said: str) -> None:
-    """Show in words why there is nothing.
+def set_apart(said: str) -> None:
+    """Show a sentence set apart from others: why there is nothing, what was decided, or what became of a click.
 
     Args:
         said: The words.
@@ -138,7 +139,7 @@ def part(
         table: Whether the rows are shown at once, and not only on request.
     """
     if found.is_empty:
-        empty(found.finding)
+        set_apart(found.finding)
         return
     st.html(f'<p class="pi-finding">{html_of(found.finding)}</p><p class="pi-quiet">{html_of(_about(found))}</p>')
     drawn = chart(found) if chart else None
@@ -183,33 +184,14 @@ def _about(found: Part) -> str:
 
 
 def _download(rows: pl.DataFrame, name: str, found: Part) -> None:
-    flat = rows.select(
-        pl.col(each).cast(pl.List(pl.String)).list.join(" ") if rows[each].dtype.is_nested() else pl.col(each)
-        for each in rows.columns
-    )
     left, right = st.columns([3, 1], vertical_alignment="center")
     left.html(f'<p class="pi-quiet">From {html_of(found.source)}</p>')
     right.download_button(
         "Download as CSV",
-        data=lambda: safe_csv(flat).encode(),
+        data=lambda: without_formulas(flat(rows)).write_csv().encode(),
         file_name=f"{name}.csv",
         mime="text/csv",
         key=f"download_{name}",
         on_click="ignore",
         type="tertiary",
-    )
-
-
-def safe_csv(rows: pl.DataFrame) -> str:
-    """Return rows as CSV in which no text is a formula for a spreadsheet.
-
-    Args:
-        rows: The rows.
-    """
-    texts = [name for name in rows.columns if rows[name].dtype == pl.String]
-    starts = pl.col(texts).str.contains(r"^[=+\-@\t\r]")
-    return (
-        rows.with_columns(pl.when(starts).then("'" + pl.col(texts)).otherwise(pl.col(texts)).name.keep()).write_csv()
-        if texts
-        else rows.write_csv()
     )

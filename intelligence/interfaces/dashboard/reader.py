@@ -1,11 +1,13 @@
 """Pages for the dashboard: read once for each snapshot of the lake, and kept until there is a newer one."""
 
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
 import streamlit as st
 
+from intelligence.catalog.annotations import NOTE
 from intelligence.catalog.pages import Page
 from resources.config.settings import Settings, settings
 from resources.platform import Platform
@@ -47,20 +49,25 @@ def snapshot() -> int | None:
 
 
 @st.cache_data(show_spinner="Reading the lake", max_entries=KEPT_PAGES, ttl=KEPT_S)
-def _page(key: Key, snapshot_id: int | None, name: str, asked: tuple[tuple[str, Any], ...]) -> Page:
-    del key, snapshot_id
+def _page(key: Key, snapshot_id: int | None, notes: int, name: str, asked: tuple[tuple[str, Any], ...]) -> Page:
+    del key, snapshot_id, notes
     page: Page = getattr(reading(), name)(**dict(asked))
     return page
 
 
+def _notes() -> int:
+    """Return how many notes people have written: they stand beside the lake, and on its charts."""
+    return len(platform().annotations.between(date.min, date.max, kinds=(NOTE,)))
+
+
 def page_of(name: str, /, **asked: Any) -> Page:
-    """Return a page of the read model as of the newest snapshot.
+    """Return a page of the read model as of the newest snapshot, with the notes that were written since.
 
     Args:
         name: Method of ReadService.
         asked: Its arguments.
     """
-    return _page(_key(settings()), snapshot(), name, tuple(sorted(asked.items())))
+    return _page(_key(settings()), snapshot(), _notes(), name, tuple(sorted(asked.items())))
 
 
 @st.cache_data(show_spinner=False, max_entries=4, ttl=KEPT_S)

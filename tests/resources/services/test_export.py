@@ -2,7 +2,6 @@
 
 import csv
 import json
-from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -12,11 +11,17 @@ from intelligence.catalog.layers import TABLES
 from intelligence.core.errors import StoreError, UsageError
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY
 from resources.platform import Platform
-from resources.services.export import ARTEFACTS
 from tests.made_up_rows import filled
 from tests.platforms import platform_in
 
-FIRST = date(2026, 5, 4)
+ARTEFACTS = (
+    "metrics.json",
+    "feature_importance.csv",
+    "baseline_stats.json",
+    "data_drift.json",
+    "run_report.json",
+    "feature_metrics.csv",
+)
 
 
 @pytest.fixture(scope="module")

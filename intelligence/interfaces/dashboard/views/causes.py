@@ -50,7 +50,7 @@ def show() -> None:
         ),
     )
     for row in movements.rows.head(5).iter_rows(named=True):
-        layout.empty(f"{row['feature']}: {row['answer']}")
+        layout.set_apart(f"{row['feature']}: {row['answer']}")
         links.to("feature", row["feature"], feature=row["feature"])
     st.subheader("What features do to their users", anchor=False)
     for outcome in page["claimed"].rows["outcome"].unique(maintain_order=True) if not page["claimed"].is_empty else ():
@@ -59,7 +59,7 @@ def show() -> None:
         said = f"Effects on {outcome.replace('_', ' ')} that the evidence carries, and the plain difference beside each (diamond)"
         layout.part(Part(said, mine, claimed.period, claimed.meaning, claimed.source), f"claimed_{outcome}", _forest)
     if page["claimed"].is_empty:
-        layout.empty(page["claimed"].finding)
+        layout.set_apart(page["claimed"].finding)
     layout.part(
         page["effects"],
         "effects",

@@ -41,7 +41,7 @@ def show() -> None:
             order=("feature", "metric", "since", "before", "after", "low", "high", "suspect", "accounts_for", "grade"),
         )
         for answer in page["movements"].rows["answer"] if not page["movements"].is_empty else ():
-            layout.empty(answer)
+            layout.set_apart(answer)
         layout.part(page["episodes"], "episodes")
         layout.part(page["anomalies"], "anomalies")
         layout.part(page["happened"], "happened")

@@ -43,7 +43,7 @@ def show() -> None:
         owner = filters.choice("Owner", "owner", sorted(set(ranking.rows["owner"].drop_nulls())), nothing="All owners")
     rows = _kept(ranking.rows, state, owner)
     if rows.is_empty():
-        layout.empty("No feature has this state and owner.")
+        layout.set_apart("No feature has this state and owner.")
     else:
         kept = Part(ranking.finding, rows, ranking.period, ranking.meaning, ranking.source)
         layout.part(kept, "features", columns=COLUMNS, order=tuple(COLUMNS))
@@ -52,7 +52,7 @@ def show() -> None:
                 links.to("feature", row["feature"], feature=row["feature"])
     st.subheader("Two side by side", anchor=False)
     if len(names) < 2:
-        layout.empty("There are no two features with users to compare.")
+        layout.set_apart("There are no two features with users to compare.")
         return
     with right:
         days = filters.days()

@@ -77,7 +77,7 @@ def _kpi(found: Part, kpi: str) -> charts.Chart | None:
 
 def _funnels(found: Part) -> None:
     if found.is_empty:
-        layout.empty(found.finding)
+        layout.set_apart(found.finding)
         return
     layout.sentences([found.finding])
     for name in found.rows["funnel"].unique(maintain_order=True):

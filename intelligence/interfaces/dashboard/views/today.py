@@ -128,7 +128,7 @@ def _card(row: dict[str, Any]) -> str:
 def _decisions(found: Part) -> None:
     layout.sentences([found.finding])
     for row in found.rows.head(MOST_SHOWN).iter_rows(named=True):
-        layout.empty(row["reasons"])
+        layout.set_apart(row["reasons"])
     links.to("decisions", "The ledger: what was decided and done, why, and why not")
 
 

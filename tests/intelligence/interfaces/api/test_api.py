@@ -17,8 +17,9 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 
 from intelligence.catalog.layers import TABLES
-from intelligence.catalog.readings import READINGS, Reading
+from intelligence.catalog.offered import OFFERED, Offered
 from intelligence.interfaces.api.app import app_of
+from intelligence.interfaces.api.pages import PAGES
 from resources.lake.door import Lake
 from tests.lakes import lake_in
 from tests.made_up_rows import DAYS, FIRST, HOSTILE, filled, rows_for
@@ -30,14 +31,11 @@ with warnings.catch_warnings():
     from starlette.testclient import TestClient
 
 
-PAGES = ("today", "features", "feature", "people", "experiments", "causes", "coming", "decisions", "platform")
-
-
 @pytest.fixture(scope="module")
 def lake(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lake]:
     """A lake with rows in every table that can be read."""
     made = lake_in(tmp_path_factory.mktemp("api"))
-    filled(made, *(reading.table for reading in READINGS if not reading.table.is_view))
+    filled(made, *(offered.table for offered in OFFERED if not offered.table.is_view))
     yield made
     made.close()
 
@@ -54,11 +52,11 @@ def client(lake: Lake) -> TestClient:
     return TestClient(app_over(lake))
 
 
-def stored(lake: Lake, reading: Reading) -> list[dict[str, Any]]:
+def stored(lake: Lake, offered: Offered) -> list[dict[str, Any]]:
     """The rows of a table as JSON knows them."""
     return [
         {name: plain(value) for name, value in row.items()}
-        for row in lake.frame(f"FROM {reading.table.path}").rows(named=True)
+        for row in lake.frame(f"FROM {offered.table.path}").rows(named=True)
     ]
 
 
@@ -75,18 +73,18 @@ def in_order(rows: list[dict[str, Any]]) -> list[str]:
     return sorted(json.dumps(row, sort_keys=True) for row in rows)
 
 
-@pytest.mark.parametrize("reading", READINGS, ids=lambda each: each.name)
-def test_each_address_gives_the_rows_of_its_table(reading: Reading, lake: Lake, client: TestClient) -> None:
-    answer = client.get(f"/v1/{reading.name}")
-    expected = in_order(stored(lake, reading))
+@pytest.mark.parametrize("offered", OFFERED, ids=lambda each: each.name)
+def test_each_address_gives_the_rows_of_its_table(offered: Offered, lake: Lake, client: TestClient) -> None:
+    answer = client.get(f"/v1/{offered.name}")
+    expected = in_order(stored(lake, offered))
     assert answer.status_code == 200, answer.text
     assert in_order(answer.json()["rows"]) == expected
-    assert bool(expected) is not reading.table.is_view
-    as_csv = list(csv.DictReader(io.StringIO(client.get(f"/v1/{reading.name}?format=csv").text)))
-    arrow = client.get(f"/v1/{reading.name}", headers={"Accept": "application/vnd.apache.arrow.stream"})
+    assert bool(expected) is not offered.table.is_view
+    as_csv = list(csv.DictReader(io.StringIO(client.get(f"/v1/{offered.name}?format=csv").text)))
+    arrow = client.get(f"/v1/{offered.name}", headers={"Accept": "application/vnd.apache.arrow.stream"})
     as_frame = pl.read_ipc_stream(io.BytesIO(arrow.content))
     assert len(as_csv) == as_frame.height == len(expected)
-    assert as_frame.columns == [column.name for column in reading.table.columns]
+    assert as_frame.columns == [column.name for column in offered.table.columns]
 
 
 def test_pages_give_each_row_once_and_stay_in_their_snapshot(lake: Lake, client: TestClient) -> None:
@@ -96,7 +94,7 @@ def test_pages_give_each_row_once_and_stay_in_their_snapshot(lake: Lake, client:
         found += page["rows"]
         url = page["next"]
     assert len(found) == 12
-    assert in_order(found) == in_order(stored(lake, next(each for each in READINGS if each.name == "kpis")))
+    assert in_order(found) == in_order(stored(lake, next(each for each in OFFERED if each.name == "kpis")))
 
 
 def test_rows_are_chosen_by_period_and_by_value(client: TestClient) -> None:
@@ -149,15 +147,15 @@ def test_what_has_no_days_takes_no_period(client: TestClient) -> None:
 def test_an_answer_is_asked_for_again_only_after_something_was_written(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    reading = next(each for each in READINGS if each.name == "kpis")
+    offered = next(each for each in OFFERED if each.name == "kpis")
     lake = lake_in(tmp_path_factory.mktemp("etag"))
-    lake.replace(reading.table, DAYS, "FROM made", frames={"made": rows_for(reading.table)})
+    lake.replace(offered.table, DAYS, "FROM made", frames={"made": rows_for(offered.table)})
     client = TestClient(app_over(lake))
     first = client.get("/v1/kpis")
     same = client.get("/v1/kpis", headers={"If-None-Match": first.headers["ETag"]})
     assert (same.status_code, same.content) == (304, b"")
     assert client.get("/v1/kpis?format=csv", headers={"If-None-Match": first.headers["ETag"]}).status_code == 200
-    lake.replace(reading.table, DAYS, "FROM made", frames={"made": rows_for(reading.table).head(1)})
+    lake.replace(offered.table, DAYS, "FROM made", frames={"made": rows_for(offered.table).head(1)})
     later = client.get("/v1/kpis", headers={"If-None-Match": first.headers["ETag"]})
     assert (later.status_code, len(later.json()["rows"])) == (200, 1)
     before = client.get(f"/v1/kpis?snapshot={first.headers['X-Snapshot']}").json()
@@ -169,8 +167,8 @@ def test_an_empty_lake_has_no_rows_and_says_so(tmp_path_factory: pytest.TempPath
     lake = Lake(catalog=f"sqlite:{tmp_path_factory.mktemp('none')}/catalog.sqlite", store="nowhere")
     client = TestClient(app_over(lake))
     assert client.get("/v1").json()["snapshot"] is None
-    for reading in READINGS:
-        found = client.get(f"/v1/{reading.name}").json()
+    for offered in OFFERED:
+        found = client.get(f"/v1/{offered.name}").json()
         assert (found["snapshot"], found["rows"]) == (None, [])
 
 
@@ -186,7 +184,7 @@ def test_only_get_is_answered_and_nothing_is_written(lake: Lake, client: TestCli
 
 @pytest.mark.parametrize("name", PAGES)
 def test_the_pages_of_the_dashboard_are_read_by_the_same_model(name: str, client: TestClient, lake: Lake) -> None:
-    found = client.get(f"/v1/pages/{name}", params={"feature": HOSTILE[1]} if name == "feature" else {})
+    found = client.get(f"/v1/pages/{name}", params={"name": HOSTILE[1]} if name == "feature" else {})
     assert found.status_code == 200, found.text
     assert found.json()["snapshot"] == lake.snapshot_id()
     assert found.json()["sentences"]
@@ -211,7 +209,7 @@ def test_every_answer_is_as_the_document_says(lake: Lake) -> None:
         for mode in modes:
             check_answers(operation, mode)
         asked += 1
-    assert asked == len(READINGS) + len(PAGES) + 2
+    assert asked == len(OFFERED) + len(PAGES) + 2
 
 
 def check_answers(operation: Any, mode: schemathesis.GenerationMode) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 from streamlit import config
 
-from intelligence.interfaces.dashboard.layout import safe_csv
+from intelligence.core.csv_text import without_formulas
 from intelligence.interfaces.dashboard.server import POLICY, SETTINGS, with_policy
 from intelligence.interfaces.dashboard.text import shown_rows
 
@@ -37,5 +37,5 @@ def test_a_download_holds_no_formula_and_no_control_character() -> None:
     import polars as pl
 
     rows = pl.DataFrame({"feature": ["=HYPERLINK(1)", "@a", "quiz", "a\x1b[2J", None], "users": [1, -2, 3, 4, 5]})
-    lines = safe_csv(shown_rows(rows)).splitlines()
+    lines = without_formulas(shown_rows(rows)).write_csv().splitlines()
     assert lines == ["feature,users", "'=HYPERLINK(1),1", "'@a,-2", "quiz,3", "a\\x1b[2J,4", ",5"]
