@@ -11,20 +11,30 @@ from enum import StrEnum
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.markup import escape
 from rich.text import Text
 
-from intelligence.core.errors import ModelError, PlatformError, UsageError
+from intelligence.core.errors import ModelError, PlatformError
 from intelligence.core.foreign import harmless
 from intelligence.core.machine_readable import plain
-from intelligence.interfaces.cli import forecasts, rollouts, signals, terminal
+from intelligence.interfaces.cli import (
+    experiments,
+    flags,
+    forecasts,
+    people,
+    rollouts,
+    sharing,
+    signals,
+    terminal,
+    usage,
+)
 from intelligence.interfaces.cli.console import TerminalConsole, show_crash, terminal_console
 from intelligence.interfaces.cli.invocation import Invocation
+from intelligence.interfaces.cli.options import ACTIONS, EVERY_DAY, MODELS, AsJson
 from intelligence.interfaces.cli.progress import progress_on
-from intelligence.interfaces.cli.usage import Definition
 from resources.lake.without_pandas import without_pandas
 
 if TYPE_CHECKING:
@@ -41,8 +51,6 @@ if TYPE_CHECKING:
 
     Work = Callable[[Callable[[Platform], dg.Definitions], Platform, dg.DagsterInstance, Listener], Outcome]
 
-EVERY_DAY, ACTIONS, MODELS = "Every day", "Decisions and actions", "Models"
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
 DAY = "%Y-%m-%d"
 ROOT = Path(__file__).resolve().parents[3]
 COLOURS = re.compile(r"\x1b\[[0-9;]*m")
@@ -489,190 +497,12 @@ def restore(
 
 
 app.add_typer(rollouts.app, name="rollout", rich_help_panel=ACTIONS)
-flags_app = typer.Typer(help="The file of feature flags: what is known of it, and a person's word after it was lost.")
-app.add_typer(flags_app, name="flags", rich_help_panel=ACTIONS)
-
-
-@flags_app.command("show")
-def flags_show() -> None:
-    """Say whether the file of flags is whole, and which flags a person has locked."""
-    flags, trouble = _announcer().flag_target(), _announcer().flag_trouble()
-    for lock in flags.record.locks():
-        _say(f"Flag {lock.flag} is locked ({lock.reason}): `intelligence release {lock.flag}`.")
-    _say(trouble or f"{flags.file.path}: nothing was lost of it.")
-    if trouble:
-        raise typer.Exit(1)
-
-
-@flags_app.command("restore")
-def flags_restore(why: Annotated[str, typer.Option(help="Reason, for the history.")] = "") -> None:
-    """Bring the file of flags back as the platform saw it last, after it was lost."""
-    flags = _announcer().flag_target()
-    seen = flags.file.restored(actor=_person(), reason=why or "restored")
-    _say(f"{flags.file.path} is again what it was on {seen}.")
-    _deliver()
-
-
-@flags_app.command("accept")
-def flags_accept(why: Annotated[str, typer.Option(help="Reason, for the history.")] = "") -> None:
-    """Take the file of flags as it is for right, or that there is none, after it was lost."""
-    flags = _announcer().flag_target()
-    flags.file.accepted(actor=_person(), reason=why or "accepted")
-    _say(
-        f"{flags.file.path} is taken as it is. What was done at its flags before stays as `intelligence actions` lists it."
-    )
-
-
-experiment_app = typer.Typer(help="Experiments: how long a new one has to run, and what became of those that run.")
-app.add_typer(experiment_app, name="experiment", rich_help_panel=EVERY_DAY)
+app.add_typer(flags.app, name="flags", rich_help_panel=ACTIONS)
+app.add_typer(experiments.app, name="experiment", rich_help_panel=EVERY_DAY)
 app.add_typer(signals.app, name="signals", rich_help_panel=EVERY_DAY)
-
-
-@experiment_app.command("plan", epilog="Example: intelligence experiment plan conversion_rate --effect 3 --days 14")
-def experiment_plan(
-    metric: Annotated[str, typer.Argument(help="Metric that decides, such as conversion_rate.")],
-    feature: Annotated[str, typer.Option(help="Only users of this feature.")] = "",
-    effect: Annotated[float, typer.Option(help="Change that is to be found, in per cent of the metric's value.")] = 5,
-    share: Annotated[float, typer.Option(help="Per cent of the units that get the variant.")] = 50,
-    days: Annotated[int, typer.Option(help="Length of the experiment, and of the past that is read.")] = 28,
-    as_json: AsJson = False,
-) -> None:
-    """Say how many users and days an experiment needs, and which effect it can find.
-
-    Users of the newest days stand for the units of the experiment: as many days as it lasts, with as many before them for the
-    covariate. New units per day are the users active in these days, each counted on the first of them, per day.
-    """
-    from intelligence.interfaces.cli.experiments import plan_parts, plan_record
-
-    found = _platform().experiments.plan(
-        metric, feature=feature or None, relative=effect / 100, share=share / 100, days=days
-    )
-    if as_json:
-        _print_json(plan_record(found))
-        return
-    for part in plan_parts(found):
-        console.print(part)
-        console.print()
-
-
-@experiment_app.command("list", epilog="Example: intelligence experiment list --json")
-def experiment_list(as_json: AsJson = False) -> None:
-    """List the newest verdict on each variant, with its effect on the goal and what is wrong."""
-    from intelligence.interfaces.cli.experiments import experiments_table
-
-    lake = _lake()
-    summary = _summary(lake) if lake.exists() else None
-    if as_json:
-        _print_json(summary.experiments if summary else [])
-    elif summary is None or summary.experiments.is_empty():
-        _say("No experiment was seen yet: events carry its name in `experiment` and the arm in `variant`.")
-    else:
-        console.print(experiments_table(summary.experiments, summary.planted_causes))
-
-
-@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence people --drivers")
-def people(
-    drivers: Annotated[
-        bool, typer.Option("--drivers", help="Also show what goes with leaving, which takes some seconds.")
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Show who pays, how declared segments differ, and which groups the data sets apart."""
-    from intelligence.interfaces.cli.people import QUERIES, drivers_parts, people_parts
-
-    lake = _lake()
-    if not lake.exists() or lake.is_empty():
-        raise PlatformError("lake", "it holds no day.", hint="Run `intelligence ingest` first.")
-    _, found = lake.read(QUERIES)
-    driven = _platform().models.churn_drivers() if drivers else None
-    if as_json:
-        _print_json({**found, **({"drivers": driven} if driven is not None else {})})
-        return
-    for part in (*people_parts(found), *(drivers_parts(driven) if driven is not None else ())):
-        console.print(part, soft_wrap=isinstance(part, str))
-        console.print()
-
-
-@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence retention --weekly --segment teacher")
-@without_pandas()
-def retention(
-    feature: Annotated[str, typer.Option(help="Only users of this feature, who return to it; always by week.")] = "",
-    segment: Annotated[str, typer.Option(help="Only users whose first event was in this segment.")] = "",
-    definition: Annotated[Definition, typer.Option(help="What counts as coming back.")] = Definition.exact,
-    weekly: Annotated[bool, typer.Option("--weekly", help="By calendar week instead of by day.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Say which share of each cohort came back: on day N, on day N or later, or within a bracket of days."""
-    from intelligence.interfaces.cli.usage import retention_parts
-
-    if feature and segment:
-        raise UsageError("--feature", "and --segment are two different parts.", hint="Give one of them.")
-    grain = "week" if weekly or feature else "day"
-    found = _platform().usage.cohorts(grain=grain, definition=definition, feature=feature, segment=segment)
-    if as_json:
-        _print_json(found)
-    elif found.is_empty():
-        _say("No cohort yet: run `intelligence ingest` first.")
-    else:
-        of_whom = f"users of {feature}" if feature else f"the segment {segment}" if segment else "all users"
-        for part in retention_parts(found, of_whom=of_whom, definition=definition):
-            console.print(part, soft_wrap=True)
-
-
-@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence funnel first_success")
-@without_pandas()
-def funnel(
-    name: Annotated[str, typer.Argument(help="Funnel of product.yaml; all of them where it is left out.")] = "",
-    as_json: AsJson = False,
-) -> None:
-    """Say how many of those who enter a funnel go on at each step, how long it takes them, and where they are lost."""
-    from intelligence.interfaces.cli.usage import funnel_parts
-
-    found = _platform().usage.funnels(name)
-    if as_json:
-        _print_json(found)
-    elif found.is_empty():
-        _say("Nobody has entered a funnel yet.")
-    else:
-        for part in funnel_parts(found):
-            console.print(part, soft_wrap=True)
-
-
-@app.command(
-    rich_help_panel=EVERY_DAY, epilog="Example: intelligence export reports --table metrics.kpi_day --format csv"
-)
-@without_pandas()
-def export(
-    folder: Annotated[Path, typer.Argument(help="Where the files are written.")],
-    table: Annotated[
-        list[str] | None, typer.Option(help="Table such as metrics.kpi_day, or `all`; may be given more than once.")
-    ] = None,
-    form: Annotated[Literal["parquet", "csv"], typer.Option("--format", help="Form of the tables.")] = "parquet",
-) -> None:
-    """Write files for other programs: metrics, importance, baselines, drift and a report, or the tables that are named."""
-    service = _platform().export
-    for path in service.tables(folder, table, form) if table else service.artefacts(folder):
-        _say(str(path))
-
-
-@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence report today.html")
-def report(file: Annotated[Path, typer.Argument(help="The HTML file to write.")]) -> None:
-    """Write all pages into one HTML file that needs no network, for mail or an archive."""
-    from resources.services.export import put_whole
-
-    text = _platform().report.html()
-    _say(str(put_whole(file.parent, file.name, lambda path: path.write_text(text, encoding="utf-8"))))
-
-
-@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence api --port 8600")
-def api(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8502) -> None:
-    """Serve the read API on this machine until Ctrl-C; `up` serves it too."""
-    from intelligence.interfaces.api.app import app_of
-    from resources.processes.front.serving import LOOPBACK, served
-
-    _say(f"http://{LOOPBACK}:{port}/v1")
-    platform = _platform()
-    served(app_of(platform.rows, platform.reading), port=port)
+app.add_typer(people.app)
+app.add_typer(usage.app)
+app.add_typer(sharing.app)
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence up --port 3001")

@@ -2,20 +2,23 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import polars as pl
+import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from intelligence.core.foreign import harmless
 from intelligence.experiments.tables import WORDS
+from intelligence.interfaces.cli.options import AsJson
 from intelligence.interfaces.cli.table import add, table
 
 if TYPE_CHECKING:
     from intelligence.experiments.history import Planned
 
 STYLES: Final = {"ship": "green", "roll_back": "red", "review": "yellow"}
+app = typer.Typer(help="Experiments: how long a new one has to run, and what became of those that run.")
 
 
 def experiments_table(found: pl.DataFrame, truths: Mapping[str, str]) -> RenderableType:
@@ -120,3 +123,45 @@ def _effect(row: Mapping[str, Any]) -> str:
     if row["relative_low"] is None or row["relative_high"] is None:
         return f"{row['metric']} {row['relative']:+.1%}, no interval at this look"
     return f"{row['metric']} {row['relative']:+.1%} ({row['relative_low']:+.1%} to {row['relative_high']:+.1%})"
+
+
+@app.command("plan", epilog="Example: intelligence experiment plan conversion_rate --effect 3 --days 14")
+def plan(
+    metric: Annotated[str, typer.Argument(help="Metric that decides, such as conversion_rate.")],
+    feature: Annotated[str, typer.Option(help="Only users of this feature.")] = "",
+    effect: Annotated[float, typer.Option(help="Change that is to be found, in per cent of the metric's value.")] = 5,
+    share: Annotated[float, typer.Option(help="Per cent of the units that get the variant.")] = 50,
+    days: Annotated[int, typer.Option(help="Length of the experiment, and of the past that is read.")] = 28,
+    as_json: AsJson = False,
+) -> None:
+    """Say how many users and days an experiment needs, and which effect it can find.
+
+    Users of the newest days stand for the units of the experiment: as many days as it lasts, with as many before them for the
+    covariate. New units per day are the users active in these days, each counted on the first of them, per day.
+    """
+    from intelligence.interfaces.cli import commands
+
+    found = commands._platform().experiments.plan(
+        metric, feature=feature or None, relative=effect / 100, share=share / 100, days=days
+    )
+    if as_json:
+        commands._print_json(plan_record(found))
+        return
+    for part in plan_parts(found):
+        commands.console.print(part)
+        commands.console.print()
+
+
+@app.command("list", epilog="Example: intelligence experiment list --json")
+def listed(as_json: AsJson = False) -> None:
+    """List the newest verdict on each variant, with its effect on the goal and what is wrong."""
+    from intelligence.interfaces.cli import commands
+
+    lake = commands._lake()
+    summary = commands._summary(lake) if lake.exists() else None
+    if as_json:
+        commands._print_json(summary.experiments if summary else [])
+    elif summary is None or summary.experiments.is_empty():
+        commands._say("No experiment was seen yet: events carry its name in `experiment` and the arm in `variant`.")
+    else:
+        commands.console.print(experiments_table(summary.experiments, summary.planted_causes))

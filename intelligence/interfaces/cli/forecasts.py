@@ -12,12 +12,12 @@ from typing_extensions import override
 
 from intelligence.core.errors import ForecastError
 from intelligence.core.foreign import harmless
+from intelligence.interfaces.cli.options import AsJson
 from intelligence.interfaces.cli.table import add, table
 
 if TYPE_CHECKING:
     from intelligence.forecasts.scenarios import Scenario
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
 SHOW = "show"
 # Figures between 0 and 1, which are shown in per cent.
 RATES = ("conversion_rate", "retention_7d")

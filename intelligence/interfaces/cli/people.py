@@ -1,12 +1,15 @@
 """People at a terminal: who pays, how declared segments differ, which groups the data sets apart, and what goes with leaving."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
+import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from intelligence.core.errors import PlatformError
 from intelligence.core.foreign import harmless
+from intelligence.interfaces.cli.options import EVERY_DAY, AsJson
 from intelligence.interfaces.cli.table import add, table
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ QUERIES: Final[Mapping[str, str]] = {
                  WHERE event_date = (SELECT max(event_date) FROM metrics.behaviour_segments) ORDER BY users DESC""",
 }
 SHOWN_DRIVERS: Final = 8
+app = typer.Typer()
 
 
 def people_parts(found: "Mapping[str, pl.DataFrame]") -> Iterator[RenderableType]:
@@ -112,3 +116,26 @@ def drivers_parts(found: Sequence[Mapping[str, Any]]) -> Iterator[RenderableType
             row["effect"] or "none",
         )
     yield shown
+
+
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence people --drivers")
+def people(
+    drivers: Annotated[
+        bool, typer.Option("--drivers", help="Also show what goes with leaving, which takes some seconds.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show who pays, how declared segments differ, and which groups the data sets apart."""
+    from intelligence.interfaces.cli import commands
+
+    lake = commands._lake()
+    if not lake.exists() or lake.is_empty():
+        raise PlatformError("lake", "it holds no day.", hint="Run `intelligence ingest` first.")
+    _, found = lake.read(QUERIES)
+    driven = commands._platform().models.churn_drivers() if drivers else None
+    if as_json:
+        commands._print_json({**found, **({"drivers": driven} if driven is not None else {})})
+        return
+    for part in (*people_parts(found), *(drivers_parts(driven) if driven is not None else ())):
+        commands.console.print(part, soft_wrap=isinstance(part, str))
+        commands.console.print()

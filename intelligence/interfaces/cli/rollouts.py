@@ -7,9 +7,9 @@ import typer
 from rich.console import RenderableType
 
 from intelligence.core.errors import ActionError
+from intelligence.interfaces.cli.options import AsJson
 from intelligence.interfaces.cli.table import add, table
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
 app = typer.Typer(help="Guarded rollouts: a flag is raised step by step, and harm rolls it back.", no_args_is_help=True)
 
 

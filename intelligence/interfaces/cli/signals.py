@@ -8,12 +8,12 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from intelligence.interfaces.cli.options import AsJson
 from intelligence.interfaces.cli.table import add, table
 
 if TYPE_CHECKING:
     from intelligence.signals.backtest import Replayed
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for another program.")]
 STYLES: Final = {"severe": "red", "notable": "yellow"}
 app = typer.Typer(help="Signals: what is unusual, and how often that would have been said.", no_args_is_help=True)
 

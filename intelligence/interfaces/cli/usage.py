@@ -2,17 +2,23 @@
 
 from collections.abc import Iterator
 from enum import StrEnum
+from typing import Annotated
 
 import polars as pl
+import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from intelligence.core.errors import UsageError
 from intelligence.core.foreign import harmless
+from intelligence.interfaces.cli.options import EVERY_DAY, AsJson
 from intelligence.interfaces.cli.table import add, table
 from intelligence.metrics.usage_findings import added_up, less_retained_cohorts, widest_drop
+from resources.lake.without_pandas import without_pandas
 
 SHOWN_COHORTS = 14
 TOO_YOUNG = "·"
+app = typer.Typer()
 
 
 class Definition(StrEnum):
@@ -104,3 +110,48 @@ def _time(seconds: float | None) -> str:
         if seconds >= size:
             return f"{seconds / size:.1f} {unit}"
     return f"{seconds:.0f} s"
+
+
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence retention --weekly --segment teacher")
+@without_pandas()
+def retention(
+    feature: Annotated[str, typer.Option(help="Only users of this feature, who return to it; always by week.")] = "",
+    segment: Annotated[str, typer.Option(help="Only users whose first event was in this segment.")] = "",
+    definition: Annotated[Definition, typer.Option(help="What counts as coming back.")] = Definition.exact,
+    weekly: Annotated[bool, typer.Option("--weekly", help="By calendar week instead of by day.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say which share of each cohort came back: on day N, on day N or later, or within a bracket of days."""
+    from intelligence.interfaces.cli import commands
+
+    if feature and segment:
+        raise UsageError("--feature", "and --segment are two different parts.", hint="Give one of them.")
+    grain = "week" if weekly or feature else "day"
+    found = commands._platform().usage.cohorts(grain=grain, definition=definition, feature=feature, segment=segment)
+    if as_json:
+        commands._print_json(found)
+    elif found.is_empty():
+        commands._say("No cohort yet: run `intelligence ingest` first.")
+    else:
+        of_whom = f"users of {feature}" if feature else f"the segment {segment}" if segment else "all users"
+        for part in retention_parts(found, of_whom=of_whom, definition=definition):
+            commands.console.print(part, soft_wrap=True)
+
+
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence funnel first_success")
+@without_pandas()
+def funnel(
+    name: Annotated[str, typer.Argument(help="Funnel of product.yaml; all of them where it is left out.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say how many of those who enter a funnel go on at each step, how long it takes them, and where they are lost."""
+    from intelligence.interfaces.cli import commands
+
+    found = commands._platform().usage.funnels(name)
+    if as_json:
+        commands._print_json(found)
+    elif found.is_empty():
+        commands._say("Nobody has entered a funnel yet.")
+    else:
+        for part in funnel_parts(found):
+            commands.console.print(part, soft_wrap=True)

@@ -1,0 +1,52 @@
+"""The commands that hand out what the lake holds: files for other programs, a report for people, and the read API."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from intelligence.interfaces.cli.options import EVERY_DAY
+from resources.lake.without_pandas import without_pandas
+
+app = typer.Typer()
+
+
+@app.command(
+    rich_help_panel=EVERY_DAY, epilog="Example: intelligence export reports --table metrics.kpi_day --format csv"
+)
+@without_pandas()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where the files are written.")],
+    table: Annotated[
+        list[str] | None, typer.Option(help="Table such as metrics.kpi_day, or `all`; may be given more than once.")
+    ] = None,
+    form: Annotated[Literal["parquet", "csv"], typer.Option("--format", help="Form of the tables.")] = "parquet",
+) -> None:
+    """Write files for other programs: metrics, importance, baselines, drift and a report, or the tables that are named."""
+    from intelligence.interfaces.cli import commands
+
+    service = commands._platform().export
+    for path in service.tables(folder, table, form) if table else service.artefacts(folder):
+        commands._say(str(path))
+
+
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence report today.html")
+def report(file: Annotated[Path, typer.Argument(help="The HTML file to write.")]) -> None:
+    """Write all pages into one HTML file that needs no network, for mail or an archive."""
+    from intelligence.interfaces.cli import commands
+    from resources.services.export import put_whole
+
+    text = commands._platform().report.html()
+    commands._say(str(put_whole(file.parent, file.name, lambda path: path.write_text(text, encoding="utf-8"))))
+
+
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence api --port 8600")
+def api(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8502) -> None:
+    """Serve the read API on this machine until Ctrl-C; `up` serves it too."""
+    from intelligence.interfaces.api.app import app_of
+    from intelligence.interfaces.cli import commands
+    from resources.processes.front.serving import LOOPBACK, served
+
+    commands._say(f"http://{LOOPBACK}:{port}/v1")
+    platform = commands._platform()
+    served(app_of(platform.rows, platform.reading), port=port)
