@@ -18,6 +18,7 @@ aged AS (
     SELECT
         dimension,
         value,
+        user_id,
         event_date,
         'day' AS grain,
         first_date AS cohort,
@@ -29,6 +30,7 @@ aged AS (
     SELECT
         dimension,
         value,
+        user_id,
         event_date,
         'week',
         CAST(date_trunc('week', first_date) AS DATE),
@@ -36,12 +38,34 @@ aged AS (
         coalesce((CAST(date_trunc('week', previous_date) AS DATE) - CAST(date_trunc('week', first_date) AS DATE)) // 7, -1)
     FROM dated
 ),
-definitions AS (SELECT unnest($definitions, recursive := true))
-SELECT aged.grain, dimension, value, cohort, number, count(*) AS users
-FROM aged
-INNER JOIN definitions
-    ON aged.grain = definitions.grain
-    AND age >= definitions.first_age
-    AND previous_age < definitions.first_age
-    AND age <= coalesce(definitions.last_age, age)
-GROUP BY ALL
+definitions AS (SELECT unnest($definitions, recursive := true)),
+reached AS (
+    SELECT aged.grain, dimension, value, user_id, cohort, number
+    FROM aged
+    INNER JOIN definitions
+        ON aged.grain = definitions.grain
+        AND age >= definitions.first_age
+        AND previous_age < definitions.first_age
+        AND age <= coalesce(definitions.last_age, age)
+),
+-- A user belongs to what the first event says.
+people AS (
+    SELECT
+        user_id,
+        arg_min(
+            {'segment': segment, 'platform': coalesce(platform, 'unknown'), 'first_feature': feature},
+            (event_time, event_id, source)
+        ) AS first
+    FROM warehouse.fact_events
+    GROUP BY user_id
+),
+of_people AS (
+    SELECT grain, cohort, number, first FROM reached INNER JOIN people USING (user_id) WHERE dimension = 'all'
+)
+SELECT grain, dimension, value, cohort, number, count(*) AS users FROM reached GROUP BY ALL
+UNION ALL
+SELECT grain, 'segment', first.segment, cohort, number, count(*) FROM of_people GROUP BY ALL
+UNION ALL
+SELECT grain, 'platform', first.platform, cohort, number, count(*) FROM of_people GROUP BY ALL
+UNION ALL
+SELECT grain, 'first_feature', first.first_feature, cohort, number, count(*) FROM of_people WHERE grain = 'week' GROUP BY ALL

@@ -169,7 +169,7 @@ def _demand_same(service: "UsageService", bare: "pl.DataFrame") -> None:
     mine = service.lake.frame(
         "SELECT grain, dimension, value, cohort, number, CAST(sum(users) AS BIGINT) AS users FROM metrics.cohort_activity"
         " JOIN (SELECT unnest($definitions, recursive := true)) AS definitions USING (grain, definition, first_age)"
-        " WHERE dimension IN ('all', 'feature') AND cohort_activity.last_age IS NOT DISTINCT FROM definitions.last_age"
+        " WHERE cohort_activity.last_age IS NOT DISTINCT FROM definitions.last_age"
         " GROUP BY ALL HAVING sum(users) > 0",
         retention_parameters(service.product.retention),
     )

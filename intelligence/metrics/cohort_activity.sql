@@ -7,7 +7,11 @@ periods AS (
     SELECT 'day' AS grain, 'all' AS dimension, CAST(day AS DATE) AS first_day, CAST(day AS DATE) AS last_day
     FROM generate_series($start, $end - INTERVAL 1 DAY, INTERVAL 1 DAY) AS series (day)
     UNION ALL
-    SELECT 'week', dimensions.dimension, CAST(day AS DATE), least(CAST(day AS DATE) + 6, CAST($end AS DATE) - 1)
+    SELECT
+        'week',
+        dimensions.dimension,
+        greatest(CAST(day AS DATE), CAST($start AS DATE)),
+        least(CAST(day AS DATE) + 6, CAST($end AS DATE) - 1)
     FROM generate_series(date_trunc('week', CAST($start AS DATE)), $end - INTERVAL 1 DAY, INTERVAL 7 DAY) AS series (day)
     CROSS JOIN (VALUES ('all'), ('feature')) AS dimensions (dimension)
 ),
@@ -18,41 +22,32 @@ marked AS (
         first_day,
         CAST(CAST($end AS DATE) - 1 - last_day AS HUGEINT) AS place,
         CAST(CAST($end AS DATE) - first_day AS HUGEINT) AS above,
-        (CAST(1 AS HUGEINT) << (above - place)) - 1 AS ones
+        ((CAST(1 AS HUGEINT) << (above - place)) - 1) << place AS within
     FROM periods
 ),
--- Of each period the first day of use counts, which is the highest bit; the use before is the lowest of the bits above.
-used_in AS (
-    SELECT
-        grain,
-        uses.dimension,
-        value,
-        user_id,
-        (used >> place) & ones AS b0,
-        b0 | (b0 >> 1) AS b1,
-        b1 | (b1 >> 2) AS b2,
-        b2 | (b2 >> 4) AS b4,
-        CAST($end AS DATE) - CAST(place + bit_count(b4) AS INTEGER) AS event_date,
-        used >> above AS earlier,
-        CASE WHEN earlier > 0 THEN first_day - CAST(bit_count(xor(earlier, earlier - 1)) AS INTEGER) END AS previous_date
-    FROM temp.uses AS uses INNER JOIN marked ON uses.dimension = marked.dimension AND (used >> place) & ones > 0
+begun AS (
+    SELECT uses.*, changes.event_date AS first_date, segment, platform, first_feature
+    FROM temp.uses AS uses
+    INNER JOIN (FROM metrics.use_changes WHERE change = 'new' AND event_date < $end) AS changes
+        USING (dimension, value, user_id)
 ),
+-- Of each period the first day of use counts, which is the highest bit; the use before is the lowest of the bits above. The bits of
+-- a period are at most seven, so that they are a small number.
 present AS (
     SELECT
         grain,
-        dimension,
+        begun.dimension,
         value,
         user_id,
-        used_in.event_date,
-        used_in.previous_date,
-        begun.event_date AS first_date,
+        CAST((used & within) >> place AS INTEGER) AS bits,
+        CAST($end AS DATE) - CAST(place AS INTEGER) - CAST(length(bin(bits)) AS INTEGER) AS event_date,
+        used >> above AS earlier,
+        CASE WHEN earlier > 0 THEN first_day - CAST(bit_count(xor(earlier, earlier - 1)) AS INTEGER) END AS previous_date,
+        first_date,
         segment,
         platform,
         first_feature
-    FROM used_in
-    INNER JOIN (FROM metrics.use_changes WHERE change = 'new' AND event_date < $end) AS begun
-        USING (dimension, value, user_id)
-    WHERE used_in.event_date >= $start
+    FROM begun INNER JOIN marked ON begun.dimension = marked.dimension AND used & within > 0
 ),
 -- A silence that reaches further back than the bits has ended with this use; its beginning says when the use before was.
 silences AS (
@@ -64,7 +59,7 @@ silences AS (
 ),
 aged AS (
     SELECT
-        present.* EXCLUDE (previous_date, first_date),
+        present.* EXCLUDE (bits, earlier, previous_date, first_date),
         CASE WHEN grain = 'day' THEN first_date ELSE CAST(date_trunc('week', first_date) AS DATE) END AS cohort,
         CASE WHEN grain = 'day' THEN 1 ELSE 7 END AS length,
         (present.event_date - cohort) // length AS age,

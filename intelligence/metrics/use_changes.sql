@@ -1,8 +1,8 @@
 -- Who began, came back after a silence or fell silent on each day of the range [$start, $end). The days of use are bits, the last
 -- day of the range being the lowest (see uses.sql): shifting right by one bit moves each use to the day after it.
-WITH days AS (
-    SELECT CAST(day AS DATE) AS event_date, CAST(date_diff('day', day, $end) - 1 AS HUGEINT) AS place
-    FROM generate_series($start, $end - INTERVAL 1 DAY, INTERVAL 1 DAY) AS series (day)
+WITH weeks AS (
+    SELECT place, CAST(127 AS HUGEINT) << place AS within
+    FROM (SELECT CAST(unnest(range(0, date_diff('day', $start, $end), 7)) AS HUGEINT) AS place)
 ),
 known AS (
     SELECT dimension, value, user_id FROM metrics.use_changes WHERE change = 'new' AND event_date < $start
@@ -20,13 +20,23 @@ spans AS (
     FROM temp.uses
 ),
 turns AS (
+    SELECT dimension, value, user_id, 'resurrected' AS change, within & xor(used, used & (current >> 1)) AS days FROM spans
+    UNION ALL
+    SELECT dimension, value, user_id, 'dormant', within & xor(used >> 28, (used >> 28) & current) FROM spans
+),
+-- A day is found by its week first: few weeks have any.
+turned AS (
     SELECT
         dimension,
         value,
         user_id,
-        within & xor(used, used & (current >> 1)) AS begun,
-        within & xor(used >> 28, (used >> 28) & current) AS ended
-    FROM spans
+        change,
+        CAST($end AS DATE) - 1 - CAST(place AS INTEGER) - CAST(number AS INTEGER) AS event_date
+    FROM (
+        SELECT turns.*, place, CAST((days & weeks.within) >> place AS INTEGER) AS bits
+        FROM turns INNER JOIN weeks ON days & weeks.within > 0
+    )
+    INNER JOIN range(7) AS numbers (number) ON (bits >> CAST(number AS INTEGER)) & 1 = 1
 ),
 -- The first day is the highest bit: all bits below it are set too, and counted.
 beginnings AS (
@@ -68,14 +78,11 @@ people AS (
 changes AS (
     SELECT event_date, dimension, value, user_id, 'new' AS change FROM beginnings
     UNION ALL
-    SELECT days.event_date, dimension, value, user_id, 'resurrected'
-    FROM (FROM turns WHERE begun <> 0) AS turns
-    INNER JOIN days ON (turns.begun >> days.place) & 1 = 1
+    SELECT event_date, dimension, value, user_id, change
+    FROM (FROM turned WHERE change = 'resurrected') AS turned
     ANTI JOIN beginnings USING (event_date, dimension, value, user_id)
     UNION ALL
-    SELECT event_date, dimension, value, user_id, 'dormant'
-    FROM (FROM turns WHERE ended <> 0) AS turns
-    INNER JOIN days ON (turns.ended >> days.place) & 1 = 1
+    SELECT event_date, dimension, value, user_id, change FROM turned WHERE change = 'dormant'
 )
 SELECT changes.*, people.segment, people.platform, people.first_feature
 FROM changes
