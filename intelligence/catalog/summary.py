@@ -23,6 +23,7 @@ from intelligence.metrics.tables import LIKE_A_BOT
 from intelligence.telemetry.gaps import (
     DELIVERED_SOURCES,
     EVENT_TYPES,
+    ONE_OF_TYPE,
     REJECTED_FEATURES,
     SEEN_FEATURES,
     Gap,
@@ -349,10 +350,18 @@ def missing(frame: Frame, product: Product, *, rejected: bool = True) -> list[Ga
             delivered=frame(DELIVERED_SOURCES),
             seen=frame(SEEN_FEATURES)["feature"].to_list(),
             rejected=frame(REJECTED_FEATURES if rejected else f"FROM ({REJECTED_FEATURES}) LIMIT 0"),
-            event_types=frame(EVENT_TYPES)["event_type"].to_list(),
+            event_types=_event_types(frame, product.conversion_events),
         ),
         *(empty_columns(sums) if filled else ()),
     ]
+
+
+def _event_types(frame: Frame, asked: Sequence[str]) -> Sequence[str]:
+    """Return the types of events, the most frequent first; only those that are asked for where each of them came."""
+    if all(frame(ONE_OF_TYPE, {"event_type": name}).height for name in asked):
+        return asked
+    types: list[str] = frame(EVENT_TYPES)["event_type"].to_list()
+    return types
 
 
 def _decisions(frame: Frame, product: Product) -> DecisionSummary | None:

@@ -7,8 +7,9 @@ day and from cohort to cohort is measured, and not taken from the number of user
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import accumulate
 from math import erfc, sqrt
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 
@@ -186,48 +187,82 @@ def breakages(complete: pl.DataFrame) -> list[tuple[str, str, Breakage]]:
 
 def _breakage(dimension: str, value: str, rows: pl.DataFrame) -> Breakage | None:
     """Return the sharpest fall of a part against all others over the possible first days; None with too little to compare."""
-    n, k = (rows[name].to_list() for name in ("reached_before", "converted"))
-    m, j = ((rows[f"{name}_all"] - rows[name]).to_list() for name in ("reached_before", "converted"))
+    part = _Running.of(rows["reached_before"].to_list(), rows["converted"].to_list())
+    others = _Running.of(*((rows[f"{name}_all"] - rows[name]).to_list() for name in ("reached_before", "converted")))
     days = rows["event_date"].to_list()
     best: tuple[float, int, float] | None = None
     tried = 0
     for cut in range(_FEWEST_DAYS, len(days) - _FEWEST_DAYS + 1):
-        sides = [(sum(n[part]), sum(k[part]), sum(m[part]), sum(j[part])) for part in (slice(cut), slice(cut, None))]
-        if any(side[0] < FEWEST_ENTRIES or side[2] < FEWEST_ENTRIES for side in sides):
+        sides = [(part.between(*side), others.between(*side)) for side in ((0, cut), (cut, len(days)))]
+        if any(side.entered < FEWEST_ENTRIES for both in sides for side in both):
             continue
         tried += 1
         change, variance = 0.0, 0.0
-        for sign, (entered, converted, entered_others, converted_others) in zip((-1, 1), sides, strict=True):
-            for number, done, of_part in ((entered, converted, 1), (entered_others, converted_others, -1)):
-                rate = done / number
-                change += sign * of_part * rate
-                variance += max(rate * (1 - rate), 1 / number) / number
-        spread = max(1.0, _spread(n, k, cut), _spread(m, j, cut))
+        for sign, both in zip((-1, 1), sides, strict=True):
+            for of_part, side in zip((1, -1), both, strict=True):
+                change += sign * of_part * side.rate
+                variance += max(side.rate * (1 - side.rate), 1 / side.entered) / side.entered
+        spread = max(1.0, *(_spread(before, after) for before, after in zip(*sides, strict=True)))
         z = change / sqrt(variance * spread)
         if best is None or z < best[0]:
             best = (z, cut, change)
     if best is None:
         return None
     z, cut, _ = best
-    before, after = sum(k[:cut]) / sum(n[:cut]), sum(k[cut:]) / sum(n[cut:])
+    before, after = part.between(0, cut), part.between(cut, len(days))
     p_value = min(1.0, tried * 0.5 * erfc(-z / sqrt(2)))
-    return Breakage(dimension, value, days[cut], before, after, sum(j[cut:]) / sum(m[cut:]), p_value)
+    return Breakage(dimension, value, days[cut], before.rate, after.rate, others.between(cut, len(days)).rate, p_value)
 
 
-def _spread(entered: Sequence[int], converted: Sequence[int], cut: int) -> float:
-    """Return how much more the days of each side of `cut` vary than users who are independent of each other would."""
+class _Side(NamedTuple):
+    """The days of one side: their number, who entered and went on, and the sum of squares of those who went on by who entered."""
+
+    days: int
+    entered: int
+    converted: int
+    squares: float
+
+    @property
+    def rate(self) -> float:
+        return self.converted / self.entered
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """Running sums over days, so that any range of them is a difference of two."""
+
+    entered: Sequence[int]
+    converted: Sequence[int]
+    squares: Sequence[float]
+
+    @classmethod
+    def of(cls, entered: Sequence[int], converted: Sequence[int]) -> "_Running":
+        squares = (done**2 / number if number else 0.0 for number, done in zip(entered, converted, strict=True))
+        return cls(
+            tuple(accumulate(entered, initial=0)),
+            tuple(accumulate(converted, initial=0)),
+            tuple(accumulate(squares, initial=0.0)),
+        )
+
+    def between(self, start: int, end: int) -> _Side:
+        return _Side(
+            end - start,
+            self.entered[end] - self.entered[start],
+            self.converted[end] - self.converted[start],
+            self.squares[end] - self.squares[start],
+        )
+
+
+def _spread(*sides: _Side) -> float:
+    """Return how much more the days of each side vary than users who are independent of each other would."""
     total, freedom = 0.0, 0
-    for part in (slice(cut), slice(cut, None)):
-        n, k = entered[part], converted[part]
-        rate = sum(k) / sum(n)
+    for side in sides:
+        rate = side.rate
         if not 0 < rate < 1:
             continue
-        total += sum(
-            (done - rate * number) ** 2 / (number * rate * (1 - rate))
-            for number, done in zip(n, k, strict=True)
-            if number
-        )
-        freedom += len(n) - 1
+        # The sum over days of (converted - rate * entered)^2 / (entered * rate * (1 - rate)).
+        total += (side.squares - rate * side.converted) / (rate * (1 - rate))
+        freedom += side.days - 1
     return total / freedom if freedom > 0 else 1.0
 
 

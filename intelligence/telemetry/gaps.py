@@ -42,6 +42,8 @@ DELIVERED_SOURCES: Final = """
 SELECT source, CAST(sum(rows_in) AS BIGINT) AS rows, CAST(sum(accepted + duplicates) AS BIGINT) AS events
 FROM telemetry.batches WHERE withdrawn_at IS NULL GROUP BY source
 """
+# Whether there is such an event at all is quick to say; which types there are takes a look at every event.
+ONE_OF_TYPE: Final = "SELECT event_type FROM telemetry.events WHERE event_type = $event_type LIMIT 1"
 EVENT_TYPES: Final = (
     "SELECT event_type, count(*) AS events FROM telemetry.events GROUP BY event_type ORDER BY events DESC"
 )

@@ -13,6 +13,8 @@ from typing import Any, Final
 from resources.processes.front.guard import App, Receive, Scope, Send
 from resources.processes.front.serving import LOOPBACK, served
 
+# A lake that does not answer keeps nobody from the page that says so.
+LONGEST_WARMING_S: Final = 5.0
 SCRIPT: Final = Path(__file__).with_name("app.py")
 SETTINGS: Final[dict[str, Any]] = {
     "browser.gatherUsageStats": False,
@@ -95,5 +97,7 @@ def warm() -> None:
 if __name__ == "__main__":
     number = int(sys.argv[1])
     dashboard = application(number)
-    threading.Thread(target=warm, daemon=True).start()
+    warming = threading.Thread(target=warm, daemon=True)
+    warming.start()
+    warming.join(LONGEST_WARMING_S)
     served(dashboard, port=number)
