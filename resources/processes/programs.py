@@ -43,9 +43,12 @@ def dagster_ui(port: str) -> None:
 
 
 def dagster_daemon() -> None:
-    """Run Dagster's daemon."""
+    """Run Dagster's daemon; it and the runs that it starts give way to the servers."""
     from importlib.metadata import entry_points
 
+    from resources.processes.priority import give_way
+
+    give_way()
     (daemon,) = entry_points(group="console_scripts", name="dagster-daemon")
     sys.argv = [daemon.name, "run", "-w", WORKSPACE]
     daemon.load()()

@@ -667,8 +667,10 @@ def _done(work: "Work") -> "Outcome":
             from assets.definitions import definitions
             from resources.config.settings import settings
             from resources.platform import Platform
+            from resources.processes.priority import give_way
             from resources.processes.runs import instance_for, run_store_failures_reported
 
+            give_way()
             now = settings()
             platform = Platform.of(now)
             instance, lake = instance_for(now), platform.lake
