@@ -47,6 +47,22 @@ class Annotation:
     by: str | None = None
 
 
+def is_country(code: str) -> bool:
+    """Return whether holidays are known of a country, or of a part of it.
+
+    Args:
+        code: Its ISO code, with that of the part after a hyphen.
+
+    >>> is_country("DE-BY"), is_country("XX"), is_country("DE-ZZ")
+    (True, False, False)
+    """
+    try:
+        holidays_between([code], date(2026, 1, 1), date(2026, 1, 1))
+    except ProductFileError:
+        return False
+    return True
+
+
 def holidays_between(countries: Sequence[str], first: date, last: date) -> list[Annotation]:
     """Return the public holidays of these days.
 

@@ -13,11 +13,12 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from math import inf
 from typing import Any, Final
 
 import polars as pl
 
-from intelligence.metrics.usage_findings import LATEST_WEEK, less_retained_cohorts, widest_drop
+from intelligence.metrics.usage_findings import LATEST_WEEK, compared_cohorts, less_retained_cohorts, widest_drop
 
 # How the number of a KPI is written, and the words around it, in the order in which they are told.
 _WORDED: Final[Mapping[str, tuple[str, str]]] = {
@@ -39,6 +40,16 @@ MOST_GAPS: Final = 2
 MOST_TROUBLES: Final = 3
 # Troubles of the same part that begin within so many days are one.
 SAME_DAYS: Final = 7
+# Where a week like those before may differ from their mean by more than this share, that it does not is little news.
+_WIDE: Final = 0.25
+# What the figures of a week can be at all; an amount may be negative, as refunds are.
+_LIMITS: Final[Mapping[str, tuple[float, float]]] = {
+    "users_a_day": (0.0, inf),
+    "conversion_rate": (0.0, 1.0),
+    "mean_rating": (1.0, 5.0),
+    "crash_free_user_rate": (0.0, 1.0),
+    "value_a_day": (-inf, inf),
+}
 # The 99.5 % quantile of Student's t with WEEKS - 1 degrees of freedom: five KPIs at 99 % are no news together in 95 % of weeks.
 _T: Final = 5.841
 
@@ -65,21 +76,26 @@ def week_sentence(weeks: pl.DataFrame, *, unknown: Collection[str] = ()) -> str:
     if before.height < WEEKS:
         said = ", ".join(_worded(name, row[name]) for name in known)
         return f"{begin}{said}; {before.height} of {WEEKS} weeks before are known, too few to compare with."
-    parts, usual = [], []
+    parts, usual, varying = [], [], []
     for name in known:
-        expected = _expected(before[name])
+        expected = _expected(name, before[name])
         if expected is None:
             parts.append(f"{_worded(name, row[name])}, with nothing to compare it with")
             continue
         low, high = expected
+        ends = " to ".join(_number(name, end) for end in (low, high))
+        if low <= row[name] <= high and high - low > _WIDE * abs(low + high):
+            varying.append(f"{_worded(name, row[name])} ({ends})")
+            continue
         if low <= row[name] <= high:
             usual.append(_worded(name, row[name]))
             continue
-        ends = " to ".join(_number(name, end) for end in (low, high))
         side = "more" if row[name] > high else "less"
         parts.append(f"{_worded(name, row[name])}: {side} than the four weeks before let expect ({ends})")
     if usual:
         parts.append(f"as in the four weeks before: {', '.join(usual)}")
+    if varying:
+        parts.append(f"within what the four weeks before let expect, which vary widely: {', '.join(varying)}")
     return f"{begin}{'; '.join(parts)}."
 
 
@@ -95,7 +111,7 @@ def kpi_sentence(weeks: pl.DataFrame, name: str) -> str:
         return "Not known for a whole week yet."
     value, last_day = newest[name].item(), newest["last_day"].item()
     said = f"{_worded(name, value)} in the week to {last_day}"
-    expected = _expected(weeks.filter(pl.col("weeks_ago") > 0)[name])
+    expected = _expected(name, weeks.filter(pl.col("weeks_ago") > 0)[name])
     if expected is None:
         return _capital(f"{said}; too few weeks before it to compare with")
     low, high = expected
@@ -105,16 +121,17 @@ def kpi_sentence(weeks: pl.DataFrame, name: str) -> str:
     return _capital(f"{said}: {'more' if value > high else 'less'} than the four weeks before let expect ({ends})")
 
 
-def unusual_sentences(episodes: pl.DataFrame) -> list[str]:
+def unusual_sentences(episodes: pl.DataFrame, unjudged: str = "") -> list[str]:
     """Return the three most unusual things of the newest day, each with its likely cause and what belongs to the same.
 
     Episodes whose change lies in the same part of the product, and which began within a week of each other, are one.
 
     Args:
         episodes: What `catalog/summary/unusual.sql` returns: all of them, the most severe first.
+        unjudged: Why nothing can be said of the newest day, as `unjudged_sentence` says it; empty where something can.
     """
     if episodes.is_empty():
-        return ["Nothing is unusual for the worse."]
+        return [unjudged or "Nothing is unusual for the worse."]
     troubles: list[list[Mapping[str, Any]]] = []
     for row in episodes.iter_rows(named=True):
         same = (
@@ -131,6 +148,25 @@ def unusual_sentences(episodes: pl.DataFrame) -> list[str]:
     more = f", the first {MOST_TROUBLES} of {len(troubles)}" if len(troubles) > MOST_TROUBLES else ""
     told = [f"({place}) {_trouble(each)}" for place, each in enumerate(troubles[:MOST_TROUBLES], start=1)]
     return [f"Unusual{more}:", *told]
+
+
+def unjudged_sentence(judged: Mapping[str, Any] | None, *, least_days: int) -> str:
+    """Return why it cannot be said whether the newest day is unusual; empty where it can.
+
+    Args:
+        judged: What `catalog/summary/judged.sql` returns; None without a day.
+        least_days: Days of history that are needed, as product.yaml has it.
+    """
+    if judged is None:
+        return "What is unusual cannot be said: no day is complete yet."
+    if judged["days_before"] < least_days:
+        known = f"{judged['days_before']:,} sound days are known before {judged['event_date']}"
+        return f"What is unusual cannot be said yet: {known}, and {least_days} are needed."
+    if judged["verdict"] not in ("whole", "unknown"):
+        return (
+            f"What is unusual on {judged['event_date']} cannot be said: its telemetry is at fault ({judged['reason']})."
+        )
+    return ""
 
 
 def _trouble(episodes: Sequence[Mapping[str, Any]]) -> str:
@@ -199,14 +235,17 @@ def staying_sentences(cohorts: pl.DataFrame) -> list[str]:
     if shown.is_empty():
         return ["Who stays is not known yet: no newcomers came four weeks ago or earlier."]
     *earlier, newest = shown.iter_rows(named=True)
-    said = f"Of the {newest['users']:,} users who began in the week from {newest['cohort']} on, {newest['rate']:.0%} were there"
+    who = "the one user" if newest["users"] == 1 else f"the {newest['users']:,} users"
+    said = f"Of {who} who began in the week from {newest['cohort']} on, {newest['rate']:.0%} were there"
     said = f"{said} {LATEST_WEEK} weeks later ({newest['low']:.0%} to {newest['high']:.0%})"
     if earlier:
         rates = ", ".join(f"{each['rate']:.0%}" for each in earlier)
         said = f"{said}; of the weeks before {rates}"
     gaps = less_retained_cohorts(cohorts)
+    if not gaps and not compared_cohorts(cohorts):
+        return [f"{said}. Too few newcomers in too few weeks to say whether one week's stay less than the others."]
     if not gaps:
-        return [f"{said}. No week's newcomers stay less than those of the others."]
+        return [f"{said}. No week's newcomers stay less than those of the others beyond chance."]
     return [f"{said}.", *(_capital(gap.sentence()) for gap in gaps[:MOST_GAPS])]
 
 
@@ -227,13 +266,14 @@ def _capital(sentence: str) -> str:
     return said if said.endswith(".") else f"{said}."
 
 
-def _expected(values: pl.Series) -> tuple[float, float] | None:
-    """Return the 99 % prediction interval of one more value; None where one is missing."""
+def _expected(name: str, values: pl.Series) -> tuple[float, float] | None:
+    """Return the 99 % prediction interval of one more value, as far as the figure can be; None where one is missing."""
     known = values.drop_nulls().to_numpy()
     if len(known) < WEEKS:
         return None
     reach = _T * float(known.std(ddof=1)) * (1 + 1 / len(known)) ** 0.5
-    return max(0.0, float(known.mean()) - reach), float(known.mean()) + reach
+    lowest, highest = _LIMITS[name]
+    return max(lowest, float(known.mean()) - reach), min(highest, float(known.mean()) + reach)
 
 
 def _number(name: str, value: float) -> str:

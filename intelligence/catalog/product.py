@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from intelligence.actions.settings import Actions
+from intelligence.catalog.annotations import is_country
 from intelligence.catalog.mistakes import in_plain_words, nearest, without_follow_up_errors
 from intelligence.core.errors import PlatformError, ProductFileError
 from intelligence.core.sections import Section
@@ -272,6 +273,14 @@ class Product(Section):
     @classmethod
     def _one_country_is_a_list_of_one(cls, data: Any) -> Any:
         return [data] if isinstance(data, str) else data
+
+    @field_validator("holidays")
+    @classmethod
+    def _countries_are_known(cls, countries: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = [each for each in countries if not is_country(each)]
+        if unknown:
+            raise ValueError(f"has {', '.join(unknown)}, of which no holidays are known; write DE, or DE-BY")
+        return countries
 
     @field_validator("experiments")
     @classmethod

@@ -11,6 +11,7 @@ from intelligence.catalog.morning import (
     coming_sentence,
     losing_sentence,
     staying_sentences,
+    unjudged_sentence,
     unusual_sentences,
     week_sentence,
     wrong_sentences,
@@ -74,6 +75,7 @@ NEWEST_DECISIONS: Final = sql("catalog/summary/newest_decisions.sql")
 # The newest day compared with the same weekday of the four weeks before it.
 WEEKS: Final = sql("catalog/summary/weeks.sql")
 UNUSUAL: Final = sql("catalog/summary/unusual.sql")
+JUDGED: Final = sql("catalog/summary/judged.sql")
 COMING: Final = sql("catalog/summary/coming.sql")
 COHORTS: Final = sql("catalog/summary/cohorts.sql")
 FUNNELS: Final = sql("catalog/summary/funnels.sql")
@@ -292,7 +294,7 @@ def summary(frame: Frame, product: Product) -> Summary:
             *found,
             *(experiment_gaps(frame(EXPERIMENTS_SEEN), product.experiments, last_day=last_day) if last_day else ()),
         ),
-        morning=morning(frame, found) if last_day else (),
+        morning=morning(frame, found, product) if last_day else (),
         pulse=next(frame(PULSE).iter_rows(named=True), None) if last_day else None,
         experiments=frame(EXPERIMENTS) if last_day else pl.DataFrame(),
         effects=frame(EFFECTS) if last_day else pl.DataFrame(),
@@ -301,22 +303,34 @@ def summary(frame: Frame, product: Product) -> Summary:
     )
 
 
-def morning(frame: Frame, found: Sequence[Gap]) -> tuple[str, ...]:
+def morning(frame: Frame, found: Sequence[Gap], product: Product) -> tuple[str, ...]:
     """Return what a product manager asks first, sentence by sentence.
 
     Args:
         frame: Reads a query of the lake, which has figures of a day.
         found: What is missing in the lake.
+        product: The product of product.yaml.
     """
     coming = next(frame(COMING).iter_rows(named=True), None)
     return (
         week_sentence(frame(WEEKS), unknown={gap.name if gap.kind == "column" else gap.kind for gap in found}),
-        *unusual_sentences(frame(UNUSUAL)),
+        *unusual_sentences(frame(UNUSUAL), unjudged(frame, product)),
         *staying_sentences(frame(COHORTS)),
         losing_sentence(frame(FUNNELS)),
         coming_sentence(coming),
         *wrong_sentences(next(frame(WRONG).iter_rows(named=True), None)),
     )
+
+
+def unjudged(frame: Frame, product: Product) -> str:
+    """Return why it cannot be said whether the newest day is unusual; empty where it can.
+
+    Args:
+        frame: Reads a query of the lake.
+        product: The product of product.yaml.
+    """
+    judged = next(frame(JUDGED).iter_rows(named=True), None)
+    return unjudged_sentence(judged, least_days=product.signals.minimum_history_days)
 
 
 def _planted_causes(product: Product) -> Mapping[str, str]:

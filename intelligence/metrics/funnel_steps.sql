@@ -39,11 +39,18 @@ matched AS MATERIALIZED (
     )
     SEMI JOIN entries USING (funnel, user_id)
 ),
--- In order: the first event of the next step at or after the step before, and another event than that.
+-- In order: the first event of the next step at or after the step before, and another event than those of all steps before.
 walk AS (
-    SELECT funnel, user_id, entered_at, until, CAST(1 AS BIGINT) AS step, event FROM entries WHERE in_order
+    SELECT funnel, user_id, entered_at, until, CAST(1 AS BIGINT) AS step, event, [event] AS taken FROM entries WHERE in_order
     UNION ALL
-    SELECT walk.funnel, walk.user_id, walk.entered_at, walk.until, walk.step + 1, min(matched.event)
+    SELECT
+        walk.funnel,
+        walk.user_id,
+        walk.entered_at,
+        walk.until,
+        walk.step + 1,
+        min(matched.event) AS next,
+        list_append(walk.taken, next)
     FROM walk
     INNER JOIN matched
         ON walk.funnel = matched.funnel
@@ -51,8 +58,8 @@ walk AS (
         AND matched.step = walk.step + 1
         AND matched.event.moment >= walk.event.moment
         AND matched.event.moment < walk.until
-        AND matched.event <> walk.event
-    GROUP BY walk.funnel, walk.user_id, walk.entered_at, walk.until, walk.step
+        AND NOT list_contains(walk.taken, matched.event)
+    GROUP BY walk.funnel, walk.user_id, walk.entered_at, walk.until, walk.step, walk.taken
 ),
 -- In any order: the first time of each step, and the place of that time among those of the entry's steps.
 taken AS (

@@ -41,7 +41,8 @@ active AS (
         day.event_date,
         cohort_week,
         count(*) AS active_users,
-        count(*) FILTER (first_paid IS NULL OR first_paid >= day.event_date) AS unpaid_users
+        count(*) FILTER (first_paid IS NULL OR first_paid >= day.event_date) AS unpaid_users,
+        sum(CAST(day.value AS DECIMAL(38, 6))) AS value
     FROM metrics.user_day AS day
     LEFT JOIN (SELECT user_id, min(event_date) AS first_paid FROM payments GROUP BY user_id) USING (user_id)
     LEFT JOIN cohorts USING (user_id)
@@ -56,7 +57,6 @@ counted AS (
         count(*) FILTER (move = 'repeat') AS repeat_payers,
         count(*) FILTER (move = 'recovered') AS recovered_payers,
         count(*) FILTER (move = 'stopped') AS stopped_payers,
-        sum(CAST(value AS DECIMAL(38, 6))) AS value,
         sum(CAST(value AS DECIMAL(38, 6))) FILTER (move = 'new') AS new_value,
         sum(CAST(value AS DECIMAL(38, 6))) FILTER (move = 'recovered') AS recovered_value,
         sum(CAST(value_28d AS DECIMAL(38, 6))) FILTER (move = 'stopped') AS stopped_value

@@ -620,7 +620,7 @@ PAYER_DAY: Final = Table(
         Column("recovered_payers", "BIGINT", "Users who pay again after they had stopped.", True),
         Column("stopped_payers", "BIGINT", f"Users whose last payment is {SILENCE_DAYS} days ago on this day.", True),
         Column("paid_conversion_rate", "DOUBLE", "new_payers / unpaid_users."),
-        Column("value", "DOUBLE", "Value of the day.", True),
+        Column("value", "DOUBLE", "Value of the day, less what was given back.", True),
         Column("new_value", "DOUBLE", "Of new payers.", True),
         Column("recovered_value", "DOUBLE", "Of recovered payers.", True),
         Column(

@@ -4,8 +4,8 @@ Everything that is named stands out beyond chance after all comparisons that wer
 day and from cohort to cohort is measured, and not taken from the number of users alone.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import accumulate
 from math import erfc, sqrt
@@ -25,6 +25,9 @@ FEWEST_USERS: Final = 30
 FEWEST_COHORTS: Final = 4
 LATEST_WEEK: Final = 4
 _FEWEST_DAYS: Final = 7
+# A break that is over is none any more: what came after it has to be seen in the last days too, beyond this chance.
+_STILL: Final = 0.05
+_PARTS: Final[Mapping[str, str]] = {"platform": "platform", "segment": "segment", "app_version": "release"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +63,10 @@ class FunnelDrop:
         step_name: Its name.
         reached_before: Entries that reached the step before, in the last complete days.
         converted: Entries that reached this one.
-        breakage: What stands out at any step of this funnel; None where nothing does beyond chance.
-        broken_step: Name of the step at which it stands out; empty where nothing does.
+        looked_at: Kinds of parts that were compared: platform, segment, app_version.
+        breakage: What stands out at any step of any funnel; None where nothing does beyond chance.
+        broken_funnel: Name of the funnel in which it stands out; empty where nothing does.
+        broken_step: Name of the step.
     """
 
     funnel: str
@@ -69,7 +74,9 @@ class FunnelDrop:
     step_name: str
     reached_before: int
     converted: int
+    looked_at: tuple[str, ...] = ()
     breakage: Breakage | None = None
+    broken_funnel: str = ""
     broken_step: str = ""
 
     @property
@@ -85,10 +92,17 @@ class FunnelDrop:
         )
         found = self.breakage
         if found is None:
-            return f"{told}; no platform, segment or release stands out beyond chance."
+            parts = [_PARTS[each] for each in self.looked_at]
+            none = f"; no {' or '.join(parts)} stands out beyond chance" if parts else ""
+            return f"{told}{none}."
+        where = (
+            f"in {self.broken_funnel} at {self.broken_step}"
+            if self.broken_funnel != self.funnel
+            else f"at {self.broken_step}"
+        )
         return (
-            f"{told}; at {self.broken_step} {found.dimension.replace('app_version', 'release')} {found.value} stands out since"
-            f" {found.since}: {found.after:.0%} go on, {found.before:.0%} before and {found.others:.0%} of the others."
+            f"{told}; {where} {_PARTS[found.dimension]} {found.value} stands out since {found.since}: {found.after:.0%} go on,"
+            f" {found.before:.0%} before and {found.others:.0%} of the others."
         )
 
 
@@ -128,7 +142,7 @@ def widest_drop(funnels: pl.DataFrame) -> FunnelDrop | None:
     smallest chance over all days is multiplied by their number (Bonferroni); over funnels, steps and parts the share of false
     findings is held at 5 % (Benjamini and Hochberg).
 
-    A break is named before a drop that has always been so: where something stands out, its funnel is the one that is returned.
+    A break that is over is not named: it has to show in the last days as well.
 
     Args:
         funnels: Rows of `metrics.funnel_day`.
@@ -148,15 +162,20 @@ def widest_drop(funnels: pl.DataFrame) -> FunnelDrop | None:
     )
     if totals.is_empty():
         return None
-    broken = breakages(complete)
-    if broken:
-        name, step_name, breakage = broken[0]
-        totals = totals.filter(funnel=name)
     row = totals.row(0, named=True)
-    drop = FunnelDrop(row["funnel"], row["step"], row["step_name"], row["reached_before"], row["converted"])
+    drop = FunnelDrop(
+        row["funnel"],
+        row["step"],
+        row["step_name"],
+        row["reached_before"],
+        row["converted"],
+        tuple(each for each in _PARTS if complete.filter(dimension=each).height),
+    )
+    broken = breakages(complete)
     if not broken:
         return drop
-    return FunnelDrop(drop.funnel, drop.step, drop.step_name, drop.reached_before, drop.converted, breakage, step_name)
+    name, step_name, breakage = broken[0]
+    return replace(drop, breakage=breakage, broken_funnel=name, broken_step=step_name)
 
 
 def breakages(complete: pl.DataFrame) -> list[tuple[str, str, Breakage]]:
@@ -190,28 +209,45 @@ def _breakage(dimension: str, value: str, rows: pl.DataFrame) -> Breakage | None
     part = _Running.of(rows["reached_before"].to_list(), rows["converted"].to_list())
     others = _Running.of(*((rows[f"{name}_all"] - rows[name]).to_list() for name in ("reached_before", "converted")))
     days = rows["event_date"].to_list()
-    best: tuple[float, int, float] | None = None
+    best: tuple[float, int] | None = None
     tried = 0
     for cut in range(_FEWEST_DAYS, len(days) - _FEWEST_DAYS + 1):
-        sides = [(part.between(*side), others.between(*side)) for side in ((0, cut), (cut, len(days)))]
-        if any(side.entered < FEWEST_ENTRIES for both in sides for side in both):
+        z = _fall(part, others, (0, cut), (cut, len(days)))
+        if z is None:
             continue
         tried += 1
-        change, variance = 0.0, 0.0
-        for sign, both in zip((-1, 1), sides, strict=True):
-            for of_part, side in zip((1, -1), both, strict=True):
-                change += sign * of_part * side.rate
-                variance += max(side.rate * (1 - side.rate), 1 / side.entered) / side.entered
-        spread = max(1.0, *(_spread(before, after) for before, after in zip(*sides, strict=True)))
-        z = change / sqrt(variance * spread)
         if best is None or z < best[0]:
-            best = (z, cut, change)
+            best = (z, cut)
     if best is None:
         return None
-    z, cut, _ = best
+    z, cut = best
+    newest = _newest(part, others, cut)
+    if newest is None or 0.5 * erfc(-newest / sqrt(2)) > _STILL:
+        return None
     before, after = part.between(0, cut), part.between(cut, len(days))
     p_value = min(1.0, tried * 0.5 * erfc(-z / sqrt(2)))
     return Breakage(dimension, value, days[cut], before.rate, after.rate, others.between(cut, len(days)).rate, p_value)
+
+
+def _fall(part: "_Running", others: "_Running", before: tuple[int, int], after: tuple[int, int]) -> float | None:
+    """Return the change of a part against that of all others, in standard errors; None with too little to compare."""
+    sides = [(part.between(*side), others.between(*side)) for side in (before, after)]
+    if any(side.entered < FEWEST_ENTRIES for both in sides for side in both):
+        return None
+    change, variance = 0.0, 0.0
+    for sign, both in zip((-1, 1), sides, strict=True):
+        for of_part, side in zip((1, -1), both, strict=True):
+            change += sign * of_part * side.rate
+            variance += max(side.rate * (1 - side.rate), 1 / side.entered) / side.entered
+    spread = max(1.0, *(_spread(first, second) for first, second in zip(*sides, strict=True)))
+    return change / sqrt(variance * spread)
+
+
+def _newest(part: "_Running", others: "_Running", cut: int) -> float | None:
+    """Return the fall that the newest days show by themselves: the fewest of them, from seven up, that have enough entries."""
+    end = len(part.entered) - 1
+    falls = (_fall(part, others, (0, cut), (start, end)) for start in range(end - _FEWEST_DAYS, cut - 1, -1))
+    return next((fall for fall in falls if fall is not None), None)
 
 
 class _Side(NamedTuple):
@@ -276,16 +312,7 @@ def less_retained_cohorts(cohorts: pl.DataFrame) -> list[CohortGap]:
     Args:
         cohorts: Rows of `metrics.retention_cohorts`.
     """
-    asked = cohorts.filter(
-        pl.col("is_mature"),
-        pl.col("is_surely_new"),
-        pl.col("first_age") <= LATEST_WEEK,
-        pl.col("users") >= FEWEST_USERS,
-        grain="week",
-        dimension="all",
-        definition="n_week",
-    ).sort("first_age", "cohort")
-    found = list(_gaps(asked))
+    found = list(_gaps(_comparable(cohorts)))
     kept = false_discovery_rates([gap.p_value for gap in found])
     sure = [
         CohortGap(gap.cohort, gap.week, gap.users, gap.retained, gap.expected, p)
@@ -296,6 +323,27 @@ def less_retained_cohorts(cohorts: pl.DataFrame) -> list[CohortGap]:
     for gap in sorted(sure, key=lambda each: (each.p_value, each.cohort, each.week)):
         widest.setdefault(gap.cohort, gap)
     return list(widest.values())
+
+
+def compared_cohorts(cohorts: pl.DataFrame) -> int:
+    """Return how many weekly cohorts are compared with the others: those with enough users, where there are enough of them.
+
+    Args:
+        cohorts: Rows of `metrics.retention_cohorts`.
+    """
+    return len({gap.cohort for gap in _gaps(_comparable(cohorts))})
+
+
+def _comparable(cohorts: pl.DataFrame) -> pl.DataFrame:
+    return cohorts.filter(
+        pl.col("is_mature"),
+        pl.col("is_surely_new"),
+        pl.col("first_age") <= LATEST_WEEK,
+        pl.col("users") >= FEWEST_USERS,
+        grain="week",
+        dimension="all",
+        definition="n_week",
+    ).sort("first_age", "cohort")
 
 
 def _gaps(asked: pl.DataFrame) -> Iterator[CohortGap]:

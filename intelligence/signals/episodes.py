@@ -31,6 +31,14 @@ _METRICS: Final[Mapping[tuple[str, str], SignalMetric]] = {
     (metric.scope, metric.name): metric for metric in (*FEATURE_METRICS, *KPI_METRICS)
 }
 
+# What an anomaly was on an earlier day, and what it is, of one thing and of several.
+_VERBS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "point": ("came to", "is", "are"),
+    "shift": ("had moved to", "has moved to", "have moved to"),
+    "trend": ("had drifted to", "drifts to", "drift to"),
+    "divergence": ("had drifted to", "drifts to", "drift to"),
+}
+
 Row = Mapping[str, Any]
 
 
@@ -216,7 +224,7 @@ def _row(episode: _Episode, day: date, releases: Sequence[tuple[date, str, str]]
         "breaks_from": earliest,
         "breaks_until": latest,
         "likely_cause": likely_cause(top["begun_on"], top["begun_as"], releases),
-        "title": title_of(episode.roots, top, episode.anomalies, breaks),
+        "title": title_of(episode.roots, top, episode.anomalies, breaks, day=day),
     }
 
 
@@ -227,23 +235,27 @@ def _day_of(breaks: Row | None, which: str) -> date | None:
     return found
 
 
-def title_of(roots: Sequence[str], top: Row, anomalies: Sequence[Row], breaks: Row | None) -> str:
+def title_of(roots: Sequence[str], top: Row, anomalies: Sequence[Row], breaks: Row | None, *, day: date) -> str:
     """Return the trouble in a sentence: what is unusual, by how much, what else moves, and when a promise would break.
+
+    What an earlier day showed is said in the past, with that day.
 
     Args:
         roots: The features; the empty text is the whole product.
         top: The anomaly that stands for it.
         anomalies: All of its anomalies.
         breaks: The newest divergence, if one is going on.
+        day: The day at the end of which it is said.
     """
     scope = "feature" if top["feature"] else "kpi"
     words = _METRICS[scope, top["metric"]].words
     names = sorted(root for root in roots if root)
     where = f"{top['feature']}" if top["feature"] else f"the product ({top['segment']})"
     also = f" and of {len(names) - 1} more" if len(names) > 1 else ""
-    verb = {"point": "is", "shift": "has moved to", "trend": "drifts to", "divergence": "drifts to"}[top["kind"]]
-    said = f"{words} of {where}{also} {verb} {_figure(top['value'])}"
-    said += f" where {_figure(top['expected'])} ({_figure(top['low'])} to {_figure(top['high'])}) is expected"
+    is_now, several = top["event_date"] == day, words.partition(" of ")[0].partition(" per ")[0].endswith("s")
+    verb = _VERBS[top["kind"]][0 if not is_now else 2 if several else 1]
+    said = f"{words} of {where}{also} {verb} {_figure(top['value'])}{'' if is_now else ' on ' + str(top['event_date'])}"
+    said += f" where {_figure(top['expected'])} ({_figure(top['low'])} to {_figure(top['high'])}) {'is' if is_now else 'was'} expected"
     others = sorted(
         {
             f"{_METRICS['feature' if row['feature'] else 'kpi', row['metric']].words} {row['direction']}"

@@ -24,6 +24,8 @@ from resources.lake.door import Lake
 from resources.state.glance import holds_nothing
 
 LONGEST_NOTE = 500
+# Days that a note may be about, before and after the newest one.
+MOST_BEFORE, MOST_AFTER = timedelta(days=3_650), timedelta(days=366)
 # Charts go back this far.
 SHOWN_DAYS = 90
 _KNOWN = "SELECT count(*) FROM warehouse.dim_feature_metadata WHERE feature = $feature"
@@ -123,7 +125,11 @@ class AnnotationService:
         Args:
             days: Number of days, before and after the end of the newest one.
             feature: Only what concerns this feature.
+
+        Raises:
+            StateError: There is no such feature.
         """
+        self._require_known(feature)
         newest = self._newest()
         return self.between(
             newest - timedelta(days=days - 1), newest + timedelta(days=days), feature=feature, known_until=newest
@@ -145,21 +151,27 @@ class AnnotationService:
             by: Who writes it.
 
         Raises:
-            StateError: The note is empty or too long, or there is no such feature.
+            StateError: The note is empty or too long, its day is far away, or there is no such feature.
         """
         plain = " ".join(text.split())
         if not plain or len(plain) > LONGEST_NOTE:
             problem = "it is empty." if not plain else f"it has {len(plain)} characters, more than {LONGEST_NOTE}."
             raise StateError("note", problem, hint="Say in a sentence what happened.")
-        has_days = self.lake.exists() and not self.lake.is_empty()
-        if feature is not None and not (has_days and self.lake.frame(_KNOWN, {"feature": feature}).item()):
-            raise StateError(feature, "is no known feature.", hint="Leave `--feature` out for the whole product.")
-        about_day = day or self._newest()
+        self._require_known(feature)
+        about_day, newest = day or self._newest(), self._newest()
+        if not newest - MOST_BEFORE <= about_day <= newest + MOST_AFTER:
+            reach = f"{newest - MOST_BEFORE} to {newest + MOST_AFTER}"
+            raise StateError(str(about_day), "is too far away for any chart.", hint=f"Name a day from {reach}.")
         from resources.state.notes import NoteRecord
         from resources.state.store import state_at
 
         NoteRecord(state_at(self.state), self.clock).add(about_day, plain, feature=feature, actor=by)
         return Annotation(about_day, NOTE, plain, feature, by)
+
+    def _require_known(self, feature: str | None) -> None:
+        has_days = self.lake.exists() and not self.lake.is_empty()
+        if feature is not None and not (has_days and self.lake.frame(_KNOWN, {"feature": feature}).item()):
+            raise StateError(feature, "is no known feature.", hint="Leave `--feature` out for the whole product.")
 
     def _notes(self, first: date, last: date) -> list[Annotation]:
         if holds_nothing(self.state, ("notes",)):

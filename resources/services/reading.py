@@ -82,7 +82,7 @@ class ReadService:
         with self._snapshot() as as_of:
             if as_of.day is None:
                 return today.empty_page(as_of)
-            told = morning(self.lake.frame, missing(self.lake.frame, self.product, rejected=False))
+            told = morning(self.lake.frame, missing(self.lake.frame, self.product, rejected=False), self.product)
             return today.today_page(as_of, self._read(today.QUERIES, today.PARAMETERS), told)
 
     def features(self) -> Page:

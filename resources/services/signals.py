@@ -9,6 +9,7 @@ import polars as pl
 
 from intelligence.catalog.annotations import holidays_between
 from intelligence.catalog.product import Product
+from intelligence.catalog.summary import unjudged
 from intelligence.core.errors import SignalError
 from intelligence.core.sql import sql
 from intelligence.core.tables import Days, Read, Reads
@@ -83,10 +84,23 @@ class SignalService:
         return pl.concat(parts) if parts else EPISODES.frame([])
 
     def open_episodes(self) -> pl.DataFrame:
-        """Return the newest row of each episode that is open at the end of the newest day, the most severe first."""
-        if self.lake.is_empty():
-            return EPISODES.frame([])
+        """Return the newest row of each episode that is open at the end of the newest day, the most severe first.
+
+        Raises:
+            SignalError: The lake is empty.
+        """
+        self._require_days()
         return self.lake.frame(_OPEN)
+
+    def unjudged(self) -> str:
+        """Return why it cannot be said whether the newest day is unusual; empty where it can."""
+        return unjudged(self.lake.frame, self.product)
+
+    def _require_days(self) -> Days:
+        span = self.lake.span() if self.lake.exists() else None
+        if span is None:
+            raise SignalError("lake", "it holds no day.", hint="Run `intelligence ingest` first.")
+        return span
 
     def backtest(self, rates: Sequence[float]) -> "list[Replayed]":
         """Return what each rate of false alarms would have flagged on the product's own past.
@@ -101,9 +115,7 @@ class SignalService:
         from intelligence.signals.episodes import episodes
         from intelligence.signals.scoring import anomaly_rows
 
-        span = self.lake.span() if self.lake.exists() else None
-        if span is None:
-            raise SignalError("lake", "it holds no day.", hint="Run `intelligence ingest` first.")
+        span = self._require_days()
         last = span.end - timedelta(days=1)
         span = Days(max(span.start, last - timedelta(days=HISTORY_DAYS)), span.end)
         _, read = self.lake.read({"limits": _LIMITS, "releases": RELEASES})

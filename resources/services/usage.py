@@ -138,7 +138,7 @@ class UsageService:
         found = self.lake.frame(
             _COHORTS, {**given, "definition": f"n_{grain}" if definition == "exact" else definition}
         )
-        if found.is_empty() and value != "all":
+        if found.is_empty() and dimension != "all":
             known = self.lake.frame(_VALUES, {"dimension": dimension})["value"].to_list()
             raise UsageError(
                 value, f"is no {dimension} with users.", hint=f"There are {', '.join(known[:20]) or 'none'}."

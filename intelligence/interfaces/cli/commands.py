@@ -354,7 +354,7 @@ def annotate(
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence annotations --days 14 --feature checkout")
 def annotations(
-    days: Annotated[int, typer.Option(min=1, help="How many days up to the newest one, and after it.")] = 28,
+    days: Annotated[int, typer.Option(min=1, max=3_650, help="How many days up to the newest one, and after it.")] = 28,
     feature: Annotated[str | None, typer.Option(help="Only what concerns this feature.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -23,12 +23,12 @@ def listed(as_json: AsJson = False) -> None:
     """List the episodes that are open on the newest day: what is unusual, since when, and what came at the same time."""
     from intelligence.interfaces.cli import commands
 
-    lake = commands._lake()
-    found = commands._platform().signals.open_episodes() if lake.exists() else None
+    service = commands._platform().signals
+    found = service.open_episodes()
     if as_json:
-        commands._print_json([] if found is None else found)
-    elif found is None or found.is_empty():
-        commands._say("Nothing is unusual on the newest day.")
+        commands._print_json(found)
+    elif found.is_empty():
+        commands._say(service.unjudged() or "Nothing is unusual on the newest day.")
     else:
         commands.console.print(episodes_table(found))
 
@@ -94,7 +94,9 @@ def backtest_parts(found: "list[Replayed]") -> Iterator[RenderableType]:
     numbers = ("asked per week", "episodes per week", "episodes", "for the worse", "severe")
     first = found[0]
     if first.first_day is None:
-        yield Text("The history is too short: nothing could have been flagged yet.")
+        yield Text(
+            "Nothing could have been flagged: each day needs enough history before it, and sound telemetry of its own."
+        )
         return
     shown = table(f"From {first.first_day} to {first.last_day}", *numbers, numbers=numbers)
     for each in found:

@@ -81,7 +81,7 @@ def funnel_parts(found: pl.DataFrame) -> Iterator[RenderableType]:
             continue
         entered_on = mine["event_date"].unique().sort().to_list()
         days = f"{entered_on[0]} to {entered_on[-1]}"
-        numbers = ("entered", "reached", "of all", "of the step before", "median time")
+        numbers = ("entered", "reached", "of all", "of the step before", "median of daily medians")
         shown = table(f"{name}: entries of {days}", "step", "part", *numbers, numbers=numbers)
         for row in added_up(mine).iter_rows(named=True):
             before = row["reached_before"]

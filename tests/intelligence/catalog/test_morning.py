@@ -10,6 +10,7 @@ from intelligence.catalog.morning import (
     coming_sentence,
     losing_sentence,
     staying_sentences,
+    unjudged_sentence,
     unusual_sentences,
     week_sentence,
     wrong_sentences,
@@ -17,7 +18,14 @@ from intelligence.catalog.morning import (
 from intelligence.metrics.tables import FUNNEL_DAY
 from tests.intelligence.metrics.test_usage_findings import cohorts, funnel_days
 
-KPIS = ("users_a_day", "conversion_rate", "mean_rating", "crash_free_user_rate", "value_a_day")
+TYPICAL = {
+    "users_a_day": 1_000.0,
+    "conversion_rate": 0.3,
+    "mean_rating": 3.0,
+    "crash_free_user_rate": 0.5,
+    "value_a_day": 100.0,
+}
+KPIS = tuple(TYPICAL)
 
 
 def weeks(*newest_first: float | None) -> pl.DataFrame:
@@ -42,9 +50,44 @@ def test_a_week_like_the_others_is_no_news_in_nineteen_of_twenty_products() -> N
     random = np.random.default_rng(3)
     told = 0
     for _ in range(600):
-        columns = {name: random.normal(1_000, 30, 5) for name in KPIS}
+        columns = {name: random.normal(1, 0.03, 5) * TYPICAL[name] for name in KPIS}
         told += " than the four weeks" in week_sentence(weeks(*columns["users_a_day"]).with_columns(**columns))
     assert 15 <= told <= 48, "five KPIs are looked at, and all of them together are to be silent"
+
+
+def test_a_figure_that_varies_widely_is_not_said_to_be_as_before_without_its_range() -> None:
+    said = week_sentence(
+        weeks(100.0, 100.0, 100.0, 100.0, 100.0).with_columns(conversion_rate=pl.Series([0.5, 0.9, 0.95, 0.99, 0.8]))
+    )
+    assert "which vary widely: conversion 50.0% (3" in said
+    assert said.endswith("% to 100.0%).")
+
+
+def test_given_back_value_is_compared_as_it_is_and_no_rate_is_beyond_all() -> None:
+    refunds = weeks(100.0, 100.0, 100.0, 100.0, 100.0).with_columns(
+        value_a_day=pl.Series([-500.0, -50.0, -20.0, 30.0, 10.0])
+    )
+    said = week_sentence(refunds)
+    assert "value -500.00 a day: less than the four weeks before let expect (-" in said
+
+
+def test_what_cannot_be_judged_is_not_called_usual() -> None:
+    whole = {"event_date": date(2026, 8, 1), "verdict": "whole", "reason": "", "days_before": 40}
+    assert unjudged_sentence(whole, least_days=28) == ""
+    assert "no day is complete" in unjudged_sentence(None, least_days=28)
+    young = unjudged_sentence({**whole, "days_before": 6}, least_days=28)
+    assert young.endswith("6 sound days are known before 2026-08-01, and 28 are needed.")
+    faulty = unjudged_sentence({**whole, "verdict": "partial", "reason": "no event in 12 hours"}, least_days=28)
+    assert faulty.endswith("its telemetry is at fault (no event in 12 hours).")
+    assert unusual_sentences(pl.DataFrame(), faulty) == [faulty]
+
+
+def test_cohorts_that_are_too_few_or_too_small_are_not_said_to_be_alike() -> None:
+    small = with_interval(cohorts(3)).with_columns(users=pl.lit(11), retained=pl.lit(4))
+    few = with_interval(cohorts(3, number=8)).filter(pl.col("cohort") < date(2026, 5, 25))
+    for rows in (small, few):
+        (said,) = staying_sentences(rows)
+        assert said.endswith("to say whether one week's stay less than the others.")
 
 
 def test_weeks_that_are_missing_are_said() -> None:
@@ -131,7 +174,7 @@ def test_newcomers_are_told_beside_those_of_the_weeks_before() -> None:
     newest = rows.filter("is_mature", first_age=4)["cohort"].max()
     assert f"who began in the week from {newest} on" in said
     assert "were there 4 weeks later (" in said
-    assert said.endswith("No week's newcomers stay less than those of the others.")
+    assert said.endswith("No week's newcomers stay less than those of the others beyond chance.")
     assert said.partition("of the weeks before ")[2].partition(".")[0].count("%") == 3
     worse = staying_sentences(with_interval(cohorts(3, worse=4)))
     assert any("the week from 2026-06-01 on stay less" in sentence for sentence in worse[1:])

@@ -166,20 +166,20 @@ def plain_entries(events: Sequence[Mapping[str, Any]], funnel: Funnel) -> list[l
         barred_until = row["event_time"] + funnel.window
         inside = [each for each in events if row["event_time"] <= each["event_time"] < barred_until]
         if funnel.order == "strict":
-            times, last = [row["event_time"]], row
+            times, taken = [row["event_time"]], [row]
             for step in steps[1:]:
                 later = (
                     each
                     for each in inside
-                    if each["event_time"] >= last["event_time"]
-                    and each["event_id"] != last["event_id"]
+                    if each["event_time"] >= taken[-1]["event_time"]
+                    and each["event_id"] not in [one["event_id"] for one in taken]
                     and _matches(each, step)
                 )
                 following = next(later, None)
                 if following is None:
                     break
                 times.append(following["event_time"])
-                last = following
+                taken.append(following)
         else:
             firsts = [next((each["event_time"] for each in inside if _matches(each, step)), None) for step in steps]
             times = sorted(each for each in firsts if each is not None)

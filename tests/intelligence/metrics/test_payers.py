@@ -17,10 +17,10 @@ from tests.lakes import lake_in
 FIRST = date(2026, 5, 4)
 LENGTH = 70
 PEOPLE = ("u1", "u2", "u3")
-# By user: the days of activity, and whether value was made on each.
+# By user: the days of activity, and what value was made on each; some is given back.
 HISTORIES = st.fixed_dictionaries(
     {
-        user: st.dictionaries(st.integers(0, LENGTH - 1), st.sampled_from([0.0, 0.0, 4.5, 9.0]), max_size=9)
+        user: st.dictionaries(st.integers(0, LENGTH - 1), st.sampled_from([0.0, 0.0, 4.5, 9.0, -4.5]), max_size=9)
         for user in PEOPLE
     }
 )
@@ -50,21 +50,23 @@ def plainly(histories: dict[str, dict[int, float]]) -> dict[tuple[date, str], di
         cohort = str(first - timedelta(days=first.weekday()))
         last: int | None = None
         for day in range(LENGTH):
-            paid = history.get(day, 0.0)
+            paid = max(0.0, history.get(day, 0.0))
             if day in history:
                 add(day, cohort, "active_users")
+                add(day, cohort, "value", history[day])
                 if last is None:
                     add(day, cohort, "unpaid_users")
             if paid:
                 move = "new" if last is None else "recovered" if day - last > SILENCE_DAYS else "repeat"
                 add(day, cohort, f"{move}_payers")
-                add(day, cohort, "value", paid)
                 if move != "repeat":
                     add(day, cohort, f"{move}_value", paid)
                 last = day
             elif last is not None and day - last == SILENCE_DAYS:
                 add(day, cohort, "stopped_payers")
-                add(day, cohort, "stopped_value", sum(v for d, v in history.items() if last - 27 <= d <= last))
+                add(
+                    day, cohort, "stopped_value", sum(v for d, v in history.items() if last - 27 <= d <= last and v > 0)
+                )
     return rows
 
 

@@ -67,7 +67,45 @@ def test_where_nothing_broke_no_platform_is_blamed(noise: float) -> None:
     drops = [widest_drop(funnel_days(seed, noise=noise)) for seed in range(20)]
     assert all(drop is not None and (drop.step, round(drop.lost, 1)) == (3, 0.5) for drop in drops)
     assert sum(drop is not None and drop.breakage is not None for drop in drops) <= 2
-    assert "no platform, segment or release stands out beyond chance" in drops[0].sentence()  # type: ignore[union-attr]
+    assert "; no platform stands out beyond chance." in drops[0].sentence()  # type: ignore[union-attr]
+
+
+def test_where_no_part_is_looked_at_none_is_said_to_be_like_the_others() -> None:
+    drop = widest_drop(funnel_days(1).filter(dimension="all"))
+    assert drop is not None
+    assert drop.sentence().endswith("do not go on to complete.")
+
+
+def test_the_widest_drop_is_the_widest_though_another_funnel_broke() -> None:
+    steeper = funnel_days(2).with_columns(funnel=pl.lit("steeper"), converted=pl.col("converted") // 20)
+    drop = widest_drop(pl.concat([funnel_days(1, breaks_on=35), steeper]))
+    assert drop is not None
+    assert (drop.funnel, drop.broken_funnel, drop.broken_step) == ("steeper", "practice", "complete")
+    assert "; in practice at complete platform android stands out since 2026-06-0" in drop.sentence()
+
+
+def test_a_break_in_a_funnel_that_is_little_used_now_is_still_named() -> None:
+    broken = funnel_days(1, breaks_on=25)
+    seldom = broken.filter(pl.col("event_date") < FIRST + timedelta(days=45))
+    late = FIRST + timedelta(days=59)
+    few = broken.filter(event_date=late).with_columns(
+        pl.lit(2, pl.Int64).alias(name) for name in ("entered", "reached_before", "converted")
+    )
+    drop = widest_drop(pl.concat([seldom, few, funnel_days(2).with_columns(funnel=pl.lit("other"))]))
+    assert drop is not None
+    assert drop.funnel in {"practice", "other"}
+
+
+def test_a_break_that_was_mended_is_not_said_to_go_on() -> None:
+    broken, sound = funnel_days(1, breaks_on=20), funnel_days(7)
+    mended = FIRST + timedelta(days=40)
+    rows = pl.concat([broken.filter(pl.col("event_date") < mended), sound.filter(pl.col("event_date") >= mended)])
+    drop = widest_drop(rows)
+    assert drop is not None
+    assert drop.breakage is None
+    while_it_lasts = widest_drop(rows.filter(pl.col("event_date") < mended))
+    assert while_it_lasts is not None
+    assert while_it_lasts.breakage is not None
 
 
 def test_without_complete_days_or_with_few_entries_there_is_no_drop() -> None:

@@ -40,6 +40,12 @@ FUNNELS: Final = (
         days=2,
     ),
     Funnel(name="hurry", steps=({"feature": "quiz"}, {"event_type": "use"}), hours=5, breakdown=("platform",)),
+    # Events of the same second, each of which may be any of the steps.
+    Funnel(
+        name="again",
+        steps=({"event_type": "use"}, {"event_type": "use", "name": "more"}, {"feature": "quiz"}),
+        hours=30,
+    ),
     Funnel(
         name="round",
         steps=({"event_type": "use", "feature": "chat"}, {"event_type": "complete"}, {"feature": "search"}),
