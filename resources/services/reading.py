@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -19,14 +19,20 @@ from intelligence.catalog.reading import (
     features,
     people,
     platform_health,
+    scenario,
     today,
 )
 from intelligence.catalog.summary import COHORTS, missing, morning
+from intelligence.core.errors import ForecastError, NotEnoughEvidence
 from intelligence.core.marks import Mark
 from intelligence.core.sql import sql
 from intelligence.decisions.autonomy import ACTIVE, ADVANCE
 from resources.lake.door import Lake
 from resources.services.annotations import AnnotationService
+from resources.services.forecasts import ForecastService
+
+if TYPE_CHECKING:
+    from intelligence.forecasts.forecast import Outlook
 
 SHOWN_DAYS: Final = 90
 _AS_OF = sql("catalog/reading/as_of.sql")
@@ -54,11 +60,15 @@ class ReadService:
         product: The product.
         lake: Its lake.
         annotations: Says what happened on a day.
+        forecasts: Forecasts what scenarios are compared with.
     """
 
     product: Product
     lake: Lake
     annotations: AnnotationService
+    forecasts: ForecastService
+    # The forecasts of the newest snapshot that was asked, since every step of a slider asks for a scenario beside the same ones.
+    _outlooks: "dict[tuple[int | None, date], Outlook]" = field(default_factory=dict, repr=False, compare=False)
 
     def snapshot_id(self) -> int | None:
         """Return the id of the lake's newest snapshot, which every page has until there is a newer one; None without a lake."""
@@ -196,6 +206,28 @@ class ReadService:
                 as_of, read, series=series, segment=segment or "all", feature=feature, marks=marks
             )
 
+    def scenario(self, change: str = "", *, series: str = "", ahead: int = 28) -> Page:
+        """Return what would come after a change, beside what is expected without it, and what says so.
+
+        Args:
+            change: The change, such as `conversion_rate +2 points`, `new_users -50 %` or `rollback FEATURE`; empty for none.
+            series: The series to look at; empty for the one that the change is usually asked for.
+            ahead: How many days ahead.
+        """
+        with self._snapshot() as as_of:
+            if as_of.day is None:
+                return today.empty_page(as_of)
+            if not change:
+                return scenario.unanswered_page(as_of)
+            try:
+                found = self.forecasts.scenario(
+                    change, series=series or None, days=ahead, found=self._outlook(as_of.snapshot, as_of.day)
+                )
+            except (ForecastError, NotEnoughEvidence) as error:
+                return scenario.unanswered_page(as_of, error)
+            known = self._read(scenario.QUERIES, {"series": found.series, "segment": "all", "feature": ""})
+            return scenario.scenario_page(as_of, found, known["forecast"], day=as_of.day)
+
     def decisions(self, feature: str = "", *, days: int = SHOWN_DAYS) -> Page:
         """Return the ledger: what was decided and done, why, why not, and what came of it.
 
@@ -229,6 +261,15 @@ class ReadService:
         ]
         rows.append({"kind": ADVANCE, "level": rules.advance.level, "least_confidence": None})
         return pl.DataFrame(rows, schema={"kind": pl.String, "level": pl.String, "least_confidence": pl.Float64})
+
+    def _outlook(self, snapshot: int | None, day: date) -> "Outlook":
+        key = (snapshot, day)
+        found = self._outlooks.get(key)
+        if found is None:
+            found = self.forecasts.outlook(day)
+            self._outlooks.clear()
+            self._outlooks[key] = found
+        return found
 
     @contextmanager
     def _snapshot(self) -> Iterator[AsOf]:

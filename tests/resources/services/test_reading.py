@@ -25,6 +25,7 @@ PAGES: dict[str, dict[str, Any]] = {
     "experiments": {},
     "causes": {},
     "coming": {},
+    "scenario": {"change": "dau -5 %"},
     "decisions": {"feature": "quiz"},
     "health": {},
 }

@@ -9,6 +9,7 @@ import polars as pl
 
 from intelligence.core.tables import Days, Table
 from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.forecasts.tables import FORECASTS
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY
 from intelligence.risk.tables import FEATURE_RISK
 from intelligence.telemetry.tables import BATCHES, DAY_QUALITY
@@ -200,6 +201,25 @@ def scored(folder: Path, features: Sequence[str], day: date) -> None:
                 **{"model_kind": "xgboost", "model_version": 3, "trained_through": day},
             }
             for place, name in enumerate(features)
+        ],
+    )
+    lake.close()
+
+
+def forecast(folder: Path, day: date) -> None:
+    """Add forecasts of a day to the lake of the folder: of daily users, value and conversion."""
+    lake = lake_at(folder)
+    put(
+        lake,
+        FORECASTS,
+        [
+            {
+                **{"event_date": day, "series": series, "segment": "all", "feature": "", "horizon_days": ahead},
+                **{"forecast_date": day + timedelta(days=ahead), "value": value, "model": "seasonal_naive"},
+                **{"low_80": 0.9 * value, "high_80": 1.1 * value, "low_95": 0.8 * value, "high_95": 1.2 * value},
+            }
+            for series, value in (("dau", 93.0), ("value", 10.0), ("conversion_rate", 0.32))
+            for ahead in range(1, 29)
         ],
     )
     lake.close()

@@ -24,6 +24,7 @@ from tests.intelligence.interfaces.dashboard.lakes import (
     LINK,
     MARKUP,
     filled,
+    forecast,
     lake_at,
     product_in,
     scored,
@@ -42,6 +43,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     filled(home / "faulty", days=40, features=["quiz", "chat"], verdict="partial")
     filled(home / "hostile", days=40, features=[*HOSTILE, "quiz"])
     scored(home / "hostile", HOSTILE, LAST)
+    filled(home / "forecast", days=60, features=["quiz", MARKUP])
+    forecast(home / "forecast", FIRST + timedelta(days=59))
     return {each.name: each for each in home.iterdir()}
 
 
@@ -185,6 +188,54 @@ def test_links_to_hostile_names_lead_to_their_page(folders: dict[str, Path], ope
         assert [each.value for each in app.exception] == []
         assert app.selectbox(key="choice_feature").value == name
         assert "is healthy" in text_of(app)
+
+
+def test_a_scenario_stands_in_the_address_and_says_what_it_rests_on(folders: dict[str, Path], opened: Any) -> None:
+    folder = folders["forecast"]
+    app = opened(folder, "coming")
+    assert "Ask for a change" in text_of(app)
+    assert app.slider == []
+    app = opened(folder, "coming", scenario="dau", strength="-10", outcome="value", ahead="14")
+    before = reader.snapshot()
+    text = text_of(app)
+    assert "After dau -10 %, value would be" in text
+    assert "It is assumed that value moves in proportion to dau: no experiment measured both." in text
+    assert "Nothing measured what the change does to value: its effect is an assumption." in text
+    assert app.slider(key="choice_strength").value == -10
+    app.slider(key="choice_strength").set_value(-20).run()
+    assert app.query_params["strength"] in ("-20", ["-20"])
+    assert "After dau -20 %, value would be" in text_of(app)
+    app.selectbox(key="choice_scenario").set_value("conversion_rate").run()
+    assert "After conversion_rate +2 points, value would be" in text_of(app), (
+        "another change begins at its own strength"
+    )
+    assert [each.value for each in app.exception] == []
+    assert reader.snapshot() == before, "a page only reads"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"scenario": "dau", "strength": "-9999"}, "After dau -5 %"),
+        ({"scenario": "dau", "strength": "1; DROP TABLE x"}, "After dau -5 %"),
+        ({"scenario": "<b>karma</b>"}, "Ask for a change"),
+        ({"scenario": "rollback", "rollback": MARKUP}, "nobody used it in the last four weeks"),
+        ({"scenario": "rollback", "rollback": "quiz", "outcome": "value"}, "Not enough evidence: quiz: nobody used it"),
+        (
+            {"scenario": "dau", "outcome": "<i>karma</i>"},
+            "Not answered: &lt;i&gt;karma&lt;/i&gt;: is not forecast.",
+        ),
+    ],
+)
+def test_a_scenario_that_makes_no_sense_or_has_no_evidence_is_said_in_words(
+    folders: dict[str, Path], opened: Any, asked: dict[str, str], said: str
+) -> None:
+    app = opened(folders["forecast"], "coming", **asked)
+    assert [each.value for each in app.exception] == []
+    text = text_of(app)
+    assert said in text
+    assert "<script" not in text
+    assert "<i>" not in text
 
 
 def planned() -> str:
