@@ -21,14 +21,16 @@ from intelligence.catalog.reading import (
     platform_health,
     scenario,
     today,
+    trials,
 )
 from intelligence.catalog.summary import COHORTS, missing, morning
-from intelligence.core.errors import ForecastError, NotEnoughEvidence
+from intelligence.core.errors import ExperimentError, ForecastError, NotEnoughEvidence
 from intelligence.core.marks import Mark
 from intelligence.core.sql import sql
 from intelligence.decisions.autonomy import ACTIVE, ADVANCE
 from resources.lake.door import Lake
 from resources.services.annotations import AnnotationService
+from resources.services.experiments import ExperimentService
 from resources.services.forecasts import ForecastService
 
 if TYPE_CHECKING:
@@ -61,12 +63,14 @@ class ReadService:
         lake: Its lake.
         annotations: Says what happened on a day.
         forecasts: Forecasts what scenarios are compared with.
+        trials: Plans experiments, and says for whom one works.
     """
 
     product: Product
     lake: Lake
     annotations: AnnotationService
     forecasts: ForecastService
+    trials: ExperimentService
     # The forecasts of the newest snapshot that was asked, since every step of a slider asks for a scenario beside the same ones.
     _outlooks: "dict[tuple[int | None, date], Outlook]" = field(default_factory=dict, repr=False, compare=False)
 
@@ -166,12 +170,50 @@ class ReadService:
         with self._snapshot() as as_of:
             if as_of.day is None:
                 return today.empty_page(as_of)
-            shown = name
-            if not shown:
-                verdicts = self.lake.frame(experiments.QUERIES["verdicts"])
-                shown = str(verdicts["experiment"][0]) if verdicts.height else ""
+            shown = name or self._newest_experiment()
             read = self._read(experiments.QUERIES, {"experiment": shown, "segment": segment or "all"})
             return experiments.experiments_page(as_of, read, experiment=shown)
+
+    def plan(self, metric: str = "", *, feature: str = "", effect: int = 5, share: int = 50, length: int = 28) -> Page:
+        """Return how many users and days an experiment needs, from the product's own history.
+
+        Args:
+            metric: The metric that decides; empty for none.
+            feature: Only users of this feature; empty for all.
+            effect: Change that is to be found, in per cent of the metric's value.
+            share: Per cent of the units that get the variant.
+            length: Length of the experiment in days.
+        """
+        with self._snapshot() as as_of:
+            if as_of.day is None:
+                return today.empty_page(as_of)
+            if not metric:
+                return trials.refused_page(as_of, None, trials.ASK_PLAN)
+            try:
+                found = self.trials.plan(
+                    metric, feature=feature or None, relative=effect / 100, share=share / 100, days=length
+                )
+            except (ExperimentError, NotEnoughEvidence) as error:
+                return trials.refused_page(as_of, error, trials.ASK_PLAN)
+            return trials.plan_page(as_of, found)
+
+    def uplift(self, name: str = "", *, metric: str = "") -> Page:
+        """Return for whom the variants of an experiment work, or that there is not enough evidence of it.
+
+        Args:
+            name: The experiment; the newest one where it is empty.
+            metric: The metric whose change is looked at; empty for the first goal.
+        """
+        with self._snapshot() as as_of:
+            if as_of.day is None:
+                return today.empty_page(as_of)
+            shown = name or self._newest_experiment()
+            if not shown:
+                return trials.refused_page(as_of, None, trials.NO_EXPERIMENT)
+            try:
+                return trials.uplift_page(as_of, self.trials.for_whom(shown, metric=metric or None))
+            except (ExperimentError, NotEnoughEvidence) as error:
+                return trials.refused_page(as_of, error, trials.NO_EXPERIMENT)
 
     def causes(self, feature: str = "", *, days: int = SHOWN_DAYS) -> Page:
         """Return what features do to their users, and where changes of metrics lie.
@@ -261,6 +303,10 @@ class ReadService:
         ]
         rows.append({"kind": ADVANCE, "level": rules.advance.level, "least_confidence": None})
         return pl.DataFrame(rows, schema={"kind": pl.String, "level": pl.String, "least_confidence": pl.Float64})
+
+    def _newest_experiment(self) -> str:
+        verdicts = self.lake.frame(experiments.QUERIES["verdicts"])
+        return str(verdicts["experiment"][0]) if verdicts.height else ""
 
     def _outlook(self, snapshot: int | None, day: date) -> "Outlook":
         key = (snapshot, day)

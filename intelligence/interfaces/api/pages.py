@@ -18,6 +18,9 @@ from resources.services.reading import SHOWN_DAYS, ReadService
 NUMBERS: Final[Mapping[str, tuple[int, int, int, str]]] = {
     "days": (1, 400, SHOWN_DAYS, "Number of days."),
     "ahead": (1, 90, 28, "How many days ahead."),
+    "effect": (1, 100, 5, "Change that is to be found, in per cent of the metric's value."),
+    "share": (1, 99, 50, "Per cent of the units that get the variant."),
+    "length": (1, 365, 28, "Length of the experiment in days."),
 }
 # Each page by its name, with the method that reads it and what it can be asked for.
 PAGES: Final[Mapping[str, tuple[Callable[..., Page], tuple[str, ...]]]] = {
@@ -26,6 +29,8 @@ PAGES: Final[Mapping[str, tuple[Callable[..., Page], tuple[str, ...]]]] = {
     "feature": (ReadService.feature, ("name", "days")),
     "people": (ReadService.people, ("segment", "days")),
     "experiments": (ReadService.experiments, ("name", "segment")),
+    "plan": (ReadService.plan, ("metric", "feature", "effect", "share", "length")),
+    "uplift": (ReadService.uplift, ("name", "metric")),
     "causes": (ReadService.causes, ("feature", "days")),
     "coming": (ReadService.coming, ("series", "segment", "feature", "days")),
     "scenario": (ReadService.scenario, ("change", "series", "ahead")),
@@ -36,6 +41,7 @@ _MEANINGS: Final = {
     "name": "The feature or the experiment.",
     "segment": "Only users of this segment.",
     "feature": "Only this feature.",
+    "metric": "Metric of the registry, such as `conversion_rate`.",
     "series": "The series that is forecast.",
     "change": "The change: `conversion_rate +2 points`, `new_users -50 %` or `rollback FEATURE`.",
 }

@@ -26,6 +26,8 @@ PAGES: dict[str, dict[str, Any]] = {
     "causes": {},
     "coming": {},
     "scenario": {"change": "dau -5 %"},
+    "plan": {"metric": "conversion_rate"},
+    "uplift": {},
     "decisions": {"feature": "quiz"},
     "health": {},
 }

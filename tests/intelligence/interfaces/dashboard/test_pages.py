@@ -28,6 +28,7 @@ from tests.intelligence.interfaces.dashboard.lakes import (
     lake_at,
     product_in,
     scored,
+    tried,
 )
 
 LAST = FIRST + timedelta(days=39)
@@ -45,6 +46,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     scored(home / "hostile", HOSTILE, LAST)
     filled(home / "forecast", days=60, features=["quiz", MARKUP])
     forecast(home / "forecast", FIRST + timedelta(days=59))
+    for name, units in {"tried by few": 60, "tried": 300}.items():
+        filled(home / name, days=60, features=["quiz", MARKUP])
+        tried(home / name, MARKUP, FIRST + timedelta(days=59), units=units)
     return {each.name: each for each in home.iterdir()}
 
 
@@ -236,6 +240,43 @@ def test_a_scenario_that_makes_no_sense_or_has_no_evidence_is_said_in_words(
     assert said in text
     assert "<script" not in text
     assert "<i>" not in text
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("tried by few", "Not enough evidence for whom it works (&lt;script&gt;alert(1)&lt;/script&gt;, treatment)"),
+        ("tried", "Not enough evidence that it works differently for some than for others"),
+    ],
+)
+def test_for_whom_an_experiment_works_is_said_only_where_it_is_shown(
+    folders: dict[str, Path], opened: Any, state: str, said: str
+) -> None:
+    app = opened(folders[state], "experiments", experiment=MARKUP)
+    assert [each.value for each in app.exception] == []
+    text = text_of(app)
+    assert said in text
+    assert "<script" not in text
+    assert ("On all 600 units it changes conversion_rate by" in text) is (state == "tried")
+
+
+def test_an_experiment_is_planned_from_the_address_also_where_there_was_none(
+    folders: dict[str, Path], opened: Any
+) -> None:
+    assert "Choose a metric" in text_of(opened(folders["faulty"], "experiments"))
+    none = text_of(opened(folders["faulty"], "experiments", metric="conversion_rate", effect="10", length="14"))
+    assert "No experiment was seen yet" in none
+    assert "Not answered: lake: it holds no day. Run `intelligence ingest` first." in none
+    app = opened(folders["tried"], "experiments", metric="events_per_unit", effect="10", share="20", length="28")
+    text = text_of(app)
+    assert "To find a change of +10.0% in events_per_unit, with 20% in the variant and a look each day," in text
+    assert "In 28 days the smallest effect on events_per_unit that is found is ±" in text
+    app.slider(key="choice_effect").set_value(20).run()
+    assert app.query_params["effect"] in ("20", ["20"])
+    assert "To find a change of +20.0%" in text_of(app)
+    app = opened(folders["tried"], "experiments", metric="<b>karma</b>")
+    assert "Not answered: &lt;b&gt;karma&lt;/b&gt;: is no metric of the registry." in text_of(app)
+    assert [each.value for each in app.exception] == []
 
 
 def planned() -> str:
