@@ -97,7 +97,8 @@ class ReadService:
             if as_of.day is None:
                 return today.empty_page(as_of)
             told = morning(self.lake.frame, missing(self.lake.frame, self.product, rejected=False))
-            return today.today_page(as_of, self._read(today.QUERIES, today.PARAMETERS), told)
+            marks = self._marks(as_of.day, today.PULSE_DAYS)
+            return today.today_page(as_of, self._read(today.QUERIES, today.PARAMETERS), told, marks=marks)
 
     def features(self) -> Page:
         """Return all features, those first in which most is at stake."""

@@ -54,6 +54,9 @@ class Marked(BaseModel):
 
     day: date
     text: str
+    sentence: str
+    page: str = Field(description="Page of the dashboard with the evidence; empty where there is none.")
+    asked: dict[str, str] = Field(description="What that page is asked for.")
 
 
 class PartOfPage(BaseModel):
@@ -130,7 +133,16 @@ def _words(page: Page) -> dict[str, Any]:
                 "period": part.period,
                 "meaning": part.meaning,
                 "source": part.source,
-                "marks": [{"day": mark.day, "text": mark.label} for mark in part.marks],
+                "marks": [
+                    {
+                        "day": mark.day,
+                        "text": mark.label,
+                        "sentence": mark.sentence,
+                        "page": mark.page,
+                        "asked": dict(mark.asked),
+                    }
+                    for mark in part.marks
+                ],
                 "rows": part.rows,
             }
             for name, part in page.parts.items()

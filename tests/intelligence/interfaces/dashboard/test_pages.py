@@ -279,6 +279,27 @@ def test_an_experiment_is_planned_from_the_address_also_where_there_was_none(
     assert [each.value for each in app.exception] == []
 
 
+def links_of(app: AppTest) -> set[tuple[str, str, str]]:
+    """Return the links of a page: where they lead, what they ask for there, and what they say."""
+    return {
+        (each.proto.page, each.proto.query_string, each.proto.label.replace("\\", "")) for each in app.get("page_link")
+    }
+
+
+def test_what_happened_stands_below_a_chart_in_sentences_that_lead_to_their_evidence(
+    folders: dict[str, Path], opened: Any
+) -> None:
+    broken = "2026-06-12: quiz degraded: errors: 30 of 100 events of quiz were bad."
+    fault = ("platform", "", "2026-06-12: telemetry partial: no event in 12 hours.")
+    of_feature = links_of(opened(folders["faulty"], "feature", feature="quiz"))
+    assert {("causes", "feature=quiz", broken), fault} <= of_feature
+    of_product = links_of(opened(folders["faulty"], "today"))
+    assert {("feature", "feature=quiz", broken), fault} <= of_product
+    of_experiment = links_of(opened(folders["tried"], "people"))
+    starts = f"2026-06-12: experiment {MARKUP} starts."
+    assert [said for page, _, said in of_experiment if page == "experiments"] == [starts]
+
+
 def planned() -> str:
     """Return the id of an action that waits for a person in the outbox of the product that was opened last."""
     outbox = reader.platform().announcer.outbox()
