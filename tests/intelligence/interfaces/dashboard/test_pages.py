@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.context import StreamlitHeaders
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -376,12 +377,59 @@ def test_a_page_that_was_not_opened_on_this_machine_takes_no_word(waits: tuple[P
 def test_only_a_page_opened_here_and_through_no_proxy_may_decide(
     headers: dict[str, str], is_own: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Context:
-        def __init__(self) -> None:
-            self.headers = headers
-
-    monkeypatch.setattr(approvals.st, "context", Context())
+    monkeypatch.setattr(approvals.st, "context", Context(headers))
     assert approvals.may_decide() is is_own
+
+
+class Context:
+    """What Streamlit knows of the request by which a page was opened."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self.headers = StreamlitHeaders(headers.items())
+
+
+THROUGH = {"Host": "insights.example.com", "X-Forwarded-For": "10.0.0.7"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "decides", "name", "may"),
+    [
+        ({**THROUGH, "X-Forwarded-User": "Ada"}, "yes", "Ada", True),
+        ({**THROUGH, "X-Forwarded-User": "Ada"}, "no", "Ada", False),
+        (THROUGH, "yes", None, False),
+        ({"Host": "127.0.0.1:8501"}, "yes", None, True),
+        ({"Host": "127.0.0.1:8501", "X-Forwarded-User": "Ada"}, "yes", None, False),
+        ({"Host": "other.example.com", "X-Forwarded-User": "Ada"}, "yes", None, False),
+    ],
+)
+def test_a_person_whom_the_proxy_names_may_decide_only_where_the_owner_says_so(
+    headers: dict[str, str], decides: str, name: str | None, may: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTELLIGENCE_ALLOWED_HOSTS", "insights.example.com")
+    monkeypatch.setenv("INTELLIGENCE_PROXY_USER_HEADER", "X-Forwarded-User")
+    monkeypatch.setenv("INTELLIGENCE_PROXY_MAY_DECIDE", decides)
+    monkeypatch.setattr(approvals.st, "context", Context(headers))
+    assert (approvals.signed_in(), approvals.may_decide()) == (name, may)
+    monkeypatch.delenv("INTELLIGENCE_PROXY_USER_HEADER")
+    monkeypatch.setenv("INTELLIGENCE_PROXY_MAY_DECIDE", "no")
+    assert approvals.signed_in() is None, "the header is never believed where it is not named"
+
+
+def test_the_name_from_the_proxy_is_shown_as_text_and_is_the_recorded_one(
+    waits: tuple[Path, str], opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, action = waits
+    monkeypatch.setattr(approvals, "signed_in", lambda: "<b>Ada</b>")
+    app = opened(folder, "today")
+    html = "\n".join(each.proto.body for each in app.get("html"))
+    assert "Signed in as &lt;b&gt;Ada&lt;/b&gt;" in html
+    assert "In the name of &lt;b&gt;Ada&lt;/b&gt;" in html
+    assert "<b>Ada" not in html
+    assert all("who_" not in (each.key or "") for each in app.text_input), "the name cannot be edited"
+    app.text_input(key=f"why_{action}").set_value("seen it too")
+    app.button(key=f"yes_{action}").click().run()
+    said = [(each.event, each.actor, each.reason) for each in reader.platform().announcer.outbox().history(action)]
+    assert ("approved", "<b>Ada</b>", "seen it too") in said
 
 
 def test_a_product_file_that_cannot_be_read_is_said_in_words(tmp_path: Path, opened: Any) -> None:
