@@ -155,7 +155,7 @@ class Platform:
     @cached_property
     def reading(self) -> ReadService:
         """Return the service that reads the pages about the product."""
-        return ReadService(self.product, self.lake, self.annotations)
+        return ReadService(self.product, self.lake, self.annotations, self.forecasts, self.experiments)
 
     @cached_property
     def forecasts(self) -> ForecastService:

@@ -1,7 +1,8 @@
 """Annotations: what happened to a product, from every table that knows of it, for the charts of its series.
 
-Releases, faults of telemetry, degraded features, experiments, actions and trainings are read from the lake; holidays come from the
-package `holidays`, and notes from people. A chart has room for three: `most_telling` chooses them.
+Releases, faults of telemetry, degraded features, episodes of anomalies, experiments, actions and trainings are read from the lake;
+holidays come from the package `holidays`, and notes from people. A chart has room for three: `most_telling` chooses them, and says of
+each where its evidence is.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,15 +15,16 @@ from intelligence.core.errors import ProductFileError
 from intelligence.core.marks import Mark
 from intelligence.core.sql import sql
 
-# What the lake knows, by kind. Each query takes $first and $last and returns day, feature (NULL: the whole product) and text.
+# What the lake knows, by kind. Each query takes $first and $last and returns day, feature (NULL: the whole product), text and, where it
+# is about something else than a feature, its name as `about`.
 QUERIES: Final[Mapping[str, str]] = {
     kind: sql(f"catalog/annotations/{kind}.sql")
-    for kind in ("fault", "action", "incident", "experiment", "release", "training")
+    for kind in ("fault", "action", "incident", "anomaly", "experiment", "release", "training")
 }
 NOTE: Final = "note"
 HOLIDAY: Final = "holiday"
 # Kinds in the order in which they have a claim to the room on a chart.
-KINDS: Final = (NOTE, "fault", "action", "incident", "experiment", "release", HOLIDAY, "training")
+KINDS: Final = (NOTE, "fault", "action", "incident", "anomaly", "experiment", "release", HOLIDAY, "training")
 # Those that the layers up to metrics know of by themselves.
 KNOWN_TO_METRICS: Final = (NOTE, "fault", "incident", "release", HOLIDAY)
 ON_A_CHART: Final = 3
@@ -38,6 +40,7 @@ class Annotation:
         text: What happened.
         feature: The product feature that it is about; None for the whole product.
         by: Who wrote it, of a note; None otherwise.
+        about: The experiment or the segment that it is about; None otherwise.
     """
 
     day: date
@@ -45,6 +48,7 @@ class Annotation:
     text: str
     feature: str | None = None
     by: str | None = None
+    about: str | None = None
 
 
 def is_country(code: str) -> bool:
@@ -136,13 +140,54 @@ def most_telling(
     groups = [list(group) for _, group in groupby(ordered, key=rank)]
     marks = []
     for group in groups[:most]:
-        more = f" +{len(group) - 1}" if len(group) > 1 else ""
-        marks.append(Mark(group[0].day, f"{_short(group[0])}{more}"))
+        more, first = len(group) - 1, group[0]
+        page, asked = evidence_of(first, feature=feature)
+        said = f"{first.text} ({first.by})" if first.by else first.text
+        marks.append(
+            Mark(
+                first.day,
+                f"{_short(first)} +{more}" if more else _short(first),
+                f"{said}, and {more} more of this kind" if more else said,
+                page,
+                asked,
+            )
+        )
     return tuple(sorted(marks, key=lambda each: (each.day, each.label)))
+
+
+def evidence_of(each: Annotation, *, feature: str | None = None) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Return the page with the evidence of what happened, and what it is asked for; no page for what people or the calendar say.
+
+    Args:
+        each: What happened.
+        feature: The feature on whose own page the chart is; None elsewhere.
+
+    >>> evidence_of(Annotation(date(2026, 5, 4), "incident", "quiz degraded", "quiz"))
+    ('feature', (('feature', 'quiz'),))
+    >>> evidence_of(Annotation(date(2026, 5, 4), "release", "release 3.1 on ios"), feature="quiz")
+    ('causes', (('feature', 'quiz'),))
+    """
+    own = each.feature or feature
+    of_feature = (("feature", own),) if own else ()
+    page, asked = {
+        "fault": ("platform", ()),
+        "training": ("platform", ()),
+        "action": ("decisions", of_feature),
+        "release": ("causes", of_feature),
+        "experiment": ("experiments", (("experiment", each.about or ""),)),
+        # On its own page the episode stands below the chart; where the change lies is said elsewhere.
+        "incident": ("causes" if own == feature else "feature", of_feature),
+        "anomaly": ("causes" if own == feature else "feature", of_feature),
+    }.get(each.kind, ("", ()))
+    return (
+        ("people", (("segment", each.about or ""),))
+        if each.kind == "anomaly" and each.feature is None
+        else (page, asked)
+    )
 
 
 def _short(each: Annotation) -> str:
     """Return the part of the text that says what happened, without the reason."""
     if each.kind in ("fault", "incident"):
         return each.text.partition(":")[0]
-    return each.text
+    return each.text.partition(" where ")[0] if each.kind == "anomaly" else each.text

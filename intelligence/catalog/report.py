@@ -9,18 +9,29 @@ from typing import Any, Final
 import polars as pl
 
 from intelligence.catalog.pages import Page, Part
+from intelligence.core.marks import Mark
 
 MOST_ROWS: Final = 12
 MOST_COLUMNS: Final = 9
 MOST_CHARACTERS: Final = 240
 # Nothing is loaded and nothing runs, whatever a name in the data says.
 POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+# The section in which the evidence of a mark stands, by the page of the dashboard that has it.
+SECTIONS: Final[Mapping[str, str]] = {
+    "features": "Features",
+    "feature": "Features",
+    "people": "People",
+    "experiments": "Experiments",
+    "causes": "Causes",
+    "decisions": "Decisions",
+    "platform": "Health of the platform",
+}
 STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1d2433; --soft: #5d6678; --line: #d9dde5; --ground: #ffffff; --mark: #1f4e8c; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --soft: #9aa3b5; --line: #333b4a; --ground: #141922; --mark: #8ab4e8; } }
 body { margin: 0 auto; max-width: 68rem; padding: 1.5rem 1rem 4rem; background: var(--ground); color: var(--ink);
   font: 16px/1.5 system-ui, sans-serif; }
-nav a { color: var(--mark); margin-right: 1rem; white-space: nowrap; }
+nav a, li a { color: var(--mark); } nav a { margin-right: 1rem; white-space: nowrap; }
 h1 { font-size: 1.5rem; } h2 { font-size: 1.25rem; border-top: 1px solid var(--line); padding-top: 1.5rem; margin-top: 2.5rem; }
 h3 { font-size: 1rem; margin: 2rem 0 .25rem; }
 .soft { color: var(--soft); font-size: .85rem; margin: .25rem 0 .75rem; }
@@ -67,7 +78,15 @@ def _part(part: Part, picture: bytes | None) -> str:
         shown.append(f'<img alt="{escape(part.finding)}" src="data:image/png;base64,{inline}">')
     elif not part.is_empty:
         shown.append("".join(_table(part.rows)))
+    if part.marks and not part.is_empty:
+        shown.append(f'<ul class="soft">{"".join(map(_happened, part.marks))}</ul>')
     return "\n".join(shown)
+
+
+def _happened(mark: Mark) -> str:
+    """Return what a mark says as an item of a list, which leads to the section with its evidence."""
+    section, said = SECTIONS.get(mark.page), escape(mark.sentence)
+    return f'<li><a href="#{_anchor(section)}">{said}</a></li>' if section else f"<li>{said}</li>"
 
 
 def _table(rows: pl.DataFrame) -> Iterator[str]:

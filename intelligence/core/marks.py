@@ -21,10 +21,26 @@ class Mark:
     Attributes:
         day: The day.
         label: What happened, in few words.
+        text: What happened, whole; empty where the label says it all.
+        page: The page of a reader with the evidence, such as `decisions`; empty where there is none.
+        asked: What that page is asked for, by name.
     """
 
     day: date
     label: str
+    text: str = ""
+    page: str = ""
+    asked: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """Return what happened when, in a sentence.
+
+        >>> Mark(date(2026, 5, 4), "telemetry partial", "telemetry partial: no event in 12 hours").sentence
+        '2026-05-04: telemetry partial: no event in 12 hours.'
+        """
+        said = " ".join((self.text or self.label).split())
+        return f"{self.day}: {said}" if said.endswith((".", "!", "?")) else f"{self.day}: {said}."
 
     @property
     def short(self) -> str:

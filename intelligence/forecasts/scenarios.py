@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from intelligence.core.errors import ForecastError
+from intelligence.core.errors import ForecastError, NotEnoughEvidence
 from intelligence.forecasts.backtest import NORMAL
 from intelligence.forecasts.cleaning import SERIES, Name
 from intelligence.forecasts.forecast import WINDOWS, Outlook
@@ -80,6 +80,7 @@ class Link:
         low: Lower bound of the relative change of the series, where it is one.
         estimate: The relative change.
         high: Upper bound.
+        experiments: Experiments that measured it; empty where none did.
     """
 
     target: str
@@ -89,6 +90,7 @@ class Link:
     low: float | None = None
     estimate: float | None = None
     high: float | None = None
+    experiments: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,8 @@ def scenario(change: Change, found: Outlook, evidence: Evidence, *, series: str,
         days: How many days ahead.
 
     Raises:
-        ForecastError: The series is not forecast, or nothing links the change to it.
+        ForecastError: The series is not forecast, or a number of users is to be changed by points.
+        NotEnoughEvidence: Nothing links the change to the series.
     """
     base, ahead = _drawn_paths(found, series, days)
     random = np.random.default_rng(SEED)
@@ -199,7 +202,8 @@ def _drawn_paths(found: Outlook, series: str, days: int) -> tuple[Floats, int]:
     forecast = next((each for each in found.forecasts if each.history.name == name), None)
     if forecast is None or found.backtest is None:
         lacking = next((each.lacks for each in found.lacking if each.name == name), None)
-        known = ", ".join(each.history.name.series for each in found.forecasts if each.history.name.segment == "all")
+        told = [each.history.name for each in found.forecasts]
+        known = ", ".join(each.series for each in told if each.segment == "all" and not each.feature)
         raise ForecastError(
             series, lacking or "is not forecast.", hint=f"Forecast are: {known or 'none; more days are needed'}."
         )
@@ -220,7 +224,7 @@ def _link(change: Change, found: Outlook, evidence: Evidence, series: str) -> Li
         return Link(series, GIVEN, text, None, change.amount, change.amount, change.amount)
     if series == "value" and change.series in ("conversion_rate", *WINDOWS):
         return _value(change, found, evidence)
-    raise ForecastError(
+    raise NotEnoughEvidence(
         str(change),
         f"nothing says what it does to {series}.",
         hint=f"Look at {change.series} itself, or at value after a change of conversion_rate or dau, or at dau after one of new_users.",
@@ -238,12 +242,13 @@ def _value(change: Change, found: Outlook, evidence: Evidence) -> Link:
         text = f"It is assumed that value moves in proportion to {change.series}: no experiment measured both."
         return Link("value", ASSUMED, text, None, relative, relative, relative)
     low, estimate, high, grade, names = ratio
-    text = f"Value moves by {estimate:.2f} times the relative change of conversion ({low:.2f} to {high:.2f}), measured in {names}."
+    said = ", ".join(names)
+    text = f"Value moves by {estimate:.2f} times the relative change of conversion ({low:.2f} to {high:.2f}), measured in {said}."
     bounds = sorted((low * relative, high * relative))
-    return Link("value", MEASURED, text, grade, bounds[0], estimate * relative, bounds[1])
+    return Link("value", MEASURED, text, grade, bounds[0], estimate * relative, bounds[1], names)
 
 
-def _elasticity(results: pl.DataFrame) -> tuple[float, float, float, str, str] | None:
+def _elasticity(results: pl.DataFrame) -> tuple[float, float, float, str, tuple[str, ...]] | None:
     """Return by how much value moved for each relative change of conversion, over experiments that changed conversion.
 
     An experiment counts if the interval of its effect on conversion leaves out 0. The ratio has the interval of the delta method.
@@ -268,7 +273,7 @@ def _elasticity(results: pl.DataFrame) -> tuple[float, float, float, str, str] |
     weights = np.array([1 / error**2 for _, error in ratios])
     estimate = float(np.average([ratio for ratio, _ in ratios], weights=weights))
     reach = float(NORMAL[1] / np.sqrt(weights.sum()))
-    return estimate - reach, estimate, estimate + reach, max(grades), ", ".join(sorted(names))
+    return estimate - reach, estimate, estimate + reach, max(grades), tuple(sorted(names))
 
 
 def _error(row: Mapping[str, Any]) -> float:
@@ -279,7 +284,7 @@ def _rolled_back(feature: str, evidence: Evidence, series: str) -> Link:
     """Return what a series loses or gains where a feature is rolled back."""
     share = evidence.share
     if share is None or share <= 0:
-        raise ForecastError(
+        raise NotEnoughEvidence(
             feature, "nobody used it in the last four weeks.", hint="`intelligence status --all` lists features."
         )
     said = f"its users have {100 * share:.0f} % of all user-days"
@@ -293,7 +298,7 @@ def _rolled_back(feature: str, evidence: Evidence, series: str) -> Link:
                 f"Experiment {row['experiment']} measured {row['metric']} at {100 * row['relative']:+.1f} %"
                 f" ({100 * row['relative_low']:+.1f} to {100 * row['relative_high']:+.1f}) with it; {said}."
             )
-            return Link(series, MEASURED, text, row["grade"], low, middle, high)
+            return Link(series, MEASURED, text, row["grade"], low, middle, high, (row["experiment"],))
     effects = evidence.effects.filter(pl.col("grade").is_in(USABLE)) if evidence.effects.height else evidence.effects
     if series == "dau" and effects.height:
         row = effects.row(0, named=True)
@@ -313,7 +318,7 @@ def _rolled_back(feature: str, evidence: Evidence, series: str) -> Link:
             f" {100 * evidence.only:.1f} % of all user-days."
         )
         return Link(series, ASSUMED, text, None, -evidence.only, -evidence.only, -evidence.only)
-    raise ForecastError(
+    raise NotEnoughEvidence(
         f"rollback {feature}",
         f"nothing measured what it does to {series}.",
         hint="Look at dau, for which there is an assumption, or at the goal of its experiment.",

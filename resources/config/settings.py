@@ -1,6 +1,7 @@
 """Every environment variable that the platform reads, in one place. None is needed."""
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,20 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Characters with a special meaning in file patterns or URLs, which a folder's path must not contain.
 UNUSABLE = "%?#*[]\\"
+SHORTEST_KEY = 20
+# Headers that clients set themselves, or that say something else.
+NO_NAMES = (
+    "host",
+    "origin",
+    "cookie",
+    "authorization",
+    "user-agent",
+    "referer",
+    "forwarded",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+)
 MODES = ("shadow", "advise", "approve", "auto")
 
 
@@ -203,6 +218,66 @@ def allowed_hosts() -> tuple[str, ...]:
     """Return INTELLIGENCE_ALLOWED_HOSTS: comma-separated host names under which people reach a reverse proxy."""
     named = os.environ.get("INTELLIGENCE_ALLOWED_HOSTS", "")
     return tuple(host.strip() for host in named.split(",") if host.strip())
+
+
+@dataclass(frozen=True, slots=True)
+class ProxySettings:
+    """The reverse proxy in front of the dashboard.
+
+    Attributes:
+        user_header: INTELLIGENCE_PROXY_USER_HEADER, the header in which it names the person who asks; empty for none.
+        may_decide: INTELLIGENCE_PROXY_MAY_DECIDE, `yes` where a person whom it names may approve and reject.
+    """
+
+    user_header: str = ""
+    may_decide: bool = False
+
+
+def proxy_settings() -> ProxySettings:
+    """Return how the reverse proxy in front says who asks.
+
+    Raises PlatformError for a header that cannot be believed, and where no host of a proxy is named.
+    """
+    header = os.environ.get("INTELLIGENCE_PROXY_USER_HEADER", "").strip()
+    may_decide = os.environ.get("INTELLIGENCE_PROXY_MAY_DECIDE", "").strip().lower()
+    if may_decide not in ("", "no", "yes"):
+        raise PlatformError("INTELLIGENCE_PROXY_MAY_DECIDE", f"it is {may_decide!r}.", hint="Give yes or no.")
+    if not header:
+        if may_decide == "yes":
+            raise PlatformError(
+                "INTELLIGENCE_PROXY_MAY_DECIDE",
+                "nothing says who asks through the proxy.",
+                hint="Name the header with INTELLIGENCE_PROXY_USER_HEADER.",
+            )
+        return ProxySettings()
+    if not re.fullmatch(r"[A-Za-z0-9-]{1,64}", header) or header.lower() in NO_NAMES:
+        raise PlatformError(
+            "INTELLIGENCE_PROXY_USER_HEADER",
+            f"{harmless(header)!r} is no header for the name of a person.",
+            hint="Name one that the proxy sets itself, such as X-Forwarded-User.",
+        )
+    if not allowed_hosts():
+        raise PlatformError(
+            "INTELLIGENCE_PROXY_USER_HEADER",
+            "no host of the proxy is named, so that its requests cannot be told from others.",
+            hint="Name it with INTELLIGENCE_ALLOWED_HOSTS.",
+        )
+    return ProxySettings(header.lower(), may_decide == "yes")
+
+
+def api_keys() -> tuple[SecretStr, ...]:
+    """Return INTELLIGENCE_API_KEYS: comma-separated keys of the read API. They are never displayed.
+
+    Raises PlatformError for a key that is too short to be one.
+    """
+    keys = [each.strip() for each in os.environ.get("INTELLIGENCE_API_KEYS", "").split(",") if each.strip()]
+    if any(len(each) < SHORTEST_KEY for each in keys):
+        raise PlatformError(
+            "INTELLIGENCE_API_KEYS",
+            f"a key has fewer than {SHORTEST_KEY} characters.",
+            hint='Make one with `python -c "import secrets; print(secrets.token_urlsafe(32))"`.',
+        )
+    return tuple(map(SecretStr, keys))
 
 
 def fault_point() -> str | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from intelligence.core.errors import PlatformError
 from resources.config.serving_lock import serving
-from resources.config.settings import ROOT, Settings, settings
+from resources.config.settings import ROOT, Settings, api_keys, proxy_settings, settings
 from resources.models.mlflow_store import make_store, quiet_environment, store_uri
 from resources.processes.front.serving import LOOPBACK
 from resources.processes.group import Processes
@@ -83,6 +83,9 @@ def serve(
     Raises:
         PlatformError: Where another process serves the same data, or a port is taken.
     """
+    # What the servers would refuse at their start is said here, once.
+    proxy_settings()
+    api_keys()
     now, ports = settings(), Ports(dashboard_port, api_port, port, mlflow_port, reports_port, twins_port)
     with serving(now.data, ports.addresses):
         _require_free(ports)

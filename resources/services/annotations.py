@@ -75,7 +75,10 @@ class AnnotationService:
         if queries and self.lake.exists():
             _, read = self.lake.read(queries, parameters)
             for kind, rows in read.items():
-                found += [Annotation(day, kind, text, of) for day, of, text in rows.iter_rows()]
+                found += [
+                    Annotation(row["day"], kind, row["text"], row["feature"], about=row.get("about"))
+                    for row in rows.iter_rows(named=True)
+                ]
         if HOLIDAY in kinds:
             found += holidays_between(self.product.holidays, first, last)
         if NOTE in kinds:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -20,6 +20,7 @@ from intelligence.warehouse.tables import FACT_EVENTS
 from resources.lake.door import Lake
 
 if TYPE_CHECKING:
+    from intelligence.experiments.for_whom import ForWhom
     from intelligence.experiments.history import Planned
     from intelligence.experiments.running import Running
 
@@ -43,6 +44,8 @@ READS: Reads = {
 }
 _MOMENTS = f"FROM {EXPERIMENT_MOMENTS.path} WHERE event_date < $end AND experiment IN (SELECT unnest($experiments))"
 _HISTORY = f"SELECT min(event_date) AS first, max(event_date) AS last FROM {USER_DAY.path}"
+_BLOCKED = f"""SELECT problems FROM {EXPERIMENT_VERDICTS.path} WHERE experiment = $experiment AND NOT is_healthy
+    AND event_date = (SELECT max(event_date) FROM {EXPERIMENT_VERDICTS.path} WHERE experiment = $experiment) ORDER BY variant"""
 _FAULTY = f"SELECT event_date FROM {DAY_QUALITY.path} WHERE verdict IN ('partial', 'empty') AND event_date < $end"
 
 
@@ -117,6 +120,48 @@ class ExperimentService:
         window = asked.window(first, last)
         given = {**asked.parameters, **window.parameters, "conversion_events": list(self.product.conversion_events)}
         return planned(self.lake.frame(sql("experiments/history_values.sql"), given), asked, window, first=first)
+
+    def for_whom(self, name: str, *, metric: str | None = None) -> "tuple[ForWhom, ...]":
+        """Return for each variant of an experiment for whom it works, from what was known of its units before.
+
+        Args:
+            name: The experiment.
+            metric: Metric of the registry; None for the first goal of the experiment.
+
+        Raises:
+            ExperimentError: There is no such experiment or metric, or the lake is empty.
+        """
+        from intelligence.experiments.for_whom import for_whom, goal_of
+        from intelligence.experiments.running import running
+
+        last = self.lake.frame(_HISTORY)["last"].item() if self.lake.exists() else None
+        if last is None:
+            raise ExperimentError("lake", "it holds no day.", hint="Run `intelligence ingest` first.")
+        with self.lake.one_snapshot():
+            known = running(self._seen(last + timedelta(days=1)), self.product.experiments)
+            mine = next((each for each in known if each.experiment.name == name), None)
+            if mine is None:
+                names = ", ".join(each.experiment.name for each in known) or "none"
+                raise ExperimentError(name, "is no experiment with two variants.", hint=f"There are: {names}.")
+            asked = goal_of(mine.experiment, metric)
+            day = min(last, mine.ends_on)
+            values = self.lake.frame(
+                sql("experiments/unit_outcomes.sql"),
+                {
+                    "experiment": name,
+                    "feature": mine.experiment.feature,
+                    "first_day": mine.starts_on,
+                    "last_day": min(mine.ends_on, mine.last_seen),
+                    "day": day,
+                    "outcome_days": mine.experiment.outcome_days,
+                    "after_days": asked.after_days or 0,
+                    "window_days": asked.window_days,
+                    "conversion_events": list(self.product.conversion_events),
+                },
+            )
+            problems = self.lake.frame(_BLOCKED, {"experiment": name})["problems"].to_list()
+        blocked = [each for row in problems for each in row or ["its health blocks the results"]]
+        return for_whom(values, mine.experiment, asked, day=day, problems=blocked)
 
     def _seen(self, end: date) -> pl.DataFrame:
         apart = self.rolled_out() - {each.name for each in self.product.experiments}

@@ -91,26 +91,30 @@ class ForecastService:
         """Return, in sentences, which forecasts were wrong beyond their interval on the newest day that was judged."""
         return self.lake.frame(_WRONG)["answer"].to_list() if self.lake.exists() else []
 
-    def scenario(self, text: str, *, series: str | None = None, days: int = 28) -> "Scenario":
+    def scenario(
+        self, text: str, *, series: str | None = None, days: int = 28, found: "Outlook | None" = None
+    ) -> "Scenario":
         """Return what comes with and without a change, from the newest day on.
 
         Args:
             text: The change, such as `conversion_rate +2 points`, `new_users -50 %` or `rollback FEATURE`.
             series: The series to look at; the one that the change is usually asked for where it is not given.
             days: How many days ahead.
+            found: The forecasts from the end of a day, where they are known already; else they are made from the newest day.
 
         Raises:
-            ForecastError: The lake is empty, there is no such change, series or feature, or nothing links them.
+            ForecastError: The lake is empty, or there is no such change or series.
+            NotEnoughEvidence: Nobody used the feature, or nothing links the change to the series.
         """
         from intelligence.forecasts.scenarios import change_of, looked_at, scenario
 
         change = change_of(text)
         if not self.lake.exists() or self.lake.is_empty():
             raise ForecastError("lake", "it holds no day.", hint="Run `intelligence ingest` first.")
-        day = self.lake.newest_day().start
+        day = found.day if found else self.lake.newest_day().start
         with self.lake.one_snapshot():
-            found, evidence = self.outlook(day), self._evidence(change, day)
-        return scenario(change, found, evidence, series=series or looked_at(change), days=days)
+            made, evidence = found or self.outlook(day), self._evidence(change, day)
+        return scenario(change, made, evidence, series=series or looked_at(change), days=days)
 
     def _evidence(self, change: "Change", day: date) -> "Evidence":
         """Return what the lake knows of the effects of a change."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
@@ -19,14 +19,22 @@ from intelligence.catalog.reading import (
     features,
     people,
     platform_health,
+    scenario,
     today,
+    trials,
 )
 from intelligence.catalog.summary import COHORTS, missing, morning
+from intelligence.core.errors import ExperimentError, ForecastError, NotEnoughEvidence
 from intelligence.core.marks import Mark
 from intelligence.core.sql import sql
 from intelligence.decisions.autonomy import ACTIVE, ADVANCE
 from resources.lake.door import Lake
 from resources.services.annotations import AnnotationService
+from resources.services.experiments import ExperimentService
+from resources.services.forecasts import ForecastService
+
+if TYPE_CHECKING:
+    from intelligence.forecasts.forecast import Outlook
 
 SHOWN_DAYS: Final = 90
 _AS_OF = sql("catalog/reading/as_of.sql")
@@ -54,11 +62,17 @@ class ReadService:
         product: The product.
         lake: Its lake.
         annotations: Says what happened on a day.
+        forecasts: Forecasts what scenarios are compared with.
+        trials: Plans experiments, and says for whom one works.
     """
 
     product: Product
     lake: Lake
     annotations: AnnotationService
+    forecasts: ForecastService
+    trials: ExperimentService
+    # The forecasts of the newest snapshot that was asked, since every step of a slider asks for a scenario beside the same ones.
+    _outlooks: "dict[tuple[int | None, date], Outlook]" = field(default_factory=dict, repr=False, compare=False)
 
     def snapshot_id(self) -> int | None:
         """Return the id of the lake's newest snapshot, which every page has until there is a newer one; None without a lake."""
@@ -83,7 +97,8 @@ class ReadService:
             if as_of.day is None:
                 return today.empty_page(as_of)
             told = morning(self.lake.frame, missing(self.lake.frame, self.product, rejected=False), self.product)
-            return today.today_page(as_of, self._read(today.QUERIES, today.PARAMETERS), told)
+            marks = self._marks(as_of.day, today.PULSE_DAYS)
+            return today.today_page(as_of, self._read(today.QUERIES, today.PARAMETERS), told, marks=marks)
 
     def features(self) -> Page:
         """Return all features, those first in which most is at stake."""
@@ -156,12 +171,50 @@ class ReadService:
         with self._snapshot() as as_of:
             if as_of.day is None:
                 return today.empty_page(as_of)
-            shown = name
-            if not shown:
-                verdicts = self.lake.frame(experiments.QUERIES["verdicts"])
-                shown = str(verdicts["experiment"][0]) if verdicts.height else ""
+            shown = name or self._newest_experiment()
             read = self._read(experiments.QUERIES, {"experiment": shown, "segment": segment or "all"})
             return experiments.experiments_page(as_of, read, experiment=shown)
+
+    def plan(self, metric: str = "", *, feature: str = "", effect: int = 5, share: int = 50, length: int = 28) -> Page:
+        """Return how many users and days an experiment needs, from the product's own history.
+
+        Args:
+            metric: The metric that decides; empty for none.
+            feature: Only users of this feature; empty for all.
+            effect: Change that is to be found, in per cent of the metric's value.
+            share: Per cent of the units that get the variant.
+            length: Length of the experiment in days.
+        """
+        with self._snapshot() as as_of:
+            if as_of.day is None:
+                return today.empty_page(as_of)
+            if not metric:
+                return trials.refused_page(as_of, None, trials.ASK_PLAN)
+            try:
+                found = self.trials.plan(
+                    metric, feature=feature or None, relative=effect / 100, share=share / 100, days=length
+                )
+            except (ExperimentError, NotEnoughEvidence) as error:
+                return trials.refused_page(as_of, error, trials.ASK_PLAN)
+            return trials.plan_page(as_of, found)
+
+    def uplift(self, name: str = "", *, metric: str = "") -> Page:
+        """Return for whom the variants of an experiment work, or that there is not enough evidence of it.
+
+        Args:
+            name: The experiment; the newest one where it is empty.
+            metric: The metric whose change is looked at; empty for the first goal.
+        """
+        with self._snapshot() as as_of:
+            if as_of.day is None:
+                return today.empty_page(as_of)
+            shown = name or self._newest_experiment()
+            if not shown:
+                return trials.refused_page(as_of, None, trials.NO_EXPERIMENT)
+            try:
+                return trials.uplift_page(as_of, self.trials.for_whom(shown, metric=metric or None))
+            except (ExperimentError, NotEnoughEvidence) as error:
+                return trials.refused_page(as_of, error, trials.NO_EXPERIMENT)
 
     def causes(self, feature: str = "", *, days: int = SHOWN_DAYS) -> Page:
         """Return what features do to their users, and where changes of metrics lie.
@@ -196,6 +249,28 @@ class ReadService:
                 as_of, read, series=series, segment=segment or "all", feature=feature, marks=marks
             )
 
+    def scenario(self, change: str = "", *, series: str = "", ahead: int = 28) -> Page:
+        """Return what would come after a change, beside what is expected without it, and what says so.
+
+        Args:
+            change: The change, such as `conversion_rate +2 points`, `new_users -50 %` or `rollback FEATURE`; empty for none.
+            series: The series to look at; empty for the one that the change is usually asked for.
+            ahead: How many days ahead.
+        """
+        with self._snapshot() as as_of:
+            if as_of.day is None:
+                return today.empty_page(as_of)
+            if not change:
+                return scenario.unanswered_page(as_of)
+            try:
+                found = self.forecasts.scenario(
+                    change, series=series or None, days=ahead, found=self._outlook(as_of.snapshot, as_of.day)
+                )
+            except (ForecastError, NotEnoughEvidence) as error:
+                return scenario.unanswered_page(as_of, error)
+            known = self._read(scenario.QUERIES, {"series": found.series, "segment": "all", "feature": ""})
+            return scenario.scenario_page(as_of, found, known["forecast"], day=as_of.day)
+
     def decisions(self, feature: str = "", *, days: int = SHOWN_DAYS) -> Page:
         """Return the ledger: what was decided and done, why, why not, and what came of it.
 
@@ -229,6 +304,19 @@ class ReadService:
         ]
         rows.append({"kind": ADVANCE, "level": rules.advance.level, "least_confidence": None})
         return pl.DataFrame(rows, schema={"kind": pl.String, "level": pl.String, "least_confidence": pl.Float64})
+
+    def _newest_experiment(self) -> str:
+        verdicts = self.lake.frame(experiments.QUERIES["verdicts"])
+        return str(verdicts["experiment"][0]) if verdicts.height else ""
+
+    def _outlook(self, snapshot: int | None, day: date) -> "Outlook":
+        key = (snapshot, day)
+        found = self._outlooks.get(key)
+        if found is None:
+            found = self.forecasts.outlook(day)
+            self._outlooks.clear()
+            self._outlooks[key] = found
+        return found
 
     @contextmanager
     def _snapshot(self) -> Iterator[AsOf]:

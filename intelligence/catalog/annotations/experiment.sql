@@ -6,9 +6,9 @@ WITH newest AS (
     WHERE event_date <= $last
     GROUP BY experiment
 )
-SELECT starts_on AS day, feature, 'experiment ' || experiment || ' starts' AS text
+SELECT starts_on AS day, feature, 'experiment ' || experiment || ' starts' AS text, experiment AS about
 FROM newest WHERE starts_on >= $first AND starts_on <= $last
 UNION ALL
-SELECT ends_on, feature, 'experiment ' || experiment || ' ends'
+SELECT ends_on, feature, 'experiment ' || experiment || ' ends', experiment
 FROM newest WHERE ends_on >= $first AND ends_on <= $last AND ends_on <= known_on
 ORDER BY day, text

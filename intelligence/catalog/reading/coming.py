@@ -118,7 +118,7 @@ def forecast_finding(forecast: pl.DataFrame, *, series: str, segment: str, featu
         note = forecast["note"].drop_nulls() if forecast.height else pl.Series([], dtype=pl.String)
         return f"{word.capitalize()}{of} are not forecast{f': {note[0]}' if note.len() else '.'}"
     row = known.row(-1, named=True)
-    value, low, high = (_written(row[name], is_share) for name in ("value", "low_80", "high_80"))
+    value, low, high = (written(row[name], is_share) for name in ("value", "low_80", "high_80"))
     return f"{word.capitalize()}{of}: {value} expected on {row['forecast_date']} ({low} to {high}, nominally 80 %)."
 
 
@@ -177,7 +177,13 @@ def accuracy_finding(accuracy: pl.DataFrame) -> str:
     return f"{int(held.sum()):,} of {held.len():,} forecasts of {accuracy['event_date'][0]} held within their 95 % interval."
 
 
-def _written(value: float | None, is_share: bool) -> str:
+def written(value: float | None, is_share: bool) -> str:
+    """Return a value of a series; `unknown` where there is none.
+
+    Args:
+        value: The value.
+        is_share: Whether it is a share.
+    """
     if value is None:
         return "unknown"
     return percent(value) if is_share else f"{value:,.2f}" if abs(value) < 20 else f"{value:,.0f}"

@@ -13,6 +13,7 @@ from intelligence.catalog.reading.features import stake_finding
 from intelligence.catalog.reading.platform_health import models_finding, quality_finding
 from intelligence.catalog.reading.wording import counted, latest, named, period_of
 from intelligence.catalog.summary import EVIDENCE, IN_TROUBLE, PULSE, WAITING, WEEKS
+from intelligence.core.marks import Mark
 from intelligence.core.sql import sql
 
 PULSE_DAYS: Final = 56
@@ -34,13 +35,16 @@ QUERIES: Final[Mapping[str, str]] = {
 PARAMETERS: Final[Mapping[str, Any]] = {"segment": "all", "feature": "", "days": PULSE_DAYS}
 
 
-def today_page(as_of: AsOf, read: Mapping[str, pl.DataFrame], told: Sequence[str]) -> Page:
+def today_page(
+    as_of: AsOf, read: Mapping[str, pl.DataFrame], told: Sequence[str], *, marks: tuple[Mark, ...] = ()
+) -> Page:
     """Return the page.
 
     Args:
         as_of: What it was read from.
         read: The rows of QUERIES.
         told: The morning paragraph, sentence by sentence.
+        marks: What the chart of the pulse shows of what happened.
     """
     trouble, day = read["trouble"], as_of.day
     quality, features = read["quality"], read["features"]
@@ -70,6 +74,7 @@ def today_page(as_of: AsOf, read: Mapping[str, pl.DataFrame], told: Sequence[str
                 period_of(kpis),
                 "Users with an event on the day. The expected range is the 99 % prediction interval of a week like the four before.",
                 "metrics.kpi_day",
+                marks,
             ),
             "stake": Part(
                 stake_finding(features),

@@ -6,6 +6,7 @@ from typing import Any, Final
 import polars as pl
 
 from intelligence.catalog.pages import days_in_words
+from intelligence.core.errors import NotEnoughEvidence, PlatformError
 
 # What the objectives are called, whose promises a feature keeps or breaks.
 OBJECTIVE_WORDS: Final = {
@@ -84,6 +85,19 @@ def sentence(text: str) -> str:
     """
     said = f"{text[:1].upper()}{text[1:]}"
     return said if said.endswith((".", ":", "?")) else f"{said}."
+
+
+def refusal_sentence(why: PlatformError) -> str:
+    """Return why a question has no answer, and the next step: too little evidence, or a question that makes no sense.
+
+    Args:
+        why: The error.
+
+    >>> refusal_sentence(NotEnoughEvidence("polls", "nobody used it.", hint="Name another feature."))
+    'Not enough evidence: polls: nobody used it. Name another feature.'
+    """
+    is_evidence = isinstance(why, NotEnoughEvidence)
+    return f"{'Not enough evidence' if is_evidence else 'Not answered'}: {why.culprit}: {why.problem} {why.hint}"
 
 
 def latest(column: pl.Series) -> Any:

@@ -3,10 +3,11 @@
 import sys
 
 from intelligence.interfaces.api.app import app_of
-from resources.config.settings import settings
+from intelligence.interfaces.api.keys import with_keys
+from resources.config.settings import api_keys, settings
 from resources.platform import Platform
 from resources.processes.front.serving import served
 
 if __name__ == "__main__":
     platform = Platform.of(settings())
-    served(app_of(platform.rows, platform.reading), port=int(sys.argv[1]))
+    served(with_keys(app_of(platform.rows, platform.reading), api_keys()), port=int(sys.argv[1]))

@@ -15,6 +15,7 @@ from intelligence.catalog.offered import OFFERED
 from intelligence.core.errors import PlatformError
 from intelligence.core.tables import Table
 from intelligence.interfaces.api.asking import misunderstood, only, problems, refused
+from intelligence.interfaces.api.keys import document_keys
 from intelligence.interfaces.api.pages import PAGES, add_page
 from intelligence.interfaces.api.tables import add_table
 from resources.services.reading import ReadService
@@ -74,6 +75,7 @@ def app_of(rows: RowService, read: ReadService) -> FastAPI:
         add_table(app, rows, offered)
     for name in PAGES:
         add_page(app, read, name)
+    document_keys(app)
     return app
 
 

@@ -14,7 +14,14 @@ from intelligence.core.machine_readable import plain
 from intelligence.interfaces.api.asking import only, problems, text_parameter
 from resources.services.reading import SHOWN_DAYS, ReadService
 
-MOST_DAYS: Final = 400
+# Numbers that pages can be asked for: the least, the greatest, the one by default, and what it is.
+NUMBERS: Final[Mapping[str, tuple[int, int, int, str]]] = {
+    "days": (1, 400, SHOWN_DAYS, "Number of days."),
+    "ahead": (1, 90, 28, "How many days ahead."),
+    "effect": (1, 100, 5, "Change that is to be found, in per cent of the metric's value."),
+    "share": (1, 99, 50, "Per cent of the units that get the variant."),
+    "length": (1, 365, 28, "Length of the experiment in days."),
+}
 # Each page by its name, with the method that reads it and what it can be asked for.
 PAGES: Final[Mapping[str, tuple[Callable[..., Page], tuple[str, ...]]]] = {
     "today": (ReadService.today, ()),
@@ -22,8 +29,11 @@ PAGES: Final[Mapping[str, tuple[Callable[..., Page], tuple[str, ...]]]] = {
     "feature": (ReadService.feature, ("name", "days")),
     "people": (ReadService.people, ("segment", "days")),
     "experiments": (ReadService.experiments, ("name", "segment")),
+    "plan": (ReadService.plan, ("metric", "feature", "effect", "share", "length")),
+    "uplift": (ReadService.uplift, ("name", "metric")),
     "causes": (ReadService.causes, ("feature", "days")),
     "coming": (ReadService.coming, ("series", "segment", "feature", "days")),
+    "scenario": (ReadService.scenario, ("change", "series", "ahead")),
     "decisions": (ReadService.decisions, ("feature", "days")),
     "platform": (ReadService.health, ("days",)),
 }
@@ -31,7 +41,9 @@ _MEANINGS: Final = {
     "name": "The feature or the experiment.",
     "segment": "Only users of this segment.",
     "feature": "Only this feature.",
+    "metric": "Metric of the registry, such as `conversion_rate`.",
     "series": "The series that is forecast.",
+    "change": "The change: `conversion_rate +2 points`, `new_users -50 %` or `rollback FEATURE`.",
 }
 # What a page cannot be read without.
 _DEFAULTS: Final = {"feature": {"name": ""}}
@@ -42,6 +54,9 @@ class Marked(BaseModel):
 
     day: date
     text: str
+    sentence: str
+    page: str = Field(description="Page of the dashboard with the evidence; empty where there is none.")
+    asked: dict[str, str] = Field(description="What that page is asked for.")
 
 
 class PartOfPage(BaseModel):
@@ -76,8 +91,8 @@ def add_page(app: FastAPI, read: ReadService, name: str) -> None:
 
     def shown(request: Request) -> Response:
         given: dict[str, Any] = {**_DEFAULTS.get(name, {}), **request.query_params}
-        if "days" in given:
-            given["days"] = _days(given["days"])
+        for number in given.keys() & NUMBERS.keys():
+            given[number] = _whole(number, given[number])
         return Response(json.dumps(plain(_words(method(read, **given)))), media_type="application/json")
 
     app.add_api_route(
@@ -92,17 +107,19 @@ def add_page(app: FastAPI, read: ReadService, name: str) -> None:
     )
 
 
-def _days(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_DAYS):
-        raise UsageError("days", f"is no whole number from 1 to {MOST_DAYS}.", hint="Give such a number.")
+def _whole(name: str, text: str) -> int:
+    least, most, _, _ = NUMBERS[name]
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        raise UsageError(name, f"is no whole number from {least} to {most}.", hint="Give such a number.")
     return int(text)
 
 
 def _parameter(name: str) -> dict[str, Any]:
-    if name != "days":
+    if name not in NUMBERS:
         return text_parameter(name, _MEANINGS[name])
-    schema = {"type": "integer", "minimum": 1, "maximum": MOST_DAYS, "default": SHOWN_DAYS}
-    return {"name": name, "in": "query", "required": False, "description": "Number of days.", "schema": schema}
+    least, most, usual, what = NUMBERS[name]
+    schema = {"type": "integer", "minimum": least, "maximum": most, "default": usual}
+    return {"name": name, "in": "query", "required": False, "description": what, "schema": schema}
 
 
 def _words(page: Page) -> dict[str, Any]:
@@ -116,7 +133,16 @@ def _words(page: Page) -> dict[str, Any]:
                 "period": part.period,
                 "meaning": part.meaning,
                 "source": part.source,
-                "marks": [{"day": mark.day, "text": mark.label} for mark in part.marks],
+                "marks": [
+                    {
+                        "day": mark.day,
+                        "text": mark.label,
+                        "sentence": mark.sentence,
+                        "page": mark.page,
+                        "asked": dict(mark.asked),
+                    }
+                    for mark in part.marks
+                ],
                 "rows": part.rows,
             }
             for name, part in page.parts.items()

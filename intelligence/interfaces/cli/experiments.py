@@ -1,6 +1,6 @@
 """Experiments at a terminal: what should become of each variant, with its effect and what is wrong, and plans of new ones."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -9,12 +9,14 @@ import typer
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from intelligence.catalog.reading.trials import traits_sentence, uplift_sentence
 from intelligence.core.foreign import harmless
 from intelligence.experiments.tables import WORDS
 from intelligence.interfaces.cli.options import AsJson
 from intelligence.interfaces.cli.table import add, table
 
 if TYPE_CHECKING:
+    from intelligence.experiments.for_whom import ForWhom
     from intelligence.experiments.history import Planned
 
 STYLES: Final = {"ship": "green", "roll_back": "red", "review": "yellow"}
@@ -150,6 +152,74 @@ def plan(
     for part in plan_parts(found):
         commands.console.print(part)
         commands.console.print()
+
+
+@app.command("uplift", epilog="Example: intelligence experiment uplift new_checkout --metric conversion_rate")
+def for_whom(
+    name: Annotated[str, typer.Argument(help="The experiment.")],
+    metric: Annotated[str, typer.Option(help="Metric whose change is looked at; else the first goal.")] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Say for whom the variants of an experiment work, or that there is not enough evidence that they work differently.
+
+    What was known of the units before their exposure orders them by their predicted effect. Effects on groups are shown only where a
+    test says that effects differ; they are hypotheses for the next experiment.
+    """
+    from intelligence.interfaces.cli import commands
+
+    found = commands._platform().experiments.for_whom(name, metric=metric or None)
+    if as_json:
+        commands._print_json([uplift_record(each) for each in found])
+        return
+    for part in uplift_parts(found):
+        commands.console.print(part)
+        commands.console.print()
+
+
+def uplift_parts(found: "Sequence[ForWhom]") -> Iterator[RenderableType]:
+    """Yield for each variant a sentence, and where effects differ a table of groups and of who fares best."""
+    for each in found:
+        yield Text(harmless(uplift_sentence(each)))
+        if each.table.is_empty():
+            continue
+        numbers = ("units", "effect", "95 % interval", "on the rest", "its interval")
+        title = f"Effect of {each.variant} on {each.metric.name}, by the order of the units"
+        shown = table(title, "first", *numbers, numbers=numbers)
+        for row in each.table.iter_rows(named=True):
+            ends = (
+                f"{row[low]:+.3g} to {row[high]:+.3g}" for low, high in (("low", "high"), ("rest_low", "rest_high"))
+            )
+            first, rest = ends
+            add(
+                shown,
+                f"{row['share']:.0%}",
+                f"{row['units']:,}",
+                f"{row['effect']:+.3g}",
+                first,
+                f"{row['rest']:+.3g}",
+                rest,
+            )
+        yield shown
+        yield Text(harmless(f"Who fares best: {traits_sentence(each.profile)}."))
+
+
+def uplift_record(found: "ForWhom") -> dict[str, Any]:
+    """Return for whom a variant works, for another program."""
+    return {
+        "experiment": found.experiment,
+        "variant": found.variant,
+        "control": found.control,
+        "metric": found.metric.name,
+        "day": found.day,
+        "units": found.units,
+        "average": found.average,
+        "p": found.p,
+        "refused": found.refused or None,
+        "groups": found.table,
+        "qini": found.qini,
+        "random": found.random,
+        "who": found.profile,
+    }
 
 
 @app.command("list", epilog="Example: intelligence experiment list --json")

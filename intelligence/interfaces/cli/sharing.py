@@ -44,9 +44,12 @@ def report(file: Annotated[Path, typer.Argument(help="The HTML file to write.")]
 def api(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8502) -> None:
     """Serve the read API on this machine until Ctrl-C; `up` serves it too."""
     from intelligence.interfaces.api.app import app_of
+    from intelligence.interfaces.api.keys import with_keys
     from intelligence.interfaces.cli import commands
+    from resources.config.settings import api_keys
     from resources.processes.front.serving import LOOPBACK, served
 
+    keys = api_keys()
     commands._say(f"http://{LOOPBACK}:{port}/v1")
     platform = commands._platform()
-    served(app_of(platform.rows, platform.reading), port=port)
+    served(with_keys(app_of(platform.rows, platform.reading), keys), port=port)

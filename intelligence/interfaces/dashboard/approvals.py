@@ -1,26 +1,41 @@
 """A person's word on actions that wait for it: the outbox records who said it and why, and delivers what is allowed."""
 
-import re
 from typing import Final
 
 import streamlit as st
 
 from intelligence.core.errors import PlatformError
 from intelligence.interfaces.dashboard import layout, reader
+from intelligence.interfaces.dashboard.server import proxy
 from intelligence.interfaces.dashboard.text import html_of
 from resources.outbox.entries import Entry
+from resources.processes.front.people import LONGEST_NAME, as_request, is_direct, person_of
+from resources.processes.front.rules import Request
 
-_LOOPBACK: Final = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
-_FORWARDED: Final = ("x-forwarded-for", "x-forwarded-host", "forwarded", "x-real-ip", "via")
-LONGEST_NAME: Final = 80
 LONGEST_REASON: Final = 500
 
 
 def may_decide() -> bool:
-    """Return whether this page was opened on this machine itself, and through no proxy: only then it takes a person's word."""
-    headers = {name.lower(): value for name, value in st.context.headers.items()}
-    is_own = bool(_LOOPBACK.fullmatch(headers.get("host", "")))
-    return is_own and not any(name in headers for name in _FORWARDED)
+    """Return whether this page takes a person's word: on this machine itself, or from a person whom the proxy may let decide."""
+    asked, front = _request(), proxy()
+    return is_direct(asked, front) or (front.may_decide and person_of(asked, front) is not None)
+
+
+def signed_in() -> str | None:
+    """Return the name of the person whom the proxy vouches for; None on this machine itself, and where no header is believed."""
+    return person_of(_request(), proxy())
+
+
+def say_who() -> None:
+    """Show who is signed in, beside the pages."""
+    name = signed_in()
+    if name:
+        st.sidebar.html(f'<p class="pi-quiet">Signed in as {html_of(name)}</p>')
+
+
+def _request() -> Request:
+    headers = st.context.headers
+    return as_request([(name, value) for name in headers for value in headers.get_all(name)])
 
 
 def waiting() -> list[Entry]:
@@ -47,11 +62,12 @@ def show() -> None:
         st.info(
             "Read-only here: approve or reject on the machine itself, with `intelligence approve` and `intelligence reject`."
         )
+    name = signed_in() if is_open else None
     for entry in entries:
-        _entry(entry, is_open=is_open)
+        _entry(entry, is_open=is_open, name=name)
 
 
-def _entry(entry: Entry, *, is_open: bool) -> None:
+def _entry(entry: Entry, *, is_open: bool, name: str | None) -> None:
     action = entry.action
     with st.container(border=True):
         st.html(
@@ -63,7 +79,9 @@ def _entry(entry: Entry, *, is_open: bool) -> None:
         if not is_open:
             return
         with st.form(f"decide_{entry.id}", border=False):
-            who = st.text_input("Your name", key=f"who_{entry.id}", max_chars=LONGEST_NAME)
+            if name:
+                st.html(f'<p class="pi-quiet">In the name of {html_of(name)}</p>')
+            who = name or st.text_input("Your name", key=f"who_{entry.id}", max_chars=LONGEST_NAME)
             why = st.text_input("Why", key=f"why_{entry.id}", max_chars=LONGEST_REASON)
             left, right = st.columns(2)
             yes = left.form_submit_button("Approve", type="primary", key=f"yes_{entry.id}")
@@ -74,12 +92,13 @@ def _entry(entry: Entry, *, is_open: bool) -> None:
 
 def _decide(action_id: str, *, approve: bool, who: str, why: str) -> None:
     """Record the word of a person, and deliver what it allows; say what is missing where it has no name or no reason."""
-    actor, reason = " ".join(who.split()), " ".join(why.split())
-    if not actor or not reason:
-        st.error("Nothing was done: say who you are, and why.")
-        return
     if not may_decide():
         st.error("Nothing was done: this page is read-only here.")
+        return
+    # Whom the proxy names is looked up again, whatever the page was sent.
+    actor, reason = " ".join((signed_in() or who).split()), " ".join(why.split())
+    if not actor or not reason:
+        st.error("Nothing was done: say who you are, and why.")
         return
     platform = reader.platform()
     outbox = platform.announcer.outbox()

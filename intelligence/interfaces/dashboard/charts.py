@@ -37,6 +37,7 @@ def line(
     marks: Sequence[Mark] = (),
     percent: bool = False,
     by: str | None = None,
+    zero: bool = True,
     height: int = HEIGHT,
 ) -> alt.LayerChart:
     """Return a line over days with its band, the promised limit, and marks of what happened.
@@ -51,6 +52,7 @@ def line(
         marks: What happened, at most three things.
         percent: Whether the values are shares.
         by: Column that tells several lines apart.
+        zero: Whether its axis begins at 0.
         height: Height in pixels.
     """
     shape = ".1%" if percent else ",.4~g"
@@ -78,7 +80,8 @@ def line(
     tips = [alt.Tooltip(f"{x}:T", title="day"), alt.Tooltip(f"{y}:Q", title=unit, format=shape)]
     if by:
         tips.insert(0, alt.Tooltip(f"{by}:N", title=by))
-    ends = _headroom(rows, [*(band[1:] if band else ()), y, *([limit] if limit else [])]) if marks else alt.Undefined
+    highest = [*(band[1:] if band else ()), y, *([limit] if limit else [])]
+    ends: Any = _headroom(rows, highest, zero=zero) if marks else alt.Undefined if zero else alt.Scale(zero=False)
     layers: list[Any] = []
     if band:
         tips += [

@@ -1,5 +1,6 @@
 """Filters of pages: each is kept in the address, so that a link restores it, and what an address asks for is checked."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -10,6 +11,7 @@ from intelligence.core.foreign import harmless
 PERIODS: Final = ("28", "56", "90", "182", "365")
 USUAL_DAYS: Final = "90"
 MOST_DAYS: Final = 3_660
+_WHOLE: Final = re.compile(r"-?[0-9]{1,6}", re.ASCII)
 
 
 def days() -> int:
@@ -29,6 +31,7 @@ def choice(
     first: str = "",
     words: Mapping[str, str] | None = None,
     unit: str = "",
+    of: str = "",
 ) -> str:
     """Return the name that a person chose, or else the one in the address; what is no choice there is offered too.
 
@@ -40,8 +43,9 @@ def choice(
         first: What is chosen at first.
         words: How names are called, where not by themselves.
         unit: What follows each name.
+        of: What the filter belongs to; when a person turns to another one, the choice begins anew.
     """
-    asked, widget = st.query_params.get(key, ""), f"choice_{key}"
+    asked, widget = _asked(key, of), f"choice_{key}"
     offered = [*([""] if nothing else []), *names]
     if asked and asked not in offered:
         offered.append(asked)
@@ -63,3 +67,37 @@ def choice(
         del st.query_params[key]
     st.session_state[f"address_{key}"] = picked
     return picked
+
+
+def number(label: str, key: str, *, low: int, high: int, first: int, unit: str = "", of: str = "") -> int:
+    """Return the whole number that a person chose with a slider, or else the one in the address; what is no such number is left out.
+
+    Args:
+        label: What the filter is called.
+        key: Its name in the address.
+        low: The least number.
+        high: The greatest number.
+        first: What is chosen at first.
+        unit: What follows the number.
+        of: What the filter belongs to; when a person turns to another one, the choice begins anew.
+    """
+    asked, widget = _asked(key, of), f"choice_{key}"
+    is_led = asked != st.session_state.get(f"address_{key}")
+    chosen = st.session_state.get(widget)
+    if is_led or not (isinstance(chosen, int) and low <= chosen <= high):
+        is_number = _WHOLE.fullmatch(asked) is not None and low <= int(asked) <= high
+        st.session_state[widget] = int(asked) if is_number else first
+    picked: int = st.slider(label, low, high, key=widget, format=f"%d {unit.replace('%', '%%')}".strip())
+    st.query_params[key] = st.session_state[f"address_{key}"] = str(picked)
+    return picked
+
+
+def _asked(key: str, of: str) -> str:
+    """Return what the address asks of a filter: nothing where a person turned to something else that the filter belongs to."""
+    asked = st.query_params.get(key, "")
+    is_led = asked != st.session_state.get(f"address_{key}", "")
+    if st.session_state.get(f"of_{key}", of) != of and not is_led:
+        asked = ""
+        st.session_state.pop(f"choice_{key}", None)
+    st.session_state[f"of_{key}"] = of
+    return asked

@@ -13,7 +13,8 @@ from intelligence.catalog.pages import AsOf, Page, Part
 from intelligence.catalog.reading.wording import counted
 from intelligence.core.csv_text import flat, without_formulas
 from intelligence.core.errors import PlatformError
-from intelligence.interfaces.dashboard import reader
+from intelligence.core.marks import Mark
+from intelligence.interfaces.dashboard import links, reader
 from intelligence.interfaces.dashboard.text import html_of, shown_rows
 
 # How often an open page looks for a newer snapshot.
@@ -29,7 +30,8 @@ STYLE: Final = """
 .pi-empty {border-left: 3px solid rgba(128,128,128,.45); padding: .35rem 0 .35rem .8rem; margin: .3rem 0 .6rem 0; opacity: .85}
 .pi-state {display: inline-block; font-size: .8rem; font-weight: 600; border: 1px solid currentColor; border-radius: 4px; padding: 0 .4rem}
 [data-testid="stPageLink"] a span p, [data-testid="stPageLink"] a p {color: #2f7fc1; text-decoration: underline; text-underline-offset: 3px}
-[data-testid="stPageLink"] a {padding-left: 0}
+[data-testid="stPageLink"] a {padding-left: 0; padding-top: 0; padding-bottom: 0}
+[data-testid="stPageLink"] a span p, [data-testid="stPageLink"] a p {white-space: normal; overflow-wrap: anywhere}
 .pi-bad {color: #c8500a} .pi-warn {color: #9a7000} .pi-good {color: #00845f}
 @media (max-width: 640px) {h1 {font-size: 1.6rem !important; overflow-wrap: anywhere}}
 @media (max-width: 640px) {.block-container {padding-left: 1rem; padding-right: 1rem}}
@@ -145,6 +147,7 @@ def part(
     drawn = chart(found) if chart else None
     if drawn is not None:
         st.altair_chart(drawn, width="stretch", alt=found.finding)
+        happened(found.marks)
     rows = shown_rows(found.rows)
     shown = [each for each in order if each in rows.columns] if order else None
     if table or chart is None:
@@ -158,6 +161,19 @@ def part(
             rows, hide_index=True, column_config=configured(rows, columns), column_order=shown, alt=found.finding
         )
         _download(rows, name, found)
+
+
+def happened(marks: Sequence[Mark]) -> None:
+    """Show what the marks on a chart say, each as a sentence that leads to its evidence where there is some.
+
+    Args:
+        marks: The marks.
+    """
+    for mark in marks:
+        if mark.page:
+            links.to(mark.page, mark.sentence, **dict(mark.asked))
+        else:
+            st.html(f'<p class="pi-quiet">{html_of(mark.sentence)}</p>')
 
 
 def configured(rows: pl.DataFrame, columns: Mapping[str, Any] | None) -> dict[str, Any]:

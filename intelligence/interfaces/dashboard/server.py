@@ -10,7 +10,9 @@ import threading
 from pathlib import Path
 from typing import Any, Final
 
+from resources.config.settings import allowed_hosts, proxy_settings
 from resources.processes.front.guard import App, Receive, Scope, Send
+from resources.processes.front.people import Proxy, with_people
 from resources.processes.front.serving import LOOPBACK, served
 
 # A lake that does not answer keeps nobody from the page that says so.
@@ -55,7 +57,13 @@ def application(port: int) -> App:
     from streamlit.web import bootstrap
 
     bootstrap.load_config_options({**SETTINGS, "server.port": port})
-    return with_policy(Streamlit(SCRIPT))
+    return with_policy(with_people(Streamlit(SCRIPT), proxy()))
+
+
+def proxy() -> Proxy:
+    """Return the reverse proxy in front, as the settings describe it."""
+    found = proxy_settings()
+    return Proxy(found.user_header, allowed_hosts(), found.may_decide)
 
 
 def with_policy(app: App) -> App:

@@ -37,10 +37,22 @@ class Guard:
         refused = refusal(request_of(scope), allowed_hosts=self.allowed_hosts)
         if refused is None:
             await self.app(scope, receive, _guarded(send))
-        elif scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
-            await _refuse(scope["type"], refused, send)
         else:
-            await send({"type": "websocket.close", "code": 1008, "reason": refused[:100]})
+            await refuse(scope, refused, send)
+
+
+async def refuse(scope: Scope, reason: str, send: Send) -> None:
+    """Answer with 403 and one sentence; close a WebSocket that was not opened yet.
+
+    Args:
+        scope: The request's.
+        reason: What is refused, and what to do.
+        send: Takes the answer.
+    """
+    if scope["type"] == "http" or "websocket.http.response" in scope.get("extensions", {}):
+        await _refuse(scope["type"], reason, send)
+    else:
+        await send({"type": "websocket.close", "code": 1008, "reason": reason[:100]})
 
 
 def request_of(scope: Scope) -> Request:

@@ -37,6 +37,48 @@ def test_a_chart_of_a_feature_shows_its_own_and_one_of_the_product_shows_feature
     assert [each.day for each in most_telling([what("note", 1, "a"), what("release", 3)], most=1)] == [found[0].day]
 
 
+@pytest.mark.parametrize(
+    ("kind", "feature", "about", "own", "page", "asked"),
+    [
+        ("release", None, None, None, "causes", {}),
+        ("release", None, None, "quiz", "causes", {"feature": "quiz"}),
+        ("incident", "quiz", None, None, "feature", {"feature": "quiz"}),
+        ("incident", "quiz", None, "quiz", "causes", {"feature": "quiz"}),
+        ("anomaly", "quiz", None, None, "feature", {"feature": "quiz"}),
+        ("anomaly", None, "student", None, "people", {"segment": "student"}),
+        ("experiment", "quiz", "new_quiz", None, "experiments", {"experiment": "new_quiz"}),
+        ("action", "quiz", None, None, "decisions", {"feature": "quiz"}),
+        ("fault", None, None, None, "platform", {}),
+        ("training", None, None, "quiz", "platform", {}),
+        ("note", None, None, None, "", {}),
+        ("holiday", None, None, None, "", {}),
+    ],
+)
+def test_a_mark_says_where_its_evidence_is(
+    kind: str, feature: str | None, about: str | None, own: str | None, page: str, asked: dict[str, str]
+) -> None:
+    (mark,) = most_telling([Annotation(FIRST, kind, "it happened", feature, about=about)], feature=own)
+    assert (mark.page, dict(mark.asked)) == (page, asked)
+    assert mark.sentence == "2026-05-04: it happened."
+
+
+def test_a_mark_says_in_a_sentence_what_its_label_has_no_room_for() -> None:
+    both = [what("incident", 0, "a", "a degraded: 3 of 4 bad"), what("incident", 0, "b", "b degraded: 1 of 4 bad")]
+    (mark,) = most_telling(both)
+    assert (mark.label, mark.sentence) == (
+        "a degraded +1",
+        "2026-05-04: a degraded: 3 of 4 bad, and 1 more of this kind.",
+    )
+    (note,) = most_telling([Annotation(FIRST, "note", "price raised!", by="Ada")])
+    assert note.sentence == "2026-05-04: price raised! (Ada)."
+    anomaly = Annotation(FIRST, "anomaly", "Errors of a have moved to 0.06 where 0.01 is expected", "a")
+    (mark,) = most_telling([anomaly])
+    assert (mark.label, mark.sentence) == (
+        "Errors of a have moved to 0.06",
+        "2026-05-04: Errors of a have moved to 0.06 where 0.01 is expected.",
+    )
+
+
 def test_they_are_in_order() -> None:
     found = [what("release", 2), what("note", 2), what("fault", 1)]
     assert [each.kind for each in in_order(found)] == ["fault", "note", "release"]

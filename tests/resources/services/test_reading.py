@@ -25,6 +25,9 @@ PAGES: dict[str, dict[str, Any]] = {
     "experiments": {},
     "causes": {},
     "coming": {},
+    "scenario": {"change": "dau -5 %"},
+    "plan": {"metric": "conversion_rate"},
+    "uplift": {},
     "decisions": {"feature": "quiz"},
     "health": {},
 }

@@ -1,9 +1,15 @@
 """The report is one file that loads and runs nothing, on an empty lake and whatever names the data hold."""
 
+from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
 
+import polars as pl
+
 from intelligence.catalog.layers import TABLES
+from intelligence.catalog.pages import AsOf, Page, Part
+from intelligence.catalog.report import html_report
+from intelligence.core.marks import Mark
 from tests.made_up_rows import HOSTILE, filled
 from tests.platforms import platform_in
 
@@ -38,6 +44,18 @@ def test_an_empty_lake_has_a_report_that_says_so(tmp_path: Path) -> None:
     assert [tag for tag, _ in found.found if tag in ("img", "table", "script")] == []
 
 
+def test_what_happened_stands_below_a_part_and_leads_to_the_section_with_its_evidence() -> None:
+    marks = (
+        Mark(date(2026, 5, 4), "quiz", "<b>quiz</b> degraded", "feature", (("feature", "quiz"),)),
+        Mark(date(2026, 5, 5), "DE: holiday"),
+    )
+    rows = pl.DataFrame({"users": [1]})
+    shown = Page(AsOf("Tiny"), ("calm",), {"users": Part("users", rows, marks=marks), "none": Part("", marks=marks)})
+    text = html_report({"People": shown, "Features": Page(AsOf("Tiny"), ("calm",))}, {})
+    assert '<a href="#features">2026-05-04: &lt;b&gt;quiz&lt;/b&gt; degraded.</a>' in text
+    assert text.count("<li>2026-05-05: DE: holiday.</li>") == 1
+
+
 def test_hostile_names_are_text_and_nothing_is_loaded_or_run(tmp_path: Path) -> None:
     platform = platform_in(tmp_path)
     filled(platform.lake, *(table for table in TABLES if not table.is_view and table.path not in LEFT_OUT))
@@ -53,5 +71,8 @@ def test_hostile_names_are_text_and_nothing_is_loaded_or_run(tmp_path: Path) -> 
     attributes = [(name, value or "") for _, given in found.found for name, value in given.items()]
     assert [name for name, _ in attributes if name.startswith("on")] == []
     assert all(value.startswith("#") for name, value in attributes if name == "href")
+    ids = {given.get("id") for _, given in found.found}
+    leads = [given["href"] or "" for tag, given in found.found if tag == "a"]
+    assert {each.removeprefix("#") for each in leads} <= ids
     policies = [given["content"] for _, given in found.found if given.get("http-equiv")]
     assert policies == ["default-src 'none'; img-src data:; style-src 'unsafe-inline'"]

@@ -1,11 +1,12 @@
-"""What comes next: a forecast with its measured coverage, and how earlier forecasts turned out."""
+"""What comes next: a forecast with its measured coverage, what would come after a change, and how earlier forecasts turned out."""
 
 import polars as pl
 import streamlit as st
 
 from intelligence.catalog.pages import Page, Part
 from intelligence.catalog.reading.coming import SERIES_WORDS
-from intelligence.interfaces.dashboard import charts, filters, layout, reader
+from intelligence.catalog.reading.scenario import ASK, KINDS, ROLLBACK, change_text
+from intelligence.interfaces.dashboard import charts, filters, layout, links, reader
 
 SERIES = {name: word for name, (word, _) in SERIES_WORDS.items()} | {"feature_users": "users of a feature"}
 
@@ -31,6 +32,8 @@ def show() -> None:
     if page.is_empty:
         return
     layout.part(page["forecast"], "forecast", lambda found: _fan(page, found))
+    st.subheader("What if", anchor=False)
+    _scenario(names)
     st.subheader("How far such forecasts can be believed", anchor=False)
     coverage = page["coverage"]
     layout.part(
@@ -96,3 +99,56 @@ def _coverage(found: Part) -> charts.Chart | None:
         low="coverage_80_low",
         high="coverage_80_high",
     )
+
+
+def _scenario(names: pl.DataFrame) -> None:
+    """Show what would come after the change that a person or the address asks for; nothing is computed before."""
+    forecast = set(names.filter(segment="all")["series"])
+    kinds = [name for name in KINDS if name in forecast or name == ROLLBACK]
+    left, middle, right = st.columns(3, vertical_alignment="bottom")
+    with left:
+        words = {name: kind.words for name, kind in KINDS.items()}
+        chosen = filters.choice("What changes", "scenario", kinds, nothing="Nothing", words=words)
+    if chosen not in KINDS:
+        layout.set_apart(ASK)
+        return
+    kind, strength, feature = KINDS[chosen], 0, ""
+    with middle:
+        if chosen == ROLLBACK:
+            feature = filters.choice("Rolled back", "rollback", reader.choices().features)
+        else:
+            strength = filters.number(
+                "By how much", "strength", low=kind.low, high=kind.high, first=kind.first, unit=kind.unit, of=chosen
+            )
+    with right:
+        outcomes = [name for name in kind.outcomes if name in forecast]
+        outcome = filters.choice("Looked at in", "outcome", outcomes, words=SERIES, of=chosen)
+    ahead = filters.number("Days ahead", "ahead", low=7, high=90, first=28, unit="days")
+    page = reader.page_of("scenario", change=change_text(chosen, strength, feature), series=outcome, ahead=ahead)
+    layout.sentences(page.sentences)
+    if page.is_empty:
+        return
+    unit, is_share = page.facts["unit"], page.facts["is_share"]
+    layout.part(
+        page["paths"],
+        "scenario_paths",
+        lambda found: charts.line(
+            found.rows, "value", unit, band=("low_80", "high_80"), by="path", percent=is_share, zero=False
+        ),
+    )
+    layout.part(
+        page["difference"],
+        "scenario_difference",
+        lambda found: charts.line(
+            found.rows,
+            "difference_value",
+            f"difference in {unit}",
+            band=("difference_low_80", "difference_high_80"),
+            percent=is_share,
+        ),
+    )
+    layout.part(page["evidence"], "scenario_evidence")
+    for name in page.facts["experiments"]:
+        links.to("experiments", f"The experiment {name}", experiment=name)
+    if page.facts["feature"]:
+        links.to("causes", f"What {page.facts['feature']} does to its users", feature=page.facts["feature"])

@@ -1,10 +1,14 @@
-"""Experiments: verdicts, effects on goals and guardrails, and the course of one of them."""
+"""Experiments: verdicts, effects on goals and guardrails, the course of one, for whom it works, and plans of new ones."""
 
 import polars as pl
 import streamlit as st
 
-from intelligence.catalog.pages import Part
+from intelligence.catalog.pages import Page, Part
+from intelligence.catalog.reading.trials import ASK_PLAN
 from intelligence.interfaces.dashboard import charts, filters, layout, reader
+from intelligence.metrics.registry import METRICS
+
+PLANNED = tuple(name for name, metric in METRICS.items() if metric.kind != "quantile")
 
 
 def show() -> None:
@@ -13,8 +17,15 @@ def show() -> None:
         "experiments", name=st.query_params.get("experiment", ""), segment=st.query_params.get("segment", "")
     )
     layout.head("Experiments", page)
-    if page.is_empty:
-        return
+    if not page.is_empty:
+        _standing(page)
+    if page.as_of.day is not None:
+        st.subheader("Plan a new one", anchor=False)
+        _plan()
+
+
+def _standing(page: Page) -> None:
+    """Show the verdicts and effects of all experiments, and one of them."""
     layout.part(
         page["verdicts"],
         "verdicts",
@@ -63,6 +74,51 @@ def show() -> None:
         "metrics",
         _forest,
     )
+    st.subheader("For whom it works", anchor=False)
+    _uplift(name)
+
+
+def _uplift(name: str) -> None:
+    """Show for whom the variants of an experiment work, or that it is not shown that they differ."""
+    page = reader.page_of("uplift", name=name)
+    layout.sentences(page.sentences)
+    if page.is_empty:
+        return
+    unit = f"effect on {page.facts['metric']}"
+    if page["groups"].is_empty:
+        layout.part(page["average"], "uplift_average", lambda found: _intervals(found, "variant", unit))
+        return
+    layout.part(page["groups"], "uplift_groups", lambda found: _intervals(found, "units_in_order", unit))
+    layout.part(page["who"], "uplift_who")
+    layout.part(page["average"], "uplift_average")
+
+
+def _intervals(found: Part, name: str, unit: str) -> charts.Chart:
+    return charts.intervals(found.rows, name, "effect", "low", "high", unit)
+
+
+def _plan() -> None:
+    """Show how long an experiment has to run; nothing is computed before a metric is chosen."""
+    left, right = st.columns(2)
+    with left:
+        metric = filters.choice("Metric that decides", "metric", PLANNED, nothing="Choose a metric")
+    with right:
+        feature = filters.choice("On users of", "feature", reader.choices().features, nothing="The whole product")
+    if not metric:
+        layout.set_apart(ASK_PLAN)
+        return
+    first, second, third = st.columns(3)
+    with first:
+        effect = filters.number("Change to be found", "effect", low=1, high=50, first=5, unit="%")
+    with second:
+        share = filters.number("Share in the variant", "share", low=5, high=95, first=50, unit="%")
+    with third:
+        length = filters.number("Length", "length", low=7, high=90, first=28, unit="days")
+    page = reader.page_of("plan", metric=metric, feature=feature, effect=effect, share=share, length=length)
+    layout.sentences(page.sentences)
+    if not page.is_empty:
+        percent = st.column_config.NumberColumn("smallest effect", format="percent")
+        layout.part(page["plans"], "plans", columns={"smallest_effect": percent})
 
 
 def _forest(found: Part) -> charts.Chart | None:

@@ -45,7 +45,7 @@ def show() -> None:
         for row in page["stake"].rows.head(MOST_LINKED).iter_rows(named=True):
             links.to("feature", row["feature"], feature=row["feature"])
     st.subheader("Product pulse", anchor=False)
-    layout.part(page["pulse"], "pulse", lambda found: charts.line(found.rows, "dau", "users a day"))
+    layout.part(page["pulse"], "pulse", lambda found: charts.line(found.rows, "dau", "users a day", marks=found.marks))
     links.to("people", "Who stays, who leaves, and where funnels lose users")
     links.to("coming", "What comes next if nothing is done")
     st.subheader("Models and data", anchor=False)

@@ -15,11 +15,15 @@ import pytest
 import schemathesis
 from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
+from pydantic import SecretStr
 
 from intelligence.catalog.layers import TABLES
 from intelligence.catalog.offered import OFFERED, Offered
+from intelligence.core.errors import PlatformError
 from intelligence.interfaces.api.app import app_of
+from intelligence.interfaces.api.keys import with_keys
 from intelligence.interfaces.api.pages import PAGES
+from resources.config.settings import api_keys
 from resources.lake.door import Lake
 from tests.lakes import lake_in
 from tests.made_up_rows import DAYS, FIRST, HOSTILE, filled, rows_for
@@ -189,6 +193,57 @@ def test_the_pages_of_the_dashboard_are_read_by_the_same_model(name: str, client
     assert found.json()["snapshot"] == lake.snapshot_id()
     assert found.json()["sentences"]
     assert client.get(f"/v1/pages/{name}?colour=red").status_code == 422
+
+
+KEYS = (SecretStr("k1-0123456789012345678"), SecretStr("k2-0123456789012345678"))
+THROUGH = {"Host": "api.example.com"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 200),
+        ({"X-Forwarded-For": "10.0.0.7"}, 401),
+        (THROUGH, 401),
+        ({**THROUGH, "Authorization": f"Bearer {KEYS[0].get_secret_value()}"}, 200),
+        ({**THROUGH, "Authorization": f"bearer {KEYS[1].get_secret_value()}"}, 200),
+        ({**THROUGH, "Authorization": KEYS[1].get_secret_value()}, 401),
+        ({**THROUGH, "Authorization": f"Basic {KEYS[1].get_secret_value()}"}, 401),
+        ({**THROUGH, "Authorization": "Bearer "}, 401),
+        ({**THROUGH, "Authorization": f"Bearer {KEYS[1].get_secret_value()[:-1]}"}, 401),
+    ],
+)
+def test_a_request_through_a_proxy_needs_a_key_where_there_are_some(
+    headers: dict[str, str], status: int, lake: Lake
+) -> None:
+    asked = TestClient(with_keys(app_over(lake), KEYS), base_url="http://127.0.0.1:8502")
+    for path in ("/v1", "/v1/kpis", "/v1/pages/today", "/v1/openapi.json"):
+        answer = asked.get(path, headers=headers)
+        assert answer.status_code == status, (path, answer.text)
+        assert not any(each.get_secret_value() in answer.text for each in KEYS)
+        if status == 401:
+            assert answer.json()["error"] == "authorization"
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+    assert TestClient(with_keys(app_over(lake), ())).get("/v1", headers=headers).status_code == 200
+
+
+def test_the_document_says_that_a_key_may_be_needed(client: TestClient) -> None:
+    document = client.get("/v1/openapi.json").json()
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    assert document["security"] == [{}, {"key": []}]
+    assert all("401" in methods["get"]["responses"] for methods in document["paths"].values())
+
+
+def test_keys_come_from_the_environment_and_a_short_one_is_refused_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("INTELLIGENCE_API_KEYS", ", ".join(each.get_secret_value() for each in KEYS))
+    assert api_keys() == KEYS
+    assert "k1-" not in str(api_keys())
+    monkeypatch.setenv("INTELLIGENCE_API_KEYS", "hunter2")
+    with pytest.raises(PlatformError, match="fewer than 20 characters") as refused:
+        api_keys()
+    assert "hunter2" not in str(refused.value)
 
 
 def test_the_lineage_names_what_each_table_is_made_from(client: TestClient) -> None:

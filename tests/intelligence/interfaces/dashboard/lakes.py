@@ -3,13 +3,16 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import polars as pl
 
 from intelligence.core.tables import Days, Table
 from intelligence.decisions.tables import FEATURE_DECISIONS
-from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY
+from intelligence.experiments.tables import EXPERIMENT_RESULTS, EXPERIMENT_VERDICTS, FACT_EXPOSURES
+from intelligence.forecasts.tables import FORECASTS
+from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY, USER_DAY
 from intelligence.risk.tables import FEATURE_RISK
 from intelligence.telemetry.tables import BATCHES, DAY_QUALITY
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA
@@ -200,6 +203,93 @@ def scored(folder: Path, features: Sequence[str], day: date) -> None:
                 **{"model_kind": "xgboost", "model_version": 3, "trained_through": day},
             }
             for place, name in enumerate(features)
+        ],
+    )
+    lake.close()
+
+
+def forecast(folder: Path, day: date) -> None:
+    """Add forecasts of a day to the lake of the folder: of daily users, value and conversion."""
+    lake = lake_at(folder)
+    put(
+        lake,
+        FORECASTS,
+        [
+            {
+                **{"event_date": day, "series": series, "segment": "all", "feature": "", "horizon_days": ahead},
+                **{"forecast_date": day + timedelta(days=ahead), "value": value, "model": "seasonal_naive"},
+                **{"low_80": 0.9 * value, "high_80": 1.1 * value, "low_95": 0.8 * value, "high_95": 1.2 * value},
+            }
+            for series, value in (("dau", 93.0), ("value", 10.0), ("conversion_rate", 0.32))
+            for ahead in range(1, 29)
+        ],
+    )
+    lake.close()
+
+
+def tried(folder: Path, name: str, day: date, *, units: int) -> None:
+    """Add an experiment on the whole product to the lake of the folder, whose units convert alike in both arms."""
+    lake = lake_at(folder)
+    begin, random = day - timedelta(days=20), Random(5)
+    of_both = {"event_date": day, "experiment": name, "variant": "treatment"}
+    put(
+        lake,
+        EXPERIMENT_VERDICTS,
+        [
+            {
+                **of_both,
+                **{
+                    "control": "control",
+                    "verdict": "keep_running",
+                    "reason": "nothing is decided yet",
+                    "is_healthy": True,
+                },
+                **{"grade": "B", "confidence": 0.95, "design": "always_valid", "starts_on": begin},
+                **{"units_control": units, "units_variant": units},
+            }
+        ],
+    )
+    effect = {
+        "effect": 0.01,
+        "low": -0.02,
+        "high": 0.04,
+        "relative": 0.03,
+        "relative_low": -0.06,
+        "relative_high": 0.12,
+    }
+    put(
+        lake,
+        EXPERIMENT_RESULTS,
+        [{**of_both, **effect, "metric": "conversion_rate", "segment": "all", "role": "goal", "direction": "increase"}],
+    )
+    people = [(f"u{place:04d}", ("control", "treatment")[place % 2]) for place in range(2 * units)]
+    put(
+        lake,
+        FACT_EXPOSURES,
+        [
+            {
+                **{"event_date": begin + timedelta(days=1), "experiment": name, "user_id": user, "variant": variant},
+                **{"segment": ("student", "teacher")[place % 3 == 0], "platform": "ios", "is_first": True},
+                "feature": ("quiz", "chat")[place % 5 == 0],
+            }
+            for place, (user, variant) in enumerate(people)
+        ],
+    )
+    put(
+        lake,
+        USER_DAY,
+        [
+            {
+                **{
+                    "event_date": begin + timedelta(days=ago),
+                    "user_id": user,
+                    "events": random.randint(1, 9),
+                    "sessions": 1,
+                },
+                "conversions": random.randint(0, 1),
+            }
+            for user, _ in people
+            for ago in (-38, -2, 1, 2, 20)
         ],
     )
     lake.close()

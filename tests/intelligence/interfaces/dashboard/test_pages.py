@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from streamlit.components.v2 import manifest_scanner
+from streamlit.runtime.context import StreamlitHeaders
 from streamlit.testing.v1 import AppTest
 from streamlit.util import calc_hash
 
@@ -24,9 +25,11 @@ from tests.intelligence.interfaces.dashboard.lakes import (
     LINK,
     MARKUP,
     filled,
+    forecast,
     lake_at,
     product_in,
     scored,
+    tried,
 )
 
 LAST = FIRST + timedelta(days=39)
@@ -42,6 +45,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     filled(home / "faulty", days=40, features=["quiz", "chat"], verdict="partial")
     filled(home / "hostile", days=40, features=[*HOSTILE, "quiz"])
     scored(home / "hostile", HOSTILE, LAST)
+    filled(home / "forecast", days=60, features=["quiz", MARKUP])
+    forecast(home / "forecast", FIRST + timedelta(days=59))
+    for name, units in {"tried by few": 60, "tried": 300}.items():
+        filled(home / name, days=60, features=["quiz", MARKUP])
+        tried(home / name, MARKUP, FIRST + timedelta(days=59), units=units)
     return {each.name: each for each in home.iterdir()}
 
 
@@ -187,6 +195,112 @@ def test_links_to_hostile_names_lead_to_their_page(folders: dict[str, Path], ope
         assert "is healthy" in text_of(app)
 
 
+def test_a_scenario_stands_in_the_address_and_says_what_it_rests_on(folders: dict[str, Path], opened: Any) -> None:
+    folder = folders["forecast"]
+    app = opened(folder, "coming")
+    assert "Ask for a change" in text_of(app)
+    assert app.slider == []
+    app = opened(folder, "coming", scenario="dau", strength="-10", outcome="value", ahead="14")
+    before = reader.snapshot()
+    text = text_of(app)
+    assert "After dau -10 %, value would be" in text
+    assert "It is assumed that value moves in proportion to dau: no experiment measured both." in text
+    assert "Nothing measured what the change does to value: its effect is an assumption." in text
+    assert app.slider(key="choice_strength").value == -10
+    app.slider(key="choice_strength").set_value(-20).run()
+    assert app.query_params["strength"] in ("-20", ["-20"])
+    assert "After dau -20 %, value would be" in text_of(app)
+    app.selectbox(key="choice_scenario").set_value("conversion_rate").run()
+    assert "After conversion_rate +2 points, value would be" in text_of(app), (
+        "another change begins at its own strength"
+    )
+    assert [each.value for each in app.exception] == []
+    assert reader.snapshot() == before, "a page only reads"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"scenario": "dau", "strength": "-9999"}, "After dau -5 %"),
+        ({"scenario": "dau", "strength": "1; DROP TABLE x"}, "After dau -5 %"),
+        ({"scenario": "<b>karma</b>"}, "Ask for a change"),
+        ({"scenario": "rollback", "rollback": MARKUP}, "nobody used it in the last four weeks"),
+        ({"scenario": "rollback", "rollback": "quiz", "outcome": "value"}, "Not enough evidence: quiz: nobody used it"),
+        (
+            {"scenario": "dau", "outcome": "<i>karma</i>"},
+            "Not answered: &lt;i&gt;karma&lt;/i&gt;: is not forecast.",
+        ),
+    ],
+)
+def test_a_scenario_that_makes_no_sense_or_has_no_evidence_is_said_in_words(
+    folders: dict[str, Path], opened: Any, asked: dict[str, str], said: str
+) -> None:
+    app = opened(folders["forecast"], "coming", **asked)
+    assert [each.value for each in app.exception] == []
+    text = text_of(app)
+    assert said in text
+    assert "<script" not in text
+    assert "<i>" not in text
+
+
+@pytest.mark.parametrize(
+    ("state", "said"),
+    [
+        ("tried by few", "Not enough evidence for whom it works (&lt;script&gt;alert(1)&lt;/script&gt;, treatment)"),
+        ("tried", "Not enough evidence that it works differently for some than for others"),
+    ],
+)
+def test_for_whom_an_experiment_works_is_said_only_where_it_is_shown(
+    folders: dict[str, Path], opened: Any, state: str, said: str
+) -> None:
+    app = opened(folders[state], "experiments", experiment=MARKUP)
+    assert [each.value for each in app.exception] == []
+    text = text_of(app)
+    assert said in text
+    assert "<script" not in text
+    assert ("On all 600 units it changes conversion_rate by" in text) is (state == "tried")
+
+
+def test_an_experiment_is_planned_from_the_address_also_where_there_was_none(
+    folders: dict[str, Path], opened: Any
+) -> None:
+    assert "Choose a metric" in text_of(opened(folders["faulty"], "experiments"))
+    none = text_of(opened(folders["faulty"], "experiments", metric="conversion_rate", effect="10", length="14"))
+    assert "No experiment was seen yet" in none
+    assert "Not answered: lake: it holds no day. Run `intelligence ingest` first." in none
+    app = opened(folders["tried"], "experiments", metric="events_per_unit", effect="10", share="20", length="28")
+    text = text_of(app)
+    assert "To find a change of +10.0% in events_per_unit, with 20% in the variant and a look each day," in text
+    assert "In 28 days the smallest effect on events_per_unit that is found is ±" in text
+    app.slider(key="choice_effect").set_value(20).run()
+    assert app.query_params["effect"] in ("20", ["20"])
+    assert "To find a change of +20.0%" in text_of(app)
+    app = opened(folders["tried"], "experiments", metric="<b>karma</b>")
+    assert "Not answered: &lt;b&gt;karma&lt;/b&gt;: is no metric of the registry." in text_of(app)
+    assert [each.value for each in app.exception] == []
+
+
+def links_of(app: AppTest) -> set[tuple[str, str, str]]:
+    """Return the links of a page: where they lead, what they ask for there, and what they say."""
+    return {
+        (each.proto.page, each.proto.query_string, each.proto.label.replace("\\", "")) for each in app.get("page_link")
+    }
+
+
+def test_what_happened_stands_below_a_chart_in_sentences_that_lead_to_their_evidence(
+    folders: dict[str, Path], opened: Any
+) -> None:
+    broken = "2026-06-12: quiz degraded: errors: 30 of 100 events of quiz were bad."
+    fault = ("platform", "", "2026-06-12: telemetry partial: no event in 12 hours.")
+    of_feature = links_of(opened(folders["faulty"], "feature", feature="quiz"))
+    assert {("causes", "feature=quiz", broken), fault} <= of_feature
+    of_product = links_of(opened(folders["faulty"], "today"))
+    assert {("feature", "feature=quiz", broken), fault} <= of_product
+    of_experiment = links_of(opened(folders["tried"], "people"))
+    starts = f"2026-06-12: experiment {MARKUP} starts."
+    assert [said for page, _, said in of_experiment if page == "experiments"] == [starts]
+
+
 def planned() -> str:
     """Return the id of an action that waits for a person in the outbox of the product that was opened last."""
     outbox = reader.platform().announcer.outbox()
@@ -263,12 +377,59 @@ def test_a_page_that_was_not_opened_on_this_machine_takes_no_word(waits: tuple[P
 def test_only_a_page_opened_here_and_through_no_proxy_may_decide(
     headers: dict[str, str], is_own: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Context:
-        def __init__(self) -> None:
-            self.headers = headers
-
-    monkeypatch.setattr(approvals.st, "context", Context())
+    monkeypatch.setattr(approvals.st, "context", Context(headers))
     assert approvals.may_decide() is is_own
+
+
+class Context:
+    """What Streamlit knows of the request by which a page was opened."""
+
+    def __init__(self, headers: dict[str, str]) -> None:
+        self.headers = StreamlitHeaders(headers.items())
+
+
+THROUGH = {"Host": "insights.example.com", "X-Forwarded-For": "10.0.0.7"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "decides", "name", "may"),
+    [
+        ({**THROUGH, "X-Forwarded-User": "Ada"}, "yes", "Ada", True),
+        ({**THROUGH, "X-Forwarded-User": "Ada"}, "no", "Ada", False),
+        (THROUGH, "yes", None, False),
+        ({"Host": "127.0.0.1:8501"}, "yes", None, True),
+        ({"Host": "127.0.0.1:8501", "X-Forwarded-User": "Ada"}, "yes", None, False),
+        ({"Host": "other.example.com", "X-Forwarded-User": "Ada"}, "yes", None, False),
+    ],
+)
+def test_a_person_whom_the_proxy_names_may_decide_only_where_the_owner_says_so(
+    headers: dict[str, str], decides: str, name: str | None, may: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("INTELLIGENCE_ALLOWED_HOSTS", "insights.example.com")
+    monkeypatch.setenv("INTELLIGENCE_PROXY_USER_HEADER", "X-Forwarded-User")
+    monkeypatch.setenv("INTELLIGENCE_PROXY_MAY_DECIDE", decides)
+    monkeypatch.setattr(approvals.st, "context", Context(headers))
+    assert (approvals.signed_in(), approvals.may_decide()) == (name, may)
+    monkeypatch.delenv("INTELLIGENCE_PROXY_USER_HEADER")
+    monkeypatch.setenv("INTELLIGENCE_PROXY_MAY_DECIDE", "no")
+    assert approvals.signed_in() is None, "the header is never believed where it is not named"
+
+
+def test_the_name_from_the_proxy_is_shown_as_text_and_is_the_recorded_one(
+    waits: tuple[Path, str], opened: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, action = waits
+    monkeypatch.setattr(approvals, "signed_in", lambda: "<b>Ada</b>")
+    app = opened(folder, "today")
+    html = "\n".join(each.proto.body for each in app.get("html"))
+    assert "Signed in as &lt;b&gt;Ada&lt;/b&gt;" in html
+    assert "In the name of &lt;b&gt;Ada&lt;/b&gt;" in html
+    assert "<b>Ada" not in html
+    assert all("who_" not in (each.key or "") for each in app.text_input), "the name cannot be edited"
+    app.text_input(key=f"why_{action}").set_value("seen it too")
+    app.button(key=f"yes_{action}").click().run()
+    said = [(each.event, each.actor, each.reason) for each in reader.platform().announcer.outbox().history(action)]
+    assert ("approved", "<b>Ada</b>", "seen it too") in said
 
 
 def test_a_product_file_that_cannot_be_read_is_said_in_words(tmp_path: Path, opened: Any) -> None:
