@@ -55,8 +55,9 @@ def choice(
     is_led = asked != st.session_state.get(f"address_{key}")
     # What is chosen at first may depend on other filters, and follows them until a person chooses.
     is_led = is_led or (not asked and usual != st.session_state.get(f"usual_{key}"))
-    if is_led or st.session_state.get(widget) not in offered:
-        st.session_state[widget] = asked or usual
+    now = st.session_state.get(widget)
+    # It is written even if it stays: otherwise a filter of the same name on another page would begin at its first choice.
+    st.session_state[widget] = asked or usual if is_led or now not in offered else now
 
     def called(name: str) -> str:
         return harmless(f"{(words or {}).get(name, name)} {unit}".strip()) if name else nothing

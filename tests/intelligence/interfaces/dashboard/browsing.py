@@ -102,6 +102,11 @@ class Tab:
         self.page.wait_for_function(WHOLE)
         return self
 
+    def titled(self, title: str) -> "Tab":
+        """Wait until the page with this title is whole."""
+        self.page.get_by_role("heading", level=1, name=title, exact=True).wait_for()
+        return self.settled()
+
     def seen(self, *, width: int, theme: Any) -> "Tab":
         """Show the page at this width, light or dark."""
         self.page.set_viewport_size({"width": width, "height": HEIGHT})

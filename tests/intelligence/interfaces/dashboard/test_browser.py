@@ -42,6 +42,7 @@ ELSEWHERE = {"dagster": "http://127.0.0.1:4001", "mlflow": "http://127.0.0.1:400
 AT = {name: "" if name == "today" else name for name in PAGES}
 TRUTHS = planted_truths(product_at(PRODUCT).sources[0].simulate.plan())
 LINK = "address => [...document.links].find(each => each.href === address).click()"
+ERRORS = "[data-testid=stException], [data-testid=stAlertContentError]"
 # What the keyboard has reached, and how that is marked.
 FOCUSED = """() => {
     const at = document.activeElement, name = at.getAttribute('aria-label') || at.innerText;
@@ -103,7 +104,7 @@ def on_last_day(kind: str) -> list[PlantedTruth]:
 @pytest.mark.parametrize("name", PAGES)
 def test_every_page_opens_without_an_error_and_asks_nobody_else(tabs: dict[str, Tab], name: str) -> None:
     tab = tabs[name]
-    assert tab.page.locator("[data-testid=stException], [data-testid=stAlertContentError]").count() == 0
+    assert tab.page.locator(ERRORS).count() == 0
     assert "lake snapshot" in tab.text()
     assert tab.complaints == []
 
@@ -157,29 +158,27 @@ def test_the_planted_truths_stand_where_they_belong(tabs: dict[str, Tab], tab: T
     assert "None of" in said["platform"], "nothing was planted that drifts"
 
 
-def test_every_link_leads_to_what_it_names(tabs: dict[str, Tab], base: str) -> None:
+def test_every_link_leads_to_what_it_names_and_the_way_back_from_there(tabs: dict[str, Tab], base: str) -> None:
     visited, elsewhere = set[str](), set[str]()
     titles = {f"/{AT[name]}": title for name, (title, _) in PAGES.items()}
+    # Where no feature is asked for, the first of all is shown.
+    titles["/feature"] = tabs["feature"].page.locator("h1").inner_text()
     for name in PAGES:
-        tab = tabs[name]
+        tab, own = tabs[name], f"/{AT[name]}"
         for address in tab.links():
             place = urlsplit(address)
             if not address.startswith(f"{base}/"):
                 elsewhere.add(address)
-            elif address not in visited and place.path != f"/{AT[name]}":
+            elif address not in visited and place.path != own:
                 visited.add(address)
+                asked = parse_qs(place.query)
                 # Some stand in a tab of the page that is not shown.
                 tab.page.evaluate(LINK, address)
-                tab.settled()
-                asked = {key: values[0] for key, values in parse_qs(place.query).items()}
-                title = asked.get("feature") if place.path == "/feature" else titles[place.path]
-                if title:
-                    assert tab.page.locator("h1").inner_text() == title, address
-                now = {key: values[0] for key, values in parse_qs(urlsplit(tab.page.url).query).items()}
-                assert asked.items() <= now.items()
-                assert tab.page.locator("[data-testid=stException], [data-testid=stAlertContentError]").count() == 0
+                tab.titled(asked["feature"][0] if place.path == "/feature" and asked else titles[place.path])
+                assert asked.items() <= parse_qs(urlsplit(tab.page.url).query).items()
+                assert tab.page.locator(ERRORS).count() == 0
                 tab.page.go_back()
-                tab.settled()
+                tab.titled(titles[own])
         assert tab.complaints == []
     assert {urlsplit(address).path for address in visited} == set(titles)
     assert elsewhere == {f"{each}/" for each in ELSEWHERE.values()} | {
@@ -277,7 +276,7 @@ def test_navigation_and_filters_are_reached_by_the_keyboard(tab: Tab) -> None:
     while tab.page.evaluate(FOCUSED)[0] != "Experiments":
         tab.page.keyboard.press("Tab")
     tab.page.keyboard.press("Enter")
-    assert tab.settled().page.locator("h1").inner_text() == "Experiments"
+    tab.titled("Experiments")
     assert tab.complaints == []
 
 
