@@ -1,6 +1,5 @@
 """The README is true to the letter: its commands exist, its code and configuration run, its output is what is printed."""
 
-import os
 import re
 import shlex
 import subprocess
@@ -10,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from intelligence.catalog.product import product_from
+from tests.demos import demo_of
 
 ROOT = Path(__file__).resolve().parents[1]
-GUARD = ROOT / "tests" / "programs" / "network_guard"
 PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")])
 BLOCK = re.compile(r"^```(\w*) ?(.*?)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Blocks of Python and YAML that begin with a path are files of an example: tests/test_extending.py applies them.
@@ -24,31 +23,6 @@ def blocks(language: str, *pages: Path) -> list[tuple[str, str]]:
     return [
         (about, text) for page in pages for lang, about, text in BLOCK.findall(page.read_text()) if lang == language
     ]
-
-
-_printed: dict[str, set[str]] = {}
-
-
-def printed_by(command: str, folders: pytest.TempPathFactory) -> set[str]:
-    """Return the lines that the command prints, after making sure that it looked for no address beyond loopback."""
-    if command in _printed:
-        return _printed[command]
-    folder = folders.mktemp("shown")
-    environment = {
-        **os.environ,
-        "PYTHONPATH": f"{GUARD}{os.pathsep}{ROOT}",
-        "NETWORK_GUARD_LOG": str(folder / "addresses.log"),
-        "INTELLIGENCE_DATA": str(folder / "data"),
-        "COLUMNS": "110",
-    }
-    done = subprocess.run(
-        [sys.executable, "-m", "intelligence.interfaces.cli.commands", "--example", EXAMPLE_OF[command], "demo"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert not (folder / "addresses.log").exists()
-    _printed[command] = {line.rstrip() for line in done.stdout.splitlines()}
-    return _printed[command]
 
 
 @pytest.mark.parametrize("line", [line for _, text in blocks("sh", *PAGES) for line in text.splitlines() if line])
@@ -89,5 +63,5 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 def test_the_output_shown_is_what_the_command_prints(
     command: str, text: str, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    printed = printed_by(command, tmp_path_factory)
+    printed = demo_of(EXAMPLE_OF[command], tmp_path_factory).printed
     assert [line for line in text.splitlines() if line.rstrip() not in printed] == []

@@ -1,5 +1,6 @@
 """A person's word on actions that wait for it: the outbox records who said it and why, and delivers what is allowed."""
 
+import threading
 from typing import Final
 
 import streamlit as st
@@ -12,6 +13,8 @@ from resources.outbox.entries import Entry
 from resources.processes.front.people import LONGEST_NAME, as_request, is_direct, person_of
 from resources.processes.front.rules import Request
 
+# Streamlit answers a second click while the first is still carried out.
+_ONE_WORD: Final = threading.Lock()
 LONGEST_REASON: Final = 500
 
 
@@ -81,43 +84,64 @@ def _entry(entry: Entry, *, is_open: bool, name: str | None) -> None:
         with st.form(f"decide_{entry.id}", border=False):
             if name:
                 st.html(f'<p class="pi-quiet">In the name of {html_of(name)}</p>')
-            who = name or st.text_input("Your name", key=f"who_{entry.id}", max_chars=LONGEST_NAME)
-            why = st.text_input("Why", key=f"why_{entry.id}", max_chars=LONGEST_REASON)
+            else:
+                st.text_input("Your name", key=f"who_{entry.id}", max_chars=LONGEST_NAME)
+            st.text_input("Why", key=f"why_{entry.id}", max_chars=LONGEST_REASON)
             left, right = st.columns(2)
-            yes = left.form_submit_button("Approve", type="primary", key=f"yes_{entry.id}")
-            no = right.form_submit_button("Reject", key=f"no_{entry.id}")
-        if yes or no:
-            _decide(entry.id, approve=bool(yes), who=who, why=why)
+            left.form_submit_button(
+                "Approve", type="primary", key=f"yes_{entry.id}", on_click=_decide, args=(entry.id, True)
+            )
+            right.form_submit_button("Reject", key=f"no_{entry.id}", on_click=_decide, args=(entry.id, False))
+        if refused := st.session_state.get(f"refused_{entry.id}"):
+            st.error(refused)
 
 
-def _decide(action_id: str, *, approve: bool, who: str, why: str) -> None:
-    """Record the word of a person, and deliver what it allows; say what is missing where it has no name or no reason."""
+def _decide(action_id: str, approve: bool) -> None:
+    """Record the word of a person, and deliver what it allows; say what is missing where it has no name or no reason.
+
+    A click is answered even where the action waits no more, and a second click on the same says again what became of it.
+    """
+    decided: dict[str, str] = st.session_state.setdefault("decided", {})
+    with _ONE_WORD:
+        _decide_once(action_id, decided, approve=approve)
+    if action_id in decided:
+        st.session_state["became"] = decided[action_id]
+
+
+def _decide_once(action_id: str, decided: dict[str, str], *, approve: bool) -> None:
+    """Note in `decided` what became of a word, unless it is there already; say what is missing, or what went wrong."""
+    if action_id in decided:
+        return
     if not may_decide():
-        st.error("Nothing was done: this page is read-only here.")
+        st.session_state[f"refused_{action_id}"] = "Nothing was done: this page is read-only here."
         return
     # Whom the proxy names is looked up again, whatever the page was sent.
-    actor, reason = " ".join((signed_in() or who).split()), " ".join(why.split())
+    typed = {key: st.session_state.get(f"{key}_{action_id}", "") for key in ("who", "why")}
+    actor, reason = (" ".join(text.split()) for text in (signed_in() or typed["who"], typed["why"]))
     if not actor or not reason:
-        st.error("Nothing was done: say who you are, and why.")
+        st.session_state[f"refused_{action_id}"] = "Nothing was done: say who you are, and why."
         return
+    try:
+        decided[action_id] = _done(action_id, approve=approve, actor=actor, reason=reason)
+    except PlatformError as error:
+        st.session_state["became"] = f"Nothing was done. {error.culprit}: {error.problem} {error.hint}"
+
+
+def _done(action_id: str, *, approve: bool, actor: str, reason: str) -> str:
+    """Return what became of a person's word, which is carried out."""
     platform = reader.platform()
     outbox = platform.announcer.outbox()
-    try:
-        if approve:
-            entry = outbox.approved(action_id, actor=actor, reason=reason)
-            platform.actions.delivered()
-            entry = outbox.entry(action_id)
-            said = f"{entry.action.title} was approved by {actor} and stands at {entry.standing}."
-        else:
-            entry = outbox.rejected(action_id, actor=actor, reason=reason)
-            said = f"{entry.action.title} was rejected by {actor} and will not be done."
-    except PlatformError as error:
-        said = f"Nothing was done. {error.culprit}: {error.problem} {error.hint}"
-    st.session_state["became"] = said
-    st.rerun()
+    if not approve:
+        entry = outbox.rejected(action_id, actor=actor, reason=reason)
+        return f"{entry.action.title} was rejected by {actor} and will not be done."
+    outbox.approved(action_id, actor=actor, reason=reason)
+    platform.actions.delivered()
+    entry = outbox.entry(action_id)
+    return f"{entry.action.title} was approved by {actor} and stands at {entry.standing}."
 
 
 def _say_what_became() -> None:
-    said = st.session_state.pop("became", None)
+    """Say what became of the last word: it stays, since a second click may end the run that a first one began."""
+    said = st.session_state.get("became")
     if said:
         layout.set_apart(said)

@@ -35,6 +35,9 @@ def choice(
 ) -> str:
     """Return the name that a person chose, or else the one in the address; what is no choice there is offered too.
 
+    What is chosen at first does not enter the address: each change of it is a step that the browser's way back undoes, and
+    a page that wrote there by itself could not be left by it.
+
     Args:
         label: What the filter is called.
         key: Its name in the address.
@@ -51,21 +54,25 @@ def choice(
         offered.append(asked)
     if not offered:
         return ""
+    usual = first if first in offered else offered[0]
     # The address differs from what the filter wrote into it last: a link, or the way back, leads here.
     is_led = asked != st.session_state.get(f"address_{key}")
-    if is_led or st.session_state.get(widget) not in offered:
-        start = asked or first
-        st.session_state[widget] = start if start in offered else offered[0]
+    # What is chosen at first may depend on other filters, and follows them until a person chooses.
+    is_led = is_led or (not asked and usual != st.session_state.get(f"usual_{key}"))
+    now = st.session_state.get(widget)
+    # It is written even if it stays: otherwise a filter of the same name on another page would begin at its first choice.
+    st.session_state[widget] = asked or usual if is_led or now not in offered else now
 
     def called(name: str) -> str:
         return harmless(f"{(words or {}).get(name, name)} {unit}".strip()) if name else nothing
 
     picked: str = st.selectbox(label, offered, format_func=called, key=widget) or ""
-    if picked:
-        st.query_params[key] = picked
-    elif key in st.query_params:
-        del st.query_params[key]
-    st.session_state[f"address_{key}"] = picked
+    if picked != (asked or usual):
+        if picked:
+            st.query_params[key] = picked
+        else:
+            del st.query_params[key]
+    st.session_state[f"address_{key}"], st.session_state[f"usual_{key}"] = st.query_params.get(key, ""), usual
     return picked
 
 

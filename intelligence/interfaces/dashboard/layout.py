@@ -29,10 +29,13 @@ STYLE: Final = """
 .pi-quiet {font-size: .84rem; opacity: .72; line-height: 1.45; margin: 0; overflow-wrap: anywhere; max-width: 92ch}
 .pi-empty {border-left: 3px solid rgba(128,128,128,.45); padding: .35rem 0 .35rem .8rem; margin: .3rem 0 .6rem 0; opacity: .85}
 .pi-state {display: inline-block; font-size: .8rem; font-weight: 600; border: 1px solid currentColor; border-radius: 4px; padding: 0 .4rem}
-[data-testid="stPageLink"] a span p, [data-testid="stPageLink"] a p {color: #2f7fc1; text-decoration: underline; text-underline-offset: 3px}
+[data-testid="stPageLink"] a p {color: light-dark(#1f6fb2, #5aa6e0); text-decoration: underline; text-underline-offset: 3px}
+[data-testid="stPageLink"] a p {white-space: normal; overflow-wrap: anywhere}
 [data-testid="stPageLink"] a {padding-left: 0; padding-top: 0; padding-bottom: 0}
-[data-testid="stPageLink"] a span p, [data-testid="stPageLink"] a p {white-space: normal; overflow-wrap: anywhere}
-.pi-bad {color: #c8500a} .pi-warn {color: #9a7000} .pi-good {color: #00845f}
+[data-testid="stApp"] :focus-visible {outline: 2px solid light-dark(#1f6fb2, #5aa6e0) !important; outline-offset: -2px}
+[data-testid="stElementToolbarButton"]:has(button[aria-label^="Download as CSV"]) {display: none}
+.pi-bad {color: light-dark(#b84a08, #f2935c)} .pi-warn {color: light-dark(#876200, #dcae45)}
+.pi-good {color: light-dark(#007a58, #45c49a)}
 @media (max-width: 640px) {h1 {font-size: 1.6rem !important; overflow-wrap: anywhere}}
 @media (max-width: 640px) {.block-container {padding-left: 1rem; padding-right: 1rem}}
 </style>
