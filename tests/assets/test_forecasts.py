@@ -188,7 +188,14 @@ def test_the_commands_say_it(built: Built, monkeypatch: pytest.MonkeyPatch) -> N
     assert (moved["series"], moved["link"]["how"]) == ("value", "assumed")
     assert run.invoke(app, ["annotate", "sale begins", "--day", str(LAST), "--by", "ann"]).exit_code == 0
     noted = json.loads(run.invoke(app, ["annotations", "--json"]).output)
-    assert {"day": str(LAST), "kind": "note", "text": "sale begins", "feature": None, "by": "ann"} in noted
+    assert {
+        "day": str(LAST),
+        "kind": "note",
+        "text": "sale begins",
+        "feature": None,
+        "by": "ann",
+        "about": None,
+    } in noted
     assert "sale begins" in run.invoke(app, ["annotations"], env={"COLUMNS": "200"}).output
 
 

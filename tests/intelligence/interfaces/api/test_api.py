@@ -112,6 +112,15 @@ def test_rows_are_chosen_by_period_and_by_value(client: TestClient) -> None:
     assert client.get("/v1/kpis", params={"segment": HOSTILE[1]}).json()["rows"]
 
 
+@pytest.mark.parametrize("name", ["decisions", "actions", "outcomes"])
+def test_a_decision_is_traced_by_its_id(name: str, client: TestClient) -> None:
+    known = {row["decision_id"] for row in client.get(f"/v1/{name}").json()["rows"]}
+    assert known
+    for decision in known:
+        found = client.get(f"/v1/{name}", params={"decision_id": decision}).json()["rows"]
+        assert {row["decision_id"] for row in found} == {decision}
+
+
 @pytest.mark.parametrize(
     ("query", "culprit"),
     [
