@@ -24,14 +24,13 @@ ship: revenue_per_user is better, and no goal or guardrail is harmed
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 from typing import Final
 
 import polars as pl
 
 from intelligence.core.errors import ExperimentError, NotEnoughEvidence
 from intelligence.experiments.health import health
-from intelligence.experiments.moments import arms, check_columns, moments
+from intelligence.experiments.moments import NO_DAY, arms, check_columns, moments
 from intelligence.experiments.quantiles import quantile_effect
 from intelligence.experiments.results import Look, Results, concluded, read, reading_of
 from intelligence.experiments.sequences import PLANNED_UNITS
@@ -39,8 +38,6 @@ from intelligence.experiments.settings import Design, MetricUse
 from intelligence.experiments.verdict import Reading
 from intelligence.metrics.registry import Metric, metric_named
 
-# The moments of a frame without days are all of one day, which is never shown.
-NO_DAY: Final = date(1970, 1, 1)
 NAME: Final = "frame"
 
 

@@ -14,12 +14,11 @@ import polars as pl
 from scipy import stats
 
 from intelligence.core.errors import NotEnoughEvidence
-from intelligence.experiments.inference import plain_difference, sample_ratio_p
+from intelligence.experiments.inference import plain_difference
 from intelligence.experiments.moments import Arm, added, arm_of, arms_of_all
+from intelligence.experiments.sample_ratio import ALPHA, sample_ratio_p
 from intelligence.metrics.registry import Kind, Metric
 
-# Health is looked at each day and must not cry wolf: a chance of one in a thousand for each look.
-ALPHA: Final = 0.001
 NOVELTY_ALPHA: Final = 0.01
 MOST_IN_TWO_ARMS: Final = 0.01
 MOST_WITHOUT_OUTCOME: Final = 0.2

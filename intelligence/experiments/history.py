@@ -9,8 +9,7 @@ import polars as pl
 
 from intelligence.core.errors import ExperimentError, NotEnoughEvidence
 from intelligence.core.tables import Days
-from intelligence.experiments.analysis import NO_DAY
-from intelligence.experiments.moments import arms, moments
+from intelligence.experiments.moments import NO_DAY, arms, moments
 from intelligence.experiments.plan import Plan, plans
 from intelligence.experiments.settings import Design
 from intelligence.metrics.registry import FEATURE_VALUES, Metric, metric_named

@@ -5,11 +5,10 @@ exact tests of fewer than 1,000 units, which give no interval.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-import numpy as np
 import tea_tasting as tt
 from scipy import stats
 from tea_tasting.aggr import Aggregates
@@ -266,34 +265,6 @@ def aggregates(arm: Arm) -> Aggregates:
         {name: float(arm.covariances[i, i]) for name, i in places.items()},
         {(one, two): float(arm.covariances[places[one], places[two]]) for one, two in PAIRS if one != two},
     )
-
-
-def sample_ratio_p(units: Mapping[str, int], shares: Mapping[str, float]) -> float:
-    """Return the p-value of the numbers of units under the planned shares.
-
-    Two variants are tested exactly below 1,000 units and by the normal approximation else, more by the chi-square test.
-
-    Args:
-        units: Units exposed, by variant; a variant without any counts as 0.
-        shares: Planned share of each variant; they are scaled to 1.
-
-    Raises:
-        NotEnoughEvidence: There are no units.
-
-    >>> round(sample_ratio_p({"a": 5_000, "b": 5_200}, {"a": 0.5, "b": 0.5}), 4)
-    0.0477
-    """
-    names = list(shares)
-    counts = np.array([units.get(name, 0) for name in names])
-    expected = np.array([shares[name] for name in names], dtype=float)
-    if counts.sum() == 0:
-        raise NotEnoughEvidence("sample ratio", "no unit is in any variant.", hint="Wait for exposures.")
-    if len(names) == 2:
-        found = tt.SampleRatio(float(expected[1] / expected[0]), correction=False).analyze(
-            {name: Aggregates(int(count)) for name, count in zip(names, counts, strict=True)}, *names
-        )
-        return float(found.pvalue)
-    return float(stats.chisquare(counts, expected / expected.sum() * counts.sum()).pvalue)
 
 
 def adjusted_p(p: Sequence[float], *, how: Adjustment = "family_wise") -> list[float]:

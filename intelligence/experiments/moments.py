@@ -21,6 +21,8 @@ from intelligence.core.errors import ExperimentError
 from intelligence.experiments.quantities import COUNTS, PAIRS, QUANTITIES, SUMS
 from intelligence.metrics.registry import Metric, required_columns
 
+# The moments of a frame without days are all of one day, which is never shown.
+NO_DAY: Final = date(1970, 1, 1)
 KEY: Final = ("experiment", "variant", "metric", "exposed_on")
 MOMENTS: Final = pl.Schema(
     {

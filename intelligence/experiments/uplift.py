@@ -38,13 +38,13 @@ from typing import Final, Literal
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from intelligence.core.covariates import Floats, Floats32, encoded, numbers
 from intelligence.core.errors import ExperimentError, NotEnoughEvidence
-from intelligence.experiments.health import ALPHA as HEALTH_ALPHA
-from intelligence.experiments.inference import sample_ratio_p
 from intelligence.experiments.moments import check_columns
+from intelligence.experiments.sample_ratio import ALPHA as HEALTH_ALPHA
+from intelligence.experiments.sample_ratio import sample_ratio_p
 from intelligence.metrics.registry import Metric
 
 Learner = Literal["linear", "boosted"]
@@ -59,7 +59,7 @@ FEWEST_PER_ARM: Final = 200
 FOLDS: Final = 5
 # One-sided: an order that is worth less than a random one shows nothing.
 ALPHA: Final = 0.05
-Z: Final = float(stats.norm.isf(0.025))
+Z: Final = float(special.ndtri(0.975))
 _COLUMNS: Final = ("share", "units", "effect", "low", "high", "rest", "rest_low", "rest_high")
 TABLE: Final = pl.Schema({**dict.fromkeys(_COLUMNS, pl.Float64()), "units": pl.Int64()})
 
@@ -231,7 +231,7 @@ def _found(sample: _Sample, fit: Fit) -> tuple[Floats, Floats, Floats, float]:
         # it were, and so is their sum.
         weighted += math.sqrt(fold) * float(gains.mean() / gains.std(ddof=1) * math.sqrt(len(gains)))
     z = weighted / math.sqrt(sum(range(1, FOLDS)))
-    return effects, scores, places, float(stats.norm.sf(z))
+    return effects, scores, places, float(special.ndtr(-z))
 
 
 def _shown(effects: Floats, scores: Floats, places: Floats, p: float, units: pl.Series) -> Uplift:

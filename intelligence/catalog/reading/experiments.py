@@ -121,6 +121,8 @@ def course_finding(experiment: str, course: pl.DataFrame) -> str:
     if course.is_empty():
         return f"{experiment} has no results day by day."
     row = course.row(-1, named=True)
+    if row["effect"] is None:
+        return f"{experiment} shows no effect on {row['metric']} on {row['event_date']}: {row['note'] or 'its health blocks the results'}."
     if row["watched_low"] is None:
         return f"{experiment}: {row['metric']} {row['effect']:+.3g} on {row['event_date']}; the interval for looking often is not known."
     crossed = row["watched_low"] > 0 or row["watched_high"] < 0

@@ -111,7 +111,7 @@ def scenario_page(as_of: AsOf, found: "Scenario", forecast: pl.DataFrame, *, day
         (said, f"{HOW_WORDS[link.how]}{f', grade {link.grade}' if link.grade else ''}: {sentence(link.text)}"),
         {
             "paths": Part(
-                said,
+                f"{word.capitalize()} in the {days.height} days ahead, with {found.change} and without it",
                 _long(rows),
                 period,
                 "Median of 2,000 simulated paths each, with 80 % bands; both come from the same paths.",

@@ -151,7 +151,10 @@ def uplift_page(as_of: AsOf, found: "Sequence[ForWhom]") -> Page:
     said = [uplift_sentence(each) for each in found]
     parts = {
         "average": Part(
-            said[0],
+            f"On all units {first.metric.name} changes by "
+            + "; ".join(f"{_estimate(each.average, each.metric)} in {each.variant}" for each in known if each.average)
+            if known
+            else "No effect is computed.",
             _averages(known),
             f"as of {first.day}",
             f"Mean effect on {first.metric.name} with its 95 % interval, adjusted by what was known before the exposure, at a"

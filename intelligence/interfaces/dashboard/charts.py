@@ -222,7 +222,7 @@ def intervals(
                 tooltip=[alt.Tooltip(f"{name}:N", title=""), alt.Tooltip(f"{beside}:Q", format=shape, title="plain")],
             )
         )
-    return _layered(layers, 34 * rows[name].n_unique() + 100)
+    return _layered(layers, max(170, 34 * rows[name].n_unique() + 100))
 
 
 def levels(rows: pl.DataFrame, name: str, value: str, low: str, high: str, unit: str) -> alt.LayerChart:

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import polars as pl
 import pytest
+import tea_tasting as tt
 from scipy import stats
+from tea_tasting.aggr import Aggregates
 
 from intelligence.core.errors import ExperimentError, NotEnoughEvidence
 from intelligence.experiments.inference import (
@@ -14,10 +16,10 @@ from intelligence.experiments.inference import (
     chance_to_win,
     detectable,
     effect,
-    sample_ratio_p,
     units_needed,
 )
 from intelligence.experiments.moments import Arm, arms, moments
+from intelligence.experiments.sample_ratio import sample_ratio_p
 from intelligence.metrics.registry import Metric
 from tests.intelligence.experiments.frames import CONVERTED, ERRORS, MEDIAN, ORDERS, REVENUE, users
 
@@ -139,8 +141,19 @@ def test_three_arms_are_compared_with_their_shares_by_chi_square() -> None:
     assert ours == pytest.approx(stats.chisquare([500, 260, 240], [500, 250, 250]).pvalue)
 
 
-def test_few_units_are_compared_with_their_shares_exactly() -> None:
-    assert sample_ratio_p({"a": 30, "b": 10}, {"a": 0.5, "b": 0.5}) == pytest.approx(stats.binomtest(10, 40).pvalue)
+@pytest.mark.parametrize("share", [0.5, 0.2, 0.9])
+@pytest.mark.parametrize("units", [(10, 30), (0, 7), (1, 0), (499, 500), (90, 409)])
+def test_few_units_are_compared_with_their_shares_exactly(units: tuple[int, int], share: float) -> None:
+    ours = sample_ratio_p({"a": units[0], "b": units[1]}, {"a": 1 - share, "b": share})
+    assert ours == pytest.approx(stats.binomtest(units[1], sum(units), share).pvalue, rel=1e-9)
+
+
+@pytest.mark.parametrize("units", [(5_000, 5_200), (900, 100), (2_003, 499)])
+def test_many_units_are_compared_as_tea_tasting_does(units: tuple[int, int]) -> None:
+    found = tt.SampleRatio(0.25, correction=False).analyze(
+        {name: Aggregates(count) for name, count in zip("ab", units, strict=True)}, "a", "b"
+    )
+    assert sample_ratio_p(dict(zip("ab", units, strict=True)), {"a": 4, "b": 1}) == pytest.approx(found.pvalue)
 
 
 def test_no_p_value_has_none_adjusted() -> None:

@@ -227,8 +227,11 @@ def forecast(folder: Path, day: date) -> None:
     lake.close()
 
 
-def tried(folder: Path, name: str, day: date, *, units: int) -> None:
-    """Add an experiment on the whole product to the lake of the folder, whose units convert alike in both arms."""
+def tried(folder: Path, name: str, day: date, *, units: int, problem: str = "") -> None:
+    """Add an experiment on the whole product to the lake of the folder, whose units convert alike in both arms.
+
+    It shows no effect where it has a problem.
+    """
     lake = lake_at(folder)
     begin, random = day - timedelta(days=20), Random(5)
     of_both = {"event_date": day, "experiment": name, "variant": "treatment"}
@@ -242,7 +245,8 @@ def tried(folder: Path, name: str, day: date, *, units: int) -> None:
                     "control": "control",
                     "verdict": "keep_running",
                     "reason": "nothing is decided yet",
-                    "is_healthy": True,
+                    "is_healthy": not problem,
+                    "problems": [problem] if problem else [],
                 },
                 **{"grade": "B", "confidence": 0.95, "design": "always_valid", "starts_on": begin},
                 **{"units_control": units, "units_variant": units},
@@ -260,7 +264,16 @@ def tried(folder: Path, name: str, day: date, *, units: int) -> None:
     put(
         lake,
         EXPERIMENT_RESULTS,
-        [{**of_both, **effect, "metric": "conversion_rate", "segment": "all", "role": "goal", "direction": "increase"}],
+        [
+            {
+                **of_both,
+                **({} if problem else effect),
+                "metric": "conversion_rate",
+                "segment": "all",
+                "role": "goal",
+                "direction": "increase",
+            }
+        ],
     )
     people = [(f"u{place:04d}", ("control", "treatment")[place % 2]) for place in range(2 * units)]
     put(

@@ -50,6 +50,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     for name, units in {"tried by few": 60, "tried": 300}.items():
         filled(home / name, days=60, features=["quiz", MARKUP])
         tried(home / name, MARKUP, FIRST + timedelta(days=59), units=units)
+    filled(home / "broken trial", days=60, features=["quiz", MARKUP])
+    tried(home / "broken trial", MARKUP, FIRST + timedelta(days=59), units=300, problem="arms do not fit")
     return {each.name: each for each in home.iterdir()}
 
 
@@ -248,6 +250,7 @@ def test_a_scenario_that_makes_no_sense_or_has_no_evidence_is_said_in_words(
     [
         ("tried by few", "Not enough evidence for whom it works (&lt;script&gt;alert(1)&lt;/script&gt;, treatment)"),
         ("tried", "Not enough evidence that it works differently for some than for others"),
+        ("broken trial", "arms do not fit. Its results are blocked until that is explained."),
     ],
 )
 def test_for_whom_an_experiment_works_is_said_only_where_it_is_shown(
