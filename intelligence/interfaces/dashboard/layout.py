@@ -23,6 +23,7 @@ STALE_AFTER: Final = timedelta(days=2)
 STYLE: Final = """
 <style>
 .block-container {max-width: 1120px; padding-top: 3.2rem; padding-bottom: 4rem}
+h1 {overflow-wrap: anywhere}
 .pi-sentences p {margin: 0 0 .5rem 0; line-height: 1.55; max-width: 74ch; overflow-wrap: anywhere}
 .pi-sentences p:first-child {font-size: 1.12rem}
 .pi-finding {font-weight: 600; font-size: 1.02rem; line-height: 1.4; margin: 1.1rem 0 .15rem 0; overflow-wrap: anywhere; max-width: 92ch}
@@ -36,7 +37,7 @@ STYLE: Final = """
 [data-testid="stElementToolbarButton"]:has(button[aria-label^="Download as CSV"]) {display: none}
 .pi-bad {color: light-dark(#b84a08, #f2935c)} .pi-warn {color: light-dark(#876200, #dcae45)}
 .pi-good {color: light-dark(#007a58, #45c49a)}
-@media (max-width: 640px) {h1 {font-size: 1.6rem !important; overflow-wrap: anywhere}}
+@media (max-width: 640px) {h1 {font-size: 1.6rem !important}}
 @media (max-width: 640px) {.block-container {padding-left: 1rem; padding-right: 1rem}}
 </style>
 """
@@ -76,11 +77,12 @@ def head(title: str, page: Page, *, now: datetime | None = None) -> None:
     """Show a page's title, what it was read from, and its sentences.
 
     Args:
-        title: The title.
+        title: The title; text of any origin.
         page: The page.
         now: The current time in UTC; the clock's by default.
     """
-    st.title(title, anchor=False)
+    # Streamlit's titles are Markdown, in which an address becomes a link however it is escaped.
+    st.html(f"<h1>{html_of(title)}</h1>")
     st.html(f'<p class="pi-quiet">{html_of(page.as_of.product)}: {html_of(page.as_of.sentence())}</p>')
     for warning in stale(page.as_of, now or datetime.now(UTC)):
         st.warning(warning)

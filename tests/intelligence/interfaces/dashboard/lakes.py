@@ -1,13 +1,16 @@
 """Lakes for the dashboard's tests, written by hand: each a folder with a product and the rows that its pages read."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
+import duckdb
 import polars as pl
 
+from intelligence.core.sql import identifier, literal
 from intelligence.core.tables import Days, Table
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.experiments.tables import EXPERIMENT_RESULTS, EXPERIMENT_VERDICTS, FACT_EXPOSURES
@@ -33,6 +36,8 @@ _DEFAULTS: Mapping[type, Any] = {
     date: FIRST,
     datetime: datetime(2026, 6, 20, 6),
 }
+# Tables of single events: pages read none of their texts.
+_EVENTS = ("telemetry.events", "telemetry.raw_events", "warehouse.fact_events", "warehouse.fact_visit_events")
 
 
 def product_in(folder: Path) -> Path:
@@ -306,3 +311,31 @@ def tried(folder: Path, name: str, day: date, *, units: int, problem: str = "") 
         ],
     )
     lake.close()
+
+
+def renamed(lake: Lake, names: Mapping[str, str]) -> None:
+    """Write these names instead of others into every text of the lake's tables, those of single events left out."""
+
+    def work(connection: duckdb.DuckDBPyConnection) -> None:
+        columns = connection.execute(
+            "SELECT table_schema, table_name, column_name, data_type FROM information_schema.columns JOIN information_schema.tables"
+            " USING (table_catalog, table_schema, table_name) WHERE table_catalog = 'lake' AND table_type = 'BASE TABLE'"
+            " AND data_type IN ('VARCHAR', 'VARCHAR[]') ORDER BY ALL"
+        ).fetchall()
+        for schema, table, column, kind in columns:
+            if f"{schema}.{table}" not in _EVENTS:
+                place, text = f"lake.{schema}.{table}", identifier(column)
+                plain, quoted = _with_names("each", names), _with_names("each", names, quoted=True)
+                made = f"CASE WHEN each[1] IN ('{{', '[') THEN {quoted} ELSE {plain} END"
+                one = f"list_transform({text if kind.endswith('[]') else f'[{text}]'}, lambda each: {made})"
+                whole = one if kind.endswith("[]") else f"{one}[1]"
+                connection.execute(f"UPDATE {place} SET {text} = {whole} WHERE {text} IS DISTINCT FROM {whole}")
+
+    lake.commit(work)
+
+
+def _with_names(text: str, names: Mapping[str, str], *, quoted: bool = False) -> str:
+    """Return SQL that writes the names into a text, or into one that is JSON."""
+    for old, new in names.items():
+        text = f"replace({text}, {literal(old)}, {literal(json.dumps(new)[1:-1] if quoted else new)})"
+    return text

@@ -4,21 +4,23 @@ import csv
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Locator
 
 from intelligence.actions.action import Action, Kind
+from intelligence.core.foreign import harmless
 from intelligence.core.truths import PlantedTruth
 from intelligence.interfaces.dashboard.navigation import PAGES
 from intelligence.simulation.stream import planted_truths
 from resources.config.serving_lock import serving
 from resources.config.settings import ROOT
 from resources.intake.product_file import product_at
+from resources.lake.door import Lake
 from resources.outbox.door import Outbox
 from resources.twins.recorded import recorded_messages
-from tests.demos import demo_of
+from tests.demos import Demo, demo_of
 from tests.intelligence.interfaces.dashboard.browsing import (
     CHROMIUM,
     FAINT,
@@ -29,6 +31,7 @@ from tests.intelligence.interfaces.dashboard.browsing import (
     dashboard_served,
     opened,
 )
+from tests.intelligence.interfaces.dashboard.lakes import ESCAPE, MARKUP, renamed
 
 pytestmark = [
     pytest.mark.proof,
@@ -42,6 +45,25 @@ ELSEWHERE = {"dagster": "http://127.0.0.1:4001", "mlflow": "http://127.0.0.1:400
 AT = {name: "" if name == "today" else name for name in PAGES}
 TRUTHS = planted_truths(product_at(PRODUCT).sources[0].simulate.plan())
 LINK = "address => [...document.links].find(each => each.href === address).click()"
+# Names as a stranger's events may bring them, each for one that stands on several pages of the demo.
+HOSTILE = {
+    "classroom_statistics": "<img src=http://evil.example/i onerror=alert(1)>",
+    "seating_plan_insights": "[quiz](javascript:alert(1)) :red[a] $x^2$ :material/home: www.evil.example",
+    "assignment_editor": MARKUP,
+    "spelling_dictation": ESCAPE,
+    "badge_analytics": "x" * 300,
+    "onboarding_checklist": "<svg onload=alert(2)>",
+    "button_colour": "![a](http://evil.example/b) `code` **bold** # http://evil.example",
+    "parent_messages": "<iframe src=//evil.example></iframe>",
+    "team-classroom": "'\"><u onmouseover=alert(3)>team",
+    "student": "<u>student</u>",
+    "android": "<u>android</u> __x__",
+    "3.11.0": "3.11.0 [x](http://evil.example)",
+}
+INJECTED = (
+    "[onerror], [onload], [onmouseover], [src*='//evil'], [href*='//evil'], [href^=javascript], iframe, .katex, [data-testid=stMain] :is(u, img,"
+    " strong, em, code, [data-testid=stMarkdownContainer] script, [data-testid=stIconMaterial]:text('home'))"
+)
 ERRORS = "[data-testid=stException], [data-testid=stAlertContentError]"
 # What the keyboard has reached, and how that is marked.
 FOCUSED = """() => {
@@ -86,6 +108,17 @@ def tabs(browser: Browser, base: str) -> Iterator[dict[str, Tab]]:
     yield Tabs()
     for context in contexts:
         context.close()  # type: ignore[attr-defined]
+
+
+@pytest.fixture(scope="module")
+def hostile(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Yield the address of a dashboard in whose lake these names stand instead of others."""
+    folder = Demo(data, frozenset()).copied(tmp_path_factory.mktemp("hostile") / "data")
+    lake = Lake(catalog=f"sqlite:{folder}/lake/catalog.sqlite", store=f"{folder}/lake/files")
+    renamed(lake, HOSTILE)
+    lake.close()
+    with dashboard_served(PRODUCT, folder) as address:
+        yield address
 
 
 @pytest.fixture
@@ -278,6 +311,45 @@ def test_navigation_and_filters_are_reached_by_the_keyboard(tab: Tab) -> None:
     tab.page.keyboard.press("Enter")
     tab.titled("Experiments")
     assert tab.complaints == []
+
+
+# The names that stand in the sentences of each page.
+SHOWN = {
+    "today": (
+        "classroom_statistics",
+        "seating_plan_insights",
+        "spelling_dictation",
+        "badge_analytics",
+        "3.11.0",
+        "android",
+    ),
+    "features": ("spelling_dictation", "badge_analytics"),
+    "people": ("parent_messages", "android"),
+    "experiments": ("onboarding_checklist", "button_colour"),
+    "causes": ("classroom_statistics", "seating_plan_insights", "assignment_editor", "3.11.0"),
+    "decisions": ("classroom_statistics", "seating_plan_insights"),
+}
+
+
+@pytest.mark.parametrize("name", [*PAGES, *(f"feature?feature={quote(each)}" for each in list(HOSTILE.values())[:5])])
+def test_hostile_names_and_texts_show_as_text(browser: Browser, hostile: str, name: str) -> None:
+    with opened(browser, hostile) as tab:
+        tab.open(AT.get(name, name))
+        said = tab.text()
+        for each in SHOWN.get(name, ()):
+            assert harmless(HOSTILE[each]) in said
+        if name not in PAGES:
+            title = parse_qs(urlsplit(name).query)["feature"][0]
+            assert tab.page.locator("h1").inner_text() == harmless(title)
+        for chart in tab.page.locator("canvas.marks, [data-testid=stVegaLiteChart] svg").all():
+            chart.hover()
+        assert not {"\x1b", "\u202e"} & set(said)
+        tab.seen(width=NARROW, theme="light")
+        wide, room = tab.page.locator("[data-testid=stMain]").evaluate("e => [e.scrollWidth, e.clientWidth]")
+        assert wide <= room
+        assert tab.page.locator(INJECTED).evaluate_all("found => found.map(each => each.outerHTML)") == []
+        assert tab.page.locator(ERRORS).count() == 0
+        assert tab.complaints == []
 
 
 def chosen(tab: Tab) -> dict[str, str]:
