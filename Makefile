@@ -13,10 +13,10 @@ PORTS = $(if $(DASHBOARD_PORT),--dashboard-port $(DASHBOARD_PORT)) $(if $(API_PO
 	$(if $(REPORTS_PORT),--reports-port $(REPORTS_PORT)) $(if $(TWINS_PORT),--twins-port $(TWINS_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup develop demo up test proof coverage check docs lock clean
+.PHONY: help setup develop demo up test proof coverage check docs screenshots lock clean
 
 help: ## List what can be done
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-9s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
 	@echo
 	@echo "  make demo SMALL=1        a tenth of it"
 	@echo "  make demo DATA=flights   real telemetry: 336,776 flights of 2013"
@@ -55,7 +55,7 @@ up: setup ## Serve the dashboard, the read API, the Dagster and MLflow UIs and t
 test: develop ## Run the tests but for the proofs
 	@$(BIN)/python -m pytest $(TOGETHER) -m "not proof"
 
-proof: develop ## Run the proofs, which take longer: weeks by ticks alone, kills, races, the output shown in the README
+proof: develop ## Run the proofs, which take longer: weeks by ticks alone, kills, races, the output shown in the README, the dashboard in a browser
 	@$(BIN)/python -m pytest $(TOGETHER) -m proof
 
 coverage: develop ## Run all tests and report which lines and branches they miss
@@ -71,6 +71,9 @@ check: develop ## Everything that CI runs: lint, format, types, tests, doc examp
 
 docs: develop ## Draw the picture in docs/architecture.md again, from the code
 	@$(BIN)/python .ci/draw_architecture.py
+
+screenshots: develop ## Take the pictures of the demo's dashboard in docs/images/dashboard again, with Chromium
+	@$(BIN)/python .ci/draw_dashboard.py
 
 # The dashboard is an extra for those who install the package; `make up` serves it, so that `make setup` brings it.
 # What is installed for everybody is a part of what is installed for development, in the same versions.

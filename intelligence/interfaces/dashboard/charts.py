@@ -23,6 +23,8 @@ GOOD: Final = "#009e73"
 SECOND: Final = "#cc79a7"
 QUIET: Final = "#8a8f98"
 HEIGHT: Final = 250
+# How far an axis goes beyond the highest value, for the labels of three marks above it.
+HEADROOM: Final = 1.45
 Chart = alt.Chart | alt.LayerChart
 
 
@@ -134,7 +136,10 @@ def fan(
         alt.Tooltip("forecast_date:T", title="day"),
         *(alt.Tooltip(f"{name}:Q", title=name.replace("_", " "), format=shape) for name in columns[1:]),
     ]
-    zero = _headroom(ahead, ["high_95"], zero=False) if marks else alt.Scale(zero=False)
+    # What happened lies in the past: its labels need room above what was, and none above what comes.
+    highest, past_highest = ahead["high_95"].max() or 0.0, past["figure"].max() or 0.0 if past.height and marks else 0.0
+    most = max(float(cast(float, highest)), HEADROOM * float(cast(float, past_highest)))
+    zero = alt.Scale(domainMax=most, zero=False) if most > 0 else alt.Scale(zero=False)
     layers: list[Any] = [
         base.mark_area(opacity=opacity, color=BAD).encode(axis, alt.Y(f"{low}:Q", axis=scale, scale=zero), alt.Y2(high))
         for low, high, opacity in (("low_95", "high_95", 0.13), ("low_80", "high_80", 0.22))
@@ -190,12 +195,12 @@ def intervals(
         .otherwise(pl.lit("touches 0"))
     )
     base = alt.Chart(data)
-    y = alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=170, labelOverlap=False))
+    y = alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=170, labelOverlap=False, labelFlush=False))
     colour = alt.Color(
         "sign:N",
         title=None,
         scale=alt.Scale(domain=["above 0", "below 0", "touches 0"], range=[LINE, BAD, QUIET]),
-        legend=alt.Legend(orient="bottom", symbolOpacity=1),
+        legend=alt.Legend(orient="bottom", symbolOpacity=1, columns=2),
     )
     axis = alt.Axis(format="+.0%" if percent else "~g", title=unit, tickCount=5)
     tips = [
@@ -237,7 +242,7 @@ def levels(rows: pl.DataFrame, name: str, value: str, low: str, high: str, unit:
         unit: What its axis says.
     """
     base = alt.Chart(_plain(rows, (name, value, low, high)))
-    y = alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=170, labelOverlap=False))
+    y = alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=170, labelOverlap=False, labelFlush=False))
     axis, scale = (
         alt.Axis(title=unit, tickCount=5, format=_axis_format(rows, high, percent=False)),
         alt.Scale(zero=False, nice=True, padding=12),
@@ -267,7 +272,7 @@ def triangle(rows: pl.DataFrame) -> alt.LayerChart:
     )
     base = alt.Chart(data).encode(
         alt.X("first_age:O", title="weeks after the first", axis=alt.Axis(labelAngle=0, orient="top")),
-        alt.Y("cohort:O", title=None, sort="descending"),
+        alt.Y("cohort:O", title=None, sort="descending", axis=alt.Axis(labelFlush=False)),
         tooltip=[
             alt.Tooltip("cohort:N", title="week from"),
             alt.Tooltip("first_age:O", title="week"),
@@ -310,7 +315,7 @@ def bars(
     """
     shape = ".1%" if percent else ",.4~g"
     base = alt.Chart(_plain(rows, (name, value, *filter(None, (low, high)))))
-    y = alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=170, labelOverlap=False))
+    y = alt.Y(f"{name}:N", sort=None, title=None, axis=alt.Axis(labelLimit=170, labelOverlap=False, labelFlush=False))
     axis = alt.Axis(format=".0%" if percent else "~s", title=unit, tickCount=5)
     tips = [
         alt.Tooltip(f"{name}:N", title=""),
@@ -354,7 +359,7 @@ def stacked(rows: pl.DataFrame, names: dict[str, str], unit: str, *, marks: Sequ
             alt.X("event_date:T", title=None, axis=alt.Axis(format="%b %d", labelOverlap=True, grid=False)),
             alt.Y(
                 "users:Q",
-                scale=alt.Scale(domainMax=1.35 * top) if marks and top > 0 else alt.Undefined,
+                scale=alt.Scale(domainMax=top * HEADROOM) if marks and top > 0 else alt.Undefined,
                 axis=alt.Axis(title=unit, titleAlign="left", titleAngle=0, titleY=-8, titleX=0, tickCount=5),
             ),
             alt.Color(
@@ -402,10 +407,10 @@ def telemetry(found: Part) -> alt.LayerChart:
     )
 
 
-def _headroom(rows: pl.DataFrame, columns: Sequence[str], *, zero: bool = True) -> Any:
+def _headroom(rows: pl.DataFrame, columns: Sequence[str]) -> Any:
     """Return a scale with room for the labels of marks above the highest value."""
     most = max((float(each) for name in columns if (each := rows[name].max()) is not None), default=0.0)  # type: ignore[arg-type]
-    return alt.Scale(domainMax=most * 1.28, zero=zero) if most > 0 else alt.Scale(zero=zero)
+    return alt.Scale(domainMax=most * HEADROOM) if most > 0 else alt.Scale(zero=True)
 
 
 def _layered(layers: Sequence[Any], height: int) -> alt.LayerChart:

@@ -23,7 +23,7 @@ STALE_AFTER: Final = timedelta(days=2)
 STYLE: Final = """
 <style>
 .block-container {max-width: 1120px; padding-top: 3.2rem; padding-bottom: 4rem}
-h1 {overflow-wrap: anywhere}
+h1 {overflow-wrap: anywhere; margin: 0 0 -.6rem 0 !important; padding: 0 !important}
 .pi-sentences p {margin: 0 0 .5rem 0; line-height: 1.55; max-width: 74ch; overflow-wrap: anywhere}
 .pi-sentences p:first-child {font-size: 1.12rem}
 .pi-finding {font-weight: 600; font-size: 1.02rem; line-height: 1.4; margin: 1.1rem 0 .15rem 0; overflow-wrap: anywhere; max-width: 92ch}

@@ -94,7 +94,7 @@ def _coverage(found: Part) -> charts.Chart | None:
         known,
         "label",
         "coverage_80",
-        "share of 80 % intervals that held",
+        "80 % intervals that held",
         percent=True,
         low="coverage_80_low",
         high="coverage_80_high",

@@ -61,8 +61,8 @@ HOSTILE = {
     "3.11.0": "3.11.0 [x](http://evil.example)",
 }
 INJECTED = (
-    "[onerror], [onload], [onmouseover], [src*='//evil'], [href*='//evil'], [href^=javascript], iframe, .katex, [data-testid=stMain] :is(u, img,"
-    " strong, em, code, [data-testid=stMarkdownContainer] script, [data-testid=stIconMaterial]:text('home'))"
+    "[onerror], [onload], [onmouseover], [src*='//evil'], [href*='//evil'], [href^=javascript], iframe, .katex,"
+    " [data-testid=stMain] :is(u, img, strong, em, code, script, [data-testid=stIconMaterial]:text('home'))"
 )
 ERRORS = "[data-testid=stException], [data-testid=stAlertContentError]"
 # What the keyboard has reached, and how that is marked.
