@@ -227,7 +227,7 @@ class _Rates:
 
     @classmethod
     def of(cls, cases: Floats, period: int) -> "_Rates":
-        rows = np.isfinite(cases).any(axis=1)
+        rows = np.asarray(np.isfinite(cases).any(axis=1))
         return cls(rows, cases[rows], period)
 
 
