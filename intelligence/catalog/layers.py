@@ -10,7 +10,7 @@ from intelligence.core.sql import sql
 from intelligence.core.tables import Claim, Table, standard_claims
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
-from intelligence.forecasts.tables import ACCURACY, FORECASTS
+from intelligence.forecasts.tables import FORECASTS
 from intelligence.metrics.tables import BEHAVIOUR_SEGMENTS, FUNNEL_DAY, RETENTION_COHORTS, SEGMENT_DIFFERENCES
 from intelligence.risk.tables import (
     FEATURE_RISK,
@@ -78,7 +78,7 @@ NEWEST_DAY_TABLES: Final = tuple(table for table in DAILY_TABLES if table.newest
 # Tables of the newest day that follow from telemetry alone, without a champion: they are built together with the day, and after
 # the tables of all days, so that the past of a product is one run and its newest day another.
 PEOPLE: Final = (SEGMENT_DIFFERENCES, BEHAVIOUR_SEGMENTS)
-OUTLOOK: Final = (FORECASTS, ACCURACY)
+OUTLOOK: Final = (FORECASTS,)
 CAUSES: Final = (ESTIMATOR_RECORD, FEATURE_EFFECTS, DEGRADATIONS)
 WITH_THE_DAY: Final = (*PEOPLE, *OUTLOOK, *CAUSES)
 BUILT_BY_DAY: Final = (*(table for table in DAILY_TABLES if table not in NEWEST_DAY_TABLES), *WITH_THE_DAY)

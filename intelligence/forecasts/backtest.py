@@ -7,13 +7,14 @@ coverage that is shown is that of the intervals made in this way, so it is measu
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from intelligence.forecasts.models import WEEK, Smoothed, smoothed
+from intelligence.forecasts.rates import beyond_chance, bounds, cases_before, expected_cases, mean_before, reaches
 from intelligence.forecasts.scales import Floats
 
 Bools = npt.NDArray[np.bool_]
@@ -22,6 +23,8 @@ LEVELS: Final = (0.8, 0.95)
 NORMAL: Final = (1.2816, 1.9600)
 # Bands of steps ahead that are judged together: the first step and the last one of each.
 BANDS: Final = ((1, 7), (8, 28), (29, 90))
+# The steps of each band, first and last, on which its own model forecasts alone.
+PURE: Final = ((1, 5), (11, 22), (36, 90))
 # Origins are a week apart, back from the last day.
 EVERY: Final = 7
 # The first origin has this many periods of history.
@@ -43,6 +46,8 @@ NARROWEST, WIDEST = 0.4, 10.0
 WIDENING: Final = 1.0
 NARROWING: Final = 0.75
 MOST_NARROWING: Final = 0.5
+# Two numbers that differ by less are one.
+ROUNDING: Final = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +70,34 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Intervals:
+    """Intervals of all series at one origin, on the scale of the forecast; the axes are levels, series and steps ahead.
+
+    Attributes:
+        low: Lower bounds.
+        high: Upper bounds.
+        down: How far an interval whose factor is 1 reaches below the centre.
+        up: How far it reaches above.
+    """
+
+    low: Floats
+    high: Floats
+    down: Floats
+    up: Floats
+
+
+@dataclass(frozen=True, slots=True)
 class Backtest:
     """What the back-test found, and the forecast at the last origin; the axes are series and steps ahead.
 
     Attributes:
         centre: The forecast on its scale: by the damped trend, or naive.
         spread: Its spread by the model.
-        factors: Half-width of the intervals over the spread, by level, series and step.
-        is_naive: Which series are forecast by the seasonal naive model.
-        errors: Mean absolute error of the damped trend by series and band, on the scale; NaN where nothing was judged.
+        factors: Half-width of the intervals over the spread, by level, series and step; of a rate over what chance gives.
+        intervals: The intervals at the last origin.
+        is_naive: Which series are forecast by the seasonal naive model, by band.
+        errors: Mean absolute error of the damped trend by series and band, on the scale, of a rate the root of the mean squared one;
+            NaN where nothing was judged.
         naive_errors: The same of the seasonal naive model.
         coverage: By level, band and series; None where nothing was judged.
         pooled: By level and band, of all series together.
@@ -86,6 +110,7 @@ class Backtest:
     centre: Floats
     spread: Floats
     factors: Floats
+    intervals: Intervals
     is_naive: Bools
     errors: Floats
     naive_errors: Floats
@@ -113,7 +138,13 @@ def origins_of(steps: int, *, period: int = WEEK, every: int = EVERY) -> tuple[i
 
 
 def backtested(
-    numbers: Floats, groups: Sequence[str], *, ahead: int, period: int = WEEK, every: int = EVERY
+    numbers: Floats,
+    groups: Sequence[str],
+    *,
+    ahead: int,
+    period: int = WEEK,
+    every: int = EVERY,
+    cases: Floats | None = None,
 ) -> Backtest:
     """Return the forecast of every series from its last step, with what the back-test found.
 
@@ -123,37 +154,49 @@ def backtested(
         ahead: How many steps are forecast.
         period: Steps of a season.
         every: Steps between origins.
+        cases: Denominators of the series that are rates, NaN for others; None where none is.
     """
     origins = origins_of(numbers.shape[1], period=period, every=every)
-    found = smoothed(numbers, origins, ahead=ahead, period=period)
+    rates = None if cases is None else _Rates.of(cases, period)
+    found = smoothed(numbers, origins, ahead=ahead, period=period, cases=cases)
     truth = _truth(numbers, origins, ahead, history=FIRST_PERIODS * period)
-    model_error, naive_error = np.abs(truth - found.centre), np.abs(truth - found.naive)
-    series = len(numbers)
-    is_naive = np.zeros((series, len(origins)), dtype=bool)
-    inside = np.full((len(LEVELS), series, len(origins), ahead), np.nan)
-    factors = np.empty((len(LEVELS), series, len(origins), ahead))
-    centre, spread = np.empty_like(found.centre), np.empty_like(found.spread)
-    members = _members(groups)
-    for place in range(len(origins)):
+    if rates is not None and rates.rows.any():
+        found = _steadied(found, numbers, truth, rates)
+    model_error, naive_error = (_error(truth - each, rates) for each in (found.centre, found.naive))
+    series, members = len(numbers), _members(groups)
+    is_naive = np.zeros((series, len(BANDS)), dtype=bool)
+    shape = (len(LEVELS), series, len(origins), ahead)
+    inside, scores = np.full(shape, np.nan), np.full(shape, np.nan)
+    centre, factors = np.empty_like(found.centre), np.empty(shape)
+    for place, origin in enumerate(origins):
         known = _known(truth, origins, place)
-        is_naive[:, place] = _naive_is_better(model_error, naive_error, known)
-        chosen = is_naive[:, place][:, None]
-        centre[:, place] = np.where(chosen, found.naive[:, place], found.centre[:, place])
-        spread[:, place] = np.where(chosen, found.naive_spread[:, place], found.spread[:, place])
-        scores = np.where(known[:, :place], np.abs(truth - centre)[:, :place] / spread[:, :place], np.nan)
-        held = np.where(known[:, :place], inside[:, :, :place], np.nan)
-        factors[:, :, place] = _factors(scores, held, members, ahead)
-        misses = np.abs(truth[:, place] - centre[:, place])
-        within = misses <= factors[:, :, place] * spread[:, place]
-        inside[:, :, place] = np.where(np.isfinite(misses), within, np.nan)
+        is_naive = _naive_is_better(model_error, naive_error, known)
+        share = _over_steps(is_naive.astype(np.float64), ahead)
+        centre[:, place] = share * found.naive[:, place] + (1 - share) * found.centre[:, place]
+        spread = share * found.naive_spread[:, place] + (1 - share) * found.spread[:, place]
+        before = slice(0, place)
+        factors[:, :, place] = _factors(
+            np.where(known[:, before], scores[:, :, before], np.nan),
+            np.where(known[:, before], inside[:, :, before], np.nan),
+            members,
+            ahead,
+        )
+        intervals = _intervals(centre[:, place], spread, factors[:, :, place], rates, origin)
+        came = truth[:, place]
+        for level in range(len(LEVELS)):
+            miss, is_up = came - centre[:, place], came > centre[:, place]
+            scores[level, :, place] = np.abs(miss) / np.where(is_up, intervals.up[level], intervals.down[level])
+            within = (came >= intervals.low[level] - ROUNDING) & (came <= intervals.high[level] + ROUNDING)
+            inside[level, :, place] = np.where(np.isfinite(came), within, np.nan)
     past = slice(max(0, len(origins) - 1 - JUDGED_ORIGINS), len(origins) - 1)
     return Backtest(
         centre=centre[:, -1],
-        spread=spread[:, -1],
+        spread=spread,
         factors=factors[:, :, -1],
-        is_naive=is_naive[:, -1],
-        errors=_by_band(model_error[:, past]),
-        naive_errors=_by_band(naive_error[:, past]),
+        intervals=intervals,
+        is_naive=is_naive,
+        errors=_by_band(model_error[:, past], rates),
+        naive_errors=_by_band(naive_error[:, past], rates),
         coverage=tuple(
             tuple(
                 tuple(_coverage(inside[level, each : each + 1, past], band) for each in range(series)) for band in BANDS
@@ -166,6 +209,105 @@ def backtested(
         inside=inside[:, :, past],
         misses=(truth - centre)[:, past],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """The series that are rates with known denominators.
+
+    Attributes:
+        rows: Which they are.
+        cases: Their denominators, one row for each of them.
+        period: Steps of a season.
+    """
+
+    rows: Bools
+    cases: Floats
+    period: int
+
+    @classmethod
+    def of(cls, cases: Floats, period: int) -> "_Rates":
+        rows = np.asarray(np.isfinite(cases).any(axis=1))
+        return cls(rows, cases[rows], period)
+
+
+def _steadied(found: Smoothed, numbers: Floats, truth: Floats, rates: _Rates) -> Smoothed:
+    """Return the forecasts with those of rates drawn towards the mean of the weeks before, as far as that missed by less so far.
+
+    What few cases do by chance looks like a movement to the filter. How much of what it says beyond the mean came true is the slope
+    of what came on what it said (both less the mean) over the origins known by then; before there are any, it is the share of
+    the variance that chance does not explain.
+    """
+    centre, spread, rows = found.centre.copy(), found.spread.copy(), rates.rows
+    ahead = centre.shape[2]
+    said, came = np.full(centre[rows].shape, np.nan), np.full(centre[rows].shape, np.nan)
+    for place, origin in enumerate(found.origins):
+        mean = mean_before(numbers[rows], rates.cases, origin, period=rates.period)[:, None]
+        mean = np.where(np.isfinite(mean), mean, centre[rows, place])
+        said[:, place], came[:, place] = centre[rows, place] - mean, truth[rows, place] - mean
+        known = _known(truth[rows], found.origins, place)
+        expected = expected_cases(rates.cases, origin, ahead=ahead, period=rates.period)
+        prior = np.nanmean(beyond_chance(mean, spread[rows, place, :1], expected), axis=1)
+        kept = np.stack([_came_true(said, came, known, band, prior) for band in BANDS], axis=1)
+        share = _over_steps(kept, ahead)
+        centre[rows, place] = mean + share * said[:, place]
+        near = found.spread[rows, place, :1]
+        spread[rows, place] = np.sqrt(near**2 + share**2 * np.maximum(found.spread[rows, place] ** 2 - near**2, 0.0))
+    return replace(found, centre=centre, spread=spread)
+
+
+def _came_true(said: Floats, came: Floats, known: Bools, band: tuple[int, int], prior: Floats) -> Floats:
+    """Return by series how much of what was said beyond the mean came true in a band, between nothing and all of it."""
+    steps = slice(band[0] - 1, band[1])
+    is_known = known[:, :, steps]
+    origins = is_known.any(axis=2).sum(axis=1)
+    both, own = (
+        np.where(is_known, each[:, :, steps] * said[:, :, steps], 0.0).sum(axis=(1, 2)) for each in (came, said)
+    )
+    slope = np.where(own > 0, both / np.where(own > 0, own, 1.0), prior)
+    return np.asarray(np.clip((origins * slope + EVEN_ORIGINS * prior) / (origins + EVEN_ORIGINS), 0.0, 1.0))
+
+
+def _intervals(centre: Floats, spread: Floats, factors: Floats, rates: _Rates | None, origin: int) -> Intervals:
+    """Return the intervals at an origin: symmetric on the scale of the forecast, but those of a rate hold what may be observed.
+
+    Args:
+        centre: By series and step.
+        spread: By series and step.
+        factors: By level, series and step.
+        rates: The series that are rates.
+        origin: Index of the last known step.
+    """
+    down = np.repeat(spread[None], len(LEVELS), axis=0)
+    up = down.copy()
+    if rates is None or not rates.rows.any():
+        return Intervals(centre - factors * down, centre + factors * up, down, up)
+    rows = rates.rows
+    expected = expected_cases(rates.cases, origin, ahead=centre.shape[1], period=rates.period)
+    before = cases_before(rates.cases, origin, period=rates.period)
+    for level, (asked, normal) in enumerate(zip(LEVELS, NORMAL, strict=True)):
+        below, above = reaches(centre[rows], spread[rows], expected, before, asked)
+        down[level, rows], up[level, rows] = below / normal, above / normal
+    # What happened to hold so far makes no interval narrower than chance alone is.
+    by_chance = np.sqrt(1 - beyond_chance(centre[rows], spread[rows], expected))
+    factors = factors.copy()
+    factors[:, rows] = np.maximum(factors[:, rows], by_chance * np.array(NORMAL)[:, None, None])
+    low, high = centre - factors * down, centre + factors * up
+    for level, asked in enumerate(LEVELS):
+        low[level, rows], high[level, rows] = bounds(
+            centre[rows], low[level, rows], high[level, rows], expected, before, asked
+        )
+    # The wider interval holds the narrower one.
+    low[1], high[1] = np.minimum(low[0], low[1]), np.maximum(high[0], high[1])
+    return Intervals(low, high, down, up)
+
+
+def _error(misses: Floats, rates: _Rates | None) -> Floats:
+    """Return the size of misses: of a rate the square, since the mean is forecast, and most days of a small rate are below it."""
+    error = np.abs(misses)
+    if rates is not None:
+        error[rates.rows] **= 2
+    return np.asarray(error)
 
 
 def _truth(numbers: Floats, origins: Sequence[int], ahead: int, *, history: int) -> Floats:
@@ -184,9 +326,27 @@ def _known(truth: Floats, origins: Sequence[int], place: int) -> Bools:
 
 
 def _naive_is_better(model_error: Floats, naive_error: Floats, known: Bools) -> Bools:
-    counted = known.sum(axis=(1, 2))
-    model, naive = (np.where(known, each, 0.0).sum(axis=(1, 2)) for each in (model_error, naive_error))
-    return np.asarray((counted < LEAST_JUDGED) | (model >= naive))
+    """Return by series and band whether the naive forecast missed by no more; where too little was judged, as in the band before."""
+    found = np.ones((len(known), len(BANDS)), dtype=bool)
+    for band, (first, last) in enumerate(BANDS):
+        steps = slice(first - 1, last)
+        counted = known[:, :, steps].sum(axis=(1, 2))
+        model, naive = (np.where(known, each, 0.0)[:, :, steps].sum(axis=(1, 2)) for each in (model_error, naive_error))
+        if band:
+            found[:, band] = found[:, band - 1]
+        found[:, band] = np.where(counted < LEAST_JUDGED, found[:, band], model >= naive)
+    return found
+
+
+def _over_steps(by_band: Floats, ahead: int) -> Floats:
+    """Return a number per step for one of each series and band: where two bands meet, one passes into the other.
+
+    >>> _over_steps(np.array([[0.0, 1.0, 1.0]]), 28)[0, [0, 4, 6, 10, 27]].round(2)
+    array([0.  , 0.  , 0.43, 1.  , 1.  ])
+    """
+    steps = np.log(np.arange(1, ahead + 1))
+    ends = np.log(np.array(PURE, dtype=np.float64).ravel())
+    return np.stack([np.interp(steps, ends, np.repeat(each, 2)) for each in by_band])
 
 
 def _members(groups: Sequence[str]) -> list[Bools]:
@@ -201,13 +361,13 @@ def _factors(scores: Floats, held: Floats, members: Sequence[Bools], ahead: int)
     The quantile of the scores of a series is averaged, on the scale of logarithms, with that of its group; between the middles of
     two bands factors change gradually.
     """
-    series = len(scores)
+    series = scores.shape[1]
     bands = [band for band in BANDS if band[0] <= ahead]
     logs = np.empty((len(LEVELS), series, len(bands)))
     for number, (first, last) in enumerate(bands):
-        part = scores[:, :, first - 1 : last]
-        own_origins = np.isfinite(part).any(axis=2).sum(axis=1)
         for level, (asked, normal) in enumerate(zip(LEVELS, NORMAL, strict=True)):
+            part = scores[level, :, :, first - 1 : last]
+            own_origins = np.isfinite(part).any(axis=2).sum(axis=1)
             before = logs[level, :, number - 1] if number else np.full(series, np.log(UNTRIED * normal))
             found = before.copy()
             for is_member in members:
@@ -250,8 +410,8 @@ def _quantile(scores: Floats, levels: Floats) -> Floats:
     return np.asarray(np.where(known > 0, np.maximum(found, 1e-12), np.nan))
 
 
-def _by_band(errors: Floats) -> Floats:
-    """Return the mean error of each series in each band; NaN where nothing was judged."""
+def _by_band(errors: Floats, rates: _Rates | None) -> Floats:
+    """Return the mean error of each series in each band, of a rate the root of it; NaN where nothing was judged."""
     found = np.full((len(errors), len(BANDS)), np.nan)
     for number, (first, last) in enumerate(BANDS):
         part = errors[:, :, first - 1 : last].reshape(len(errors), -1)
@@ -259,6 +419,8 @@ def _by_band(errors: Floats) -> Floats:
         counted = known.sum(axis=1)
         total = np.where(known, part, 0.0).sum(axis=1)
         found[:, number] = np.where(counted > 0, total / np.maximum(counted, 1), np.nan)
+    if rates is not None:
+        found[rates.rows] = np.sqrt(found[rates.rows])
     return found
 
 

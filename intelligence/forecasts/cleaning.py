@@ -19,7 +19,7 @@ SERIES: Final[Mapping[str, tuple[Kind, str]]] = {
     "retention_7d": ("rate", "rates"),
     "conversion_rate": ("rate", "rates"),
     "value": ("amount", "counts"),
-    "mean_rating": ("rating", "rates"),
+    "mean_rating": ("rating", "ratings"),
     "feature_users": ("count", "counts"),
 }
 LEAST_DAYS: Final = 42
@@ -72,7 +72,13 @@ class History:
     @property
     def numbers(self) -> Floats:
         """Return the values on the scale of the forecast."""
-        return self.scale.there(self.values, self.cases)
+        return self.scale.there(self.values)
+
+    @property
+    def chances(self) -> Floats:
+        """Return the denominators of a rate on the days whose value counts; NaN on others, and for what is no rate."""
+        counts = np.isfinite(self.values) & (self.cases > 0) & (self.scale.kind == "rate")
+        return np.where(counts, self.cases, np.nan)
 
 
 def histories(

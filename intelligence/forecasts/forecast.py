@@ -68,7 +68,12 @@ def outlook(histories: Sequence[History], day: date, *, ahead: int) -> Outlook:
     lacking = tuple(each for each in histories if each.lacks is not None)
     if not told:
         return Outlook(day, (), lacking, None)
-    found = backtested(_panel(told), [SERIES[each.name.series][1] for each in told], ahead=ahead)
+    found = backtested(
+        _panel([each.numbers for each in told]),
+        [SERIES[each.name.series][1] for each in told],
+        ahead=ahead,
+        cases=_panel([each.chances for each in told]),
+    )
     quantiles = {each.name: _quantiles(found, each, row, min(ahead, len(each.values))) for row, each in enumerate(told)}
     for name in quantiles:
         if name.series in WINDOWS[1:]:
@@ -115,20 +120,19 @@ def forecast_rows(histories: Sequence[History], day: date, *, ahead: int) -> lis
     return rows
 
 
-def _panel(histories: Sequence[History]) -> Floats:
-    """Return the histories one below the other, aligned at their last day."""
-    panel = np.full((len(histories), max(len(each.values) for each in histories)), np.nan)
-    for row, each in enumerate(histories):
-        panel[row, -len(each.values) :] = each.numbers
+def _panel(series: Sequence[Floats]) -> Floats:
+    """Return the series one below the other, aligned at their last day."""
+    panel = np.full((len(series), max(map(len, series))), np.nan)
+    for row, each in enumerate(series):
+        panel[row, -len(each) :] = each
     return panel
 
 
 def _quantiles(found: Backtest, history: History, row: int, ahead: int) -> Floats:
     """Return the columns of QUANTILES on the scale of the values, one row for each day ahead."""
-    centre = found.centre[row, :ahead]
-    near, far = (found.factors[level, row, :ahead] * found.spread[row, :ahead] for level in (0, 1))
-    on_scale = np.stack([centre - far, centre - near, centre, centre + near, centre + far], axis=1)
-    return history.scale.back(on_scale)
+    near, far = ((found.intervals.low[level, row], found.intervals.high[level, row]) for level in (0, 1))
+    on_scale = np.stack([far[0], near[0], found.centre[row], near[1], far[1]], axis=1)
+    return history.scale.back(on_scale[:ahead])
 
 
 def _hold_shorter_windows(quantiles: Mapping[Name, Floats], name: Name) -> None:
@@ -164,7 +168,7 @@ def _rows(each: Forecast, found: Backtest, day: date, *, asked: int) -> list[dic
                     **_key(each.history.name, day, ahead),
                     **values,
                     **measured,
-                    "model": MODELS[bool(found.is_naive[each.row])],
+                    "model": MODELS[bool(found.is_naive[each.row, band])],
                     "note": note or None,
                 }
             )
@@ -192,8 +196,17 @@ def _measured(found: Backtest, row: int, band: int) -> dict[str, Any]:
 def _note(each: Forecast, found: Backtest, day: date) -> str:
     """Return what to know of a forecast, in sentences; empty where there is nothing."""
     history, said = each.history, []
-    if found.is_naive[each.row]:
-        said.append("It repeats the last week: in the back-test the errors of the damped trend were no smaller.")
+    naive = [
+        band for band, (first, _) in enumerate(BANDS) if first <= len(each.quantiles) and found.is_naive[each.row, band]
+    ]
+    if naive:
+        all_over = len(naive) == sum(first <= len(each.quantiles) for first, _ in BANDS)
+        where = (
+            "" if all_over else f" {' and '.join(f'{BANDS[band][0]}-{BANDS[band][1]}' for band in naive)} days ahead"
+        )
+        said.append(
+            f"It repeats the last week{where}: in the back-test the errors of the damped trend were no smaller."
+        )
     known = history.values[np.isfinite(history.values)]
     if known.size and known.min() == known.max():
         said.append("It never changed so far.")

@@ -124,7 +124,13 @@ class Smoothed:
 
 
 def smoothed(
-    numbers: Floats, origins: Sequence[int], *, ahead: int, period: int = WEEK, grid: Grid | None = None
+    numbers: Floats,
+    origins: Sequence[int],
+    *,
+    ahead: int,
+    period: int = WEEK,
+    grid: Grid | None = None,
+    cases: Floats | None = None,
 ) -> Smoothed:
     """Return the forecasts of every series at every origin, each from the steps up to it alone.
 
@@ -136,12 +142,13 @@ def smoothed(
         ahead: How many steps are forecast.
         period: Steps of a season.
         grid: Sets of parameters; the standard ones where it is not given.
+        cases: Denominators of the series that are rates, NaN for others: what is usual by chance is no outlier.
     """
     sets = grid or standard_grid()
-    state = _State.beginning(numbers, period, sets)
+    state = _State.beginning(numbers, period, sets, cases)
     wanted, found = set(origins), []
     for step in range(max(origins) + 1):
-        state.moved(numbers[:, step], step)
+        state.moved(numbers[:, step], step, None if cases is None else cases[:, step])
         if step in wanted:
             found.append(state.forecast(step, ahead))
     centre, spread, naive, naive_spread = (np.stack(each, axis=1) for each in zip(*found, strict=True))
@@ -165,7 +172,7 @@ class _State:
         self.naive_sigma = sigma[:, 0].copy()
 
     @classmethod
-    def beginning(cls, numbers: Floats, period: int, grid: Grid) -> "_State":
+    def beginning(cls, numbers: Floats, period: int, grid: Grid, cases: Floats | None = None) -> "_State":
         """Return the state before the first step of each series, from its first two periods: their mean, slope and season."""
         begins = np.isfinite(numbers).argmax(axis=1)
         rows, steps = np.arange(len(numbers))[:, None], np.arange(2 * period)
@@ -177,6 +184,14 @@ class _State:
         left = first - mean[:, None] - slope[:, None] * centred
         season = _mean(left.reshape(len(left), 2, period).swapaxes(1, 2).reshape(-1, 2), 0.0).reshape(-1, period)
         season -= season.mean(axis=1, keepdims=True)
+        if cases is not None:
+            many = np.concatenate([cases, np.full((len(cases), 2 * period), np.nan)], axis=1)[
+                rows, begins[:, None] + steps
+            ]
+            # Of a season that is seen twice, chance leaves half of the variance of a step.
+            by_chance = _mean(_chance(mean[:, None], many) ** 2, 0.0) / 2
+            seen = np.maximum((season**2).mean(axis=1), _TINY**2)
+            season *= np.sqrt(np.maximum(1 - by_chance / seen, 0.0))[:, None]
         size = _mean(np.abs(left - np.tile(season, 2)), 0.0)
         by_phase = np.empty_like(season)
         by_phase[rows, (begins[:, None] + steps[:period]) % period] = season
@@ -188,14 +203,21 @@ class _State:
         sigma = np.repeat((np.sqrt(2) * _TO_SD * size + _TINY)[:, None], sets, axis=1)
         return cls(level, trend, np.repeat(by_phase[:, None, :], sets, axis=1), sigma, begins, grid)
 
-    def moved(self, observed: Floats, step: int) -> None:
-        """Take in one step."""
+    def moved(self, observed: Floats, step: int, cases: Floats | None = None) -> None:
+        """Take in one step; of a rate, with its number of cases."""
         grid, phase = self.grid, step % self.period
         expected = self.level + grid.phi * self.trend + self.season[:, :, phase]
         residual = observed[:, None] - expected
         is_known = np.isfinite(observed)[:, None]
         residual = np.where(is_known, residual, 0.0)
-        cut = np.clip(residual, -CUT * self.sigma, CUT * self.sigma)
+        usual, least = self.sigma, np.zeros(1)
+        if cases is not None:
+            has_cases = np.isfinite(cases[:, None]) & (cases[:, None] > 0)
+            many = np.where(has_cases, cases[:, None], np.inf)
+            usual, least = np.maximum(usual, _chance(expected, many)), 1 / many
+        # One case more or less is no outlier.
+        limit = CUT * usual + least
+        cut = np.clip(residual, -limit, limit)
         counts = is_known & (step >= self.begins + self.period)
         self.loss += np.where(counts, cut**2, 0.0)
         self.counted += counts
@@ -203,7 +225,7 @@ class _State:
         self.level = np.where(has_begun, self.level + grid.phi * self.trend + grid.alpha * cut, self.level)
         self.trend = np.where(has_begun, grid.phi * self.trend + grid.beta * cut, self.trend)
         self.season[:, :, phase] += grid.gamma * cut
-        self._shift(residual, cut, is_known, step)
+        self._shift(residual, cut, usual, is_known, step)
         self.sigma = np.where(
             is_known,
             np.maximum((1 - SPREAD_RATE) * self.sigma + SPREAD_RATE * _TO_SD * np.abs(cut), _TINY),
@@ -211,8 +233,8 @@ class _State:
         )
         self._move_naive(observed, phase)
 
-    def _shift(self, residual: Floats, cut: Floats, is_known: npt.NDArray[np.bool_], step: int) -> None:
-        side = np.where(np.abs(residual) > FAR * self.sigma, np.sign(residual), 0.0)
+    def _shift(self, residual: Floats, cut: Floats, usual: Floats, is_known: npt.NDArray[np.bool_], step: int) -> None:
+        side = np.where(np.abs(residual) > FAR * usual, np.sign(residual), 0.0)
         goes_on = (side != 0) & (np.sign(self.streak) == side)
         self.streak = np.where(is_known, np.where(goes_on, self.streak + side, side), self.streak)
         is_shift = np.abs(self.streak) >= SHIFT_DAYS
@@ -263,6 +285,12 @@ class _State:
         return Ending(
             self.level.copy(), self.trend.copy(), self.season.copy(), self.sigma.copy(), self.weights(), step + 1
         )
+
+
+def _chance(rates: Floats, cases: Floats) -> Floats:
+    """Return the standard deviation of an observed rate by chance."""
+    share = np.clip(rates, 0.0, 1.0)
+    return np.asarray(np.sqrt(share * (1 - share) / cases))
 
 
 def _mean(values: Floats, otherwise: Floats | float) -> Floats:

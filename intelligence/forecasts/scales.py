@@ -14,7 +14,7 @@ HIGHEST_RATING: Final = 5.0
 HALF: Final = 0.5
 # The same for an amount, as a share of its median.
 SMALL_SHARE: Final = 0.01
-# A share of which the number of cases is not known is kept this far from 0 and 1.
+# A rating at an end of its scale is taken to lie this far within, as a share of the scale.
 NEAREST: Final = 1e-4
 _LARGEST: Final = 700.0
 
@@ -24,8 +24,8 @@ class Scale:
     """How one series is turned into the numbers that are forecast, and back.
 
     Attributes:
-        kind: `count` and `amount` are forecast on the scale of logarithms, `rate` and `rating` on that of log odds. An amount that
-            was ever negative is forecast as it is.
+        kind: `count` and `amount` are forecast on the scale of logarithms, `rating` on that of log odds. A `rate` is forecast as it
+            is, since any transformation of a day without a case moves the mean; so is an amount that was ever negative.
         offset: What is added before the logarithm.
         is_plain: Whether the numbers are forecast as they are.
     """
@@ -50,30 +50,28 @@ class Scale:
         middle = float(np.median(known)) if known.size else 0.0
         return cls(kind, offset=max(SMALL_SHARE * middle, 1e-6))
 
-    def there(self, values: Floats, cases: Floats | None = None) -> Floats:
-        """Return the values on the scale; a rate with known cases is drawn towards one half by one case, so that 0 and 1 have a place.
+    def there(self, values: Floats) -> Floats:
+        """Return the values on the scale.
 
         Args:
             values: The values; missing days are NaN.
-            cases: Denominators of a rate, where they are known.
         """
-        if self.is_plain:
+        if self.is_plain or self.kind == "rate":
             return values
         if self.kind in ("count", "amount"):
             return np.asarray(np.log(np.maximum(values, 0.0) + self.offset))
-        share = (values - LOWEST_RATING) / (HIGHEST_RATING - LOWEST_RATING) if self.kind == "rating" else values
-        if cases is not None and self.kind == "rate":
-            drawn = (share * cases + HALF) / (cases + 1)
-            share = np.where(np.isfinite(cases), drawn, share)
-        share = np.clip(share, NEAREST, 1 - NEAREST)
-        return np.asarray(np.log(share / (1 - share)))
+        share = np.clip((values - LOWEST_RATING) / (HIGHEST_RATING - LOWEST_RATING), 0.0, 1.0)
+        within = NEAREST + (1 - 2 * NEAREST) * share
+        return np.asarray(np.log(within / (1 - within)))
 
     def back(self, numbers: Floats) -> Floats:
         """Return numbers on the scale as values."""
         if self.is_plain:
             return numbers
+        if self.kind == "rate":
+            return np.asarray(np.clip(numbers, 0.0, 1.0))
         limited = np.clip(numbers, -_LARGEST, _LARGEST)
         if self.kind in ("count", "amount"):
             return np.asarray(np.maximum(np.exp(limited) - self.offset, 0.0))
-        share = 1 / (1 + np.exp(-limited))
-        return np.asarray(LOWEST_RATING + (HIGHEST_RATING - LOWEST_RATING) * share if self.kind == "rating" else share)
+        share = np.clip((1 / (1 + np.exp(-limited)) - NEAREST) / (1 - 2 * NEAREST), 0.0, 1.0)
+        return np.asarray(LOWEST_RATING + (HIGHEST_RATING - LOWEST_RATING) * share)

@@ -211,8 +211,9 @@ def _drawn_paths(found: Outlook, series: str, days: int) -> tuple[Floats, int]:
     backtest, row = found.backtest, forecast.row
     shape = simulated(backtest.smoothed.ending, row, ahead=ahead, paths=PATHS, seed=SEED)
     usual = (shape - shape.mean(axis=0)) / np.maximum(shape.std(axis=0), 1e-12)
-    width = backtest.factors[0, row, :ahead] / NORMAL[0] * backtest.spread[row, :ahead]
-    return forecast.history.scale.back(backtest.centre[row, :ahead] + usual * width), ahead
+    centre, reached = backtest.centre[row, :ahead], backtest.intervals
+    down, up = centre - reached.low[0, row, :ahead], reached.high[0, row, :ahead] - centre
+    return forecast.history.scale.back(centre + usual * np.where(usual < 0, down, up) / NORMAL[0]), ahead
 
 
 def _link(change: Change, found: Outlook, evidence: Evidence, series: str) -> Link:

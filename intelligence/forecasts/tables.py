@@ -8,6 +8,7 @@ from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_RELEASES, DIM_USERS
 
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
+_JUDGED: Final = "(SELECT max(event_date) FROM forecasts.accuracy WHERE event_date < $end AND actual IS NOT NULL)"
 _NEWEST: Final = "(SELECT max(event_date) FROM forecasts.{} WHERE event_date < $end)"
 
 _READ: Final = (KPI_DAY, USER_DAY, FACT_FEATURE_METRICS, DIM_USERS, DAY_QUALITY)
@@ -20,6 +21,7 @@ FORECASTS: Final = Table(
         functions=(
             "intelligence.forecasts.cleaning:histories",
             "intelligence.forecasts.forecast:forecast_rows",
+            "intelligence.forecasts.settings:history_parameters",
         ),
         settings=("forecasts",),
         tables=(*_READ, FEATURE_HEALTH, DIM_RELEASES),
@@ -116,7 +118,10 @@ ACCURACY: Final = Table(
     name="accuracy",
     recipe=Recipe(
         queries=("forecasts/history.sql", "forecasts/made_before.sql"),
-        functions=("intelligence.forecasts.accuracy:accuracy_rows",),
+        functions=(
+            "intelligence.forecasts.accuracy:accuracy_rows",
+            "intelligence.forecasts.settings:history_parameters",
+        ),
         settings=("forecasts",),
         tables=(FORECASTS, *_READ),
     ),
@@ -151,11 +156,10 @@ ACCURACY: Final = Table(
     key=("event_date", "series", "segment", "feature", "band"),
     day="event_date",
     lookback_days=None,
-    newest_day_only=True,
     page=f"""
         SELECT band, count(*) AS series, round(avg(inside_80), 3) AS inside_80, round(avg(inside_95), 3) AS inside_95,
                count(*) FILTER (is_signal) AS signals
-        FROM forecasts.accuracy WHERE event_date = {_NEWEST.format("accuracy")} GROUP BY band
+        FROM forecasts.accuracy WHERE event_date = {_JUDGED} GROUP BY band
         ORDER BY min(CAST(split_part(band, '-', 1) AS INTEGER))""",
     numbers=f"""
         SELECT event_date, avg(inside_80) AS inside_80, avg(inside_95) AS inside_95,

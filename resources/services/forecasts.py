@@ -1,6 +1,5 @@
 """Forecasts: the history of every series is read from the lake, and what comes next is computed from it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from intelligence.catalog.product import Product
 from intelligence.core.errors import ForecastError
 from intelligence.core.sql import sql
 from intelligence.core.tables import Days, Read, Reads
+from intelligence.forecasts.settings import KNOWN_AFTER_DAYS, history_parameters
 from intelligence.forecasts.tables import ACCURACY, FORECASTS
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, KPI_DAY, USER_DAY
 from intelligence.telemetry.tables import DAY_QUALITY
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 # Forecasts are made from so many days: a further day costs the same, however old the product is.
 HISTORY_DAYS = 400
-# In the first four weeks of the data a user may be new to it who is not new to the product.
-KNOWN_AFTER_DAYS = 28
 _LAST_WEEK = 6
 READS: Reads = {
     FORECASTS: (
@@ -49,8 +47,10 @@ READS: Reads = {
 }
 _FAULTY = f"SELECT event_date FROM {DAY_QUALITY.path} WHERE verdict IN ('partial', 'empty') AND event_date >= $first AND event_date <= $day"
 _NEWEST = f"FROM {FORECASTS.path} WHERE event_date = (SELECT max(event_date) FROM {FORECASTS.path})"
-_WRONG = f"""SELECT answer FROM {ACCURACY.path} WHERE is_signal AND event_date = (SELECT max(event_date) FROM {ACCURACY.path})
+_WRONG = f"""SELECT answer FROM {ACCURACY.path}
+             WHERE is_signal AND event_date = (SELECT max(event_date) FROM {ACCURACY.path} WHERE actual IS NOT NULL)
              ORDER BY segment <> 'all', series, feature, segment, band"""
+_FIRST_MADE = f"SELECT min(event_date) FROM {FORECASTS.path}"
 _FIRST = f"SELECT min(event_date) FROM {KPI_DAY.path} WHERE event_date <= $day"
 
 
@@ -70,8 +70,10 @@ class ForecastService:
         return FORECASTS.frame([row for day in days.each for row in self._forecasts_of(day)])
 
     def accuracy_of_days(self, days: Days) -> pl.DataFrame:
-        """Return the rows of forecasts.accuracy of these days."""
-        return ACCURACY.frame([row for day in days.each for row in self._accuracy_of(day)])
+        """Return the rows of forecasts.accuracy of these days; days that no forecast was made before have none."""
+        first = self.lake.frame(_FIRST_MADE).item()
+        judged = [day for day in days.each if first is not None and day > first]
+        return ACCURACY.frame([row for day in judged for row in self._accuracy_of(day)])
 
     def outlook(self, day: date) -> "Outlook":
         """Return all forecasts from the end of a day."""
@@ -151,7 +153,7 @@ class ForecastService:
         from intelligence.forecasts.accuracy import accuracy_rows
 
         first = day - timedelta(days=_LAST_WEEK)
-        made = self.lake.frame(sql("forecasts/made_before.sql"), {"first": first, "last": day})
+        made = self.lake.frame(sql("forecasts/made_before.sql"), {"first": first, "day": day})
         if made.is_empty():
             return []
         rows, faulty = self._history(day, first=first)
@@ -160,13 +162,6 @@ class ForecastService:
     def _history(self, day: date, *, first: date) -> tuple[pl.DataFrame, list[date]]:
         """Return what is known of every series from one day to another, and on which days telemetry was at fault."""
         begin = self.lake.frame(_FIRST, {"day": day}).item() or day
-        parameters: Mapping[str, Any] = {
-            "first": first,
-            "day": day,
-            # Who came in the week before the first day is needed for who returned on it.
-            "first_new": max(begin + timedelta(days=KNOWN_AFTER_DAYS), first - timedelta(days=7)),
-            "features": self.product.forecasts.features,
-            "segments": self.product.forecasts.segments,
-        }
+        parameters = history_parameters(self.product.forecasts, day, first=first, begin=begin)
         _, read = self.lake.read({"rows": sql("forecasts/history.sql"), "faulty": _FAULTY}, parameters)
         return read["rows"], read["faulty"]["event_date"].to_list()

@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 
 from assets.definitions import definitions
 from assets.graph.runner import brought_up_to_date
-from intelligence.catalog.layers import CAUSES, OUTLOOK
+from intelligence.catalog.layers import CAUSES
 from intelligence.core.errors import ForecastError, StateError
 from intelligence.core.tables import Days
+from intelligence.forecasts.tables import TABLES
 from intelligence.interfaces.cli.commands import app
 from intelligence.simulation.stream import SimulationPlan, simulated_day
 from resources.platform import Platform
@@ -141,7 +142,7 @@ def test_what_came_is_held_against_it(built: Built) -> None:
 
 def test_the_graph_says_what_the_assets_read(built: Built) -> None:
     mine = {key: paths for key, paths in built.reads.items() if key.path[0] in ("forecasts", "metrics")}
-    assert {table.path for table in OUTLOOK} <= {".".join(key.path) for key in mine}
+    assert {table.path for table in TABLES} <= {".".join(key.path) for key in mine}
     defs = definitions(built.platform)
     assert undeclared(mine, defs) == {}
 

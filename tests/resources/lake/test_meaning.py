@@ -5,6 +5,7 @@ import re
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import dagster as dg
@@ -17,6 +18,7 @@ from intelligence.catalog.product import Product
 from intelligence.core.sql import sql
 from intelligence.core.tables import Recipe, Table
 from intelligence.experiments.running import parameters
+from intelligence.forecasts.settings import Forecasts, history_parameters
 from intelligence.metrics.settings import Funnel, Retention, funnel_parameters, retention_parameters
 from intelligence.metrics.tables import FEATURE_HEALTH, KPI_DAY
 from intelligence.risk.tables import FEATURE_PANEL
@@ -215,6 +217,10 @@ def test_recipes_name_the_settings_that_their_queries_take() -> None:
         "intelligence.metrics.settings:funnel_parameters": (
             "funnels",
             funnel_parameters([funnel], of_equal_length=True),
+        ),
+        "intelligence.forecasts.settings:history_parameters": (
+            "forecasts",
+            history_parameters(Forecasts(), date(2026, 5, 4), first=date(2026, 5, 1), begin=date(2026, 1, 1)),
         ),
         "intelligence.metrics.settings:retention_parameters": ("retention", retention_parameters(Retention())),
     }
