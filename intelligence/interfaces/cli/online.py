@@ -1,0 +1,132 @@
+"""The commands `intelligence online`: read the product's topics, and show what was decided on an event."""
+
+import json
+import signal
+import threading
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from intelligence.core.errors import OnlineError
+from intelligence.core.foreign import harmless
+from intelligence.interfaces.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from resources.online.processor import Decided
+    from resources.online.stream import Stream
+
+app = typer.Typer(help="The stream: topics are read, and each event is decided on as it comes.", no_args_is_help=True)
+SHOWN_EVERY_S = 2.0
+
+
+@app.command("run", epilog="Example: intelligence online run --brokers 127.0.0.1:9092")
+def run(
+    brokers: Annotated[str | None, typer.Option(help="Addresses host:port; else INTELLIGENCE_KAFKA.")] = None,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing waits any more.")] = False,
+) -> None:
+    """Read the topics of product.yaml until Ctrl-C; a new start continues exactly where this one ends, however it ends."""
+    from intelligence.interfaces.cli import commands
+    from resources.config.settings import settings
+
+    try:
+        from resources.services.online import stream_of
+    except ModuleNotFoundError as error:
+        raise OnlineError(
+            error.name or "a package",
+            "it is not installed.",
+            hint="Install the extra `stream`: make setup ALL=1, or pip install 'product-intelligence-platform[stream]'.",
+        ) from error
+    platform = commands._platform()
+    stream, _ = stream_of(platform.product, platform.lake, settings(), brokers=brokers)
+    stopped = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stopped.set())
+    shown = Shown(stream, commands._say)
+    try:
+        stream.run(until=lambda: stopped.is_set() or (until_idle and shown.is_idle()), told=shown.told)
+        files = stream.deliver(all_rows=True)
+    finally:
+        stream.close()
+    shown.show()
+    if files:
+        commands._say(f"Files for the lake were written: {len(files)}. `intelligence ingest` takes them in.")
+
+
+class Shown:
+    """Says every few seconds how many events were decided on, and how."""
+
+    def __init__(self, stream: "Stream", say: "Callable[[str], None]") -> None:
+        """Start counting.
+
+        Args:
+            stream: The stream.
+            say: Prints a line.
+        """
+        self._stream, self._say = stream, say
+        self._answers: Counter[str] = Counter()
+        self._since = self._last = time.monotonic()
+        self._heard: set[str] = set()
+        self._read = False
+
+    def told(self, decided: "Sequence[Decided]") -> None:
+        """Count decisions, and say how it stands if it is time.
+
+        Args:
+            decided: The decisions of a batch.
+        """
+        self._answers.update(each.decision.answer for each in decided)
+        self._last = time.monotonic() if decided else self._last
+        if time.monotonic() - self._since > SHOWN_EVERY_S:
+            self.show()
+
+    def show(self) -> None:
+        """Say how it stands, and what the broker said since the last time."""
+        seconds, total = max(time.monotonic() - self._since, 1e-9), self._answers.total()
+        said = {**self._stream.heard.errors, **{note: note for note in self._stream.heard.notes}}
+        for text in [text for kind, text in said.items() if kind not in self._heard]:
+            self._say(harmless(f"The broker: {text}"))
+        self._heard |= set(said)
+        if total:
+            answers = ", ".join(f"{name} {self._answers[name]:,}" for name in ("allow", "throttle", "block"))
+            self._say(f"{total:,} events, {total / seconds:,.0f} a second: {answers}")
+        self._answers.clear()
+        self._since = time.monotonic()
+
+    def is_idle(self) -> bool:
+        """Return whether all messages that the broker has were taken in, and none came for a second."""
+        if time.monotonic() - self._last < 1:
+            return False
+        lag = self._stream.lag()
+        return bool(lag) and not any(lag.values())
+
+
+@app.command("why", epilog="Example: intelligence online why 4711")
+def why(event: Annotated[str, typer.Argument(help="Id of the event.")], as_json: AsJson = False) -> None:
+    """Show the decision on an event, and all that it rests on."""
+    from intelligence.interfaces.cli import commands
+    from resources.config.settings import settings
+    from resources.online.store import OnlineStore
+
+    path = settings().online
+    found = OnlineStore(path).decision(event) if path.exists() else None
+    if found is None:
+        raise OnlineError(
+            event, "no decision on an event with this id is kept.", hint="`intelligence online run` makes decisions."
+        )
+    trace = json.loads(found.trace)
+    if as_json:
+        commands._print_json({"id": found.id, "entity": found.entity, "source": found.source, **trace})
+        return
+    commands._say(harmless(f"{found.entity}: {trace['answer']}, because {trace['reason']}."))
+    if trace["per_minute"]:
+        commands._say(f"It keeps {trace['per_minute']:g} events a minute, one every {trace['delay_s']:g} s.")
+    if not trace["is_enforced"]:
+        commands._say(
+            f"Entities are at the level {trace['level']}: the answer is recorded, and everybody is let through."
+        )
+    for name, value in (trace["windows"] or {}).items():
+        commands._say(f"  {name} {'unknown' if value is None else format(value, 'g')}")

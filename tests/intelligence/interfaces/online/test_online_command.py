@@ -1,0 +1,68 @@
+"""`intelligence online run` reads the topics of product.yaml, and `why` says what was decided."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+
+from tests.resources.online.streamed import NOW_MS, said
+
+PRODUCT = """
+name: Demo
+sources: [{name: app, topics: events}]
+online: {rules: [{name: burst, answer: throttle, counter: events, minutes: 1, above: 3, per_minute: 12}]}
+"""
+
+
+@pytest.fixture
+def brokers() -> Iterator[str]:
+    owner = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "ignored", "log_level": 0})
+    yield ",".join(f"{each.host}:{each.port}" for each in owner.list_topics(timeout=10).brokers.values())
+    del owner
+
+
+def command(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess:
+    (folder / "product.yaml").write_text(environment.pop("product", PRODUCT))
+    known = {
+        "INTELLIGENCE_PRODUCT": str(folder / "product.yaml"),
+        "INTELLIGENCE_DATA": str(folder / "data"),
+        "COLUMNS": "200",
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "intelligence.interfaces.cli.commands", "online", *words],
+        env={**os.environ, **known, **environment}, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+
+
+def test_topics_are_read_and_a_decision_is_explained(brokers: str, tmp_path: Path) -> None:
+    producer = Producer({"bootstrap.servers": brokers})
+    for second in range(5):
+        producer.produce("events", json.dumps(said(second, event_id=f"e{second}")), key="u1", timestamp=NOW_MS)
+    producer.flush(30)
+    done = command(tmp_path, "run", "--until-idle", INTELLIGENCE_KAFKA=brokers)
+    assert done.returncode == 0, done.stderr
+    assert "allow 3, throttle 2, block 0" in done.stdout
+    assert "Files for the lake were written: 1." in done.stdout
+    why = command(tmp_path, "why", "e4").stdout
+    assert "u1: throttle, because events_1m is 5, above 3 (burst)." in why
+    assert "12 events a minute, one every 5 s" in why
+    assert json.loads(command(tmp_path, "why", "e4", "--json").stdout)["windows"]["events_1m"] == 5
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "said_in_error"),
+    [
+        (("run",), {"INTELLIGENCE_KAFKA": ""}, "Set INTELLIGENCE_KAFKA or give --brokers"),
+        (("run",), {"product": "name: D\nsources: [{name: a, simulate: {}}]"}, "none of its sources reads topics"),
+        (("why", "nothing"), {}, "no decision on an event with this id is kept"),
+    ],
+)
+def test_what_is_missing_is_said_with_the_next_step(tmp_path: Path, words, environment, said_in_error: str) -> None:
+    done = command(tmp_path, *words, **environment)
+    assert done.returncode == 1
+    assert said_in_error in done.stderr
