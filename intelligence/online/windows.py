@@ -212,6 +212,19 @@ class EntityWindows:
                 sums += [float(each) for each in ring.counts[slot, places].sum(axis=0)]
         return dict(zip(self.predictors, [*sums, max(at_ms - int(self._last_ms[slot]), 0) / 1000], strict=True))
 
+    def expected(self, event: StreamEvent) -> dict[str, float]:
+        """Return the windows that an event's entity would have just after it, without counting it.
+
+        Args:
+            event: The event.
+        """
+        added = amounts_of([event])[0].tolist()
+        known = self.figures(event.entity, at_ms=event.at_ms)
+        if known is None:
+            known = {**dict.fromkeys(self.predictors, 0.0), "since_last_s": math.nan}
+        sums = zip(self.predictors[:-1], added * (len(self.predictors) // len(COUNTERS)), strict=True)
+        return {**{name: known[name] + amount for name, amount in sums}, "since_last_s": known["since_last_s"]}
+
 
 def amounts_of(events: Sequence[StreamEvent]) -> Floats:
     """Return what each event adds to each counter of COUNTERS.

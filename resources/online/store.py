@@ -274,8 +274,8 @@ class OnlineStore:
         Args:
             name: `batch` or `stored_batch`: the last batch, and the last one that the stored windows contain.
         """
-        row = self._connection.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return int(row[0]) if row else 0
+        rows = self._rows("SELECT value FROM facts WHERE name = ?", (name,))
+        return int(str(rows[0][0])) if rows else 0
 
     def _write_fact(self, name: str, value: int) -> None:
         self._connection.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, str(value)))
@@ -303,15 +303,30 @@ class OnlineStore:
         )
         self._write_fact("seen", seen + len(found.changed) + len(series.changed))
         number = self.fact("batch")
-        self._connection.execute("DELETE FROM batches WHERE number <= ?", (number,))
+        # Batches since the snapshot before stay for those who follow in another process.
+        self._connection.execute("DELETE FROM batches WHERE number <= ?", (self.fact("stored_batch"),))
         self._write_fact("stored_batch", number)
 
-    def fill(self, entities: EntityWindows, features: FeatureWindows) -> None:
+    def batches_after(self, number: int) -> list[list[StreamEvent]] | None:
+        """Return the events of all batches after one, batch by batch; None where some are not kept any more.
+
+        Args:
+            number: Number of the batch.
+        """
+        rows = self._rows("SELECT number, events FROM batches WHERE number > ? ORDER BY number", (number,))
+        if not rows:
+            return [] if self.fact("batch") == number else None
+        return [_decoder.decode(events) for _, events in rows] if rows[0][0] == number + 1 else None  # type: ignore[arg-type]
+
+    def fill(self, entities: EntityWindows, features: FeatureWindows) -> int:
         """Fill empty windows with those of the last commit: the stored ones, and the batches since then once more.
 
         Args:
             entities: Windows of entities without any entity.
             features: Windows of features without any series.
+
+        Returns:
+            The number of the last batch.
         """
         with self._failures_reported():
             # One transaction: another process may store windows meanwhile.
@@ -322,10 +337,12 @@ class OnlineStore:
                 query = "SELECT feature, platform, release, content FROM series ORDER BY seen"
                 for *key, content in self._connection.execute(query):
                     features.restore((key[0], key[1], key[2]), content)
-                for (events,) in self._connection.execute("SELECT events FROM batches ORDER BY number"):
+                query = "SELECT events FROM batches WHERE number > ? ORDER BY number"
+                for (events,) in self._connection.execute(query, (self.fact("stored_batch"),)):
                     counted = _decoder.decode(events)
                     entities.counted(counted)
                     features.count(counted)
+                return self.fact("batch")
             finally:
                 self._connection.execute("ROLLBACK")
 
@@ -351,10 +368,20 @@ class OnlineStore:
         rows = self._rows("SELECT source, id, entity, at_ms, answer, trace FROM decisions ORDER BY source, id")
         return [StoredDecision(*row) for row in rows]  # type: ignore[arg-type]
 
+    def waiting(self) -> tuple[int, int]:
+        """Return the numbers of messages that wait for the lake and of dead letters that wait for their topic."""
+        counts = "SELECT (SELECT count(*) FROM waiting), (SELECT count(*) FROM dead_letters)"
+        return self._rows(counts)[0]  # type: ignore[return-value]
+
+    def newest_minute(self) -> int | None:
+        """Return the minute since 1970 of the newest event that was counted; None where there is none."""
+        newest = self._rows("SELECT max(newest_minute) FROM offsets WHERE newest_minute >= 0")[0][0]
+        return None if newest is None else int(str(newest))
+
     def tallies(self) -> dict[tuple[str, str], int]:
         """Return the number of messages by topic and status."""
-        rows = self._connection.execute("SELECT topic, status, events FROM tallies")
-        return {(topic, status): number for topic, status, number in rows}
+        rows = self._rows("SELECT topic, status, events FROM tallies")
+        return {(str(topic), str(status)): int(str(number)) for topic, status, number in rows}
 
     def cut(self, source: str, *, at_least: int, older_than_ms: int) -> CutFile | None:
         """Set the rows aside that the next file of a source holds, and return them; None where too few wait.

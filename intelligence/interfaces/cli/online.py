@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections import Counter
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,7 +15,7 @@ from intelligence.core.foreign import harmless
 from intelligence.interfaces.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from resources.online.processor import Decided
     from resources.online.stream import Stream
@@ -32,14 +33,8 @@ def run(
     from intelligence.interfaces.cli import commands
     from resources.config.settings import settings
 
-    try:
+    with _extra_stream():
         from resources.services.online import stream_of
-    except ModuleNotFoundError as error:
-        raise OnlineError(
-            error.name or "a package",
-            "it is not installed.",
-            hint="Install the extra `stream`: make setup ALL=1, or pip install 'product-intelligence-platform[stream]'.",
-        ) from error
     platform = commands._platform()
     stream, _ = stream_of(platform.product, platform.lake, settings(), brokers=brokers)
     stopped = threading.Event()
@@ -102,6 +97,35 @@ class Shown:
             return False
         lag = self._stream.lag()
         return bool(lag) and not any(lag.values())
+
+
+@app.command("serve", epilog="Example: intelligence online serve --port 8700")
+def serve(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8503) -> None:
+    """Serve decisions over HTTP on this machine until Ctrl-C; another process reads the stream."""
+    from intelligence.interfaces.cli import commands
+
+    with _extra_stream():
+        from intelligence.interfaces.online.app import app_of
+    from resources.config.settings import settings
+    from resources.processes.front.serving import LOOPBACK, served
+    from resources.services.online_answers import OnlineAnswers
+
+    answers = OnlineAnswers.at(commands._platform().product, settings().data)
+    commands._say(f"http://{LOOPBACK}:{port}/v1/decide")
+    served(app_of(answers), port=port)
+
+
+@contextmanager
+def _extra_stream() -> "Iterator[None]":
+    """Raise OnlineError where a package of the extra `stream` is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise OnlineError(
+            error.name or "a package",
+            "it is not installed.",
+            hint="Install the extra `stream`: make setup ALL=1, or pip install 'product-intelligence-platform[stream]'.",
+        ) from error
 
 
 @app.command("why", epilog="Example: intelligence online why 4711")

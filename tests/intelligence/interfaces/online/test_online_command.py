@@ -2,11 +2,15 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 from confluent_kafka import Producer
 
@@ -52,6 +56,29 @@ def test_topics_are_read_and_a_decision_is_explained(brokers: str, tmp_path: Pat
     assert "u1: throttle, because events_1m is 5, above 3 (burst)." in why
     assert "12 events a minute, one every 5 s" in why
     assert json.loads(command(tmp_path, "why", "e4", "--json").stdout)["windows"]["events_1m"] == 5
+
+
+@pytest.mark.proof
+def test_decisions_are_served_on_loopback(tmp_path: Path) -> None:
+    (tmp_path / "product.yaml").write_text(PRODUCT)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    known = {"INTELLIGENCE_PRODUCT": str(tmp_path / "product.yaml"), "INTELLIGENCE_DATA": str(tmp_path / "data")}
+    words = [sys.executable, "-m", "intelligence.interfaces.cli.commands", "online", "serve", "--port", str(port)]
+    server = subprocess.Popen(words, env={**os.environ, **known}, stdout=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + 60
+        while time.monotonic() < end and server.poll() is None:
+            with suppress(httpx.ConnectError):
+                httpx.get(f"http://127.0.0.1:{port}/healthz").raise_for_status()
+                break
+            time.sleep(0.2)
+        answer = httpx.post(f"http://127.0.0.1:{port}/v1/decide", json={"user_id": "u1"})
+        assert (answer.status_code, answer.json()["answer"]) == (200, "allow")
+        assert httpx.get(f"http://127.0.0.1:{port}/healthz", headers={"host": "evil.example"}).status_code == 403
+    finally:
+        server.terminate()
+        server.wait(30)
 
 
 @pytest.mark.parametrize(
