@@ -363,6 +363,15 @@ class OnlineStore:
         rows = self._rows("SELECT * FROM decisions WHERE id = ? ORDER BY at_ms DESC LIMIT 1", (id_,))
         return StoredDecision(*rows[0]) if rows else None  # type: ignore[arg-type]
 
+    def newest_of(self, entity: str) -> str | None:
+        """Return the id of the newest decision on an entity; None where there is none.
+
+        Args:
+            entity: The entity.
+        """
+        rows = self._rows("SELECT id FROM decisions WHERE entity = ? ORDER BY at_ms DESC LIMIT 1", (entity,))
+        return str(rows[0][0]) if rows else None
+
     def decisions(self) -> list[StoredDecision]:
         """Return all decisions that are kept, in the order of their sources and ids."""
         rows = self._rows("SELECT source, id, entity, at_ms, answer, trace FROM decisions ORDER BY source, id")

@@ -50,28 +50,37 @@ class Question:
 class OnlineAnswers:
     """Follows the store of the stream, and answers from memory."""
 
-    def __init__(self, product: Product, store: OnlineStore, asked: AskedDecisions) -> None:
+    def __init__(self, product: Product, store: OnlineStore, asked: AskedDecisions, *, by_stream: bool = False) -> None:
         """Read the windows as they are.
 
         Args:
             product: The product, whose rules and policy hold.
             store: The store of the stream, which another process may write.
             asked: The decisions that were asked for.
+            by_stream: Whether the present is the newest minute of the stream, as in a rehearsal of a day that is past.
         """
+        self._by_stream = by_stream
         self.product, self.store, self._asked = product, store, asked
         self._version = product.decisions.version
         self._forgot_at = 0.0
         self._refill()
 
     @classmethod
-    def at(cls, product: Product, data: Path) -> "OnlineAnswers":
+    def at(cls, product: Product, data: Path, *, by_stream: bool = False) -> "OnlineAnswers":
         """Return the answers for a product from the databases in its data folder.
 
         Args:
             product: The product.
             data: Its data folder.
+            by_stream: Whether the present is the newest minute of the stream.
         """
-        return cls(product, OnlineStore(data / "online.db"), AskedDecisions(data / "online_asked.db"))
+        store, asked = OnlineStore(data / "online.db"), AskedDecisions(data / "online_asked.db")
+        return cls(product, store, asked, by_stream=by_stream)
+
+    def now_ms(self) -> int:
+        """Return the present, in ms since 1970."""
+        newest = self.store.newest_minute() if self._by_stream else None
+        return int(time.time() * 1000) if newest is None else newest * MINUTE_MS + MINUTE_MS - 1
 
     def _refill(self) -> None:
         self.entities, self.features = EntityWindows(self.product.online), FeatureWindows(self.product.online)

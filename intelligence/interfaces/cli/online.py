@@ -15,8 +15,9 @@ from intelligence.core.foreign import harmless
 from intelligence.interfaces.cli.options import AsJson
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from resources.intake.ingest import Batch
     from resources.online.processor import Decided
     from resources.online.stream import Stream
 
@@ -99,6 +100,83 @@ class Shown:
         return bool(lag) and not any(lag.values())
 
 
+@app.command("rehearse", epilog="Example: intelligence --example small online rehearse --speed 3000")
+def rehearse(
+    speed: Annotated[float, typer.Option(min=1, help="Seconds of the simulated day that pass in a second.")] = 600,
+    port: Annotated[int, typer.Option(help="Port on loopback for questions over HTTP.")] = 8503,
+) -> None:
+    """Send a day of the simulated product through a broker inside this process, decide on it, and take it into a lake."""
+    from intelligence.interfaces.cli import commands
+    from resources.config.settings import settings
+
+    with _extra_stream():
+        from intelligence.interfaces.online.app import app_of
+        from resources.online.rehearsal import GREEDY, day_of_messages, mock_brokers, send
+        from resources.services.online import Rehearsal, stream_of
+        from resources.services.online_answers import OnlineAnswers
+    from resources.processes.front.serving import LOOPBACK, server_of
+
+    rehearsal = Rehearsal.of(commands._platform().product, settings())
+    product, simulate, stopped, counted = rehearsal.product, rehearsal.simulate, threading.Event(), Counter[str]()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stopped.set())
+    with mock_brokers() as brokers:
+        stream, store = stream_of(product, rehearsal.lake, rehearsal.settings, brokers=brokers)
+        server = server_of(app_of(OnlineAnswers.at(product, rehearsal.settings.data, by_stream=True)), port=port)
+        threading.Thread(target=server.run, daemon=True).start()
+        messages = day_of_messages(simulate, simulate.first_day, timezone=product.timezone)
+
+        def send_all() -> None:
+            counted["sent"] = send(
+                messages, brokers=brokers, speed=speed, taken=lambda: counted["taken"], is_stopped=stopped.is_set
+            )
+
+        sender = threading.Thread(target=send_all, daemon=True)
+        sender.start()
+        commands._say(
+            f"{simulate.first_day} of {product.name} comes at {speed:g} times its speed, until Ctrl-C or its end."
+        )
+        commands._say(f"Ask while it runs: curl http://{LOOPBACK}:{port}/v1/entities/{GREEDY}")
+        shown = Shown(stream, commands._say)
+
+        def is_over() -> bool:
+            counted["taken"] = sum(store.tallies().values())
+            return not sender.is_alive() and (counted["taken"] >= counted["sent"] or stopped.is_set())
+
+        try:
+            stream.run(until=is_over, told=shown.told)
+            stream.deliver(all_rows=True)
+        finally:
+            server.should_exit = True
+            stream.close()
+        shown.show()
+    _say_what_came_of(store.tallies(), rehearsal.taken_in(), store.newest_of(GREEDY))
+
+
+def _say_what_came_of(
+    tallies: "Mapping[tuple[str, str], int]", taken_in: "Sequence[Batch]", greedy: str | None
+) -> None:
+    """Say what became of the messages on the stream and in the lake, and where to look further."""
+    from intelligence.interfaces.cli import commands
+
+    stream = ", ".join(f"{status} {number:,}" for (_, status), number in sorted(tallies.items()))
+    commands._say(f"On the stream: {sum(tallies.values()):,} messages ({stream}).")
+    rows, accepted, repeated, rejected = (
+        sum(getattr(each, name) for each in taken_in) for name in ("rows_in", "accepted", "duplicates", "rejected")
+    )
+    commands._say(
+        f"In the lake: {rows:,} rows (accepted {accepted:,}, duplicates {repeated:,}, rejected {rejected:,})."
+    )
+    if greedy:
+        commands._say(f"Why one was throttled: `intelligence --data {_rehearsal_folder()} online why {greedy}`.")
+
+
+def _rehearsal_folder() -> str:
+    from resources.config.settings import product_and_data
+
+    return str(product_and_data()[1] / "rehearsal")
+
+
 @app.command("serve", epilog="Example: intelligence online serve --port 8700")
 def serve(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8503) -> None:
     """Serve decisions over HTTP on this machine until Ctrl-C; another process reads the stream."""
@@ -124,7 +202,7 @@ def _extra_stream() -> "Iterator[None]":
         raise OnlineError(
             error.name or "a package",
             "it is not installed.",
-            hint="Install the extra `stream`: make setup ALL=1, or pip install 'product-intelligence-platform[stream]'.",
+            hint="Install the extra `stream`: make setup, or pip install 'product-intelligence-platform[stream]'.",
         ) from error
 
 

@@ -99,7 +99,7 @@ def _add_decide(app: FastAPI, answers: OnlineAnswers, metrics: OnlineMetrics) ->
         asked = _read(await _body(request))
         several = isinstance(asked, list)
         found = answers.decided(
-            [_question(each) for each in (asked if isinstance(asked, list) else [asked])], now_ms=_now_ms()
+            [_question(each) for each in (asked if isinstance(asked, list) else [asked])], now_ms=answers.now_ms()
         )
         metrics.count(found, seconds=time.perf_counter() - started)
         return Response(_encoder.encode(found if several else found[0]), media_type="application/json")
@@ -144,7 +144,9 @@ def _add_reading(app: FastAPI, answers: OnlineAnswers) -> None:
         "/v1/entities/{id:path}", summary="The windows of an entity, as they are now", responses=problems(404, 422, 503)
     )
     async def entity(id: str) -> dict[str, Any]:
-        return _found(answers.entity(id, now_ms=_now_ms()), id, "no event of this entity was read, or it was evicted")
+        return _found(
+            answers.entity(id, now_ms=answers.now_ms()), id, "no event of this entity was read, or it was evicted"
+        )
 
     @app.get(
         "/v1/features/{name:path}",
@@ -152,7 +154,7 @@ def _add_reading(app: FastAPI, answers: OnlineAnswers) -> None:
         responses=problems(404, 422, 503),
     )
     async def feature(name: str) -> dict[str, Any]:
-        rows = answers.feature(name, now_ms=_now_ms())
+        rows = answers.feature(name, now_ms=answers.now_ms())
         return _found({"feature": name, "rows": rows} if rows else None, name, "no event of this feature was read")
 
 
@@ -164,7 +166,11 @@ def _add_operation(app: FastAPI, answers: OnlineAnswers, metrics: OnlineMetrics)
     @app.get("/readyz", summary="Whether it can decide, and how old what it knows is", responses=problems(503))
     async def readyz() -> dict[str, Any]:
         answers.catch_up()
-        return {"status": "ready", "entities": len(answers.entities), "silent_s": answers.silent_s(now_ms=_now_ms())}
+        return {
+            "status": "ready",
+            "entities": len(answers.entities),
+            "silent_s": answers.silent_s(now_ms=answers.now_ms()),
+        }
 
     @app.get("/metrics", summary="Metrics for Prometheus", response_class=Response, responses=problems(503))
     async def read_metrics() -> Response:
@@ -181,7 +187,3 @@ def _refused(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PlatformError)
     status = next((code for kind, code in _CODES if isinstance(error, kind)), 422)
     return JSONResponse(Problem(error=str(error.culprit), problem=error.problem, hint=error.hint).model_dump(), status)
-
-
-def _now_ms() -> int:
-    return int(time.time() * 1000)

@@ -3,7 +3,6 @@
 No label bears the name of an entity or a feature, so that there are fewer than a hundred sets of labels.
 """
 
-import time
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -83,7 +82,7 @@ class _StreamCollector(Collector):
                 "Feature × platform × release whose windows are held.",
                 len(list(answers.features.series)),
             ),
-            "stream_silent_seconds": ("Time since the newest event.", answers.silent_s(now_ms=int(time.time() * 1000))),
+            "stream_silent_seconds": ("Time since the newest event.", answers.silent_s(now_ms=answers.now_ms())),
         }
         for name, (text, value) in gauges.items():
             if value is not None:

@@ -102,7 +102,7 @@ def test_asking_counts_nothing_and_many_are_answered_in_order(client: TestClient
 
 
 def test_windows_of_entities_and_features_follow_the_stream(online: Online, client: TestClient, monkeypatch) -> None:
-    monkeypatch.setattr("intelligence.interfaces.online.app._now_ms", lambda: NOW_MS + 60_000)
+    monkeypatch.setattr(OnlineAnswers, "now_ms", lambda _: NOW_MS + 60_000)
     # More than two snapshots of the windows are stored meanwhile, so that those who follow begin anew.
     for start in range(0, 120, 10):
         online.process(

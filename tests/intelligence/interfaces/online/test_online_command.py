@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -93,3 +94,30 @@ def test_what_is_missing_is_said_with_the_next_step(tmp_path: Path, words, envir
     done = command(tmp_path, *words, **environment)
     assert done.returncode == 1
     assert said_in_error in done.stderr
+
+
+@pytest.mark.proof
+def test_a_rehearsal_counts_the_same_on_the_stream_and_in_the_lake(tmp_path: Path) -> None:
+    simulated = "name: D\nsources: [{name: app, simulate: {features: 8, events_per_day: 1000, days: 10, seed: 3}}]"
+    done = command(tmp_path, "rehearse", "--speed", "40000", "--port", "0", product=simulated)
+    assert done.returncode == 0, done.stderr
+    stream = re.search(
+        r"On the stream: ([\d,]+) messages \(counted ([\d,]+), duplicate (\d+), rejected (\d+)\)", done.stdout
+    )
+    lake = re.search(r"In the lake: ([\d,]+) rows \(accepted ([\d,]+), duplicates (\d+), rejected (\d+)\)", done.stdout)
+    assert stream, done.stdout
+    assert lake, done.stdout
+    assert stream.groups() == lake.groups()
+    answered = re.findall(r"allow ([\d,]+), throttle ([\d,]+), block (\d+)", done.stdout)
+    # The greedy user sends 300 events a minute for two minutes and keeps 100 of each without a throttle.
+    assert sum(int(throttled.replace(",", "")) for _, throttled, _ in answered) == 400
+    id_ = re.search(r"online why (\S+)`", done.stdout)
+    assert id_
+    known = {"INTELLIGENCE_DATA": str(tmp_path / "data" / "rehearsal")}
+    assert (
+        "throttle, because events_1m is 300, above 100 (too_fast)" in command(tmp_path, "why", id_[1], **known).stdout
+    )
+
+
+def test_a_product_without_a_simulator_has_nothing_to_rehearse(tmp_path: Path) -> None:
+    assert "nothing to rehearse" in command(tmp_path, "rehearse").stderr
