@@ -13,7 +13,7 @@ PORTS = $(if $(DASHBOARD_PORT),--dashboard-port $(DASHBOARD_PORT)) $(if $(API_PO
 	$(if $(REPORTS_PORT),--reports-port $(REPORTS_PORT)) $(if $(TWINS_PORT),--twins-port $(TWINS_PORT))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup develop demo up test proof coverage check docs screenshots lock clean
+.PHONY: help setup develop demo up online test proof coverage check docs screenshots lock clean
 
 help: ## List what can be done
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | awk -F '\t' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ demo: setup ## Run the main job from raw telemetry to feature health, and say wh
 up: setup ## Serve the dashboard, the read API, the Dagster and MLflow UIs and the Evidently pages on this machine until Ctrl-C
 	@$(if $(MODE),INTELLIGENCE_MODE=$(MODE)) $(BIN)/intelligence --example $(EXAMPLE) up $(PORTS)
 
+online: setup ## Rehearse the stream: a simulated day through a broker in this process, decided on event by event
+	@$(BIN)/intelligence --example $(EXAMPLE) online rehearse $(if $(SPEED),--speed $(SPEED)) $(if $(ONLINE_PORT),--port $(ONLINE_PORT))
+
 test: develop ## Run the tests but for the proofs
 	@$(BIN)/python -m pytest $(TOGETHER) -m "not proof"
 
@@ -75,13 +78,14 @@ docs: develop ## Draw the picture in docs/architecture.md again, from the code
 screenshots: develop ## Take the pictures of the demo's dashboard in docs/images/dashboard again, with Chromium
 	@$(BIN)/python .ci/draw_dashboard.py
 
-# The dashboard is an extra for those who install the package; `make up` serves it, so that `make setup` brings it.
+# The dashboard and the stream are extras for those who install the package; `make up` and `make online` serve them, so that
+# `make setup` brings them.
 # What is installed for everybody is a part of what is installed for development, in the same versions.
 LOCKED := pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml
 
 lock: develop ## Compile both lock files anew from pyproject.toml
 	@$(BIN)/uv $(LOCKED) --group dev --all-extras --output-file requirements-dev.lock
-	@$(BIN)/uv $(LOCKED) --extra ui --constraint requirements-dev.lock --output-file requirements.lock
+	@$(BIN)/uv $(LOCKED) --extra ui --extra stream --constraint requirements-dev.lock --output-file requirements.lock
 
 clean: ## Remove the lakes, the models and run-time state; the environment stays
 	@rm -rf data .dagster .tmp_dagster_home_* mlruns/mlflow.* mlruns/artifacts evidently_reports/*

@@ -62,7 +62,7 @@ def test_the_domain_knows_no_clock_and_no_unseeded_random(path: Path) -> None:
 def test_the_import_contract_names_the_layers_of_the_catalogue_from_last_to_first() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     (contract,) = (each for each in settings["contracts"] if each.get("containers") == ["intelligence"])
-    assert contract["layers"] == ["interfaces", "catalog", "simulation", *reversed(LAYERS), "core"]
+    assert contract["layers"] == ["interfaces", "catalog", "simulation", "online", *reversed(LAYERS), "core"]
 
 
 def functions_of_assets() -> dict[str, ast.FunctionDef]:

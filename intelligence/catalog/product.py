@@ -18,6 +18,7 @@ from intelligence.drift.settings import Drift
 from intelligence.experiments.settings import Experiment, MetricUse
 from intelligence.forecasts.settings import Forecasts
 from intelligence.metrics.settings import Funnel, FunnelStep, Health, Retention, repeated_names
+from intelligence.online.settings import Online, OnlineRule
 from intelligence.risk.settings import Risk
 from intelligence.signals.settings import KnownDays, Signals
 from intelligence.simulation.planned_changes import PlannedDrift, PlannedFault
@@ -34,6 +35,10 @@ if TYPE_CHECKING:
 
 # A country by its ISO code, and a part of it after a hyphen.
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,6})?$")]
+
+
+# The name of a Kafka topic.
+Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
 class Simulate(Section):
@@ -84,6 +89,11 @@ class FileSource(Section):
         """Return the number format of its text."""
         return PLAIN_NUMERALS
 
+    @property
+    def is_mapped(self) -> bool:
+        """Return whether its columns are mapped to the contract."""
+        return bool(self.files)
+
     @model_validator(mode="before")
     @classmethod
     def _one_glob_is_a_list_of_one(cls, data: Any) -> Any:
@@ -93,7 +103,7 @@ class FileSource(Section):
 
     @model_validator(mode="after")
     def _maps_to_its_columns(self) -> Self:
-        for column in self.mapping if self.files else ():
+        for column in self.mapping if self.is_mapped else ():
             if column not in self.columns:
                 raise ValueError(f"maps to `{column}`, which is no contract column{nearest(column, self.columns)}")
         return self
@@ -109,16 +119,29 @@ class AliasSource(FileSource):
 
 
 class Source(FileSource):
-    """One stream of events: file globs with a mapping from their columns to the contract, or the simulator."""
+    """One stream of events: file globs or Kafka topics with a mapping from their columns to the contract, or the simulator."""
 
     fields: ClassVar[tuple[EventField, ...]] = CONTRACT
 
+    topics: tuple[Topic, ...] = ()
     simulate: Simulate | None = None
     timezone: str | None = None
     ids_with: str | None = None
     replaces: bool = False
     decimal: Literal[".", ","] = "."
     thousands: str = Field("", max_length=1)
+
+    @property
+    def is_mapped(self) -> bool:
+        """Return whether its columns, or the keys of its messages, are mapped to the contract."""
+        return bool(self.files or self.topics)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_topic_is_a_list_of_one(cls, data: Any) -> Any:
+        if isinstance(data, dict) and isinstance(data.get("topics"), str):
+            return {**data, "topics": [data["topics"]]}
+        return data
 
     @field_validator("timezone")
     @classmethod
@@ -142,14 +165,17 @@ class Source(FileSource):
     @model_validator(mode="before")
     @classmethod
     def _is_not_left_empty(cls, data: Any) -> Any:
-        if isinstance(data, dict) and "simulate" in data and data["simulate"] is None and not data.get("files"):
+        others = isinstance(data, dict) and (data.get("files") or data.get("topics"))
+        if isinstance(data, dict) and "simulate" in data and data["simulate"] is None and not others:
             raise ValueError("has an empty `simulate`: write `simulate: {}` for the default size, or `files`")
         return data
 
     @model_validator(mode="after")
     def _is_complete(self) -> "Source":
-        if bool(self.files) == bool(self.simulate):
-            raise ValueError("needs either `files` or `simulate`, and not both")
+        if [bool(self.files), bool(self.topics), bool(self.simulate)].count(True) != 1:
+            raise ValueError("needs one of `files`, `topics` and `simulate`, and only one")
+        if self.topics and self.replaces:
+            raise ValueError("reads topics, in which nothing replaces anything: `replaces` is for files")
         return self
 
 
@@ -197,6 +223,7 @@ class Product(Section):
     rollouts: tuple[Rollout, ...] = ()
     actions: Actions = Actions()
     decisions: Decisions = Decisions()
+    online: Online = Online()
 
     @model_validator(mode="before")
     @classmethod
@@ -255,6 +282,14 @@ class Product(Section):
         repeated = sorted({name for name in names if names.count(name) > 1})
         if repeated:
             raise ValueError(f"names the source {', '.join(repeated)} more than once")
+        return self
+
+    @model_validator(mode="after")
+    def _topics_differ(self) -> "Product":
+        topics = [topic for source in self.sources for topic in source.topics]
+        repeated = sorted({name for name in topics if topics.count(name) > 1})
+        if repeated:
+            raise ValueError(f"reads the topic {', '.join(repeated)} more than once")
         return self
 
     @field_validator("timezone")
@@ -446,6 +481,8 @@ def _settings_allowed_at(location: Sequence[object]) -> Sequence[str]:
         *MetricUse.model_fields,
         *Rollout.model_fields,
         *Actions.model_fields,
+        *Online.model_fields,
+        *OnlineRule.model_fields,
         *(
             name
             for section in (Decisions, ActionKind, Advance, Limits, Doubt, Signs, Entities)

@@ -69,5 +69,9 @@ class UsageError(PlatformError):
     """Retention or funnels are asked for a part of the product that there is not."""
 
 
+class OnlineError(PlatformError):
+    """The stream cannot be read as asked, or has no answer to what it is asked."""
+
+
 class NotEnoughEvidence(PlatformError):
     """The available data is too small or too incomplete to give an answer."""

@@ -17,6 +17,7 @@ FAULT_POINTS = (
     "table.build_recorded",
     "table.committed",
 )
+ONLINE_FAULT_POINTS = ("online.written", "online.committed", "online.cut", "online.file_written")
 WITHDRAWAL_FAULT_POINTS = ("withdrawal.statement_done",)
 PROMOTION_FAULT_POINTS = ("promotion.intended", "promotion.alias_moved")
 ACTION_FAULT_POINTS = (

@@ -55,6 +55,7 @@ class Settings:
         mode: INTELLIGENCE_MODE, shadow, advise, approve or auto: the autonomy level of every kind of action, instead of the
             levels in product.yaml.
         simulated_days: INTELLIGENCE_SIMULATED_DAYS, how many days a simulator delivers, instead of the number in product.yaml.
+        kafka: INTELLIGENCE_KAFKA, addresses of Kafka brokers, `host:port` separated by commas.
     """
 
     product_file: Path
@@ -71,6 +72,12 @@ class Settings:
     state: str
     mode: str | None
     simulated_days: int | None
+    kafka: str | None = None
+
+    @property
+    def online(self) -> Path:
+        """Return the database of the stream."""
+        return self.data / "online.db"
 
     @property
     def landing(self) -> Path:
@@ -130,6 +137,7 @@ def settings() -> Settings:
         state=os.environ.get("INTELLIGENCE_STATE", f"sqlite:///{data / 'state.db'}"),
         mode=_mode(),
         simulated_days=_positive("INTELLIGENCE_SIMULATED_DAYS"),
+        kafka=os.environ.get("INTELLIGENCE_KAFKA") or None,
     )
 
 

@@ -98,11 +98,7 @@ def deliveries(
     shown = partial(_shown, product, flags) if flags else None
     with ThreadPoolExecutor() as threads:
         for source in product.all_sources:
-            paths = (
-                simulated_files(source.name, source.simulate, landing, progress, shown=shown)
-                if isinstance(source, Source) and source.simulate
-                else matched_files(source)
-            )
+            paths = _files_of(source, landing, progress, shown)
             own = [path for path in paths if path not in taken]
             taken.update(own)
             for delivery in threads.map(partial(found_file, source, digest_of=digests.sha256), own):
@@ -111,6 +107,29 @@ def deliveries(
                     found[source.name, delivery.batch_id] = replace(same, also=(*same.also, delivery.name))
     digests.remember()
     return list(found.values())
+
+
+def _files_of(
+    source: FileSource,
+    landing: Path,
+    progress: Callable[[str], None],
+    shown: Callable[[pl.DataFrame], pl.DataFrame] | None,
+) -> list[Path]:
+    if isinstance(source, Source) and source.simulate:
+        return simulated_files(source.name, source.simulate, landing, progress, shown=shown)
+    if isinstance(source, Source) and source.topics:
+        return sorted(stream_folder(source.name, landing).glob("*.jsonl"))
+    return matched_files(source)
+
+
+def stream_folder(name: str, landing: Path) -> Path:
+    """Return the folder of the files that the stream writes, one for each batch of messages.
+
+    Args:
+        name: Name of the source, which reads topics.
+        landing: Folder of simulated files and of those of the stream.
+    """
+    return landing / name / "stream"
 
 
 def delivered_file(source: str, path: Path, *, digest_of: Callable[[Path], str] = sha256) -> Delivery:
@@ -150,7 +169,12 @@ def found_file(source: FileSource, path: Path, *, digest_of: Callable[[Path], st
         digest_of: Returns the SHA-256 of a file's bytes.
     """
     look = _found_file if source.files else delivered_file
-    return _with_folders(look(source.name, path, digest_of=digest_of), source)
+    found = look(source.name, path, digest_of=digest_of)
+    if isinstance(source, Source) and source.topics and not found.fault:
+        # Two batches of a stream may hold the same messages, each of which the ledger counts.
+        said = json.dumps([found.batch_id, path.name])
+        return replace(found, batch_id=hashlib.sha256(said.encode()).hexdigest())
+    return _with_folders(found, source)
 
 
 def _found_file(source: str, path: Path, *, digest_of: Callable[[Path], str]) -> Delivery:

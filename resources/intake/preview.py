@@ -54,6 +54,10 @@ def previewed_sources(product: Product) -> Iterator[PreviewedSource]:
     for source in (*product.sources, *product.aliases):
         if isinstance(source, Source) and source.simulate:
             yield _simulated(source.name, source.simulate, now.date())
+        elif isinstance(source, Source) and source.topics:
+            yield PreviewedSource(
+                source.name, f"reads {', '.join(source.topics)} from Kafka, where nothing was looked at"
+            )
         else:
             yield _previewed(product, source, now)
 

@@ -124,8 +124,9 @@ def validate_files(
         connection.execute(
             "CREATE TEMP TABLE readable AS SELECT file_key, count(*) AS readable_rows FROM judged GROUP BY file_key"
         )
-        _refuse_wrong_columns(connection, group.source)
-        _refuse_without_rows(connection)
+        if not _is_stream(group.source):
+            _refuse_wrong_columns(connection, group.source)
+            _refuse_without_rows(connection)
     except duckdb.Error as error:
         raise mapping_error(group.origin, error) from error
     return columns
@@ -223,7 +224,7 @@ def _deliver_json_lines(connection: duckdb.DuckDBPyConnection, group: Group, *, 
     collect_malformed(connection, reading.JSONL_MALFORMED, group.paths, blank_lines_are_rows=True)
     number_rows(connection, "positioned", "read_text", len(group.files), file="__file", row="__row")
     keys = [row[0] for row in connection.execute(reading.JSONL_KEYS).fetchall()]
-    if not keys:
+    if not keys and not _is_stream(group.source):
         raise SourceFileError(
             group.files[0].name, "none of its lines is a row (not a JSON object).", hint="Deliver one object a line."
         )
@@ -237,13 +238,18 @@ def _deliver_json_lines(connection: duckdb.DuckDBPyConnection, group: Group, *, 
 def absent_keys(connection: duckdb.DuckDBPyConnection, source: FileSource, keys: Sequence[str]) -> list[str]:
     """Return the keys that the mapping of optional fields names and no line has, since each line may omit them.
 
-    The user's key may be omitted too if there is another id for users who are not logged in.
+    The user's key may be omitted too if there is another id for users who are not logged in. Messages of a stream may omit any
+    key: a batch of them has no format of its own, and each is judged by itself.
 
     Args:
         connection: Any connection; it parses the mapping's expressions.
         source: The source, of which the mapping counts.
         keys: The keys that the lines have.
     """
+    if _is_stream(source):
+        named = named_columns(connection, {**{field: field for field in REQUIRED_COLUMNS}, **source.mapping})
+        present = {key.lower() for key in keys}
+        return sorted(name for name in named if name.lower() not in present)
     optional = {field: expression for field, expression in source.mapping.items() if field not in REQUIRED_COLUMNS}
     named = named_columns(connection, optional)
     present = {key.lower() for key in keys}
@@ -252,6 +258,10 @@ def absent_keys(connection: duckdb.DuckDBPyConnection, source: FileSource, keys:
         if "anonymous_id" in {*present, *source.mapping} or present & {user.lower() for user in users}:
             named |= users
     return sorted(name for name in named if name.lower() not in present)
+
+
+def _is_stream(source: FileSource) -> bool:
+    return isinstance(source, Source) and bool(source.topics)
 
 
 def named_columns(connection: duckdb.DuckDBPyConnection, mapping: Mapping[str, str]) -> set[str]:
@@ -379,6 +389,9 @@ def identify(connection: duckdb.DuckDBPyConnection, product: Product, source: Fi
     if isinstance(source, AliasSource):
         return
     connection.execute(sql("telemetry/occurrences.sql"))
+    if _is_stream(source):
+        # A producer that sends a message again sends the same text: it is the same event, wherever a batch of the stream ends.
+        connection.execute("DELETE FROM occurrences")
     connection.execute(in_zone(sql("telemetry/identified.sql"), product.timezone))
 
 

@@ -24,6 +24,7 @@ from intelligence.interfaces.cli import (
     experiments,
     flags,
     forecasts,
+    online,
     people,
     rollouts,
     sharing,
@@ -500,6 +501,7 @@ app.add_typer(rollouts.app, name="rollout", rich_help_panel=ACTIONS)
 app.add_typer(flags.app, name="flags", rich_help_panel=ACTIONS)
 app.add_typer(experiments.app, name="experiment", rich_help_panel=EVERY_DAY)
 app.add_typer(signals.app, name="signals", rich_help_panel=EVERY_DAY)
+app.add_typer(online.app, name="online", rich_help_panel=EVERY_DAY)
 app.add_typer(people.app)
 app.add_typer(usage.app)
 app.add_typer(sharing.app)

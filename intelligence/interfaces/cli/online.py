@@ -1,0 +1,234 @@
+"""The commands `intelligence online`: read the product's topics, and show what was decided on an event."""
+
+import json
+import signal
+import threading
+import time
+from collections import Counter
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from intelligence.core.errors import OnlineError
+from intelligence.core.foreign import harmless
+from intelligence.interfaces.cli.options import AsJson
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from resources.intake.ingest import Batch
+    from resources.online.processor import Decided
+    from resources.online.stream import Stream
+
+app = typer.Typer(help="The stream: topics are read, and each event is decided on as it comes.", no_args_is_help=True)
+SHOWN_EVERY_S = 2.0
+
+
+@app.command("run", epilog="Example: intelligence online run --brokers 127.0.0.1:9092")
+def run(
+    brokers: Annotated[str | None, typer.Option(help="Addresses host:port; else INTELLIGENCE_KAFKA.")] = None,
+    until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing waits any more.")] = False,
+) -> None:
+    """Read the topics of product.yaml until Ctrl-C; a new start continues exactly where this one ends, however it ends."""
+    from intelligence.interfaces.cli import commands
+    from resources.config.settings import settings
+
+    with _extra_stream():
+        from resources.services.online import stream_of
+    platform = commands._platform()
+    stream, _ = stream_of(platform.product, platform.lake, settings(), brokers=brokers)
+    stopped = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stopped.set())
+    shown = Shown(stream, commands._say)
+    try:
+        stream.run(until=lambda: stopped.is_set() or (until_idle and shown.is_idle()), told=shown.told)
+        files = stream.deliver(all_rows=True)
+    finally:
+        stream.close()
+    shown.show()
+    if files:
+        commands._say(f"Files for the lake were written: {len(files)}. `intelligence ingest` takes them in.")
+
+
+class Shown:
+    """Says every few seconds how many events were decided on, and how."""
+
+    def __init__(self, stream: "Stream", say: "Callable[[str], None]") -> None:
+        """Start counting.
+
+        Args:
+            stream: The stream.
+            say: Prints a line.
+        """
+        self._stream, self._say = stream, say
+        self._answers: Counter[str] = Counter()
+        self._since = self._last = time.monotonic()
+        self._heard: set[str] = set()
+        self._read = False
+
+    def told(self, decided: "Sequence[Decided]") -> None:
+        """Count decisions, and say how it stands if it is time.
+
+        Args:
+            decided: The decisions of a batch.
+        """
+        self._answers.update(each.decision.answer for each in decided)
+        self._last = time.monotonic() if decided else self._last
+        if time.monotonic() - self._since > SHOWN_EVERY_S:
+            self.show()
+
+    def show(self) -> None:
+        """Say how it stands, and what the broker said since the last time."""
+        seconds, total = max(time.monotonic() - self._since, 1e-9), self._answers.total()
+        said = {**self._stream.heard.errors, **{note: note for note in self._stream.heard.notes}}
+        for text in [text for kind, text in said.items() if kind not in self._heard]:
+            self._say(harmless(f"The broker: {text}"))
+        self._heard |= set(said)
+        if total:
+            answers = ", ".join(f"{name} {self._answers[name]:,}" for name in ("allow", "throttle", "block"))
+            self._say(f"{total:,} events, {total / seconds:,.0f} a second: {answers}")
+        self._answers.clear()
+        self._since = time.monotonic()
+
+    def is_idle(self) -> bool:
+        """Return whether all messages that the broker has were taken in, and none came for a second."""
+        if time.monotonic() - self._last < 1:
+            return False
+        lag = self._stream.lag()
+        return bool(lag) and not any(lag.values())
+
+
+@app.command("rehearse", epilog="Example: intelligence --example small online rehearse --speed 3000")
+def rehearse(
+    speed: Annotated[float, typer.Option(min=1, help="Seconds of the simulated day that pass in a second.")] = 600,
+    port: Annotated[int, typer.Option(help="Port on loopback for questions over HTTP.")] = 8503,
+) -> None:
+    """Send a day of the simulated product through a broker inside this process, decide on it, and take it into a lake."""
+    from intelligence.interfaces.cli import commands
+    from resources.config.settings import settings
+
+    with _extra_stream():
+        from intelligence.interfaces.online.app import app_of
+        from resources.online.rehearsal import GREEDY, day_of_messages, mock_brokers, send
+        from resources.services.online import Rehearsal, stream_of
+        from resources.services.online_answers import OnlineAnswers
+    from resources.processes.front.serving import LOOPBACK, server_of
+
+    rehearsal = Rehearsal.of(commands._platform().product, settings())
+    product, simulate, stopped, counted = rehearsal.product, rehearsal.simulate, threading.Event(), Counter[str]()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stopped.set())
+    with mock_brokers() as brokers:
+        stream, store = stream_of(product, rehearsal.lake, rehearsal.settings, brokers=brokers)
+        server = server_of(app_of(OnlineAnswers.at(product, rehearsal.settings.data, by_stream=True)), port=port)
+        threading.Thread(target=server.run, daemon=True).start()
+        messages = day_of_messages(simulate, simulate.first_day, timezone=product.timezone)
+
+        def send_all() -> None:
+            counted["sent"] = send(
+                messages, brokers=brokers, speed=speed, taken=lambda: counted["taken"], is_stopped=stopped.is_set
+            )
+
+        sender = threading.Thread(target=send_all, daemon=True)
+        sender.start()
+        commands._say(
+            f"{simulate.first_day} of {product.name} comes at {speed:g} times its speed, until Ctrl-C or its end."
+        )
+        commands._say(f"Ask while it runs: curl http://{LOOPBACK}:{port}/v1/entities/{GREEDY}")
+        shown = Shown(stream, commands._say)
+
+        def is_over() -> bool:
+            counted["taken"] = sum(store.tallies().values())
+            return not sender.is_alive() and (counted["taken"] >= counted["sent"] or stopped.is_set())
+
+        try:
+            stream.run(until=is_over, told=shown.told)
+            stream.deliver(all_rows=True)
+        finally:
+            server.should_exit = True
+            stream.close()
+        shown.show()
+    _say_what_came_of(store.tallies(), rehearsal.taken_in(), store.newest_of(GREEDY))
+
+
+def _say_what_came_of(
+    tallies: "Mapping[tuple[str, str], int]", taken_in: "Sequence[Batch]", greedy: str | None
+) -> None:
+    """Say what became of the messages on the stream and in the lake, and where to look further."""
+    from intelligence.interfaces.cli import commands
+
+    stream = ", ".join(f"{status} {number:,}" for (_, status), number in sorted(tallies.items()))
+    commands._say(f"On the stream: {sum(tallies.values()):,} messages ({stream}).")
+    rows, accepted, repeated, rejected = (
+        sum(getattr(each, name) for each in taken_in) for name in ("rows_in", "accepted", "duplicates", "rejected")
+    )
+    commands._say(
+        f"In the lake: {rows:,} rows (accepted {accepted:,}, duplicates {repeated:,}, rejected {rejected:,})."
+    )
+    if greedy:
+        commands._say(f"Why one was throttled: `intelligence --data {_rehearsal_folder()} online why {greedy}`.")
+
+
+def _rehearsal_folder() -> str:
+    from resources.config.settings import product_and_data
+
+    return str(product_and_data()[1] / "rehearsal")
+
+
+@app.command("serve", epilog="Example: intelligence online serve --port 8700")
+def serve(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8503) -> None:
+    """Serve decisions over HTTP on this machine until Ctrl-C; another process reads the stream."""
+    from intelligence.interfaces.cli import commands
+
+    with _extra_stream():
+        from intelligence.interfaces.online.app import app_of
+    from resources.config.settings import settings
+    from resources.processes.front.serving import LOOPBACK, served
+    from resources.services.online_answers import OnlineAnswers
+
+    answers = OnlineAnswers.at(commands._platform().product, settings().data)
+    commands._say(f"http://{LOOPBACK}:{port}/v1/decide")
+    served(app_of(answers), port=port)
+
+
+@contextmanager
+def _extra_stream() -> "Iterator[None]":
+    """Raise OnlineError where a package of the extra `stream` is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise OnlineError(
+            error.name or "a package",
+            "it is not installed.",
+            hint="Install the extra `stream`: make setup, or pip install 'product-intelligence-platform[stream]'.",
+        ) from error
+
+
+@app.command("why", epilog="Example: intelligence online why 4711")
+def why(event: Annotated[str, typer.Argument(help="Id of the event.")], as_json: AsJson = False) -> None:
+    """Show the decision on an event, and all that it rests on."""
+    from intelligence.interfaces.cli import commands
+    from resources.config.settings import settings
+    from resources.online.store import OnlineStore
+
+    path = settings().online
+    found = OnlineStore(path).decision(event) if path.exists() else None
+    if found is None:
+        raise OnlineError(
+            event, "no decision on an event with this id is kept.", hint="`intelligence online run` makes decisions."
+        )
+    trace = json.loads(found.trace)
+    if as_json:
+        commands._print_json({"id": found.id, "entity": found.entity, "source": found.source, **trace})
+        return
+    commands._say(harmless(f"{found.entity}: {trace['answer']}, because {trace['reason']}."))
+    if trace["per_minute"]:
+        commands._say(f"It keeps {trace['per_minute']:g} events a minute, one every {trace['delay_s']:g} s.")
+    if not trace["is_enforced"]:
+        commands._say(
+            f"Entities are at the level {trace['level']}: the answer is recorded, and everybody is let through."
+        )
+    for name, value in (trace["windows"] or {}).items():
+        commands._say(f"  {name} {'unknown' if value is None else format(value, 'g')}")

@@ -1,0 +1,89 @@
+"""What Prometheus reads: counters of the stream from its store, and of the answers of this process.
+
+No label bears the name of an entity or a feature, so that there are fewer than a hundred sets of labels.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from intelligence.decisions.entity import ANSWERS
+from resources.services.online_answers import OnlineAnswers
+
+_BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class OnlineMetrics:
+    """The metrics of one process."""
+
+    def __init__(self, answers: OnlineAnswers) -> None:
+        """Start counting.
+
+        Args:
+            answers: Answers from the store of the stream.
+        """
+        self._registry = CollectorRegistry()
+        self._registry.register(_StreamCollector(answers))
+        decided = Counter(
+            "intelligence_asked_decisions", "Decisions that were asked for.", ["answer"], registry=self._registry
+        )
+        self._decided = {answer: decided.labels(answer) for answer in ANSWERS}
+        self._fallbacks = Counter(
+            "intelligence_asked_fallbacks", "Decisions without a score, by rules alone.", registry=self._registry
+        )
+        self._latency = Histogram(
+            "intelligence_decide_seconds", "Time of a request for decisions.", buckets=_BUCKETS, registry=self._registry
+        )
+
+    def count(self, decisions: list[dict[str, Any]], *, seconds: float) -> None:
+        """Count the decisions of one request.
+
+        Args:
+            decisions: The decisions.
+            seconds: How long the request took.
+        """
+        for each in decisions:
+            self._decided[each["answer"]].inc()
+            if each["is_fallback"]:
+                self._fallbacks.inc()
+        self._latency.observe(seconds)
+
+    def text(self) -> bytes:
+        """Return the metrics in the text format of Prometheus."""
+        return generate_latest(self._registry)
+
+
+class _StreamCollector(Collector):
+    def __init__(self, answers: OnlineAnswers) -> None:
+        self._answers = answers
+
+    def collect(self) -> Iterator[Metric]:
+        answers, store = self._answers, self._answers.store
+        answers.catch_up()
+        by_status: dict[str, int] = {}
+        for (_, status), number in store.tallies().items():
+            by_status[status] = by_status.get(status, 0) + number
+        read = CounterMetricFamily(
+            "intelligence_stream_messages", "Messages by what became of them.", labels=["status"]
+        )
+        for status, number in sorted(by_status.items()):
+            read.add_metric([status], number)
+        yield read
+        waiting, dead = store.waiting()
+        gauges = {
+            "stream_waiting_messages": ("Messages that wait for a file for the lake.", waiting),
+            "stream_dead_letters": ("Broken messages that wait for their topic.", dead),
+            "stream_entities": ("Entities whose windows are held.", len(answers.entities)),
+            "stream_series": (
+                "Feature × platform × release whose windows are held.",
+                len(list(answers.features.series)),
+            ),
+            "stream_silent_seconds": ("Time since the newest event.", answers.silent_s(now_ms=answers.now_ms())),
+        }
+        for name, (text, value) in gauges.items():
+            if value is not None:
+                yield GaugeMetricFamily(f"intelligence_{name}", text, value=value)

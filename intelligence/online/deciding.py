@@ -1,0 +1,148 @@
+"""The answer for one event of an entity: rules as data above, the score between, and what the rules say where it is missing.
+
+The stream, the API and a replay of history call `online_decision`, and nothing else decides.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from intelligence.decisions.autonomy import Level
+from intelligence.decisions.entity import ANSWERS, Answer, EntityFacts, entity_decision
+from intelligence.decisions.settings import Decisions
+from intelligence.online.settings import Online, OnlineRule
+
+CODES: Final[Mapping[Answer, int]] = {answer: code for code, answer in enumerate(ANSWERS)}
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of an entity at one of its events.
+
+    Attributes:
+        entity: The entity.
+        value: Worth of the event; None where it has none.
+        windows: Its windows just after the event, by name of predictor; None where they are not known.
+        risk_score: Probability of harm in [0, 1]; None where no model scored it.
+        facts: What `entity_decision` reads: `drift`, `model_version`, `risk_low`, `risk_high` and `is_exempt`; any may be absent.
+    """
+
+    entity: str
+    value: float | None = None
+    windows: Mapping[str, float] | None = None
+    risk_score: float | None = None
+    facts: EntityFacts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OnlineDecision:
+    """What to do with an entity, and why.
+
+    Attributes:
+        answer: The decision.
+        per_minute: How many events per minute it keeps where it is throttled, else None.
+        reason: The rule, the risk, or why there is no score, in words.
+        rules: Names of all rules that apply.
+        lowered_by: Names of the rules of the policy that made the answer to a score milder.
+        is_fallback: Whether no score was used because there was none, or because something failed.
+        level: Autonomy level; below `auto` the answer is recorded and everybody is let through.
+    """
+
+    answer: Answer
+    per_minute: float | None
+    reason: str
+    rules: tuple[str, ...]
+    lowered_by: tuple[str, ...]
+    is_fallback: bool
+    level: Level
+
+    @property
+    def code(self) -> int:
+        """Return the answer as a number: 0 allow, 1 throttle, 2 block."""
+        return CODES[self.answer]
+
+    @property
+    def delay_s(self) -> float:
+        """Return the time between two events that a throttled entity keeps, in seconds; 0 for all others."""
+        return 60 / self.per_minute if self.per_minute else 0.0
+
+    @property
+    def is_enforced(self) -> bool:
+        """Return whether the answer is carried out and not only recorded."""
+        return self.level == "auto"
+
+
+def applies(rule: OnlineRule, known: Known) -> bool | None:
+    """Return whether a rule applies; None where that cannot be told.
+
+    Args:
+        rule: The rule.
+        known: What is known of the entity.
+    """
+    if rule.entities:
+        return known.entity in rule.entities
+    limit = rule.above if rule.predictor else rule.value_above
+    value = (known.windows or {}).get(rule.predictor) if rule.predictor else known.value
+    if value is None and not rule.predictor:
+        return False
+    if value is None or limit is None or math.isnan(value):
+        return None
+    return value > limit
+
+
+def online_decision(known: Known, *, online: Online, decisions: Decisions) -> OnlineDecision:
+    """Return what to do with an entity; never raises.
+
+    A list that allows goes before everything else. Then the strictest rule that applies decides, whatever the score. Where none
+    applies, the score does by `entity_decision`. Without a score, or where a rule cannot be evaluated, the answer is the configured
+    fallback, and says so.
+
+    Args:
+        known: What is known of the entity.
+        online: The rules above the score.
+        decisions: The policy.
+
+    >>> rule = OnlineRule(name="burst", answer="throttle", counter="events", minutes=1, above=100, per_minute=20)
+    >>> known = Known("u1", windows={"events_1m": 101.0})
+    >>> found = online_decision(known, online=Online(rules=(rule,)), decisions=Decisions())
+    >>> found.answer, found.delay_s, found.reason
+    ('throttle', 3.0, 'events_1m is 101, above 100 (burst)')
+    """
+    level = decisions.entities.level
+    try:
+        applied = [(rule, applies(rule, known)) for rule in online.rules]
+        hit = [rule for rule, does in applied if does]
+        names = tuple(rule.name for rule in hit)
+        if hit:
+            allowing = next((rule for rule in hit if rule.answer == "allow"), None)
+            # Of rules that are equally strict the first counts, of throttles the slowest.
+            chosen = allowing or max(hit, key=lambda rule: (CODES[rule.answer], -(rule.per_minute or 0)))
+            reason = _in_words(chosen, known)
+            return OnlineDecision(chosen.answer, chosen.per_minute, reason, names, (), False, level)
+        unknown = next((rule.name for rule, does in applied if does is None), None)
+        missing = f"the window of the rule {unknown} is not known" if unknown else _without_score(known)
+    except Exception as error:  # the stream and the API always answer
+        names, missing = (), f"{type(error).__name__} while deciding"
+    score = None if missing else known.risk_score
+    scored = entity_decision(score, facts=known.facts or {}, settings=decisions)
+    reason = f"{missing}: the fallback holds" if missing else scored.reason
+    per_minute = online.throttled_per_minute if scored.answer == "throttle" else None
+    return OnlineDecision(scored.answer, per_minute, reason, (), scored.lowered_by, scored.is_fallback, scored.level)
+
+
+def _without_score(known: Known) -> str:
+    """Return why there is no score that can be used; empty where there is one."""
+    if known.windows is None:
+        return "its windows are not known"
+    if known.risk_score is None:
+        return "no model scores entities"
+    return "" if 0 <= known.risk_score <= 1 else f"the score {known.risk_score:g} is no probability"
+
+
+def _in_words(rule: OnlineRule, known: Known) -> str:
+    if rule.entities:
+        return f"it is on the list {rule.name}"
+    if rule.predictor:
+        return f"{rule.predictor} is {(known.windows or {})[rule.predictor]:g}, above {rule.above:g} ({rule.name})"
+    return f"the event is worth {known.value:g}, above {rule.value_above:g} ({rule.name})"

@@ -1,0 +1,99 @@
+"""Decisions that were asked for over HTTP, in a database of their own: the stream's is written by another process."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from intelligence.core.errors import StoreError
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS asked (id TEXT PRIMARY KEY, entity TEXT, at_ms INTEGER, answer INTEGER, trace BLOB) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS asked_by_time ON asked (at_ms);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A decision that was asked for.
+
+    Attributes:
+        id: Id of the event, or the one that the decision was given.
+        entity: The entity.
+        at_ms: Time of the event, in ms since 1970.
+        answer: 0 allow, 1 throttle, 2 block.
+        trace: Why, as JSON.
+    """
+
+    id: str
+    entity: str
+    at_ms: int
+    answer: int
+    trace: bytes
+
+
+class AskedDecisions:
+    """An open database of decisions that were asked for."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the database, which is created if it is new.
+
+        Args:
+            path: Its file.
+
+        Raises:
+            StoreError: It cannot be opened.
+        """
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._connection = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+            self._connection.execute("PRAGMA journal_mode = WAL")
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.executescript(_SCHEMA)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(
+                str(path), f"it cannot be opened ({error}).", hint="Check the rights to the file."
+            ) from error
+
+    def close(self) -> None:
+        """Close the database."""
+        self._connection.close()
+
+    def decision(self, id_: str) -> Asked | None:
+        """Return the decision with an id; None where there is none.
+
+        Args:
+            id_: The id.
+        """
+        with closing(self._connection.execute("SELECT * FROM asked WHERE id = ?", (id_,))) as found:
+            row = found.fetchone()
+        return Asked(*row) if row else None
+
+    def write(self, decisions: list[Asked]) -> None:
+        """Store decisions; one with a known id stays as it is.
+
+        Args:
+            decisions: The decisions.
+
+        Raises:
+            StoreError: They cannot be written.
+        """
+        rows = [(each.id, each.entity, each.at_ms, each.answer, each.trace) for each in decisions]
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                self._connection.executemany("INSERT OR IGNORE INTO asked VALUES (?, ?, ?, ?, ?)", rows)
+            finally:
+                self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            raise StoreError(str(self.path), f"it cannot be written ({error}).", hint="Check the disk.") from error
+
+    def forget(self, *, before_ms: int) -> None:
+        """Delete decisions on events before a time.
+
+        Args:
+            before_ms: The time, in ms since 1970.
+        """
+        self._connection.execute("DELETE FROM asked WHERE at_ms < ?", (before_ms,))

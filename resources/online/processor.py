@@ -1,0 +1,268 @@
+"""From messages to what follows from them: judged, counted, decided, and committed together with their offsets."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from intelligence.catalog.product import Product
+from intelligence.online.deciding import Known, OnlineDecision, online_decision
+from intelligence.online.events import StreamEvent, text_of
+from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, FeatureWindows
+from resources.config.faults import reach
+from resources.lake.door import Lake
+from resources.online.judging import Judge
+from resources.online.store import DeadLetter, Offset, OnlineStore, StoredDecision, WaitingRow
+
+# An event counts; came too late for the windows; bears a time after that of its message; came before; or breaks the contract.
+Status = Literal["counted", "late", "early", "duplicate", "rejected"]
+DECIDED: Final = ("counted", "late", "early")
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message of a topic.
+
+    Attributes:
+        topic: Its topic.
+        partition: Its partition.
+        offset: Its offset in the partition.
+        at_ms: When it was produced, in ms since 1970.
+        payload: Its content; None where it has none.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    at_ms: int
+    payload: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Decided:
+    """An event and the decision on its entity.
+
+    Attributes:
+        event: The event.
+        decision: The decision.
+    """
+
+    event: StreamEvent
+    decision: OnlineDecision
+
+
+@dataclass(slots=True)
+class _Taken:
+    """A message on its way."""
+
+    message: Message
+    source: str
+    line: str
+    event: StreamEvent | None
+    reason: str
+    status: Status
+
+
+class Processor:
+    """Holds the windows of a product, and takes in messages."""
+
+    def __init__(self, product: Product, lake: Lake, store: OnlineStore) -> None:
+        """Continue from the last commit of the store.
+
+        Args:
+            product: The product, of which the sources with topics are read.
+            lake: Its lake, for temporary tables.
+            store: The store.
+        """
+        self._product, self._store = product, store
+        self._sources = {topic: source.name for source in product.sources for topic in source.topics}
+        self._judges = {each.name: Judge(lake, product, each) for each in product.sources if each.topics}
+        self._ids = {name: product.sources_of_one_id(name)[0] for name in self._judges}
+        self._version = product.decisions.version
+        self._since_stored = 0
+        self._restart()
+
+    def _restart(self) -> None:
+        self.entities = EntityWindows(self._product.online)
+        self.features = FeatureWindows(self._product.online)
+        self._store.fill(self.entities, self.features)
+        self.offsets = self._store.offsets()
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """Return the topics that are read."""
+        return tuple(self._sources)
+
+    def process(self, messages: Sequence[Message], *, now: datetime) -> list[Decided]:
+        """Take in messages and return the decisions, in the order of the messages; all or nothing is committed.
+
+        Messages before the stored offset of their partition are passed over: they were taken in before.
+
+        Args:
+            messages: Messages of the topics; those of one partition in the order of their offsets.
+            now: The current time, UTC without a time zone.
+
+        Raises:
+            StoreError: The store cannot be written. Nothing of the messages counts; they can be given again.
+        """
+        offsets = dict(self.offsets)
+        taken = self._judged(self._fresh(messages, offsets), now=now)
+        if not taken:
+            return []
+        try:
+            with self._store.writing():
+                decided = self._committed(taken, offsets, now)
+                reach("online.written")
+        except BaseException:
+            self._restart()
+            raise
+        self.offsets = offsets
+        reach("online.committed")
+        return decided
+
+    def _fresh(self, messages: Sequence[Message], offsets: dict[tuple[str, int], Offset]) -> list[Message]:
+        found = []
+        for message in messages:
+            partition = (message.topic, message.partition)
+            known = offsets.get(partition, Offset(0, -1))
+            if message.offset >= known.next_offset:
+                offsets[partition] = replace(known, next_offset=message.offset + 1)
+                found.append(message)
+        return found
+
+    def _judged(self, messages: Sequence[Message], *, now: datetime) -> list[_Taken]:
+        taken = [
+            _Taken(each, self._sources[each.topic], text_of(each.payload), None, "", "rejected") for each in messages
+        ]
+        for source, judge in self._judges.items():
+            own = [each for each in taken if each.source == source]
+            for each, found in zip(own, judge.judged([each.line for each in own], now=now), strict=True):
+                if isinstance(found, StreamEvent):
+                    each.event, each.status = found, "counted"
+                else:
+                    each.reason = found
+        return taken
+
+    def _committed(
+        self, taken: Sequence[_Taken], offsets: dict[tuple[str, int], Offset], now: datetime
+    ) -> list[Decided]:
+        self._mark_repeats(taken)
+        self._mark_out_of_time(taken, offsets)
+        asked = [each for each in taken if each.status == "counted"]
+        rows, counted = self.entities.counted([each.event for each in asked if each.event])
+        windows: dict[int, Mapping[str, float]] = {}
+        for place, each in enumerate(asked):
+            if counted[place]:
+                windows[id(each)] = dict(zip(self.entities.predictors, rows[place].tolist(), strict=True))
+            else:
+                each.status = "late"
+        events = [each.event for each in asked if each.event and each.status == "counted"]
+        self.features.count(events)
+        decided = [
+            (each, Decided(each.event, self._decision(each.event, windows.get(id(each)))))
+            for each in taken
+            if each.event and each.status in DECIDED
+        ]
+        self._store.write_batch(
+            waiting=[_waiting(each, now) for each in taken],
+            dead=[_dead(each) for each in taken if each.status == "rejected"],
+            decisions=[self._stored(each, found, windows.get(id(each))) for each, found in decided],
+            counted=events,
+        )
+        self._store.write_offsets({key: each for key, each in offsets.items() if self.offsets.get(key) != each})
+        self._since_stored += len(taken)
+        if self._since_stored >= self._product.online.snapshot_events:
+            self._store_windows(offsets)
+        return [found for _, found in decided]
+
+    def _mark_repeats(self, taken: Sequence[_Taken]) -> None:
+        for source in dict.fromkeys(self._ids.values()):
+            own = [each for each in taken if each.event and self._ids[each.source] == source]
+            known = self._store.known(source, [each.event.id for each in own if each.event])
+            for each in own:
+                if each.event and each.event.id in known:
+                    each.status = "duplicate"
+                elif each.event:
+                    known.add(each.event.id)
+
+    def _mark_out_of_time(self, taken: Sequence[_Taken], offsets: dict[tuple[str, int], Offset]) -> None:
+        """Mark events that are too late or too early for windows; an event that lies ahead does not make others late."""
+        allowed = self._product.online.lateness_minutes
+        for each in taken:
+            if each.event is None or each.status != "counted":
+                continue
+            partition = (each.message.topic, each.message.partition)
+            minute, newest = each.event.at_ms // MINUTE_MS, offsets[partition].newest_minute
+            if minute > each.message.at_ms // MINUTE_MS + allowed:
+                each.status = "early"
+            elif minute < newest - allowed:
+                each.status = "late"
+            elif minute > newest:
+                offsets[partition] = replace(offsets[partition], newest_minute=minute)
+
+    def _decision(self, event: StreamEvent, windows: Mapping[str, float] | None) -> OnlineDecision:
+        known = Known(event.entity, event.value, windows)
+        return online_decision(known, online=self._product.online, decisions=self._product.decisions)
+
+    def _stored(self, taken: _Taken, found: Decided, windows: Mapping[str, float] | None) -> StoredDecision:
+        event, trace = found.event, trace_of(found.decision)
+        message = taken.message
+        trace |= {
+            "windows": windows,
+            "value": event.value,
+            "feature": event.feature,
+            "status": taken.status,
+            "policy": self._version,
+            "message": {"topic": message.topic, "partition": message.partition, "offset": message.offset},
+        }
+        return StoredDecision(
+            self._ids[taken.source], event.id, event.entity, event.at_ms, found.decision.code, _encoder.encode(trace)
+        )
+
+    def _store_windows(self, offsets: Mapping[tuple[str, int], Offset]) -> None:
+        self._store.write_windows(self.entities, self.features)
+        self._since_stored = 0
+        # The slowest partition decides, so that none of its repeats is taken for new.
+        oldest = min(each.newest_minute for each in offsets.values()) * MINUTE_MS
+        self._store.forget_decisions(before_ms=oldest - self._product.online.remembered_hours * HOUR_MS)
+
+    def read_from_start(self, topic: str, partition: int) -> None:
+        """Take messages of a partition from its first offset on, since the broker numbers them anew.
+
+        Args:
+            topic: The topic.
+            partition: The partition.
+        """
+        with self._store.writing():
+            self._store.write_offsets({(topic, partition): Offset(0, self.offsets[topic, partition].newest_minute)})
+        self.offsets = self._store.offsets()
+
+    def store_windows(self) -> None:
+        """Store the windows now, so that a new start has nothing to count once more."""
+        if self.offsets:
+            with self._store.writing():
+                self._store_windows(self.offsets)
+
+
+def trace_of(decision: OnlineDecision) -> dict[str, Any]:
+    """Return why a decision was made, as values for JSON.
+
+    Args:
+        decision: The decision.
+    """
+    return {**asdict(decision), "code": decision.code, "delay_s": decision.delay_s, "is_enforced": decision.is_enforced}
+
+
+def _waiting(taken: _Taken, now: datetime) -> WaitingRow:
+    message, taken_ms = taken.message, int(now.replace(tzinfo=UTC).timestamp() * 1000)
+    return WaitingRow(
+        taken.source, message.topic, message.partition, message.offset, taken_ms, taken.status, taken.line
+    )
+
+
+def _dead(taken: _Taken) -> DeadLetter:
+    message = taken.message
+    return DeadLetter(0, message.topic, message.partition, message.offset, taken.reason, message.payload or b"")

@@ -1,0 +1,146 @@
+"""A rehearsal of the stream on this machine: librdkafka's mock cluster as the broker, and a day of the simulated product.
+
+Beside the day's own events it sends what streams carry: repeated messages, broken ones, and a user who sends far too many.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from heapq import merge
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+import msgspec
+from confluent_kafka import Producer
+
+from intelligence.catalog.product import Product, Simulate, Source
+from intelligence.core.errors import OnlineError
+from intelligence.online.settings import OnlineRule
+from intelligence.simulation.stream import simulated_day
+
+TOPIC: Final = "rehearsal"
+GREEDY: Final = "greedy_user"
+# The mock cluster keeps about 5 MB of a partition: the producer waits for who reads.
+MOST_AHEAD: Final = 5_000
+_REPEATED_EVERY, _BROKEN_EVERY, _GREEDY_EVENTS = 500, 1_000, 600
+_GREEDY_EVERY: Final = timedelta(milliseconds=200)
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Sent:
+    """A message to send.
+
+    Attributes:
+        at_ms: When, in ms since 1970 on the clock of the simulated day.
+        key: Its key, the user.
+        payload: Its content.
+    """
+
+    at_ms: int
+    key: str
+    payload: bytes
+
+
+@contextmanager
+def mock_brokers() -> Iterator[str]:
+    """Start a Kafka broker of librdkafka inside this process, and yield its address."""
+    owner = Producer({"test.mock.num.brokers": 1, "bootstrap.servers": "ignored", "log_level": 0})
+    yield ",".join(f"{each.host}:{each.port}" for each in owner.list_topics(timeout=10).brokers.values())
+    del owner
+
+
+def rehearsed(product: Product) -> tuple[Product, Simulate]:
+    """Return the product as it would be if its simulated events came through a topic, and what is simulated.
+
+    A product without rules gets one, so that there is something to see.
+
+    Args:
+        product: The product.
+
+    Raises:
+        OnlineError: None of its sources is simulated.
+    """
+    simulated = next((source for source in product.sources if source.simulate), None)
+    if simulated is None or simulated.simulate is None:
+        raise OnlineError(
+            product.name,
+            "none of its sources is simulated, so that there is nothing to rehearse.",
+            hint="Use --example small.",
+        )
+    source = Source(name=simulated.name, topics=(TOPIC,), timezone=simulated.timezone or product.timezone)
+    rule = OnlineRule(name="too_fast", answer="throttle", counter="events", minutes=1, above=100, per_minute=30)
+    online = product.online if product.online.rules else product.online.model_copy(update={"rules": (rule,)})
+    return product.model_copy(update={"sources": (source,), "aliases": (), "online": online}), simulated.simulate
+
+
+def day_of_messages(simulate: Simulate, day: date, *, timezone: str) -> Iterator[Sent]:
+    """Yield the messages of a simulated day in the order of their times.
+
+    Args:
+        simulate: What is simulated.
+        day: The day, one of those of the simulation.
+        timezone: IANA name of the zone of the simulated times.
+    """
+    zone = ZoneInfo(timezone)
+    own = (_event(row, zone) for row in simulated_day(simulate.plan(), day).iter_rows(named=True))
+    morning = datetime(day.year, day.month, day.day, 9, tzinfo=zone)
+    greedy = (_greedy(place, morning + place * _GREEDY_EVERY) for place in range(_GREEDY_EVENTS))
+    for place, sent in enumerate(merge(own, greedy), start=1):
+        yield sent
+        if place % _REPEATED_EVERY == 0:
+            yield sent
+        if place % _BROKEN_EVERY == 0:
+            yield Sent(sent.at_ms, sent.key, sent.payload[: len(sent.payload) // 2])
+
+
+def _event(row: Mapping[str, Any], zone: ZoneInfo) -> Sent:
+    facts = {name: value for name, value in row.items() if value is not None}
+    return _sent(facts, row["event_time"].replace(tzinfo=zone))
+
+
+def _greedy(place: int, at: datetime) -> Sent:
+    facts = {"event_id": f"greedy-{place}", "user_id": GREEDY, "feature": "homework_search", "event_type": "use"}
+    return _sent(facts, at)
+
+
+def _sent(facts: Mapping[str, Any], at: datetime) -> Sent:
+    moment = at.astimezone(UTC)
+    said = {**facts, "event_time": moment.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"}
+    return Sent(int(moment.timestamp() * 1000), str(facts["user_id"]), _encoder.encode(said))
+
+
+def send(
+    messages: Iterator[Sent],
+    *,
+    brokers: str,
+    speed: float,
+    taken: Callable[[], int],
+    is_stopped: Callable[[], bool],
+) -> int:
+    """Send messages at the speed of their times, and return how many were sent.
+
+    Args:
+        messages: The messages, in the order of their times.
+        brokers: Addresses of the brokers.
+        speed: How many seconds of the messages' times pass in a second.
+        taken: Returns how many messages were taken in already.
+        is_stopped: Returns whether to stop.
+    """
+    producer = Producer({"bootstrap.servers": brokers, "enable.idempotence": True, "log_level": 0})
+    started, first, sent = time.monotonic(), 0, 0
+    for message in messages:
+        first = first or message.at_ms
+        while not is_stopped() and (
+            (message.at_ms - first) / 1000 / speed > time.monotonic() - started or sent - taken() > MOST_AHEAD
+        ):
+            producer.poll(0.01)
+        if is_stopped():
+            break
+        producer.produce(TOPIC, message.payload, key=message.key, timestamp=message.at_ms)
+        sent += 1
+        producer.poll(0)
+    producer.flush(10)
+    return sent

@@ -1,0 +1,206 @@
+"""Answers questions about the stream, from its store: decisions on events that are asked about, and what is known."""
+
+import json
+import math
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from intelligence.catalog.product import Product
+from intelligence.online.deciding import Known, online_decision
+from intelligence.online.events import StreamEvent
+from intelligence.online.settings import window_label
+from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, FeatureWindows
+from resources.online.asked import Asked, AskedDecisions
+from resources.online.processor import trace_of
+from resources.online.store import OnlineStore
+
+# How old the windows may be before the store is looked at again.
+FRESH_S: Final = 0.05
+_FORGET_EVERY_S: Final = 60.0
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """An event about which is asked.
+
+    Attributes:
+        user_id: The entity: the user, or the device of one who is not logged in.
+        id: The event's id; the same id gets the same answer. None lets the decision have one of its own.
+        at_ms: When it happened, in ms since 1970, UTC; None for now.
+        value: Its worth.
+        errors: Whether it met an error.
+        crashed: Whether it crashed.
+    """
+
+    user_id: str
+    id: str | None = None
+    at_ms: int | None = None
+    value: float | None = None
+    errors: bool = False
+    crashed: bool = False
+
+
+class OnlineAnswers:
+    """Follows the store of the stream, and answers from memory."""
+
+    def __init__(self, product: Product, store: OnlineStore, asked: AskedDecisions, *, by_stream: bool = False) -> None:
+        """Read the windows as they are.
+
+        Args:
+            product: The product, whose rules and policy hold.
+            store: The store of the stream, which another process may write.
+            asked: The decisions that were asked for.
+            by_stream: Whether the present is the newest minute of the stream, as in a rehearsal of a day that is past.
+        """
+        self._by_stream = by_stream
+        self.product, self.store, self._asked = product, store, asked
+        self._version = product.decisions.version
+        self._forgot_at = 0.0
+        self._refill()
+
+    @classmethod
+    def at(cls, product: Product, data: Path, *, by_stream: bool = False) -> "OnlineAnswers":
+        """Return the answers for a product from the databases in its data folder.
+
+        Args:
+            product: The product.
+            data: Its data folder.
+            by_stream: Whether the present is the newest minute of the stream.
+        """
+        store, asked = OnlineStore(data / "online.db"), AskedDecisions(data / "online_asked.db")
+        return cls(product, store, asked, by_stream=by_stream)
+
+    def now_ms(self) -> int:
+        """Return the present, in ms since 1970."""
+        newest = self.store.newest_minute() if self._by_stream else None
+        return int(time.time() * 1000) if newest is None else newest * MINUTE_MS + MINUTE_MS - 1
+
+    def _refill(self) -> None:
+        self.entities, self.features = EntityWindows(self.product.online), FeatureWindows(self.product.online)
+        self._batch = self.store.fill(self.entities, self.features)
+        self._looked_at = time.monotonic()
+
+    def catch_up(self) -> None:
+        """Count what the stream has counted since the last time; does nothing within FRESH_S seconds."""
+        if time.monotonic() - self._looked_at < FRESH_S:
+            return
+        batches = self.store.batches_after(self._batch)
+        if batches is None:
+            self._refill()
+            return
+        for events in batches:
+            self.entities.counted(events)
+            self.features.count(events)
+        self._batch += len(batches)
+        self._looked_at = time.monotonic()
+
+    def decided(self, questions: Sequence[Question], *, now_ms: int) -> list[dict[str, Any]]:
+        """Return a decision on each event, as values for JSON, and keep it; events are not counted, which the stream does.
+
+        Each event is looked at alone: as if it were the next one of its entity.
+
+        Args:
+            questions: The events.
+            now_ms: The current time, in ms since 1970.
+
+        Raises:
+            StoreError: The decisions cannot be kept.
+        """
+        self.catch_up()
+        found, new = list[dict[str, Any]](), dict[str, Asked]()
+        for question in questions:
+            known = self.decision(question.id) if question.id else None
+            if known is None:
+                made = new.get(question.id or "") or self._made(question, now_ms)
+                new[made.id] = made
+                known = json.loads(made.trace)
+            found.append(known)
+        if new:
+            self._asked.write(list(new.values()))
+        if time.monotonic() - self._forgot_at > _FORGET_EVERY_S:
+            self._forgot_at = time.monotonic()
+            self._asked.forget(before_ms=now_ms - self.product.online.remembered_hours * HOUR_MS)
+        return found
+
+    def _made(self, question: Question, now_ms: int) -> Asked:
+        id_ = question.id or uuid.uuid4().hex
+        at_ms = now_ms if question.at_ms is None else question.at_ms
+        event = StreamEvent(
+            id_, at_ms, question.user_id, "", "", "", question.errors, question.crashed, question.value, None
+        )
+        windows = self.entities.expected(event)
+        known = Known(event.entity, event.value, windows)
+        decision = online_decision(known, online=self.product.online, decisions=self.product.decisions)
+        trace = {
+            "id": id_,
+            "entity": event.entity,
+            "at_ms": at_ms,
+            "asked": True,
+            **trace_of(decision),
+            "windows": _without_nan(windows),
+            "value": event.value,
+            "policy": self._version,
+            "batch": self._batch,
+        }
+        return Asked(id_, event.entity, at_ms, decision.code, _encoder.encode(trace))
+
+    def decision(self, id_: str) -> dict[str, Any] | None:
+        """Return a decision with its trace, of the stream or one that was asked for; None where none is kept.
+
+        Args:
+            id_: Id of the event.
+        """
+        of_stream = self.store.decision(id_)
+        if of_stream is not None:
+            known = {"id": of_stream.id, "entity": of_stream.entity, "at_ms": of_stream.at_ms, "asked": False}
+            return {**known, **json.loads(of_stream.trace)}
+        asked = self._asked.decision(id_)
+        return None if asked is None else json.loads(asked.trace)
+
+    def entity(self, id_: str, *, now_ms: int) -> dict[str, Any] | None:
+        """Return the windows of an entity; None for one that is not known.
+
+        Args:
+            id_: The entity.
+            now_ms: The current time, in ms since 1970, with which the windows end.
+        """
+        self.catch_up()
+        found = self.entities.figures(id_, at_ms=now_ms)
+        return None if found is None else {"entity": id_, "at_ms": now_ms, "windows": found}
+
+    def feature(self, name: str, *, now_ms: int) -> list[dict[str, Any]]:
+        """Return the figures of a feature by platform, release and window; an empty list for one that is not known.
+
+        Args:
+            name: The feature.
+            now_ms: The current time, in ms since 1970, with which the windows end.
+        """
+        self.catch_up()
+        found = []
+        for series in sorted(series for series in self.features.series if series[0] == name):
+            for minutes in self.product.online.windows_minutes:
+                figures = self.features.figures(series, at_ms=now_ms, minutes=minutes)
+                if figures:
+                    place = {"platform": series[1], "release": series[2], "window": window_label(minutes)}
+                    found.append({**place, **asdict(figures)})
+        return found
+
+    def silent_s(self, *, now_ms: int) -> float | None:
+        """Return the seconds since the minute of the newest event of the stream; None before the first event.
+
+        Args:
+            now_ms: The current time, in ms since 1970.
+        """
+        newest = self.store.newest_minute()
+        return None if newest is None else max(now_ms - newest * MINUTE_MS, 0) / 1000
+
+
+def _without_nan(windows: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: None if math.isnan(value) else value for name, value in windows.items()}

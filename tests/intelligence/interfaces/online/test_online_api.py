@@ -1,0 +1,215 @@
+"""The decision API answers as the stream decides, keeps what its document promises, and stays up whatever is sent."""
+
+import json
+import time
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from prometheus_client.parser import text_string_to_metric_families
+
+from intelligence.catalog.product import product_from
+from intelligence.interfaces.online.app import MOST_BYTES, app_of
+from resources.online.asked import AskedDecisions
+from resources.online.processor import Processor
+from resources.online.store import OnlineStore
+from resources.processes.front.guard import Guard
+from resources.services.online_answers import OnlineAnswers
+from tests.lakes import lake_in
+from tests.resources.online.streamed import NOW_MS, PRODUCT, Online, said
+
+with warnings.catch_warnings():
+    # Starlette 1 warns that its test client will take httpx2 in the place of httpx.
+    warnings.simplefilter("ignore")
+    from starlette.testclient import TestClient
+
+DECIDED = (
+    "answer",
+    "code",
+    "per_minute",
+    "delay_s",
+    "reason",
+    "rules",
+    "lowered_by",
+    "is_fallback",
+    "windows",
+    "policy",
+)
+
+
+@pytest.fixture
+def online(tmp_path: Path) -> Iterator[Online]:
+    product, lake, store = product_from(PRODUCT), lake_in(tmp_path / "lake"), OnlineStore(tmp_path / "online.db")
+    yield Online(tmp_path, product, lake, store, Processor(product, lake, store))
+    lake.close()
+
+
+def answers_of(online: Online) -> OnlineAnswers:
+    """Answers as another process gives them, from the store alone."""
+    store = OnlineStore(online.folder / "online.db")
+    return OnlineAnswers(online.product, store, AskedDecisions(online.folder / "online_asked.db"))
+
+
+@pytest.fixture
+def client(online: Online) -> TestClient:
+    return TestClient(Guard(app_of(answers_of(online))), base_url="http://127.0.0.1", raise_server_exceptions=False)
+
+
+def asked(event: dict, **more: object) -> dict:
+    """The question about an event of the stream, without its id."""
+    known = {"user_id": event["user_id"], "event_time": event["event_time"], "value": event.get("value")}
+    return {**known, "errors": bool(event.get("error_count")), "crashed": bool(event.get("crashed")), **more}
+
+
+def test_what_the_api_answers_before_an_event_is_what_the_stream_then_decides(
+    online: Online, client: TestClient
+) -> None:
+    events = [
+        said(n * 5, event_id=f"e{n}", user_id=f"u{n % 2}" if n % 9 else "thief", value=n % 5, error_count=n % 2)
+        for n in range(60)
+    ]
+    for event in events:
+        before = client.post("/v1/decide", json=asked(event))
+        assert before.status_code == 200, before.text
+        online.process(event)
+        time.sleep(0.06)
+        after = client.get(f"/v1/decisions/{event['event_id']}").json()
+        assert {name: before.json()[name] for name in DECIDED} == {name: after[name] for name in DECIDED}
+    codes = {each.answer for each in online.store.decisions()}
+    assert codes == {0, 1, 2}
+
+
+def test_the_same_id_gets_the_same_answer_and_the_trace_can_be_read_again(online: Online, client: TestClient) -> None:
+    first = client.post("/v1/decide", json={"user_id": "thief", "id": "x/1"}).json()
+    assert (first["answer"], first["code"], first["is_enforced"], first["asked"]) == ("block", 2, False, True)
+    assert client.post("/v1/decide", json={"user_id": "other", "id": "x/1"}).json() == first
+    assert client.get("/v1/decisions/x/1").json() == first
+    online.process(said(0, event_id="s1"))
+    time.sleep(0.06)
+    of_stream = client.get("/v1/decisions/s1").json()
+    assert client.post("/v1/decide", json={"user_id": "thief", "id": "s1"}).json() == of_stream
+
+
+def test_asking_counts_nothing_and_many_are_answered_in_order(client: TestClient) -> None:
+    found = client.post("/v1/decide", json=[{"user_id": name} for name in ("thief", "u1", "thief")] * 10).json()
+    assert [each["code"] for each in found] == [2, 0, 2] * 10
+    assert {each["windows"]["events_5m"] for each in found} == {1.0}
+    assert len({each["id"] for each in found}) == 30
+    assert client.get("/v1/entities/u1").status_code == 404
+
+
+def test_windows_of_entities_and_features_follow_the_stream(online: Online, client: TestClient, monkeypatch) -> None:
+    monkeypatch.setattr(OnlineAnswers, "now_ms", lambda _: NOW_MS + 60_000)
+    # More than two snapshots of the windows are stored meanwhile, so that those who follow begin anew.
+    for start in range(0, 120, 10):
+        online.process(
+            *(said(0, event_id=f"e{n}", user_id=f"u{n % 4}", error_count=n % 2) for n in range(start, start + 10))
+        )
+    time.sleep(0.06)
+    assert client.get("/v1/entities/u1").json()["windows"]["events_5m"] == 30
+    rows = client.get("/v1/features/search").json()["rows"]
+    assert {row["window"]: (row["events"], row["errors"]) for row in rows} == {
+        "1m": (0, 0), "5m": (120, 60), "1h": (120, 60), "24h": (120, 60)
+    }  # fmt: skip
+    assert rows[1]["users"] == pytest.approx(4, abs=0.1)
+    assert rows[1]["harmed_users"] == pytest.approx(2, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "problem"),
+    [
+        (b"", 422, "truncated"),
+        (b"{}", 422, "user_id"),
+        (b'{"user_id": 3}', 422, "Expected `str`"),
+        (b'{"user_id": ""}', 422, "length >= 1"),
+        (b'{"user_id": "u", "value": 1e400}', 422, "out of range"),
+        (b'{"user_id": "u", "colour": 1}', 422, "colour"),
+        (b'{"user_id": "u", "event_time": "noon"}', 422, "RFC3339"),
+        (b"[]", 422, "length >= 1"),
+        (b"[" * 100_000, 422, "no event"),
+        (b"\xff", 422, "no event"),
+        (b'[{"user_id": "u"}' + b',{"user_id": "u"}' * 1_000 + b"]", 422, "length <= 1000"),
+        (b" " * (MOST_BYTES + 1), 413, "larger than 1,000,000 bytes"),
+    ],
+)
+def test_what_is_no_event_is_refused_with_what_is_wrong(
+    client: TestClient, body: bytes, status: int, problem: str
+) -> None:
+    answer = client.post("/v1/decide", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == status, answer.text
+    assert set(answer.json()) == {"error", "problem", "hint"}
+    assert problem in answer.json()["problem"]
+
+
+@pytest.mark.parametrize("path", ["/v1/entities/nobody", "/v1/features/nothing", "/v1/decisions/none"])
+def test_what_is_not_known_is_404_with_the_next_step(client: TestClient, path: str) -> None:
+    answer = client.get(path)
+    assert answer.status_code == 404
+    assert "intelligence online run" in answer.json()["hint"]
+
+
+def test_pages_of_other_sites_are_refused_as_by_every_server(client: TestClient) -> None:
+    for headers in ({"host": "evil.example"}, {"origin": "http://evil.example"}):
+        assert client.post("/v1/decide", json={"user_id": "u"}, headers=headers).status_code == 403
+
+
+def test_metrics_can_be_read_by_prometheus_and_name_nobody(online: Online, client: TestClient) -> None:
+    online.process(*(said(n, event_id=f"e{n}", user_id=f"somebody{n}") for n in range(300)), b"junk")
+    client.post("/v1/decide", json=[{"user_id": "thief"}, {"user_id": "u"}])
+    time.sleep(0.06)
+    answer = client.get("/metrics")
+    families = {each.name: each for each in text_string_to_metric_families(answer.text)}
+    messages = {each.labels["status"]: each.value for each in families["intelligence_stream_messages"].samples}
+    assert messages == {"counted": 300, "rejected": 1}
+    answers = {
+        each.labels["answer"]: each.value
+        for each in families["intelligence_asked_decisions"].samples
+        if each.name.endswith("_total")
+    }
+    assert answers == {"allow": 1, "throttle": 0, "block": 1}
+    assert families["intelligence_stream_entities"].samples[0].value == 300
+    assert sum(len(each.samples) for each in families.values()) < 100
+    assert "somebody" not in answer.text
+
+
+def test_it_says_whether_it_is_alive_and_how_long_the_stream_is_silent(online: Online, client: TestClient) -> None:
+    assert client.get("/healthz").json() == {"status": "alive"}
+    assert client.get("/readyz").json() == {"status": "ready", "entities": 0, "silent_s": None}
+    online.process(said(0))
+    time.sleep(0.06)
+    ready = client.get("/readyz").json()
+    assert ready["entities"] == 1
+    assert ready["silent_s"] == pytest.approx(time.time() - NOW_MS / 1000, abs=120)
+
+
+def test_the_document_describes_every_address_and_shows_an_example(client: TestClient) -> None:
+    document = client.get("/v1/openapi.json").json()
+    assert set(document["paths"]) == {
+        "/v1/decide", "/v1/decisions/{id}", "/v1/entities/{id}", "/v1/features/{name}", "/healthz", "/readyz", "/metrics"
+    }  # fmt: skip
+    one, many = document["paths"]["/v1/decide"]["post"]["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
+    assert client.post("/v1/decide", json=one["examples"][0]).status_code == 200
+    assert (many["type"], many["maxItems"]) == ("array", 1000)
+    assert all(each.get("summary") for path in document["paths"].values() for each in path.values())
+
+
+@pytest.mark.proof
+def test_the_api_keeps_the_promises_of_its_document(online: Online) -> None:
+    app = app_of(answers_of(online))
+    schema = schemathesis.openapi.from_asgi("/v1/openapi.json", app)
+
+    for operation in schema.get_all_operations():
+        check = operation.ok()
+
+        @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(case=check.as_strategy())
+        def promised(case: schemathesis.Case) -> None:
+            answer = case.call()
+            assert answer.status_code < 500, (case, answer.content)
+            if answer.status_code >= 400:
+                assert json.loads(answer.content)
+
+        promised()
