@@ -407,10 +407,10 @@ def telemetry(found: Part) -> alt.LayerChart:
     )
 
 
-def _headroom(rows: pl.DataFrame, columns: Sequence[str]) -> Any:
+def _headroom(rows: pl.DataFrame, columns: Sequence[str], *, zero: bool = True) -> Any:
     """Return a scale with room for the labels of marks above the highest value."""
     most = max((float(each) for name in columns if (each := rows[name].max()) is not None), default=0.0)  # type: ignore[arg-type]
-    return alt.Scale(domainMax=most * HEADROOM) if most > 0 else alt.Scale(zero=True)
+    return alt.Scale(domainMax=most * HEADROOM, zero=zero) if most > 0 else alt.Scale(zero=zero)
 
 
 def _layered(layers: Sequence[Any], height: int) -> alt.LayerChart:
