@@ -247,7 +247,7 @@ def _steadied(found: Smoothed, numbers: Floats, truth: Floats, rates: _Rates) ->
         said[:, place], came[:, place] = centre[rows, place] - mean, truth[rows, place] - mean
         known = _known(truth[rows], found.origins, place)
         expected = expected_cases(rates.cases, origin, ahead=ahead, period=rates.period)
-        prior = np.nanmean(beyond_chance(mean, spread[rows, place, :1], expected), axis=1)
+        prior = np.mean(beyond_chance(mean, spread[rows, place, :1], expected), axis=1)
         kept = np.stack([_came_true(said, came, known, band, prior) for band in BANDS], axis=1)
         share = _over_steps(kept, ahead)
         centre[rows, place] = mean + share * said[:, place]

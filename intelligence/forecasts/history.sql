@@ -1,10 +1,12 @@
 -- What is forecast, by day from $first to $day: the KPIs of the $segments largest segments, new users and their return after a
--- week, and the users of the $features largest features. Nobody is known to be new before $first_new.
+-- week, and the users of the $features largest features. Nobody is known to be new before $first_new. Where no kind of user is
+-- known, there are no segments; what never had any value has none to forecast.
 WITH segments AS (
     SELECT segment
     FROM metrics.kpi_day
     WHERE event_date > $day - 28 AND event_date <= $day AND segment <> 'all'
     GROUP BY segment
+    QUALIFY segment <> 'unknown' OR count(*) OVER () > 1
     ORDER BY sum(dau) DESC, segment
     LIMIT $segments
 ),
@@ -68,7 +70,9 @@ FROM (
 UNION ALL
 SELECT event_date, 'conversion_rate', segment, '', conversion_rate, dau FROM kpis WHERE conversion_rate IS NOT NULL
 UNION ALL
-SELECT event_date, 'value', segment, '', value, NULL FROM kpis
+SELECT event_date, 'value', segment, '', value, NULL
+FROM kpis
+WHERE segment IN (SELECT segment FROM metrics.kpi_day WHERE event_date <= $day AND value <> 0)
 UNION ALL
 SELECT event_date, 'mean_rating', segment, '', mean_rating, ratings FROM kpis WHERE mean_rating IS NOT NULL
 UNION ALL

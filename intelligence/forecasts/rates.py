@@ -28,7 +28,7 @@ _TINY: Final = 1e-9
 
 
 def expected_cases(cases: Floats, origin: int, *, ahead: int, period: int) -> Floats:
-    """Return the number of cases to expect on each step ahead: the harmonic mean of the same phase before; NaN where none is known.
+    """Return the number of cases to expect on each step ahead: the harmonic mean of the same phase before, at least 1.
 
     Args:
         cases: One row per series, one column per step; NaN where they are not known.
@@ -45,7 +45,8 @@ def expected_cases(cases: Floats, origin: int, *, ahead: int, period: int) -> Fl
     window[:, length - known.shape[1] :] = known
     by_phase = _harmonic(window.reshape(len(cases), CASE_PERIODS, period).swapaxes(1, 2))
     by_phase = np.where(np.isfinite(by_phase), by_phase, _harmonic(window)[:, None])
-    return np.asarray(by_phase[:, np.arange(ahead) % period])
+    # Before a series has begun nothing is known, and nothing is judged.
+    return np.asarray(np.where(np.isfinite(by_phase), by_phase, 1.0)[:, np.arange(ahead) % period])
 
 
 def _harmonic(cases: Floats) -> Floats:
@@ -90,7 +91,7 @@ def beyond_chance(centre: Floats, spread: Floats, expected: Floats) -> Floats:
         expected: Number of cases to expect.
     """
     share = np.clip(centre, 0.0, 1.0)
-    by_chance = share * (1 - share) / np.maximum(expected, 1.0)
+    by_chance = share * (1 - share) / expected
     return np.asarray(np.clip(1 - by_chance / np.maximum(spread, _TINY) ** 2, 0.0, 1.0))
 
 
@@ -107,12 +108,12 @@ def reaches(centre: Floats, spread: Floats, expected: Floats, before: Floats, le
     share = np.clip(centre, 0.0, 1.0)
     middle = (share * before[:, None] + HALF) / (before[:, None] + 1)
     most = middle * (1 - middle)
-    variance = np.minimum(np.maximum(spread**2, most / np.maximum(expected, 1.0)), MOST_VARIANCE * most)
+    variance = np.minimum(np.maximum(spread**2, most / expected), MOST_VARIANCE * most)
     size = most / variance - 1
     low, high = (
         special.betaincinv(middle * size, (1 - middle) * size, place) for place in (HALF - level / 2, HALF + level / 2)
     )
-    half = HALF / np.maximum(expected, 1.0)
+    half = HALF / expected
     return np.maximum(share - low + half, _TINY), np.maximum(high + half - share, _TINY)
 
 

@@ -23,10 +23,11 @@ seen AS (
         day,
         count(DISTINCT user_id) FILTER (ago = day) AS dau,
         count(DISTINCT user_id) FILTER (ago > day - 7) AS wau,
-        count(DISTINCT user_id) AS mau
-    FROM days INNER JOIN active ON ago <= day AND ago > day - 28 AND first_day + CAST(day AS INTEGER) <= $day
+        count(DISTINCT user_id) FILTER (ago > day - 28) AS mau,
+        count(DISTINCT user_id) FILTER (ago > 0) AS again
+    FROM days INNER JOIN active ON ago <= day AND (ago > day - 28 OR $days <= 28) AND first_day + CAST(day AS INTEGER) <= $day
     GROUP BY day
 )
-SELECT day, users, coalesce(dau, 0) AS dau, coalesce(wau, 0) AS wau, coalesce(mau, 0) AS mau
+SELECT day, users, coalesce(dau, 0) AS dau, coalesce(wau, 0) AS wau, coalesce(mau, 0) AS mau, coalesce(again, 0) AS again
 FROM known LEFT JOIN seen USING (day)
 ORDER BY day

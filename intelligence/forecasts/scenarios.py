@@ -16,7 +16,7 @@ import polars as pl
 from intelligence.core.errors import ForecastError, NotEnoughEvidence
 from intelligence.forecasts.backtest import NORMAL
 from intelligence.forecasts.cleaning import SERIES, Name
-from intelligence.forecasts.forecast import WINDOWS, Outlook
+from intelligence.forecasts.forecast import QUANTILES, WINDOWS, Outlook
 from intelligence.forecasts.models import simulated
 from intelligence.forecasts.scales import Floats
 
@@ -33,6 +33,15 @@ OF_METRIC: Final[Mapping[str, str]] = {
 }
 # Evidence of grade D is an association: nobody knows what a change would do.
 USABLE: Final = ("A", "B", "C")
+# A scenario of more than so many times more is none: nothing in the history is like it.
+MOST: Final = 10.0
+# The bounds of what a change can lead to, and how they are written.
+BOUNDS: Final[Mapping[str, tuple[float, float, str]]] = {
+    "rate": (0.0, 1.0, "0 and 100 %"),
+    "rating": (1.0, 5.0, "1 and 5"),
+}
+# In which days after a use somebody counts as active.
+WINDOW_DAYS: Final[Mapping[str, int]] = {"dau": 1, "wau": 7, "mau": 28}
 # Fewer earlier new users say nothing about how often new users return.
 LEAST_NEWCOMERS: Final = 30
 _QUANTILES: Final = (0.025, 0.1, 0.5, 0.9, 0.975)
@@ -102,8 +111,8 @@ class Evidence:
         effects: Effects of adopting the feature on active days: estimate, low, high, baseline and grade.
         share: Share of all user-days of the last four weeks that are of users of the feature.
         only: Share of all user-days on which nothing but the feature was used.
-        returns: By days since the first day of earlier new users: their number, and how many of them were active on the day, and in
-            the 7 and 28 days up to it: columns day, users, dau, wau and mau.
+        returns: By days since the first day of earlier new users: their number, how many of them were active on the day, and in the 7
+            and 28 days up to it, and how many came again at all by then: columns day, users, dau, wau, mau and again.
     """
 
     results: pl.DataFrame = field(default_factory=pl.DataFrame)
@@ -161,6 +170,12 @@ def change_of(text: str) -> Change:
         raise ForecastError(text, f"{series} is no rate, which has points.", hint=f"Write '{series} +5 %'.")
     if not is_points and amount < -1:
         raise ForecastError(text, "nothing can fall by more than 100 %.", hint=_EXAMPLES)
+    if is_points and abs(amount) > 1:
+        raise ForecastError(text, "a rate has 100 points.", hint=_EXAMPLES)
+    if amount > MOST:
+        raise ForecastError(
+            text, f"a rise of more than {100 * MOST:,.0f} % is like nothing in any history.", hint=_EXAMPLES
+        )
     return Change(series=series, amount=amount, is_points=is_points)
 
 
@@ -184,16 +199,50 @@ def scenario(change: Change, found: Outlook, evidence: Evidence, *, series: str,
         NotEnoughEvidence: Nothing links the change to the series.
     """
     base, ahead = _drawn_paths(found, series, days)
+    _require_possible(change, found)
     random = np.random.default_rng(SEED)
     if change.series == "new_users" and series in WINDOWS:
         moved, link = _with_newcomers(change, found, evidence, base, series, random)
     elif change.series == series and change.is_points:
-        moved = np.clip(base + change.amount, 0.0, 1.0)
+        moved = _bounded(base + change.amount, series)
         link = Link(series, GIVEN, f"{series} is moved by {100 * change.amount:+g} points, as asked.")
     else:
         link = _link(change, found, evidence, series)
         moved = _bounded(base * (1 + _drawn(link, random)[:, None]), series)
     return Scenario(change, series, link, _summary(base, moved, ahead))
+
+
+def _require_possible(change: Change, found: Outlook) -> None:
+    """Refuse a change that leads what is moved out of its bounds; raises ForecastError.
+
+    Args:
+        change: The change.
+        found: The forecasts.
+    """
+    kind = SERIES[change.series][0] if change.series else ""
+    name = Name(change.series, "all", "")
+    forecast = next((each for each in found.forecasts if each.history.name == name), None)
+    if kind not in BOUNDS or forecast is None:
+        return
+    low, high, written = BOUNDS[kind]
+    expected = forecast.quantiles[:, QUANTILES.index("value")]
+    least, most = float(expected.min()), float(expected.max())
+    if change.is_points:
+        down, up, unit = least - low, high - most, "points"
+    else:
+        down, up = 1 - low / max(least, 1e-9), high / max(most, 1e-9) - 1
+        unit = "%"
+    if -down - 1e-9 <= change.amount <= up + 1e-9:
+        return
+    shown = f"{100 * most:.3g} %" if kind == "rate" else f"{most:.3g}"
+    possible = (
+        f"{np.floor(1000 * max(down, 0.0)) / 10:g} {unit} down and {np.floor(1000 * max(up, 0.0)) / 10:g} {unit} up"
+    )
+    raise ForecastError(
+        str(change),
+        f"{change.series} is expected at up to {shown} and stays between {written}.",
+        hint=f"Possible are at most {possible}.",
+    )
 
 
 def _drawn_paths(found: Outlook, series: str, days: int) -> tuple[Floats, int]:
@@ -343,12 +392,8 @@ def _with_newcomers(
     returns = evidence.returns
     known = returns.filter(pl.col("users") >= LEAST_NEWCOMERS).sort("day") if returns.height else returns
     if known.height:
-        share = (known[series] / known["users"]).to_numpy()
-        error = np.sqrt(share * (1 - share) / known["users"].to_numpy())
-        text = (
-            f"Of {int(known['users'].to_numpy().max()):,} earlier new users {100 * share[min(7, len(share) - 1)]:.0f} % count a week later,"
-            f" and {100 * share[min(28, len(share) - 1)]:.0f} % after four weeks, as in the history: later ones are taken to be alike."
-        )
+        share, text = _shares_counted(known, series, ahead)
+        error = np.sqrt(share * (1 - share) / known["users"].to_numpy()[np.minimum(np.arange(ahead), known.height - 1)])
         link = Link(series, MEASURED, text)
     else:
         whole, _ = _drawn_paths(found, "mau", 1)
@@ -364,6 +409,37 @@ def _with_newcomers(
     return np.maximum(base + change.amount * difference, 0.0), link
 
 
+def _shares_counted(known: pl.DataFrame, series: str, ahead: int) -> tuple[Floats, str]:
+    """Return which share of new users counts on each day from their first one on, and how that is known, in a sentence.
+
+    Beyond the days that are known, the last known share is held; where the first use itself may have made them count until then, it
+    is the share of those who came again.
+
+    Args:
+        known: Rows of `Evidence.returns` with enough users, by day.
+        series: dau, wau or mau.
+        ahead: How many days are asked for.
+    """
+    users, last, window = known["users"].to_numpy(), known.height - 1, WINDOW_DAYS[series]
+    measured = (known[series] / known["users"]).to_numpy()
+    again = float((known["again"] / known["users"]).to_numpy()[-1])
+    held = measured[-1] if last >= window else again
+    days = np.arange(ahead)
+    share = np.where(days < window, 1.0, held) if series != "dau" else np.full(ahead, held)
+    share[: min(ahead, last + 1)] = measured[:ahead]
+    told = [day for day in (7, 28) if day <= last] or [last]
+    said = " and ".join(f"{100 * measured[day]:.0f} % of {users[day]:,} {_after(day)}" for day in told)
+    text = f"Of earlier new users count {said}, as in the history: later ones are taken to be alike."
+    if last < ahead - 1:
+        came = "came again until then" if last < window else "counted on it"
+        text += f" Nothing is known beyond {last} days after the first: the {100 * held:.0f} % who {came} are held."
+    return share, text
+
+
+def _after(day: int) -> str:
+    return {0: "on the first day", 7: "a week later", 28: "four weeks later"}.get(day, f"{day} days later")
+
+
 def _drawn(link: Link, random: np.random.Generator) -> Floats:
     """Return draws of the relative change of a link, normal with its interval."""
     if link.estimate is None or link.low is None or link.high is None:
@@ -374,7 +450,7 @@ def _drawn(link: Link, random: np.random.Generator) -> Floats:
 
 def _bounded(values: Floats, series: str) -> Floats:
     """Return the values within the bounds of their kind."""
-    low, high = {"rate": (0.0, 1.0), "rating": (1.0, 5.0)}.get(SERIES[series][0], (-np.inf, np.inf))
+    low, high, _ = BOUNDS.get(SERIES[series][0], (-np.inf, np.inf, ""))
     return np.clip(values, low, high)
 
 

@@ -194,6 +194,15 @@ def number(value: float, series: str, *, sign: str = "") -> str:
     return f"{value:{sign}.3f}" if series == "mean_rating" else f"{value:{sign},.0f}"
 
 
+def difference(value: float, series: str) -> str:
+    """Return a difference of two values of a series for people; of two rates in points.
+
+    >>> difference(0.02, "conversion_rate"), difference(-12.0, "dau")
+    ('+2.0 points', '-12')
+    """
+    return f"{100 * value:+.1f} points" if series in RATES else number(value, series, sign="+")
+
+
 def scenario_parts(found: "Scenario") -> Iterator[RenderableType]:
     """Yield the table of a scenario, week by week and as the mean of all days, and what it rests on."""
     name, last = found.series, int(found.days["horizon_days"].to_numpy().max())
@@ -211,7 +220,7 @@ def scenario_parts(found: "Scenario") -> Iterator[RenderableType]:
     )
     for row in pl.concat([wanted, found.days.filter(horizon_days=0)]).iter_rows(named=True):
         bounds = [
-            f"{number(row[f'difference_low_{each}'], name, sign='+')} to {number(row[f'difference_high_{each}'], name, sign='+')}"
+            f"{difference(row[f'difference_low_{each}'], name)} to {difference(row[f'difference_high_{each}'], name)}"
             for each in ("80", "95")
         ]
         add(
@@ -219,7 +228,7 @@ def scenario_parts(found: "Scenario") -> Iterator[RenderableType]:
             str(row["horizon_days"] or f"mean of {last}"),
             number(row["base_value"], name),
             number(row["scenario_value"], name),
-            number(row["difference_value"], name, sign="+"),
+            difference(row["difference_value"], name),
             *bounds,
         )
     yield shown

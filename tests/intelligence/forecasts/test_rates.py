@@ -123,5 +123,5 @@ def test_as_many_cases_are_expected_as_on_such_days_before() -> None:
     cases = np.array([[100.0, 10.0] * 6, [np.nan] * 12, [np.nan] * 11 + [50.0]])
     found = expected_cases(cases, 11, ahead=3, period=2)
     assert found[0].tolist() == pytest.approx([100.0, 10.0, 100.0])
-    assert np.isnan(found[1]).all()
+    assert found[1].tolist() == [1.0] * 3
     assert found[2].tolist() == pytest.approx([50.0, 50.0, 50.0])

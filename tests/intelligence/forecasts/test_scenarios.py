@@ -90,7 +90,9 @@ def test_experiments_say_how_value_follows_conversion(found: Outlook) -> None:
 
 
 def test_fewer_new_users_are_missed_as_often_as_earlier_ones_came(found: Outlook) -> None:
-    returns = pl.DataFrame({"day": range(60), "users": 1000, "dau": [1000] + [250] * 59, "wau": 1000, "mau": 1000})
+    returns = pl.DataFrame(
+        {"day": range(60), "users": 1000, "dau": [1000] + [250] * 59, "wau": 1000, "mau": 1000, "again": 900}
+    )
     change = change_of("new_users -50 %")
     moved = scenario(change, found, Evidence(returns=returns), series="dau", days=28)
     assert moved.link.how == MEASURED
@@ -101,6 +103,36 @@ def test_fewer_new_users_are_missed_as_often_as_earlier_ones_came(found: Outlook
     assert moved.days.filter(horizon_days=1)["difference_value"].item() > last
     few = scenario(change, found, Evidence(returns=returns.with_columns(users=3)), series="dau", days=28)
     assert few.link.how == ASSUMED
+
+
+@pytest.mark.parametrize("last", [3, 10, 20, 27, 28, 40])
+@pytest.mark.parametrize("series", ["dau", "mau"])
+def test_the_day_that_is_named_is_known_and_later_ones_hold(series: str, last: int, found: Outlook) -> None:
+    days = range(last + 1)
+    returns = pl.DataFrame(
+        {
+            "day": days,
+            "users": 1000,
+            "dau": [1000 - 10 * day for day in days],
+            "wau": 1000,
+            # A first use counts for 28 days; then only those count who came again.
+            "mau": [1000 if day < 28 else 600 for day in days],
+            "again": [min(20 * day, 600) for day in days],
+        }
+    )
+    moved = scenario(change_of("new_users -10 %"), found, Evidence(returns=returns), series=series, days=40)
+    text = moved.link.text
+    assert ("four weeks later" in text) == (last >= 28)
+    assert (f"beyond {last} days" in text) == (last < 39)
+    new = scenario(change_of("new_users -10 %"), found, Evidence(), series="new_users", days=40)
+    missing = -new.days.filter(pl.col("horizon_days") > 0)["difference_value"].to_numpy()
+    if series == "dau":
+        share = np.array([1 - 0.01 * min(day, last) for day in range(40)])
+    else:
+        late = 0.6 if last >= 28 else min(0.02 * last, 0.6)
+        share = np.array([1.0 if day < 28 else late for day in range(40)])
+    lost = (missing * share[::-1]).sum()
+    assert -moved.days.filter(horizon_days=40)["difference_value"].item() == pytest.approx(lost, rel=0.05)
 
 
 def test_nothing_changes_where_nothing_is_changed(found: Outlook) -> None:
@@ -121,7 +153,7 @@ def test_the_base_path_is_the_forecast(found: Outlook) -> None:
 
 
 def test_rates_stay_rates(found: Outlook) -> None:
-    moved = scenario(change_of("conversion_rate +95 points"), found, Evidence(), series="conversion_rate", days=7)
+    moved = scenario(change_of("conversion_rate +79 points"), found, Evidence(), series="conversion_rate", days=7)
     assert moved.days["scenario_high_95"].max() <= 1.0
     moved = scenario(change_of("conversion_rate -100 %"), found, Evidence(), series="conversion_rate", days=7)
     assert moved.days["scenario_value"].max() == 0.0
@@ -134,6 +166,11 @@ def test_rates_stay_rates(found: Outlook) -> None:
         ("karma +5 %", "dau", "is not forecast"),
         ("dau +5 points", "dau", "is no rate"),
         ("dau -150 %", "dau", "fall by more than 100"),
+        ("conversion_rate +95 points", "conversion_rate", r"up to 20.* and stays between 0 and 100 %.*79.* points up"),
+        ("conversion_rate -40 points", "value", r"at most 19.* points down"),
+        ("conversion_rate +500 %", "conversion_rate", r"at most 100 % down and 39\d.* % up"),
+        ("conversion_rate +200 points", "value", "has 100 points"),
+        ("dau +99999999999999999999 %", "dau", "more than 1,000 %"),
         ("dau +5 %", "conversion_rate", "nothing says what it does"),
         ("rollback polls", "value", "nothing measured what it does"),
         ("dau +5 %", "wau", "is not forecast"),
