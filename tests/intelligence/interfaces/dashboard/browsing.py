@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, sync_playwright
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from resources.config.settings import ROOT
@@ -39,6 +39,9 @@ WHOLE: Final = """() => {
         && !document.querySelector('[data-stale=true], [data-testid=stSkeleton]')
         && all('[data-testid=stVegaLiteChart]').every(chart => chart.querySelector('canvas, svg'));
 }"""
+# Nothing is wider than the window; charts find their width a moment after it changed.
+FITS: Final = """() => [document.documentElement, document.querySelector('[data-testid=stMain]')]
+    .every(place => place.scrollWidth <= place.clientWidth)"""
 # The texts that stand out too little from what is behind them, by the measure of WCAG 2.2 (1.4.3, level AA).
 FAINT: Final = """() => {
     const pen = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
@@ -108,9 +111,10 @@ class Tab:
         return self.settled()
 
     def seen(self, *, width: int, theme: Any) -> "Tab":
-        """Show the page at this width, light or dark."""
+        """Show the page at this width, light or dark, and wait until nothing in it is wider."""
         self.page.set_viewport_size({"width": width, "height": HEIGHT})
         self.page.emulate_media(color_scheme=theme)
+        self.page.wait_for_function(FITS)
         return self.settled()
 
     def text(self) -> str:
@@ -136,24 +140,24 @@ class Tab:
 
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Yield the browser that is installed on this machine, with a folder of its own."""
+def chromium() -> Iterator[BrowserContext]:
+    """Yield the browser that is installed on this machine, with a folder and a cache of its own."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(SWITCHES))
         try:
-            yield browser
+            yield browser.new_context(viewport={"width": WIDE, "height": HEIGHT}, color_scheme="light")
         finally:
             browser.close()
 
 
 @contextmanager
-def opened(browser: Browser, base: str, **how: Any) -> Iterator[Tab]:
-    """Yield a tab with cookies and storage of its own."""
-    context = browser.new_context(viewport={"width": WIDE, "height": HEIGHT}, color_scheme="light", **how)
+def opened(browser: BrowserContext, base: str) -> Iterator[Tab]:
+    """Yield a new tab, which has a session of its own."""
+    page = browser.new_page()
     try:
-        yield Tab(base, context.new_page())
+        yield Tab(base, page)
     finally:
-        context.close()
+        page.close()
 
 
 @contextmanager

