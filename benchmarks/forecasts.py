@@ -100,7 +100,7 @@ def coverage(products: int) -> None:
         ratio = np.nanmean(over, axis=0)
         tell(
             f"{days} days, error over the seasonal naive",
-            f"{', '.join(f'{each:.2f}' for each in ratio)}; {100 * np.mean(naive):.0f} % of series stay naive;"
+            f"{', '.join(f'{each:.2f}' for each in ratio)}; {100 * np.mean(naive):.0f} % of forecasts by series and band stay naive;"
             f" {seconds:.2f} CPU s a product of {SERIES} series",
         )
         demand(bool(ratio[0] < 1), f"{days} days: no smaller errors than the seasonal naive forecast a week ahead")

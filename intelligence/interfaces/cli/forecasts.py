@@ -197,6 +197,10 @@ def number(value: float, series: str, *, sign: str = "") -> str:
 def difference(value: float, series: str) -> str:
     """Return a difference of two values of a series for people; of two rates in points.
 
+    Args:
+        value: The difference.
+        series: What it is of.
+
     >>> difference(0.02, "conversion_rate"), difference(-12.0, "dau")
     ('+2.0 points', '-12')
     """
