@@ -208,6 +208,16 @@ def test_decisions_are_forgotten_after_the_time_that_the_product_states(online: 
     assert len(online.store.decisions()) == 30
 
 
+def test_repeats_are_looked_up_by_their_key_however_many_decisions_are_kept(online: Online) -> None:
+    seen: list[str] = []
+    online.store._connection.set_trace_callback(seen.append)
+    online.process(said(1))
+    online.store._connection.set_trace_callback(None)
+    query = next(each for each in seen if "json_each" in each)
+    plan = " ".join(row[3] for row in online.store._connection.execute(f"EXPLAIN QUERY PLAN {query}"))
+    assert "SEARCH decisions USING PRIMARY KEY (source=? AND id=?)" in plan
+
+
 def test_several_sources_map_their_own_topics_and_ids(tmp_path, online: Online) -> None:
 
     product = product_from(
