@@ -82,7 +82,10 @@ def refusal(text: str) -> ProductFileError:
         (GOOD.replace("name: app", "name: My App"), ["`sources.0.name` is 'My App'"]),
         (GOOD.replace("files:", "delimiter: ';;', files:"), ["`sources.0.delimiter` is ';;'"]),
         (GOOD.replace("files: events/*.csv", "files: [3]"), ["`sources.0.files.0` is 3"]),
-        (GOOD.replace("files:", "simulate: {}, files:"), ["`sources.0`", "one of `files`, `topics` and `simulate`", "only one"]),
+        (
+            GOOD.replace("files:", "simulate: {}, files:"),
+            ["`sources.0`", "one of `files`, `topics` and `simulate`", "only one"],
+        ),
         ("name: Demo\nsources: [{name: app}]", ["`sources.0`", "one of `files`, `topics` and `simulate`"]),
         ("name: Demo\nsources: [{name: app, files: x}, {name: app, files: y}]", ["source app more than once"]),
         (GOOD.replace("files:", "mapping: {user: u}, files:"), ["`sources.0`", "`user`", "did you mean `user_id`?"]),
