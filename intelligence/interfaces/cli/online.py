@@ -106,8 +106,9 @@ def rehearse(
     port: Annotated[int, typer.Option(help="Port on loopback for questions over HTTP.")] = 8503,
 ) -> None:
     """Send a day of the simulated product through a broker inside this process, decide on it, and take it into a lake."""
+    from intelligence.interfaces.api.keys import with_keys
     from intelligence.interfaces.cli import commands
-    from resources.config.settings import settings
+    from resources.config.settings import api_keys, settings
 
     with _extra_stream():
         from intelligence.interfaces.online.app import app_of
@@ -122,7 +123,8 @@ def rehearse(
         signal.signal(name, lambda *_: stopped.set())
     with mock_brokers() as brokers:
         stream, store = stream_of(product, rehearsal.lake, rehearsal.settings, brokers=brokers)
-        server = server_of(app_of(OnlineAnswers.at(product, rehearsal.settings.data, by_stream=True)), port=port)
+        answers = OnlineAnswers.at(product, rehearsal.settings.data, by_stream=True)
+        server = server_of(with_keys(app_of(answers), api_keys()), port=port)
         threading.Thread(target=server.run, daemon=True).start()
         messages = day_of_messages(simulate, simulate.first_day, timezone=product.timezone)
 
@@ -180,17 +182,18 @@ def _rehearsal_folder() -> str:
 @app.command("serve", epilog="Example: intelligence online serve --port 8700")
 def serve(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8503) -> None:
     """Serve decisions over HTTP on this machine until Ctrl-C; another process reads the stream."""
+    from intelligence.interfaces.api.keys import with_keys
     from intelligence.interfaces.cli import commands
 
     with _extra_stream():
         from intelligence.interfaces.online.app import app_of
-    from resources.config.settings import settings
+    from resources.config.settings import api_keys, settings
     from resources.processes.front.serving import LOOPBACK, served
     from resources.services.online_answers import OnlineAnswers
 
     answers = OnlineAnswers.at(commands._platform().product, settings().data)
     commands._say(f"http://{LOOPBACK}:{port}/v1/decide")
-    served(app_of(answers), port=port)
+    served(with_keys(app_of(answers), api_keys()), port=port)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 
 from intelligence.core.errors import OnlineError, PlatformError, StoreError
 from intelligence.interfaces.api.asking import Problem, misunderstood, problems
+from intelligence.interfaces.api.keys import document_keys
 from intelligence.interfaces.online.metrics import CONTENT_TYPE, OnlineMetrics
 from intelligence.telemetry.contract import IDENTIFIER_LIMIT
 from resources.services.online_answers import OnlineAnswers, Question
@@ -75,6 +76,7 @@ def app_of(answers: OnlineAnswers) -> FastAPI:
     _add_decide(app, answers, metrics)
     _add_reading(app, answers)
     _add_operation(app, answers, metrics)
+    document_keys(app)
     return app
 
 

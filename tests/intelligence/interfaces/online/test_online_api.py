@@ -10,8 +10,10 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from prometheus_client.parser import text_string_to_metric_families
+from pydantic import SecretStr
 
 from intelligence.catalog.product import product_from
+from intelligence.interfaces.api.keys import with_keys
 from intelligence.interfaces.online.app import MOST_BYTES, app_of
 from resources.online.asked import AskedDecisions
 from resources.online.processor import Processor
@@ -194,6 +196,17 @@ def test_the_document_describes_every_address_and_shows_an_example(client: TestC
     assert client.post("/v1/decide", json=one["examples"][0]).status_code == 200
     assert (many["type"], many["maxItems"]) == ("array", 1000)
     assert all(each.get("summary") for path in document["paths"].values() for each in path.values())
+
+
+def test_a_question_through_a_proxy_needs_a_key_where_there_are_some(online: Online) -> None:
+    key = "k1-0123456789abcdefghij"
+    app = Guard(with_keys(app_of(answers_of(online)), (SecretStr(key),)))
+    through = TestClient(app, base_url="http://127.0.0.1", headers={"X-Forwarded-For": "192.0.2.7"})
+    question = {"user_id": "u1"}
+    assert through.post("/v1/decide", json=question).status_code == 401
+    assert through.post("/v1/decide", json=question, headers={"Authorization": f"Bearer {key}x"}).status_code == 401
+    assert through.post("/v1/decide", json=question, headers={"Authorization": f"Bearer {key}"}).status_code == 200
+    assert TestClient(app, base_url="http://127.0.0.1").post("/v1/decide", json=question).status_code == 200
 
 
 @pytest.mark.proof
