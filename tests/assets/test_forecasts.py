@@ -111,7 +111,8 @@ def test_each_newest_day_keeps_what_was_forecast_at_its_end(built: Built) -> Non
     )
     assert set(made["event_date"]) == {LAST - timedelta(days=1), LAST}
     found = dict(made.filter(segment="all", event_date=LAST).select("series", "days").iter_rows())
-    assert {found[name] for name in ("dau", "conversion_rate", "value", "mean_rating", "feature_users")} == {28}
+    assert {found[name] for name in ("dau", "conversion_rate", "mean_rating", "feature_users")} == {28}
+    assert "value" not in found, "no event has any"
     assert {found[name] for name in ("wau", "mau") if name in found} == {0}
     early = built.frame(f"FROM forecasts.forecasts WHERE event_date = DATE '{LAST - timedelta(days=1)}'")
     assert set(early["horizon_days"]) == {0}
@@ -185,8 +186,11 @@ def test_the_commands_say_it(built: Built, monkeypatch: pytest.MonkeyPatch) -> N
     assert "Not enough evidence" in shown.output
     path = json.loads(run.invoke(app, ["forecast", "dau", "--days", "7", "--json"]).output)
     assert [row["horizon_days"] for row in path] == list(range(1, 8))
-    moved = json.loads(run.invoke(app, ["forecast", "scenario", "conversion +2 points", "--json"]).output)
-    assert (moved["series"], moved["link"]["how"]) == ("value", "assumed")
+    asked = ["forecast", "scenario", "conversion +2 points", "--on", "conversion_rate", "--json"]
+    moved = json.loads(run.invoke(app, asked).output)
+    assert (moved["series"], moved["link"]["how"]) == ("conversion_rate", "given")
+    refused = run.invoke(app, ["forecast", "scenario", "conversion +2 points"])
+    assert isinstance(refused.exception, ForecastError), refused.output
     assert run.invoke(app, ["annotate", "sale begins", "--day", str(LAST), "--by", "ann"]).exit_code == 0
     noted = json.loads(run.invoke(app, ["annotations", "--json"]).output)
     assert {
