@@ -25,6 +25,14 @@ _FIRST_SLOTS: Final = 64
 
 
 @njit(cache=True)
+def _first_begun(newest: int, bucket: int, length: int) -> int:
+    """Return the first of the buckets that begin anew with an event of this one; the one after it where none does."""
+    if bucket <= newest:
+        return bucket + 1
+    return bucket - length + 1 if newest < 0 else max(newest + 1, bucket - length + 1)
+
+
+@njit(cache=True)
 def step(
     counts: Floats, head: Ints, slots: Ints, buckets: Ints, amounts: Floats, windows: Ints, sums: Floats, counted: Bools
 ) -> None:
@@ -47,12 +55,10 @@ def step(
         if newest >= 0 and bucket <= newest - length:
             counted[each] = False
             continue
-        if bucket > newest:
-            first = bucket - length + 1 if newest < 0 else max(newest + 1, bucket - length + 1)
-            for passed in range(first, bucket + 1):
-                for kind in range(kinds):
-                    counts[slot, passed % length, kind] = 0.0
-            head[slot] = bucket
+        for begun in range(_first_begun(newest, bucket, length), bucket + 1):
+            for kind in range(kinds):
+                counts[slot, begun % length, kind] = 0.0
+        head[slot] = max(newest, bucket)
         for kind in range(kinds):
             counts[slot, bucket % length, kind] += amounts[each, kind]
         counted[each] = True
@@ -88,12 +94,10 @@ def sketch_step(
         newest = head[slot]
         if newest >= 0 and bucket <= newest - length:
             continue
-        if bucket > newest:
-            first = bucket - length + 1 if newest < 0 else max(newest + 1, bucket - length + 1)
-            for passed in range(first, bucket + 1):
-                for place in range(most):
-                    registers[slot, passed % length, place] = 0
-            head[slot] = bucket
+        for begun in range(_first_begun(newest, bucket, length), bucket + 1):
+            for place in range(most):
+                registers[slot, begun % length, place] = 0
+        head[slot] = max(newest, bucket)
         if wanted[each] and registers[slot, bucket % length, places[each]] < ranks[each]:
             registers[slot, bucket % length, places[each]] = ranks[each]
 
