@@ -11,9 +11,11 @@ from typing import Final
 from intelligence.decisions.autonomy import Level
 from intelligence.decisions.entity import ANSWERS, Answer, EntityFacts, entity_decision
 from intelligence.decisions.settings import Decisions
+from intelligence.online.scoring import Score
 from intelligence.online.settings import Online, OnlineRule
 
 CODES: Final[Mapping[Answer, int]] = {answer: code for code, answer in enumerate(ANSWERS)}
+NO_MODEL: Final = "no model scores entities"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Known:
         windows: Its windows just after the event, by name of predictor; None where they are not known.
         risk_score: Probability of harm in [0, 1]; None where no model scored it.
         facts: What `entity_decision` reads: `drift`, `model_version`, `risk_low`, `risk_high` and `is_exempt`; any may be absent.
+        why_no_score: Why no model scored it, in words.
     """
 
     entity: str
@@ -33,6 +36,25 @@ class Known:
     windows: Mapping[str, float] | None = None
     risk_score: float | None = None
     facts: EntityFacts | None = None
+    why_no_score: str = NO_MODEL
+
+    @classmethod
+    def scored(
+        cls, entity: str, value: float | None, windows: Mapping[str, float] | None, score: Score | None, why_none: str
+    ) -> "Known":
+        """Return what is known of an entity with its score, or with the reason why it has none.
+
+        Args:
+            entity: The entity.
+            value: Worth of the event; None where it has none.
+            windows: Its windows just after the event, by name of predictor; None where they are not known.
+            score: The score; None where there is none.
+            why_none: Why there is none, in words.
+        """
+        if score is None:
+            return cls(entity, value, windows, why_no_score=why_none or NO_MODEL)
+        facts = {"model_version": score.version, "risk_low": score.low, "risk_high": score.high}
+        return cls(entity, value, windows, score.risk_score, facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +158,7 @@ def _without_score(known: Known) -> str:
     if known.windows is None:
         return "its windows are not known"
     if known.risk_score is None:
-        return "no model scores entities"
+        return known.why_no_score
     return "" if 0 <= known.risk_score <= 1 else f"the score {known.risk_score:g} is no probability"
 
 

@@ -13,6 +13,7 @@ from intelligence.online.events import StreamEvent, text_of
 from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, FeatureWindows
 from resources.config.faults import reach
 from resources.lake.door import Lake
+from resources.online.champion import FollowedChampion, Scoring
 from resources.online.judging import Judge
 from resources.online.store import DeadLetter, Offset, OnlineStore, StoredDecision, WaitingRow
 
@@ -69,15 +70,18 @@ class _Taken:
 class Processor:
     """Holds the windows of a product, and takes in messages."""
 
-    def __init__(self, product: Product, lake: Lake, store: OnlineStore) -> None:
+    def __init__(
+        self, product: Product, lake: Lake, store: OnlineStore, *, champion: FollowedChampion | None = None
+    ) -> None:
         """Continue from the last commit of the store.
 
         Args:
             product: The product, of which the sources with topics are read.
             lake: Its lake, for temporary tables.
             store: The store.
+            champion: The model that scores entities; None where none does.
         """
-        self._product, self._store = product, store
+        self._product, self._store, self._champion = product, store, champion
         self._sources = {topic: source.name for source in product.sources for topic in source.topics}
         self._judges = {each.name: Judge(lake, product, each) for each in product.sources if each.topics}
         self._ids = {name: product.sources_of_one_id(name)[0] for name in self._judges}
@@ -153,23 +157,28 @@ class Processor:
         self._mark_out_of_time(taken, offsets)
         asked = [each for each in taken if each.status == "counted"]
         rows, counted = self.entities.counted([each.event for each in asked if each.event])
-        windows: dict[int, Mapping[str, float]] = {}
+        scores = (self._champion.present() if self._champion else Scoring()).scores(rows)
+        known: dict[int, Known] = {}
         for place, each in enumerate(asked):
-            if counted[place]:
-                windows[id(each)] = dict(zip(self.entities.predictors, rows[place].tolist(), strict=True))
+            if each.event and counted[place]:
+                windows = dict(zip(self.entities.predictors, rows[place].tolist(), strict=True))
+                known[id(each)] = scores.known(place, each.event.entity, each.event.value, windows)
             else:
                 each.status = "late"
         events = [each.event for each in asked if each.event and each.status == "counted"]
         self.features.count(events)
         decided = [
-            (each, Decided(each.event, self._decision(each.event, windows.get(id(each)))))
+            (
+                each,
+                Decided(each.event, self._decision(known.get(id(each)) or Known(each.event.entity, each.event.value))),
+            )
             for each in taken
             if each.event and each.status in DECIDED
         ]
         self._store.write_batch(
             waiting=[_waiting(each, now) for each in taken],
             dead=[_dead(each) for each in taken if each.status == "rejected"],
-            decisions=[self._stored(each, found, windows.get(id(each))) for each, found in decided],
+            decisions=[self._stored(each, found, known.get(id(each))) for each, found in decided],
             counted=events,
         )
         self._store.write_offsets({key: each for key, each in offsets.items() if self.offsets.get(key) != each})
@@ -203,15 +212,15 @@ class Processor:
             elif minute > newest:
                 offsets[partition] = replace(offsets[partition], newest_minute=minute)
 
-    def _decision(self, event: StreamEvent, windows: Mapping[str, float] | None) -> OnlineDecision:
-        known = Known(event.entity, event.value, windows)
+    def _decision(self, known: Known) -> OnlineDecision:
         return online_decision(known, online=self._product.online, decisions=self._product.decisions)
 
-    def _stored(self, taken: _Taken, found: Decided, windows: Mapping[str, float] | None) -> StoredDecision:
+    def _stored(self, taken: _Taken, found: Decided, known: Known | None) -> StoredDecision:
         event, trace = found.event, trace_of(found.decision)
         message = taken.message
+        trace |= score_of(known)
         trace |= {
-            "windows": windows,
+            "windows": known.windows if known else None,
             "value": event.value,
             "feature": event.feature,
             "status": taken.status,
@@ -254,6 +263,17 @@ def trace_of(decision: OnlineDecision) -> dict[str, Any]:
         decision: The decision.
     """
     return {**asdict(decision), "code": decision.code, "delay_s": decision.delay_s, "is_enforced": decision.is_enforced}
+
+
+def score_of(known: Known | None) -> dict[str, Any]:
+    """Return the score of an entity and the model that gave it, as values for JSON; nulls where there is none.
+
+    Args:
+        known: What is known of the entity.
+    """
+    facts = (known.facts if known else None) or {}
+    names = ("risk_low", "risk_high", "model_version")
+    return {"risk_score": known.risk_score if known else None, **{name: facts.get(name) for name in names}}
 
 
 def _waiting(taken: _Taken, now: datetime) -> WaitingRow:

@@ -12,6 +12,8 @@ from resources.intake.delivery import deliveries
 from resources.intake.ingest import Batch, ingested
 from resources.lake.builds import build_rules
 from resources.lake.door import Lake
+from resources.models.registry import Registry
+from resources.online.champion import FollowedChampion
 from resources.online.processor import Processor
 from resources.online.rehearsal import rehearsed
 from resources.online.store import OnlineStore
@@ -84,5 +86,7 @@ def stream_of(
     if not named:
         raise OnlineError("brokers", "none is named.", hint="Set INTELLIGENCE_KAFKA or give --brokers host:port.")
     store = OnlineStore(settings.online)
-    stream = Stream(product, Processor(product, lake, store), store, brokers=named, landing=Path(settings.landing))
+    champion = FollowedChampion(Registry.of(settings), product.online.predictors)
+    processor = Processor(product, lake, store, champion=champion)
+    stream = Stream(product, processor, store, brokers=named, landing=Path(settings.landing))
     return stream, store

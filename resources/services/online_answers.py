@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from intelligence.catalog.product import Product
-from intelligence.online.deciding import Known, online_decision
+from intelligence.online.deciding import online_decision
 from intelligence.online.events import StreamEvent
 from intelligence.online.settings import window_label
 from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, FeatureWindows
+from resources.models.registry import Registry
 from resources.online.asked import Asked, AskedDecisions
-from resources.online.processor import trace_of
+from resources.online.champion import FollowedChampion, Scoring
+from resources.online.processor import score_of, trace_of
 from resources.online.store import OnlineStore
 
 # How old the windows may be before the store is looked at again.
@@ -50,7 +53,15 @@ class Question:
 class OnlineAnswers:
     """Follows the store of the stream, and answers from memory."""
 
-    def __init__(self, product: Product, store: OnlineStore, asked: AskedDecisions, *, by_stream: bool = False) -> None:
+    def __init__(
+        self,
+        product: Product,
+        store: OnlineStore,
+        asked: AskedDecisions,
+        *,
+        by_stream: bool = False,
+        champion: FollowedChampion | None = None,
+    ) -> None:
         """Read the windows as they are.
 
         Args:
@@ -58,24 +69,29 @@ class OnlineAnswers:
             store: The store of the stream, which another process may write.
             asked: The decisions that were asked for.
             by_stream: Whether the present is the newest minute of the stream, as in a rehearsal of a day that is past.
+            champion: The model that scores entities; None where none does.
         """
-        self._by_stream = by_stream
+        self._by_stream, self._champion = by_stream, champion
         self.product, self.store, self._asked = product, store, asked
         self._version = product.decisions.version
         self._forgot_at = 0.0
         self._refill()
 
     @classmethod
-    def at(cls, product: Product, data: Path, *, by_stream: bool = False) -> "OnlineAnswers":
+    def at(
+        cls, product: Product, data: Path, *, by_stream: bool = False, registry: Registry | None = None
+    ) -> "OnlineAnswers":
         """Return the answers for a product from the databases in its data folder.
 
         Args:
             product: The product.
             data: Its data folder.
             by_stream: Whether the present is the newest minute of the stream.
+            registry: The models of the product, whose champion scores; None for no scores.
         """
         store, asked = OnlineStore(data / "online.db"), AskedDecisions(data / "online_asked.db")
-        return cls(product, store, asked, by_stream=by_stream)
+        champion = FollowedChampion(registry, product.online.predictors) if registry else None
+        return cls(product, store, asked, by_stream=by_stream, champion=champion)
 
     def now_ms(self) -> int:
         """Return the present, in ms since 1970."""
@@ -136,7 +152,10 @@ class OnlineAnswers:
             id_, at_ms, question.user_id, "", "", "", question.errors, question.crashed, question.value, None
         )
         windows = self.entities.expected(event)
-        known = Known(event.entity, event.value, windows)
+        scores = (self._champion.present() if self._champion else Scoring()).scores(
+            np.array([[windows[name] for name in self.entities.predictors]])
+        )
+        known = scores.known(0, event.entity, event.value, windows)
         decision = online_decision(known, online=self.product.online, decisions=self.product.decisions)
         trace = {
             "id": id_,
@@ -144,6 +163,7 @@ class OnlineAnswers:
             "at_ms": at_ms,
             "asked": True,
             **trace_of(decision),
+            **score_of(known),
             "windows": _without_nan(windows),
             "value": event.value,
             "policy": self._version,

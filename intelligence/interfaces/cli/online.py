@@ -112,6 +112,7 @@ def rehearse(
 
     with _extra_stream():
         from intelligence.interfaces.online.app import app_of
+        from resources.models.registry import Registry
         from resources.online.rehearsal import GREEDY, day_of_messages, mock_brokers, send
         from resources.services.online import Rehearsal, stream_of
         from resources.services.online_answers import OnlineAnswers
@@ -123,7 +124,8 @@ def rehearse(
         signal.signal(name, lambda *_: stopped.set())
     with mock_brokers() as brokers:
         stream, store = stream_of(product, rehearsal.lake, rehearsal.settings, brokers=brokers)
-        answers = OnlineAnswers.at(product, rehearsal.settings.data, by_stream=True)
+        registry = Registry.of(rehearsal.settings)
+        answers = OnlineAnswers.at(product, rehearsal.settings.data, by_stream=True, registry=registry)
         server = server_of(with_keys(app_of(answers), api_keys()), port=port)
         threading.Thread(target=server.run, daemon=True).start()
         messages = day_of_messages(simulate, simulate.first_day, timezone=product.timezone)
@@ -188,10 +190,11 @@ def serve(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8503) -
     with _extra_stream():
         from intelligence.interfaces.online.app import app_of
     from resources.config.settings import api_keys, settings
+    from resources.models.registry import Registry
     from resources.processes.front.serving import LOOPBACK, served
     from resources.services.online_answers import OnlineAnswers
 
-    answers = OnlineAnswers.at(commands._platform().product, settings().data)
+    answers = OnlineAnswers.at(commands._platform().product, settings().data, registry=Registry.of(settings()))
     commands._say(f"http://{LOOPBACK}:{port}/v1/decide")
     served(with_keys(app_of(answers), api_keys()), port=port)
 

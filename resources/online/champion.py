@@ -1,0 +1,112 @@
+"""The model that scores entities: the version with the alias `champion`, followed while the stream runs."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from intelligence.core.errors import ModelError
+from intelligence.online.deciding import NO_MODEL, Known
+from intelligence.online.scoring import Score, Scorer
+from intelligence.risk.model import Floats
+from resources.models.registry import Registry
+
+ENTITY_RISK: Final = "entity_risk"
+LOOK_EVERY_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scoring:
+    """What scores entities at present.
+
+    Attributes:
+        scorer: The champion, ready to score; None where there is none or it cannot score these windows.
+        why_none: Why there is no scorer, in words; empty where there is one.
+        run_id: The MLflow run that made the champion.
+    """
+
+    scorer: Scorer | None = None
+    why_none: str = NO_MODEL
+    run_id: str = ""
+
+    def scores(self, windows: Floats) -> "Scores":
+        """Return the score of each row of windows, or why there are none; never raises.
+
+        Args:
+            windows: The windows' figures, shape (rows, predictors).
+        """
+        if self.scorer is None:
+            return Scores((), self.why_none)
+        try:
+            return Scores(self.scorer.scored(windows), "")
+        except Exception as error:  # the stream and the API always answer
+            return Scores((), f"{type(error).__name__} while scoring")
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Scores of rows, or why there are none.
+
+    Attributes:
+        found: One score for each row; empty where there are none.
+        why_none: Why there are none, in words.
+    """
+
+    found: Sequence[Score]
+    why_none: str
+
+    def known(self, place: int, entity: str, value: float | None, windows: Mapping[str, float]) -> Known:
+        """Return what is known of the entity of a row.
+
+        Args:
+            place: The row.
+            entity: The entity.
+            value: Worth of the event; None where it has none.
+            windows: Its windows just after the event, by name of predictor.
+        """
+        return Known.scored(entity, value, windows, self.found[place] if self.found else None, self.why_none)
+
+
+class FollowedChampion:
+    """Asks the registry every few seconds which version is the champion, in a thread: a slow registry delays no decision."""
+
+    def __init__(
+        self, registry: Registry, predictors: Sequence[str], *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Look for the champion, and wait for the answer this once.
+
+        Args:
+            registry: The models of the product.
+            predictors: The windows' figures, in the order of their columns.
+            clock: Returns a time in seconds.
+        """
+        self._registry, self._predictors, self._clock = registry, tuple(predictors), clock
+        self._present, self._looking = Scoring(), threading.Lock()
+        self._looked_at = self._clock()
+        self.look()
+
+    def present(self) -> Scoring:
+        """Return what scores now, and have the registry asked again where the last answer is some seconds old."""
+        if self._clock() - self._looked_at >= LOOK_EVERY_S and not self._looking.locked():
+            self._looked_at = self._clock()
+            threading.Thread(target=self.look, daemon=True).start()
+        return self._present
+
+    def look(self) -> None:
+        """Ask the registry now. The last champion stays where it does not answer."""
+        with self._looking:
+            self._looked_at = self._clock()
+            try:
+                self._present = self._found()
+            except ModelError as error:
+                self._present = Scoring(why_none=f"the champion cannot score: {error.problem.rstrip('.')}")
+
+    def _found(self) -> Scoring:
+        found = self._registry.champion(ENTITY_RISK)
+        if found is None:
+            return Scoring()
+        present = self._present
+        if present.scorer and (present.scorer.version, present.run_id) == (found.version, found.run_id):
+            return present
+        return Scoring(Scorer(found.model, found.version, predictors=self._predictors), "", found.run_id)
