@@ -6,11 +6,14 @@ import polars as pl
 from assets.graph.automation import when_updated
 from assets.graph.building import Graph
 from assets.graph.partitions import days_of, deps_of
-from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.decisions.tables import ENTITY_DECISIONS, FEATURE_DECISIONS
 from intelligence.drift.tables import MODEL_WATCH
 from intelligence.risk.tables import FEATURE_RISK
+from intelligence.telemetry.tables import BATCHES
 from resources.lake.door import Lake
 from resources.services.decisions import READS, DecisionService
+from resources.services.entity_decisions import READS as LANDED
+from resources.services.entity_decisions import EntityDecisionService
 from resources.services.explanations import ExplanationService
 
 
@@ -43,4 +46,23 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         stories = {title: dg.MetadataValue.md(story) for title, story in newest.items()}
         return graph.materialized(lake, FEATURE_DECISIONS, days, written=written, actions=counts, **stories)
 
-    return [feature_decisions]
+    @dg.asset(
+        **graph.table_asset(
+            ENTITY_DECISIONS, kinds={"sqlite"}, daily=False, automation_condition=when_updated(BATCHES)
+        ),
+        deps=deps_of(LANDED[ENTITY_DECISIONS], daily=False),
+    )
+    def entity_decisions(
+        context: dg.AssetExecutionContext,
+        lake: dg.ResourceParam[Lake],
+        entity_decisions: dg.ResourceParam[EntityDecisionService],
+    ) -> dg.MaterializeResult:
+        """What was decided on users as their events came, on the stream or asked for over HTTP; empty without a stream.
+
+        Decisions are appended as they were made, each once, with what was known of the entity at that moment.
+        """
+        landed = entity_decisions.over(lake).landed()
+        context.log.info(landed.said)
+        return graph.materialized(lake, ENTITY_DECISIONS, landed.days, written=landed.rows, landed=landed.said)
+
+    return [feature_decisions, entity_decisions]

@@ -102,6 +102,7 @@ def definitions(platform: Platform) -> dg.Definitions:
             "forecasts": fixed(platform.forecasts),
             "causes": fixed(platform.causes),
             "decisions": fixed(platform.decisions),
+            "entity_decisions": fixed(platform.entity_decisions),
             "explanations": fixed(platform.explanations),
             "actions": fixed(platform.actions),
             "outcome_service": fixed(platform.outcomes),

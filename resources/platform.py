@@ -23,6 +23,7 @@ from resources.services.decisions import DecisionService
 from resources.services.drift import DriftService
 from resources.services.drift_pages import DriftPageService
 from resources.services.due import Clock, DueService
+from resources.services.entity_decisions import EntityDecisionService
 from resources.services.experiments import ExperimentService
 from resources.services.explanations import ExplanationService
 from resources.services.export import ExportService
@@ -91,6 +92,11 @@ class Platform:
     def intake(self) -> IntakeService:
         """Return the service that takes in delivered files."""
         return IntakeService(self.product, self.product_file, self.lake)
+
+    @cached_property
+    def entity_decisions(self) -> EntityDecisionService:
+        """Return the service that brings decisions of the stream into the lake."""
+        return EntityDecisionService(self.lake, self.landing.parent)
 
     @cached_property
     def signals(self) -> SignalService:
@@ -212,4 +218,4 @@ class Platform:
     @cached_property
     def up_to_date(self) -> UpToDateService:
         """Return the service that reads whether anything is to be done."""
-        return UpToDateService(self.lake, self.intake, self.due, self.retraining)
+        return UpToDateService(self.lake, self.intake, self.due, self.retraining, self.entity_decisions)

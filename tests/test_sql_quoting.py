@@ -54,6 +54,9 @@ MAKERS = (
 GIVEN: dict[str, dict[str, str]] = {
     "intelligence/catalog/artefacts.py": dict.fromkeys(("verdict.path", "scores.path", "drift.path"), A_TABLE),
     "resources/services/export.py": {"table.path": A_TABLE},
+    "resources/services/entity_decisions.py": dict.fromkeys(
+        ("table", "query"), "one of two tables of the stream's databases, a constant of the module"
+    ),
     "resources/services/rows.py": {
         **dict.fromkeys(("table.path", "offered.table.path"), A_TABLE),
         "_READ_BY_A_VIEW.sub(version, view)": "the SQL of a view of the repository, with numbers of versions",

@@ -16,6 +16,7 @@ from intelligence.catalog.layers import ACT, DELIVERED, NEWEST_DAY_TABLES, TRAIN
 from intelligence.core.errors import PlatformError
 from intelligence.core.progress import PHASES, Listener, weight
 from intelligence.core.tables import Days
+from intelligence.decisions.tables import ENTITY_DECISIONS
 from intelligence.drift.episodes import Retraining
 from resources.platform import Platform
 from resources.processes.retention import forgotten_runs
@@ -47,7 +48,8 @@ def brought_up_to_date(
         listener("expect", PHASES)
         listener("plan", ("taking in files", {"delivered": PHASES["taking in files"]}))
         calendar, defs = Calendar.of(platform), definitions(platform)
-        if _ran(defs, instance, Step(DELIVERED), outcome):
+        delivered = (*DELIVERED, ENTITY_DECISIONS) if platform.entity_decisions.is_behind() else DELIVERED
+        if _ran(defs, instance, Step(delivered), outcome):
             if Calendar.of(platform) != calendar:
                 defs = definitions(platform)
             steps = platform.due.steps_to_build(today=today)

@@ -110,4 +110,52 @@ FEATURE_DECISIONS: Final = Table(
     ),
 )
 
-TABLES: Final = (FEATURE_DECISIONS,)
+ENTITY_DECISIONS: Final = Table(
+    layer="decisions",
+    name="entity_decisions",
+    description="One row per decision on an entity, on the stream or asked for over HTTP: the answer, why, and what was known.",
+    columns=(
+        Column("store", "VARCHAR", "Name of the store that the decision comes from.", True),
+        Column("number", "BIGINT", "Number of the decision in its store.", True),
+        Column("is_asked", "BOOLEAN", "Whether it was asked for over HTTP; else it is the stream's.", True),
+        Column("source", "VARCHAR", "Source of the event; NULL where it was asked for."),
+        Column("event_id", "VARCHAR", "Id of the event, and so of the decision.", True),
+        Column("event_time", "TIMESTAMP", "When the event happened, UTC.", True),
+        Column("entity", "VARCHAR", "The user, or the device of one who is not logged in.", True),
+        Column("feature", "VARCHAR", "Product feature of the event."),
+        Column("value", "DOUBLE", "Worth of the event."),
+        Column("answer", "VARCHAR", "allow, throttle or block.", True),
+        Column("per_minute", "DOUBLE", "How many events per minute it keeps where it is throttled."),
+        Column("reason", "VARCHAR", "The rule, the risk, or why there is no score, in words.", True),
+        Column("rules", "VARCHAR[]", "Rules that apply.", True),
+        Column(
+            "is_fallback", "BOOLEAN", "Whether no score was used because there was none, or something failed.", True
+        ),
+        Column("level", "VARCHAR", "Autonomy level; below auto everybody is let through.", True),
+        Column("risk_score", "DOUBLE", "Probability of harm that the champion gave."),
+        Column("model_version", "VARCHAR", "Version of entity_risk that scored."),
+        Column("policy_version", "VARCHAR", "Hash of the policy's settings and code revision.", True),
+        Column("windows", "VARCHAR", "The windows of the entity just after the event, as JSON."),
+    ),
+    key=("store", "is_asked", "number"),
+    page="""
+        SELECT event_time, entity, answer, reason AS why, event_id FROM decisions.entity_decisions
+        WHERE answer <> 'allow' ORDER BY event_time DESC, number DESC LIMIT 15""",
+    numbers="""
+        SELECT CAST(event_time AS DATE) AS event_date, count(*) FILTER (answer = 'throttle') AS throttled,
+            count(*) FILTER (answer = 'block') AS blocked
+        FROM decisions.entity_decisions GROUP BY ALL ORDER BY event_date""",
+    claims=(
+        rate_claim("decisions.entity_decisions", "event_time", ("risk_score",)),
+        Claim(
+            name="answers_are_known",
+            description="Each answer is allow, throttle or block, and a throttle has a number.",
+            contradictions="""
+                SELECT store, number, answer, per_minute FROM decisions.entity_decisions
+                WHERE event_time >= $start AND event_time < $end
+                  AND (answer NOT IN ('allow', 'throttle', 'block') OR (answer = 'throttle') <> (per_minute IS NOT NULL))""",
+        ),
+    ),
+)
+
+TABLES: Final = (FEATURE_DECISIONS, ENTITY_DECISIONS)

@@ -1,8 +1,9 @@
 """Scores of entities by a registered model: its trees in flat arrays, walked by compiled code without XGBoost's overhead for each row."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -10,7 +11,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from intelligence.core.errors import ModelError
-from intelligence.risk.model import LARGEST_VALUE, Floats, RiskModel
+from intelligence.risk.model import LARGEST_VALUE, Floats, Linear, RiskModel
 
 Ints = NDArray[np.int32]
 Floats32 = NDArray[np.float32]
@@ -158,8 +159,10 @@ class Scorer:
             )
         self.version = version
         self._columns = np.array([list(predictors).index(name) for name in model.predictors], dtype=np.int64)
-        self._linear, self._calibration = model.linear, model.calibration
-        self._forest = None if model.linear else _forest_of(model, version)
+        self._calibration = model.calibration
+        self._raw: Callable[[Floats], Floats] = (
+            partial(_weighted, model.linear) if model.linear else _forest_of(model, version).logits
+        )
         self._low, self._high = model.calibration.intervals(_LOGITS)
 
     def logits(self, windows: Floats) -> Floats:
@@ -170,12 +173,7 @@ class Scorer:
         """
         values = windows[:, self._columns]
         values = np.where(np.abs(values) <= LARGEST_VALUE, values, np.nan)
-        if self._forest is not None:
-            return self._forest.logits(values)
-        if self._linear is None:
-            raise ValueError("a model has trees or weights")
-        found: Floats = self._linear.standardized(values) @ np.array(self._linear.weights) + self._linear.intercept
-        return found
+        return self._raw(values)
 
     def scored(self, windows: Floats) -> list[Score]:
         """Return the score of each row.
@@ -190,6 +188,11 @@ class Scorer:
         low = np.minimum(np.interp(logits, _LOGITS, self._low), chances)
         high = np.maximum(np.interp(logits, _LOGITS, self._high), chances)
         return [Score(*each, self.version) for each in zip(chances.tolist(), low.tolist(), high.tolist(), strict=True)]
+
+
+def _weighted(linear: Linear, values: Floats) -> Floats:
+    found: Floats = linear.standardized(values) @ np.array(linear.weights) + linear.intercept
+    return found
 
 
 def _forest_of(model: RiskModel, version: str) -> Forest:

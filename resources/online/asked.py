@@ -1,6 +1,7 @@
 """Decisions that were asked for over HTTP, in a database of their own: the stream's is written by another process."""
 
 import sqlite3
+import uuid
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,11 @@ from typing import Final
 from intelligence.core.errors import StoreError
 
 _SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS asked (id TEXT PRIMARY KEY, entity TEXT, at_ms INTEGER, answer INTEGER, trace BLOB) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS asked_by_time ON asked (at_ms);
+CREATE TABLE IF NOT EXISTS answers (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, entity TEXT, at_ms INTEGER, answer INTEGER, trace BLOB
+);
+CREATE INDEX IF NOT EXISTS answers_by_time ON answers (at_ms);
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 """
 
 
@@ -52,6 +56,7 @@ class AskedDecisions:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.executescript(_SCHEMA)
+            self._connection.execute("INSERT OR IGNORE INTO facts VALUES ('identity', ?)", (uuid.uuid4().hex[:8],))
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
                 str(path), f"it cannot be opened ({error}).", hint="Check the rights to the file."
@@ -67,7 +72,9 @@ class AskedDecisions:
         Args:
             id_: The id.
         """
-        with closing(self._connection.execute("SELECT * FROM asked WHERE id = ?", (id_,))) as found:
+        with closing(
+            self._connection.execute("SELECT id, entity, at_ms, answer, trace FROM answers WHERE id = ?", (id_,))
+        ) as found:
             row = found.fetchone()
         return Asked(*row) if row else None
 
@@ -84,7 +91,9 @@ class AskedDecisions:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
-                self._connection.executemany("INSERT OR IGNORE INTO asked VALUES (?, ?, ?, ?, ?)", rows)
+                self._connection.executemany(
+                    "INSERT OR IGNORE INTO answers (id, entity, at_ms, answer, trace) VALUES (?, ?, ?, ?, ?)", rows
+                )
             finally:
                 self._connection.execute("COMMIT")
         except sqlite3.Error as error:
@@ -96,4 +105,4 @@ class AskedDecisions:
         Args:
             before_ms: The time, in ms since 1970.
         """
-        self._connection.execute("DELETE FROM asked WHERE at_ms < ?", (before_ms,))
+        self._connection.execute("DELETE FROM answers WHERE at_ms < ?", (before_ms,))

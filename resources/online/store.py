@@ -34,8 +34,9 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     number INTEGER PRIMARY KEY, topic TEXT, part INTEGER, position INTEGER, reason TEXT, payload BLOB
 );
 CREATE TABLE IF NOT EXISTS decisions (
-    source TEXT, id TEXT, entity TEXT, at_ms INTEGER, answer INTEGER, trace BLOB, PRIMARY KEY (source, id)
-) WITHOUT ROWID;
+    number INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT, id TEXT, entity TEXT, at_ms INTEGER, answer INTEGER, trace BLOB,
+    UNIQUE (source, id)
+);
 CREATE INDEX IF NOT EXISTS decisions_by_time ON decisions (at_ms);
 CREATE TABLE IF NOT EXISTS batches (number INTEGER PRIMARY KEY, events BLOB);
 CREATE TABLE IF NOT EXISTS entities (entity TEXT PRIMARY KEY, seen INTEGER, content BLOB) WITHOUT ROWID;
@@ -44,6 +45,17 @@ CREATE TABLE IF NOT EXISTS series (
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tallies (topic TEXT, status TEXT, events INTEGER, PRIMARY KEY (topic, status)) WITHOUT ROWID;
+"""
+# Stores of earlier versions did not number their decisions.
+_NUMBER_DECISIONS: Final = f"""
+BEGIN IMMEDIATE;
+ALTER TABLE decisions RENAME TO unnumbered;
+DROP INDEX decisions_by_time;
+{_SCHEMA}
+INSERT INTO decisions (source, id, entity, at_ms, answer, trace)
+SELECT source, id, entity, at_ms, answer, trace FROM unnumbered ORDER BY at_ms, source, id;
+DROP TABLE unnumbered;
+COMMIT;
 """
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[StreamEvent])
@@ -153,6 +165,9 @@ class OnlineStore:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.executescript(_SCHEMA)
+            columns = self._connection.execute("SELECT name FROM pragma_table_info('decisions')").fetchall()
+            if ("number",) not in columns:
+                self._connection.executescript(_NUMBER_DECISIONS)
             self._connection.execute("INSERT OR IGNORE INTO facts VALUES ('identity', ?)", (uuid.uuid4().hex[:8],))
 
     def close(self) -> None:
@@ -252,7 +267,7 @@ class OnlineStore:
             [(d.topic, d.partition, d.offset, d.reason, d.payload) for d in dead],
         )
         self._connection.executemany(
-            "INSERT INTO decisions VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT INTO decisions (source, id, entity, at_ms, answer, trace) VALUES (?, ?, ?, ?, ?, ?)",
             [(d.source, d.id, d.entity, d.at_ms, d.answer, d.trace) for d in decisions],
         )
         tallies: dict[tuple[str, str], int] = {}
@@ -359,7 +374,10 @@ class OnlineStore:
         Args:
             id_: Id of the event.
         """
-        rows = self._rows("SELECT * FROM decisions WHERE id = ? ORDER BY at_ms DESC LIMIT 1", (id_,))
+        query = (
+            "SELECT source, id, entity, at_ms, answer, trace FROM decisions WHERE id = ? ORDER BY at_ms DESC LIMIT 1"
+        )
+        rows = self._rows(query, (id_,))
         return StoredDecision(*rows[0]) if rows else None  # type: ignore[arg-type]
 
     def newest_of(self, entity: str) -> str | None:

@@ -7,6 +7,7 @@ from intelligence.catalog.layers import DELIVERED, claims_of
 from intelligence.drift.episodes import Retraining
 from resources.lake.door import Lake
 from resources.services.due import DueService
+from resources.services.entity_decisions import EntityDecisionService
 from resources.services.intake import IntakeService
 from resources.services.retraining import RetrainingService
 
@@ -19,9 +20,12 @@ class UpToDateService:
     intake: IntakeService
     due: DueService
     retraining: RetrainingService
+    entity_decisions: EntityDecisionService
 
     def holds(self, *, today: date) -> bool:
-        """Return whether no file waits, no check of delivered tables fails, no table, score or decision is due, and no training.
+        """Return whether nothing waits and nothing is due: files, decisions of the stream, tables, scores, trainings, decisions.
+
+        A check of the delivered tables that fails is due too.
 
         Args:
             today: Today on the product's clock; earlier days are over.
@@ -31,6 +35,7 @@ class UpToDateService:
         with self.lake.one_snapshot():
             return (
                 self.intake.finds_nothing()
+                and not self.entity_decisions.is_behind()
                 and not self.due.is_anything_due(today=today)
                 and not any(isinstance(found, Retraining) for _, found in self.retraining.retrainings())
                 and self._checks_pass()

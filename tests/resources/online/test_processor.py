@@ -215,7 +215,7 @@ def test_repeats_are_looked_up_by_their_key_however_many_decisions_are_kept(onli
     online.store._connection.set_trace_callback(None)
     query = next(each for each in seen if "json_each" in each)
     plan = " ".join(row[3] for row in online.store._connection.execute(f"EXPLAIN QUERY PLAN {query}"))
-    assert "SEARCH decisions USING PRIMARY KEY (source=? AND id=?)" in plan
+    assert "SEARCH decisions USING COVERING INDEX sqlite_autoindex_decisions_1 (source=? AND id=?)" in plan
 
 
 def test_several_sources_map_their_own_topics_and_ids(tmp_path, online: Online) -> None:
