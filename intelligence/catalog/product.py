@@ -18,7 +18,7 @@ from intelligence.drift.settings import Drift
 from intelligence.experiments.settings import Experiment, MetricUse
 from intelligence.forecasts.settings import Forecasts
 from intelligence.metrics.settings import Funnel, FunnelStep, Health, Retention, repeated_names
-from intelligence.online.settings import Online, OnlineRule
+from intelligence.online.settings import Guard, Online, OnlineRule
 from intelligence.risk.settings import Risk
 from intelligence.signals.settings import KnownDays, Signals
 from intelligence.simulation.planned_changes import PlannedDrift, PlannedFault
@@ -483,6 +483,7 @@ def _settings_allowed_at(location: Sequence[object]) -> Sequence[str]:
         *Actions.model_fields,
         *Online.model_fields,
         *OnlineRule.model_fields,
+        *Guard.model_fields,
         *(
             name
             for section in (Decisions, ActionKind, Advance, Limits, Doubt, Signs, Entities)

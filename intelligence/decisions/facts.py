@@ -22,7 +22,9 @@ class FeatureFacts:
     and by decisions of the same day. `quality` is the verdict on the day's telemetry; it is `doubtful` where only some
     columns make it partial. `hour_utc` is the hour on the product's clock. `experiment*` belong to a variant that should be
     rolled back or shipped: `experiment_steers_flag` is whether the flag of the feature is the one that shows it. `signal*` belong
-    to the worst open episode of `signals.episodes`: what is unusual about the feature, an association (grade D).
+    to the worst open episode of `signals.episodes`: what is unusual about the feature, an association (grade D). `guarded_at` is
+    the minute in which the guard of the stream saw the trouble, None for decisions on a day: the figures are then those of an
+    hour, the release is compared with older ones in the same hour, and no model foresaw anything.
     """
 
     event_date: date
@@ -118,6 +120,7 @@ class FeatureFacts:
     touched_in_episode: bool | None = None
     told_in_episode: str | None = None
     hour_utc: int | None = None
+    guarded_at: str | None = None
     share_this_hour: float = 0.0
     share_this_day: float = 0.0
     touches_this_day: int = 0

@@ -154,7 +154,14 @@ def _has_flag(facts: FeatureFacts, _: Decisions) -> bool | None:
     return None if "metadata" in facts.missing else False
 
 
+def _by_guard(facts: FeatureFacts) -> bool:
+    """Return whether the guard of the stream calls for action, which compares releases and asks no model."""
+    return facts.guarded_at is not None
+
+
 def _is_steady(facts: FeatureFacts, _: Decisions) -> bool | None:
+    if _by_guard(facts):
+        return True
     return {"steady": True, "moved": False}.get(facts.drift or "")
 
 
@@ -367,7 +374,9 @@ FEATURE_RULES: Final[tuple[Rule[FeatureFacts], ...]] = (
         "without a champion nothing says what comes next",
         TOUCHING,
         "one step lower",
-        lambda facts, _: True if facts.model_version is not None and facts.model_age_days is not None else None,
+        lambda facts, _: (
+            True if _by_guard(facts) or (facts.model_version is not None and facts.model_age_days is not None) else None
+        ),
         unknown="no champion is known that would say what comes next",
     ),
     Rule("model_is_young", "an old model is doubted", TOUCHING, "one step lower", _model_is_young),

@@ -112,7 +112,7 @@ def release_to_blame(facts: FeatureFacts, settings: Decisions) -> float | None:
         return None if "release_counts" in facts.missing else 0.0
     p, n, q, m, p_users, n_users, q_users, m_users = (count or 0.0 for count in counts)
     multiple = settings.signs.blamed_multiple
-    by_events, by_users = _blame(p, n, q, m, multiple), _blame(p_users, n_users, q_users, m_users, multiple)
+    by_events, by_users = more_often(p, n, q, m, multiple), more_often(p_users, n_users, q_users, m_users, multiple)
     return min(by_events, by_users)
 
 
@@ -145,7 +145,19 @@ def has_become_worse(facts: FeatureFacts, settings: Decisions) -> bool:
     )
 
 
-def _blame(share: float, total: float, other: float, others: float, multiple: float) -> float:
+def more_often(share: float, total: float, other: float, others: float, multiple: float) -> float:
+    """Return the confidence that a share exceeds a multiple of another one: a Wald test of two independent proportions.
+
+    Args:
+        share: Observed share in [0, 1].
+        total: Number of independent observations behind it.
+        other: The share that it is compared with.
+        others: Number of independent observations behind that one.
+        multiple: The multiple of the other share.
+
+    >>> round(more_often(0.3, 100, 0.01, 100, 2), 3), more_often(0.01, 100, 0.01, 100, 2)
+    (1.0, 0.0)
+    """
     if total <= 0 or others <= 0:
         return 0.0
     error = math.sqrt(_variance(share, total) + multiple**2 * _variance(other, others))

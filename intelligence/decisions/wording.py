@@ -23,7 +23,9 @@ def reasons(made: Choice) -> str:
     if made.action == "rollback" and facts.release:
         rate, rest = _share(facts.release_failed, facts.release_events), _share(facts.other_failed, facts.other_events)
         hit = (
-            f" ({facts.release_failed_users} of {facts.release_users} users on one day)" if facts.release_users else ""
+            f" ({facts.release_failed_users} of {facts.release_users} users {'in the last hour' if facts.guarded_at else 'on one day'})"
+            if facts.release_users
+            else ""
         )
         because += (
             f"; release {facts.release} on {facts.platform} fails {rate} of its events{hit}, all else in use {rest}"

@@ -67,6 +67,42 @@ class OnlineRule(Section):
         return f"{self.counter}_{window_label(self.minutes)}" if self.counter and self.minutes else ""
 
 
+class Guard(Section):
+    """When the guard of the stream takes a new release for a bad one; see docs/online.md.
+
+    Attributes:
+        short_minutes: Length of the window that shows whether the trouble is there now.
+        long_minutes: Length of the window that shows whether it is more than a moment.
+        burn: How many times as many events as promised must fail, in both windows.
+        confidence: How sure it must be that the promise is broken, and that the older releases fail less at the same time.
+        least_users: Least number of users of the release, and of the older ones, in the long window.
+        every_s: How often the windows are looked at, in seconds of the stream.
+        warming_minutes: How long the stream must have been read before anything is judged.
+        most_behind_minutes: How old the newest event may be; an older one means a lag, silence or a clock that is wrong.
+        least_volume: Least share of the usual number of users that the last minutes must have.
+        most_out_of_time: Greatest share of events that come too late or bear a time that lies ahead.
+    """
+
+    short_minutes: int = Field(5, ge=1, le=60)
+    long_minutes: int = Field(60, ge=1, le=60)
+    burn: float = Field(5, ge=1)
+    confidence: float = Field(0.999, ge=0, le=1)
+    least_users: int = Field(20, ge=1)
+    every_s: float = Field(15, gt=0)
+    warming_minutes: int = Field(15, ge=1)
+    most_behind_minutes: float = Field(5, gt=0)
+    least_volume: float = Field(0.6, ge=0, le=1)
+    most_out_of_time: float = Field(0.2, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _windows_differ(self) -> "Guard":
+        if self.short_minutes > self.long_minutes:
+            raise ValueError(
+                f"has short_minutes of {self.short_minutes}, more than long_minutes of {self.long_minutes}"
+            )
+        return self
+
+
 class Online(Section):
     """How the stream is read and decided on; see docs/online.md.
 
@@ -82,6 +118,7 @@ class Online(Section):
         file_seconds: Greatest age of events that wait for such a file.
         throttled_per_minute: How many events per minute an entity keeps that its score throttles.
         rules: The rules above the score.
+        guard: When a new release counts as bad.
     """
 
     windows_minutes: tuple[int, ...] = (1, 5, 60, 1440)
@@ -95,6 +132,7 @@ class Online(Section):
     file_seconds: float = Field(10, gt=0)
     throttled_per_minute: float = Field(30, gt=0)
     rules: tuple[OnlineRule, ...] = ()
+    guard: Guard = Guard()
 
     @model_validator(mode="after")
     def _windows_are_in_order(self) -> "Online":

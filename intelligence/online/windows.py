@@ -3,18 +3,20 @@
 import hashlib
 import math
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Generic, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from intelligence.online.events import StreamEvent
 from intelligence.online.rings import (
     LATENCY_BINS,
     NOTHING,
+    REGISTERS,
     Bools,
     Floats,
     Ints,
@@ -261,6 +263,21 @@ class SeriesFigures:
     p95_latency_ms: float | None
 
 
+def _series_figures(sums: Floats, registers: Sequence[npt.NDArray[np.uint8]]) -> SeriesFigures:
+    users, harmed = (distinct(each) if len(each) else 0.0 for each in registers)
+    bins = sums[len(COUNTERS) :]
+    return SeriesFigures(
+        events=int(sums[0]),
+        errors=int(sums[1]),
+        crashes=int(sums[2]),
+        value=float(sums[3]),
+        users=users,
+        harmed_users=harmed,
+        p50_latency_ms=latency_quantile(bins, 0.5),
+        p95_latency_ms=latency_quantile(bins, 0.95),
+    )
+
+
 class FeatureWindows:
     """Counts, distinct users and latencies of each feature × platform × release."""
 
@@ -272,7 +289,8 @@ class FeatureWindows:
         """
         late_hours = math.ceil(settings.lateness_minutes / MINUTES_PER_HOUR)
         self._counters = len(COUNTERS) + LATENCY_BINS
-        short, long = max(settings.short_windows, default=1), max(settings.long_windows, default=0)
+        short = max((*settings.short_windows, settings.guard.long_minutes))
+        long = max(settings.long_windows, default=0)
         self._minutes = Ring(short + settings.lateness_minutes, self._counters, sketches=2)
         self._hours = Ring(long + late_hours + 1, self._counters, sketches=2)
         self._slots = _Slots[Series](settings.most_series)
@@ -347,19 +365,46 @@ class FeatureWindows:
         buckets = ring.buckets(
             slot, until=at_ms // length_ms, length=minutes // MINUTES_PER_HOUR if is_long else minutes
         )
-        sums = ring.counts[slot, buckets].sum(axis=0)
-        users, harmed = (distinct(each[slot, buckets]) if len(buckets) else 0.0 for each in ring.registers)
-        bins = sums[len(COUNTERS) :]
-        return SeriesFigures(
-            events=int(sums[0]),
-            errors=int(sums[1]),
-            crashes=int(sums[2]),
-            value=float(sums[3]),
-            users=users,
-            harmed_users=harmed,
-            p50_latency_ms=latency_quantile(bins, 0.5),
-            p95_latency_ms=latency_quantile(bins, 0.95),
-        )
+        return _series_figures(ring.counts[slot, buckets].sum(axis=0), [each[slot, buckets] for each in ring.registers])
+
+    def totals(self, *, at_ms: int, minutes: int) -> tuple[list[Series], Floats]:
+        """Return all series, and the counters of COUNTERS of each in the window that ends at a time.
+
+        Args:
+            at_ms: The time, in ms since 1970.
+            minutes: Length of the window, up to the longest that is counted by the minute.
+        """
+        names, ring = list(self._slots.of), self._minutes
+        slots = np.fromiter(self._slots.of.values(), dtype=np.int64, count=len(names))
+        until = at_ms // MINUTE_MS
+        buckets = np.arange(max(until - minutes + 1, 0), until + 1, dtype=np.int64)
+        heads = ring.head[slots][:, None]
+        is_held = (buckets <= heads) & (buckets > heads - ring.length)
+        counts = ring.counts[slots[:, None], buckets % ring.length, : len(COUNTERS)]
+        found: Floats = (counts * is_held[:, :, None]).sum(axis=1)
+        return names, found
+
+    def together(self, series: Iterable[Series], *, at_ms: int, minutes: int) -> SeriesFigures:
+        """Return the figures of several series as if they were one; each user counts once.
+
+        Args:
+            series: Features, platforms and releases; those that are not known count as nothing.
+            at_ms: The time, in ms since 1970.
+            minutes: Length of the window.
+        """
+        is_long = minutes > MINUTES_PER_HOUR
+        ring, length_ms = (self._hours, HOUR_MS) if is_long else (self._minutes, MINUTE_MS)
+        length = minutes // MINUTES_PER_HOUR if is_long else minutes
+        sums, merged = np.zeros(self._counters), [np.zeros(REGISTERS, dtype=np.uint8) for _ in ring.registers]
+        for slot in (self._slots.of[each] for each in series if each in self._slots.of):
+            buckets = ring.buckets(slot, until=at_ms // length_ms, length=length)
+            if len(buckets):
+                sums += ring.counts[slot, buckets].sum(axis=0)
+                merged = [
+                    np.maximum(one, registers[slot, buckets].max(axis=0))
+                    for one, registers in zip(merged, ring.registers, strict=True)
+                ]
+        return _series_figures(sums, merged)
 
     def to_store(self) -> Stored[Series]:
         """Return what changed since the last call."""

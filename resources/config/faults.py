@@ -18,6 +18,7 @@ FAULT_POINTS = (
     "table.committed",
 )
 ONLINE_FAULT_POINTS = ("online.written", "online.committed", "online.cut", "online.file_written")
+GUARD_FAULT_POINTS = ("guard.decided", "guard.planned")
 WITHDRAWAL_FAULT_POINTS = ("withdrawal.statement_done",)
 PROMOTION_FAULT_POINTS = ("promotion.intended", "promotion.alias_moved")
 ACTION_FAULT_POINTS = (

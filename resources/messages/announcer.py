@@ -1,7 +1,7 @@
 """The outbox and its targets: opened when a message is to be sent, not when the code location loads."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -53,12 +53,16 @@ class Announcer:
         address = make_url(self.state)
         return address.get_backend_name() != "sqlite" or Path(address.database or "").exists()
 
-    def delivered(self) -> "DeliveryReport":
-        """Return the report of delivering every approved action whose target can be reached now."""
+    def delivered(self, *, only: Collection[str] | None = None) -> "DeliveryReport":
+        """Return the report of delivering every approved action whose target can be reached now.
+
+        Args:
+            only: Ids of the actions to deliver; None for all.
+        """
         from resources.outbox.deliverer import delivered
 
         notifier = self.notifier()
-        return delivered(notifier.outbox, notifier.targets, pace=notifier.pace)
+        return delivered(notifier.outbox, notifier.targets, only=only, pace=notifier.pace)
 
     def flags(self, keys: Sequence[str]) -> tuple["FlagFile", "FlagRecord"]:
         """Return the file of flags and its record; missing flags are added where the file is the platform's own."""

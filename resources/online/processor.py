@@ -1,5 +1,6 @@
 """From messages to what follows from them: judged, counted, decided, and committed together with their offsets."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ import msgspec
 from intelligence.catalog.product import Product
 from intelligence.online.deciding import Known, OnlineDecision, online_decision
 from intelligence.online.events import StreamEvent, text_of
+from intelligence.online.guard import Pulse
 from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, FeatureWindows
 from resources.config.faults import reach
 from resources.lake.door import Lake
@@ -87,6 +89,7 @@ class Processor:
         self._ids = {name: product.sources_of_one_id(name)[0] for name in self._judges}
         self._version = product.decisions.version
         self._since_stored = 0
+        self.newest_ms = 0
         self._restart()
 
     def _restart(self) -> None:
@@ -94,6 +97,9 @@ class Processor:
         self.features = FeatureWindows(self._product.online)
         self._store.fill(self.entities, self.features)
         self.offsets = self._store.offsets()
+        self.releases = self._store.releases()
+        # Who was there in the last minutes; after a new start those of its first minutes may count twice.
+        self._users = dict[int, set[str]]()
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -181,11 +187,42 @@ class Processor:
             decisions=[self._stored(each, found, known.get(id(each))) for each, found in decided],
             counted=events,
         )
+        self._write_for_the_guard(taken, events, offsets)
         self._store.write_offsets({key: each for key, each in offsets.items() if self.offsets.get(key) != each})
         self._since_stored += len(taken)
         if self._since_stored >= self._product.online.snapshot_events:
             self._store_windows(offsets)
         return [found for _, found in decided]
+
+    def _write_for_the_guard(
+        self, taken: Sequence[_Taken], events: Sequence[StreamEvent], offsets: Mapping[tuple[str, int], Offset]
+    ) -> None:
+        """Store how many events each minute had, and which releases are new."""
+        newest = max(each.newest_minute for each in offsets.values())
+        if newest < 0:
+            return
+        counted = Counter(each.at_ms // MINUTE_MS for each in events)
+        out_of_time = sum(each.status in ("late", "early") for each in taken)
+        self.newest_ms = max([self.newest_ms, *(each.at_ms for each in events)])
+        new_users = Counter[int]()
+        for each in events:
+            minute = each.at_ms // MINUTE_MS
+            known = self._users.setdefault(minute, set())
+            new_users[minute] += each.entity not in known
+            known.add(each.entity)
+        minutes = {minute: Pulse(new_users[minute], number, 0) for minute, number in counted.items()}
+        minutes[newest] = replace(minutes.get(newest, Pulse(0, 0, 0)), out_of_time=out_of_time)
+        for minute in [each for each in self._users if each < newest - self._product.online.lateness_minutes]:
+            del self._users[minute]
+        self._store.write_pulse(minutes, newest=newest)
+        new: dict[tuple[str, str], int] = {}
+        for each in events:
+            key = (each.platform, each.release)
+            if key not in self.releases and len(self.releases) + len(new) < self._product.online.most_series:
+                new[key] = min(each.at_ms // MINUTE_MS, new.get(key, newest))
+        if new:
+            self._store.write_releases(new)
+            self.releases |= new
 
     def _mark_repeats(self, taken: Sequence[_Taken]) -> None:
         for source in dict.fromkeys(self._ids.values()):

@@ -11,16 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from intelligence.core.errors import StoreError
 from intelligence.online.events import StreamEvent
+from intelligence.online.guard import Pulse
 from intelligence.online.windows import EntityWindows, FeatureWindows
 from resources.config.store_failures import store_failures_reported
 
 PATIENCE_S: Final = 30
+PULSE_MINUTES: Final = 120
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS offsets (
     topic TEXT, part INTEGER, next_offset INTEGER, newest_minute INTEGER, PRIMARY KEY (topic, part)
@@ -44,6 +46,10 @@ CREATE TABLE IF NOT EXISTS series (
     feature TEXT, platform TEXT, release TEXT, seen INTEGER, content BLOB, PRIMARY KEY (feature, platform, release)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS pulse (minute INTEGER PRIMARY KEY, users INTEGER, events INTEGER, out_of_time INTEGER);
+CREATE TABLE IF NOT EXISTS releases (
+    platform TEXT, release TEXT, first_minute INTEGER, PRIMARY KEY (platform, release)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tallies (topic TEXT, status TEXT, events INTEGER, PRIMARY KEY (topic, status)) WITHOUT ROWID;
 """
 # Stores of earlier versions did not number their decisions.
@@ -281,6 +287,81 @@ class OnlineStore:
         self._connection.execute("INSERT INTO batches VALUES (?, ?)", (number, _encoder.encode(counted)))
         self._write_fact("batch", number)
         return number
+
+    def write_pulse(self, pulse: Mapping[int, Pulse], *, newest: int) -> None:
+        """Add to the numbers by minute, and forget what the guard no longer looks at.
+
+        Args:
+            pulse: What a batch adds, by minute since 1970.
+            newest: The newest minute.
+        """
+        self._connection.executemany(
+            "INSERT INTO pulse VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET users = users + excluded.users,"
+            " events = events + excluded.events, out_of_time = out_of_time + excluded.out_of_time",
+            [(minute, each.users, each.events, each.out_of_time) for minute, each in pulse.items()],
+        )
+        self._connection.execute("DELETE FROM pulse WHERE minute < ?", (newest - PULSE_MINUTES,))
+
+    def pulse(self) -> dict[int, Pulse]:
+        """Return what came in each of the last minutes, by minute since 1970."""
+        rows = self._rows("SELECT minute, users, events, out_of_time FROM pulse")
+        return {int(str(row[0])): Pulse(*(int(str(each)) for each in row[1:])) for row in rows}
+
+    def write_releases(self, releases: Mapping[tuple[str, str], int]) -> None:
+        """Store the first minute of releases that were not known.
+
+        Args:
+            releases: Minute since 1970, by platform and release.
+        """
+        rows = [(*key, minute) for key, minute in releases.items()]
+        self._connection.executemany("INSERT OR IGNORE INTO releases VALUES (?, ?, ?)", rows)
+
+    def releases(self) -> dict[tuple[str, str], int]:
+        """Return the first minute of each platform and release on the stream."""
+        rows = self._rows("SELECT platform, release, first_minute FROM releases")
+        return {(str(platform), str(release)): int(str(first)) for platform, release, first in rows}
+
+    def harmed(self, feature: str, platform: str, release: str, *, since_ms: int) -> set[str]:
+        """Return the entities with an error or a crash of a release in events that are kept, which are the newest ones.
+
+        Args:
+            feature: The feature.
+            platform: The platform.
+            release: The release.
+            since_ms: Time of the first event that counts, in ms since 1970.
+        """
+        return {
+            each.entity
+            for (events,) in self._rows("SELECT events FROM batches")
+            for each in _decoder.decode(events)  # type: ignore[arg-type]
+            if (each.errors or each.crashed)
+            and each.at_ms >= since_ms
+            and (each.feature, each.platform, each.release) == (feature, platform, release)
+        }
+
+    def seen_before(self, entities: Iterable[str], *, before_ms: int) -> set[str]:
+        """Return those of the entities on which there is a decision for an event before a time.
+
+        Args:
+            entities: The entities.
+            before_ms: The time, in ms since 1970.
+        """
+        query = "SELECT DISTINCT entity FROM decisions WHERE at_ms < ? AND entity IN (SELECT value FROM json_each(?))"
+        return {str(row[0]) for row in self._rows(query, (before_ms, json.dumps(list(entities))))}
+
+    def write_guard(self, standing: Mapping[str, object]) -> None:
+        """Store how the guard stands, for those who ask in another process.
+
+        Args:
+            standing: Values for JSON.
+        """
+        with self.writing():
+            self._connection.execute("INSERT OR REPLACE INTO facts VALUES ('guard', ?)", (json.dumps(standing),))
+
+    def guard(self) -> dict[str, Any] | None:
+        """Return how the guard stood when it last looked; None where it never did."""
+        rows = self._rows("SELECT value FROM facts WHERE name = 'guard'")
+        return json.loads(str(rows[0][0])) if rows else None
 
     def fact(self, name: str) -> int:
         """Return a number that the store keeps; 0 where it was never written.

@@ -55,7 +55,14 @@ class Stream:
     """Reads the topics of one product."""
 
     def __init__(
-        self, product: Product, processor: Processor, store: OnlineStore, *, brokers: str, landing: Path
+        self,
+        product: Product,
+        processor: Processor,
+        store: OnlineStore,
+        *,
+        brokers: str,
+        landing: Path,
+        watch: Callable[[], None] = lambda: None,
     ) -> None:
         """Connect, and continue from the offsets in the store.
 
@@ -65,6 +72,7 @@ class Stream:
             store: The store of the processor.
             brokers: Addresses of brokers, `host:port`, separated by commas.
             landing: Folder for files that the lake takes in.
+            watch: Called after each batch is committed: the guard.
 
         Raises:
             StoreError: Another process reads the stream into this store.
@@ -78,6 +86,7 @@ class Stream:
                 str(store.path), "another process reads the stream into it.", hint="End that process first."
             ) from error
         self.heard = Heard()
+        self._watch = watch
         common = {"bootstrap.servers": brokers, "log_level": 0, "error_cb": self._hear}
         self._consumer = Consumer(
             {
@@ -122,6 +131,7 @@ class Stream:
             if each.error() is not None:
                 self._hear(each.error())
         decided = self._processor.process(messages, now=_now()) if messages else []
+        self._watch()
         if time.monotonic() - self._wrote_at > _WRITE_FILES_S:
             self.deliver()
         return decided

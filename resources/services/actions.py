@@ -1,6 +1,6 @@
 """Acting: plan what the newest decisions request, deliver it, and read the results."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -102,11 +102,14 @@ class ActionService:
             reason = f"{len(lost)} actions that the lake lists are not in the store of actions: it was lost, or is an older one"
             outbox.paused("everything", actor=PLANNER, reason=reason)
 
-    def delivered(self) -> Any:
+    def delivered(self, *, only: Collection[str] | None = None) -> Any:
         """Return the report of delivering approved actions to their targets.
 
         Actions that only the policy approved are withdrawn first, where product.yaml does not allow their kind to act
         by itself any more.
+
+        Args:
+            only: Ids of the actions to deliver; None for all.
         """
         policy = self.product.decisions
         lowered: list[str] = [kind for kind in ACTIVE if policy.of(kind).level != "auto"]
@@ -114,7 +117,7 @@ class ActionService:
         self.announcer.outbox().withdrawn(
             lowered, approved_by=PLANNER, reason="product.yaml lets it act by itself no more"
         )
-        return self.announcer.delivered()
+        return self.announcer.delivered(only=only)
 
     def is_left_behind(self, day: date) -> bool:
         """Return whether the day's decisions request an action that was never planned, or one still waits to be sent.

@@ -81,7 +81,6 @@ class DecisionService:
                 "experiments": sql("decisions/experiments.sql"),
                 "beginning": sql("decisions/beginning.sql"),
                 "signals": f"FROM {EPISODES.path} WHERE event_date = $day AND is_open",
-                "decisions": f"FROM {FEATURE_DECISIONS.path} WHERE event_date < $day",
             },
             {"day": day, "model": MODELS[FEATURE_RISK.path]},
         )
@@ -106,12 +105,40 @@ class DecisionService:
             signals=frames["signals"],
             drift=drift if drift is not None and drift.height else None,
             flags=self.flag_states(frames["features"]),
-            previous_actions=actions_carried_out(
-                frames["decisions"], self.standings(), settings=self.product.decisions
-            ),
+            previous_actions=self.previous_actions(day),
             model_version=version,
             trained_through=date.fromisoformat(champion.trained_through) if champion else None,
         )
+
+    def previous_actions(self, day: date, *, of_the_day: bool = False) -> pl.DataFrame:
+        """Return the actions before a day, and what the guard of the stream decided meanwhile, each with the state that it reached.
+
+        While a day is decided, the next one runs already: what the guard decided on it counts as of the day before, so that no
+        feature is touched twice.
+
+        Args:
+            day: The day that is decided.
+            of_the_day: Whether decisions on the day itself count, as of the day before: for the guard, which decides during the day.
+        """
+        last = day if of_the_day else day - timedelta(days=1)
+        query = f"FROM {FEATURE_DECISIONS.path} WHERE event_date <= $last"
+        decisions = self.lake.frame(query, {"last": last})
+        guarded = self.guarded().filter(
+            (pl.col("event_date") <= last) | (pl.col("event_date") == day + timedelta(days=1))
+        )
+        decisions = pl.concat([decisions, guarded.join(decisions, on="decision_id", how="anti")])
+        before = pl.min_horizontal(pl.col("event_date"), pl.lit(day - timedelta(days=1)))
+        return actions_carried_out(
+            decisions.with_columns(event_date=before), self.standings(), settings=self.product.decisions
+        )
+
+    def guarded(self) -> pl.DataFrame:
+        """Return what was decided on findings of the stream's guard, as rows of `decisions.feature_decisions`."""
+        from resources.state.guarded import GuardRecord
+
+        outbox = self.announcer.outbox()
+        found = GuardRecord(outbox.state, outbox.clock).decisions()
+        return FEATURE_DECISIONS.frame([each.row for each in found if each.action != "monitor"])
 
     def flag_states(self, features: pl.DataFrame) -> pl.DataFrame:
         """Return one row per feature whose flag can be read: feature, flag_key, exposure, is_locked and is_held.
@@ -167,7 +194,7 @@ class DecisionService:
         snapshot, sources = self.sources_of(day)
         # Without quiet hours the hour does not matter, and the same day decided again has the same ids.
         hour = local_time(datetime.now(UTC), self.product.timezone).hour if self.product.decisions.quiet_hours else None
-        begun, used = self._begun(day)
+        begun, used = self.begun(day)
         known = evidence(replace(sources, used=used), day=day, settings=self.product.decisions, hour_utc=hour)
         # A decision with an action is kept as it was: the change of the flag by that action is no reason to replace it.
         kept = begun.filter(event_date=day)
@@ -200,7 +227,7 @@ class DecisionService:
         rows = self.rollouts.rows_of(day, known, used=together, hour=hour, snapshot=snapshot)  # type: ignore[arg-type]
         return pl.concat([found, FEATURE_DECISIONS.frame(rows)]) if rows else found
 
-    def _begun(self, day: date) -> "tuple[pl.DataFrame, SharedFacts]":
+    def begun(self, day: date) -> "tuple[pl.DataFrame, SharedFacts]":
         """Return the decisions up to `day` that led to actions, and how much of the hourly and daily limits these have used."""
         from intelligence.decisions.limits import used_before
 
@@ -212,5 +239,7 @@ class DecisionService:
         done = {entry.action.decision_id for entry in entries if entry.standing not in UNANSWERED}
         query = f"FROM {FEATURE_DECISIONS.path} WHERE event_date <= $day AND decision_id IN (SELECT unnest($ids))"
         begun = self.lake.frame(query, {"day": day, "ids": ids})
+        guarded = self.guarded().filter((pl.col("event_date") <= day) & pl.col("decision_id").is_in(ids))
+        begun = pl.concat([begun, guarded.join(begun, on="decision_id", how="anti")])
         counted = begun.filter(pl.col("decision_id").is_in(done))
         return begun, used_before(counted, day=day, lately=lately, settings=self.product.decisions)

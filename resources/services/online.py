@@ -1,23 +1,30 @@
 """Reads the topics of a product, and opens what was read for those who ask."""
 
 import shutil
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from intelligence.actions.flags import exposure
 from intelligence.catalog.product import Product, Simulate
-from intelligence.core.errors import OnlineError
+from intelligence.core.errors import ActionError, OnlineError
 from resources.config.settings import Settings
 from resources.intake.delivery import deliveries
 from resources.intake.ingest import Batch, ingested
 from resources.lake.builds import build_rules
 from resources.lake.door import Lake
+from resources.messages.announcer import Announcer
 from resources.models.registry import Registry
 from resources.online.champion import FollowedChampion
 from resources.online.processor import Processor
 from resources.online.rehearsal import rehearsed
 from resources.online.store import OnlineStore
 from resources.online.stream import Stream
+from resources.services.actions import ActionService
+from resources.services.decisions import DecisionService
+from resources.services.guard import GuardService
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,13 @@ class Rehearsal:
         data = settings.data / "rehearsal"
         shutil.rmtree(data, ignore_errors=True)
         lake = data / "lake"
-        own = replace(settings, data=data, catalog=f"sqlite:{lake / 'catalog.sqlite'}", store=str(lake / "files"))
+        own = replace(
+            settings,
+            data=data,
+            catalog=f"sqlite:{lake / 'catalog.sqlite'}",
+            store=str(lake / "files"),
+            state=f"sqlite:///{data / 'state.db'}",
+        )
         return cls(on_stream, simulate, own, Lake.of(own, rules=build_rules(on_stream), timezone=on_stream.timezone))
 
     def taken_in(self) -> list[Batch]:
@@ -60,22 +73,67 @@ class Rehearsal:
         return ingested(self.lake, self.product, files, now=datetime.now(UTC).replace(tzinfo=None)).batches
 
 
+class Hidden:
+    """Which features their flags hide from everybody, as the application of a rehearsal asks before it uses one."""
+
+    def __init__(self, announcer: Announcer, product: Product) -> None:
+        """Prepare for the file of flags.
+
+        Args:
+            announcer: Knows the file of flags.
+            product: The product, with the flag of each feature.
+        """
+        self._file, self._product = announcer.flag_target().file, product
+        self._changed_ns, self._hidden = 0, dict[str, bool]()
+
+    def __call__(self, feature: str) -> bool:
+        """Return whether a feature is hidden.
+
+        Args:
+            feature: The feature.
+        """
+        with suppress(OSError):
+            changed = self._file.path.stat().st_mtime_ns
+            if changed != self._changed_ns:
+                self._changed_ns = changed
+                self._hidden.clear()
+            if feature not in self._hidden:
+                self._hidden[feature] = self._is_hidden(feature)
+        return self._hidden.get(feature, False)
+
+    def _is_hidden(self, feature: str) -> bool:
+        flag = self._product.flag_of(feature)
+        try:
+            return flag is not None and exposure(self._file.document(), flag) == 0
+        except ActionError:
+            return False
+
+
 def stream_of(
-    product: Product, lake: Lake, settings: Settings, *, brokers: str | None = None
+    settings: Settings,
+    decisions: DecisionService,
+    actions: ActionService,
+    *,
+    brokers: str | None = None,
+    by_stream: bool = False,
+    told: Callable[[str], None] = lambda _: None,
 ) -> tuple[Stream, OnlineStore]:
-    """Return the stream of a product, connected and ready to be read, with its store.
+    """Return the stream of a product, connected and ready to be read, with its store; the guard watches it.
 
     Args:
-        product: The product.
-        lake: Its lake.
         settings: The settings of the process, which name the store and the brokers.
+        decisions: Decides on what the guard finds; its product and its lake are those of the stream.
+        actions: Does what it decides.
         brokers: Addresses of brokers instead of those in the settings.
+        by_stream: Whether the newest minute of the stream is the present, as in a rehearsal of a day that is past.
+        told: Receives what the guard has to say.
 
     Raises:
         OnlineError: No source of the product reads topics, or no broker is named.
         StoreError: Another process reads the stream already.
         SourceFileError: The mapping of a source fits no message.
     """
+    product, lake = decisions.product, decisions.lake
     if not any(source.topics for source in product.sources):
         raise OnlineError(
             str(settings.product_file),
@@ -88,5 +146,6 @@ def stream_of(
     store = OnlineStore(settings.online)
     champion = FollowedChampion(Registry.of(settings), product.online.predictors)
     processor = Processor(product, lake, store, champion=champion)
-    stream = Stream(product, processor, store, brokers=named, landing=Path(settings.landing))
+    guard = GuardService(decisions, actions, processor, store, by_stream=by_stream, told=told)
+    stream = Stream(product, processor, store, brokers=named, landing=Path(settings.landing), watch=guard)
     return stream, store

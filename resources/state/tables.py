@@ -184,6 +184,21 @@ NOTES = Table(
     Column("actor", Text, nullable=False),
     sqlite_autoincrement=True,
 )
+# What the policy decided on findings of the stream's guard, before anything was asked for: the row of the decision as JSON.
+GUARD_DECISIONS = Table(
+    "guard_decisions",
+    METADATA,
+    Column("decision_id", Text, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("stream_at", UtcTime, nullable=False),
+    Column("day", Date, nullable=False, index=True),
+    Column("feature", Text, nullable=False),
+    Column("platform", Text, nullable=False),
+    Column("release", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("level", Text),
+    Column("content", Text, nullable=False),
+)
 # Which process holds a lease, until when, and the token, which increases whenever another process takes it over.
 LEASES = Table(
     "leases",
@@ -212,6 +227,7 @@ APPEND_ONLY = (
     FLAG_LOSSES,
     ROLLOUTS,
     NOTES,
+    GUARD_DECISIONS,
 )
 
 

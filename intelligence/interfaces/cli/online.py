@@ -6,6 +6,7 @@ import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -37,7 +38,7 @@ def run(
     with _extra_stream():
         from resources.services.online import stream_of
     platform = commands._platform()
-    stream, _ = stream_of(platform.product, platform.lake, settings(), brokers=brokers)
+    stream, _ = stream_of(settings(), platform.decisions, platform.actions, brokers=brokers, told=commands._say)
     stopped = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
@@ -113,27 +114,41 @@ def rehearse(
     with _extra_stream():
         from intelligence.interfaces.online.app import app_of
         from resources.models.registry import Registry
-        from resources.online.rehearsal import GREEDY, day_of_messages, mock_brokers, send
-        from resources.services.online import Rehearsal, stream_of
+        from resources.online.rehearsal import GREEDY, NEW_RELEASE, day_of_messages, mock_brokers, planted, send
+        from resources.services.online import Hidden, Rehearsal, stream_of
         from resources.services.online_answers import OnlineAnswers
+    from resources.messages.announcer import Announcer
     from resources.processes.front.serving import LOOPBACK, server_of
 
-    rehearsal = Rehearsal.of(commands._platform().product, settings())
+    platform = commands._platform()
+    rehearsal = Rehearsal.of(platform.product, settings())
+    rehearsed = replace(
+        platform, product=rehearsal.product, lake=rehearsal.lake, announcer=Announcer.of(rehearsal.settings)
+    )
     product, simulate, stopped, counted = rehearsal.product, rehearsal.simulate, threading.Event(), Counter[str]()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
     with mock_brokers() as brokers:
-        stream, store = stream_of(product, rehearsal.lake, rehearsal.settings, brokers=brokers)
+        stream, store = stream_of(
+            rehearsal.settings,
+            rehearsed.decisions,
+            rehearsed.actions,
+            brokers=brokers,
+            by_stream=True,
+            told=lambda text: commands._say(harmless(text)),
+        )
         registry = Registry.of(rehearsal.settings)
         answers = OnlineAnswers.at(product, rehearsal.settings.data, by_stream=True, registry=registry)
         server = server_of(with_keys(app_of(answers), api_keys()), port=port)
         threading.Thread(target=server.run, daemon=True).start()
-        messages = day_of_messages(simulate, simulate.first_day, timezone=product.timezone)
+        bad = planted(product, simulate)
+        messages = day_of_messages(simulate, simulate.first_day, timezone=product.timezone, bad=bad)
 
         def send_all() -> None:
             counted["sent"] = send(
-                messages, brokers=brokers, speed=speed, taken=lambda: counted["taken"], is_stopped=stopped.is_set
-            )
+                messages, brokers=brokers, speed=speed, taken=lambda: counted["taken"], is_stopped=stopped.is_set,
+                hides=Hidden(rehearsed.announcer, product),
+            )  # fmt: skip
 
         sender = threading.Thread(target=send_all, daemon=True)
         sender.start()
@@ -141,6 +156,9 @@ def rehearse(
             f"{simulate.first_day} of {product.name} comes at {speed:g} times its speed, until Ctrl-C or its end."
         )
         commands._say(f"Ask while it runs: curl http://{LOOPBACK}:{port}/v1/entities/{GREEDY}")
+        commands._say(
+            f"At {bad.released:%H:%M} half of a class gets the release {NEW_RELEASE}, on which {bad.feature} fails every other time."
+        )
         shown = Shown(stream, commands._say)
 
         def is_over() -> bool:
