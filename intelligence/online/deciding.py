@@ -5,8 +5,9 @@ The stream, the API and a replay of history call `online_decision`, and nothing 
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from intelligence.decisions.autonomy import Level
 from intelligence.decisions.entity import ANSWERS, Answer, EntityFacts, entity_decision
@@ -18,8 +19,7 @@ CODES: Final[Mapping[Answer, int]] = {answer: code for code, answer in enumerate
 NO_MODEL: Final = "no model scores entities"
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """What is known of an entity at one of its events.
 
     Attributes:
@@ -57,8 +57,7 @@ class Known:
         return cls(entity, value, windows, score.risk_score, facts)
 
 
-@dataclass(frozen=True, slots=True)
-class OnlineDecision:
+class OnlineDecision(msgspec.Struct, frozen=True):
     """What to do with an entity, and why.
 
     Attributes:

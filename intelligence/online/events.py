@@ -141,9 +141,13 @@ class PlainEvents:
             row = self._decoder.decode(text)
         except (msgspec.DecodeError, UnicodeEncodeError):
             return None
-        given = {name: getattr(row, name) for name in row.__struct_fields__}
-        found = {name: _known(value) for name, value in given.items()}
-        keys = sum(value is not msgspec.UNSET for value in given.values()) + (found["properties"] or b"").count(b'":')
+        given = msgspec.structs.astuple(row)
+        found: dict[str, Any] = {
+            name: None if value is msgspec.UNSET else value
+            for name, value in zip(row.__struct_fields__, given, strict=True)
+        }
+        found["properties"] = _content(found["properties"])
+        keys = sum(value is not msgspec.UNSET for value in given) + (found["properties"] or b"").count(b'":')
         # A key that comes twice is for SQL.
         if text.count('":') != keys:
             return None
@@ -220,13 +224,9 @@ _BOUNDS: Final = tuple(
 )
 
 
-def _known(value: Any) -> Any:
-    if value is msgspec.UNSET or value is None:
-        return None
-    if isinstance(value, msgspec.Raw):
-        content = bytes(value)
-        return None if content == b"null" else content
-    return value
+def _content(raw: msgspec.Raw | None) -> bytes | None:
+    content = None if raw is None else bytes(raw)
+    return None if content == b"null" else content
 
 
 @lru_cache(maxsize=64)

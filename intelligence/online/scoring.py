@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -119,8 +120,7 @@ def _walk(
         found[row] = total
 
 
-@dataclass(frozen=True, slots=True)
-class Score:
+class Score(msgspec.Struct, frozen=True):
     """A score of an entity.
 
     Attributes:

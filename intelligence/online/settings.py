@@ -1,6 +1,7 @@
 """The section `online` of product.yaml: windows, limits of memory, and the rules that stand above every score."""
 
 from collections import Counter
+from functools import cached_property
 from typing import Final, Literal
 
 from pydantic import Field, model_validator
@@ -61,7 +62,7 @@ class OnlineRule(Section):
             raise ValueError(f"`{self.name}`: `per_minute` belongs to the answer `throttle`, and only to it")
         return self
 
-    @property
+    @cached_property
     def predictor(self) -> str:
         """Return the name of the window's figure that the rule limits; empty where it limits none."""
         return f"{self.counter}_{window_label(self.minutes)}" if self.counter and self.minutes else ""
@@ -126,7 +127,7 @@ class Online(Section):
     most_entities: int = Field(100_000, ge=1)
     most_series: int = Field(2_000, ge=1)
     remembered_hours: int = Field(48, ge=1)
-    batch_events: int = Field(2_000, ge=1, le=100_000)
+    batch_events: int = Field(10_000, ge=1, le=100_000)
     snapshot_events: int = Field(100_000, ge=1)
     file_events: int = Field(50_000, ge=1)
     file_seconds: float = Field(10, gt=0)

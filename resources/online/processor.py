@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -25,8 +25,7 @@ DECIDED: Final = ("counted", "late", "early")
 _encoder = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True):
     """A message of a topic.
 
     Attributes:
@@ -44,8 +43,7 @@ class Message:
     payload: bytes | None
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(msgspec.Struct, frozen=True):
     """An event and the decision on its entity.
 
     Attributes:
@@ -57,8 +55,7 @@ class Decided:
     decision: OnlineDecision
 
 
-@dataclass(slots=True)
-class _Taken:
+class _Taken(msgspec.Struct):
     """A message on its way."""
 
     message: Message
@@ -134,13 +131,14 @@ class Processor:
         return decided
 
     def _fresh(self, messages: Sequence[Message], offsets: dict[tuple[str, int], Offset]) -> list[Message]:
-        found = []
+        found, following = [], {partition: each.next_offset for partition, each in offsets.items()}
         for message in messages:
             partition = (message.topic, message.partition)
-            known = offsets.get(partition, Offset(0, -1))
-            if message.offset >= known.next_offset:
-                offsets[partition] = replace(known, next_offset=message.offset + 1)
+            if message.offset >= following.get(partition, 0):
+                following[partition] = message.offset + 1
                 found.append(message)
+        for partition, next_offset in following.items():
+            offsets[partition] = replace(offsets.get(partition, Offset(0, -1)), next_offset=next_offset)
         return found
 
     def _judged(self, messages: Sequence[Message], *, now: datetime) -> list[_Taken]:
@@ -165,9 +163,9 @@ class Processor:
         rows, counted = self.entities.counted([each.event for each in asked if each.event])
         scores = (self._champion.present() if self._champion else Scoring()).scores(rows)
         known: dict[int, Known] = {}
-        for place, each in enumerate(asked):
+        for place, (each, row) in enumerate(zip(asked, rows.tolist(), strict=True)):
             if each.event and counted[place]:
-                windows = dict(zip(self.entities.predictors, rows[place].tolist(), strict=True))
+                windows = dict(zip(self.entities.predictors, row, strict=True))
                 known[id(each)] = scores.known(place, each.event.entity, each.event.value, windows)
             else:
                 each.status = "late"
@@ -299,7 +297,8 @@ def trace_of(decision: OnlineDecision) -> dict[str, Any]:
     Args:
         decision: The decision.
     """
-    return {**asdict(decision), "code": decision.code, "delay_s": decision.delay_s, "is_enforced": decision.is_enforced}
+    facts = msgspec.structs.asdict(decision)
+    return {**facts, "code": decision.code, "delay_s": decision.delay_s, "is_enforced": decision.is_enforced}
 
 
 def score_of(known: Known | None) -> dict[str, Any]:

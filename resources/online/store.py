@@ -80,8 +80,7 @@ class Offset:
     newest_minute: int
 
 
-@dataclass(frozen=True, slots=True)
-class WaitingRow:
+class WaitingRow(msgspec.Struct, frozen=True):
     """A message that waits for the lake.
 
     Attributes:
@@ -124,8 +123,7 @@ class DeadLetter:
     payload: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class StoredDecision:
+class StoredDecision(msgspec.Struct, frozen=True):
     """A decision as it was stored.
 
     Attributes:
