@@ -5,8 +5,9 @@ import polars as pl
 
 from assets.graph.automation import when_updated
 from assets.graph.building import Graph
+from assets.graph.model_pages import evaluated, trained, verdict_check
 from assets.graph.partitions import days_of, deps_of
-from intelligence.decisions.tables import ENTITY_DECISIONS, FEATURE_DECISIONS
+from intelligence.decisions.tables import ENTITY_DECISIONS, ENTITY_TRAINING, ENTITY_VERDICT, FEATURE_DECISIONS
 from intelligence.drift.tables import MODEL_WATCH
 from intelligence.risk.tables import FEATURE_RISK
 from intelligence.telemetry.tables import BATCHES
@@ -15,6 +16,8 @@ from resources.services.decisions import READS, DecisionService
 from resources.services.entity_decisions import READS as LANDED
 from resources.services.entity_decisions import EntityDecisionService
 from resources.services.explanations import ExplanationService
+from resources.services.models import READS as MODEL_READS
+from resources.services.models import ModelService
 
 
 def assets(graph: Graph) -> list[dg.AssetsDefinition]:
@@ -65,4 +68,27 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         context.log.info(landed.said)
         return graph.materialized(lake, ENTITY_DECISIONS, landed.days, written=landed.rows, landed=landed.said)
 
-    return [feature_decisions, entity_decisions]
+    @dg.asset(
+        **graph.table_asset(ENTITY_TRAINING, kinds={"xgboost", "scikitlearn", "mlflow"}, daily=False),
+        deps=deps_of(MODEL_READS[ENTITY_TRAINING], daily=False),
+    )
+    def entity_training(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelService]
+    ) -> dg.MaterializeResult:
+        """Trains the candidate models to predict which entities will do harm, from decisions of the stream and reported outcomes.
+
+        The Isolation Forest and the number of events are the floors. Without reported outcomes there is nothing to learn.
+        """
+        return trained(graph, context, lake, models, ENTITY_TRAINING)
+
+    @dg.asset(
+        **graph.table_asset(ENTITY_VERDICT, kinds={"mlflow"}, daily=False, more_checks=[verdict_check(ENTITY_VERDICT)]),
+        deps=deps_of(MODEL_READS[ENTITY_VERDICT], daily=False),
+    )
+    def entity_verdict(
+        context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake], models: dg.ResourceParam[ModelService]
+    ) -> dg.MaterializeResult:
+        """Whether the newest model of entities may become champion, by the same gate; the stream follows the champion."""
+        return evaluated(graph, context, lake, models, ENTITY_VERDICT)
+
+    return [feature_decisions, entity_decisions, entity_training, entity_verdict]

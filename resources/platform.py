@@ -126,7 +126,7 @@ class Platform:
     @cached_property
     def panels(self) -> Panels:
         """Return the service that reads the rows for models."""
-        return Panels(self.product, self.lake)
+        return Panels(self.product, self.lake, self.registry.state)
 
     @cached_property
     def models(self) -> ModelService:
@@ -213,7 +213,7 @@ class Platform:
     @cached_property
     def due(self) -> DueService:
         """Return the service that reads from the lake what is due."""
-        return DueService(self.product, self.lake, self.actions, self.clock)
+        return DueService(self.product, self.lake, self.actions, self.clock, self.panels)
 
     @cached_property
     def up_to_date(self) -> UpToDateService:

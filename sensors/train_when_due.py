@@ -4,7 +4,7 @@ import dagster as dg
 
 from assets.graph.requests import failed_upstream_check, run_request, run_under_way
 from assets.graph.tables import key_of
-from intelligence.catalog.layers import SCORED, TRAINED
+from intelligence.catalog.layers import ENTITY_MODEL, SCORED, TRAINED
 from resources.lake.door import Lake
 from resources.services.due import DueService
 
@@ -12,7 +12,7 @@ EVERY_S = 30
 
 
 @dg.sensor(
-    target=[key_of(table) for table in (*SCORED, *(each for pair in TRAINED.values() for each in pair))],
+    target=[key_of(table) for table in (*SCORED, *(each for pair in TRAINED.values() for each in pair), *ENTITY_MODEL)],
     minimum_interval_seconds=EVERY_S,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description="Trains a model that is missing, too old or has other predictors, and scores a newest day without scores.",

@@ -54,6 +54,7 @@ MAKERS = (
 GIVEN: dict[str, dict[str, str]] = {
     "intelligence/catalog/artefacts.py": dict.fromkeys(("verdict.path", "scores.path", "drift.path"), A_TABLE),
     "resources/services/export.py": {"table.path": A_TABLE},
+    "resources/services/models.py": {"trainings_of(table).path": A_TABLE},
     "resources/services/entity_decisions.py": dict.fromkeys(
         ("table", "query"), "one of two tables of the stream's databases, a constant of the module"
     ),

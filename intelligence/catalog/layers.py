@@ -8,7 +8,7 @@ from intelligence.actions.tables import ACTION_LOG, OUTCOMES
 from intelligence.causality.tables import DEGRADATIONS, ESTIMATOR_RECORD, FEATURE_EFFECTS
 from intelligence.core.sql import sql
 from intelligence.core.tables import Claim, Table, standard_claims
-from intelligence.decisions.tables import ENTITY_DECISIONS, FEATURE_DECISIONS
+from intelligence.decisions.tables import ENTITY_DECISIONS, ENTITY_TRAINING, ENTITY_VERDICT, FEATURE_DECISIONS
 from intelligence.drift.tables import BASELINE_STATS, DRIFT_PAGES, FEATURE_DRIFT, MODEL_WATCH, USER_DRIFT
 from intelligence.forecasts.tables import FORECASTS
 from intelligence.metrics.tables import BEHAVIOUR_SEGMENTS, FUNNEL_DAY, RETENTION_COHORTS, SEGMENT_DIFFERENCES
@@ -66,10 +66,12 @@ VIEWS: Final = {
 DELIVERED: Final = (RAW_EVENTS, REJECTED_EVENTS, BATCHES, WITHDRAWN_ROWS, ALIASES)
 TRAINED: Final = {FEATURE_RISK: (FEATURE_TRAINING, FEATURE_VERDICT), USER_CHURN: (USER_TRAINING, USER_VERDICT)}
 SCORED: Final = tuple(TRAINED)
+# The model that scores entities on the stream: no table holds its scores beside the decisions.
+ENTITY_MODEL: Final = (ENTITY_TRAINING, ENTITY_VERDICT)
 WATCHED: Final = {FEATURE_RISK: FEATURE_DRIFT, USER_CHURN: USER_DRIFT}
 WATCH: Final = (BASELINE_STATS, *WATCHED.values(), MODEL_WATCH, DRIFT_PAGES)
 ACT: Final = (FEATURE_DECISIONS, ACTION_LOG, OUTCOMES)
-_WHOLE: Final = (BASELINE_STATS, DRIFT_PAGES, ENTITY_DECISIONS, ACTION_LOG, OUTCOMES)
+_WHOLE: Final = (BASELINE_STATS, DRIFT_PAGES, ENTITY_DECISIONS, *ENTITY_MODEL, ACTION_LOG, OUTCOMES)
 _NOT_DAILY: Final = (*DELIVERED, *(table for pair in TRAINED.values() for table in pair), *_WHOLE)
 # Decisions are kept as they were made, even when their day is rebuilt.
 DECISIONS_MADE: Final = _tables_of("decisions")

@@ -6,7 +6,7 @@ from intelligence.core.tables import Claim, Column, Recipe, Table, rate_claim
 from intelligence.drift.tables import MODEL_WATCH
 from intelligence.experiments.tables import EXPERIMENT_VERDICTS
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, USER_DAY
-from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK
+from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, training_table, verdict_table
 from intelligence.signals.tables import EPISODES
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS
@@ -158,4 +158,16 @@ ENTITY_DECISIONS: Final = Table(
     ),
 )
 
-TABLES: Final = (FEATURE_DECISIONS, ENTITY_DECISIONS)
+ENTITY_TRAINING: Final = training_table(
+    "entity_training",
+    Column("entity", "VARCHAR", "The user, or the device of one who is not logged in.", True),
+    "entity risk",
+    layer="decisions",
+    floors=(
+        Column("velocity", "DOUBLE", "Floor: number of events in the shortest window."),
+        Column("isolation_forest", "DOUBLE", "Floor: how unusual the windows are among those of the days before."),
+    ),
+)
+ENTITY_VERDICT: Final = verdict_table("entity_verdict", "entity risk", layer="decisions")
+
+TABLES: Final = (FEATURE_DECISIONS, ENTITY_DECISIONS, ENTITY_TRAINING, ENTITY_VERDICT)

@@ -113,6 +113,42 @@ def user_spec(risk: Risk) -> ModelSpec:
     )
 
 
+def entity_spec(predictors: Sequence[str], *, horizon_days: int, threshold: float, capacity: float) -> ModelSpec:
+    """Return the model spec of entity risk.
+
+    Args:
+        predictors: Names of the windows' figures.
+        horizon_days: Number of days after which an event without a harmful outcome counts as sound.
+        threshold: Probability from which on an entity is throttled, in [0, 1].
+        capacity: Share of the entities of a day that can be looked at, in (0, 1].
+    """
+    figures = tuple(Predictor(name, f"{name} of {{:g}}") for name in predictors)
+    return ModelSpec(
+        model="entity_risk",
+        title="Entity risk",
+        asks="How probable is it that this event of an entity, or a later one of the same day, turns out to have done harm?",
+        use="The score of a decision on the stream, below the rules: throttling, and never blocking by itself.",
+        limits=(
+            "It learns from the outcomes that were reported: harm that nobody reports is taken for none.",
+            "Whoever was blocked is not learned from.",
+            "It finds what goes with harm, not what causes it.",
+        ),
+        tables=("decisions.entity_decisions",),
+        predictors=figures,
+        task=Task(
+            unit="entity",
+            time="event_date",
+            label="label",
+            predictors=tuple(predictors),
+            horizon=horizon_days,
+            floors={"velocity": "velocity", "isolation_forest": "isolation"},
+        ),
+        rules=Rules(folds=3, capacity=capacity, threshold=threshold),
+        medium=threshold,
+        high=threshold,
+    )
+
+
 def user_training_days(first_day: date, last_day: date, *, horizon_days: int) -> list[date]:
     """Return the days whose rows users are trained on, in order: every third one with a known outcome, of at most a year.
 

@@ -1,5 +1,6 @@
 """The tables of the risk layer: the panel, scores, unseen scores of the last training, and the verdicts of the gate."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from intelligence.core.tables import Claim, Column, Recipe, Table
@@ -148,9 +149,26 @@ USER_CHURN: Final = Table(
 )
 
 
-def _training(name: str, unit: Column, what: str) -> Table:
+FLOORS: Final = (
+    Column("persistence", "DOUBLE", "Floor: what it was lately."),
+    Column("ewma", "DOUBLE", "Floor: a smoothed measure of the present."),
+)
+
+
+def training_table(
+    name: str, unit: Column, what: str, *, layer: str = "risk", floors: Sequence[Column] = FLOORS
+) -> Table:
+    """Return the table of the last training of a model.
+
+    Args:
+        name: Its name.
+        unit: The column of the unit.
+        what: What the model predicts.
+        layer: Its layer.
+        floors: The columns of the floors, by the names in the task.
+    """
     return Table(
-        layer="risk",
+        layer=layer,
         name=name,
         description=f"The last training for {what}: what each rival said on time that it had not seen, and what came true.",
         columns=(
@@ -161,8 +179,7 @@ def _training(name: str, unit: Column, what: str) -> Table:
             Column("xgboost", "DOUBLE", "Probability by boosted trees, calibrated by what was known then.", True),
             Column("random_forest", "DOUBLE", "The same by a random forest.", True),
             Column("logistic_regression", "DOUBLE", "The same by a logistic regression.", True),
-            Column("persistence", "DOUBLE", "Floor: what it was lately."),
-            Column("ewma", "DOUBLE", "Floor: a smoothed measure of the present."),
+            *floors,
             Column("chosen", "VARCHAR", "The rival that was chosen.", True),
             Column("choice", "VARCHAR", "By what it was chosen, in words; NULL in trainings before that was told."),
             Column("score", "DOUBLE", "Its probability.", True),
@@ -179,26 +196,35 @@ def _training(name: str, unit: Column, what: str) -> Table:
         page=f"""
             SELECT min(event_date) || ' to ' || max(event_date) AS unseen_days, chosen, count(*) FILTER (label) AS came_true,
                    count(*) FILTER (is_flagged) AS flagged, count(*) FILTER (is_flagged AND label) AS flagged_and_true
-            FROM risk.{name} GROUP BY fold, chosen ORDER BY fold""",
+            FROM {layer}.{name} GROUP BY fold, chosen ORDER BY fold""",
         claims=(
             Claim(
                 name="unseen_scores_are_probabilities",
                 description="Each score lies in [0, 1].",
-                contradictions=f"SELECT * FROM risk.{name} WHERE NOT score BETWEEN 0 AND 1",
+                contradictions=f"SELECT * FROM {layer}.{name} WHERE NOT score BETWEEN 0 AND 1",
             ),
         ),
     )
 
 
-FEATURE_TRAINING: Final = _training(
+FEATURE_TRAINING: Final = training_table(
     "feature_training", Column("feature", "VARCHAR", "Product feature.", True), "feature risk"
 )
-USER_TRAINING: Final = _training("user_training", Column("user_id", "VARCHAR", "Key of dim_users.", True), "user churn")
+USER_TRAINING: Final = training_table(
+    "user_training", Column("user_id", "VARCHAR", "Key of dim_users.", True), "user churn"
+)
 
 
-def _verdict(name: str, model: str) -> Table:
+def verdict_table(name: str, model: str, *, layer: str = "risk") -> Table:
+    """Return the table of the gate's verdicts on a model.
+
+    Args:
+        name: Its name.
+        model: What the model predicts.
+        layer: Its layer.
+    """
     return Table(
-        layer="risk",
+        layer=layer,
         name=name,
         description=f"One row per judged challenger of {model}: promote, hold, reject or not enough evidence, with the numbers.",
         columns=(
@@ -229,12 +255,12 @@ def _verdict(name: str, model: str) -> Table:
         key=("as_of", "challenger"),
         page=f"""
             SELECT decision, challenger, reason AS why, choice, as_of
-            FROM risk.{name} ORDER BY as_of DESC, lake_snapshot DESC LIMIT 10""",
+            FROM {layer}.{name} ORDER BY as_of DESC, lake_snapshot DESC LIMIT 10""",
     )
 
 
-FEATURE_VERDICT: Final = _verdict("feature_verdict", "feature risk")
-USER_VERDICT: Final = _verdict("user_verdict", "user churn")
+FEATURE_VERDICT: Final = verdict_table("feature_verdict", "feature risk")
+USER_VERDICT: Final = verdict_table("user_verdict", "user churn")
 
 TABLES: Final = (
     FEATURE_PANEL,

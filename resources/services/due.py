@@ -1,11 +1,11 @@
 """Work that is due, read from the lake: days to build, models to train, days to score, champions to compare."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from intelligence.actions.tables import ACTION_LOG
-from intelligence.catalog.layers import ACT, BUILT_BY_DAY, TRAINED, WATCH
+from intelligence.catalog.layers import ACT, BUILT_BY_DAY, ENTITY_MODEL, TRAINED, WATCH
 from intelligence.catalog.product import Product
 from intelligence.core.tables import Days, Table
 from intelligence.decisions.tables import FEATURE_DECISIONS
@@ -16,6 +16,7 @@ from intelligence.risk.tables import FEATURE_VERDICT, USER_VERDICT
 from intelligence.telemetry.local_time import local_date
 from resources.lake.door import Lake
 from resources.services.actions import ActionService
+from resources.services.panels import Panels
 
 PREDICTORS = {FEATURE_VERDICT.path: FEATURE_PREDICTORS, USER_VERDICT.path: USER_PREDICTORS}
 
@@ -40,6 +41,7 @@ class DueService:
     lake: Lake
     actions: ActionService
     clock: Clock
+    panels: Panels
 
     def steps_to_build(self, *, today: date) -> list[Step]:
         """Return the runs that build every table from the present telemetry, in the order of the graph.
@@ -92,14 +94,22 @@ class DueService:
     def _scoring_and_training_steps(self, newest: Days, stale: Mapping[str, list[Days]]) -> list[Step]:
         steps = []
         for scores, trained in TRAINED.items():
-            cause = self._training_cause(trained[1], newest)
+            cause = self._training_cause(trained[1], newest.start, names_of(PREDICTORS[trained[1].path]))
             if cause:
                 steps.append(Step(trained, cause=cause))
             if cause or scores.path in stale:
                 steps.append(Step((scores,), newest))
-        return steps
+        cause = self._entity_training_cause()
+        return [*steps, Step(ENTITY_MODEL, cause=cause)] if cause else steps
 
-    def _training_cause(self, verdicts: Table, newest: Days) -> str | None:
+    def _entity_training_cause(self) -> str | None:
+        """Return why the model of the stream is to be trained; None where it is not, or where no outcome was reported."""
+        newest = self.panels.newest_entity_decision()
+        if newest is None or self.panels.outcomes().is_empty():
+            return None
+        return self._training_cause(ENTITY_MODEL[1], newest.date(), self.product.online.predictors)
+
+    def _training_cause(self, verdicts: Table, newest: date, present: Sequence[str]) -> str | None:
         query = (
             f"SELECT as_of, decision, predictors FROM {verdicts.path} ORDER BY as_of DESC, lake_snapshot DESC LIMIT 1"
         )
@@ -107,10 +117,10 @@ class DueService:
         as_of, decision, predictors = last.row(0) if last.height else (None, None, None)
         return training_due(
             as_of,
-            newest.start,
+            newest,
             decision=decision,
             retrain_after_days=self.product.risk.retrain_after_days,
-            same_predictors=predictors == ", ".join(names_of(PREDICTORS[verdicts.path])),
+            same_predictors=predictors == ", ".join(present),
         )
 
     def today_of_product(self) -> date:

@@ -12,6 +12,7 @@ from intelligence.catalog.product import Product
 from intelligence.core.errors import NotEnoughEvidence
 from intelligence.core.sql import sql
 from intelligence.core.tables import ALWAYS, Days, Read, Reads, Table
+from intelligence.decisions.tables import ENTITY_DECISIONS, ENTITY_TRAINING, ENTITY_VERDICT
 from intelligence.metrics.tables import FEATURE_HEALTH, USER_DAY
 from intelligence.risk.following import Rescoring, rescoring
 from intelligence.risk.tables import (
@@ -27,7 +28,7 @@ from intelligence.warehouse.tables import DIM_USERS
 from resources.lake.door import Lake
 from resources.models.registry import Registry
 from resources.models.versions import CHAMPION, Candidate, Champion, LoggedTraining, Registered
-from resources.services.panels import MODELS, Panel, Panels, scores_of
+from resources.services.panels import MODELS, Panel, Panels, trainings_of
 
 ASKED = "asked for by a person"
 NO_CHAMPION = (
@@ -111,6 +112,8 @@ READS: Reads = {
     FEATURE_RISK: (Read(FEATURE_PANEL), Read(FEATURE_VERDICT)),
     USER_TRAINING: _USERS,
     USER_VERDICT: (Read(USER_TRAINING), *_USERS, Read(FEATURE_HEALTH)),
+    ENTITY_TRAINING: (Read(ENTITY_DECISIONS),),
+    ENTITY_VERDICT: (Read(ENTITY_TRAINING), Read(ENTITY_DECISIONS)),
     USER_CHURN: (Read(USER_DAY, 27), Read(DIM_USERS), Read(USER_VERDICT)),
 }
 
@@ -250,9 +253,12 @@ class ModelService:
         spec, panel, unseen = (
             self.panels.model_spec_of(table),
             self.panels.training_panel(table),
-            self.lake.frame(f"FROM {TRAINED[scores_of(table)][0].path}"),
+            self.lake.frame(f"FROM {trainings_of(table).path}"),
         )
-        challenger, as_of = None if unseen.is_empty() else str(unseen["model_version"][0]), self.panels.newest_day()
+        challenger, as_of = (
+            None if unseen.is_empty() else str(unseen["model_version"][0]),
+            self.panels.newest_day(table),
+        )
         champion = self.registry.champion(spec.model)
         if challenger and self.lake.frame(f"FROM {table.path}").filter(as_of=as_of, challenger=int(challenger)).height:
             if champion and champion.version == challenger:

@@ -1,12 +1,12 @@
 """The rows for models: which rows of the lake to train on, to evaluate by and to score, from one snapshot."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import polars as pl
 
-from intelligence.catalog.layers import TRAINED, WATCHED
+from intelligence.catalog.layers import ENTITY_MODEL, TRAINED, WATCHED
 from intelligence.catalog.product import Product
 from intelligence.core.errors import NotEnoughEvidence
 from intelligence.core.sql import sql
@@ -15,6 +15,19 @@ from intelligence.risk.tables import FEATURE_RISK, USER_CHURN
 from resources.lake.door import Lake
 
 MODELS = {FEATURE_RISK.path: "feature_risk", USER_CHURN.path: "user_churn"}
+ENTITY_RISK = "entity_risk"
+ALL_MODELS = (*MODELS.values(), ENTITY_RISK)
+LONGEST_ENTITY_DAYS = 90
+_STREAM_DECISIONS = """
+SELECT event_id, event_time, entity, answer, level, windows FROM decisions.entity_decisions
+WHERE NOT is_asked AND event_time >= $since
+"""
+_ENTITY_DAYS = "SELECT max(event_time) AS newest FROM decisions.entity_decisions WHERE NOT is_asked"
+
+
+def trainings_of(table: Table) -> Table:
+    """Return the table of trainings to which a table of verdicts belongs."""
+    return ENTITY_MODEL[0] if table in ENTITY_MODEL else TRAINED[scores_of(table)][0]
 
 
 def scores_of(table: Table) -> Table:
@@ -36,23 +49,67 @@ class Panels:
 
     product: Product
     lake: Lake
+    state: str | None = None
 
     def model_spec_of(self, table: Table) -> Any:
         """Return the spec of the table's model: its task, its rules and the words that describe it."""
+        if table in ENTITY_MODEL:
+            from intelligence.risk.model_specs import entity_spec
+
+            online, terms = self.product.online, self.product.decisions.entities
+            return entity_spec(
+                online.predictors,
+                horizon_days=online.outcomes.days,
+                threshold=terms.throttle,
+                capacity=self.product.risk.capacity,
+            )
         from intelligence.risk.model_specs import feature_spec, user_spec
 
         return (feature_spec if scores_of(table) == FEATURE_RISK else user_spec)(self.product.risk)
 
     def training_panel(self, table: Table) -> Panel:
         """Return the rows to train on and to evaluate by, with labels where they are known."""
+        if table in ENTITY_MODEL:
+            return self._entity_rows()
         return self._feature_rows() if scores_of(table) == FEATURE_RISK else self._user_rows()
 
-    def newest_day(self) -> date:
-        """Return the latest day in `metrics.feature_health`, the training cut-off; raises NotEnoughEvidence if the table is empty."""
-        day: date | None = self.lake.frame("SELECT max(event_date) AS day FROM metrics.feature_health").item()
+    def newest_day(self, table: Table) -> date:
+        """Return the latest day of what the table's model learns from, the training cut-off; raises NotEnoughEvidence without one.
+
+        Args:
+            table: A table of trainings or verdicts.
+        """
+        if table in ENTITY_MODEL:
+            newest = self.newest_entity_decision()
+            day = newest.date() if newest else None
+        else:
+            day = self.lake.frame("SELECT max(event_date) AS day FROM metrics.feature_health").item()
         if day is None:
             raise NotEnoughEvidence("risk training", "no day was built yet.", hint="Run `intelligence ingest` first.")
         return day
+
+    def newest_entity_decision(self) -> datetime | None:
+        """Return the time of the newest event on which the stream decided, UTC; None where there is none."""
+        newest: datetime | None = self.lake.frame(_ENTITY_DAYS).item()
+        return newest
+
+    def outcomes(self) -> pl.DataFrame:
+        """Return what became true of events later: `event_id`, `outcome` and `at`."""
+        from resources.online.outcomes import OutcomeStore
+
+        return OutcomeStore(self.state).frame() if self.state else pl.DataFrame(schema=["event_id", "outcome", "at"])
+
+    def _entity_rows(self) -> Panel:
+        from intelligence.online.outcomes import entity_panel
+
+        newest = self.newest_entity_decision()
+        since = (newest or datetime(1970, 1, 1)) - timedelta(days=LONGEST_ENTITY_DAYS)
+        snapshot, frames = self.lake.read({"decisions": _STREAM_DECISIONS}, {"since": since})
+        if newest is None:
+            return Panel(snapshot, pl.DataFrame(schema={"event_date": pl.Date, "label": pl.Boolean}))
+        online = self.product.online
+        rows = entity_panel(frames["decisions"], self.outcomes(), online.predictors, online.outcomes, as_of=newest)
+        return Panel(snapshot, rows)
 
     def _feature_rows(self) -> Panel:
         from intelligence.risk.labels import onset_labels

@@ -22,7 +22,7 @@ from resources.models.mlflow_store import MlflowUnreachable
 from resources.models.registry import Registry
 from resources.reports.drift import INDEX, DriftReports
 from resources.services.due import Step
-from resources.services.panels import MODELS, Panels
+from resources.services.panels import ALL_MODELS, MODELS, Panels
 
 _ALARM = sql("drift/alarm_page.sql")
 
@@ -116,7 +116,7 @@ class RetrainingService:
         are reported.
         """
         titles: list[str] = []
-        for model in MODELS.values() if self.registry.exists() else ():
+        for model in ALL_MODELS if self.registry.exists() else ():
             with suppress(MlflowUnreachable):
                 self.registry.noticed(model)
             for found in filter(None, map(overruling, self.registry.history(model))):

@@ -611,9 +611,9 @@ def _deliver() -> None:
 
 
 def _model_names() -> list[str]:
-    from resources.services.panels import MODELS
+    from resources.services.panels import ALL_MODELS
 
-    return list(MODELS.values())
+    return list(ALL_MODELS)
 
 
 def _known(model: str) -> None:
