@@ -18,7 +18,7 @@ from intelligence.drift.settings import Drift
 from intelligence.experiments.settings import Experiment, MetricUse
 from intelligence.forecasts.settings import Forecasts
 from intelligence.metrics.settings import Funnel, FunnelStep, Health, Retention, repeated_names
-from intelligence.online.settings import Guard, Online, OnlineRule, Topic
+from intelligence.online.settings import Guard, Online, OnlineRule
 from intelligence.risk.settings import Risk
 from intelligence.signals.settings import KnownDays, Signals
 from intelligence.simulation.planned_changes import PlannedDrift, PlannedFault
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 # A country by its ISO code, and a part of it after a hyphen.
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}(-[A-Z0-9]{1,6})?$")]
+
+
+# The name of a Kafka topic.
+Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
 
 
 class Simulate(Section):
@@ -282,7 +286,7 @@ class Product(Section):
 
     @model_validator(mode="after")
     def _topics_differ(self) -> "Product":
-        topics = [topic for source in self.sources for topic in source.topics] + list(self.online.outcomes.topics)
+        topics = [topic for source in self.sources for topic in source.topics]
         repeated = sorted({name for name in topics if topics.count(name) > 1})
         if repeated:
             raise ValueError(f"reads the topic {', '.join(repeated)} more than once")

@@ -2,17 +2,14 @@
 
 from collections import Counter
 from functools import cached_property
-from typing import Annotated, Final, Literal
+from typing import Final, Literal
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, model_validator
 
 from intelligence.core.sections import Section
 from intelligence.decisions.entity import Answer
 
 CounterName = Literal["events", "errors", "crashes", "value"]
-# The name of a Kafka topic.
-Topic = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,249}$")]
-OutcomeName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 COUNTERS: Final[tuple[CounterName, ...]] = ("events", "errors", "crashes", "value")
 MINUTES_PER_HOUR: Final = 60
 
@@ -107,30 +104,6 @@ class Guard(Section):
         return self
 
 
-class Outcomes(Section):
-    """What may become true of an event later, and what it means; of several outcomes of an event the newest counts.
-
-    Attributes:
-        harmful: Names of outcomes that say that the event did harm.
-        sound: Names of outcomes that say that it did none.
-        days: Number of days after which an event without an outcome counts as sound, from 1 to 365.
-        topics: Topics whose messages are outcomes.
-    """
-
-    harmful: tuple[OutcomeName, ...] = Field(("chargeback", "complaint", "abuse"), min_length=1)
-    sound: tuple[OutcomeName, ...] = ("recovered", "refuted")
-    days: int = Field(7, ge=1, le=365)
-    topics: tuple[Topic, ...] = ()
-
-    @model_validator(mode="after")
-    def _names_mean_one_thing(self) -> "Outcomes":
-        names = [*self.harmful, *self.sound]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"names the outcome `{twice[0]}` more than once")
-        return self
-
-
 class Online(Section):
     """How the stream is read and decided on; see docs/online.md.
 
@@ -146,7 +119,6 @@ class Online(Section):
         file_seconds: Greatest age of events that wait for such a file.
         throttled_per_minute: How many events per minute an entity keeps that its score throttles.
         rules: The rules above the score.
-        outcomes: What may become true of an event later.
         guard: When a new release counts as bad.
     """
 
@@ -161,7 +133,6 @@ class Online(Section):
     file_seconds: float = Field(10, gt=0)
     throttled_per_minute: float = Field(30, gt=0)
     rules: tuple[OnlineRule, ...] = ()
-    outcomes: Outcomes = Outcomes()
     guard: Guard = Guard()
 
     @model_validator(mode="after")

@@ -9,17 +9,14 @@ from typing import Any, Final, Literal
 import msgspec
 
 from intelligence.catalog.product import Product
-from intelligence.core.errors import OnlineError
 from intelligence.online.deciding import Known, OnlineDecision, online_decision
 from intelligence.online.events import StreamEvent, text_of
 from intelligence.online.guard import Pulse
-from intelligence.online.outcomes import Outcome, outcomes_of
 from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, FeatureWindows
 from resources.config.faults import reach
 from resources.lake.door import Lake
 from resources.online.champion import FollowedChampion, Scoring
 from resources.online.judging import Judge
-from resources.online.outcomes import OutcomeStore
 from resources.online.store import DeadLetter, Offset, OnlineStore, StoredDecision, WaitingRow
 
 # An event counts; came too late for the windows; bears a time after that of its message; came before; or breaks the contract.
@@ -73,13 +70,7 @@ class Processor:
     """Holds the windows of a product, and takes in messages."""
 
     def __init__(
-        self,
-        product: Product,
-        lake: Lake,
-        store: OnlineStore,
-        *,
-        champion: FollowedChampion | None = None,
-        outcomes: OutcomeStore | None = None,
+        self, product: Product, lake: Lake, store: OnlineStore, *, champion: FollowedChampion | None = None
     ) -> None:
         """Continue from the last commit of the store.
 
@@ -88,10 +79,8 @@ class Processor:
             lake: Its lake, for temporary tables.
             store: The store.
             champion: The model that scores entities; None where none does.
-            outcomes: Where outcomes of the topics in `online: outcomes` are stored; None where none are read.
         """
         self._product, self._store, self._champion = product, store, champion
-        self._outcomes, self._outcome_topics = outcomes, frozenset(product.online.outcomes.topics)
         self._sources = {topic: source.name for source in product.sources for topic in source.topics}
         self._judges = {each.name: Judge(lake, product, each) for each in product.sources if each.topics}
         self._ids = {name: product.sources_of_one_id(name)[0] for name in self._judges}
@@ -112,7 +101,7 @@ class Processor:
     @property
     def topics(self) -> tuple[str, ...]:
         """Return the topics that are read."""
-        return (*self._sources, *(self._outcome_topics if self._outcomes else ()))
+        return tuple(self._sources)
 
     def process(self, messages: Sequence[Message], *, now: datetime) -> list[Decided]:
         """Take in messages and return the decisions, in the order of the messages; all or nothing is committed.
@@ -125,18 +114,14 @@ class Processor:
 
         Raises:
             StoreError: The store cannot be written. Nothing of the messages counts; they can be given again.
-            StateError: The store of outcomes cannot be written; likewise.
         """
         offsets = dict(self.offsets)
-        fresh = self._fresh(messages, offsets)
-        if not fresh:
+        taken = self._judged(self._fresh(messages, offsets), now=now)
+        if not taken:
             return []
-        # Stored before the offsets: what comes again after a crash is known by its event and its name.
-        unusable = self._outcomes_stored([each for each in fresh if each.topic in self._outcome_topics], now)
-        taken = self._judged([each for each in fresh if each.topic not in self._outcome_topics], now=now)
         try:
             with self._store.writing():
-                decided = self._committed(taken, unusable, offsets, now)
+                decided = self._committed(taken, offsets, now)
                 reach("online.written")
         except BaseException:
             self._restart()
@@ -156,21 +141,6 @@ class Processor:
             offsets[partition] = replace(offsets.get(partition, Offset(0, -1)), next_offset=next_offset)
         return found
 
-    def _outcomes_stored(self, messages: Sequence[Message], now: datetime) -> list[DeadLetter]:
-        """Store the outcomes in messages, and return the messages that hold none that is known."""
-        moment, found, unusable = now.replace(tzinfo=UTC), list[Outcome](), list[DeadLetter]()
-        for message in messages:
-            try:
-                found += outcomes_of(message.payload or b"", self._product.online.outcomes, now=moment)
-            except OnlineError as error:
-                reason = f"{error.culprit} {error.problem}"
-                unusable.append(
-                    DeadLetter(0, message.topic, message.partition, message.offset, reason, message.payload or b"")
-                )
-        if found and self._outcomes:
-            self._outcomes.add(found, now=moment)
-        return unusable
-
     def _judged(self, messages: Sequence[Message], *, now: datetime) -> list[_Taken]:
         taken = [
             _Taken(each, self._sources[each.topic], text_of(each.payload), None, "", "rejected") for each in messages
@@ -185,11 +155,7 @@ class Processor:
         return taken
 
     def _committed(
-        self,
-        taken: Sequence[_Taken],
-        unusable: Sequence[DeadLetter],
-        offsets: dict[tuple[str, int], Offset],
-        now: datetime,
+        self, taken: Sequence[_Taken], offsets: dict[tuple[str, int], Offset], now: datetime
     ) -> list[Decided]:
         self._mark_repeats(taken)
         self._mark_out_of_time(taken, offsets)
@@ -215,7 +181,7 @@ class Processor:
         ]
         self._store.write_batch(
             waiting=[_waiting(each, now) for each in taken],
-            dead=[*unusable, *(_dead(each) for each in taken if each.status == "rejected")],
+            dead=[_dead(each) for each in taken if each.status == "rejected"],
             decisions=[self._stored(each, found, known.get(id(each))) for each, found in decided],
             counted=events,
         )

@@ -25,7 +25,7 @@ from confluent_kafka import Message as KafkaMessage
 from filelock import FileLock, Timeout
 
 from intelligence.catalog.product import Product
-from intelligence.core.errors import StateError, StoreError
+from intelligence.core.errors import StoreError
 from resources.online.files import written_files
 from resources.online.processor import Decided, Message, Processor
 from resources.online.store import DeadLetter, OnlineStore
@@ -36,7 +36,6 @@ PATIENCE_S: Final = 10.0
 _TOGETHER_S: Final = 0.005
 _LOOK_FOR_PARTITIONS_S: Final = 30.0
 _WRITE_FILES_S: Final = 1.0
-_TRY_AGAIN_S: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -100,7 +99,6 @@ class Stream:
             }
         )
         self._producer = Producer({**common, "enable.idempotence": True})
-        self._held: list[Message] = []
         self._assigned: dict[tuple[str, int], TopicPartition] = {}
         self._looked_at = self._wrote_at = float("-inf")
 
@@ -127,27 +125,16 @@ class Stream:
         """Read what there is, take it in, and write the files and dead letters that are due; return the decisions."""
         if time.monotonic() - self._looked_at > _LOOK_FOR_PARTITIONS_S or not self._assigned:
             self._assign()
-        messages = self._held or self._read()
-        try:
-            decided = self._processor.process(messages, now=_now()) if messages else []
-        except StateError as error:
-            # A server that is away for a while: the same messages are tried again, and nothing is read meanwhile.
-            self.heard.errors["state"] = str(error)
-            self._held = messages
-            time.sleep(_TRY_AGAIN_S)
-            return []
-        self._held = []
+        found = self._consumer.consume(self._product.online.batch_events, timeout=_TOGETHER_S)
+        messages = [_message(each) for each in found if each.error() is None]
+        for each in found:
+            if each.error() is not None:
+                self._hear(each.error())
+        decided = self._processor.process(messages, now=_now()) if messages else []
         self._watch()
         if time.monotonic() - self._wrote_at > _WRITE_FILES_S:
             self.deliver()
         return decided
-
-    def _read(self) -> list[Message]:
-        found = self._consumer.consume(self._product.online.batch_events, timeout=_TOGETHER_S)
-        for each in found:
-            if each.error() is not None:
-                self._hear(each.error())
-        return [_message(each) for each in found if each.error() is None]
 
     def deliver(self, *, all_rows: bool = False) -> list[Path]:
         """Send dead letters, tell the broker the offsets, and write the files that are due; return these.

@@ -18,7 +18,6 @@ from resources.lake.door import Lake
 from resources.messages.announcer import Announcer
 from resources.models.registry import Registry
 from resources.online.champion import FollowedChampion
-from resources.online.outcomes import OutcomeStore
 from resources.online.processor import Processor
 from resources.online.rehearsal import rehearsed
 from resources.online.store import OnlineStore
@@ -146,7 +145,7 @@ def stream_of(
         raise OnlineError("brokers", "none is named.", hint="Set INTELLIGENCE_KAFKA or give --brokers host:port.")
     store = OnlineStore(settings.online)
     champion = FollowedChampion(Registry.of(settings), product.online.predictors)
-    processor = Processor(product, lake, store, champion=champion, outcomes=OutcomeStore(settings.state))
+    processor = Processor(product, lake, store, champion=champion)
     guard = GuardService(decisions, actions, processor, store, by_stream=by_stream, told=told)
     stream = Stream(product, processor, store, brokers=named, landing=Path(settings.landing), watch=guard)
     return stream, store

@@ -6,7 +6,6 @@ import time
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,16 +13,13 @@ import msgspec
 import numpy as np
 
 from intelligence.catalog.product import Product
-from intelligence.core.errors import OnlineError
 from intelligence.online.deciding import online_decision
 from intelligence.online.events import StreamEvent
-from intelligence.online.outcomes import outcomes_of
 from intelligence.online.settings import window_label
 from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, FeatureWindows
 from resources.models.registry import Registry
 from resources.online.asked import Asked, AskedDecisions
 from resources.online.champion import FollowedChampion, Scoring
-from resources.online.outcomes import OutcomeStore
 from resources.online.processor import score_of, trace_of
 from resources.online.store import OnlineStore
 
@@ -65,7 +61,6 @@ class OnlineAnswers:
         *,
         by_stream: bool = False,
         champion: FollowedChampion | None = None,
-        outcomes: OutcomeStore | None = None,
     ) -> None:
         """Read the windows as they are.
 
@@ -75,9 +70,7 @@ class OnlineAnswers:
             asked: The decisions that were asked for.
             by_stream: Whether the present is the newest minute of the stream, as in a rehearsal of a day that is past.
             champion: The model that scores entities; None where none does.
-            outcomes: Where outcomes are stored; None where none are taken.
         """
-        self._outcomes = outcomes
         self._by_stream, self._champion = by_stream, champion
         self.product, self.store, self._asked = product, store, asked
         self._version = product.decisions.version
@@ -98,8 +91,7 @@ class OnlineAnswers:
         """
         store, asked = OnlineStore(data / "online.db"), AskedDecisions(data / "online_asked.db")
         champion = FollowedChampion(registry, product.online.predictors) if registry else None
-        outcomes = OutcomeStore(registry.state if registry else f"sqlite:///{data / 'state.db'}")
-        return cls(product, store, asked, by_stream=by_stream, champion=champion, outcomes=outcomes)
+        return cls(product, store, asked, by_stream=by_stream, champion=champion)
 
     def now_ms(self) -> int:
         """Return the present, in ms since 1970."""
@@ -178,31 +170,6 @@ class OnlineAnswers:
             "batch": self._batch,
         }
         return Asked(id_, event.entity, at_ms, decision.code, _encoder.encode(trace))
-
-    def outcomes_stored(self, body: bytes) -> dict[str, int]:
-        """Store the outcomes in the body of a request, and return how many it has and how many of them were new.
-
-        Args:
-            body: One outcome or a list of them, as JSON.
-
-        Raises:
-            OnlineError: It is no outcome, has a name that is not known, or lies in the future; or none are taken here.
-            StateError: The store cannot be written; the request can be sent again.
-        """
-        if self._outcomes is None:
-            raise OnlineError("outcomes", "are not taken here.", hint="`intelligence online serve` takes them.")
-        now = datetime.now(UTC)
-        found = outcomes_of(body, self.product.online.outcomes, now=now)
-        return {"outcomes": len(found), "new": self._outcomes.add(found, now=now)}
-
-    def traced(self, id_: str) -> dict[str, Any] | None:
-        """Return a decision with its trace and with what became true of its event; None where none is kept.
-
-        Args:
-            id_: Id of the event.
-        """
-        found = self.decision(id_)
-        return None if found is None else {**found, "outcomes": self._outcomes.of(id_) if self._outcomes else []}
 
     def decision(self, id_: str) -> dict[str, Any] | None:
         """Return a decision with its trace, of the stream or one that was asked for; None where none is kept.

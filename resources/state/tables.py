@@ -130,17 +130,6 @@ OUTBOX_EVENTS = _history(
     Column("attempt", Integer, nullable=False),
     Column("token", Integer),
 )
-# What became true of events on which the stream decided; the key is the outcome and the event.
-ENTITY_OUTCOMES = Table(
-    "entity_outcomes",
-    METADATA,
-    Column("key", Text, primary_key=True),
-    Column("event_id", Text, nullable=False, index=True),
-    Column("outcome", Text, nullable=False),
-    Column("at", UtcTime, nullable=False),
-    Column("value", Float),
-    Column("received_at", UtcTime, nullable=False),
-)
 # Who paused and resumed which scope, and when; the last row of a scope is its present state.
 PAUSES = _history("pauses", Column("scope", Text, nullable=False), Column("paused", Boolean, nullable=False))
 # Flags that the platform may not change because a person changed them; the last row of a flag is its present state.

@@ -13,11 +13,10 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from intelligence.core.errors import OnlineError, PlatformError, StateError, StoreError
+from intelligence.core.errors import OnlineError, PlatformError, StoreError
 from intelligence.interfaces.api.asking import Problem, misunderstood, problems
 from intelligence.interfaces.api.keys import document_keys
 from intelligence.interfaces.online.metrics import CONTENT_TYPE, OnlineMetrics
-from intelligence.online.outcomes import EXAMPLE, MOST_OUTCOMES, Outcome
 from intelligence.telemetry.contract import IDENTIFIER_LIMIT
 from resources.services.online_answers import OnlineAnswers, Question
 
@@ -52,13 +51,8 @@ _decoder = msgspec.json.Decoder(
     AskedEvent | Annotated[list[AskedEvent], msgspec.Meta(min_length=1, max_length=MOST_EVENTS)]
 )
 _encoder = msgspec.json.Encoder()
-_SCHEMA, _PARTS = msgspec.json.schema_components([AskedEvent, Outcome], ref_template="#/components/schemas/{name}")
-_CODES: Final[tuple[tuple[type[PlatformError], int], ...]] = (
-    (TooLarge, 413),
-    (Unknown, 404),
-    (StoreError, 503),
-    (StateError, 503),
-)
+_SCHEMA, _PARTS = msgspec.json.schema_components([AskedEvent], ref_template="#/components/schemas/{name}")
+_CODES: Final[tuple[tuple[type[PlatformError], int], ...]] = ((TooLarge, 413), (Unknown, 404), (StoreError, 503))
 _EXAMPLE: Final = {"user_id": "a17", "id": "4711", "value": 25}
 
 
@@ -80,7 +74,6 @@ def app_of(answers: OnlineAnswers) -> FastAPI:
     app.add_exception_handler(RequestValidationError, misunderstood)
     metrics = OnlineMetrics(answers)
     _add_decide(app, answers, metrics)
-    _add_outcomes(app, answers)
     _add_reading(app, answers)
     _add_operation(app, answers, metrics)
     document_keys(app)
@@ -112,25 +105,6 @@ def _add_decide(app: FastAPI, answers: OnlineAnswers, metrics: OnlineMetrics) ->
         )
         metrics.count(found, seconds=time.perf_counter() - started)
         return Response(_encoder.encode(found if several else found[0]), media_type="application/json")
-
-
-def _add_outcomes(app: FastAPI, answers: OnlineAnswers) -> None:
-    one = {**_PARTS["Outcome"], "examples": [EXAMPLE]}
-    many = {"type": "array", "items": one, "minItems": 1, "maxItems": MOST_OUTCOMES}
-    body = {"required": True, "content": {"application/json": {"schema": {"oneOf": [one, many]}}}}
-
-    @app.post(
-        "/v1/outcomes",
-        summary="Say what became true of events",
-        responses=problems(413, 422, 503),
-        openapi_extra={"requestBody": body},
-    )
-    async def outcomes(request: Request) -> dict[str, int]:
-        """Stores one outcome or a list, and answers how many were new: the same outcome of the same event is stored once.
-
-        An outcome may come at any time after the event, also before its decision is in the lake. The next training learns from it.
-        """
-        return answers.outcomes_stored(await _body(request))
 
 
 async def _body(request: Request) -> bytes:
@@ -166,7 +140,7 @@ def _add_reading(app: FastAPI, answers: OnlineAnswers) -> None:
         "/v1/decisions/{id:path}", summary="A decision, and all that it rests on", responses=problems(404, 422, 503)
     )
     async def decision(id: str) -> dict[str, Any]:
-        return _found(answers.traced(id), id, "no decision with this id is kept")
+        return _found(answers.decision(id), id, "no decision with this id is kept")
 
     @app.get(
         "/v1/entities/{id:path}", summary="The windows of an entity, as they are now", responses=problems(404, 422, 503)

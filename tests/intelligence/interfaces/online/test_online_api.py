@@ -16,7 +16,6 @@ from intelligence.catalog.product import product_from
 from intelligence.interfaces.api.keys import with_keys
 from intelligence.interfaces.online.app import MOST_BYTES, app_of
 from resources.online.asked import AskedDecisions
-from resources.online.outcomes import OutcomeStore
 from resources.online.processor import Processor
 from resources.online.store import OnlineStore
 from resources.processes.front.guard import Guard
@@ -53,11 +52,7 @@ def online(tmp_path: Path) -> Iterator[Online]:
 def answers_of(online: Online) -> OnlineAnswers:
     """Answers as another process gives them, from the store alone."""
     store = OnlineStore(online.folder / "online.db")
-    asked, outcomes = (
-        AskedDecisions(online.folder / "online_asked.db"),
-        OutcomeStore(f"sqlite:///{online.folder}/state.db"),
-    )
-    return OnlineAnswers(online.product, store, asked, outcomes=outcomes)
+    return OnlineAnswers(online.product, store, AskedDecisions(online.folder / "online_asked.db"))
 
 
 @pytest.fixture
@@ -93,11 +88,11 @@ def test_the_same_id_gets_the_same_answer_and_the_trace_can_be_read_again(online
     first = client.post("/v1/decide", json={"user_id": "thief", "id": "x/1"}).json()
     assert (first["answer"], first["code"], first["is_enforced"], first["asked"]) == ("block", 2, False, True)
     assert client.post("/v1/decide", json={"user_id": "other", "id": "x/1"}).json() == first
-    assert client.get("/v1/decisions/x/1").json() == {**first, "outcomes": []}
+    assert client.get("/v1/decisions/x/1").json() == first
     online.process(said(0, event_id="s1"))
     time.sleep(0.06)
     of_stream = client.get("/v1/decisions/s1").json()
-    assert client.post("/v1/decide", json={"user_id": "thief", "id": "s1"}).json() | {"outcomes": []} == of_stream
+    assert client.post("/v1/decide", json={"user_id": "thief", "id": "s1"}).json() == of_stream
 
 
 def test_asking_counts_nothing_and_many_are_answered_in_order(client: TestClient) -> None:
@@ -195,7 +190,7 @@ def test_it_says_whether_it_is_alive_and_how_long_the_stream_is_silent(online: O
 def test_the_document_describes_every_address_and_shows_an_example(client: TestClient) -> None:
     document = client.get("/v1/openapi.json").json()
     assert set(document["paths"]) == {
-        "/v1/decide", "/v1/outcomes", "/v1/decisions/{id}", "/v1/entities/{id}", "/v1/features/{name}", "/healthz", "/readyz", "/metrics"
+        "/v1/decide", "/v1/decisions/{id}", "/v1/entities/{id}", "/v1/features/{name}", "/healthz", "/readyz", "/metrics"
     }  # fmt: skip
     one, many = document["paths"]["/v1/decide"]["post"]["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
     assert client.post("/v1/decide", json=one["examples"][0]).status_code == 200
@@ -231,16 +226,3 @@ def test_the_api_keeps_the_promises_of_its_document(online: Online) -> None:
                 assert json.loads(answer.content)
 
         promised()
-
-
-def test_an_outcome_is_stored_once_and_shown_with_its_decision(online: Online, client: TestClient) -> None:
-    online.process(said(0, event_id="paid"))
-    outcome = {"id": "paid", "outcome": "chargeback", "at": "2026-05-11T09:30:00+02:00", "value": 20}
-    assert client.post("/v1/outcomes", json=[outcome, outcome]).json() == {"outcomes": 2, "new": 1}
-    assert client.post("/v1/outcomes", json=outcome).json() == {"outcomes": 1, "new": 0}
-    (known,) = client.get("/v1/decisions/paid").json()["outcomes"]
-    assert (known["outcome"], known["value"]) == ("chargeback", 20)
-    assert known["at"].startswith("2026-05-11T07:30:00")
-    refused = client.post("/v1/outcomes", json={"id": "paid", "outcome": "charge back"})
-    assert refused.status_code == 422
-    assert "chargeback, complaint, abuse, recovered, refuted" in refused.json()["hint"]
