@@ -179,7 +179,10 @@ def findings(
             for each in names
             if each[:2] == (feature, platform) and first_seen.get((platform, each[2]), minute) < since
         ]
-        one = _finding(windows, (feature, platform, release), older, at_ms, promise, least_harmed, settings)
+        # Both sides begin with the release: what was before it is no control.
+        lasts = minute - since + 1
+        spans = min(settings.long_minutes, lasts), min(settings.short_minutes, lasts)
+        one = _finding(windows, (feature, platform, release), older, at_ms, spans, promise, least_harmed, settings)
         found += [one] if one else []
     return sorted(found, key=lambda each: (each.feature, each.platform, each.release))
 
@@ -189,6 +192,7 @@ def _finding(
     series: tuple[str, str, str],
     older: Iterable[tuple[str, str, str]],
     at_ms: int,
+    spans: tuple[int, int],
     promise: Promise,
     least_harmed: float,
     settings: Guard,
@@ -196,7 +200,7 @@ def _finding(
     older = list(older)
     sides = [
         (windows.together([series], at_ms=at_ms, minutes=each), windows.together(older, at_ms=at_ms, minutes=each))
-        for each in (settings.long_minutes, settings.short_minutes)
+        for each in spans
     ]
     figures, control = sides[0]
     if min(figures.users, control.users) < settings.least_users or figures.harmed_users < least_harmed:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import polars as pl
 
 from intelligence.core.errors import PlatformError
+from intelligence.decisions.autonomy import TOUCHING
 from intelligence.decisions.record import decided
 from intelligence.decisions.requested import SENT_LEVELS, requested_actions
 from intelligence.decisions.tables import FEATURE_DECISIONS
@@ -202,9 +203,10 @@ class GuardService:
         self._plan(rows.filter(pl.col("decision_id").is_in([each.decision_id for each in self._decided.values()])))
 
     def _is_open(self, finding: Finding, day: date, at_ms: int) -> bool:
+        """Return whether a finding is new, or was answered by no more than a message, so that more evidence may ask for more."""
         key = (day, finding.feature, finding.platform, finding.release)
         made = self._decided.get(key)
-        return made is None or (made.action == "monitor" and at_ms - self._decided_ms[key] >= _AGAIN_MS)
+        return made is None or (made.action not in TOUCHING and at_ms - self._decided_ms[key] >= _AGAIN_MS)
 
     def _rows(self, chosen: Sequence[Finding], day: date, at_ms: int) -> pl.DataFrame:
         policy, service = self._product.decisions, self._decisions
