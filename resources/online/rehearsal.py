@@ -23,8 +23,8 @@ from intelligence.simulation.stream import simulated_day
 
 TOPIC: Final = "rehearsal"
 GREEDY: Final = "greedy_user"
-# The mock cluster keeps about 5 MB of a partition: the producer waits for who reads.
-MOST_AHEAD: Final = 5_000
+# The producer waits for who reads: what it sends is not to be far ahead of what is decided.
+MOST_AHEAD: Final = 500
 NEW_RELEASE, _OLD_RELEASE, _PLATFORM = "9.1.0", "9.0.0", "ios"
 # From 7:15 to 9:00 each pupil sends an event of each feature every 50 s; the release comes at 8:00 and fails every other time.
 _PUPILS, _CLASS_MINUTES, _RELEASED_AFTER, _PUPIL_EVERY_S, _FAILS_EVERY = 50, 105, 45, 50, 2

@@ -7,12 +7,13 @@ that is killed in between continues where it ended. What the guard did, the nigh
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from intelligence.core.errors import PlatformError
+from intelligence.core.sql import sql
 from intelligence.decisions.autonomy import TOUCHING
 from intelligence.decisions.record import decided
 from intelligence.decisions.requested import SENT_LEVELS, requested_actions
@@ -36,6 +37,7 @@ GUARD: Final = "the guard"
 _ENDED: Final = ("confirmed", "failed", "expired", "rejected", "undone")
 # A finding that the policy did not act on is decided again after that much of the stream, with more evidence.
 _AGAIN_MS: Final = MINUTE_MS
+_RELEASE_DAYS: Final = sql("decisions/release_days.sql")
 _LOOK_S, _SHOW_S = 5.0, 1.0
 _KNOWN_USERS: Final = """
 SELECT user_id FROM warehouse.dim_users
@@ -80,12 +82,49 @@ def done_of(decisions: DecisionService, *, since: date | None = None) -> list[Do
         decisions: The service that decides.
         since: First day; None for all.
     """
+    if not decisions.announcer.is_opened():
+        return []
     outbox = decisions.announcer.outbox()
     standings: dict[str, dict[str, tuple[str, str]]] = {}
     for entry in outbox.entries():
         standings.setdefault(entry.action.decision_id, {})[entry.action.target] = (entry.standing, entry.reason)
     found = GuardRecord(outbox.state, outbox.clock).decisions(since=since)
     return [Done(each, standings.get(each.decision_id, {})) for each in found]
+
+
+def night_of(decisions: DecisionService, day: date, done: Sequence[Done]) -> list[str]:
+    """Return in words what the night's batch makes of what the guard did on a day, whose tables are built.
+
+    Args:
+        decisions: The service that decides.
+        day: The day.
+        done: The decisions of the guard.
+    """
+    touched = {each.decision.feature: each.decision for each in done if each.decision.action in TOUCHING}
+    query = f"FROM {FEATURE_DECISIONS.path} WHERE event_date = $day AND action <> 'monitor' ORDER BY feature"
+    rows = list(decisions.lake.frame(query, {"day": day}).iter_rows(named=True))
+    kept = {row["feature"] for row in rows if row["decision_id"] in {each.decision_id for each in touched.values()}}
+    said = []
+    for feature, made in touched.items():
+        span = {"start": day, "end": day + timedelta(days=1), "features": [feature]}
+        counts = decisions.lake.frame(_RELEASE_DAYS, span).filter(platform=made.platform)
+        one, rest = (counts.filter(each) for each in _sides(made.release))
+        agrees = "keeps the decision" if feature in kept else "does not keep the decision"
+        said.append(
+            f"The night {agrees} of the guard on {feature}, {made.decision_id[:12]}. It counts {_failed(one)} of {made.release} on"
+            f" {made.platform} that fail, and {_failed(rest)} of older releases."
+        )
+    others = [f"{row['action']} {row['feature']}" for row in rows if row["feature"] not in touched]
+    return [*said, f"For other features it asks for {', '.join(others) or 'nothing'}."]
+
+
+def _sides(release: str) -> tuple[pl.Expr, pl.Expr]:
+    is_new = pl.col("app_version") == release
+    return is_new, ~is_new
+
+
+def _failed(counts: pl.DataFrame) -> str:
+    return f"{counts['failed_events'].sum():,} of {counts['events'].sum():,} events"
 
 
 class GuardService:

@@ -4,7 +4,7 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +19,7 @@ from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, Featu
 from resources.online.asked import Asked, AskedDecisions
 from resources.online.processor import trace_of
 from resources.online.store import OnlineStore
+from resources.services.guard import Done
 
 # How old the windows may be before the store is looked at again.
 FRESH_S: Final = 0.05
@@ -50,7 +51,15 @@ class Question:
 class OnlineAnswers:
     """Follows the store of the stream, and answers from memory."""
 
-    def __init__(self, product: Product, store: OnlineStore, asked: AskedDecisions, *, by_stream: bool = False) -> None:
+    def __init__(
+        self,
+        product: Product,
+        store: OnlineStore,
+        asked: AskedDecisions,
+        *,
+        by_stream: bool = False,
+        guarded: Callable[[], Sequence[Done]] = tuple,
+    ) -> None:
         """Read the windows as they are.
 
         Args:
@@ -58,7 +67,9 @@ class OnlineAnswers:
             store: The store of the stream, which another process may write.
             asked: The decisions that were asked for.
             by_stream: Whether the present is the newest minute of the stream, as in a rehearsal of a day that is past.
+            guarded: Returns what the guard of the stream decided, the newest first.
         """
+        self._guarded = guarded
         self._by_stream = by_stream
         self.product, self.store, self._asked = product, store, asked
         self._version = product.decisions.version
@@ -66,16 +77,24 @@ class OnlineAnswers:
         self._refill()
 
     @classmethod
-    def at(cls, product: Product, data: Path, *, by_stream: bool = False) -> "OnlineAnswers":
+    def at(
+        cls,
+        product: Product,
+        data: Path,
+        *,
+        by_stream: bool = False,
+        guarded: Callable[[], Sequence[Done]] = tuple,
+    ) -> "OnlineAnswers":
         """Return the answers for a product from the databases in its data folder.
 
         Args:
             product: The product.
             data: Its data folder.
             by_stream: Whether the present is the newest minute of the stream.
+            guarded: Returns what the guard of the stream decided, the newest first.
         """
         store, asked = OnlineStore(data / "online.db"), AskedDecisions(data / "online_asked.db")
-        return cls(product, store, asked, by_stream=by_stream)
+        return cls(product, store, asked, by_stream=by_stream, guarded=guarded)
 
     def now_ms(self) -> int:
         """Return the present, in ms since 1970."""
@@ -191,6 +210,10 @@ class OnlineAnswers:
                     place = {"platform": series[1], "release": series[2], "window": window_label(minutes)}
                     found.append({**place, **asdict(figures)})
         return found
+
+    def guard(self) -> dict[str, Any]:
+        """Return how the guard of the stream stands, and what it decided, as values for JSON."""
+        return {"standing": self.store.guard(), "decisions": [each.as_json() for each in self._guarded()]}
 
     def silent_s(self, *, now_ms: int) -> float | None:
         """Return the seconds since the minute of the newest event of the stream; None before the first event.

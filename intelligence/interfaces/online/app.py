@@ -75,6 +75,7 @@ def app_of(answers: OnlineAnswers) -> FastAPI:
     metrics = OnlineMetrics(answers)
     _add_decide(app, answers, metrics)
     _add_reading(app, answers)
+    _add_guard(app, answers)
     _add_operation(app, answers, metrics)
     document_keys(app)
     return app
@@ -158,6 +159,16 @@ def _add_reading(app: FastAPI, answers: OnlineAnswers) -> None:
     async def feature(name: str) -> dict[str, Any]:
         rows = answers.feature(name, now_ms=answers.now_ms())
         return _found({"feature": name, "rows": rows} if rows else None, name, "no event of this feature was read")
+
+
+def _add_guard(app: FastAPI, answers: OnlineAnswers) -> None:
+    @app.get("/v1/guard", summary="How the guard of the stream stands, and what it decided", responses=problems(503))
+    def guard() -> dict[str, Any]:
+        """Answers with the standing of the guard, which is null before it looked, and its decisions, the newest first.
+
+        `fault` says why it is suspended, and is empty while it watches. A decision has the standing of its actions by target.
+        """
+        return answers.guard()
 
 
 def _add_operation(app: FastAPI, answers: OnlineAnswers, metrics: OnlineMetrics) -> None:
