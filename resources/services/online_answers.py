@@ -19,6 +19,7 @@ from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, Featu
 from resources.online.asked import Asked, AskedDecisions
 from resources.online.processor import trace_of
 from resources.online.store import OnlineStore
+from resources.services.feedback import FeedbackService
 from resources.services.guard import Done
 
 # How old the windows may be before the store is looked at again.
@@ -59,6 +60,7 @@ class OnlineAnswers:
         *,
         by_stream: bool = False,
         guarded: Callable[[], Sequence[Done]] = tuple,
+        feedback: FeedbackService | None = None,
     ) -> None:
         """Read the windows as they are.
 
@@ -68,8 +70,9 @@ class OnlineAnswers:
             asked: The decisions that were asked for.
             by_stream: Whether the present is the newest minute of the stream, as in a rehearsal of a day that is past.
             guarded: Returns what the guard of the stream decided, the newest first.
+            feedback: Takes in outcomes; None where none are taken.
         """
-        self._guarded = guarded
+        self._guarded, self.feedback = guarded, feedback
         self._by_stream = by_stream
         self.product, self.store, self._asked = product, store, asked
         self._version = product.decisions.version
@@ -84,6 +87,7 @@ class OnlineAnswers:
         *,
         by_stream: bool = False,
         guarded: Callable[[], Sequence[Done]] = tuple,
+        feedback: FeedbackService | None = None,
     ) -> "OnlineAnswers":
         """Return the answers for a product from the databases in its data folder.
 
@@ -92,9 +96,10 @@ class OnlineAnswers:
             data: Its data folder.
             by_stream: Whether the present is the newest minute of the stream.
             guarded: Returns what the guard of the stream decided, the newest first.
+            feedback: Takes in outcomes; None where none are taken.
         """
         store, asked = OnlineStore(data / "online.db"), AskedDecisions(data / "online_asked.db")
-        return cls(product, store, asked, by_stream=by_stream, guarded=guarded)
+        return cls(product, store, asked, by_stream=by_stream, guarded=guarded, feedback=feedback)
 
     def now_ms(self) -> int:
         """Return the present, in ms since 1970."""
@@ -176,12 +181,22 @@ class OnlineAnswers:
         Args:
             id_: Id of the event.
         """
-        of_stream = self.store.decision(id_)
-        if of_stream is not None:
-            known = {"id": of_stream.id, "entity": of_stream.entity, "at_ms": of_stream.at_ms, "asked": False}
-            return {**known, **json.loads(of_stream.trace)}
+        found = self.store.trace(id_)
+        if found is not None:
+            return found
         asked = self._asked.decision(id_)
         return None if asked is None else json.loads(asked.trace)
+
+    def story(self, id_: str) -> dict[str, Any] | None:
+        """Return a decision with its trace and what became true of it; None where none is kept.
+
+        Args:
+            id_: Id of the event.
+        """
+        found = self.decision(id_)
+        if found is None or self.feedback is None:
+            return found
+        return {**found, "outcomes": [each.as_json() for each in self.feedback.of(id_)]}
 
     def entity(self, id_: str, *, now_ms: int) -> dict[str, Any] | None:
         """Return the windows of an entity; None for one that is not known.

@@ -119,6 +119,7 @@ def rehearse(
     with _extra_stream():
         from intelligence.interfaces.online.app import app_of
         from resources.online.rehearsal import GREEDY, NEW_RELEASE, day_of_messages, mock_brokers, planted, send
+        from resources.services.feedback import FeedbackService
         from resources.services.guard import done_of
         from resources.services.online import Hidden, Rehearsal, stream_of
         from resources.services.online_answers import OnlineAnswers
@@ -147,7 +148,11 @@ def rehearse(
             told=lambda text: commands._say(harmless(text)),
         )
         answers = OnlineAnswers.at(
-            product, rehearsal.settings.data, by_stream=True, guarded=lambda: done_of(rehearsed.decisions)
+            product,
+            rehearsal.settings.data,
+            by_stream=True,
+            guarded=lambda: done_of(rehearsed.decisions),
+            feedback=FeedbackService(product, rehearsed.announcer),
         )
         server = server_of(with_keys(app_of(answers), api_keys()), port=port)
         threading.Thread(target=server.run, daemon=True).start()
@@ -264,11 +269,17 @@ def serve(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8503) -
         from intelligence.interfaces.online.app import app_of
     from resources.config.settings import api_keys, settings
     from resources.processes.front.serving import LOOPBACK, served
+    from resources.services.feedback import FeedbackService
     from resources.services.guard import done_of
     from resources.services.online_answers import OnlineAnswers
 
     platform = commands._platform()
-    answers = OnlineAnswers.at(platform.product, settings().data, guarded=lambda: done_of(platform.decisions))
+    answers = OnlineAnswers.at(
+        platform.product,
+        settings().data,
+        guarded=lambda: done_of(platform.decisions),
+        feedback=FeedbackService(platform.product, platform.announcer),
+    )
     commands._say(f"http://{LOOPBACK}:{port}/v1/decide")
     served(with_keys(app_of(answers), api_keys()), port=port)
 

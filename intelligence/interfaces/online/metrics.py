@@ -83,6 +83,11 @@ class _StreamCollector(Collector):
         for kind, number in sorted(kinds.items()):
             decided.add_metric(kind, number)
         yield decided
+        if answers.feedback is not None:
+            known = CounterMetricFamily("intelligence_outcomes", "What became true of decisions.", labels=["kind"])
+            for became, number in answers.feedback.counts().items():
+                known.add_metric([became], number)
+            yield known
         waiting, dead = store.waiting()
         gauges = {
             "stream_waiting_messages": ("Messages that wait for a file for the lake.", waiting),
