@@ -18,6 +18,7 @@ _WORSE_BY: Final = 2.0
 # The last whole minutes are compared with those before.
 _RECENT, _BEFORE = 5, 30
 _CLEARLY: Final = 4.0
+_NOW: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Finding:
         figures: The figures of the release in the long window.
         control: The figures of the older releases in the same window.
         burn: The least burn of both windows, as a multiple of what is allowed.
-        sure: The least confidence of both windows.
+        sure: The confidence in the long window.
     """
 
     feature: str
@@ -146,9 +147,9 @@ def findings(
 ) -> list[Finding]:
     """Return the new releases that are bad now, by feature, platform and release.
 
-    Both windows must show it: a burn of the promise of at least `burn` times, that the promise is broken, and that the release fails
-    more than twice as often as the older ones, by events and by the users whom it harmed. Each user counts as one independent
-    observation, however many events it sends.
+    Both windows must show it, the short one less surely: a burn of the promise of at least `burn` times, that the promise is broken,
+    and that the release fails more than twice as often as the older ones, by events and by the users whom it harmed. Each user counts
+    as one independent observation, however many events it sends.
 
     Args:
         windows: The windows of features.
@@ -209,9 +210,10 @@ def _finding(
     for objective, kind in (("max_error_rate", "errors"), ("max_crash_rate", "crashes")):
         allowed = float(getattr(promise, objective))
         burns, sures = zip(*(_judged(one, other, kind, allowed) for one, other in sides), strict=True)
-        judged.append((min(burns), min(sures), objective, kind, allowed))
-    burn, sure, objective, kind, allowed = max(judged)
-    if burn < settings.burn or sure < settings.confidence:
+        judged.append((min(burns), *sures, objective, kind, allowed))
+    burn, sure, now, objective, kind, allowed = max(judged)
+    # The short window only has to show that it is so still.
+    if burn < settings.burn or sure < settings.confidence or now < min(_NOW, settings.confidence):
         return None
     bad, control_bad = int(getattr(figures, kind)), int(getattr(control, kind))
     return Finding(*series, at_ms, objective, allowed, bad, control_bad, figures, control, burn, sure)

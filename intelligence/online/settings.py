@@ -77,7 +77,8 @@ class Guard(Section):
         short_minutes: Length of the window that shows whether the trouble is there now.
         long_minutes: Length of the window that shows whether it is more than a moment.
         burn: How many times as many events as promised must fail, in both windows.
-        confidence: How sure it must be that the promise is broken, and that the older releases fail less at the same time.
+        confidence: How sure it must be, in the long window, that the promise is broken, and that the older releases fail less at
+            the same time.
         least_users: Least number of users of the release, and of the older ones, in the long window.
         every_s: How often the windows are looked at, in seconds of the stream.
         warming_minutes: How long the stream must have been read before anything is judged.
