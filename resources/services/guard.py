@@ -160,6 +160,7 @@ class GuardService:
         self._looked_ms, self._looked_s, self._shown_s = 0, float("-inf"), float("-inf")
         self._standing: dict[str, Any] = {}
         self._open: set[str] = set()
+        self._is_behind = False
         self._take_up()
 
     def _known_releases(self) -> dict[tuple[str, str], int]:
@@ -195,10 +196,14 @@ class GuardService:
             return
         trouble = ""
         try:
+            if self._is_behind:
+                self._take_up()
             self._answer(look)
             self._deliver()
+            self._is_behind = False
         except PlatformError as error:
-            trouble = str(error)
+            # What was recorded and not planned, or planned and not delivered, is taken up at the next look.
+            self._is_behind, trouble = True, str(error)
         self._show(look, trouble)
 
     def _show(self, look: Look, trouble: str) -> None:
@@ -233,8 +238,8 @@ class GuardService:
             self._decided_ms[key] = at_ms
             same = ("action", "level", "lowered_by")
             if before is None or any(before.row[name] != row[name] for name in same):
-                self._told(f"{look.at:%H:%M} on the stream: {row['reasons']}")
                 self._record.add([row], stream_at=look.at, releases=releases)
+                self._told(f"{look.at:%H:%M} on the stream: {row['reasons']}")
                 made = self._record.clock()
                 facts = (row["decision_id"], made, look.at, day, row["feature"], *releases[row["feature"]])
                 self._decided[key] = Guarded(*facts, row["action"], row["level"], row)
@@ -316,6 +321,7 @@ class GuardService:
         if not self._open:
             return
         self._actions.delivered(only=self._open)
+        self._actions.announced()
         outbox = self._decisions.announcer.outbox()
         for one in sorted(self._open):
             entry = outbox.entry(one)

@@ -9,10 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from intelligence.core.errors import StateError
 from intelligence.decisions.settings import Decisions, Limits
 from intelligence.warehouse.settings import Promises
 from resources.config.faults import ACTION_FAULT_POINTS, GUARD_FAULT_POINTS
 from resources.config.settings import ROOT
+from resources.services.actions import ActionService
+from resources.twins.recorded import recorded_messages
 from tests.platforms import platform_in, ruled_by
 from tests.resources.online.guarded import BAD, NEW, RELEASED, SOUND, USERS, Guarded
 
@@ -160,6 +163,33 @@ def test_in_shadow_it_is_recorded_once_and_nothing_is_done(tmp_path: Path) -> No
     (done,) = guarded.done()
     assert (done.decision.action, done.decision.level, dict(done.standings)) == ("rollback", "shadow", {})
     assert guarded.exposure() == 1.0
+
+
+@pytest.mark.parametrize("step", ["planned", "delivered"])
+def test_what_could_not_be_done_because_of_a_store_is_done_later(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    guarded.run(range(RELEASED))
+
+    def fails(*_: object, **__: object) -> None:
+        raise StateError("state", "it does not answer.", hint="Look at it.")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(ActionService, step, fails)
+        guarded.run(range(RELEASED, RELEASED + 3))
+        assert guarded.exposure() == 1.0
+        assert "it does not answer" in guarded.standing()["trouble"]
+    guarded.run([RELEASED + 3])
+    assert guarded.exposure() == 0.0
+    assert [each.standings["flags"][0] for each in guarded.done()] == ["confirmed"]
+    assert any("could not act and tries again" in text for text in guarded.told)
+
+
+def test_people_hear_of_it(guarded: Guarded) -> None:
+    guarded.run(range(RELEASED + 3))
+    (message,) = recorded_messages(guarded.folder)
+    assert "rollback: quiz: confirmed" in message.text
+    assert "intelligence undo" in message.text
 
 
 PROGRAM = ROOT / "tests" / "programs" / "guard_stream.py"
