@@ -18,7 +18,7 @@ from intelligence.drift.settings import Drift
 from intelligence.experiments.settings import Experiment, MetricUse
 from intelligence.forecasts.settings import Forecasts
 from intelligence.metrics.settings import Funnel, FunnelStep, Health, Retention, repeated_names
-from intelligence.online.settings import Guard, Online, OnlineRule
+from intelligence.online.settings import Guard, Online, OnlineRule, Outcomes
 from intelligence.risk.settings import Risk
 from intelligence.signals.settings import KnownDays, Signals
 from intelligence.simulation.planned_changes import PlannedDrift, PlannedFault
@@ -286,7 +286,7 @@ class Product(Section):
 
     @model_validator(mode="after")
     def _topics_differ(self) -> "Product":
-        topics = [topic for source in self.sources for topic in source.topics]
+        topics = [*(topic for source in self.sources for topic in source.topics), *self.online.outcomes.topics]
         repeated = sorted({name for name in topics if topics.count(name) > 1})
         if repeated:
             raise ValueError(f"reads the topic {', '.join(repeated)} more than once")
@@ -484,6 +484,7 @@ def _settings_allowed_at(location: Sequence[object]) -> Sequence[str]:
         *Online.model_fields,
         *OnlineRule.model_fields,
         *Guard.model_fields,
+        *Outcomes.model_fields,
         *(
             name
             for section in (Decisions, ActionKind, Advance, Limits, Doubt, Signs, Entities)

@@ -18,6 +18,7 @@ _WORSE_BY: Final = 2.0
 # The last whole minutes are compared with those before.
 _RECENT, _BEFORE = 5, 30
 _CLEARLY: Final = 4.0
+_NOW: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +68,7 @@ class Finding:
         figures: The figures of the release in the long window.
         control: The figures of the older releases in the same window.
         burn: The least burn of both windows, as a multiple of what is allowed.
-        sure: The least confidence of both windows.
+        sure: The confidence in the long window.
     """
 
     feature: str
@@ -146,9 +147,9 @@ def findings(
 ) -> list[Finding]:
     """Return the new releases that are bad now, by feature, platform and release.
 
-    Both windows must show it: a burn of the promise of at least `burn` times, that the promise is broken, and that the release fails
-    more than twice as often as the older ones, by events and by the users whom it harmed. Each user counts as one independent
-    observation, however many events it sends.
+    Both windows must show it, the short one less surely: a burn of the promise of at least `burn` times, that the promise is broken,
+    and that the release fails more than twice as often as the older ones, by events and by the users whom it harmed. Each user counts
+    as one independent observation, however many events it sends.
 
     Args:
         windows: The windows of features.
@@ -179,7 +180,10 @@ def findings(
             for each in names
             if each[:2] == (feature, platform) and first_seen.get((platform, each[2]), minute) < since
         ]
-        one = _finding(windows, (feature, platform, release), older, at_ms, promise, least_harmed, settings)
+        # Both sides begin with the release: what was before it is no control.
+        lasts = minute - since + 1
+        spans = min(settings.long_minutes, lasts), min(settings.short_minutes, lasts)
+        one = _finding(windows, (feature, platform, release), older, at_ms, spans, promise, least_harmed, settings)
         found += [one] if one else []
     return sorted(found, key=lambda each: (each.feature, each.platform, each.release))
 
@@ -189,6 +193,7 @@ def _finding(
     series: tuple[str, str, str],
     older: Iterable[tuple[str, str, str]],
     at_ms: int,
+    spans: tuple[int, int],
     promise: Promise,
     least_harmed: float,
     settings: Guard,
@@ -196,7 +201,7 @@ def _finding(
     older = list(older)
     sides = [
         (windows.together([series], at_ms=at_ms, minutes=each), windows.together(older, at_ms=at_ms, minutes=each))
-        for each in (settings.long_minutes, settings.short_minutes)
+        for each in spans
     ]
     figures, control = sides[0]
     if min(figures.users, control.users) < settings.least_users or figures.harmed_users < least_harmed:
@@ -205,9 +210,10 @@ def _finding(
     for objective, kind in (("max_error_rate", "errors"), ("max_crash_rate", "crashes")):
         allowed = float(getattr(promise, objective))
         burns, sures = zip(*(_judged(one, other, kind, allowed) for one, other in sides), strict=True)
-        judged.append((min(burns), min(sures), objective, kind, allowed))
-    burn, sure, objective, kind, allowed = max(judged)
-    if burn < settings.burn or sure < settings.confidence:
+        judged.append((min(burns), *sures, objective, kind, allowed))
+    burn, sure, now, objective, kind, allowed = max(judged)
+    # The short window only has to show that it is so still.
+    if burn < settings.burn or sure < settings.confidence or now < min(_NOW, settings.confidence):
         return None
     bad, control_bad = int(getattr(figures, kind)), int(getattr(control, kind))
     return Finding(*series, at_ms, objective, allowed, bad, control_bad, figures, control, burn, sure)

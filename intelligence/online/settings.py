@@ -2,9 +2,9 @@
 
 from collections import Counter
 from functools import cached_property
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from intelligence.core.sections import Section
 from intelligence.decisions.entity import Answer
@@ -12,6 +12,9 @@ from intelligence.decisions.entity import Answer
 CounterName = Literal["events", "errors", "crashes", "value"]
 COUNTERS: Final[tuple[CounterName, ...]] = ("events", "errors", "crashes", "value")
 MINUTES_PER_HOUR: Final = 60
+OutcomeKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+# Each kind is a label of a metric.
+_MOST_KINDS: Final = 20
 
 
 def window_label(minutes: int) -> str:
@@ -75,7 +78,8 @@ class Guard(Section):
         short_minutes: Length of the window that shows whether the trouble is there now.
         long_minutes: Length of the window that shows whether it is more than a moment.
         burn: How many times as many events as promised must fail, in both windows.
-        confidence: How sure it must be that the promise is broken, and that the older releases fail less at the same time.
+        confidence: How sure it must be, in the long window, that the promise is broken, and that the older releases fail less at
+            the same time.
         least_users: Least number of users of the release, and of the older ones, in the long window.
         every_s: How often the windows are looked at, in seconds of the stream.
         warming_minutes: How long the stream must have been read before anything is judged.
@@ -104,6 +108,36 @@ class Guard(Section):
         return self
 
 
+class Outcomes(Section):
+    """What may become true of a decision later; see docs/online.md.
+
+    Attributes:
+        topics: Topics from which outcomes are read.
+        harmful: Kinds of outcomes that make an event harmful.
+        harmless: All other kinds.
+        days: How many days an event may take to turn out harmful, from 1 to 365; before, nothing is learned from it.
+    """
+
+    topics: tuple[str, ...] = ()
+    harmful: tuple[OutcomeKind, ...] = ("chargeback", "complaint", "abuse")
+    harmless: tuple[OutcomeKind, ...] = ("recovered", "false_alarm")
+    days: int = Field(7, ge=1, le=365)
+
+    @model_validator(mode="after")
+    def _kinds_differ(self) -> "Outcomes":
+        repeated = [name for name, times in Counter(self.all).items() if times > 1]
+        if repeated:
+            raise ValueError(f"names the kind `{repeated[0]}` more than once")
+        if len(self.all) > _MOST_KINDS:
+            raise ValueError(f"names {len(self.all)} kinds of outcomes, more than {_MOST_KINDS}")
+        return self
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Return all kinds."""
+        return (*self.harmful, *self.harmless)
+
+
 class Online(Section):
     """How the stream is read and decided on; see docs/online.md.
 
@@ -120,6 +154,7 @@ class Online(Section):
         throttled_per_minute: How many events per minute an entity keeps that its score throttles.
         rules: The rules above the score.
         guard: When a new release counts as bad.
+        outcomes: What may become true of a decision later.
     """
 
     windows_minutes: tuple[int, ...] = (1, 5, 60, 1440)
@@ -134,6 +169,7 @@ class Online(Section):
     throttled_per_minute: float = Field(30, gt=0)
     rules: tuple[OnlineRule, ...] = ()
     guard: Guard = Guard()
+    outcomes: Outcomes = Outcomes()
 
     @model_validator(mode="after")
     def _windows_are_in_order(self) -> "Online":

@@ -12,6 +12,7 @@ from intelligence.catalog.product import Product
 from intelligence.online.deciding import Known, OnlineDecision, online_decision
 from intelligence.online.events import StreamEvent, text_of
 from intelligence.online.guard import Pulse
+from intelligence.online.outcomes import outcomes_in
 from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, FeatureWindows
 from resources.config.faults import reach
 from resources.lake.door import Lake
@@ -101,7 +102,7 @@ class Processor:
     @property
     def topics(self) -> tuple[str, ...]:
         """Return the topics that are read."""
-        return tuple(self._sources)
+        return (*self._sources, *self._product.online.outcomes.topics)
 
     def process(self, messages: Sequence[Message], *, now: datetime) -> list[Decided]:
         """Take in messages and return the decisions, in the order of the messages; all or nothing is committed.
@@ -116,12 +117,19 @@ class Processor:
             StoreError: The store cannot be written. Nothing of the messages counts; they can be given again.
         """
         offsets = dict(self.offsets)
-        taken = self._judged(self._fresh(messages, offsets), now=now)
-        if not taken:
+        fresh = self._fresh(messages, offsets)
+        outcomes = [each for each in fresh if each.topic not in self._sources]
+        taken = self._judged([each for each in fresh if each.topic in self._sources], now=now)
+        if not fresh:
             return []
         try:
             with self._store.writing():
-                decided = self._committed(taken, offsets, now)
+                self._store_outcomes(outcomes)
+                if taken:
+                    decided = self._committed(taken, offsets, now)
+                else:
+                    decided = []
+                    self._store.write_offsets(offsets)
                 reach("online.written")
         except BaseException:
             self._restart()
@@ -140,6 +148,23 @@ class Processor:
         for partition, next_offset in following.items():
             offsets[partition] = replace(offsets.get(partition, Offset(0, -1)), next_offset=next_offset)
         return found
+
+    def _store_outcomes(self, messages: Sequence[Message]) -> None:
+        """Store what became true of decisions until it is recorded; what is no outcome is a dead letter."""
+        if not messages:
+            return
+        kinds, whole, dead = self._product.online.outcomes.all, list[bytes](), list[DeadLetter]()
+        tallies = Counter[tuple[str, str]]()
+        for each in messages:
+            found = outcomes_in(each.payload or b"")
+            unknown = [] if isinstance(found, str) else [one.kind for one in found if one.kind not in kinds]
+            reason = f"the kind {unknown[0]} is not one of {', '.join(kinds)}" if unknown else found
+            if isinstance(reason, str):
+                dead.append(DeadLetter(0, each.topic, each.partition, each.offset, reason, each.payload or b""))
+            else:
+                whole.append(each.payload or b"")
+            tallies[each.topic, "rejected" if isinstance(reason, str) else "outcome"] += 1
+        self._store.write_outcomes(whole, dead, tallies)
 
     def _judged(self, messages: Sequence[Message], *, now: datetime) -> list[_Taken]:
         taken = [
@@ -270,7 +295,7 @@ class Processor:
         self._store.write_windows(self.entities, self.features)
         self._since_stored = 0
         # The slowest partition decides, so that none of its repeats is taken for new.
-        oldest = min(each.newest_minute for each in offsets.values()) * MINUTE_MS
+        oldest = min(each.newest_minute for key, each in offsets.items() if key[0] in self._sources) * MINUTE_MS
         self._store.forget_decisions(before_ms=oldest - self._product.online.remembered_hours * HOUR_MS)
 
     def read_from_start(self, topic: str, partition: int) -> None:
@@ -297,8 +322,14 @@ def trace_of(decision: OnlineDecision) -> dict[str, Any]:
     Args:
         decision: The decision.
     """
-    facts = msgspec.structs.asdict(decision)
-    return {**facts, "code": decision.code, "delay_s": decision.delay_s, "is_enforced": decision.is_enforced}
+    # Probability with which the policy gives this answer here; 1 while it draws no lots.
+    return {
+        **msgspec.structs.asdict(decision),
+        "propensity": 1.0,
+        "code": decision.code,
+        "delay_s": decision.delay_s,
+        "is_enforced": decision.is_enforced,
+    }
 
 
 def score_of(known: Known | None) -> dict[str, Any]:

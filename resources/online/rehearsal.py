@@ -23,8 +23,8 @@ from intelligence.simulation.stream import simulated_day
 
 TOPIC: Final = "rehearsal"
 GREEDY: Final = "greedy_user"
-# The mock cluster keeps about 5 MB of a partition: the producer waits for who reads.
-MOST_AHEAD: Final = 5_000
+# The producer waits for who reads: what it sends is not to be far ahead of what is decided.
+MOST_AHEAD: Final = 500
 NEW_RELEASE, _OLD_RELEASE, _PLATFORM = "9.1.0", "9.0.0", "ios"
 # From 7:15 to 9:00 each pupil sends an event of each feature every 50 s; the release comes at 8:00 and fails every other time.
 _PUPILS, _CLASS_MINUTES, _RELEASED_AFTER, _PUPIL_EVERY_S, _FAILS_EVERY = 50, 105, 45, 50, 2
@@ -79,7 +79,7 @@ def mock_brokers() -> Iterator[str]:
 def rehearsed(product: Product) -> tuple[Product, Simulate]:
     """Return the product as it would be if its simulated events came through a topic, and what is simulated.
 
-    A product without rules gets one, and the policy may act by itself on any
+    A product without rules gets one, features without a flag get one each, and the policy may act by itself on any
     number of users, so that there is something to see.
 
     Args:
@@ -101,7 +101,9 @@ def rehearsed(product: Product) -> tuple[Product, Simulate]:
     decisions = product.decisions.at_level("auto")
     # Of few simulated users many use each feature: the usual limits would leave everything to a person.
     limits = decisions.limits.model_copy(update={"share_per_hour": 1.0, "share_per_day": 1.0})
+    terms = product.feature_defaults
     changed = {
+        "feature_defaults": terms if terms.flag_key else terms.model_copy(update={"flag_key": "{feature}"}),
         "sources": (source,),
         "aliases": (),
         "online": online.model_copy(update={"batch_events": min(online.batch_events, _TOGETHER)}),
@@ -118,7 +120,7 @@ def planted(product: Product, simulate: Simulate) -> Planted:
         simulate: What is simulated.
 
     Raises:
-        OnlineError: Too few features have a flag.
+        OnlineError: Too few features may be touched without a person.
     """
     person = product.decisions.limits.person_from_tier
     used = simulated_day(simulate.plan(), simulate.first_day)["feature"].value_counts(sort=True)["feature"]
@@ -132,7 +134,7 @@ def planted(product: Product, simulate: Simulate) -> Planted:
         raise OnlineError(
             product.name,
             f"{len(free)} of its features have a flag and may be touched without a person; {_LESSONS} are needed.",
-            hint="Give features a `flag_key` in product.yaml.",
+            hint="Simulate more features, or lower `decisions: limits: person_from_tier`.",
         )
     day, zone = simulate.first_day, ZoneInfo(product.timezone)
     begins = datetime(day.year, day.month, day.day, 7, 15, tzinfo=zone)

@@ -50,6 +50,7 @@ CREATE TABLE IF NOT EXISTS pulse (minute INTEGER PRIMARY KEY, users INTEGER, eve
 CREATE TABLE IF NOT EXISTS releases (
     platform TEXT, release TEXT, first_minute INTEGER, PRIMARY KEY (platform, release)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS outcomes (number INTEGER PRIMARY KEY AUTOINCREMENT, payload BLOB);
 CREATE TABLE IF NOT EXISTS tallies (topic TEXT, status TEXT, events INTEGER, PRIMARY KEY (topic, status)) WITHOUT ROWID;
 """
 # Stores of earlier versions did not number their decisions.
@@ -266,10 +267,7 @@ class OnlineStore:
             "INSERT INTO waiting (source, topic, part, position, taken_ms, status, line) VALUES (?, ?, ?, ?, ?, ?, ?)",
             [(r.source, r.topic, r.partition, r.offset, r.taken_ms, r.status, r.line) for r in waiting],
         )
-        self._connection.executemany(
-            "INSERT INTO dead_letters (topic, part, position, reason, payload) VALUES (?, ?, ?, ?, ?)",
-            [(d.topic, d.partition, d.offset, d.reason, d.payload) for d in dead],
-        )
+        self._write_dead(dead)
         self._connection.executemany(
             "INSERT INTO decisions (source, id, entity, at_ms, answer, trace) VALUES (?, ?, ?, ?, ?, ?)",
             [(d.source, d.id, d.entity, d.at_ms, d.answer, d.trace) for d in decisions],
@@ -277,10 +275,7 @@ class OnlineStore:
         tallies: dict[tuple[str, str], int] = {}
         for row in waiting:
             tallies[row.topic, row.status] = tallies.get((row.topic, row.status), 0) + 1
-        self._connection.executemany(
-            "INSERT INTO tallies VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET events = events + excluded.events",
-            [(*key, number) for key, number in tallies.items()],
-        )
+        self._add_tallies(tallies)
         number = self.fact("batch") + 1
         self._connection.execute("INSERT INTO batches VALUES (?, ?)", (number, _encoder.encode(counted)))
         self._write_fact("batch", number)
@@ -318,6 +313,61 @@ class OnlineStore:
         """Return the first minute of each platform and release on the stream."""
         rows = self._rows("SELECT platform, release, first_minute FROM releases")
         return {(str(platform), str(release)): int(str(first)) for platform, release, first in rows}
+
+    def write_outcomes(
+        self, payloads: Sequence[bytes], dead: Sequence[DeadLetter], tallies: Mapping[tuple[str, str], int]
+    ) -> None:
+        """Store outcomes that came by a topic, until they are recorded.
+
+        Args:
+            payloads: The messages that hold outcomes.
+            dead: Those that hold none.
+            tallies: Numbers of messages by topic and status.
+        """
+        self._connection.executemany("INSERT INTO outcomes (payload) VALUES (?)", [(each,) for each in payloads])
+        self._write_dead(dead)
+        self._add_tallies(tallies)
+
+    def outcomes(self, most: int = 1_000) -> list[tuple[int, bytes]]:
+        """Return messages with outcomes that wait for the record, in the order in which they came, with their numbers.
+
+        Args:
+            most: Greatest number of messages.
+        """
+        rows = self._rows("SELECT number, payload FROM outcomes ORDER BY number LIMIT ?", (most,))
+        return [(int(str(number)), payload) for number, payload in rows]  # type: ignore[misc]
+
+    def forget_outcomes(self, last: int) -> None:
+        """Delete messages with outcomes that were recorded.
+
+        Args:
+            last: Number of the last one.
+        """
+        with self.writing():
+            self._connection.execute("DELETE FROM outcomes WHERE number <= ?", (last,))
+
+    def trace(self, id_: str) -> dict[str, Any] | None:
+        """Return the decision on an event with its trace, as values for JSON; None where none is kept.
+
+        Args:
+            id_: Id of the event.
+        """
+        found = self.decision(id_)
+        if found is None:
+            return None
+        return {"id": found.id, "entity": found.entity, "at_ms": found.at_ms, "asked": False, **json.loads(found.trace)}
+
+    def _write_dead(self, dead: Sequence[DeadLetter]) -> None:
+        self._connection.executemany(
+            "INSERT INTO dead_letters (topic, part, position, reason, payload) VALUES (?, ?, ?, ?, ?)",
+            [(d.topic, d.partition, d.offset, d.reason, d.payload) for d in dead],
+        )
+
+    def _add_tallies(self, tallies: Mapping[tuple[str, str], int]) -> None:
+        self._connection.executemany(
+            "INSERT INTO tallies VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET events = events + excluded.events",
+            [(*key, number) for key, number in tallies.items()],
+        )
 
     def harmed(self, feature: str, platform: str, release: str, *, since_ms: int) -> set[str]:
         """Return the entities with an error or a crash of a release in events that are kept, which are the newest ones.

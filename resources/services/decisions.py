@@ -10,6 +10,7 @@ from intelligence.actions.tables import OUTCOMES
 from intelligence.catalog.product import Product
 from intelligence.core.sql import sql
 from intelligence.core.tables import Read, Reads
+from intelligence.decisions.autonomy import NOTIFYING
 from intelligence.decisions.history import UNANSWERED
 from intelligence.decisions.requested import actions_carried_out
 from intelligence.decisions.tables import FEATURE_DECISIONS
@@ -198,6 +199,9 @@ class DecisionService:
         known = evidence(replace(sources, used=used), day=day, settings=self.product.decisions, hour_utc=hour)
         # A decision with an action is kept as it was: the change of the flag by that action is no reason to replace it.
         kept = begun.filter(event_date=day)
+        # Where the guard of the stream only told people, the day is decided all the same; the message is not sent again.
+        told = self.guarded().filter(pl.col("action").is_in(NOTIFYING))["decision_id"]
+        kept = kept.filter(~pl.col("decision_id").is_in(told.implode()))
         left = known.join(kept.filter(scope="feature"), on="feature", how="anti", maintain_order="left")
         found = decided(left, settings=self.product.decisions, lake_snapshot=snapshot)
         found = self._with_rollouts(day, found, known, used=used, hour=hour)

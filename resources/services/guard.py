@@ -7,12 +7,14 @@ that is killed in between continues where it ended. What the guard did, the nigh
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
 from intelligence.core.errors import PlatformError
+from intelligence.core.sql import sql
+from intelligence.decisions.autonomy import TOUCHING
 from intelligence.decisions.record import decided
 from intelligence.decisions.requested import SENT_LEVELS, requested_actions
 from intelligence.decisions.tables import FEATURE_DECISIONS
@@ -35,6 +37,7 @@ GUARD: Final = "the guard"
 _ENDED: Final = ("confirmed", "failed", "expired", "rejected", "undone")
 # A finding that the policy did not act on is decided again after that much of the stream, with more evidence.
 _AGAIN_MS: Final = MINUTE_MS
+_RELEASE_DAYS: Final = sql("decisions/release_days.sql")
 _LOOK_S, _SHOW_S = 5.0, 1.0
 _KNOWN_USERS: Final = """
 SELECT user_id FROM warehouse.dim_users
@@ -79,12 +82,49 @@ def done_of(decisions: DecisionService, *, since: date | None = None) -> list[Do
         decisions: The service that decides.
         since: First day; None for all.
     """
+    if not decisions.announcer.is_opened():
+        return []
     outbox = decisions.announcer.outbox()
     standings: dict[str, dict[str, tuple[str, str]]] = {}
     for entry in outbox.entries():
         standings.setdefault(entry.action.decision_id, {})[entry.action.target] = (entry.standing, entry.reason)
     found = GuardRecord(outbox.state, outbox.clock).decisions(since=since)
     return [Done(each, standings.get(each.decision_id, {})) for each in found]
+
+
+def night_of(decisions: DecisionService, day: date, done: Sequence[Done]) -> list[str]:
+    """Return in words what the night's batch makes of what the guard did on a day, whose tables are built.
+
+    Args:
+        decisions: The service that decides.
+        day: The day.
+        done: The decisions of the guard.
+    """
+    touched = {each.decision.feature: each.decision for each in done if each.decision.action in TOUCHING}
+    query = f"FROM {FEATURE_DECISIONS.path} WHERE event_date = $day AND action <> 'monitor' ORDER BY feature"
+    rows = list(decisions.lake.frame(query, {"day": day}).iter_rows(named=True))
+    kept = {row["feature"] for row in rows if row["decision_id"] in {each.decision_id for each in touched.values()}}
+    said = []
+    for feature, made in touched.items():
+        span = {"start": day, "end": day + timedelta(days=1), "features": [feature]}
+        counts = decisions.lake.frame(_RELEASE_DAYS, span).filter(platform=made.platform)
+        one, rest = (counts.filter(each) for each in _sides(made.release))
+        agrees = "keeps the decision" if feature in kept else "does not keep the decision"
+        said.append(
+            f"The night {agrees} of the guard on {feature}, {made.decision_id[:12]}. It counts {_failed(one)} of {made.release} on"
+            f" {made.platform} that fail, and {_failed(rest)} of older releases."
+        )
+    others = [f"{row['action']} {row['feature']}" for row in rows if row["feature"] not in touched]
+    return [*said, f"For other features it asks for {', '.join(others) or 'nothing'}."]
+
+
+def _sides(release: str) -> tuple[pl.Expr, pl.Expr]:
+    is_new = pl.col("app_version") == release
+    return is_new, ~is_new
+
+
+def _failed(counts: pl.DataFrame) -> str:
+    return f"{counts['failed_events'].sum():,} of {counts['events'].sum():,} events"
 
 
 class GuardService:
@@ -120,6 +160,7 @@ class GuardService:
         self._looked_ms, self._looked_s, self._shown_s = 0, float("-inf"), float("-inf")
         self._standing: dict[str, Any] = {}
         self._open: set[str] = set()
+        self._is_behind = False
         self._take_up()
 
     def _known_releases(self) -> dict[tuple[str, str], int]:
@@ -155,10 +196,14 @@ class GuardService:
             return
         trouble = ""
         try:
+            if self._is_behind:
+                self._take_up()
             self._answer(look)
             self._deliver()
+            self._is_behind = False
         except PlatformError as error:
-            trouble = str(error)
+            # What was recorded and not planned, or planned and not delivered, is taken up at the next look.
+            self._is_behind, trouble = True, str(error)
         self._show(look, trouble)
 
     def _show(self, look: Look, trouble: str) -> None:
@@ -193,8 +238,8 @@ class GuardService:
             self._decided_ms[key] = at_ms
             same = ("action", "level", "lowered_by")
             if before is None or any(before.row[name] != row[name] for name in same):
-                self._told(f"{look.at:%H:%M} on the stream: {row['reasons']}")
                 self._record.add([row], stream_at=look.at, releases=releases)
+                self._told(f"{look.at:%H:%M} on the stream: {row['reasons']}")
                 made = self._record.clock()
                 facts = (row["decision_id"], made, look.at, day, row["feature"], *releases[row["feature"]])
                 self._decided[key] = Guarded(*facts, row["action"], row["level"], row)
@@ -202,9 +247,10 @@ class GuardService:
         self._plan(rows.filter(pl.col("decision_id").is_in([each.decision_id for each in self._decided.values()])))
 
     def _is_open(self, finding: Finding, day: date, at_ms: int) -> bool:
+        """Return whether a finding is new, or was answered by no more than a message, so that more evidence may ask for more."""
         key = (day, finding.feature, finding.platform, finding.release)
         made = self._decided.get(key)
-        return made is None or (made.action == "monitor" and at_ms - self._decided_ms[key] >= _AGAIN_MS)
+        return made is None or (made.action not in TOUCHING and at_ms - self._decided_ms[key] >= _AGAIN_MS)
 
     def _rows(self, chosen: Sequence[Finding], day: date, at_ms: int) -> pl.DataFrame:
         policy, service = self._product.decisions, self._decisions
@@ -275,6 +321,7 @@ class GuardService:
         if not self._open:
             return
         self._actions.delivered(only=self._open)
+        self._actions.announced()
         outbox = self._decisions.announcer.outbox()
         for one in sorted(self._open):
             entry = outbox.entry(one)

@@ -24,6 +24,7 @@ from resources.online.store import OnlineStore
 from resources.online.stream import Stream
 from resources.services.actions import ActionService
 from resources.services.decisions import DecisionService
+from resources.services.feedback import FeedbackService, Settling
 from resources.services.guard import GuardService
 
 
@@ -147,5 +148,11 @@ def stream_of(
     champion = FollowedChampion(Registry.of(settings), product.online.predictors)
     processor = Processor(product, lake, store, champion=champion)
     guard = GuardService(decisions, actions, processor, store, by_stream=by_stream, told=told)
-    stream = Stream(product, processor, store, brokers=named, landing=Path(settings.landing), watch=guard)
+    settling = Settling(FeedbackService(product, decisions.announcer), store)
+
+    def watch() -> None:
+        guard()
+        settling()
+
+    stream = Stream(product, processor, store, brokers=named, landing=Path(settings.landing), watch=watch)
     return stream, store

@@ -4,7 +4,7 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,8 @@ from resources.online.asked import Asked, AskedDecisions
 from resources.online.champion import FollowedChampion, Scoring
 from resources.online.processor import score_of, trace_of
 from resources.online.store import OnlineStore
+from resources.services.feedback import FeedbackService
+from resources.services.guard import Done
 
 # How old the windows may be before the store is looked at again.
 FRESH_S: Final = 0.05
@@ -61,6 +63,8 @@ class OnlineAnswers:
         *,
         by_stream: bool = False,
         champion: FollowedChampion | None = None,
+        guarded: Callable[[], Sequence[Done]] = tuple,
+        feedback: FeedbackService | None = None,
     ) -> None:
         """Read the windows as they are.
 
@@ -70,7 +74,10 @@ class OnlineAnswers:
             asked: The decisions that were asked for.
             by_stream: Whether the present is the newest minute of the stream, as in a rehearsal of a day that is past.
             champion: The model that scores entities; None where none does.
+            guarded: Returns what the guard of the stream decided, the newest first.
+            feedback: Takes in outcomes; None where none are taken.
         """
+        self._guarded, self.feedback = guarded, feedback
         self._by_stream, self._champion = by_stream, champion
         self.product, self.store, self._asked = product, store, asked
         self._version = product.decisions.version
@@ -79,7 +86,14 @@ class OnlineAnswers:
 
     @classmethod
     def at(
-        cls, product: Product, data: Path, *, by_stream: bool = False, registry: Registry | None = None
+        cls,
+        product: Product,
+        data: Path,
+        *,
+        by_stream: bool = False,
+        registry: Registry | None = None,
+        guarded: Callable[[], Sequence[Done]] = tuple,
+        feedback: FeedbackService | None = None,
     ) -> "OnlineAnswers":
         """Return the answers for a product from the databases in its data folder.
 
@@ -88,10 +102,12 @@ class OnlineAnswers:
             data: Its data folder.
             by_stream: Whether the present is the newest minute of the stream.
             registry: The models of the product, whose champion scores; None for no scores.
+            guarded: Returns what the guard of the stream decided, the newest first.
+            feedback: Takes in outcomes; None where none are taken.
         """
         store, asked = OnlineStore(data / "online.db"), AskedDecisions(data / "online_asked.db")
         champion = FollowedChampion(registry, product.online.predictors) if registry else None
-        return cls(product, store, asked, by_stream=by_stream, champion=champion)
+        return cls(product, store, asked, by_stream=by_stream, champion=champion, guarded=guarded, feedback=feedback)
 
     def now_ms(self) -> int:
         """Return the present, in ms since 1970."""
@@ -177,12 +193,22 @@ class OnlineAnswers:
         Args:
             id_: Id of the event.
         """
-        of_stream = self.store.decision(id_)
-        if of_stream is not None:
-            known = {"id": of_stream.id, "entity": of_stream.entity, "at_ms": of_stream.at_ms, "asked": False}
-            return {**known, **json.loads(of_stream.trace)}
+        found = self.store.trace(id_)
+        if found is not None:
+            return found
         asked = self._asked.decision(id_)
         return None if asked is None else json.loads(asked.trace)
+
+    def story(self, id_: str) -> dict[str, Any] | None:
+        """Return a decision with its trace and what became true of it; None where none is kept.
+
+        Args:
+            id_: Id of the event.
+        """
+        found = self.decision(id_)
+        if found is None or self.feedback is None:
+            return found
+        return {**found, "outcomes": [each.as_json() for each in self.feedback.of(id_)]}
 
     def entity(self, id_: str, *, now_ms: int) -> dict[str, Any] | None:
         """Return the windows of an entity; None for one that is not known.
@@ -211,6 +237,10 @@ class OnlineAnswers:
                     place = {"platform": series[1], "release": series[2], "window": window_label(minutes)}
                     found.append({**place, **asdict(figures)})
         return found
+
+    def guard(self) -> dict[str, Any]:
+        """Return how the guard of the stream stands, and what it decided, as values for JSON."""
+        return {"standing": self.store.guard(), "decisions": [each.as_json() for each in self._guarded()]}
 
     def silent_s(self, *, now_ms: int) -> float | None:
         """Return the seconds since the minute of the newest event of the stream; None before the first event.

@@ -94,13 +94,14 @@ class Panels:
         return newest
 
     def outcomes(self) -> pl.DataFrame:
-        """Return what became true of events later: `event_id`, `outcome` and `at`."""
-        from resources.online.outcomes import OutcomeStore
+        """Return what became true of decisions later: `decision_id`, `kind` and `happened_at`, UTC without a zone."""
+        from resources.state.feedback import outcomes_in
 
-        return OutcomeStore(self.state).frame() if self.state else pl.DataFrame(schema=["event_id", "outcome", "at"])
+        schema = pl.Schema({"decision_id": pl.String(), "kind": pl.String(), "happened_at": pl.Datetime("us")})
+        return pl.DataFrame(outcomes_in(self.state) if self.state else [], schema=schema, orient="row")
 
     def _entity_rows(self) -> Panel:
-        from intelligence.online.outcomes import entity_panel
+        from intelligence.online.entity_panel import entity_panel
 
         newest = self.newest_entity_decision()
         since = (newest or datetime(1970, 1, 1)) - timedelta(days=LONGEST_ENTITY_DAYS)

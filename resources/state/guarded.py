@@ -86,7 +86,7 @@ class GuardRecord:
             query = query.where(GUARD_DECISIONS.c.day >= since)
         with self.state.reading() as connection:
             found = [dict(row) for row in connection.execute(query).mappings()]
-        return [Guarded(**{**row, "row": _row(row.pop("content"))}) for row in found]
+        return [Guarded(row=_row(row.pop("content")), **row) for row in found]
 
 
 def _row(content: str) -> dict[str, Any]:

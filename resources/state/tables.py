@@ -199,6 +199,18 @@ GUARD_DECISIONS = Table(
     Column("level", Text),
     Column("content", Text, nullable=False),
 )
+# What became true of a decision on an entity, which may be weeks later; `decision` is its trace where it was still known then.
+DECISION_OUTCOMES = Table(
+    "decision_outcomes",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("decision_id", Text, nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("happened_at", UtcTime, nullable=False),
+    Column("received_at", UtcTime, nullable=False, index=True),
+    Column("value", Float),
+    Column("decision", Text),
+)
 # Which process holds a lease, until when, and the token, which increases whenever another process takes it over.
 LEASES = Table(
     "leases",
@@ -228,6 +240,7 @@ APPEND_ONLY = (
     ROLLOUTS,
     NOTES,
     GUARD_DECISIONS,
+    DECISION_OUTCOMES,
 )
 
 

@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,10 +18,13 @@ from intelligence.interfaces.cli.options import AsJson
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date
 
     from resources.intake.ingest import Batch
     from resources.online.processor import Decided
     from resources.online.stream import Stream
+    from resources.platform import Platform
+    from resources.services.guard import Done
 
 app = typer.Typer(help="The stream: topics are read, and each event is decided on as it comes.", no_args_is_help=True)
 SHOWN_EVERY_S = 2.0
@@ -105,6 +109,7 @@ class Shown:
 def rehearse(
     speed: Annotated[float, typer.Option(min=1, help="Seconds of the simulated day that pass in a second.")] = 600,
     port: Annotated[int, typer.Option(help="Port on loopback for questions over HTTP.")] = 8503,
+    night: Annotated[bool, typer.Option(help="Build all tables of the day at the end, as the night does.")] = True,
 ) -> None:
     """Send a day of the simulated product through a broker inside this process, decide on it, and take it into a lake."""
     from intelligence.interfaces.api.keys import with_keys
@@ -115,6 +120,8 @@ def rehearse(
         from intelligence.interfaces.online.app import app_of
         from resources.models.registry import Registry
         from resources.online.rehearsal import GREEDY, NEW_RELEASE, day_of_messages, mock_brokers, planted, send
+        from resources.services.feedback import FeedbackService
+        from resources.services.guard import done_of
         from resources.services.online import Hidden, Rehearsal, stream_of
         from resources.services.online_answers import OnlineAnswers
     from resources.messages.announcer import Announcer
@@ -123,7 +130,11 @@ def rehearse(
     platform = commands._platform()
     rehearsal = Rehearsal.of(platform.product, settings())
     rehearsed = replace(
-        platform, product=rehearsal.product, lake=rehearsal.lake, announcer=Announcer.of(rehearsal.settings)
+        platform,
+        product=rehearsal.product,
+        lake=rehearsal.lake,
+        announcer=Announcer.of(rehearsal.settings),
+        product_file=replace(platform.product_file, landing=str(rehearsal.settings.landing)),
     )
     product, simulate, stopped, counted = rehearsal.product, rehearsal.simulate, threading.Event(), Counter[str]()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -137,8 +148,14 @@ def rehearse(
             by_stream=True,
             told=lambda text: commands._say(harmless(text)),
         )
-        registry = Registry.of(rehearsal.settings)
-        answers = OnlineAnswers.at(product, rehearsal.settings.data, by_stream=True, registry=registry)
+        answers = OnlineAnswers.at(
+            product,
+            rehearsal.settings.data,
+            by_stream=True,
+            registry=Registry.of(rehearsal.settings),
+            guarded=lambda: done_of(rehearsed.decisions),
+            feedback=FeedbackService(product, rehearsed.announcer),
+        )
         server = server_of(with_keys(app_of(answers), api_keys()), port=port)
         threading.Thread(target=server.run, daemon=True).start()
         bad = planted(product, simulate)
@@ -173,6 +190,11 @@ def rehearse(
             stream.close()
         shown.show()
     _say_what_came_of(store.tallies(), rehearsal.taken_in(), store.newest_of(GREEDY))
+    done = done_of(rehearsed.decisions)
+    for each in reversed(done):
+        _say_done(each)
+    if night and not stopped.is_set():
+        _say_what_the_night_makes_of_it(rehearsed, simulate.first_day, done)
 
 
 def _say_what_came_of(
@@ -193,6 +215,46 @@ def _say_what_came_of(
         commands._say(f"Why one was throttled: `intelligence --data {_rehearsal_folder()} online why {greedy}`.")
 
 
+def _say_done(done: "Done") -> None:
+    """Say what the guard decided and what became of it."""
+    from intelligence.interfaces.cli import commands
+
+    made = done.decision
+    stands = ", ".join(f"{target} {standing}" for target, (standing, _) in sorted(done.standings.items()))
+    level = f" at the level {made.level}" if made.level else ""
+    commands._say(
+        harmless(
+            f"{made.stream_at:%Y-%m-%d %H:%M} {made.action} {made.feature} for {made.release} on {made.platform}{level}:"
+            f" {stands or 'nothing was done'}. {made.row['reasons']}"
+        )
+    )
+
+
+def _say_what_the_night_makes_of_it(platform: "Platform", day: "date", done: "Sequence[Done]") -> None:
+    """Build all tables of the day, and compare what the night decides and counts with what the guard did."""
+    import dagster as dg
+
+    from assets.definitions import definitions
+    from assets.graph.runner import brought_up_to_date
+    from intelligence.interfaces.cli import commands
+    from resources.models.mlflow_store import quiet_environment
+    from resources.services.guard import night_of
+
+    commands._say("The night's batch builds all tables of the day, which takes half a minute.")
+    quiet_environment()
+    outcome = brought_up_to_date(
+        definitions,
+        platform,
+        dg.DagsterInstance.ephemeral(),
+        today=day + timedelta(days=1),
+        listener=lambda *_: None,
+    )
+    if outcome.error:
+        raise OnlineError("the night's batch", outcome.error, hint="Say --no-night to leave it out.")
+    for sentence in night_of(platform.decisions, day, done):
+        commands._say(harmless(sentence))
+
+
 def _rehearsal_folder() -> str:
     from resources.config.settings import product_and_data
 
@@ -210,9 +272,18 @@ def serve(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8503) -
     from resources.config.settings import api_keys, settings
     from resources.models.registry import Registry
     from resources.processes.front.serving import LOOPBACK, served
+    from resources.services.feedback import FeedbackService
+    from resources.services.guard import done_of
     from resources.services.online_answers import OnlineAnswers
 
-    answers = OnlineAnswers.at(commands._platform().product, settings().data, registry=Registry.of(settings()))
+    platform = commands._platform()
+    answers = OnlineAnswers.at(
+        platform.product,
+        settings().data,
+        registry=Registry.of(settings()),
+        guarded=lambda: done_of(platform.decisions),
+        feedback=FeedbackService(platform.product, platform.announcer),
+    )
     commands._say(f"http://{LOOPBACK}:{port}/v1/decide")
     served(with_keys(app_of(answers), api_keys()), port=port)
 
@@ -256,3 +327,31 @@ def why(event: Annotated[str, typer.Argument(help="Id of the event.")], as_json:
         )
     for name, value in (trace["windows"] or {}).items():
         commands._say(f"  {name} {'unknown' if value is None else format(value, 'g')}")
+
+
+@app.command("guard", epilog="Example: intelligence online guard --json")
+def guard(as_json: AsJson = False) -> None:
+    """Show how the guard of the stream stands, and what it decided on new releases."""
+    from intelligence.interfaces.cli import commands
+    from resources.config.settings import settings
+
+    with _extra_stream():
+        from resources.online.store import OnlineStore
+        from resources.services.guard import done_of
+    path = settings().online
+    standing = OnlineStore(path).guard() if path.exists() else None
+    done = done_of(commands._platform().decisions)
+    if as_json:
+        commands._print_json({"standing": standing, "decisions": [each.as_json() for each in done]})
+        return
+    if standing is None:
+        commands._say("The guard has not looked at a stream here. `intelligence online run` reads one.")
+    else:
+        fault = f"suspended since {standing['since']}: {standing['fault']}" if standing["fault"] else "watching"
+        commands._say(harmless(f"The guard is {fault} (minute of the stream: {standing['at']})."))
+        if standing["trouble"]:
+            commands._say(harmless(f"It could not act and tries again: {standing['trouble']}"))
+    for each in done:
+        _say_done(each)
+    if not done:
+        commands._say("It has decided on nothing.")

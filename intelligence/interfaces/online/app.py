@@ -13,10 +13,11 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
-from intelligence.core.errors import OnlineError, PlatformError, StoreError
+from intelligence.core.errors import OnlineError, PlatformError, StateError, StoreError
 from intelligence.interfaces.api.asking import Problem, misunderstood, problems
 from intelligence.interfaces.api.keys import document_keys
 from intelligence.interfaces.online.metrics import CONTENT_TYPE, OnlineMetrics
+from intelligence.online.outcomes import MOST_OUTCOMES, Outcome, outcomes_in
 from intelligence.telemetry.contract import IDENTIFIER_LIMIT
 from resources.services.online_answers import OnlineAnswers, Question
 
@@ -52,7 +53,13 @@ _decoder = msgspec.json.Decoder(
 )
 _encoder = msgspec.json.Encoder()
 _SCHEMA, _PARTS = msgspec.json.schema_components([AskedEvent], ref_template="#/components/schemas/{name}")
-_CODES: Final[tuple[tuple[type[PlatformError], int], ...]] = ((TooLarge, 413), (Unknown, 404), (StoreError, 503))
+_CODES: Final[tuple[tuple[type[PlatformError], int], ...]] = (
+    (TooLarge, 413),
+    (Unknown, 404),
+    (StoreError, 503),
+    (StateError, 503),
+)
+_SAID: Final = {"decision_id": "4711", "kind": "chargeback", "value": 25}
 _EXAMPLE: Final = {"user_id": "a17", "id": "4711", "value": 25}
 
 
@@ -75,6 +82,8 @@ def app_of(answers: OnlineAnswers) -> FastAPI:
     metrics = OnlineMetrics(answers)
     _add_decide(app, answers, metrics)
     _add_reading(app, answers)
+    _add_guard(app, answers)
+    _add_outcomes(app, answers)
     _add_operation(app, answers, metrics)
     document_keys(app)
     return app
@@ -140,7 +149,7 @@ def _add_reading(app: FastAPI, answers: OnlineAnswers) -> None:
         "/v1/decisions/{id:path}", summary="A decision, and all that it rests on", responses=problems(404, 422, 503)
     )
     async def decision(id: str) -> dict[str, Any]:
-        return _found(answers.decision(id), id, "no decision with this id is kept")
+        return _found(answers.story(id), id, "no decision with this id is kept")
 
     @app.get(
         "/v1/entities/{id:path}", summary="The windows of an entity, as they are now", responses=problems(404, 422, 503)
@@ -158,6 +167,46 @@ def _add_reading(app: FastAPI, answers: OnlineAnswers) -> None:
     async def feature(name: str) -> dict[str, Any]:
         rows = answers.feature(name, now_ms=answers.now_ms())
         return _found({"feature": name, "rows": rows} if rows else None, name, "no event of this feature was read")
+
+
+def _add_outcomes(app: FastAPI, answers: OnlineAnswers) -> None:
+    feedback = answers.feedback
+    if feedback is None:
+        return
+    _, parts = msgspec.json.schema_components([Outcome], ref_template="#/components/schemas/{name}")
+    one = {**parts["Outcome"], "examples": [_SAID]}
+    many = {"type": "array", "items": one, "minItems": 1, "maxItems": MOST_OUTCOMES}
+    body = {"required": True, "content": {"application/json": {"schema": {"oneOf": [one, many]}}}}
+
+    @app.post(
+        "/v1/outcomes",
+        summary="Say what became true of a decision",
+        responses=problems(413, 422, 503),
+        openapi_extra={"requestBody": body},
+    )
+    async def outcomes(request: Request) -> Response:
+        """Answers with whether each outcome is new and whether its decision is known, one for one and a list for a list.
+
+        An outcome counts once by its `id`, or without one by its decision and kind. It may come before its decision is known, and
+        weeks after it.
+        """
+        payload = await _body(request)
+        found = outcomes_in(payload)
+        if isinstance(found, str):
+            raise OnlineError("body", f"is {found}.", hint=f"Send for example {_encoder.encode(_SAID).decode()}.")
+        taken = feedback.taken(found, answers.decision)
+        several = payload.lstrip()[:1] == b"["
+        return Response(_encoder.encode(taken if several else taken[0]), media_type="application/json")
+
+
+def _add_guard(app: FastAPI, answers: OnlineAnswers) -> None:
+    @app.get("/v1/guard", summary="How the guard of the stream stands, and what it decided", responses=problems(503))
+    def guard() -> dict[str, Any]:
+        """Answers with the standing of the guard, which is null before it looked, and its decisions, the newest first.
+
+        `fault` says why it is suspended, and is empty while it watches. A decision has the standing of its actions by target.
+        """
+        return answers.guard()
 
 
 def _add_operation(app: FastAPI, answers: OnlineAnswers, metrics: OnlineMetrics) -> None:

@@ -3,10 +3,12 @@
 No label bears the name of an entity or a feature, so that there are fewer than a hundred sets of labels.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client import Counter as Counted
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -28,11 +30,11 @@ class OnlineMetrics:
         """
         self._registry = CollectorRegistry()
         self._registry.register(_StreamCollector(answers))
-        decided = Counter(
+        decided = Counted(
             "intelligence_asked_decisions", "Decisions that were asked for.", ["answer"], registry=self._registry
         )
         self._decided = {answer: decided.labels(answer) for answer in ANSWERS}
-        self._fallbacks = Counter(
+        self._fallbacks = Counted(
             "intelligence_asked_fallbacks", "Decisions without a score, by rules alone.", registry=self._registry
         )
         self._latency = Histogram(
@@ -73,6 +75,19 @@ class _StreamCollector(Collector):
         for status, number in sorted(by_status.items()):
             read.add_metric([status], number)
         yield read
+        guard = answers.guard()
+        decided = CounterMetricFamily(
+            "intelligence_guard_decisions", "Decisions on bad releases.", labels=["action", "level"]
+        )
+        kinds = Counter((each["action"], each["level"] or "none") for each in guard["decisions"])
+        for kind, number in sorted(kinds.items()):
+            decided.add_metric(kind, number)
+        yield decided
+        if answers.feedback is not None:
+            known = CounterMetricFamily("intelligence_outcomes", "What became true of decisions.", labels=["kind"])
+            for became, number in answers.feedback.counts().items():
+                known.add_metric([became], number)
+            yield known
         waiting, dead = store.waiting()
         gauges = {
             "stream_waiting_messages": ("Messages that wait for a file for the lake.", waiting),
@@ -81,6 +96,10 @@ class _StreamCollector(Collector):
             "stream_series": (
                 "Feature × platform × release whose windows are held.",
                 len(list(answers.features.series)),
+            ),
+            "guard_suspended": (
+                "1 while the stream cannot be trusted and the guard does nothing.",
+                None if guard["standing"] is None else int(bool(guard["standing"]["fault"])),
             ),
             "stream_silent_seconds": ("Time since the newest event.", answers.silent_s(now_ms=answers.now_ms())),
         }

@@ -8,19 +8,20 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from intelligence.core.errors import OnlineError, StateError
 from intelligence.decisions.tables import ENTITY_TRAINING, ENTITY_VERDICT
-from intelligence.online.outcomes import Outcome, entity_panel, outcomes_of
+from intelligence.online.entity_panel import entity_panel
+from intelligence.online.outcomes import Outcome
 from intelligence.online.settings import Outcomes
 from resources.models.registry import Registry
 from resources.online.champion import ENTITY_RISK, FollowedChampion
-from resources.online.outcomes import OutcomeStore
 from resources.online.processor import Processor
 from resources.services.entity_decisions import EntityDecisionService
 from resources.services.models import ModelService
 from resources.services.panels import Panels
+from resources.state.feedback import OutcomeRecord
+from resources.state.store import state_at
 from tests.programs.models import registry_in
-from tests.resources.online.streamed import NOW, Feed, Online, said
+from tests.resources.online.streamed import NOW, Online, said
 
 DAYS, ENTITIES = 40, 60
 AS_OF = NOW + timedelta(days=1)
@@ -41,11 +42,13 @@ def decision(
 
 
 def outcome(id_: str, name: str = "chargeback", *, days: float) -> dict:
-    return {"event_id": id_, "outcome": name, "at": NOW + timedelta(days=days)}
+    return {"decision_id": id_, "kind": name, "happened_at": NOW + timedelta(days=days)}
 
 
 def panel(decisions: list[dict], outcomes: list[dict], *, days: int = 7, as_of: datetime = AS_OF) -> pl.DataFrame:
-    known = pl.DataFrame(outcomes, schema={"event_id": pl.String, "outcome": pl.String, "at": pl.Datetime("us")})
+    known = pl.DataFrame(
+        outcomes, schema={"decision_id": pl.String, "kind": pl.String, "happened_at": pl.Datetime("us")}
+    )
     return entity_panel(pl.DataFrame(decisions), known, FIGURES, Outcomes(days=days), as_of=as_of)
 
 
@@ -59,30 +62,30 @@ def test_a_label_waits_until_its_days_are_over_also_where_harm_is_known_before()
         decision("old", -20, entity="sound"),
         decision("new", -2, entity="waits"),
         decision("bad", -2, entity="harmed"),
-        decision("later", -20, entity="not yet"),
+        decision("later", -20, entity="too late"),
         decision("freed", -20, entity="freed"),
     ]
     outcomes = [
         outcome("bad", days=-1),
         outcome("later", days=5),
-        outcome("freed", days=-9),
-        outcome("freed", "refuted", days=-8),
+        outcome("freed", days=-18),
+        outcome("freed", "false_alarm", days=-17),
     ]
     assert labels(decisions, outcomes) == {
         "sound": False,
         "waits": None,
         "harmed": None,
-        "not yet": False,
+        "too late": False,
         "freed": False,
     }
     later = labels(decisions, outcomes, as_of=NOW + timedelta(days=6))
-    assert later == {"sound": False, "waits": False, "harmed": True, "not yet": True, "freed": False}
+    assert later == {"sound": False, "waits": False, "harmed": True, "too late": False, "freed": False}
 
 
 def test_one_event_of_an_entity_and_day_stands_for_what_followed_on_that_day() -> None:
     decisions = [decision(f"e{hour}", -20, hour) for hour in range(24)]
     for harmful in range(24):
-        found = panel(decisions, [outcome(f"e{harmful}", days=-10)])
+        found = panel(decisions, [outcome(f"e{harmful}", days=-15)])
         assert found.height == 1
         assert found["label"].item() == (harmful >= found["events_1m"].item())
     assert found["errors_1m"].null_count() == 1
@@ -108,34 +111,6 @@ def test_the_isolation_forest_knows_no_later_day() -> None:
     assert found.filter(pl.col("event_date") == pl.col("event_date").min())["isolation"].null_count() == 30
 
 
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        (b"", "no outcome and no list"),
-        (b"[]", "no outcome and no list"),
-        (b'{"id": "1", "outcome": "chargback"}', "is 'chargback', which is not known"),
-        (b'{"id": "1", "outcome": "chargeback", "at": "2100-01-01T00:00:00Z"}', "lies in the future"),
-        (b'{"id": "1", "outcome": "chargeback", "more": 1}', "no outcome and no list"),
-        (b'{"id": "a\\u0000", "outcome": "chargeback"}', "no outcome and no list"),
-        (b'{"id": "1", "outcome": "chargeback", "value": 1e300}', "no outcome and no list"),
-        (b"[" * 100_000, "no outcome and no list"),
-        (b"\xff", "no outcome and no list"),
-    ],
-)
-def test_what_is_no_outcome_is_refused(text: bytes, problem: str) -> None:
-    with pytest.raises(OnlineError, match=problem):
-        outcomes_of(text, Outcomes(), now=NOW.replace(tzinfo=UTC))
-
-
-def test_an_outcome_is_stored_once(tmp_path: Path) -> None:
-    store, now = OutcomeStore(f"sqlite:///{tmp_path}/state.db"), NOW.replace(tzinfo=UTC)
-    found = outcomes_of(b'[{"id": "1", "outcome": "abuse"}, {"id": "2", "outcome": "abuse"}]', Outcomes(), now=now)
-    assert store.add(found, now=now) == 2
-    assert store.add([*found, Outcome("1", "refuted", now)], now=now) == 1
-    assert [each["outcome"] for each in store.of("1")] == ["abuse", "refuted"]
-    assert store.frame().height == 3
-
-
 @pytest.mark.proof
 def test_from_decisions_and_outcomes_to_a_champion_that_scores_the_stream(online: Online, tmp_path: Path) -> None:
     draw, outcomes = random.Random(3), []
@@ -153,7 +128,7 @@ def test_from_decisions_and_outcomes_to_a_champion_that_scores_the_stream(online
         online.processor.process([online.feed.message(each, at_ms=None) for each in events], now=NOW)
         EntityDecisionService(online.lake, online.folder).landed()
     state = f"sqlite:///{tmp_path}/state.db"
-    assert OutcomeStore(state).add(outcomes, now=NOW.replace(tzinfo=UTC)) == len(outcomes)
+    OutcomeRecord(state_at(state), lambda: NOW.replace(tzinfo=UTC)).add(outcomes, {})
     registry: Registry = registry_in(tmp_path / "models")
     models = ModelService(online.product, online.lake, registry, Panels(online.product, online.lake, state))
     trained = models.trained(ENTITY_TRAINING, say=print)
@@ -172,45 +147,3 @@ def test_from_decisions_and_outcomes_to_a_champion_that_scores_the_stream(online
     assert calm["model_version"] == broken["model_version"] == champion.version
     assert calm["risk_score"] < 0.2
     assert broken["risk_score"] > 0.4
-
-
-def test_outcomes_of_a_topic_are_stored_and_broken_ones_are_dead_letters(online: Online, tmp_path: Path) -> None:
-    settings = Outcomes(topics=("outcomes",))
-    product = online.product.model_copy(
-        update={"online": online.product.online.model_copy(update={"outcomes": settings})}
-    )
-    outcomes = OutcomeStore(f"sqlite:///{tmp_path}/state.db")
-    processor = Processor(product, online.lake, online.store, outcomes=outcomes)
-    assert processor.topics == ("events", "outcomes")
-    feed = Feed("outcomes")
-    messages = feed.messages({"id": "e1", "outcome": "abuse"}, b"[", None, {"id": "e2", "outcome": "unheard_of"})
-    for _ in range(2):
-        processor.process([*messages, *online.feed.messages(said(1, event_id="e1"))], now=NOW)
-    assert outcomes.frame()["event_id"].to_list() == ["e1"]
-    letters = online.store.dead_letters()
-    assert [(each.topic, each.offset) for each in letters] == [("outcomes", 1), ("outcomes", 2), ("outcomes", 3)]
-    assert "'unheard_of', which is not known" in letters[2].reason
-    assert online.store.offsets()["outcomes", 0].next_offset == 4
-    again = Processor(product, online.lake, online.store, outcomes=outcomes)
-    again.process(messages, now=NOW)
-    assert len(online.store.dead_letters()) == 3
-
-
-def test_a_store_of_outcomes_that_is_away_loses_nothing(online: Online, tmp_path: Path) -> None:
-    product = online.product.model_copy(
-        update={"online": online.product.online.model_copy(update={"outcomes": Outcomes(topics=("outcomes",))})}
-    )
-    away = OutcomeStore("postgresql+psycopg://nobody@127.0.0.1:9/none")
-    processor = Processor(product, online.lake, online.store, outcomes=away)
-    messages = [
-        *Feed("outcomes").messages({"id": "e1", "outcome": "abuse"}),
-        *online.feed.messages(said(1, event_id="e1")),
-    ]
-    with pytest.raises(StateError):
-        processor.process(messages, now=NOW)
-    assert online.store.offsets() == {}
-    assert online.store.decisions() == []
-    back = OutcomeStore(f"sqlite:///{tmp_path}/state.db")
-    processor._outcomes = back
-    assert len(processor.process(messages, now=NOW)) == 1
-    assert back.frame().height == 1

@@ -12,10 +12,13 @@ import sqlalchemy as sa
 
 from intelligence.actions.action import Action, Kind
 from intelligence.core.errors import StateError
+from intelligence.online.outcomes import Outcome
 from resources.config.settings import ROOT
 from resources.outbox.attempts import Attempts
 from resources.outbox.door import Outbox
 from resources.outbox.leases import LeaseLost, lease_taken, new_owner
+from resources.state.feedback import OutcomeRecord
+from resources.state.guarded import GuardRecord
 from resources.state.rows import inserted_if_new
 from resources.state.store import State, state_at
 from resources.state.tables import APPEND_ONLY, LEASES, METADATA, PROMOTIONS
@@ -144,6 +147,21 @@ def test_an_outbox_plans_once_and_moves_on_under_one_lease_at_a_time(state: Stat
     begun = Attempts(outbox, second).begun(outbox.entry(action.id))
     assert begun.state == "sent"
     assert outbox.entry(action.id[:10]) == begun
+
+
+def test_decisions_of_the_guard_and_outcomes_are_recorded_once(state: State) -> None:
+    at = datetime(2026, 5, 4, 12, tzinfo=UTC)
+    guard, outcomes = GuardRecord(state, lambda: at), OutcomeRecord(state, lambda: at)
+    row = {"decision_id": "d", "event_date": at.date(), "feature": "quiz", "action": "rollback", "level": "auto"}
+    for _ in range(2):
+        guard.add([row], stream_at=at, releases={"quiz": ("ios", "2.0.0")})
+    (made,) = guard.decisions(since=at.date())
+    assert (made.stream_at, made.release, made.row["event_date"]) == (at, "2.0.0", at.date())
+    said = Outcome("4711", "chargeback", value=25)
+    assert [outcomes.add([said], {"4711": {"answer": "allow"}}), outcomes.add([said], {})] == [[True], [False]]
+    (known,) = outcomes.known(decision_id="4711", received_by=at)
+    assert (known.happened_at, known.value, known.decision) == (at, 25, {"answer": "allow"})
+    assert (outcomes.counts(), outcomes.known(received_by=at - timedelta(seconds=1))) == ({"chargeback": 1}, [])
 
 
 def test_a_file_that_is_no_database_is_an_error_that_names_the_setting(tmp_path: Path) -> None:

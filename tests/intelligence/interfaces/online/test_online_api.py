@@ -190,7 +190,7 @@ def test_it_says_whether_it_is_alive_and_how_long_the_stream_is_silent(online: O
 def test_the_document_describes_every_address_and_shows_an_example(client: TestClient) -> None:
     document = client.get("/v1/openapi.json").json()
     assert set(document["paths"]) == {
-        "/v1/decide", "/v1/decisions/{id}", "/v1/entities/{id}", "/v1/features/{name}", "/healthz", "/readyz", "/metrics"
+        "/v1/decide", "/v1/decisions/{id}", "/v1/entities/{id}", "/v1/features/{name}", "/v1/guard", "/healthz", "/readyz", "/metrics"
     }  # fmt: skip
     one, many = document["paths"]["/v1/decide"]["post"]["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
     assert client.post("/v1/decide", json=one["examples"][0]).status_code == 200

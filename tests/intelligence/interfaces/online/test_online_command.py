@@ -111,6 +111,17 @@ def test_a_rehearsal_counts_the_same_on_the_stream_and_in_the_lake(tmp_path: Pat
     answered = re.findall(r"allow ([\d,]+), throttle ([\d,]+), block (\d+)", done.stdout)
     # The greedy user sends 300 events a minute for two minutes and keeps 100 of each without a throttle.
     assert sum(int(throttled.replace(",", "")) for _, throttled, _ in answered) == 400
+    # The release comes at eight; its feature is rolled back within two minutes of the stream, and nothing else.
+    bad = re.search(r"At 08:00 half of a class gets the release 9\.1\.0, on which (\w+) fails", done.stdout)
+    assert bad, done.stdout
+    decided = re.findall(
+        r"2026-05-04 (\d\d:\d\d) (\w+) (\w+) for 9\.1\.0 on ios at the level auto: flags confirmed", done.stdout
+    )
+    ((at, action, feature),) = decided
+    assert (at <= "08:02", action, feature) == (True, "rollback", bad[1])
+    assert "confirmed and read back" in done.stdout
+    assert f"The night keeps the decision of the guard on {feature}" in done.stdout
+    assert "For other features it asks for nothing." in done.stdout
     id_ = re.search(r"online why (\S+)`", done.stdout)
     assert id_
     known = {"INTELLIGENCE_DATA": str(tmp_path / "data" / "rehearsal")}
