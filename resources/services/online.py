@@ -24,6 +24,7 @@ from resources.online.store import OnlineStore
 from resources.online.stream import Stream
 from resources.services.actions import ActionService
 from resources.services.decisions import DecisionService
+from resources.services.entity_decisions import EntityDecisionService, Landed
 from resources.services.feedback import FeedbackService, Settling
 from resources.services.guard import GuardService
 
@@ -72,6 +73,10 @@ class Rehearsal:
         """Take the files of the stream into the lake, and return what the ledger says of each."""
         files = deliveries(self.product, self.settings.landing)
         return ingested(self.lake, self.product, files, now=datetime.now(UTC).replace(tzinfo=None)).batches
+
+    def decisions_landed(self) -> Landed:
+        """Bring the decisions on entities into the lake, and return how many there were."""
+        return EntityDecisionService(self.lake, self.settings.data).landed()
 
 
 class Hidden:

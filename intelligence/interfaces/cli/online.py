@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
 
+    from resources.config.settings import Settings
     from resources.intake.ingest import Batch
     from resources.online.processor import Decided
     from resources.online.stream import Stream
@@ -190,11 +191,12 @@ def rehearse(
             stream.close()
         shown.show()
     _say_what_came_of(store.tallies(), rehearsal.taken_in(), store.newest_of(GREEDY))
+    commands._say(f"{rehearsal.decisions_landed().said} They are decisions.entity_decisions.")
     done = done_of(rehearsed.decisions)
     for each in reversed(done):
         _say_done(each)
     if night and not stopped.is_set():
-        _say_what_the_night_makes_of_it(rehearsed, simulate.first_day, done)
+        _say_what_the_night_makes_of_it(rehearsed, rehearsal.settings, simulate.first_day, done)
 
 
 def _say_what_came_of(
@@ -230,14 +232,14 @@ def _say_done(done: "Done") -> None:
     )
 
 
-def _say_what_the_night_makes_of_it(platform: "Platform", day: "date", done: "Sequence[Done]") -> None:
+def _say_what_the_night_makes_of_it(platform: "Platform", own: "Settings", day: "date", done: "Sequence[Done]") -> None:
     """Build all tables of the day, and compare what the night decides and counts with what the guard did."""
-    import dagster as dg
 
     from assets.definitions import definitions
     from assets.graph.runner import brought_up_to_date
     from intelligence.interfaces.cli import commands
     from resources.models.mlflow_store import quiet_environment
+    from resources.processes.runs import instance_for
     from resources.services.guard import night_of
 
     commands._say("The night's batch builds all tables of the day, which takes half a minute.")
@@ -245,7 +247,7 @@ def _say_what_the_night_makes_of_it(platform: "Platform", day: "date", done: "Se
     outcome = brought_up_to_date(
         definitions,
         platform,
-        dg.DagsterInstance.ephemeral(),
+        instance_for(own),
         today=day + timedelta(days=1),
         listener=lambda *_: None,
     )
@@ -253,6 +255,7 @@ def _say_what_the_night_makes_of_it(platform: "Platform", day: "date", done: "Se
         raise OnlineError("the night's batch", outcome.error, hint="Say --no-night to leave it out.")
     for sentence in night_of(platform.decisions, day, done):
         commands._say(harmless(sentence))
+    commands._say(f"See it all in Dagster and on the dashboard: `intelligence --data {_rehearsal_folder()} up`.")
 
 
 def _rehearsal_folder() -> str:
