@@ -145,10 +145,12 @@ def main() -> int:
         )
     print(f"{time.perf_counter() - started:.0f} s")
     print(f"Demand: no finding without a bad release: {'not met' if false else 'met'}")
+    is_late = late > given.seeds / 10
     print(
-        f"Demand: {max(SHARES):.0%} found within {WANTED_MINUTES:g} minutes of the first bad event: {'not met' if late else 'met'}"
+        f"Demand: {max(SHARES):.0%} found within {WANTED_MINUTES:g} minutes of the first bad event in nine of ten streams:"
+        f" {'not met' if is_late else 'met'}"
     )
-    return 1 if false or late else 0
+    return 1 if false or is_late else 0
 
 
 if __name__ == "__main__":

@@ -224,28 +224,30 @@ class Processor:
         newest = max(each.newest_minute for each in offsets.values())
         if newest < 0:
             return
-        counted = Counter(each.at_ms // MINUTE_MS for each in events)
-        out_of_time = sum(each.status in ("late", "early") for each in taken)
-        self.newest_ms = max([self.newest_ms, *(each.at_ms for each in events)])
-        new_users = Counter[int]()
-        for each in events:
-            minute = each.at_ms // MINUTE_MS
+        minutes = [each.at_ms // MINUTE_MS for each in events]
+        counted, users = Counter(minutes), dict[int, set[str]]()
+        for minute, each in zip(minutes, events, strict=True):
+            users.setdefault(minute, set()).add(each.entity)
+        pulse = {}
+        for minute, number in counted.items():
             known = self._users.setdefault(minute, set())
-            new_users[minute] += each.entity not in known
-            known.add(each.entity)
-        minutes = {minute: Pulse(new_users[minute], number, 0) for minute, number in counted.items()}
-        minutes[newest] = replace(minutes.get(newest, Pulse(0, 0, 0)), out_of_time=out_of_time)
+            pulse[minute] = Pulse(len(users[minute] - known), number, 0)
+            known |= users[minute]
+        out_of_time = sum(each.status in ("late", "early") for each in taken)
+        pulse[newest] = replace(pulse.get(newest, Pulse(0, 0, 0)), out_of_time=out_of_time)
+        self._store.write_pulse(pulse, newest=newest)
         for minute in [each for each in self._users if each < newest - self._product.online.lateness_minutes]:
             del self._users[minute]
-        self._store.write_pulse(minutes, newest=newest)
-        new: dict[tuple[str, str], int] = {}
-        for each in events:
-            key = (each.platform, each.release)
-            if key not in self.releases and len(self.releases) + len(new) < self._product.online.most_series:
-                new[key] = min(each.at_ms // MINUTE_MS, new.get(key, newest))
-        if new:
-            self._store.write_releases(new)
-            self.releases |= new
+        self.newest_ms = max([self.newest_ms, *(each.at_ms for each in events)])
+        new = {(each.platform, each.release) for each in events} - self.releases.keys()
+        if new and len(self.releases) + len(new) <= self._product.online.most_series:
+            # Of a batch that reaches over minutes each release has its own first one.
+            first = dict.fromkeys(new, newest)
+            for minute, each in zip(minutes, events, strict=True):
+                if (key := (each.platform, each.release)) in new:
+                    first[key] = min(minute, first[key])
+            self._store.write_releases(first)
+            self.releases |= first
 
     def _mark_repeats(self, taken: Sequence[_Taken]) -> None:
         for source in dict.fromkeys(self._ids.values()):
