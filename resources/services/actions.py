@@ -147,7 +147,7 @@ class ActionService:
             f"Flag {lock.flag} is locked ({lock.reason}): `intelligence release {lock.flag}`."
             for lock in flags.record.locks()
         ]
-        notes += self._decided_on_the_stream()
+        notes += self.decided_on_the_stream()
         trouble = self.announcer.flag_trouble()
         standing, taken_over = flags.standing_actions(), flags.taken_over()
         for row in rows:
@@ -159,17 +159,23 @@ class ActionService:
                 row.update(standing="overridden", reason=taken_over[row["action_id"]])
         return Shown(rows, notes, trouble)
 
-    def _decided_on_the_stream(self) -> list[str]:
-        """Return what the guard of the stream decided on days that the night has not decided yet."""
+    def decided_on_the_stream(self) -> list[str]:
+        """Return what the guard of the stream decided on days that the night has not decided yet, the newest first."""
+        from resources.state.glance import holds_nothing
+
+        if holds_nothing(self.announcer.state, ("guard_decisions",)):
+            return []
         from resources.state.guarded import GuardRecord
 
         outbox = self.announcer.outbox()
-        newest = self.lake.frame(f"SELECT max(event_date) AS day FROM {FEATURE_DECISIONS.path}")["day"][0]
-        found = GuardRecord(outbox.state, outbox.clock).decisions()
+        found = [each for each in GuardRecord(outbox.state, outbox.clock).decisions() if each.action != "monitor"]
+        newest = None
+        if found and self.lake.exists():
+            newest = self.lake.frame(f"SELECT max(event_date) AS day FROM {FEATURE_DECISIONS.path}")["day"][0]
         return [
             f"On the stream, {each.stream_at:%Y-%m-%d %H:%M} UTC ({each.level}): {each.row['reasons']}"
             for each in found
-            if each.action != "monitor" and (newest is None or each.day > newest)
+            if newest is None or each.day > newest
         ]
 
     def log_rows(self) -> pl.DataFrame:

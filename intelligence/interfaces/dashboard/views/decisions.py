@@ -20,6 +20,8 @@ def show() -> None:
     page = reader.page_of("decisions", feature=feature, days=days)
     with top:
         layout.head("Decisions", page)
+    for sentence in reader.platform().actions.decided_on_the_stream():
+        layout.set_apart(sentence)
     approvals.show()
     if not page.parts:
         return

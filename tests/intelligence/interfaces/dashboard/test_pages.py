@@ -1,5 +1,6 @@
 """Every page of the dashboard, as Streamlit runs it, on lakes in every state: empty, one day, faulty, with hostile names."""
 
+import shutil
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ from intelligence.interfaces.dashboard import approvals, layout, reader
 from intelligence.interfaces.dashboard.navigation import PAGES
 from intelligence.interfaces.dashboard.server import SCRIPT
 from resources.lake.door import Lake
+from resources.state.guarded import GuardRecord
+from resources.state.store import state_at
 from tests.intelligence.interfaces.dashboard.lakes import (
     ESCAPE,
     FIRST,
@@ -482,3 +485,19 @@ def test_a_thousand_features_are_listed_within_seconds(tmp_path: Path, opened: A
     assert app.dataframe[0].value.shape[0] == MANY
     assert "1,000 features on 2026-06-12: 999 healthy, 1 degraded." in text_of(app)
     assert taken < 10
+
+
+def test_what_the_guard_of_the_stream_decided_today_is_on_the_page_of_decisions(
+    folders: dict[str, Path], opened: Any, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(folders["hostile"], tmp_path / "own")
+    at = datetime(2026, 9, 1, 8, 1, tzinfo=UTC)
+    row = {
+        "decision_id": "d", "event_date": at.date(), "feature": "quiz", "action": "rollback", "level": "auto",
+        "reasons": f"Roll back quiz: {MARKUP} fails.",
+    }  # fmt: skip
+    record = GuardRecord(state_at(f"sqlite:///{folder}/data/state.db"), lambda: at)
+    record.add([row], stream_at=at, releases={"quiz": ("ios", "9.1.0")})
+    text = text_of(opened(folder, "decisions"))
+    assert "On the stream, 2026-09-01 08:01 UTC (auto): Roll back quiz: &lt;script&gt;" in text
+    assert MARKUP not in text
