@@ -18,6 +18,7 @@ from resources.models.registry import Registry
 from resources.reports.drift import DriftReports
 from resources.services.actions import ActionService
 from resources.services.annotations import AnnotationService
+from resources.services.briefs import BriefService
 from resources.services.causes import CauseService
 from resources.services.decisions import DecisionService
 from resources.services.drift import DriftService
@@ -193,6 +194,11 @@ class Platform:
         return OutcomeService(self.lake)
 
     @cached_property
+    def briefs(self) -> BriefService:
+        """Return the service that composes and reads briefs."""
+        return BriefService(self.product, self.lake)
+
+    @cached_property
     def explanations(self) -> ExplanationService:
         """Return the service that explains a decision."""
         return ExplanationService(self.product, self.lake, self.announcer)
@@ -207,7 +213,7 @@ class Platform:
     @cached_property
     def due(self) -> DueService:
         """Return the service that reads from the lake what is due."""
-        return DueService(self.product, self.lake, self.actions, self.clock)
+        return DueService(self.product, self.lake, self.actions, self.briefs, self.clock)
 
     @cached_property
     def up_to_date(self) -> UpToDateService:

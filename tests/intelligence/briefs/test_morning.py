@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from intelligence.catalog.morning import (
+from intelligence.briefs.morning import (
     coming_sentence,
     losing_sentence,
     staying_sentences,
@@ -99,6 +99,7 @@ def test_weeks_that_are_missing_are_said() -> None:
 def test_what_is_unusual_is_named_with_what_came_at_the_same_time() -> None:
     assert unusual_sentences(pl.DataFrame()) == ["Nothing is unusual for the worse."]
     row = {
+        "episode": "2026-07-01-quiz",
         "title": "Error rate of quiz is 0.1",
         "likely_cause": "release 3",
         "features": ["quiz"],
@@ -116,7 +117,12 @@ def test_what_is_unusual_is_named_with_what_came_at_the_same_time() -> None:
 
 def test_what_lies_in_the_same_part_and_began_together_is_one_trouble() -> None:
     def episode(feature: str, day: int, suspect: str | None) -> dict[str, Any]:
-        found = {"title": f"Error rate of {feature} is 0.1", "likely_cause": None, "features": [feature]}
+        found = {
+            "episode": f"2026-07-{day}-{feature}",
+            "title": f"Error rate of {feature} is 0.1",
+            "likely_cause": None,
+            "features": [feature],
+        }
         return {**found, "first_day": date(2026, 7, day), "suspect": suspect, "accounts_for": 0.92}
 
     rows = [

@@ -1,0 +1,64 @@
+"""The command `intelligence brief`: what happened, why, what comes next and what was done, on one page."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Final
+
+import typer
+from rich.console import RenderableType
+
+from intelligence.briefs.brief import Brief, fact_record, in_html, in_markdown
+from intelligence.interfaces.cli.options import EVERY_DAY, AsJson
+from intelligence.interfaces.cli.table import add, table
+
+DAY: Final = "%Y-%m-%d"
+app = typer.Typer()
+
+
+class Form(StrEnum):
+    """How a brief is written."""
+
+    text = "text"
+    markdown = "markdown"
+    html = "html"
+
+
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence brief week --as markdown --facts")
+def brief(
+    kind: Annotated[str, typer.Argument(help="day, week, decision, experiment or incident.")] = "day",
+    subject: Annotated[str, typer.Argument(help="Feature, experiment or incident; a part of its name is enough.")] = "",
+    day: Annotated[datetime | None, typer.Option(formats=[DAY], help="Day; else the newest one.")] = None,
+    form: Annotated[Form, typer.Option("--as", help="text, markdown or html.")] = Form.text,
+    facts: Annotated[bool, typer.Option("--facts", help="List the facts behind every number.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what happened, why, what comes next, what was done and what needs a person; every number is a fact with its source."""
+    from intelligence.interfaces.cli import commands, terminal
+
+    told = commands._platform().briefs.told(day.date() if day else None)
+    found = told.of(kind, subject)
+    if as_json:
+        cited = [fact_record(each, day=told.day, snapshot=told.snapshot) for each in found.facts]
+        commands._print_json({**found.record(), "snapshot": told.snapshot, "facts": cited})
+    elif form is Form.text:
+        commands.console.print(terminal.brief_text(found))
+        if facts:
+            commands.console.print()
+            commands.console.print(facts_table(found, told.snapshot))
+    else:
+        write = in_html if form is Form.html else in_markdown
+        print(write(found, with_facts=facts, snapshot=told.snapshot), end="")
+
+
+def facts_table(found: Brief, snapshot: int) -> RenderableType:
+    """Return the facts that a brief cites, with where each comes from.
+
+    Args:
+        found: The brief.
+        snapshot: The snapshot of the lake that it was read from.
+    """
+    texts = ("said", "fact", "from")
+    shown = table(f"Facts of lake snapshot {snapshot}", "said", "fact", "grade", "from", texts=texts)
+    for each in found.facts:
+        add(shown, each.text, each.id, each.grade or "", each.source)
+    return shown
