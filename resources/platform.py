@@ -196,7 +196,7 @@ class Platform:
     @cached_property
     def briefs(self) -> BriefService:
         """Return the service that composes and reads briefs."""
-        return BriefService(self.product, self.lake)
+        return BriefService(self.product, self.lake, self.announcer)
 
     @cached_property
     def explanations(self) -> ExplanationService:

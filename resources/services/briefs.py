@@ -8,9 +8,11 @@ from typing import Any, Final
 
 import polars as pl
 
+from intelligence.actions.action import Action, Kind
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
 from intelligence.briefs.brief import KINDS, Brief, brief_rows, fact_rows, stored_brief, stored_fact
-from intelligence.briefs.composing import briefs_of
+from intelligence.briefs.composing import Known, briefs_of
+from intelligence.briefs.drafts import drafted
 from intelligence.briefs.tables import BRIEFS, FACTS
 from intelligence.catalog.product import Product
 from intelligence.catalog.summary import known, missing
@@ -26,6 +28,7 @@ from intelligence.signals.tables import EPISODES
 from intelligence.telemetry.tables import DAY_QUALITY
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA
 from resources.lake.door import Lake
+from resources.messages.announcer import Announcer
 
 _READ: Final = tuple(
     Read(table)
@@ -89,6 +92,7 @@ class BriefService:
 
     product: Product
     lake: Lake
+    announcer: Announcer
 
     def over(self, lake: Lake) -> "BriefService":
         """Return the service over the lake of a run."""
@@ -101,12 +105,66 @@ class BriefService:
     def composed(self) -> Told:
         """Return the briefs of the newest day with figures, as the lake is now."""
         with self.lake.one_snapshot():
+            snapshot, found = self.known()
+            return Told(found.day, snapshot, tuple(briefs_of(found))) if found else Told(None, snapshot)
+
+    def known(self) -> tuple[int, Known | None]:
+        """Return the lake's snapshot and what briefs of the newest day are composed of; None where it has no figures."""
+        with self.lake.one_snapshot():
             snapshot, read = self.lake.read({"newest": _NEWEST})
             day = read["newest"]["day"].item()
             if day is None:
-                return Told(None, snapshot)
-            found = missing(self.lake.frame, self.product, rejected=False)
-            return Told(day, snapshot, tuple(briefs_of(known(self.lake.frame, found, self.product, day))))
+                return snapshot, None
+            gaps = missing(self.lake.frame, self.product, rejected=False)
+            return snapshot, known(self.lake.frame, gaps, self.product, day)
+
+    def drafted(self, kind: str, subject: str = "") -> tuple[int, Brief]:
+        """Return the lake's snapshot and a draft for a person; nothing is sent.
+
+        Args:
+            kind: `review`, `ticket` or `requirements`.
+            subject: The feature or the incident.
+
+        Raises:
+            BriefError: The lake is empty, or there is nothing of that kind and name.
+        """
+        snapshot, found = self.known() if self.lake.exists() else (0, None)
+        if found is None:
+            raise BriefError("lake", "it holds no day of figures.", hint="Run `intelligence ingest` first.")
+        return snapshot, drafted(found, kind, subject)
+
+    def asked_for(self, subject: str, *, by: str) -> list[str]:
+        """Plan a ticket from the draft about a feature, approved by the person who asks; return the ids that are new.
+
+        It goes to the target that product.yaml has for tickets, as every other ticket does, and is delivered with the next delivery.
+
+        Args:
+            subject: The feature.
+            by: Who asks.
+
+        Raises:
+            BriefError: Nothing is decided about the feature, or product.yaml has no target for tickets.
+        """
+        _, draft = self.drafted("ticket", subject)
+        on = self.product.actions.targets
+        target = next((name for name in ("jira", "slack") if name in on), None)
+        if target is None:
+            hint = "Add jira or slack to `actions: targets` in product.yaml."
+            raise BriefError("ticket", "no target takes tickets.", hint=hint)
+        owner = self.product.features.get(draft.subject, self.product.feature_defaults).owner
+        action = Action(
+            decision_id=f"draft {draft.subject} {draft.day}",
+            kind=Kind.TICKET,
+            target=target,
+            feature=draft.subject,
+            day=draft.day,
+            episode=f"draft {draft.subject}@{draft.day}",
+            title=str(draft.title),
+            text="\n".join(str(each) for section in draft.sections for each in section.sentences),
+            payload={"channel": self.product.actions.channel_of(owner)} if target == "slack" else {},
+        )
+        outbox = self.announcer.outbox()
+        return list(outbox.planned([action], actor=by, reason="asked for as a draft", approved=True))
 
     def keep(self) -> tuple[Told, dict[Table, int]]:
         """Compose the briefs of the newest day and replace those that the lake keeps of it.

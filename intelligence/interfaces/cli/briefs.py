@@ -50,6 +50,35 @@ def brief(
         print(write(found, with_facts=facts, snapshot=told.snapshot), end="")
 
 
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence draft review checkout > review.md")
+def draft(
+    kind: Annotated[str, typer.Argument(help="review, ticket or requirements.")],
+    subject: Annotated[str, typer.Argument(help="Feature or incident; a part of its name is enough.")] = "",
+    form: Annotated[Form, typer.Option("--as", help="text, markdown or html.")] = Form.markdown,
+    facts: Annotated[bool, typer.Option("--facts", help="List the facts behind every number.")] = False,
+    send: Annotated[
+        bool, typer.Option("--send", help="Send a ticket to the target of tickets in product.yaml.")
+    ] = False,
+) -> None:
+    """Draft a review of an incident, a ticket or a page of requirements from facts, for a person to check and to finish."""
+    from intelligence.core.errors import BriefError
+    from intelligence.interfaces.cli import commands, terminal
+
+    service = commands._platform().briefs
+    snapshot, found = service.drafted(kind, subject)
+    if send and kind != "ticket":
+        raise BriefError("--send", f"a draft of a {kind} is for people to finish.", hint="Only a ticket can be sent.")
+    if form is Form.text:
+        commands.console.print(terminal.brief_text(found))
+    else:
+        write = in_html if form is Form.html else in_markdown
+        print(write(found, with_facts=facts, snapshot=snapshot), end="")
+    if send:
+        new = service.asked_for(subject, by=commands._person())
+        told = f"Planned as action {new[0][:12]}; the next run delivers it." if new else "It was sent before."
+        commands.errors.print(told)
+
+
 def facts_table(found: Brief, snapshot: int) -> RenderableType:
     """Return the facts that a brief cites, with where each comes from.
 

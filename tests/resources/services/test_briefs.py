@@ -223,3 +223,32 @@ def test_every_number_of_the_demo_is_a_fact(tmp_path_factory: pytest.TempPathFac
 def test_a_fact_is_written_as_its_shape_says() -> None:
     share = Fact(id="a", value=0.123, shape="{:.1%}", source="t", query="q")
     assert (share.text, share.number) == ("12.3%", 0.123)
+
+
+@pytest.mark.parametrize("kind", ["review", "ticket"])
+def test_a_draft_says_that_it_is_one_and_holds_no_number_of_its_own(service: BriefService, kind: str) -> None:
+    _, draft = service.drafted(kind, "quiz")
+    assert draft.title.startswith("Draft: ")
+    assert "Nobody has confirmed it" in in_markdown(draft)
+    assert untraced(draft) == []
+
+
+def test_a_draft_of_requirements_names_the_objective_that_is_missed(service: BriefService) -> None:
+    trouble = service.lake.frame(QUERIES["trouble"])
+    if trouble.is_empty():
+        with pytest.raises(BriefError, match="nothing of that name"):
+            service.drafted("requirements", "quiz")
+    else:
+        _, draft = service.drafted("requirements", trouble["feature"][0])
+        assert trouble["worst_objective"][0] in draft.title
+        assert untraced(draft) == []
+    with pytest.raises(BriefError, match="Ask for one of review, ticket, requirements"):
+        service.drafted("poem")
+
+
+def test_a_ticket_is_planned_once_when_a_person_asks_for_it(service: BriefService) -> None:
+    assert len(service.asked_for("quiz", by="anna")) == 1
+    assert service.asked_for("quiz", by="anna") == []
+    (entry,) = service.announcer.outbox().entries()
+    assert (str(entry.action.kind), entry.action.target) == ("ticket", "slack")
+    assert entry.action.title.startswith("Draft: ")
