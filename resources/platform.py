@@ -33,6 +33,7 @@ from resources.services.models import ModelService
 from resources.services.outcomes import OutcomeService
 from resources.services.panels import Panels
 from resources.services.people import PeopleService
+from resources.services.questions import QuestionService
 from resources.services.reading import ReadService
 from resources.services.report import ReportService
 from resources.services.retraining import RetrainingService
@@ -197,6 +198,11 @@ class Platform:
     def briefs(self) -> BriefService:
         """Return the service that composes and reads briefs."""
         return BriefService(self.product, self.lake, self.announcer)
+
+    @cached_property
+    def questions(self) -> QuestionService:
+        """Return the service that answers questions."""
+        return QuestionService(self.lake, self.briefs, self.causes)
 
     @cached_property
     def explanations(self) -> ExplanationService:

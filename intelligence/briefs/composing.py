@@ -125,7 +125,6 @@ def day_brief(known: Known) -> Brief:
             else said("Nothing happened on {} that needs anybody.", day)
         )
         return brief("day", "", known.day, said("Brief of {}", day), {HAPPENED: [calm]})
-    troubles = list(known.rows("trouble"))
     return brief(
         "day",
         "",
@@ -134,16 +133,10 @@ def day_brief(known: Known) -> Brief:
         {
             NEEDS: [*_needs(known), *_waiting(known)],
             HAPPENED: [
-                *(_in_trouble(row) for row in troubles[:MOST]),
-                *_more(troubles, "feature"),
+                *(trouble_sentences(known) if known.read["trouble"].height else ()),
                 *_doubted(known, first=known.day),
                 *filter(None, [unassessed_sentence(known.day, dict(known.read["evidence"].iter_rows()))]),
-                joined(
-                    " ",
-                    unusual_sentences(
-                        known.read["unusual"], unjudged_sentence(known.first("judged"), least_days=known.least_days)
-                    ),
-                ),
+                joined(" ", unusual_told(known)),
                 week_sentence(known.read["weeks"], unknown=known.unknown),
             ],
             WHY: [moved_sentence(row) for row in known.rows("moved")][:MOST],
@@ -157,6 +150,28 @@ def day_brief(known: Known) -> Brief:
             USE: [*staying_sentences(known.read["cohorts"]), losing_sentence(known.read["funnels"])],
         },
     )
+
+
+def trouble_sentences(known: Known) -> tuple[Said, ...]:
+    """Return which features are in trouble on the newest day, or that none is.
+
+    Args:
+        known: What was read.
+    """
+    troubles = list(known.rows("trouble"))
+    if not troubles:
+        return (said("No feature is in trouble on {}.", whole(known.day)),)
+    return (*(_in_trouble(row) for row in troubles[:MOST]), *_more(troubles, "feature"))
+
+
+def unusual_told(known: Known) -> tuple[Said, ...]:
+    """Return what is unusual on the newest day, or why that cannot be said.
+
+    Args:
+        known: What was read.
+    """
+    judged = unjudged_sentence(known.first("judged"), least_days=known.least_days)
+    return tuple(unusual_sentences(known.read["unusual"], judged))
 
 
 def is_silent(known: Known) -> bool:

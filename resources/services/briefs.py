@@ -133,14 +133,15 @@ class BriefService:
             raise BriefError("lake", "it holds no day of figures.", hint="Run `intelligence ingest` first.")
         return snapshot, drafted(found, kind, subject)
 
-    def asked_for(self, subject: str, *, by: str) -> list[str]:
-        """Plan a ticket from the draft about a feature, approved by the person who asks; return the ids that are new.
+    def asked_for(self, subject: str, *, by: str, approved: bool = True) -> list[str]:
+        """Plan a ticket from the draft about a feature; return the ids of the actions that are new.
 
         It goes to the target that product.yaml has for tickets, as every other ticket does, and is delivered with the next delivery.
 
         Args:
             subject: The feature.
             by: Who asks.
+            approved: Whether a person asks, who approves it so; else it waits for one.
 
         Raises:
             BriefError: Nothing is decided about the feature, or product.yaml has no target for tickets.
@@ -164,7 +165,7 @@ class BriefService:
             payload={"channel": self.product.actions.channel_of(owner)} if target == "slack" else {},
         )
         outbox = self.announcer.outbox()
-        return list(outbox.planned([action], actor=by, reason="asked for as a draft", approved=True))
+        return list(outbox.planned([action], actor=by, reason="asked for as a draft", approved=approved))
 
     def keep(self) -> tuple[Told, dict[Table, int]]:
         """Compose the briefs of the newest day and replace those that the lake keeps of it.

@@ -2,14 +2,18 @@
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 from rich.console import RenderableType
+from rich.text import Text
 
 from intelligence.briefs.brief import Brief, fact_record, in_html, in_markdown
 from intelligence.interfaces.cli.options import EVERY_DAY, AsJson
 from intelligence.interfaces.cli.table import add, table
+
+if TYPE_CHECKING:
+    from intelligence.briefs.answering import Answer
 
 DAY: Final = "%Y-%m-%d"
 app = typer.Typer()
@@ -79,11 +83,88 @@ def draft(
         commands.errors.print(told)
 
 
-def facts_table(found: Brief, snapshot: int) -> RenderableType:
-    """Return the facts that a brief cites, with where each comes from.
+@app.command(rich_help_panel=EVERY_DAY, epilog='Example: intelligence ask "why did conversions fall last week?"')
+def ask(
+    question: Annotated[str, typer.Argument(help="The question, in plain words.")],
+    facts: Annotated[bool, typer.Option("--facts", help="List the facts behind every number.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Answer a question from the tables, by rules and without a language model; what they do not hold is not answered."""
+    from intelligence.interfaces.cli import commands
+
+    found = commands._platform().questions.ask(question)
+    if as_json:
+        commands._print_json(answer_record(found))
+    else:
+        for sentence in found.sentences:
+            commands.console.print(Text(sentence))
+        for step in found.plan:
+            commands.console.print(Text(f"How: {step}, lake snapshot {found.snapshot}", style="dim"))
+        if facts and found.facts:
+            commands.console.print()
+            commands.console.print(facts_table(found, found.snapshot or 0))
+    if not found.is_answered:
+        raise typer.Exit(1)
+
+
+@app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence mcp --http --port 8503")
+def mcp(
+    http: Annotated[bool, typer.Option("--http", help="Serve streamable HTTP on loopback instead of stdio.")] = False,
+    port: Annotated[int, typer.Option(help="Port on loopback, with --http.")] = 8503,
+    actions: Annotated[
+        bool, typer.Option("--actions", help="Let agents propose tickets, which wait for a person to approve them.")
+    ] = False,
+) -> None:
+    """Serve the tools of `ask` to agents over the Model Context Protocol: they read, and change nothing."""
+    try:
+        from intelligence.interfaces.agents import server
+    except ModuleNotFoundError as missing:
+        from intelligence.core.errors import BriefError
+
+        hint = "Install the extra `agents`: make setup, or pip install 'product-intelligence-platform[agents]'."
+        raise BriefError(missing.name or "mcp", "is not installed.", hint=hint) from None
+    from functools import partial
+
+    import anyio
+
+    from intelligence.interfaces.cli import commands
+
+    platform = commands._platform()
+    propose = partial(platform.briefs.asked_for, by="an agent", approved=False) if actions else None
+    served_tools = server.server_of(platform.questions, propose)
+    if not http:
+        anyio.run(server.serve_stdio, served_tools)
+        return
+    from intelligence.interfaces.api.keys import with_keys
+    from resources.config.settings import api_keys
+    from resources.processes.front.serving import LOOPBACK, served
+
+    keys = api_keys()
+    commands._say(f"http://{LOOPBACK}:{port}{server.PATH}")
+    served(with_keys(server.app_of(served_tools), keys), port=port)
+
+
+def answer_record(found: "Answer") -> dict[str, Any]:
+    """Return an answer for another program, with the facts that it cites.
 
     Args:
-        found: The brief.
+        found: The answer.
+    """
+    return {
+        "answered": found.is_answered,
+        "text": found.text,
+        "plan": list(found.plan),
+        "day": found.day,
+        "snapshot": found.snapshot,
+        "facts": [fact_record(each, day=found.day, snapshot=found.snapshot) for each in found.facts],
+    }
+
+
+def facts_table(found: "Brief | Answer", snapshot: int) -> RenderableType:
+    """Return the facts that a brief or an answer cites, with where each comes from.
+
+    Args:
+        found: The brief or the answer.
         snapshot: The snapshot of the lake that it was read from.
     """
     texts = ("said", "fact", "from")
