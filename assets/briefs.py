@@ -38,6 +38,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         as they were.
         """
         found, written = brief_service.over(lake).keep()
+        brief_service.announced(found)
         pages = {each.id: dg.MetadataValue.md(in_markdown(each)) for each in found.briefs if not each.subject}
         for table in TOLD:
             yield graph.materialized(lake, table, ALWAYS, written=written[table], **(pages if table == BRIEFS else {}))

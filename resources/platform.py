@@ -37,6 +37,7 @@ from resources.services.questions import QuestionService
 from resources.services.reading import ReadService
 from resources.services.report import ReportService
 from resources.services.retraining import RetrainingService
+from resources.services.rewriting import RewritingService
 from resources.services.rollouts import RolloutService
 from resources.services.rows import RowService
 from resources.services.signals import SignalService
@@ -203,6 +204,11 @@ class Platform:
     def questions(self) -> QuestionService:
         """Return the service that answers questions."""
         return QuestionService(self.lake, self.briefs, self.causes)
+
+    @cached_property
+    def rewriting(self) -> RewritingService:
+        """Return the service that has briefs put in other words."""
+        return RewritingService(self.product)
 
     @cached_property
     def explanations(self) -> ExplanationService:

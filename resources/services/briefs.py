@@ -186,6 +186,20 @@ class BriefService:
         }
         return told, written
 
+    def announced(self, told: Told) -> bool:
+        """Return whether the brief of the day was put into the outbox for Slack, which product.yaml has to ask for; once a day.
+
+        Args:
+            told: The briefs of the day.
+        """
+        if not self.product.briefs.slack or told.day is None:
+            return False
+        brief = told.of("day")
+        text = "\n".join(f"{heading}: {paragraph}" for heading, paragraph in brief.paragraphs())
+        channel = self.product.actions.channel_of(self.product.owner)
+        topic = f"brief of {told.day}"
+        return bool(self.announcer.notifier().notified(topic, str(brief.title), text, channel, topic=topic))
+
     def told(self, day: date | None = None) -> Told:
         """Return the briefs as they were kept, or composed now where none of the newest day are kept.
 

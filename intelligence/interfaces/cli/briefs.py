@@ -34,6 +34,9 @@ def brief(
     day: Annotated[datetime | None, typer.Option(formats=[DAY], help="Day; else the newest one.")] = None,
     form: Annotated[Form, typer.Option("--as", help="text, markdown or html.")] = Form.text,
     facts: Annotated[bool, typer.Option("--facts", help="List the facts behind every number.")] = False,
+    rewrite: Annotated[
+        bool, typer.Option("--rewrite", help="In the words of the language model that product.yaml names, checked.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Tell what happened, why, what comes next, what was done and what needs a person; every number is a fact with its source."""
@@ -41,7 +44,9 @@ def brief(
 
     told = commands._platform().briefs.told(day.date() if day else None)
     found = told.of(kind, subject)
-    if as_json:
+    if rewrite:
+        _print_rewritten(found)
+    elif as_json:
         cited = [fact_record(each, day=told.day, snapshot=told.snapshot) for each in found.facts]
         commands._print_json({**found.record(), "snapshot": told.snapshot, "facts": cited})
     elif form is Form.text:
@@ -52,6 +57,20 @@ def brief(
     else:
         write = in_html if form is Form.html else in_markdown
         print(write(found, with_facts=facts, snapshot=told.snapshot), end="")
+
+
+def _print_rewritten(found: Brief) -> None:
+    """Print a brief in other words, with the number of sentences that are the rules' own, and why."""
+    from intelligence.interfaces.cli import commands
+
+    platform = commands._platform()
+    made = platform.rewriting.rewritten(found, platform.questions.vocabulary().features)
+    for sentence in made.sentences:
+        commands.console.print(Text(sentence))
+    reasons = "; ".join(dict.fromkeys(made.refused.values()))
+    if made.refused:
+        told = f"{len(made.refused)} of {len(made.sentences)} sentences are those of the rules: {reasons}."
+        commands.errors.print(Text(told, style="yellow"))
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence draft review checkout > review.md")

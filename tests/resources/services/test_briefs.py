@@ -11,6 +11,7 @@ import pytest
 
 from intelligence.briefs.brief import Brief, brief_rows, in_html, in_markdown
 from intelligence.briefs.composing import QUERIES, Known, day_brief
+from intelligence.briefs.settings import Briefs
 from intelligence.briefs.tables import BRIEFS, FACTS
 from intelligence.core.errors import BriefError
 from intelligence.core.facts import Fact, Said, constant, said
@@ -252,3 +253,14 @@ def test_a_ticket_is_planned_once_when_a_person_asks_for_it(service: BriefServic
     (entry,) = service.announcer.outbox().entries()
     assert (str(entry.action.kind), entry.action.target) == ("ticket", "slack")
     assert entry.action.title.startswith("Draft: ")
+
+
+def test_the_brief_goes_to_slack_only_where_product_yaml_asks_for_it_and_once_a_day(service: BriefService) -> None:
+    told = service.composed()
+    before = len(service.announcer.outbox().entries())
+    assert not service.announced(told)
+    asking = replace(service, product=service.product.model_copy(update={"briefs": Briefs(slack=True)}))
+    assert asking.announced(told)
+    assert not asking.announced(told)
+    new = service.announcer.outbox().entries()
+    assert len(new) <= before + 1
