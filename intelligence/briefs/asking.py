@@ -129,6 +129,17 @@ _SPOKEN: Final = (
     ("today", 0, 0),
     ("right now", 0, 0),
 )
+# Words of questions: a feature may have any name, and one called "why" or "users" must not take a question over.
+_OF_RULES: Final = """
+why caused explains behind forecast expected expect predicted will tomorrow week month owns owner responsible belongs belong team
+experiment experiments test tests variant ship verdict effect result decisions decision decided decide proposed propose rollback throttle
+actions action done recommended policy platform funnel funnels lose lost retention stay newcomers cohort cohorts unusual anomaly anomalies
+strange incident incidents wrong happened news telemetry data pipeline risk likely degrade needs attention brief matters degraded trouble
+healthy health state status broken doing last this past yesterday today right days before since until whole missing
+"""
+_RESERVED: Final = frozenset(
+    (*_PLAIN, *_CHANGING, *_MONTHS, *_OF_RULES.split(), *(word for words in METRIC_WORDS for word in words.split()))
+)
 _DATE: Final = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b", re.ASCII)
 _DAYS: Final = re.compile(r"\b(?:the )?(?:last|past) (\d{1,3}) days\b", re.ASCII)
 _WORD: Final = re.compile(r"[^\W_][\w'’.·-]*", re.UNICODE)
@@ -213,7 +224,7 @@ def plan_of(question: str, known: Vocabulary) -> Plan:
     """
     rest = _Rest(" ".join(question.casefold().split()))
     names = {
-        kind: rest.took(*sorted(values, key=len, reverse=True))
+        kind: _named(rest, kind, values)
         for kind, values in (("experiment", known.experiments), ("feature", known.features))
     }
     period = _period(rest, known.day)
@@ -226,6 +237,18 @@ def plan_of(question: str, known: Vocabulary) -> Plan:
     if rest.words:
         return Plan("", why_not=_unknown(rest.words))
     return made
+
+
+def _named(rest: _Rest, kind: str, names: Sequence[str]) -> str:
+    """Return the longest name that a question holds; one that is a word of questions counts in quotes or behind its kind only."""
+    for name in sorted(names, key=len, reverse=True):
+        folded = name.casefold()
+        if folded not in rest.text:
+            continue
+        is_reserved = all(word in _RESERVED for word in folded.split())
+        if rest.took(f'"{folded}"', f"{kind} {folded}", *(() if is_reserved else (folded,))):
+            return name
+    return ""
 
 
 def _unknown(words: Sequence[str]) -> str:

@@ -144,6 +144,9 @@ class Said(str):
         made.pieces = kept
         return made
 
+    def __reduce__(self) -> tuple[type[Self], tuple[tuple[str | Fact, ...]]]:
+        return (type(self), (self.pieces,))
+
     @property
     def facts(self) -> tuple[Fact, ...]:
         """Return the facts that it cites, in their order."""

@@ -1,5 +1,7 @@
 """The morning paragraph: news is what the weeks before do not let expect, and what cannot be compared says so."""
 
+import copy
+import pickle
 from datetime import date
 from typing import Any
 
@@ -193,3 +195,9 @@ def test_the_widest_drop_of_the_funnels_is_told_and_where_one_broke() -> None:
     assert losing_sentence(funnel_days(1, breaks_on=35)).startswith("The widest drop is in ")
     open_ones = funnel_days(1).with_columns(is_complete=pl.lit(False))
     assert losing_sentence(open_ones) == "No funnel has enough entries whose time is over."
+
+
+def test_a_sentence_keeps_its_facts_where_it_is_copied_or_stored() -> None:
+    said = week_sentence(weeks(400.0, 101.0, 99.0, 100.0, 100.0))
+    for same in (pickle.loads(pickle.dumps(said)), copy.deepcopy(said)):
+        assert (same, same.facts, same.template) == (said, said.facts, said.template)

@@ -9,12 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from intelligence.briefs import composing, drafts, morning
 from intelligence.briefs.brief import Brief, brief_rows, in_html, in_markdown
 from intelligence.briefs.composing import QUERIES, Known, day_brief
 from intelligence.briefs.settings import Briefs
 from intelligence.briefs.tables import BRIEFS, FACTS
 from intelligence.core.errors import BriefError
-from intelligence.core.facts import Fact, Said, constant, said
+from intelligence.core.facts import Fact, Origin, Said, constant, said
 from intelligence.core.tables import Days
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.signals.tables import EPISODES
@@ -83,8 +84,16 @@ def untraced(found: Brief) -> list[str]:
     return wrong
 
 
+ORIGINS = {
+    each.query: each
+    for module in (composing, drafts, morning)
+    for each in vars(module).values()
+    if isinstance(each, Origin)
+}
+
+
 def values_in(lake: Lake, told: Told) -> int:
-    """Assert that each fact which is a column of a query has the value that the lake gives now, and return how many there are."""
+    """Assert that each fact which is a column of a query is the cell that it names, and return how many there are."""
     of_summary = {"trouble": "in_trouble", "experiments": "experiments", "evidence": "evidence"}
     rows = {
         f"catalog/summary/{of_summary[name]}.sql" if name in of_summary else f"briefs/{name}.sql": lake.frame(query)
@@ -95,10 +104,18 @@ def values_in(lake: Lake, told: Told) -> int:
         found = rows.get(fact.query)
         if found is None or fact.field not in found.columns:
             continue
-        column = found[fact.field]
-        written = {str(value).replace("_", " ").casefold() for value in column} | {"roll back"}
-        is_there = str(fact.value).replace("_", " ").casefold() in written
-        assert is_there or any(isinstance(value, float) and value == fact.value for value in column), fact
+        key = ORIGINS[fact.query].key
+        named = [row for row in found.to_dicts() if ",".join(str(row[name]) for name in key) == fact.row]
+        assert len(named) == 1, fact
+        (value,) = (row[fact.field] for row in named)
+        if isinstance(fact.value, int | float) and not isinstance(fact.value, bool):
+            assert fact.value == value, fact
+        else:
+            # Words are written with spaces and within a sentence; of kinds of actions there is a verb.
+            assert (
+                str(fact.value).replace("_", " ").replace("roll back", "rollback").casefold()
+                == str(value).replace("_", " ").replace("roll back", "rollback").casefold()
+            ), fact
         looked_at += 1
     return looked_at
 

@@ -1,11 +1,13 @@
 """Questions in plain words about the demo's product: answered to the digit of the tables, or declined with the reason."""
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Final
 
 import pytest
 
+from intelligence.briefs.asking import Vocabulary, plan_of
 from intelligence.core.errors import BriefError
 from resources.config.settings import ROOT
 from resources.lake.door import Lake
@@ -264,3 +266,12 @@ def test_an_empty_lake_answers_nothing(tmp_path: Path) -> None:
 def test_there_are_a_hundred_questions_and_more() -> None:
     assert len(ANSWERED) + len(DECLINED) >= 100
     assert len({question for question, _ in (*ANSWERED, *DECLINED)}) == len(ANSWERED) + len(DECLINED)
+
+
+def test_a_feature_with_the_name_of_a_word_does_not_take_a_question_over() -> None:
+    known = Vocabulary(date(2026, 8, 1), ("why", "users", "Checkout", "roll back everything"))
+    assert plan_of("How many users do we have?", known).step == "metric(metric=dau, first=2026-08-01, last=2026-08-01)"
+    assert plan_of("How many users did feature users have?", known).arguments["feature"] == "users"
+    assert plan_of('How many sessions did "why" have?', known).tool == ""
+    assert plan_of("What is the error rate of checkout?", known).arguments["feature"] == "Checkout"
+    assert plan_of("What is the error rate of roll back everything?", known).tool == "metric"
