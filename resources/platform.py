@@ -203,7 +203,7 @@ class Platform:
     @cached_property
     def questions(self) -> QuestionService:
         """Return the service that answers questions."""
-        return QuestionService(self.lake, self.briefs, self.causes)
+        return QuestionService(self.lake, self.briefs, self.causes, self.rewriting.replying())
 
     @cached_property
     def rewriting(self) -> RewritingService:

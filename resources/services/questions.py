@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any, Final
 
+from pydantic import BaseModel, Field
+
 from intelligence.briefs.answering import (
     METRICS,
     Answer,
@@ -21,14 +23,17 @@ from intelligence.briefs.answering import (
     telemetry_sentences,
     why_sentences,
 )
-from intelligence.briefs.asking import Plan, Vocabulary, plan_of
+from intelligence.briefs.asking import Plan, Vocabulary, asked_of_model, plan_of
 from intelligence.briefs.brief import DONE, HAPPENED, NEXT, WHY, Brief
 from intelligence.core.errors import BriefError, CausalityError, NotEnoughEvidence, PlatformError
 from intelligence.core.facts import Said, said
 from intelligence.core.sql import sql
 from resources.lake.door import Lake
+from resources.language.chat_server import Message, NoReply
+from resources.language.shaped import shaped_reply
 from resources.services.briefs import BriefService
 from resources.services.causes import CauseService
+from resources.services.rewriting import Replying
 
 _NEWEST: Final = "SELECT max(event_date) AS day, min(event_date) AS first FROM metrics.kpi_day"
 _READ: Final = {
@@ -103,6 +108,14 @@ TOOLS: Final[Mapping[str, Tool]] = {
 }
 
 
+class Chosen(BaseModel):
+    """What a language model replies: a tool, what it is asked for, and which conditions of the question that leaves out."""
+
+    tool: str = ""
+    arguments: dict[str, str] = Field(default_factory=dict, max_length=10)
+    left_out: list[str] = Field(default_factory=list, max_length=20)
+
+
 @dataclass(frozen=True, slots=True)
 class QuestionService:
     """Answers questions about a product. It writes nothing.
@@ -111,11 +124,13 @@ class QuestionService:
         lake: The lake.
         briefs: Composes briefs.
         causes: Says where the change of a metric lies.
+        chooser: A language model that chooses a tool where the rules do not understand a question; None for none.
     """
 
     lake: Lake
     briefs: BriefService
     causes: CauseService
+    chooser: Replying | None = None
 
     def ask(self, question: str) -> Answer:
         """Return the answer to a question in plain words, or that it cannot be answered and why.
@@ -126,8 +141,37 @@ class QuestionService:
         if not self.lake.exists() or self.lake.is_empty():
             return Answer((), cannot(said("The lake is empty.")), is_answered=False)
         with self.lake.one_snapshot():
-            plan = plan_of(question, self.vocabulary())
-            return self._of_plan(plan)
+            known = self.vocabulary()
+            plan = plan_of(question, known)
+            if plan.tool or self.chooser is None:
+                return self._of_plan(plan)
+            return self._of_model(plan, self._chosen(question, known, self.chooser))
+
+    def _chosen(self, question: str, known: Vocabulary, chooser: Replying) -> Plan:
+        """Return the call that a language model chooses; no tool where it chooses none, or leaves a condition out."""
+        tools = {name: tuple(tool.parameters) for name, tool in TOOLS.items()}
+        told, asked = asked_of_model(question, tools, known)
+        messages: list[Message] = [{"role": "system", "content": told}, {"role": "user", "content": asked}]
+        try:
+            made = shaped_reply(chooser.reply, messages, Chosen)
+        except NoReply as error:
+            return Plan("", why_not=f"The language model chose no tool: {error}")
+        tool = TOOLS.get(made.tool)
+        given = {name: value for name, value in made.arguments.items() if value}
+        if made.left_out:
+            return Plan("", why_not=f"No tool knows of {', '.join(made.left_out)}")
+        if tool is None or not set(given) <= set(tool.parameters) or not set(tool.needed) <= set(given):
+            return Plan("", why_not="The language model chose no tool that there is")
+        return Plan(tool.name, given)
+
+    def _of_model(self, by_rules: Plan, chosen: Plan) -> Answer:
+        """Return the answer to a call that a language model chose, marked as such."""
+        if not chosen.tool:
+            both = replace(by_rules, why_not=f"{by_rules.why_not}. {chosen.why_not}")
+            return self._of_plan(both)
+        found = self._of_plan(chosen)
+        mark = said("A language model chose what was read, so see whether it is what was asked.")
+        return replace(found, plan=("chosen by a language model", *found.plan), sentences=(mark, *found.sentences))
 
     def vocabulary(self) -> Vocabulary:
         """Return what a question may name."""

@@ -62,7 +62,7 @@ class RewritingService:
             brief: The brief.
             names: Names that may not come in, such as those of all features.
         """
-        server = self.server or self._server()
+        server = self.replying()
         if server is None:
             return _unchanged(brief, "product.yaml names no rewriter_url")
         messages: list[Message] = [
@@ -74,6 +74,10 @@ class RewritingService:
         except NoReply as error:
             return _unchanged(brief, str(error))
         return with_checked(brief, found.sentences, names)
+
+    def replying(self) -> Replying | None:
+        """Return who rewrites; None where product.yaml names nobody."""
+        return self.server or self._server()
 
     def _server(self) -> ChatServer | None:
         asked = self.product.briefs

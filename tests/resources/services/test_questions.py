@@ -1,20 +1,25 @@
 """Questions in plain words about the demo's product: answered to the digit of the tables, or declined with the reason."""
 
+import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 
+from intelligence.briefs.answering import Answer
 from intelligence.briefs.asking import Vocabulary, plan_of
 from intelligence.core.errors import BriefError
 from resources.config.settings import ROOT
 from resources.lake.door import Lake
+from resources.language.chat_server import ChatServer
 from resources.services.questions import TOOLS, QuestionService
 from tests.demos import demo_of
 from tests.intelligence.interfaces.dashboard.lakes import filled, lake_at, product_in
 from tests.platforms import platform_in
+from tests.resources.language.stub import chat_stub
 
 DAY: Final = "DATE '2026-08-01'"
 WEEK: Final = f"BETWEEN {DAY} - 6 AND {DAY}"
@@ -275,3 +280,48 @@ def test_a_feature_with_the_name_of_a_word_does_not_take_a_question_over() -> No
     assert plan_of('How many sessions did "why" have?', known).tool == ""
     assert plan_of("What is the error rate of checkout?", known).arguments["feature"] == "Checkout"
     assert plan_of("What is the error rate of roll back everything?", known).tool == "metric"
+
+
+def chosen_by(reply: str, tmp_path: Path, question: str) -> tuple[Answer, list[dict[str, Any]]]:
+    lake = lake_at(filled(tmp_path, days=40, features=["quiz", "chat"]))
+    small = platform_in(tmp_path / "data", product_file=tmp_path / "product.yaml", lake=lake).questions
+    with chat_stub() as stub:
+        stub.says = lambda _: reply
+        answer = replace(small, chooser=ChatServer(stub.url, "stub-1")).ask(question)
+        asked = list(stub.asked)
+    lake.close()
+    return answer, asked
+
+
+def test_a_language_model_chooses_a_tool_where_the_rules_do_not_understand(tmp_path: Path) -> None:
+    reply = '{"tool": "metric", "arguments": {"metric": "error_rate", "feature": "quiz"}, "left_out": []}'
+    answer, asked = chosen_by(reply, tmp_path, "How flaky does quiz feel these times?")
+    assert answer.is_answered
+    assert answer.plan[0] == "chosen by a language model"
+    assert answer.text.startswith("A language model chose what was read")
+    assert len(asked) == 1
+    sent = json.loads(asked[0]["messages"][1]["content"])
+    assert set(sent) == {"tools", "newest_day", "question"}
+
+
+@pytest.mark.parametrize(
+    ("reply", "why"),
+    [
+        ('{"tool": "metric", "arguments": {"metric": "dau"}, "left_out": ["Germany"]}', "No tool knows of Germany"),
+        ('{"tool": "delete_all", "arguments": {}}', "chose no tool that there is"),
+        ('{"tool": "metric", "arguments": {"metric": "dau", "sql": "DROP"}}', "chose no tool that there is"),
+        ('{"tool": "", "arguments": {}}', "chose no tool that there is"),
+        ("There were 12,000 users in Germany.", "The language model chose no tool"),
+    ],
+)
+def test_what_a_language_model_leaves_out_or_makes_up_is_no_answer(tmp_path: Path, reply: str, why: str) -> None:
+    answer, _ = chosen_by(reply, tmp_path, "How many users did we have in Germany?")
+    assert not answer.is_answered
+    assert why in answer.text
+    assert "12,000" not in answer.text
+
+
+def test_a_question_that_the_rules_understand_goes_to_no_model(tmp_path: Path) -> None:
+    answer, asked = chosen_by("never asked", tmp_path, "How many users do we have?")
+    assert answer.is_answered
+    assert asked == []
