@@ -87,10 +87,10 @@ def draft(
     from intelligence.core.errors import BriefError
     from intelligence.interfaces.cli import commands, terminal
 
-    service = commands._platform().briefs
-    snapshot, found = service.drafted(kind, subject)
     if send and kind != "ticket":
         raise BriefError("--send", f"a draft of a {kind} is for people to finish.", hint="Only a ticket can be sent.")
+    service = commands._platform().briefs
+    snapshot, found = service.drafted(kind, subject)
     if form is Form.text:
         commands.console.print(terminal.brief_text(found))
     else:
