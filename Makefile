@@ -78,14 +78,14 @@ docs: develop ## Draw the picture in docs/architecture.md again, from the code
 screenshots: develop ## Take the pictures of the demo's dashboard in docs/images/dashboard again, with Chromium
 	@$(BIN)/python .ci/draw_dashboard.py
 
-# The dashboard and the stream are extras for those who install the package; `make up` and `make online` serve them, so that
-# `make setup` brings them.
+# The dashboard, the stream and the server for agents are extras for those who install the package; `make setup` brings them, so that
+# `make up`, `make online` and `intelligence mcp` serve them.
 # What is installed for everybody is a part of what is installed for development, in the same versions.
 LOCKED := pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml
 
 lock: develop ## Compile both lock files anew from pyproject.toml
 	@$(BIN)/uv $(LOCKED) --group dev --all-extras --output-file requirements-dev.lock
-	@$(BIN)/uv $(LOCKED) --extra ui --extra stream --constraint requirements-dev.lock --output-file requirements.lock
+	@$(BIN)/uv $(LOCKED) --extra ui --extra stream --extra agents --constraint requirements-dev.lock --output-file requirements.lock
 
 clean: ## Remove the lakes, the models and run-time state; the environment stays
 	@rm -rf data .dagster .tmp_dagster_home_* mlruns/mlflow.* mlruns/artifacts evidently_reports/*

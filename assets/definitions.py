@@ -106,6 +106,7 @@ def definitions(platform: Platform) -> dg.Definitions:
             "explanations": fixed(platform.explanations),
             "actions": fixed(platform.actions),
             "outcome_service": fixed(platform.outcomes),
+            "brief_service": fixed(platform.briefs),
             "retraining": fixed(platform.retraining),
             "due": fixed(platform.due),
         },

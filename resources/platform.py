@@ -18,6 +18,7 @@ from resources.models.registry import Registry
 from resources.reports.drift import DriftReports
 from resources.services.actions import ActionService
 from resources.services.annotations import AnnotationService
+from resources.services.briefs import BriefService
 from resources.services.causes import CauseService
 from resources.services.decisions import DecisionService
 from resources.services.drift import DriftService
@@ -33,9 +34,11 @@ from resources.services.models import ModelService
 from resources.services.outcomes import OutcomeService
 from resources.services.panels import Panels
 from resources.services.people import PeopleService
+from resources.services.questions import QuestionService
 from resources.services.reading import ReadService
 from resources.services.report import ReportService
 from resources.services.retraining import RetrainingService
+from resources.services.rewriting import RewritingService
 from resources.services.rollouts import RolloutService
 from resources.services.rows import RowService
 from resources.services.signals import SignalService
@@ -199,6 +202,21 @@ class Platform:
         return OutcomeService(self.lake)
 
     @cached_property
+    def briefs(self) -> BriefService:
+        """Return the service that composes and reads briefs."""
+        return BriefService(self.product, self.lake, self.announcer)
+
+    @cached_property
+    def questions(self) -> QuestionService:
+        """Return the service that answers questions."""
+        return QuestionService(self.lake, self.briefs, self.causes, self.rewriting.replying())
+
+    @cached_property
+    def rewriting(self) -> RewritingService:
+        """Return the service that has briefs put in other words."""
+        return RewritingService(self.product)
+
+    @cached_property
     def explanations(self) -> ExplanationService:
         """Return the service that explains a decision."""
         return ExplanationService(self.product, self.lake, self.announcer)
@@ -213,7 +231,7 @@ class Platform:
     @cached_property
     def due(self) -> DueService:
         """Return the service that reads from the lake what is due."""
-        return DueService(self.product, self.lake, self.actions, self.clock, self.panels)
+        return DueService(self.product, self.lake, self.actions, self.briefs, self.clock, self.panels)
 
     @cached_property
     def up_to_date(self) -> UpToDateService:

@@ -130,5 +130,5 @@ def run_report(found: Summary) -> dict[str, Any]:
         "evidence": dict(found.evidence),
         "decisions": {"day": made.day, "monitored": made.monitored, "others": dict(decided)} if made else None,
         "missing": [{"kind": gap.kind, "name": gap.name, "says": gap.says} for gap in found.gaps],
-        "morning": list(found.morning),
+        "brief": found.brief.record() if found.brief else None,
     }

@@ -5,6 +5,7 @@ from itertools import chain
 from typing import Final
 
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
+from intelligence.briefs.tables import BRIEFS, FACTS
 from intelligence.causality.tables import DEGRADATIONS, ESTIMATOR_RECORD, FEATURE_EFFECTS
 from intelligence.core.sql import sql
 from intelligence.core.tables import Claim, Table, standard_claims
@@ -45,6 +46,7 @@ LAYERS: Final = (
     "causality",
     "decisions",
     "actions",
+    "briefs",
 )
 
 
@@ -70,8 +72,9 @@ SCORED: Final = tuple(TRAINED)
 ENTITY_MODEL: Final = (ENTITY_TRAINING, ENTITY_VERDICT)
 WATCHED: Final = {FEATURE_RISK: FEATURE_DRIFT, USER_CHURN: USER_DRIFT}
 WATCH: Final = (BASELINE_STATS, *WATCHED.values(), MODEL_WATCH, DRIFT_PAGES)
-ACT: Final = (FEATURE_DECISIONS, ACTION_LOG, OUTCOMES)
-_WHOLE: Final = (BASELINE_STATS, DRIFT_PAGES, ENTITY_DECISIONS, *ENTITY_MODEL, ACTION_LOG, OUTCOMES)
+TOLD: Final = (FACTS, BRIEFS)
+ACT: Final = (FEATURE_DECISIONS, ACTION_LOG, OUTCOMES, *TOLD)
+_WHOLE: Final = (BASELINE_STATS, DRIFT_PAGES, ENTITY_DECISIONS, *ENTITY_MODEL, ACTION_LOG, OUTCOMES, *TOLD)
 _NOT_DAILY: Final = (*DELIVERED, *(table for pair in TRAINED.values() for table in pair), *_WHOLE)
 # Decisions are kept as they were made, even when their day is rebuilt.
 DECISIONS_MADE: Final = _tables_of("decisions")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
+from intelligence.briefs.tables import BRIEFS, FACTS
 from intelligence.causality.tables import DEGRADATIONS, ESTIMATOR_RECORD, FEATURE_EFFECTS
 from intelligence.core.tables import Table
 from intelligence.decisions.tables import FEATURE_DECISIONS
@@ -78,6 +79,8 @@ OFFERED: Final = (
     Offered("decisions", FEATURE_DECISIONS, ("scope", "feature", "decision_id")),
     Offered("actions", ACTION_LOG, ("feature", "decision_id")),
     Offered("outcomes", OUTCOMES, ("feature", "decision_id")),
+    Offered("briefs", BRIEFS, ("kind", "brief", "subject")),
+    Offered("facts", FACTS, ("fact", "query")),
     Offered("telemetry", DAY_QUALITY, ("verdict",)),
     Offered("drift", FEATURE_DRIFT, ("predictor",)),
     Offered("user-drift", USER_DRIFT, ("predictor",)),

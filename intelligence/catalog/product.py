@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from intelligence.actions.settings import Actions
+from intelligence.briefs.settings import Briefs
 from intelligence.catalog.annotations import is_country
 from intelligence.catalog.mistakes import in_plain_words, nearest, without_follow_up_errors
 from intelligence.core.errors import PlatformError, ProductFileError
@@ -222,6 +223,7 @@ class Product(Section):
     experiments: tuple[Experiment, ...] = ()
     rollouts: tuple[Rollout, ...] = ()
     actions: Actions = Actions()
+    briefs: Briefs = Briefs()
     decisions: Decisions = Decisions()
     online: Online = Online()
 

@@ -7,16 +7,11 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import polars as pl
 
-from intelligence.catalog.morning import (
-    coming_sentence,
-    losing_sentence,
-    staying_sentences,
-    unjudged_sentence,
-    unusual_sentences,
-    week_sentence,
-    wrong_sentences,
-)
+from intelligence.briefs.brief import Brief
+from intelligence.briefs.composing import QUERIES, Known, day_brief
+from intelligence.briefs.morning import unjudged_sentence
 from intelligence.catalog.product import Product
+from intelligence.core.facts import Said
 from intelligence.core.sql import sql
 from intelligence.core.truths import PlantedTruth
 from intelligence.experiments.gaps import experiment_gaps
@@ -73,13 +68,12 @@ RISK_VERDICT: Final = (
 NEWEST_DECISIONS: Final = sql("catalog/summary/newest_decisions.sql")
 
 # The newest day compared with the same weekday of the four weeks before it.
-WEEKS: Final = sql("catalog/summary/weeks.sql")
-UNUSUAL: Final = sql("catalog/summary/unusual.sql")
-JUDGED: Final = sql("catalog/summary/judged.sql")
-COMING: Final = sql("catalog/summary/coming.sql")
-COHORTS: Final = sql("catalog/summary/cohorts.sql")
-FUNNELS: Final = sql("catalog/summary/funnels.sql")
-WRONG: Final = sql("catalog/summary/wrong.sql")
+WEEKS: Final = sql("briefs/weeks.sql")
+JUDGED: Final = sql("briefs/judged.sql")
+COMING: Final = sql("briefs/coming.sql")
+COHORTS: Final = sql("briefs/cohorts.sql")
+FUNNELS: Final = sql("briefs/funnels.sql")
+WRONG: Final = sql("briefs/wrong.sql")
 PULSE: Final = sql("catalog/summary/pulse.sql")
 
 EXPERIMENTS: Final = sql("catalog/summary/experiments.sql")
@@ -230,7 +224,7 @@ class Summary:
         decisions: Decisions; None where none was made.
         gaps: What is missing in the lake.
         pulse: The product on its newest day.
-        morning: What a product manager asks first, sentence by sentence.
+        brief: The brief of the last complete day; None where there is none.
         conflicts: Rows with the id of another event, by source.
         experiments: The newest verdict on each variant of each experiment.
         effects: What features do to their users, where the evidence carries it.
@@ -252,7 +246,7 @@ class Summary:
     decisions: DecisionSummary | None
     gaps: tuple[Gap, ...] = ()
     pulse: Mapping[str, Any] | None = None
-    morning: tuple[str, ...] = ()
+    brief: Brief | None = None
     conflicts: pl.DataFrame = field(default_factory=pl.DataFrame)
     experiments: pl.DataFrame = field(default_factory=pl.DataFrame)
     effects: pl.DataFrame = field(default_factory=pl.DataFrame)
@@ -294,7 +288,7 @@ def summary(frame: Frame, product: Product) -> Summary:
             *found,
             *(experiment_gaps(frame(EXPERIMENTS_SEEN), product.experiments, last_day=last_day) if last_day else ()),
         ),
-        morning=morning(frame, found, product) if last_day else (),
+        brief=day_brief(known(frame, found, product, last_day)) if last_day else None,
         pulse=next(frame(PULSE).iter_rows(named=True), None) if last_day else None,
         experiments=frame(EXPERIMENTS) if last_day else pl.DataFrame(),
         effects=frame(EFFECTS) if last_day else pl.DataFrame(),
@@ -303,26 +297,21 @@ def summary(frame: Frame, product: Product) -> Summary:
     )
 
 
-def morning(frame: Frame, found: Sequence[Gap], product: Product) -> tuple[str, ...]:
-    """Return what a product manager asks first, sentence by sentence.
+def known(frame: Frame, found: Sequence[Gap], product: Product, day: date) -> Known:
+    """Return what briefs of the newest day are composed of.
 
     Args:
-        frame: Reads a query of the lake, which has figures of a day.
+        frame: Reads a query of the lake.
         found: What is missing in the lake.
         product: The product of product.yaml.
+        day: The newest day with figures.
     """
-    coming = next(frame(COMING).iter_rows(named=True), None)
-    return (
-        week_sentence(frame(WEEKS), unknown={gap.name if gap.kind == "column" else gap.kind for gap in found}),
-        *unusual_sentences(frame(UNUSUAL), unjudged(frame, product)),
-        *staying_sentences(frame(COHORTS)),
-        losing_sentence(frame(FUNNELS)),
-        coming_sentence(coming),
-        *wrong_sentences(next(frame(WRONG).iter_rows(named=True), None)),
-    )
+    unknown = {gap.name if gap.kind == "column" else gap.kind for gap in found}
+    read = {name: frame(query) for name, query in QUERIES.items()}
+    return Known(day, read, unknown, product.signals.minimum_history_days)
 
 
-def unjudged(frame: Frame, product: Product) -> str:
+def unjudged(frame: Frame, product: Product) -> Said:
     """Return why it cannot be said whether the newest day is unusual; empty where it can.
 
     Args:

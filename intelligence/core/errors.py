@@ -69,6 +69,10 @@ class UsageError(PlatformError):
     """Retention or funnels are asked for a part of the product that there is not."""
 
 
+class BriefError(PlatformError):
+    """There is no brief of what is asked for."""
+
+
 class OnlineError(PlatformError):
     """The stream cannot be read as asked, or has no answer to what it is asked."""
 

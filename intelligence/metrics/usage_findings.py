@@ -5,7 +5,7 @@ day and from cohort to cohort is measured, and not taken from the number of user
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date
 from itertools import accumulate
 from math import erfc, sqrt
@@ -14,6 +14,7 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from intelligence.core.discovery import false_discovery_rates
+from intelligence.core.facts import Origin, Said, said
 
 RECENT_DAYS: Final = 28
 FALSE_DISCOVERY_RATE: Final = 0.05
@@ -28,6 +29,9 @@ _FEWEST_DAYS: Final = 7
 # A break that is over is none any more: what came after it has to be seen in the last days too, beyond this chance.
 _STILL: Final = 0.05
 _PARTS: Final[Mapping[str, str]] = {"platform": "platform", "segment": "segment", "app_version": "release"}
+_DROP: Final = Origin("metrics.funnel_day", f"{__name__}:widest_drop", ("funnel", "step"))
+_BREAK: Final = Origin("metrics.funnel_day", f"{__name__}:breakages", ("funnel", "step", "dimension", "value"))
+_GAP: Final = Origin("metrics.retention_cohorts", f"{__name__}:less_retained_cohorts", ("cohort", "week"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,25 +88,33 @@ class FunnelDrop:
         """Return the share that is lost."""
         return 1 - self.converted / self.reached_before
 
-    def sentence(self) -> str:
+    def sentence(self) -> Said:
         """Return the drop in words, and what stands out."""
-        told = (
-            f"the widest drop is in {self.funnel}: {self.lost:.0%} of {self.reached_before:,} do not go on to"
-            f" {self.step_name}"
+        row = {"funnel": self.funnel, "step": self.step_name, "lost": self.lost, "reached_before": self.reached_before}
+        told = said(
+            "the widest drop is in {}: {} of {} do not go on to {}",
+            _DROP.fact(row, "funnel"),
+            _DROP.fact(row, "lost", "{:.0%}", unit="share"),
+            _DROP.fact(row, "reached_before", "{:,}", unit="entries"),
+            _DROP.fact(row, "step"),
         )
         found = self.breakage
         if found is None:
-            parts = [_PARTS[each] for each in self.looked_at]
-            none = f"; no {' or '.join(parts)} stands out beyond chance" if parts else ""
-            return f"{told}{none}."
+            parts = " or ".join(_PARTS[each] for each in self.looked_at)
+            return said(f"{{}}; no {parts} stands out beyond chance." if parts else "{}.", told)
+        row = {"funnel": self.broken_funnel, "step": self.broken_step, **asdict(found)}
         where = (
-            f"in {self.broken_funnel} at {self.broken_step}"
+            said("in {} at {}", _BREAK.fact(row, "funnel"), _BREAK.fact(row, "step"))
             if self.broken_funnel != self.funnel
-            else f"at {self.broken_step}"
+            else said("at {}", _BREAK.fact(row, "step"))
         )
-        return (
-            f"{told}; {where} {_PARTS[found.dimension]} {found.value} stands out since {found.since}: {found.after:.0%} go on,"
-            f" {found.before:.0%} before and {found.others:.0%} of the others."
+        return said(
+            f"{{}}; {{}} {_PARTS[found.dimension]} {{}} stands out since {{}}: {{}} go on, {{}} before and {{}} of the others.",
+            told,
+            where,
+            _BREAK.fact(row, "value"),
+            _BREAK.fact(row, "since"),
+            *(_BREAK.fact(row, name, "{:.0%}", unit="share") for name in ("after", "before", "others")),
         )
 
 
@@ -126,11 +138,16 @@ class CohortGap:
     expected: float
     p_value: float
 
-    def sentence(self) -> str:
+    def sentence(self) -> Said:
         """Return the gap in words."""
-        return (
-            f"the {self.users:,} users who began in the week from {self.cohort} on stay less: {self.retained / self.users:.0%} were"
-            f" there in week {self.week}, {self.expected:.0%} of the other cohorts."
+        row = {**asdict(self), "rate": self.retained / self.users}
+        return said(
+            "the {} users who began in the week from {} on stay less: {} were there in week {}, {} of the other cohorts.",
+            _GAP.fact(row, "users", "{:,}", unit="users"),
+            _GAP.fact(row, "cohort"),
+            _GAP.fact(row, "rate", "{:.0%}", unit="share"),
+            _GAP.fact(row, "week", unit="weeks"),
+            _GAP.fact(row, "expected", "{:.0%}", unit="share"),
         )
 
 

@@ -217,6 +217,11 @@ def action_secrets() -> ActionSecrets:
     )
 
 
+def rewriter_key() -> SecretStr | None:
+    """Return INTELLIGENCE_REWRITER_KEY, which the server that rewrites briefs asks for; None where there is none."""
+    return _secret("INTELLIGENCE_REWRITER_KEY")
+
+
 def _secret(name: str) -> SecretStr | None:
     value = os.environ.get(name, "").strip()
     return SecretStr(value) if value else None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from intelligence.actions.tables import ACTION_LOG
-from intelligence.catalog.layers import ACT, BUILT_BY_DAY, ENTITY_MODEL, TRAINED, WATCH
+from intelligence.catalog.layers import ACT, BUILT_BY_DAY, ENTITY_MODEL, TOLD, TRAINED, WATCH
 from intelligence.catalog.product import Product
 from intelligence.core.tables import Days, Table
 from intelligence.decisions.tables import FEATURE_DECISIONS
@@ -16,6 +16,7 @@ from intelligence.risk.tables import FEATURE_VERDICT, USER_VERDICT
 from intelligence.telemetry.local_time import local_date
 from resources.lake.door import Lake
 from resources.services.actions import ActionService
+from resources.services.briefs import BriefService
 from resources.services.panels import Panels
 
 PREDICTORS = {FEATURE_VERDICT.path: FEATURE_PREDICTORS, USER_VERDICT.path: USER_PREDICTORS}
@@ -40,6 +41,7 @@ class DueService:
     product: Product
     lake: Lake
     actions: ActionService
+    briefs: BriefService
     clock: Clock
     panels: Panels
 
@@ -71,6 +73,8 @@ class DueService:
         undecided = FEATURE_DECISIONS.path in stale or self.decided_by_another_policy(newest)
         if steps or undecided or self.actions.is_left_behind(newest.start):
             steps.append(Step(ACT, newest))
+        elif self.briefs.is_untold():
+            steps.append(Step(TOLD))
         return steps
 
     def decided_by_another_policy(self, newest: Days) -> bool:

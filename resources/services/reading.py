@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 
+from intelligence.briefs.composing import day_brief
 from intelligence.catalog.annotations import Annotation, most_telling
 from intelligence.catalog.pages import AsOf, Page
 from intelligence.catalog.product import Product
@@ -23,7 +24,7 @@ from intelligence.catalog.reading import (
     today,
     trials,
 )
-from intelligence.catalog.summary import COHORTS, missing, morning
+from intelligence.catalog.summary import COHORTS, known, missing
 from intelligence.core.errors import ExperimentError, ForecastError, NotEnoughEvidence
 from intelligence.core.marks import Mark
 from intelligence.core.sql import sql
@@ -96,7 +97,9 @@ class ReadService:
         with self._snapshot() as as_of:
             if as_of.day is None:
                 return today.empty_page(as_of)
-            told = morning(self.lake.frame, missing(self.lake.frame, self.product, rejected=False), self.product)
+            found = missing(self.lake.frame, self.product, rejected=False)
+            brief = day_brief(known(self.lake.frame, found, self.product, as_of.day))
+            told = tuple(f"{heading}: {said}" for heading, said in brief.paragraphs())
             marks = self._marks(as_of.day, today.PULSE_DAYS)
             return today.today_page(as_of, self._read(today.QUERIES, today.PARAMETERS), told, marks=marks)
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from intelligence.catalog.morning import coming_sentence, wrong_sentences
+from intelligence.briefs.morning import coming_sentence, wrong_sentences
 from intelligence.catalog.pages import AsOf, Page, Part
 from intelligence.catalog.reading.wording import between, counted, percent, period_of, sentence
 from intelligence.catalog.summary import COMING, WRONG
@@ -57,7 +57,7 @@ def coming_page(
     forecast, past, accuracy = read["forecast"], read["past"], read["accuracy"]
     if read["names"].is_empty():
         return Page(as_of, ("No forecast was made yet: a series needs some weeks of days.",))
-    told = [coming_sentence(next(read["coming"].iter_rows(named=True), None))]
+    told: list[str] = [coming_sentence(next(read["coming"].iter_rows(named=True), None))]
     told += wrong_sentences(next(read["wrong"].iter_rows(named=True), None))
     said = forecast_finding(forecast, series=series, segment=segment, feature=feature)
     if (series, segment, feature) != ("dau", "all", ""):

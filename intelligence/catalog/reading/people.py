@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from intelligence.catalog.morning import WEEKS, kpi_sentence, losing_sentence, staying_sentences
+from intelligence.briefs.morning import WEEKS, kpi_sentence, losing_sentence, staying_sentences
 from intelligence.catalog.pages import AsOf, Page, Part
 from intelligence.catalog.reading.wording import counted, mean_of, named, percent, period_of, sentence
 from intelligence.catalog.summary import FUNNELS, LEAVING
@@ -49,7 +49,7 @@ def people_page(
         read: The rows of QUERIES.
         segment: The segment that is asked for; empty for all users.
         marks: What its charts show of what happened.
-        cohorts: What `catalog/summary/cohorts.sql` returns.
+        cohorts: What `briefs/cohorts.sql` returns.
     """
     kpis, leaving, funnels = read["kpis"], read["leaving"], read["funnels"]
     if kpis.is_empty():

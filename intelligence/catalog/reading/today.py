@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from intelligence.catalog.morning import kpi_sentence, unassessed_sentence
+from intelligence.briefs.morning import kpi_sentence, unassessed_sentence
 from intelligence.catalog.pages import AsOf, Page, Part
 from intelligence.catalog.reading.causes import moved
 from intelligence.catalog.reading.decisions import decided_finding
@@ -43,7 +43,7 @@ def today_page(
     Args:
         as_of: What it was read from.
         read: The rows of QUERIES.
-        told: The morning paragraph, sentence by sentence.
+        told: The brief of the day, paragraph by paragraph.
         marks: What the chart of the pulse shows of what happened.
     """
     trouble, day = read["trouble"], as_of.day

@@ -8,7 +8,8 @@ import polars as pl
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from intelligence.catalog.morning import unassessed_sentence
+from intelligence.briefs.brief import Brief
+from intelligence.briefs.morning import unassessed_sentence
 from intelligence.catalog.summary import PlantedAndFound, Summary
 from intelligence.core.errors import PlatformError
 from intelligence.core.foreign import harmless
@@ -83,9 +84,19 @@ def summary_parts(summary: Summary, *, most: int | None = SHOWN_AT_MOST) -> Iter
         yield from _rest(summary.effects.height, most)
     if summary.pulse:
         yield pulse_text(summary.pulse)
-    if summary.morning:
-        yield Text(harmless(" ".join(summary.morning)))
     yield from _history(summary, most)
+    if summary.brief:
+        yield brief_text(summary.brief)
+
+
+def brief_text(brief: Brief) -> Text:
+    """Return a brief with its headings, each sentence on a line of its own."""
+    told = Text(harmless(brief.title), "bold")
+    for section in brief.sections:
+        told.append(f"\n{section.heading}", "bold")
+        for sentence in section.sentences:
+            told.append(f"\n{harmless(sentence)}", "none")
+    return told
 
 
 def _attention(summary: Summary, most: int | None) -> Iterator[RenderableType]:

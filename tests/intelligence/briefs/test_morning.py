@@ -1,12 +1,14 @@
 """The morning paragraph: news is what the weeks before do not let expect, and what cannot be compared says so."""
 
+import copy
+import pickle
 from datetime import date
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from intelligence.catalog.morning import (
+from intelligence.briefs.morning import (
     coming_sentence,
     losing_sentence,
     staying_sentences,
@@ -99,6 +101,7 @@ def test_weeks_that_are_missing_are_said() -> None:
 def test_what_is_unusual_is_named_with_what_came_at_the_same_time() -> None:
     assert unusual_sentences(pl.DataFrame()) == ["Nothing is unusual for the worse."]
     row = {
+        "episode": "2026-07-01-quiz",
         "title": "Error rate of quiz is 0.1",
         "likely_cause": "release 3",
         "features": ["quiz"],
@@ -116,7 +119,12 @@ def test_what_is_unusual_is_named_with_what_came_at_the_same_time() -> None:
 
 def test_what_lies_in_the_same_part_and_began_together_is_one_trouble() -> None:
     def episode(feature: str, day: int, suspect: str | None) -> dict[str, Any]:
-        found = {"title": f"Error rate of {feature} is 0.1", "likely_cause": None, "features": [feature]}
+        found = {
+            "episode": f"2026-07-{day}-{feature}",
+            "title": f"Error rate of {feature} is 0.1",
+            "likely_cause": None,
+            "features": [feature],
+        }
         return {**found, "first_day": date(2026, 7, day), "suspect": suspect, "accounts_for": 0.92}
 
     rows = [
@@ -187,3 +195,9 @@ def test_the_widest_drop_of_the_funnels_is_told_and_where_one_broke() -> None:
     assert losing_sentence(funnel_days(1, breaks_on=35)).startswith("The widest drop is in ")
     open_ones = funnel_days(1).with_columns(is_complete=pl.lit(False))
     assert losing_sentence(open_ones) == "No funnel has enough entries whose time is over."
+
+
+def test_a_sentence_keeps_its_facts_where_it_is_copied_or_stored() -> None:
+    said = week_sentence(weeks(400.0, 101.0, 99.0, 100.0, 100.0))
+    for same in (pickle.loads(pickle.dumps(said)), copy.deepcopy(said)):
+        assert (same, same.facts, same.template) == (said, said.facts, said.template)

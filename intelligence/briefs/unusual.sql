@@ -11,6 +11,6 @@ parts AS (
     WHERE suspect IS NOT NULL
     GROUP BY episode
 )
-SELECT title, likely_cause, features, first_day, suspect, accounts_for
+SELECT episode, title, likely_cause, features, first_day, suspect, accounts_for
 FROM unusual LEFT JOIN parts USING (episode)
 ORDER BY list_position(['severe', 'notable', 'mild'], severity), surprise DESC, episode

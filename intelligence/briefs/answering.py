@@ -1,0 +1,241 @@
+"""Answers: what a tool read, in sentences whose every number is a fact, or that it cannot be answered from what there is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
+
+from intelligence.core.facts import Fact, Origin, Said, said
+
+if TYPE_CHECKING:
+    from intelligence.causality.movement import Movement
+
+_KPI: Final = Origin("metrics.kpi_day", "briefs/kpi_period.sql", ("segment", "first_day", "last_day"))
+_OF_FEATURE: Final = Origin(
+    "metrics.fact_feature_metrics", "briefs/feature_period.sql", ("feature", "first_day", "last_day")
+)
+_NOW: Final = Origin("metrics.feature_health, risk.feature_risk", "briefs/feature_now.sql", ("feature",))
+_DECIDED: Final = Origin("decisions.feature_decisions", "briefs/decided_of.sql", ("feature",))
+_FORECAST: Final = Origin("forecasts.forecasts", "briefs/forecast_of.sql", ("series", "forecast_date"))
+_TELEMETRY: Final = Origin("telemetry.day_quality", "briefs/telemetry_of.sql", ("event_date",))
+_MOVEMENT: Final = Origin(
+    "warehouse.fact_events", "intelligence.causality.movement:movement", ("metric", "feature", "last_day")
+)
+# How each metric is written, its unit, and the words around it.
+METRICS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "dau": ("{:,.0f}", "users a day", "{} users a day"),
+    "users": ("{:,.0f}", "users a day", "{} users a day"),
+    "wau": ("{:,}", "users in seven days", "{} users in the seven days that end with it"),
+    "mau": ("{:,}", "users in four weeks", "{} users in the four weeks that end with it"),
+    "events": ("{:,}", "events", "{} events"),
+    "usage_count": ("{:,}", "events", "{} events"),
+    "failed_events": ("{:,}", "events", "{} failed events"),
+    "sessions": ("{:,}", "sessions", "{} sessions"),
+    "converted_users": ("{:,}", "conversions", "{} users who converted, each counted once a day"),
+    "conversion_rate": ("{:.1%}", "share", "a conversion rate of {}"),
+    "crash_free_user_rate": ("{:.2%}", "share", "{} of users without a crash"),
+    "error_rate": ("{:.2%}", "share", "an error rate of {}"),
+    "crash_rate": ("{:.2%}", "share", "a crash rate of {}"),
+    "slow_rate": ("{:.2%}", "share", "a share of slow events of {}"),
+    "p95_latency_ms": ("{:,.0f}", "ms", "a latency of {} milliseconds for the slowest of twenty events"),
+    "ratings": ("{:,}", "ratings", "{} ratings"),
+    "mean_rating": ("{:.2f}", "stars", "a mean rating of {}"),
+    "value": ("{:,.2f}", "value", "a value of {}"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer to a question.
+
+    Attributes:
+        plan: The calls that were made, one line each.
+        sentences: What it says.
+        is_answered: Whether the question is answered; else the sentences say why not.
+        day: Newest day with figures; None without one.
+        snapshot: Snapshot of the lake that was read; None without a lake.
+    """
+
+    plan: tuple[str, ...]
+    sentences: tuple[Said, ...]
+    is_answered: bool = True
+    day: date | None = None
+    snapshot: int | None = None
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """Return the facts that it cites, each once."""
+        return tuple({fact.id: fact for sentence in self.sentences for fact in sentence.facts}.values())
+
+    @property
+    def text(self) -> str:
+        """Return what it says."""
+        return " ".join(self.sentences)
+
+
+def cannot(*why: Said) -> tuple[Said, ...]:
+    """Return that a question cannot be answered, and why."""
+    return (said("I cannot answer that from what I have."), *why)
+
+
+def quoted(words: str) -> Said:
+    """Return words of the one who asks, or of an error, as a fact: they may hold numbers that no table does.
+
+    Args:
+        words: The words.
+    """
+    told = words if words.endswith((".", "?", "!")) else f"{words}."
+    return said(
+        "{}",
+        Fact(id=f"words/{told}".replace("{", "(").replace("}", ")"), value=told, source="question", query="question"),
+    )
+
+
+def metric_sentences(metric: str, row: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[Said, ...]:
+    """Return the value of a metric over a period, beside the period of the same length before it; empty where it has none.
+
+    Args:
+        metric: One of METRICS.
+        row: A row of `briefs/kpi_period.sql` or `briefs/feature_period.sql`.
+        before: The same of the period before.
+    """
+    origin = _OF_FEATURE if "feature" in row else _KPI
+    shape, unit, words = METRICS[metric]
+    if not row["days"] or row.get(metric) is None:
+        return ()
+    value = origin.fact(row, metric, shape, unit=unit, first_day=row["first_day"], last_day=row["last_day"])
+    told = said("{}: " + words, _when(origin, row), value)
+    if "feature" in row:
+        told = said("{} {}", origin.fact(row, "feature"), told)
+    elif row["segment"] != "all":
+        told = said("Segment {} {}", origin.fact(row, "segment"), told)
+    if not before["days"] or before.get(metric) is None:
+        return (told.sentence(),)
+    earlier = origin.fact(before, metric, shape, unit=unit, first_day=before["first_day"], last_day=before["last_day"])
+    return (told.sentence(), said("Before, {}: {}.", _when(origin, before), earlier))
+
+
+def why_sentences(found: "Movement", *, last_day: date, expects: str = "") -> tuple[Said, ...]:
+    """Return why a metric moved, and that it did not where the question takes another direction for granted.
+
+    Args:
+        found: The movement.
+        last_day: Last day of its later period.
+        expects: `down` or `up`, where the question says so.
+    """
+    row = {"metric": found.metric, "feature": found.feature or "all", "last_day": last_day}
+    whole = found.why.decompositions[0]
+    change = whole.change
+    name = _MOVEMENT.fact(row, "metric", value=found.metric.replace("_", " "))
+    ends = {"low": change.low, "high": change.high, "grade": "D"}
+    moved = _MOVEMENT.fact(row, "change", "{:+.3g}", value=change.value, **ends)
+    sides = [_MOVEMENT.fact(row, side, "{:.4g}", value=getattr(whole, side).value) for side in ("before", "after")]
+    answer = said("{}", _MOVEMENT.fact(row, "answer", value=found.answer, grade="D"))
+    if expects and (change.value > 0) != (expects == "up"):
+        verb = "did not fall" if expects == "down" else "did not rise"
+    elif not change.excludes_zero:
+        verb = "did not change beyond chance"
+    else:
+        verb = "rose" if change.value > 0 else "fell"
+    of = said(" of {}", _MOVEMENT.fact(row, "feature")) if found.feature else Said()
+    return (said(f"The {{}}{{}} {verb}: it went from {{}} to {{}} ({{}}).", name, of, *sides, moved), answer)
+
+
+def health_sentences(row: Mapping[str, Any]) -> tuple[Said, ...]:
+    """Return the state of a feature, why, and whose it is.
+
+    Args:
+        row: A row of `briefs/feature_now.sql`.
+    """
+    name = _NOW.fact(row, "feature")
+    owner = (said("It belongs to {}.", _NOW.fact(row, "owner")),) if row["owner"] else ()
+    if row["state"] is None:
+        return (said("{} is known, and no event of it was assessed on the newest day.", name), *owner)
+    state = _NOW.fact(row, "state", value=row["state"].replace("_", " "))
+    told = said("{} is {} on {}", name, state, _NOW.fact(row, "event_date"))
+    if row["since"] is not None:
+        told = said("{}, since {}", told, _NOW.fact(row, "since"))
+    reason = said("{}: {}.", told, _NOW.fact(row, "reason")) if row["reason"] else said("{}.", told)
+    return (reason, *owner)
+
+
+def risk_sentences(row: Mapping[str, Any]) -> tuple[Said, ...]:
+    """Return how likely a feature is to degrade; empty where it was not scored.
+
+    Args:
+        row: A row of `briefs/feature_now.sql`.
+    """
+    if row["risk_score"] is None:
+        return ()
+    ends = {"low": row["risk_low"], "high": row["risk_high"]}
+    told = said(
+        "{} degrades within a week with a probability of {}",
+        _NOW.fact(row, "feature"),
+        _NOW.fact(row, "risk_score", "{:.1%}", unit="probability", **ends),
+    )
+    if row["risk_low"] is not None:
+        told = said("{} ({} to {})", told, *(_NOW.fact(row, name, "{:.1%}") for name in ("risk_low", "risk_high")))
+    return (said("{}: {}.", told, _NOW.fact(row, "risk_reason")) if row["risk_reason"] else said("{}.", told),)
+
+
+def decided_sentences(row: Mapping[str, Any]) -> tuple[Said, ...]:
+    """Return the newest decision about a feature.
+
+    Args:
+        row: A row of `briefs/decided_of.sql`.
+    """
+    return (
+        said(
+            "On {}: {} {} ({}).",
+            _DECIDED.fact(row, "event_date"),
+            _DECIDED.fact(row, "action"),
+            _DECIDED.fact(row, "feature"),
+            _DECIDED.fact(row, "level"),
+        ),
+        said("{}", _DECIDED.fact(row, "reasons")).sentence(),
+    )
+
+
+def forecast_sentences(row: Mapping[str, Any]) -> tuple[Said, ...]:
+    """Return what is expected of a series on a day, with its interval and how often such intervals held.
+
+    Args:
+        row: A row of `briefs/forecast_of.sql`.
+    """
+    if row["value"] is None:
+        return cannot(said("{}", _FORECAST.fact(row, "note")).sentence())
+    shape = "{:.3g}" if abs(row["value"]) < 10 else "{:,.0f}"
+    ends = {"low": row["low_80"], "high": row["high_80"]}
+    told = said(
+        "On {}, {} is expected to be {} ({} to {})",
+        _FORECAST.fact(row, "forecast_date"),
+        _FORECAST.fact(row, "series", value=row["series"].replace("_", " ")),
+        _FORECAST.fact(row, "value", shape, **ends),
+        _FORECAST.fact(row, "low_80", shape),
+        _FORECAST.fact(row, "high_80", shape),
+    )
+    if row["coverage_80"] is None:
+        return (said("{}; how often such an interval holds is not known yet.", told),)
+    return (said("{}; such intervals held {} of the time so far.", told, _FORECAST.fact(row, "coverage_80", "{:.0%}")),)
+
+
+def telemetry_sentences(row: Mapping[str, Any]) -> tuple[Said, ...]:
+    """Return the verdict on the telemetry of a day.
+
+    Args:
+        row: A row of `briefs/telemetry_of.sql`.
+    """
+    told = said(
+        "The telemetry of {} is {}, with {} events",
+        _TELEMETRY.fact(row, "event_date"),
+        _TELEMETRY.fact(row, "verdict"),
+        _TELEMETRY.fact(row, "events", "{:,}", unit="events"),
+    )
+    return (said("{}: {}.", told, _TELEMETRY.fact(row, "reason")) if row["reason"] else said("{}.", told),)
+
+
+def _when(origin: Origin, row: Mapping[str, Any]) -> Said:
+    first, last = origin.fact(row, "first_day"), origin.fact(row, "last_day")
+    if row["first_day"] == row["last_day"]:
+        return said("on {}", last)
+    return said("from {} to {}", first, last)

@@ -1,0 +1,93 @@
+"""Rewriting: a language model puts a brief in other words, and what it writes is kept where it says what the facts say.
+
+Nothing is sent unless product.yaml has an address, and then the sentences of one brief.
+"""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from pydantic import BaseModel, Field
+
+from intelligence.briefs.brief import Brief
+from intelligence.briefs.rewriting import ASK, Rewritten, asked_of, with_checked
+from intelligence.catalog.product import Product
+from resources.config.settings import rewriter_key
+from resources.language.chat_server import ChatServer, Message, NoReply, Reply
+from resources.language.shaped import shaped_reply
+
+MOST_TOKENS: Final = 3_000
+
+
+class Sentences(BaseModel):
+    """What the model replies: a sentence for each that it was given."""
+
+    sentences: list[str] = Field(max_length=200)
+
+
+class Replying(Protocol):
+    """Something that replies to a conversation, such as a `ChatServer`."""
+
+    def reply(self, messages: Sequence[Message], *, most_tokens: int = ..., temperature: float = ...) -> Reply:
+        """Return the reply.
+
+        Args:
+            messages: The conversation.
+            most_tokens: The largest number of tokens of the reply.
+            temperature: How freely the model chooses its words.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class RewritingService:
+    """Has briefs put in other words.
+
+    Attributes:
+        product: The product.
+        server: Who rewrites; None for the server that product.yaml names.
+    """
+
+    product: Product
+    server: Replying | None = None
+
+    @property
+    def is_on(self) -> bool:
+        """Return whether somebody rewrites."""
+        return self.server is not None or self.product.briefs.rewriter_url is not None
+
+    def rewritten(self, brief: Brief, names: Collection[str] = ()) -> Rewritten:
+        """Return the brief in other words; each sentence that says something else, or all without a reply, as the rules have it.
+
+        Args:
+            brief: The brief.
+            names: Names that may not come in, such as those of all features.
+        """
+        server = self.replying()
+        if server is None:
+            return _unchanged(brief, "product.yaml names no rewriter_url")
+        messages: list[Message] = [
+            {"role": "system", "content": ASK},
+            {"role": "user", "content": asked_of(brief)},
+        ]
+        try:
+            found = shaped_reply(lambda asked: server.reply(asked, most_tokens=MOST_TOKENS), messages, Sentences)
+        except NoReply as error:
+            return _unchanged(brief, str(error))
+        return with_checked(brief, found.sentences, names)
+
+    def replying(self) -> Replying | None:
+        """Return who rewrites; None where product.yaml names nobody."""
+        return self.server or self._server()
+
+    def _server(self) -> ChatServer | None:
+        asked = self.product.briefs
+        if asked.rewriter_url is None:
+            return None
+        return ChatServer(
+            asked.rewriter_url, asked.rewriter_model, key=rewriter_key(), timeout_s=asked.rewriter_timeout_s
+        )
+
+
+def _unchanged(brief: Brief, why: str) -> Rewritten:
+    own = tuple(map(str, brief.sentences))
+    return Rewritten(brief, own, dict.fromkeys(range(len(own)), why))
