@@ -201,6 +201,23 @@ TARGET_RESTS = Table(
     Column("until", UtcTime, nullable=False),
     Column("reason", Text, nullable=False),
 )
+# Calls to a server of language models: what was asked as a digest, and the reply, so that it is not asked for twice.
+CHAT_CALLS = Table(
+    "chat_calls",
+    METADATA,
+    Column("sequence", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("day", Date, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("digest", Text, nullable=False, index=True),
+    Column("model", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("reply", Text),
+    Column("tokens_in", Integer),
+    Column("tokens_out", Integer),
+    Index("chat_calls_by_day", "day", "purpose"),
+    sqlite_autoincrement=True,
+)
 
 APPEND_ONLY = (
     PROMOTIONS,
