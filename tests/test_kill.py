@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from intelligence.answers import tables as of_answers
 from intelligence.catalog.layers import ACT, SCORED, TABLES, TRAINED, WATCH
 from intelligence.causality.tables import DEGRADATIONS, ESTIMATOR_RECORD
 from intelligence.forecasts.tables import ACCURACY
@@ -39,6 +40,7 @@ MAY_BE_EMPTY = (
     ALIASES,
     RAW_ANSWERS,
     FACT_ANSWERS,
+    *of_answers.TABLES,
     FACT_VISIT_EVENTS,
     *SCORED,
     *(training for training, _ in TRAINED.values()),

@@ -38,6 +38,7 @@ LAYERS: Final = (
     "telemetry",
     "warehouse",
     "metrics",
+    "answers",
     "signals",
     "forecasts",
     "risk",

@@ -150,6 +150,8 @@ class CauseService:
 
         rows = []
         for feature, objective, since in self.lake.frame(sql("causality/degraded.sql"), {"day": day}).iter_rows():
+            if objective == "answers":  # They are no events: what changed in them, the layer `answers` says.
+                continue
             metric, periods = OF_OBJECTIVE.get(objective, "error_rate"), since_trouble(day, since)
             try:
                 found = self._movement(metric, feature, periods, actions_before=day)
