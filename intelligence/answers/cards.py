@@ -52,4 +52,17 @@ class Card:
         return self.found / flagged if flagged else None
 
 
-CARDS: Final[Mapping[str, Card]] = {}
+CARDS: Final[Mapping[str, Card]] = {
+    "ungrounded_number": Card(2_411, 7, 338, 35_189),
+    "ungrounded_date": Card(541, 0, 0, 36774),
+    "ungrounded_name": Card(61, 0, 0, 36740),
+    "ungrounded_quote": Card(40, 0, 0, 36702),
+    "contradicted_direction": Card(576, 0, 0, 36812),
+    "refusal": Card(1623, 411, 0, 37945),
+    "empty": Card(61, 0, 0, 39979),
+    "cut_off": Card(573, 0, 0, 39406),
+    "repetition": Card(571, 0, 0, 36904),
+    "other_language": Card(59, 0, 0, 38297),
+    "unsafe": Card(58, 0, 0, 39921),
+    "personal_data": Card(58, 0, 0, 39921),
+}

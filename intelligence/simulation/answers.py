@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from intelligence.core.truths import PlantedTruth
 from intelligence.simulation.draws import generator
 from intelligence.simulation.people import SEGMENTS, people
 
@@ -106,6 +107,22 @@ def planted_quality(first_day: date, days: int) -> tuple[PlantedQuality, ...]:
         ),
     )  # fmt: skip
     return tuple(each for each in planted if each.starts_on < first_day + timedelta(days=days))
+
+
+def truths_of_answers(plan: "AnswerPlan") -> tuple[PlantedTruth, ...]:
+    """Return what is planted in the answers as truths about the product; each lasts to the last day of the plan."""
+    return tuple(
+        PlantedTruth(
+            kind="bad_answers",
+            feature=each.feature,
+            starts_on=each.starts_on,
+            ends_on=plan.first_day + timedelta(days=plan.days - 1),
+            precursor_from=None,
+            detail=f"{each.kind}: {each.changed} {each.version}",
+            effect=each.share,
+        )
+        for each in planted_quality(plan.first_day, plan.days)
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
