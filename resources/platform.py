@@ -18,6 +18,7 @@ from resources.models.registry import Registry
 from resources.reports.drift import DriftReports
 from resources.services.actions import ActionService
 from resources.services.annotations import AnnotationService
+from resources.services.answers import AnswerService
 from resources.services.causes import CauseService
 from resources.services.decisions import DecisionService
 from resources.services.drift import DriftService
@@ -141,6 +142,11 @@ class Platform:
     def experiments(self) -> ExperimentService:
         """Return the service that analyses experiments."""
         return ExperimentService(self.product, self.lake, self.rollouts.flags)
+
+    @cached_property
+    def answers(self) -> AnswerService:
+        """Return the service that shows and erases texts of answers."""
+        return AnswerService(self.product, self.lake, self.clock)
 
     @cached_property
     def people(self) -> PeopleService:

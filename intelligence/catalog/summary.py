@@ -17,6 +17,7 @@ from intelligence.catalog.morning import (
     wrong_sentences,
 )
 from intelligence.catalog.product import Product
+from intelligence.catalog.reading.answers import change_sentences
 from intelligence.core.sql import sql
 from intelligence.core.truths import PlantedTruth
 from intelligence.experiments.gaps import experiment_gaps
@@ -79,6 +80,7 @@ JUDGED: Final = sql("catalog/summary/judged.sql")
 COMING: Final = sql("catalog/summary/coming.sql")
 COHORTS: Final = sql("catalog/summary/cohorts.sql")
 FUNNELS: Final = sql("catalog/summary/funnels.sql")
+ANSWER_CHANGES: Final = sql("catalog/summary/answer_changes.sql")
 WRONG: Final = sql("catalog/summary/wrong.sql")
 PULSE: Final = sql("catalog/summary/pulse.sql")
 
@@ -315,6 +317,7 @@ def morning(frame: Frame, found: Sequence[Gap], product: Product) -> tuple[str, 
     return (
         week_sentence(frame(WEEKS), unknown={gap.name if gap.kind == "column" else gap.kind for gap in found}),
         *unusual_sentences(frame(UNUSUAL), unjudged(frame, product)),
+        *change_sentences(frame(ANSWER_CHANGES)),
         *staying_sentences(frame(COHORTS)),
         losing_sentence(frame(FUNNELS)),
         coming_sentence(coming),
