@@ -29,6 +29,7 @@ from resources.services.explanations import ExplanationService
 from resources.services.export import ExportService
 from resources.services.forecasts import ForecastService
 from resources.services.intake import IntakeService
+from resources.services.judging import JudgeService
 from resources.services.models import ModelService
 from resources.services.outcomes import OutcomeService
 from resources.services.panels import Panels
@@ -147,6 +148,11 @@ class Platform:
     def answers(self) -> AnswerService:
         """Return the service that shows and erases texts of answers."""
         return AnswerService(self.product, self.lake, self.clock)
+
+    @cached_property
+    def judging(self) -> JudgeService:
+        """Return the service that asks a judge about answers."""
+        return JudgeService(self.product, self.lake, self.announcer.state, self.clock)
 
     @cached_property
     def people(self) -> PeopleService:

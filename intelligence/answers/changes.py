@@ -13,7 +13,7 @@ from intelligence.core.tables import Days
 
 SIDE_DAYS: Final = 14
 # A version is told of for so many days.
-TOLD_DAYS: Final = 28
+TOLD_DAYS: Final = 42
 LEAST_ANSWERS: Final = 50
 LEAST_DIFFERENCE: Final = 0.03
 # Standard errors at which a change is told. Chance exceeds it once in 15,000 comparisons, of which each day makes some dozens.
@@ -27,11 +27,11 @@ _NEUTRAL: Final = ("rated", "corrected")
 def version_changes(quality: pl.DataFrame, *, days: Days) -> pl.DataFrame:
     """Return the rows of answers.version_changes of these days.
 
-    Of each version that began in the last four weeks the measures of its first 14 days are compared with those of the feature's other
+    Of each version that began in the last six weeks the measures of its first 14 days are compared with those of the feature's other
     answers in the 14 days before it. What came at the same time may be the reason as well: the evidence is of grade D.
 
     Args:
-        quality: Rows of answers.quality_day, of `days` and of the 41 days before.
+        quality: Rows of answers.quality_day, of `days` and of the 55 days before.
         days: The days to tell of.
     """
     rows = [row for day in days.each for row in _of_day(quality, day)]
@@ -61,7 +61,7 @@ def _of_day(quality: pl.DataFrame, day: date) -> Iterator[dict[str, Any]]:
 
 
 def _begun(known: pl.DataFrame, changed: str, day: date) -> list[tuple[str, str, date]]:
-    """Return the feature, version and first day of each version that came in the last four weeks to a feature that had others."""
+    """Return the feature, version and first day of each version that came in the last six weeks to a feature that had others."""
     seen = known.group_by("feature", changed).agg(since=pl.col("event_date").min())
     first = known.group_by("feature").agg(first=pl.col("event_date").min())
     return (

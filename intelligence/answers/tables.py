@@ -6,7 +6,7 @@ from intelligence.core.tables import Claim, Column, Recipe, Table, rate_claim
 from intelligence.warehouse.tables import FACT_ANSWERS
 
 # How many days before its own a day's changes of versions are looked for in.
-CHANGE_LOOK_BACK_DAYS: Final = 41
+CHANGE_LOOK_BACK_DAYS: Final = 55
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
 _OF: Final = (
     Column("event_date", "DATE", "Day on the product's clock.", True),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from intelligence.actions.settings import Actions
+from intelligence.answers.settings import Judge
 from intelligence.catalog.annotations import is_country
 from intelligence.catalog.mistakes import in_plain_words, nearest, without_follow_up_errors
 from intelligence.core.errors import PlatformError, ProductFileError
@@ -249,6 +250,7 @@ class Product(Section):
     aliases: tuple[AliasSource, ...] = ()
     answer_sources: tuple[AnswerSource, ...] = ()
     answers: Answers = Answers()
+    judge: Judge = Judge()
     feature_defaults: Promises = Promises()
     features: Mapping[str, Promises] = Field(default_factory=dict)
     names: Names = Names()
@@ -507,6 +509,7 @@ def _settings_allowed_at(location: Sequence[object]) -> Sequence[str]:
         *SimulateAnswers.model_fields,
         *Answers.model_fields,
         *AnswerFormat.model_fields,
+        *Judge.model_fields,
         *PlannedDrift.model_fields,
         *PlannedFault.model_fields,
         *Names.model_fields,

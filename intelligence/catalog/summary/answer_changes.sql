@@ -1,4 +1,4 @@
--- What new versions of the last four weeks changed, as it stands on the newest day, and the day on which it was first shown.
+-- What new versions of the last six weeks changed, as it stands on the newest day, and the day on which it was first shown.
 SELECT
     feature, changed, version, since, measure, min(event_date) AS shown_on, max(event_date) AS event_date,
     arg_max(hits_before, event_date) AS hits_before, arg_max(total_before, event_date) AS total_before,

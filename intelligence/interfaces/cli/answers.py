@@ -22,6 +22,7 @@ def answers(
     examples: Annotated[
         bool, typer.Option("--examples", help="Show flagged answers, where product.yaml keeps texts.")
     ] = False,
+    judge: Annotated[bool, typer.Option("--judge", help="Let the judge of product.yaml judge a sample first.")] = False,
     erase: Annotated[str, typer.Option(help="Erase the texts of all answers that this user was given.")] = "",
     as_json: AsJson = False,
 ) -> None:
@@ -35,6 +36,14 @@ def answers(
             f"Erased the texts of {gone.answers:,} answers and ratings and the content of {gone.rejected:,} rows in quarantine."
         )
         return
+    if judge:
+        report = platform.judging.run()
+        said = ", ".join(f"{n:,} {verdict}" for verdict, n in sorted(report.verdicts.items())) or "no verdict"
+        failed = (
+            f"; {len(report.failures):,} without a reply, the last: {report.failures[-1]}" if report.failures else ""
+        )
+        stopped = f"; stopped: {report.stopped}" if report.stopped else ""
+        commands.console.print(harmless(f"Judged: {said}{failed}{stopped}."), soft_wrap=True)
     page = platform.reading.answers(feature, days=days)
     shown = platform.answers.examples(feature) if examples else None
     if as_json:
@@ -51,6 +60,9 @@ def answers(
     if not page.is_empty:
         for each in (_versions(page), _scores(page)):
             commands.console.print(each)
+    if platform.product.judge.url is not None:
+        for sentence in platform.judging.sentences():
+            commands.console.print(harmless(sentence), soft_wrap=True)
     for row in shown.iter_rows(named=True) if shown is not None else ():
         commands.console.print(harmless(_example(row)), soft_wrap=True)
 
