@@ -317,11 +317,11 @@ def morning(frame: Frame, found: Sequence[Gap], product: Product) -> tuple[str, 
     return (
         week_sentence(frame(WEEKS), unknown={gap.name if gap.kind == "column" else gap.kind for gap in found}),
         *unusual_sentences(frame(UNUSUAL), unjudged(frame, product)),
-        *change_sentences(frame(ANSWER_CHANGES)),
         *staying_sentences(frame(COHORTS)),
         losing_sentence(frame(FUNNELS)),
         coming_sentence(coming),
         *wrong_sentences(next(frame(WRONG).iter_rows(named=True), None)),
+        *change_sentences(frame(ANSWER_CHANGES)),
     )
 
 
