@@ -5,10 +5,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Final, cast
+from typing import TYPE_CHECKING, Final, cast
 
 import polars as pl
-from sqlalchemy import insert, select
 
 from intelligence.answers.judge import (
     Applicable,
@@ -25,10 +24,11 @@ from intelligence.core.errors import UsageError
 from resources.config.settings import language_key
 from resources.lake.door import Lake
 from resources.language.chat_server import ChatServer, Message, NoReply
-from resources.language.reply_book import BudgetSpent, ReplyBook
 from resources.language.shaped import shaped_reply
-from resources.state.store import State, state_at
-from resources.state.tables import ANSWER_VERDICTS
+
+if TYPE_CHECKING:
+    from resources.language.reply_book import ReplyBook
+    from resources.state.store import State
 
 PURPOSE: Final = "judge"
 MOST_TOKENS: Final = 400
@@ -78,8 +78,10 @@ class JudgeService:
     clock: Callable[[], datetime]
 
     @property
-    def state(self) -> State:
+    def state(self) -> "State":
         """Return the store, which is opened when it is first needed."""
+        from resources.state.store import state_at
+
         return state_at(self.state_url)
 
     def run(self) -> JudgingReport:
@@ -88,6 +90,8 @@ class JudgeService:
         Raises:
             UsageError: Where product.yaml names no server, or does not keep texts.
         """
+        from resources.language.reply_book import BudgetSpent, ReplyBook
+
         rules = self.product.judge
         if rules.url is None:
             raise UsageError(
@@ -153,6 +157,10 @@ class JudgeService:
         return [*said, compared, *_of_features(told)]
 
     def _verdicts(self) -> Sequence[tuple[object, str, str, str, str]]:
+        from sqlalchemy import select
+
+        from resources.state.tables import ANSWER_VERDICTS
+
         names = ("event_date", "source", "answer_id", "feature", "verdict")
         columns = [getattr(ANSWER_VERDICTS.c, name) for name in names]
         query = select(*columns).where(ANSWER_VERDICTS.c.model == self.product.judge.model)
@@ -160,6 +168,10 @@ class JudgeService:
             return [cast("tuple[object, str, str, str, str]", tuple(row)) for row in connection.execute(query)]
 
     def _record(self, row: Mapping[str, object], found: str) -> None:
+        from sqlalchemy import insert
+
+        from resources.state.tables import ANSWER_VERDICTS
+
         values = {name: row[name] for name in ("event_date", "source", "answer_id", "feature")}
         with self.state.writing() as connection:
             connection.execute(
@@ -167,7 +179,7 @@ class JudgeService:
             )
 
 
-def _judged(book: ReplyBook, asked: Asked) -> str:
+def _judged(book: "ReplyBook", asked: Asked) -> str:
     ask = partial(book.reply, most_tokens=MOST_TOKENS)
 
     def messages(said: list[dict[str, str]]) -> list[Message]:
