@@ -36,7 +36,13 @@ from intelligence.metrics.tables import (
     USER_DAY,
 )
 from intelligence.telemetry.tables import DAY_QUALITY
-from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, FACT_EVENTS, FACT_SESSIONS
+from intelligence.warehouse.tables import (
+    DIM_FEATURE_METADATA,
+    DIM_RELEASES,
+    FACT_ANSWERS,
+    FACT_EVENTS,
+    FACT_SESSIONS,
+)
 from resources.lake.door import Lake
 from resources.services import people as of_people
 from resources.services import usage as of_usage
@@ -53,7 +59,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
 
     @dg.asset(
         **graph.table_asset(FACT_FEATURE_METRICS, kinds={"duckdb"}),
-        deps=[key_of(FACT_EVENTS), key_of(DIM_FEATURE_METADATA)],
+        deps=[key_of(FACT_EVENTS), key_of(DIM_FEATURE_METADATA), key_of(FACT_ANSWERS)],
     )
     def fact_feature_metrics(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
         """One row per feature and day: usage, latency, errors, crashes and ratings, each rate with its counts."""

@@ -6,12 +6,13 @@ from assets.graph.building import Graph
 from assets.graph.partitions import days_of
 from assets.graph.tables import key_of
 from intelligence.core.sql import sql
-from intelligence.telemetry.tables import EVENTS
+from intelligence.telemetry.tables import EVENTS, RAW_ANSWERS
 from intelligence.warehouse.features import declared_features, default_feature
 from intelligence.warehouse.tables import (
     DIM_FEATURE_METADATA,
     DIM_RELEASES,
     DIM_USERS,
+    FACT_ANSWERS,
     FACT_EVENTS,
     FACT_SESSIONS,
     FACT_VISIT_EVENTS,
@@ -83,4 +84,18 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         written = lake.replace(FACT_SESSIONS, days, sql("warehouse/fact_sessions.sql"), graph.parameters())
         return graph.materialized(lake, FACT_SESSIONS, days, written=written)
 
-    return [dim_users, dim_feature_metadata, dim_releases, fact_visit_events, fact_events, fact_sessions]
+    @dg.asset(
+        **graph.table_asset(FACT_ANSWERS, kinds={"duckdb", "parquet"}), deps=[key_of(RAW_ANSWERS), key_of(DIM_USERS)]
+    )
+    def fact_answers(context: dg.AssetExecutionContext, lake: dg.ResourceParam[Lake]) -> dg.MaterializeResult:
+        """One row per answer of a language model, with its ratings and the scores that need no judge; its texts stay where they are.
+
+        A score is NULL where the answer gives no evidence for it. Answers of bots are left out.
+        """
+        days = days_of(context)
+        written = lake.replace(
+            FACT_ANSWERS, days, sql("warehouse/fact_answers.sql"), graph.product.answers.parameters()
+        )
+        return graph.materialized(lake, FACT_ANSWERS, days, written=written)
+
+    return [dim_users, dim_feature_metadata, dim_releases, fact_visit_events, fact_events, fact_sessions, fact_answers]

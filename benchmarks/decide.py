@@ -56,7 +56,7 @@ def drawn(seed: int) -> Sources:
         )
         for back in range(3)
     )
-    limits = ("max_error_rate", "max_crash_rate", "max_slow_rate", "max_bad_rating_rate")
+    limits = ("max_error_rate", "max_crash_rate", "max_slow_rate", "max_bad_rating_rate", "max_bad_answer_rate")
     described = {"owner": "team", "tier": 2, "lifecycle": "live", **dict.fromkeys(limits, 0.02)}
     features = pl.DataFrame({"feature": names, "flag_key": names}).with_columns(
         pl.lit(value).alias(name) for name, value in described.items()

@@ -22,6 +22,7 @@ LIMITS = {
     "slow_latency_ms": SLOW_MS,
     "max_slow_rate": 0.05,
     "max_bad_rating_rate": 0.4,
+    "max_bad_answer_rate": 0.2,
 }
 
 

@@ -18,6 +18,7 @@ from resources.models.registry import Registry
 from resources.reports.drift import DriftReports
 from resources.services.actions import ActionService
 from resources.services.annotations import AnnotationService
+from resources.services.answers import AnswerService
 from resources.services.briefs import BriefService
 from resources.services.causes import CauseService
 from resources.services.decisions import DecisionService
@@ -30,6 +31,7 @@ from resources.services.explanations import ExplanationService
 from resources.services.export import ExportService
 from resources.services.forecasts import ForecastService
 from resources.services.intake import IntakeService
+from resources.services.judging import JudgeService
 from resources.services.models import ModelService
 from resources.services.outcomes import OutcomeService
 from resources.services.panels import Panels
@@ -150,6 +152,16 @@ class Platform:
     def experiments(self) -> ExperimentService:
         """Return the service that analyses experiments."""
         return ExperimentService(self.product, self.lake, self.rollouts.flags)
+
+    @cached_property
+    def answers(self) -> AnswerService:
+        """Return the service that shows and erases texts of answers."""
+        return AnswerService(self.product, self.lake, self.clock)
+
+    @cached_property
+    def judging(self) -> JudgeService:
+        """Return the service that asks a judge about answers."""
+        return JudgeService(self.product, self.lake, self.announcer.state, self.clock)
 
     @cached_property
     def people(self) -> PeopleService:

@@ -11,10 +11,12 @@ def alike(row: Mapping[str, Number], users: int) -> dict[str, Number | str | Non
     """Return the row's spread where all of `users` do the same and bad events are spread as evenly as can be."""
     found: dict[str, Number | str | None] = {}
     for bad, total, prefix, asked, total_square in OBJECTIVES.values():
-        n, b = row[total], row[bad]
+        n, b = row.get(total, 0), row.get(bad, 0)
         m = users if asked == "users" else min(users, n)
         each, share = (n / m if m else 0), (b / n if n else 0)
         found |= {
+            bad: b,
+            total: n,
             asked: m,
             total_square: m * each**2,
             f"{prefix}_users": min(b, m),

@@ -9,13 +9,14 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from intelligence.answers import tables as of_answers
 from intelligence.catalog.layers import ACT, SCORED, TABLES, TRAINED, WATCH
 from intelligence.causality.tables import DEGRADATIONS, ESTIMATOR_RECORD
 from intelligence.forecasts.tables import ACCURACY
 from intelligence.metrics.tables import FUNNEL_DAY, FUNNEL_ENTRIES, FUNNEL_STEPS
 from intelligence.signals.tables import ANOMALIES, EPISODES
-from intelligence.telemetry.tables import ALIASES, REJECTED_EVENTS, WITHDRAWN_ROWS
-from intelligence.warehouse.tables import FACT_VISIT_EVENTS
+from intelligence.telemetry.tables import ALIASES, RAW_ANSWERS, REJECTED_EVENTS, WITHDRAWN_ROWS
+from intelligence.warehouse.tables import FACT_ANSWERS, FACT_VISIT_EVENTS
 from resources.config.faults import FAULT_POINTS
 from resources.lake.builds import LAST_BUILDS
 from resources.lake.door import Lake
@@ -37,6 +38,9 @@ MAY_BE_EMPTY = (
     REJECTED_EVENTS,
     WITHDRAWN_ROWS,
     ALIASES,
+    RAW_ANSWERS,
+    FACT_ANSWERS,
+    *of_answers.TABLES,
     FACT_VISIT_EVENTS,
     *SCORED,
     *(training for training, _ in TRAINED.values()),

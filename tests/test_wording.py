@@ -14,6 +14,7 @@ CLAIM = re.compile(
     re.IGNORECASE,
 )
 WHERE_AN_INTERVAL_SAYS_SO = {
+    "intelligence/warehouse/answer_scores.py": "lists the words of direction and refusal that are looked for in answers",
     "intelligence/experiments/verdict.py": "says it of metrics whose interval lies on one side of zero or of the margin",
     "intelligence/risk/wording.py": "words every comparison by its interval",
     "intelligence/risk/selection.py": "says `ranks worse` of rivals that `standing` found so",

@@ -82,7 +82,7 @@ def outcome(
         metrics: Rows of `metrics.fact_feature_metrics`, at least of the week up to `day` and of the days after it.
         feature: The feature that was acted on.
         day: The day whose evidence was acted on; the days after it count as after.
-        objective: `errors`, `crashes`, `latency` or `ratings`; errors where it is None or unknown.
+        objective: `errors`, `crashes`, `latency`, `ratings` or `answers`; errors where it is None or unknown.
         acted_on: All features on which something was done within two weeks of the day; they are no controls.
         kind: Kind of action; after a rollback bad events are divided by the events of as many days before.
     """

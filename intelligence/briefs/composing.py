@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from intelligence.briefs.answers import worse_answer_sentences
 from intelligence.briefs.brief import DONE, HAPPENED, NEEDS, NEXT, USE, WHY, Brief, brief, whole
 from intelligence.briefs.morning import (
     coming_sentence,
@@ -27,7 +28,7 @@ QUERIES: Final[Mapping[str, str]] = {
     name: sql(f"briefs/{name}.sql")
     for name in (
         *("weeks", "unusual", "judged", "coming", "cohorts", "funnels", "wrong", "moved", "decided", "watched"),
-        *("asked_for", "risks", "faulty", "troubled", "incidents", "counted"),
+        *("answer_changes", "asked_for", "risks", "faulty", "troubled", "incidents", "counted"),
     )
 } | {
     "trouble": sql("catalog/summary/in_trouble.sql"),
@@ -138,6 +139,7 @@ def day_brief(known: Known) -> Brief:
                 *filter(None, [unassessed_sentence(known.day, dict(known.read["evidence"].iter_rows()))]),
                 joined(" ", unusual_told(known)),
                 week_sentence(known.read["weeks"], unknown=known.unknown),
+                *worse_answer_sentences(known.read["answer_changes"]),
             ],
             WHY: [moved_sentence(row) for row in known.rows("moved")][:MOST],
             NEXT: [
@@ -181,12 +183,13 @@ def is_silent(known: Known) -> bool:
         known: What was read.
     """
     empty = ("trouble", "unusual", "wrong", "decided")
+    worse = any(row["verdict"] == "worse" and row["shown_on"] == known.day for row in known.rows("answer_changes"))
     judged = unjudged_sentence(known.first("judged"), least_days=known.least_days)
     faulty = any(row["event_date"] == known.day for row in known.rows("faulty"))
     ended = any(row["event_date"] == known.day and row["verdict"] in _ENDED for row in known.rows("experiments"))
     waits = any(row["standing"] in _OPEN_ENDS for row in known.rows("asked_for"))
     calm = not judged and is_usual(known.read["weeks"], unknown=known.unknown) and known.read["weeks"].height > 1
-    return calm and not (faulty or ended or waits) and all(known.read[name].is_empty() for name in empty)
+    return calm and not (faulty or ended or waits or worse) and all(known.read[name].is_empty() for name in empty)
 
 
 def week_brief(known: Known) -> Brief:
@@ -213,6 +216,7 @@ def week_brief(known: Known) -> Brief:
                 *calm,
                 *_doubted(known, first=first),
                 *(_experiment_sentence(row) for row in ended),
+                *worse_answer_sentences(known.read["answer_changes"]),
             ],
             WHY: [moved_sentence(row) for row in known.rows("moved")][:MOST],
             NEXT: [

@@ -25,6 +25,7 @@ from intelligence.telemetry.tables import (
     ALIASES,
     BATCHES,
     EVENTS,
+    RAW_ANSWERS,
     RAW_EVENTS,
     REJECTED_EVENTS,
     WITHDRAWN_ROWS,
@@ -38,6 +39,7 @@ LAYERS: Final = (
     "telemetry",
     "warehouse",
     "metrics",
+    "answers",
     "signals",
     "forecasts",
     "risk",
@@ -65,7 +67,7 @@ VIEWS: Final = {
 
 # The tables that are filled when files are ingested, when a model is trained, when the champion scores the newest day, and
 # when that day is compared with the champion's training data; all others are built day by day from telemetry.
-DELIVERED: Final = (RAW_EVENTS, REJECTED_EVENTS, BATCHES, WITHDRAWN_ROWS, ALIASES)
+DELIVERED: Final = (RAW_EVENTS, REJECTED_EVENTS, BATCHES, WITHDRAWN_ROWS, ALIASES, RAW_ANSWERS)
 TRAINED: Final = {FEATURE_RISK: (FEATURE_TRAINING, FEATURE_VERDICT), USER_CHURN: (USER_TRAINING, USER_VERDICT)}
 SCORED: Final = tuple(TRAINED)
 # The model that scores entities on the stream: no table holds its scores beside the decisions.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
+from intelligence.answers.tables import ANSWER_DAY, QUALITY_DAY, VERSION_CHANGES
 from intelligence.briefs.tables import BRIEFS, FACTS
 from intelligence.causality.tables import DEGRADATIONS, ESTIMATOR_RECORD, FEATURE_EFFECTS
 from intelligence.core.tables import Table
@@ -76,6 +77,9 @@ OFFERED: Final = (
     Offered("effects", FEATURE_EFFECTS, ("feature", "treatment", "outcome", "grade")),
     Offered("methods", ESTIMATOR_RECORD, ("method",)),
     Offered("degradations", DEGRADATIONS, ("feature",)),
+    Offered("answers", QUALITY_DAY, ("feature", "model_version", "prompt_version", "segment", "measure")),
+    Offered("answer-costs", ANSWER_DAY, ("feature", "model_version", "prompt_version")),
+    Offered("answer-changes", VERSION_CHANGES, ("feature", "changed", "measure", "verdict")),
     Offered("decisions", FEATURE_DECISIONS, ("scope", "feature", "decision_id")),
     Offered("actions", ACTION_LOG, ("feature", "decision_id")),
     Offered("outcomes", OUTCOMES, ("feature", "decision_id")),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, Self
 from pydantic import Field, StringConstraints, ValidationError, field_validator, model_validator
 
 from intelligence.actions.settings import Actions
+from intelligence.answers.settings import Judge
 from intelligence.briefs.settings import Briefs
 from intelligence.catalog.annotations import is_country
 from intelligence.catalog.mistakes import in_plain_words, nearest, without_follow_up_errors
@@ -23,14 +24,16 @@ from intelligence.online.settings import Guard, Online, OnlineRule, Outcomes
 from intelligence.risk.settings import Risk
 from intelligence.signals.settings import KnownDays, Signals
 from intelligence.simulation.planned_changes import PlannedDrift, PlannedFault
+from intelligence.telemetry.answers import ANSWER
 from intelligence.telemetry.contract import CONTRACT, PAIR, EventField
 from intelligence.telemetry.local_time import UTC_NAME, known_zone
 from intelligence.telemetry.names import NOBODY, Naming, normalised_name
 from intelligence.telemetry.settings import AcceptedChange, Telemetry
 from intelligence.telemetry.values import PLAIN_NUMERALS, UNKNOWN_WORDS, Numerals
-from intelligence.warehouse.settings import Promises
+from intelligence.warehouse.settings import AnswerFormat, Answers, Promises
 
 if TYPE_CHECKING:
+    from intelligence.simulation.answers import AnswerPlan
     from intelligence.simulation.plan import SimulationPlan
 
 
@@ -67,6 +70,23 @@ class Simulate(Section):
         from intelligence.simulation.plan import SimulationPlan
 
         return SimulationPlan(**dict(self))
+
+
+class SimulateAnswers(Section):
+    """Size and seed of the simulated answers of a product; its users are those of a simulated stream of events."""
+
+    answers_per_day: int = Field(480, ge=1, le=1_000_000)
+    days: int = Field(90, ge=1, le=3_650)
+    seed: int = Field(7, ge=0)
+    first_day: date = date(2026, 5, 4)
+    events_per_day: int = Field(50_000, ge=100)
+    people_seed: int = Field(7, ge=0)
+
+    def plan(self) -> "AnswerPlan":
+        """Return the settings as a plan of the simulator."""
+        from intelligence.simulation.answers import AnswerPlan
+
+        return AnswerPlan(**dict(self))
 
 
 class FileSource(Section):
@@ -117,6 +137,26 @@ class AliasSource(FileSource):
 
     name: str = Field("aliases", pattern=r"^[a-z][a-z0-9_]*$")
     files: tuple[str, ...] = Field(min_length=1)
+
+
+class AnswerSource(FileSource):
+    """Files of answers that language models gave, or the simulator of them."""
+
+    fields: ClassVar[tuple[EventField, ...]] = ANSWER
+
+    simulate: SimulateAnswers | None = None
+    timezone: str | None = None
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_time_zone(cls, name: str | None) -> str | None:
+        return name if name is None else known_zone(name)
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        if bool(self.files) == bool(self.simulate):
+            raise ValueError("needs one of `files` and `simulate`, and only one")
+        return self
 
 
 class Source(FileSource):
@@ -209,6 +249,9 @@ class Product(Section):
     keep_runs_days: int = Field(30, ge=1)
     sources: tuple[Source, ...] = Field(min_length=1)
     aliases: tuple[AliasSource, ...] = ()
+    answer_sources: tuple[AnswerSource, ...] = ()
+    answers: Answers = Answers()
+    judge: Judge = Judge()
     feature_defaults: Promises = Promises()
     features: Mapping[str, Promises] = Field(default_factory=dict)
     names: Names = Names()
@@ -347,12 +390,12 @@ class Product(Section):
 
     @property
     def all_sources(self) -> tuple[FileSource, ...]:
-        """Return all sources, those of aliases first: they take precedence where a wide glob of events matches the same file."""
-        return (*self.aliases, *self.sources)
+        """Return all sources, those of events last: the others take precedence where a wide glob of events matches the same file."""
+        return (*self.aliases, *self.answer_sources, *self.sources)
 
     def clock_of(self, source: FileSource) -> str:
         """Return the time zone of times without one: the source's own, else UTC, or the product's for a simulator."""
-        if not isinstance(source, Source):
+        if not isinstance(source, Source | AnswerSource):
             return UTC_NAME
         return source.timezone or (self.timezone if source.simulate else UTC_NAME)
 
@@ -465,6 +508,10 @@ def _settings_allowed_at(location: Sequence[object]) -> Sequence[str]:
         *Source.model_fields,
         *Promises.model_fields,
         *Simulate.model_fields,
+        *SimulateAnswers.model_fields,
+        *Answers.model_fields,
+        *AnswerFormat.model_fields,
+        *Judge.model_fields,
         *PlannedDrift.model_fields,
         *PlannedFault.model_fields,
         *Names.model_fields,
@@ -511,4 +558,10 @@ def with_simulated_days(product: Product, days: int) -> Product:
     for source in sources:
         if source.simulate:
             source.simulate.plan()
-    return product.model_copy(update={"sources": sources})
+    answers = tuple(
+        source.model_copy(update={"simulate": source.simulate.model_copy(update={"days": days})})
+        if source.simulate
+        else source
+        for source in product.answer_sources
+    )
+    return product.model_copy(update={"sources": sources, "answer_sources": answers})

@@ -142,7 +142,7 @@ def false_alarms(truths: Sequence[PlantedTruth], degraded: pl.DataFrame) -> list
         truths: What was planted.
         degraded: Degraded days with feature and event_date.
     """
-    troubled = {truth.feature for truth in truths if truth.kind in ("bad_release", "slow_decay")}
+    troubled = {truth.feature for truth in truths if truth.kind in ("bad_release", "slow_decay", "bad_answers")}
     return sorted(set(degraded["feature"].to_list()) - troubled)
 
 
@@ -385,9 +385,8 @@ def _policy_backtest(frame: Frame, product: Product) -> "tuple[PolicyBacktest, d
     if not planted:
         return None
     from intelligence.decisions.replay import policy_backtest
-    from intelligence.simulation.stream import planted_truths
 
-    return policy_backtest(frame, planted_truths(planted[0].plan()), settings=product.decisions)
+    return policy_backtest(frame, _planted(product), settings=product.decisions)
 
 
 def _risk(frame: Frame, product: Product) -> RiskSummary | None:
@@ -424,8 +423,19 @@ def _planted_and_found(frame: Frame, product: Product, faulty: list[date], last_
     simulated = [source.simulate for source in product.sources if source.simulate]
     if not simulated:
         return None
-    from intelligence.simulation.stream import planted_truths
-
-    truths, degraded = planted_truths(simulated[0].plan()), frame(DEGRADED_DAYS)
+    truths, degraded = _planted(product), frame(DEGRADED_DAYS)
     found = found_truths(truths, degraded, faulty, last_day=last_day)
     return PlantedAndFound(tuple(found), tuple(false_alarms(truths, degraded)), simulated[0].features)
+
+
+def _planted(product: Product) -> tuple[PlantedTruth, ...]:
+    """Return everything that is planted in the simulated events and answers of the product."""
+    from intelligence.simulation.answers import truths_of_answers
+    from intelligence.simulation.stream import planted_truths
+
+    events = next(source.simulate for source in product.sources if source.simulate)
+    answers = [source.simulate for source in product.answer_sources if source.simulate]
+    return (
+        *planted_truths(events.plan()),
+        *(truth for each in answers for truth in truths_of_answers(each.plan())),
+    )

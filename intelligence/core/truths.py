@@ -22,7 +22,8 @@ class PlantedTruth:
             events that fail on that platform's release (bad release), the multiplier that the median latency reaches (slow
             decay), the share of the day's hours that are missing (pipeline fault), the active days that adopting adds in the
             next 28 days, on average per adopter (confounded feature), the share of the feature's completions on one platform that
-            are lost (broken step) or the share of those who sign up on these days that soon stays away (leaving cohort).
+            are lost (broken step), the share of those who sign up on these days that soon stays away (leaving cohort) or the share of
+            a version's answers in which a fault is planted (bad answers).
     """
 
     kind: Literal[
@@ -33,6 +34,7 @@ class PlantedTruth:
         "confounded_feature",
         "broken_step",
         "leaving_cohort",
+        "bad_answers",
     ]
     feature: str | None
     starts_on: date
@@ -44,4 +46,4 @@ class PlantedTruth:
     @property
     def is_trouble(self) -> bool:
         """Return whether something is wrong with a feature or the telemetry, which should be found and answered."""
-        return self.kind in ("bad_release", "slow_decay", "pipeline_fault")
+        return self.kind in ("bad_release", "slow_decay", "pipeline_fault", "bad_answers")

@@ -20,6 +20,7 @@ RIGHT_ANSWERS: Final = {
     "bad_release": ("rollback",),
     "slow_decay": ("throttle", "hold", "alert", "ticket"),
     "pipeline_fault": ("alert",),
+    "bad_answers": ("rollback", "throttle", "hold", "alert", "ticket"),
 }
 AFTERMATH_DAYS: Final = 2
 

@@ -20,6 +20,7 @@ _ALLOWED: Final = {
     "crashes": "max_crash_rate",
     "latency": "max_slow_rate",
     "ratings": "max_bad_rating_rate",
+    "answers": "max_bad_answer_rate",
 }
 _SEVERITIES: Final = {"mild": 1, "notable": 2, "severe": 3}
 _COUNTS: Final = tuple(dict.fromkeys(name for objective in OBJECTIVES for name in spread_columns(objective)[:2]))

@@ -71,6 +71,8 @@ class FeatureFacts:
     timed_events: int | None = None
     bad_ratings: int | None = None
     ratings: int | None = None
+    bad_answers: int | None = None
+    scored_answers: int | None = None
     mean_latency_ms: float | None = None
     users_7d: float | None = None
     share_of_users: float | None = None

@@ -8,9 +8,15 @@ WITH events AS (
         error_count > 0 OR crashed AS is_failed,
         crashed AS is_crashed,
         latency_ms > slow_latency_ms AS is_slow,
-        rating <= 2 AS is_disliked
+        rating <= 2 AS is_disliked,
+        false AS is_let_down
     FROM warehouse.fact_events INNER JOIN warehouse.dim_feature_metadata USING (feature)
     WHERE event_date >= $start AND event_date < $end
+),
+answers AS (
+    SELECT event_date, feature, user_id, true AS is_let_down
+    FROM warehouse.fact_answers
+    WHERE event_date >= $start AND event_date < $end AND is_bad
 ),
 harmed AS (
     SELECT
@@ -20,9 +26,10 @@ harmed AS (
         bool_or(is_failed) AS is_failed,
         bool_or(is_crashed) AS is_crashed,
         bool_or(is_slow) AS is_slow,
-        bool_or(is_disliked) AS is_disliked
-    FROM events
-    WHERE is_failed OR is_slow OR is_disliked
+        bool_or(is_disliked) AS is_disliked,
+        bool_or(is_let_down) AS is_let_down
+    FROM (FROM events UNION ALL BY NAME FROM answers)
+    WHERE is_failed OR is_slow OR is_disliked OR is_let_down
     GROUP BY ALL
 )
 SELECT
@@ -31,7 +38,8 @@ SELECT
     count(*) FILTER (is_failed) AS known_failed_users,
     count(*) FILTER (is_crashed) AS known_crashed_users,
     count(*) FILTER (is_slow) AS known_slow_users,
-    count(*) FILTER (is_disliked) AS known_disliked_users
+    count(*) FILTER (is_disliked) AS known_disliked_users,
+    count(*) FILTER (is_let_down) AS known_let_down_users
 FROM harmed INNER JOIN warehouse.dim_users USING (user_id)
 WHERE first_seen_at < event_date - INTERVAL 7 DAY
 GROUP BY ALL

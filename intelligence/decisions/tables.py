@@ -9,7 +9,7 @@ from intelligence.metrics.tables import FACT_FEATURE_METRICS, FEATURE_HEALTH, US
 from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK, training_table, verdict_table
 from intelligence.signals.tables import EPISODES
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
-from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS
+from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_ANSWERS, FACT_EVENTS
 
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
 
@@ -21,6 +21,7 @@ FEATURE_DECISIONS: Final = Table(
             *(FEATURE_HEALTH, FEATURE_RISK, MODEL_WATCH, FEATURE_PANEL, FACT_FEATURE_METRICS, DAY_QUALITY),
             *(EVENTS, FACT_EVENTS, DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, EXPERIMENT_VERDICTS, USER_DAY),
             EPISODES,
+            FACT_ANSWERS,
         )
     ),
     description="One row per feature and day: what the policy would do, how far alone, why, and why not more.",

@@ -143,6 +143,30 @@ spread AS (
     FROM by_user
     GROUP BY event_date, feature
 ),
+-- Answers of language models are few beside events, and of most products there are none.
+answers_by_user AS (
+    SELECT event_date, feature, user_id, count(*) AS scored_answers, count(*) FILTER (is_bad) AS bad_answers
+    FROM warehouse.fact_answers
+    WHERE event_date >= $start AND event_date < $end AND is_scored
+    GROUP BY event_date, feature, user_id
+),
+answers AS (
+    SELECT
+        event_date,
+        feature,
+        sum(scored_answers) AS scored_answers,
+        sum(bad_answers) AS bad_answers,
+        count(*) AS answered_users,
+        sum(scored_answers * scored_answers) AS answer_square_sum,
+        count(*) FILTER (bad_answers > 0) AS let_down_users,
+        sum(bad_answers * bad_answers) AS let_down_square_sum,
+        sum(bad_answers * scored_answers) AS let_down_cross_sum,
+        sum(CAST(bad_answers / scored_answers AS DECIMAL(18, 9))) AS let_down_share_sum,
+        sum(CAST((bad_answers / scored_answers) ** 2 AS DECIMAL(18, 9))) AS let_down_share_square_sum,
+        max({'events': bad_answers, 'user_id': user_id, 'total': scored_answers}) FILTER (bad_answers > 0) AS most_let_down
+    FROM answers_by_user
+    GROUP BY event_date, feature
+),
 reached AS (
     SELECT event_date, feature, users, timed_users, sessions, crashed_sessions
     FROM sessions
@@ -211,7 +235,21 @@ SELECT
     timed_users,
     coalesce(timed_square_sum, 0) + coalesce((timed_events - coalesce(counted_timed, 0)) ** 2 / nullif(timed_users - coalesce(counted_timed_users, 0), 0), 0) AS timed_square_sum,
     coalesce(rating_users, 0) AS rating_users,
-    CAST(coalesce(rating_square_sum, 0) AS DOUBLE) AS rating_square_sum
+    CAST(coalesce(rating_square_sum, 0) AS DOUBLE) AS rating_square_sum,
+    CAST(coalesce(scored_answers, 0) AS BIGINT) AS scored_answers,
+    CAST(coalesce(bad_answers, 0) AS BIGINT) AS bad_answers,
+    CAST(bad_answers / scored_answers AS DOUBLE) AS bad_answer_rate,
+    coalesce(answered_users, 0) AS answered_users,
+    CAST(coalesce(answer_square_sum, 0) AS DOUBLE) AS answer_square_sum,
+    coalesce(let_down_users, 0) AS let_down_users,
+    CAST(coalesce(let_down_square_sum, 0) AS BIGINT) AS let_down_square_sum,
+    CAST(coalesce(let_down_cross_sum, 0) AS BIGINT) AS let_down_cross_sum,
+    CAST(coalesce(let_down_share_sum, 0) AS DOUBLE) AS let_down_share_sum,
+    CAST(coalesce(let_down_share_square_sum, 0) AS DOUBLE) AS let_down_share_square_sum,
+    most_let_down.user_id AS most_let_down_user,
+    most_let_down.events AS most_let_down_events,
+    most_let_down.total AS most_let_down_total
 FROM counted
 INNER JOIN reached USING (event_date, feature)
 LEFT JOIN spread USING (event_date, feature)
+LEFT JOIN answers USING (event_date, feature)

@@ -17,10 +17,10 @@ from intelligence.metrics.tables import FEATURE_HEALTH
 
 WINDOW_DAYS: Final = 28
 OBJECTIVES: Final = tuple(TERMS)
-_ALLOWED: Final = ("max_error_rate", "max_crash_rate", "max_slow_rate", "max_bad_rating_rate")
+_ALLOWED: Final = ("max_error_rate", "max_crash_rate", "max_slow_rate", "max_bad_rating_rate", "max_bad_answer_rate")
 # The columns from which each objective is computed: on a day with one of them in doubt the objective is not assessed.
-COLUMNS_USED: Final = (("error_count", "crashed"), ("crashed",), ("latency_ms",), ("rating",))
-_NOUNS: Final = ("events", "events", "timed events", "ratings")
+COLUMNS_USED: Final = (("error_count", "crashed"), ("crashed",), ("latency_ms",), ("rating",), ())
+_NOUNS: Final = ("events", "events", "timed events", "ratings", "scored answers")
 LOUD_SHARE: Final = 0.5
 LOUD_EVENTS: Final = 5
 _FIRST: Final = 1e9

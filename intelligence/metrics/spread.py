@@ -22,6 +22,7 @@ OBJECTIVES: Final = {
     "crashes": ("crashed_events", "usage_count", "crashed", "users", "usage_square_sum"),
     "latency": ("slow_events", "timed_events", "slow", "timed_users", "timed_square_sum"),
     "ratings": ("bad_ratings", "ratings", "disliked", "rating_users", "rating_square_sum"),
+    "answers": ("bad_answers", "scored_answers", "let_down", "answered_users", "answer_square_sum"),
 }
 # With fewer equivalent users (users with equal numbers of events), the event share describes these few, not the product.
 FEW_USERS: Final = 10

@@ -4,7 +4,14 @@ from typing import Final
 
 from intelligence.core.tables import Claim, Column, Recipe, Table, rate_claim
 from intelligence.telemetry.tables import DAY_QUALITY
-from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS, FACT_SESSIONS
+from intelligence.warehouse.tables import (
+    DIM_FEATURE_METADATA,
+    DIM_RELEASES,
+    DIM_USERS,
+    FACT_ANSWERS,
+    FACT_EVENTS,
+    FACT_SESSIONS,
+)
 
 # A payer without a payment for so many days has stopped.
 SILENCE_DAYS: Final = 28
@@ -28,7 +35,9 @@ def _spread_columns(prefix: str, bad: str, total: str, words: str) -> tuple[Colu
 FACT_FEATURE_METRICS: Final = Table(
     layer="metrics",
     name="fact_feature_metrics",
-    recipe=Recipe(queries=("metrics/fact_feature_metrics.sql",), tables=(FACT_EVENTS, DIM_FEATURE_METADATA)),
+    recipe=Recipe(
+        queries=("metrics/fact_feature_metrics.sql",), tables=(FACT_EVENTS, DIM_FEATURE_METADATA, FACT_ANSWERS)
+    ),
     description="One row per feature and day on which it was used: usage, latency, errors, crashes, ratings.",
     columns=(
         Column("event_date", "DATE", "Day on the product's clock.", True),
@@ -60,11 +69,17 @@ FACT_FEATURE_METRICS: Final = Table(
         *_spread_columns("crashed", "crashed_events", "usage_count", "a crashed event"),
         *_spread_columns("slow", "slow_events", "timed_events", "a slow event"),
         *_spread_columns("disliked", "bad_ratings", "ratings", "a rating of 2 or less"),
+        *_spread_columns("let_down", "bad_answers", "scored_answers", "a bad answer"),
         Column("usage_square_sum", "DOUBLE", "Sum over users of usage_count squared.", True),
         Column("timed_users", "BIGINT", "Users with a timed event.", True),
         Column("timed_square_sum", "DOUBLE", "Sum over users of timed_events squared.", True),
         Column("rating_users", "BIGINT", "Users who rated.", True),
         Column("rating_square_sum", "DOUBLE", "Sum over users of ratings squared.", True),
+        Column("scored_answers", "BIGINT", "Answers of a language model that are scored.", True),
+        Column("bad_answers", "BIGINT", "Those of them that are bad.", True),
+        Column("bad_answer_rate", "DOUBLE", "bad_answers / scored_answers."),
+        Column("answered_users", "BIGINT", "Users with a scored answer.", True),
+        Column("answer_square_sum", "DOUBLE", "Sum over users of scored_answers squared.", True),
     ),
     key=("event_date", "feature"),
     day="event_date",
@@ -82,7 +97,7 @@ FACT_FEATURE_METRICS: Final = Table(
         rate_claim(
             "metrics.fact_feature_metrics",
             "event_date",
-            ("crash_free_session_rate", "slow_rate", "error_rate", "crash_rate", "bad_rating_rate"),
+            ("crash_free_session_rate", "slow_rate", "error_rate", "crash_rate", "bad_rating_rate", "bad_answer_rate"),
         ),
         Claim(
             name="usage_adds_up_to_events",
@@ -223,7 +238,11 @@ FEATURE_HEALTH: Final = Table(
         Column("since", "DATE", "First day of the present state.", True),
         Column("calm_days", "BIGINT", "Judged days in a row within the promises.", True),
         Column("unjudged_days", "BIGINT", "Days in a row that could not be judged.", True),
-        Column("worst_objective", "VARCHAR", "errors, crashes, latency or ratings: the promise that burns fastest."),
+        Column(
+            "worst_objective",
+            "VARCHAR",
+            "errors, crashes, latency, ratings or answers: the promise that burns fastest.",
+        ),
         Column("burn_1d", "DOUBLE", "Its bad share of the day over the share allowed; 1 spends exactly the budget."),
         Column("burn_3d", "DOUBLE", "The same over the last 3 days."),
         Column("burn_28d", "DOUBLE", "The same over the last 28 days."),

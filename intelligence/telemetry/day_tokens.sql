@@ -1,8 +1,9 @@
 -- One token per table and day of the calendar. It changes exactly when the product's time zone changes, or when a batch in the
--- lake as of snapshot $as_of adds rows from which the day is built, changes which of these rows count, or is withdrawn.
+-- lake as of snapshot $as_of adds rows from which the day is built, changes which of these rows count, is withdrawn, or has
+-- answers of the day. Answers alone make no day a day of the product.
 -- `$tables` lists each table with the number of days that it looks back (NULL: all of them) and the version of its recipe.
 WITH ledger AS MATERIALIZED (
-    SELECT batch_id, days, changed_days, withdrawn_days FROM telemetry.batches WHERE snapshot_id <= $as_of
+    SELECT batch_id, days, changed_days, withdrawn_days, answer_days FROM telemetry.batches WHERE snapshot_id <= $as_of
 ),
 held AS (
     SELECT * FROM (SELECT unnest(days) AS day, batch_id FROM ledger)
@@ -14,6 +15,8 @@ touched AS (
     SELECT unnest(changed_days), batch_id || ' changed' FROM ledger
     UNION ALL
     SELECT unnest(withdrawn_days), batch_id || ' withdrawn' FROM ledger
+    UNION ALL
+    SELECT unnest(answer_days), batch_id || ' answers' FROM ledger
 ),
 calendar AS (
     SELECT CAST(day AS DATE) AS day

@@ -18,10 +18,11 @@ SELECT
     coalesce(duplicates, 0) AS duplicates,
     coalesce(conflicts, 0) AS conflicts,
     coalesce(rejected, 0) AS rejected,
-    coalesce(days, []) AS days,
+    CASE WHEN $of_answers THEN [] ELSE coalesce(days, []) END AS days,
     $ingested_at AS ingested_at,
     names,
-    $of_aliases AS of_aliases
+    $of_aliases AS of_aliases,
+    CASE WHEN $of_answers THEN coalesce(days, []) END AS answer_days
 FROM deliveries
 LEFT JOIN readable USING (file_key)
 LEFT JOIN unreadable USING (file_key)

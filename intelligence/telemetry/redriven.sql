@@ -12,9 +12,10 @@ SELECT
     coalesce(duplicates, 0) AS duplicates,
     coalesce(conflicts, 0) AS conflicts,
     0 AS rejected,
-    coalesce(days, []) AS days,
+    CASE WHEN $of_answers THEN [] ELSE coalesce(days, []) END AS days,
     $ingested_at AS ingested_at,
-    $of_aliases AS of_aliases
+    $of_aliases AS of_aliases,
+    CASE WHEN $of_answers THEN coalesce(days, []) END AS answer_days
 FROM deliveries
 INNER JOIN passed USING (file_key)
 LEFT JOIN stored USING (batch_id)

@@ -1,10 +1,13 @@
-"""The section `telemetry` of product.yaml: which changes in how the product is measured are accepted."""
+"""The section `telemetry` of product.yaml, with the accepted changes of measurement; and what may be kept of answers' texts."""
 
 from datetime import date
+from typing import Literal
 
 from pydantic import Field
 
 from intelligence.core.sections import Section
+
+KeptTexts = Literal["keep", "hash", "cut"]
 
 
 class AcceptedChange(Section):

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Final
 
 from intelligence.core.tables import Claim, Column, Recipe, Table, unique_claim
+from intelligence.telemetry.answers import ANSWER
 from intelligence.telemetry.contract import CONTRACT
 
 _EVENT_COLUMNS: Final = tuple(
@@ -168,6 +169,7 @@ BATCHES: Final = Table(
         Column("withdrawn_by", "VARCHAR", "Batch that its file came with instead."),
         Column("withdrawn_days", "DATE[]", "Days that lost events of it, or on which rows of others count since."),
         Column("of_aliases", "BOOLEAN", "Whether its rows are pairs of aliases; otherwise, or NULL, they are events."),
+        Column("answer_days", "DATE[]", "Days to which accepted answers belong; NULL where its rows are none."),
     ),
     key=("batch_id",),
     page="""
@@ -186,6 +188,9 @@ BATCHES: Final = Table(
                     UNION ALL
                     SELECT batch_id, count(*), sum(rows_in_file) - count(*)
                     FROM telemetry.aliases WHERE rows_in_file IS NOT NULL GROUP BY batch_id
+                    UNION ALL
+                    SELECT batch_id, count(*) FILTER (NOT is_duplicate), count(*) FILTER (is_duplicate)
+                    FROM telemetry.raw_answers GROUP BY batch_id
                 ), refused AS (
                     SELECT batch_id, count(*) AS rejected FROM telemetry.rejected_events GROUP BY batch_id
                 )
@@ -233,6 +238,42 @@ WITHDRAWN_ROWS: Final = Table(
         SELECT parse_filename(source_file) AS file, withdrawn_at, count(*) AS rows,
                count(*) FILTER (NOT is_rejected AND NOT is_duplicate) AS events
         FROM telemetry.withdrawn_rows GROUP BY ALL ORDER BY withdrawn_at DESC, file LIMIT 12""",
+)
+
+RAW_ANSWERS: Final = Table(
+    layer="telemetry",
+    name="raw_answers",
+    description="Every delivered answer of a language model, and every further rating of one, repeated deliveries marked.",
+    columns=(
+        *(
+            Column(field.name, field.type, field.description, field.required or field.name == "answer_id")
+            for field in ANSWER
+        ),
+        *_ORIGIN_COLUMNS,
+        Column("is_duplicate", "BOOLEAN", "Whether another row stands for it, so that this one does not count.", True),
+        Column("is_conflict", "BOOLEAN", "Whether that row has other content.", True),
+        Column("content_id", "VARCHAR", "Digest of the row as it was delivered.", True),
+        Column("has_texts", "BOOLEAN", "Whether it has texts from which anything can be scored.", True),
+        Column("erased_at", "TIMESTAMP", "When its texts were erased at the wish of the user, UTC; NULL: never."),
+    ),
+    key=("batch_id", "source_row"),
+    position_key=True,
+    day="event_date",
+    page="""
+        SELECT feature, count(*) AS answers, count(DISTINCT user_id) AS users, count(rating) AS ratings,
+               count(*) FILTER (has_texts) AS with_texts
+        FROM telemetry.raw_answers WHERE NOT is_duplicate AND event_date >= $start AND event_date < $end
+        GROUP BY feature ORDER BY answers DESC LIMIT 12""",
+    claims=(
+        Claim(
+            name="answers_are_given_once",
+            description="Of the rows of one answer and rater on a day, one counts.",
+            contradictions="""
+                SELECT event_date, source, answer_id, rater, count(*) AS rows FROM telemetry.raw_answers
+                WHERE NOT is_duplicate AND event_date >= $start AND event_date < $end
+                GROUP BY ALL HAVING count(*) > 1""",
+        ),
+    ),
 )
 
 ALIASES: Final = Table(
@@ -356,4 +397,4 @@ def freshness_claim(max_lag_hours: float) -> Claim:
     )
 
 
-TABLES: Final = (RAW_EVENTS, EVENTS, REJECTED_EVENTS, BATCHES, WITHDRAWN_ROWS, ALIASES, DAY_QUALITY)
+TABLES: Final = (RAW_EVENTS, EVENTS, REJECTED_EVENTS, BATCHES, WITHDRAWN_ROWS, ALIASES, RAW_ANSWERS, DAY_QUALITY)

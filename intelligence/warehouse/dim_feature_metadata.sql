@@ -28,7 +28,8 @@ SELECT
     terms.max_crash_rate,
     terms.slow_latency_ms,
     terms.max_slow_rate,
-    terms.max_bad_rating_rate
+    terms.max_bad_rating_rate,
+    terms.max_bad_answer_rate
 FROM named
 LEFT JOIN (FROM declared UNION ALL BY NAME FROM defaults) AS terms
     ON terms.feature IS NOT DISTINCT FROM CASE WHEN named.is_declared THEN named.feature END

@@ -4,6 +4,7 @@ from typing import Final
 
 from intelligence.core.tables import Claim, Column, Recipe, Table
 from intelligence.telemetry.tables import EVENTS
+from intelligence.warehouse.answer_scores import SCORES
 
 _WINDOW: Final = "event_date >= $start AND event_date < $end"
 
@@ -87,6 +88,7 @@ DIM_FEATURE_METADATA: Final = Table(
         Column("slow_latency_ms", "DOUBLE", "An event slower than this is slow.", True),
         Column("max_slow_rate", "DOUBLE", "Share of timed events that may be slow.", True),
         Column("max_bad_rating_rate", "DOUBLE", "Share of ratings that may be 2 or less.", True),
+        Column("max_bad_answer_rate", "DOUBLE", "Share of scored answers that may be bad.", True),
     ),
     key=("feature",),
     page="""
@@ -239,4 +241,88 @@ FACT_SESSIONS: Final = Table(
     ),
 )
 
-TABLES: Final = (DIM_USERS, DIM_FEATURE_METADATA, DIM_RELEASES, FACT_VISIT_EVENTS, FACT_EVENTS, FACT_SESSIONS)
+FACT_ANSWERS: Final = Table(
+    layer="warehouse",
+    name="fact_answers",
+    recipe=Recipe(
+        queries=("warehouse/fact_answers.sql",),
+        functions=("intelligence.warehouse.answer_scores:score_parameters",),
+        settings=("answers",),
+        tables=(DIM_USERS,),
+    ),
+    description="One row per answer of a language model: its circumstances, ratings and scores, without its texts.",
+    columns=(
+        Column("event_date", "DATE", "Day on the product's clock.", True),
+        Column("source", "VARCHAR", "Source in product.yaml, within which answer_id is an identity.", True),
+        Column("answer_id", "VARCHAR", "Identity of the answer.", True),
+        Column("event_time", "TIMESTAMP", "When it was given, UTC.", True),
+        Column("user_id", "VARCHAR", "Who asked.", True),
+        Column("session_id", "VARCHAR", "Visit or conversation."),
+        Column("feature", "VARCHAR", "Feature that gave it.", True),
+        Column("model_version", "VARCHAR", "Model with its version, 'unknown' where not given.", True),
+        Column("prompt_version", "VARCHAR", "Version of the prompt, 'unknown' where not given.", True),
+        Column("segment", "VARCHAR", "Kind of user, 'unknown' where not given.", True),
+        Column("experiment", "VARCHAR", "Experiment exposed to."),
+        Column("variant", "VARCHAR", "Arm of it."),
+        Column("latency_ms", "DOUBLE", "Time to answer."),
+        Column("tokens_in", "BIGINT", "Tokens of the request."),
+        Column("tokens_out", "BIGINT", "Tokens of the answer."),
+        Column("cost", "DOUBLE", "What it cost."),
+        Column("ratings", "BIGINT", "Ratings of it, by the user and others.", True),
+        Column("good_ratings", "BIGINT", "Ratings of 4 and more.", True),
+        Column("bad_ratings", "BIGINT", "Ratings of 2 and less.", True),
+        Column("mean_rating", "DOUBLE", "Mean of the ratings."),
+        Column("lowest_rating", "DOUBLE", "Lowest of the ratings."),
+        Column("highest_rating", "DOUBLE", "Highest of the ratings."),
+        Column("is_corrected", "BOOLEAN", "Whether a person said what it should have been.", True),
+        Column("followed_up", "BOOLEAN", "Whether the user asked again about the same."),
+        Column("is_scored", "BOOLEAN", "Whether it has texts from which anything can be scored.", True),
+        *(
+            Column(score.name, "BOOLEAN", f"Whether it {score.says}; NULL where that cannot be told.")
+            for score in SCORES
+        ),
+        Column(
+            "is_bad", "BOOLEAN", "Whether one of the scores in `answers.harms` is true; NULL where nothing is scored."
+        ),
+    ),
+    key=("event_date", "source", "answer_id"),
+    day="event_date",
+    page="""
+        SELECT feature, prompt_version, count(*) AS answers, count(*) FILTER (is_bad) AS bad, avg(mean_rating) AS rating
+        FROM warehouse.fact_answers WHERE event_date >= $start AND event_date < $end
+        GROUP BY ALL ORDER BY bad DESC LIMIT 12""",
+    claims=(
+        Claim(
+            name="every_answer_is_there_once",
+            description="The answers that count are the delivered ones that are no bot's, each once.",
+            contradictions=f"""
+                SELECT event_date, delivered, stored
+                FROM (
+                    SELECT event_date, count(DISTINCT (source, answer_id)) AS delivered
+                    FROM telemetry.raw_answers ANTI JOIN (SELECT user_id FROM warehouse.dim_users WHERE is_bot) USING (user_id)
+                    WHERE NOT is_duplicate AND {_WINDOW} GROUP BY event_date
+                )
+                FULL JOIN (
+                    SELECT event_date, count(*) AS stored FROM warehouse.fact_answers WHERE {_WINDOW} GROUP BY event_date
+                ) USING (event_date)
+                WHERE delivered < stored""",
+        ),
+        Claim(
+            name="bad_answers_show_why",
+            description="An answer that is bad shows at least one score.",
+            contradictions=f"""
+                SELECT event_date, answer_id FROM warehouse.fact_answers
+                WHERE {_WINDOW} AND is_bad AND NOT ({" OR ".join(f'coalesce("{score.name}", false)' for score in SCORES)})""",
+        ),
+    ),
+)
+
+TABLES: Final = (
+    DIM_USERS,
+    DIM_FEATURE_METADATA,
+    DIM_RELEASES,
+    FACT_VISIT_EVENTS,
+    FACT_EVENTS,
+    FACT_SESSIONS,
+    FACT_ANSWERS,
+)

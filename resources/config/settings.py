@@ -222,6 +222,11 @@ def rewriter_key() -> SecretStr | None:
     return _secret("INTELLIGENCE_REWRITER_KEY")
 
 
+def language_key() -> SecretStr | None:
+    """Return INTELLIGENCE_LANGUAGE_KEY, the key of the server of a language model; None where it asks for none."""
+    return _secret("INTELLIGENCE_LANGUAGE_KEY")
+
+
 def _secret(name: str) -> SecretStr | None:
     value = os.environ.get(name, "").strip()
     return SecretStr(value) if value else None

@@ -21,7 +21,7 @@ from typing import BinaryIO, Literal
 import polars as pl
 from filelock import FileLock
 
-from intelligence.catalog.product import FileSource, Product, Simulate, Source
+from intelligence.catalog.product import AnswerSource, FileSource, Product, Simulate, SimulateAnswers, Source
 from intelligence.core.errors import SourceFileError
 from intelligence.simulation.withheld import shown_events
 from intelligence.telemetry.reading import RESERVED, Compression, compression_of, folder_values
@@ -117,6 +117,8 @@ def _files_of(
 ) -> list[Path]:
     if isinstance(source, Source) and source.simulate:
         return simulated_files(source.name, source.simulate, landing, progress, shown=shown)
+    if isinstance(source, AnswerSource) and source.simulate:
+        return simulated_answer_files(source.name, source.simulate, landing, progress)
     if isinstance(source, Source) and source.topics:
         return sorted(stream_folder(source.name, landing).glob("*.jsonl"))
     return matched_files(source)
@@ -219,7 +221,7 @@ def display_name(path: Path) -> str:
     return os.fsencode(shown).decode(errors="backslashreplace")
 
 
-def simulation_folder(name: str, simulate: Simulate, landing: Path) -> Path:
+def simulation_folder(name: str, simulate: Simulate | SimulateAnswers, landing: Path) -> Path:
     """Return the folder of a simulation's files, which simulations share if only their number of days differs.
 
     Args:
@@ -261,6 +263,34 @@ def simulated_files(
             progress(f"simulating {day} ({number + 1} of {simulate.days})")
             with FileLock(folder / ".lock"):
                 _deliver_day(path, partial(simulated_day, plan, day), shown)
+        files.append(path)
+    return files
+
+
+def simulated_answer_files(
+    name: str, simulate: SimulateAnswers, landing: Path, progress: Callable[[str], None]
+) -> list[Path]:
+    """Return the simulated files of answers, one per day, after writing those that do not exist yet.
+
+    Args:
+        name: Name of the source.
+        simulate: What is simulated.
+        landing: Folder of all simulated files.
+        progress: Receives a message for each day that is simulated.
+    """
+    from intelligence.simulation.answers import delivered_answers
+
+    folder = simulation_folder(name, simulate, landing)
+    folder.mkdir(parents=True, exist_ok=True)
+    plan = simulate.plan()
+    files = []
+    for number in range(simulate.days):
+        day = simulate.first_day + timedelta(days=number)
+        path = folder / f"{day}.parquet"
+        if not path.exists():
+            progress(f"simulating answers of {day} ({number + 1} of {simulate.days})")
+            with FileLock(folder / ".lock"):
+                _deliver_day(path, partial(delivered_answers, plan, day), None)
         files.append(path)
     return files
 

@@ -8,7 +8,7 @@ from datetime import date
 
 import duckdb
 
-from intelligence.catalog.product import AliasSource, FileSource, Product
+from intelligence.catalog.product import AliasSource, AnswerSource, FileSource, Product
 from intelligence.core.sql import identifiers, sql
 from intelligence.telemetry.contract import CONTRACT_COLUMNS
 from intelligence.telemetry.identity import (
@@ -18,6 +18,7 @@ from intelligence.telemetry.identity import (
     stored_rivals_statement,
 )
 from resources.intake.aliases import note_changed_days, record_pairs, rename_rows, write_pairs
+from resources.intake.answers import write_answers
 from resources.lake.extent import take_back
 
 _NOTHING_NEW = f"""
@@ -35,7 +36,7 @@ def write_rows(
     *,
     gone: Sequence[date] = (),
 ) -> None:
-    """Write the accepted rows of the present deliveries as events or pairs, whichever their source delivers.
+    """Write the accepted rows of the present deliveries as events, pairs or answers, whichever their source delivers.
 
     It makes the temporary tables `stored`, the outcome of each delivery, for the ledger, and `changed`, for `settle`.
 
@@ -48,6 +49,8 @@ def write_rows(
     """
     if isinstance(source, AliasSource):
         write_pairs(connection, facts)
+    elif isinstance(source, AnswerSource):
+        write_answers(connection, product, facts)
     else:
         write_events(connection, facts, product.sources_of_one_id(source.name), gone=gone)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import duckdb
 
-from intelligence.catalog.product import AliasSource, FileSource, Product, Source
+from intelligence.catalog.product import AliasSource, AnswerSource, FileSource, Product, Source
 from intelligence.core.errors import SourceFileError
 from intelligence.core.sql import sql
 from intelligence.telemetry import reading
@@ -40,8 +40,8 @@ class Batch:
         source: Name of the source.
         source_file: The file's name in the lake.
         rows_in: Rows and malformed lines in the file.
-        accepted: Rows that became events or pairs.
-        duplicates: Rows that repeat an event or pair.
+        accepted: Rows that became events, pairs or answers.
+        duplicates: Rows that repeat an event, pair or answer.
         conflicts: Duplicates that contradict the event that they repeat.
         rejected: Rows and lines in quarantine.
         days: Days to which accepted rows belong.
@@ -298,10 +298,8 @@ def _written(
         facts,
     )
     reach("ingest.rejects_written")
-    of_aliases = isinstance(source, AliasSource)
-    connection.execute(
-        sql("telemetry/ledger.sql"), {**facts, "columns": json.dumps(dict(columns)), "of_aliases": of_aliases}
-    )
+    kind = {"of_aliases": isinstance(source, AliasSource), "of_answers": isinstance(source, AnswerSource)}
+    connection.execute(sql("telemetry/ledger.sql"), {**facts, "columns": json.dumps(dict(columns)), **kind})
     settle(connection, lost_pairs=replaced.lost_pairs)
     forget_gone(connection, replaced)
     renew(connection, product)
@@ -310,9 +308,10 @@ def _written(
 
 
 def batches_of(connection: duckdb.DuckDBPyConnection) -> list[Batch]:
-    """Return the ledger's rows of the present deliveries."""
+    """Return the ledger's rows of the present deliveries; the days of answers are those to which they belong."""
     rows = connection.execute(
-        "SELECT batch_id, source, source_file, rows_in, accepted, duplicates, conflicts, rejected, days"
+        "SELECT batch_id, source, source_file, rows_in, accepted, duplicates, conflicts, rejected,"
+        " coalesce(answer_days, days)"
         " FROM telemetry.batches"
         " SEMI JOIN deliveries USING (batch_id) ORDER BY source_file"
     ).fetchall()

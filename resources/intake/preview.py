@@ -11,7 +11,7 @@ import duckdb
 import polars as pl
 
 from intelligence.catalog.check import product_warnings, proposed_promises
-from intelligence.catalog.product import AliasSource, FileSource, Product, Simulate, Source
+from intelligence.catalog.product import AliasSource, AnswerSource, FileSource, Product, Simulate, Source
 from intelligence.core.errors import SourceFileError
 from intelligence.core.sql import literal
 from intelligence.metrics.promises import COUNTS, FEATURE_DAYS
@@ -42,6 +42,7 @@ BYTES_LOOKED_AT = 32_000_000
 _NONE_ACCEPTED = {
     "events": "None of these rows is an event; mend the mapping or `start` for the reasons below.",
     "pairs": "None of these rows is a pair; mend the mapping for the reasons below.",
+    "answers": "None of these rows is an answer; mend the mapping or `start` for the reasons below.",
 }
 
 
@@ -51,9 +52,12 @@ def previewed_sources(product: Product) -> Iterator[PreviewedSource]:
     The rows are ingested into a temporary lake, which is removed afterwards.
     """
     now = datetime.now(UTC).replace(tzinfo=None)
-    for source in (*product.sources, *product.aliases):
+    for source in (*product.sources, *product.aliases, *product.answer_sources):
         if isinstance(source, Source) and source.simulate:
             yield _simulated(source.name, source.simulate, now.date())
+        elif isinstance(source, AnswerSource) and source.simulate:
+            size = f"{source.simulate.days} days of about {source.simulate.answers_per_day:,} answers"
+            yield PreviewedSource(source.name, f"simulates {size}")
         elif isinstance(source, Source) and source.topics:
             yield PreviewedSource(
                 source.name, f"reads {', '.join(source.topics)} from Kafka, where nothing was looked at"
@@ -88,8 +92,8 @@ def previewed_product(
         lake: The product's lake, which need not exist.
         landing: Folder of remembered digests, which saves hashing files again; None hashes all.
     """
-    of_aliases = {source.name for source in product.aliases}
-    found = [each.found_in for each in sources if each.found_in and each.name not in of_aliases]
+    of_others = {source.name for source in (*product.aliases, *product.answer_sources)}
+    found = [each.found_in for each in sources if each.found_in and each.name not in of_others]
     built = lake.frame(FEATURE_DAYS) if lake.exists() else pl.DataFrame()
     sampled = [each.feature_days for each in found if each.feature_days.height]
     history = built if built.height else pl.concat(sampled) if sampled else pl.DataFrame(schema=_FEATURE_DAYS)
@@ -168,7 +172,7 @@ def _previewed(product: Product, source: FileSource, now: datetime) -> Previewed
             source.name, f"{len(files)} file(s); looked at {names}", problem=refusals, warnings=warnings
         )
     rows, accepted = sum(batch.rows_in for batch in report.batches), sum(batch.accepted for batch in report.batches)
-    kind = "pairs" if isinstance(source, AliasSource) else "events"
+    kind = "pairs" if isinstance(source, AliasSource) else "answers" if isinstance(source, AnswerSource) else "events"
     found = f"{len(files)} file(s); of {rows:,} rows looked at in {names}, {accepted:,} are {kind}"
     problem = _NONE_ACCEPTED[kind] if rows and not accepted else None
     return PreviewedSource(

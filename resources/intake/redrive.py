@@ -7,7 +7,7 @@ from datetime import datetime
 
 import duckdb
 
-from intelligence.catalog.product import AliasSource, FileSource, Product
+from intelligence.catalog.product import AliasSource, AnswerSource, FileSource, Product
 from intelligence.core.errors import SourceFileError
 from intelligence.core.sql import sql
 from intelligence.telemetry.mapping import raw_expressions, rejected_query
@@ -159,8 +159,8 @@ def _written(
     connection.execute(_DELIVERIES)
     write_rows(connection, product, source, facts)
     connection.execute(_MARK)
-    of_aliases = isinstance(source, AliasSource)
-    connection.execute(sql("telemetry/redriven.sql"), {**facts, "columns": shape, "of_aliases": of_aliases})
+    kind = {"of_aliases": isinstance(source, AliasSource), "of_answers": isinstance(source, AnswerSource)}
+    connection.execute(sql("telemetry/redriven.sql"), {**facts, "columns": shape, **kind})
     settle(connection)
     renew(connection, product)
     batches = batches_of(connection)

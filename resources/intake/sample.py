@@ -4,7 +4,7 @@ import json
 
 import polars as pl
 
-from intelligence.catalog.product import AliasSource, FileSource, Product
+from intelligence.catalog.product import AliasSource, AnswerSource, FileSource, Product
 from intelligence.core.errors import SourceFileError
 from intelligence.metrics.promises import FEATURE_DAYS_OF_EVENTS
 from intelligence.telemetry.aliases import pair_warnings, persons
@@ -29,6 +29,8 @@ def sample_findings(lake: Lake, product: Product, source: FileSource) -> SampleF
     if isinstance(source, AliasSource):
         pairs = lake.frame("SELECT DISTINCT alias, user_id FROM telemetry.aliases").rows()
         return SampleFindings(tuple(fields), warnings=pair_warnings(persons(pairs)), next_steps=PAIR_REMEDIES)
+    if isinstance(source, AnswerSource):
+        return SampleFindings(tuple(fields), next_steps=_next_steps(lake, source))
     seen = frozenset(lake.frame(FEATURES_OF_EVENTS)["feature"])
     lost = gaps(
         sources=(),

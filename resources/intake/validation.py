@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 import duckdb
 import polars as pl
 
-from intelligence.catalog.product import AliasSource, FileSource, Product, Source
+from intelligence.catalog.product import AliasSource, AnswerSource, FileSource, Product, Source
 from intelligence.core.errors import LakeError, PlatformError, SourceFileError
 from intelligence.core.sql import sql
 from intelligence.telemetry import reading
@@ -32,6 +32,7 @@ from intelligence.telemetry.mapping import (
     types_query,
     validation_statement,
 )
+from resources.intake.answers import without_rejected_texts
 from resources.intake.delivery import Delivery, first_lines, unreadable
 from resources.intake.malformed import collect_malformed, number_rows
 from resources.intake.time_step import time_step
@@ -121,6 +122,8 @@ def validate_files(
         identify(connection, product, group.source)
         refused = rejected_query(group.source.fields)
         connection.execute(f"CREATE TEMP TABLE rejected AS {refused} UNION ALL BY NAME {_MALFORMED_ROWS}")
+        if isinstance(group.source, AnswerSource):
+            without_rejected_texts(connection, product)
         connection.execute(
             "CREATE TEMP TABLE readable AS SELECT file_key, count(*) AS readable_rows FROM judged GROUP BY file_key"
         )
@@ -379,14 +382,14 @@ def validate_rows(
 
 
 def identify(connection: duckdb.DuckDBPyConnection, product: Product, source: FileSource) -> None:
-    """Make the temporary view `identified` from `judged`, with the day of each event; pairs have none.
+    """Make the temporary view `identified` from `judged`, with the day of each event; pairs and answers have none.
 
     Args:
         connection: A connection with the temporary table or view `judged`.
         product: The product; an event's day is its date in the product's time zone.
         source: The source of the rows.
     """
-    if isinstance(source, AliasSource):
+    if isinstance(source, AliasSource | AnswerSource):
         return
     connection.execute(sql("telemetry/occurrences.sql"))
     if _is_stream(source):

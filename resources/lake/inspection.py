@@ -12,7 +12,9 @@ from intelligence.telemetry.tables import EVENTS
 
 MOST_CONTRADICTIONS = 1_000
 # The ledger has the number of events, so that no file of events has to be read.
-ROWS_OF_EVENTS = "SELECT coalesce(sum(accepted), 0) FROM telemetry.batches WHERE of_aliases IS NOT TRUE"
+ROWS_OF_EVENTS = (
+    "SELECT coalesce(sum(accepted), 0) FROM telemetry.batches WHERE of_aliases IS NOT TRUE AND answer_days IS NULL"
+)
 
 
 @dataclass(frozen=True, slots=True)

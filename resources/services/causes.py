@@ -50,6 +50,9 @@ _ROWS = {"events": sql("causality/metric_cells.sql"), "user_days": sql("causalit
 _STATE = "FROM metrics.feature_health WHERE event_date = $day AND feature = $feature"
 _KNOWN = "SELECT count(*) FROM warehouse.dim_feature_metadata WHERE feature = $feature"
 
+# Answers are no events, so that their change is not split up by platform and release.
+_OF_ANSWERS = "bad_answer_rate of {0}: `intelligence answers {0}` says which version changed it."
+
 
 @dataclass(frozen=True, slots=True)
 class CauseService:
@@ -151,6 +154,10 @@ class CauseService:
         rows = []
         for feature, objective, since in self.lake.frame(sql("causality/degraded.sql"), {"day": day}).iter_rows():
             metric, periods = OF_OBJECTIVE.get(objective, "error_rate"), since_trouble(day, since)
+            if objective == "answers":
+                said = unexplained(feature, "bad_answer_rate", periods, since, "")
+                rows.append({"event_date": day, **said, "answer": _OF_ANSWERS.format(feature)})
+                continue
             try:
                 found = self._movement(metric, feature, periods, actions_before=day)
                 rows.append({"event_date": day, **degradation(found, since)})

@@ -21,7 +21,14 @@ from intelligence.risk.tables import FEATURE_PANEL, FEATURE_RISK
 from intelligence.signals.tables import EPISODES
 from intelligence.telemetry.local_time import local_time
 from intelligence.telemetry.tables import DAY_QUALITY, EVENTS
-from intelligence.warehouse.tables import DIM_FEATURE_METADATA, DIM_RELEASES, DIM_USERS, FACT_EVENTS, RELEASES
+from intelligence.warehouse.tables import (
+    DIM_FEATURE_METADATA,
+    DIM_RELEASES,
+    DIM_USERS,
+    FACT_ANSWERS,
+    FACT_EVENTS,
+    RELEASES,
+)
 from resources.lake.door import Lake
 from resources.messages.announcer import Announcer
 from resources.models.registry import Registry
@@ -43,6 +50,7 @@ READS: Reads = {
         Read(DAY_QUALITY, 6),
         Read(EVENTS, REACH_DAYS - 1),
         Read(FACT_EVENTS, REACH_DAYS - 1),
+        Read(FACT_ANSWERS, 2),
         Read(DIM_FEATURE_METADATA),
         Read(DIM_RELEASES),
         Read(DIM_USERS),

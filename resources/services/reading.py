@@ -13,6 +13,7 @@ from intelligence.catalog.annotations import Annotation, most_telling
 from intelligence.catalog.pages import AsOf, Page
 from intelligence.catalog.product import Product
 from intelligence.catalog.reading import (
+    answers,
     causes,
     coming,
     decisions,
@@ -218,6 +219,19 @@ class ReadService:
                 return trials.uplift_page(as_of, self.trials.for_whom(shown, metric=metric or None))
             except (ExperimentError, NotEnoughEvidence) as error:
                 return trials.refused_page(as_of, error, trials.NO_EXPERIMENT)
+
+    def answers(self, feature: str = "", *, days: int = SHOWN_DAYS) -> Page:
+        """Return how good the answers of language models are, and what changed them.
+
+        Args:
+            feature: Only this feature; empty for all.
+            days: Number of days.
+        """
+        with self._snapshot() as as_of:
+            if as_of.day is None:
+                return today.empty_page(as_of)
+            read = self._read(answers.QUERIES, {"feature": feature, "days": days})
+            return answers.answers_page(as_of, read, feature=feature)
 
     def causes(self, feature: str = "", *, days: int = SHOWN_DAYS) -> Page:
         """Return what features do to their users, and where changes of metrics lie.

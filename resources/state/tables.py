@@ -228,6 +228,20 @@ TARGET_RESTS = Table(
     Column("until", UtcTime, nullable=False),
     Column("reason", Text, nullable=False),
 )
+# What a judge said about answers, without their texts.
+ANSWER_VERDICTS = Table(
+    "answer_verdicts",
+    METADATA,
+    Column("sequence", Integer, primary_key=True),
+    Column("at", UtcTime, nullable=False),
+    Column("event_date", Date, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("answer_id", Text, nullable=False),
+    Column("feature", Text, nullable=False),
+    Column("model", Text, nullable=False, index=True),
+    Column("verdict", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
 # Calls to a server of language models: what was asked as a digest, and the reply, so that it is not asked for twice.
 CHAT_CALLS = Table(
     "chat_calls",

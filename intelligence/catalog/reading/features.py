@@ -43,6 +43,7 @@ PROMISES: Final = {
     "crashes": "max_crash_rate",
     "latency": "max_slow_rate",
     "ratings": "max_bad_rating_rate",
+    "answers": "max_bad_answer_rate",
 }
 _MEANING: Final = (
     "Share of bad events, with its 95 % interval by Wilson from the effective number of events: those of one user count as one"

@@ -14,6 +14,7 @@ OBJECTIVE_WORDS: Final = {
     "crashes": "Crashes",
     "latency": "Slow events",
     "ratings": "Bad ratings",
+    "answers": "Bad answers",
 }
 MOST_NAMED: Final = 3
 

@@ -31,6 +31,7 @@ PAGES: Final[Mapping[str, tuple[Callable[..., Page], tuple[str, ...]]]] = {
     "experiments": (ReadService.experiments, ("name", "segment")),
     "plan": (ReadService.plan, ("metric", "feature", "effect", "share", "length")),
     "uplift": (ReadService.uplift, ("name", "metric")),
+    "answers": (ReadService.answers, ("feature", "days")),
     "causes": (ReadService.causes, ("feature", "days")),
     "coming": (ReadService.coming, ("series", "segment", "feature", "days")),
     "scenario": (ReadService.scenario, ("change", "series", "ahead")),

@@ -21,6 +21,7 @@ from intelligence.core.errors import ModelError, PlatformError
 from intelligence.core.foreign import harmless
 from intelligence.core.machine_readable import plain
 from intelligence.interfaces.cli import (
+    answers,
     briefs,
     experiments,
     flags,
@@ -505,6 +506,7 @@ app.add_typer(signals.app, name="signals", rich_help_panel=EVERY_DAY)
 app.add_typer(online.app, name="online", rich_help_panel=EVERY_DAY)
 app.add_typer(briefs.app)
 app.add_typer(people.app)
+app.add_typer(answers.app)
 app.add_typer(usage.app)
 app.add_typer(sharing.app)
 

@@ -7,6 +7,7 @@ import streamlit as st
 
 from intelligence.interfaces.dashboard.links import PAGES_OF_RUN
 from intelligence.interfaces.dashboard.views import (
+    answers,
     causes,
     coming,
     decisions,
@@ -25,6 +26,7 @@ PAGES: Final[dict[str, tuple[str, Callable[[], None]]]] = {
     "feature": ("One feature", feature.show),
     "people": ("People", people.show),
     "experiments": ("Experiments", experiments.show),
+    "answers": ("AI answers", answers.show),
     "causes": ("Causes", causes.show),
     "coming": ("What comes next", coming.show),
     "decisions": ("Decisions", decisions.show),

@@ -38,7 +38,8 @@ def used(feature: str, day: date, failed: int, users: int = 400) -> dict[str, An
 def described(feature: str, **other: Any) -> dict[str, Any]:
     return {
         "feature": feature, "owner": "team-quiz", "tier": 2, "lifecycle": "live", "flag_key": feature,
-        "max_error_rate": 0.02, "max_crash_rate": 0.01, "max_slow_rate": 0.05, "max_bad_rating_rate": 0.4, **other,
+        "max_error_rate": 0.02, "max_crash_rate": 0.01, "max_slow_rate": 0.05, "max_bad_rating_rate": 0.4,
+        "max_bad_answer_rate": 0.2, **other,
     }  # fmt: skip
 
 
@@ -54,7 +55,7 @@ def by_release(feature: str, platform: str, version: str, day: date, events: int
 def known_harmed(feature: str, day: date, failed: int = 40) -> dict[str, Any]:
     return {
         "event_date": day, "feature": feature, "known_failed_users": failed, "known_crashed_users": 1,
-        "known_slow_users": 2, "known_disliked_users": 1,
+        "known_slow_users": 2, "known_disliked_users": 1, "known_let_down_users": 0,
     }  # fmt: skip
 
 

@@ -30,13 +30,15 @@ class Used:
     slow: int = 4
     ratings: int = 0
     bad_ratings: int = 0
+    answers: int = 0
+    bad_answers: int = 0
     users: int = 40
 
     def counts(self) -> dict[str, int]:
         return {
             "usage_count": self.usage, "failed_events": self.failed, "crashed_events": self.crashed,
             "timed_events": self.timed, "slow_events": self.slow, "ratings": self.ratings,
-            "bad_ratings": self.bad_ratings,
+            "bad_ratings": self.bad_ratings, "scored_answers": self.answers, "bad_answers": self.bad_answers,
         }  # fmt: skip
 
 
@@ -111,7 +113,13 @@ class Case:
                     "feature": name,
                     "first_seen_date": None if seen is None else day(seen),
                     **KEPT.model_dump(
-                        include={"max_error_rate", "max_crash_rate", "max_slow_rate", "max_bad_rating_rate"}
+                        include={
+                            "max_error_rate",
+                            "max_crash_rate",
+                            "max_slow_rate",
+                            "max_bad_rating_rate",
+                            "max_bad_answer_rate",
+                        }
                     ),
                 }
             )

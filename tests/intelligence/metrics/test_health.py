@@ -59,6 +59,7 @@ def test_a_feature_that_keeps_its_promises_is_healthy_for_ninety_days(seed: int)
         (Used(failed=24, crashed=24), "crashes"),
         (Used(slow=100), "latency"),
         (Used(ratings=100, bad_ratings=90), "ratings"),
+        (Used(answers=100, bad_answers=60), "answers"),
     ],
 )
 def test_each_promise_that_is_badly_broken_makes_a_feature_degraded_on_the_same_day(bad: Used, objective: str) -> None:

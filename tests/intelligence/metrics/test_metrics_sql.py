@@ -63,6 +63,7 @@ def spread_of(rows: list[dict[str, Any]], slow_limit: float) -> dict[str, Any]:
             "crashes": (sum(row["crashed"] for row in mine), len(mine)),
             "latency": (sum(ms > slow_limit for ms in filled(mine, "latency_ms")), len(filled(mine, "latency_ms"))),
             "ratings": (sum(stars <= 2 for stars in filled(mine, "rating")), len(filled(mine, "rating"))),
+            "answers": (0, 0),
         }
         for (user,), mine in grouped(rows, "user_id").items()
     }
@@ -131,6 +132,7 @@ def test_feature_metrics_are_those_counted_plainly(warehouse: Warehouse, seed: i
                 "mean_rating": mean(ratings),
                 "bad_ratings": bad_ratings,
                 "bad_rating_rate": share(bad_ratings, len(ratings)),
+                "bad_answer_rate": None,
                 "duration_s": sum(filled(rows, "duration_s")),
                 "value": sum(filled(rows, "value")),
                 **spread_of(rows, slow_limit),
@@ -154,8 +156,8 @@ def test_a_feature_without_latencies_or_ratings_has_counts_of_zero_and_rates_of_
     assert (row["timed_events"], row["slow_events"], row["ratings"], row["bad_ratings"]) == (0, 0, 0, 0)
     assert [name for name, value in row.items() if value is None] == [
         "mean_latency_ms", "p50_latency_ms", "p95_latency_ms", "p99_latency_ms", "slow_rate", "mean_rating",
-        "bad_rating_rate", *(f"most_{prefix}_{of}" for prefix in ("failed", "crashed", "slow", "disliked")
-                             for of in ("user", "events", "total")),
+        "bad_rating_rate", *(f"most_{prefix}_{of}" for prefix in ("failed", "crashed", "slow", "disliked", "let_down")
+                             for of in ("user", "events", "total")), "bad_answer_rate",
     ]  # fmt: skip
 
 

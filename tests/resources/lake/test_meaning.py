@@ -23,6 +23,7 @@ from intelligence.metrics.settings import Funnel, Retention, funnel_parameters, 
 from intelligence.metrics.tables import FEATURE_HEALTH, KPI_DAY
 from intelligence.risk.tables import FEATURE_PANEL
 from intelligence.telemetry.tables import DAY_QUALITY
+from intelligence.warehouse.settings import Answers
 from intelligence.warehouse.tables import DIM_USERS, FACT_EVENTS, FACT_SESSIONS
 from resources.intake.product_file import product_from
 from resources.lake.builds import Versions, build_rules
@@ -222,6 +223,7 @@ def test_recipes_name_the_settings_that_their_queries_take() -> None:
             "forecasts",
             history_parameters(Forecasts(), date(2026, 5, 4), first=date(2026, 5, 1), begin=date(2026, 1, 1)),
         ),
+        "intelligence.warehouse.answer_scores:score_parameters": ("answers", Answers().parameters()),
         "intelligence.metrics.settings:retention_parameters": ("retention", retention_parameters(Retention())),
     }
     for table in DAILY_TABLES:

@@ -124,6 +124,7 @@ def filled(folder: Path, *, days: int, features: Sequence[str], verdict: str = "
                 **{"feature": name, "owner": "team-quiz", "tier": 1, "first_seen_date": FIRST, "lifecycle": "general"},
                 **{"max_error_rate": 0.02, "max_crash_rate": 0.01, "slow_latency_ms": 3000.0, "max_slow_rate": 0.05},
                 "max_bad_rating_rate": 0.4,
+                "max_bad_answer_rate": 0.2,
             }
             for name in features
         ],

@@ -1,0 +1,121 @@
+"""Answers are delivered by the contract of answers: each counts once, the others are in quarantine, and texts are kept as asked for."""
+
+import json
+from datetime import date, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from intelligence.catalog.product import Product, product_from
+from intelligence.core.errors import ProductFileError
+from intelligence.core.sql import sql
+from intelligence.core.tables import Days
+from intelligence.warehouse.tables import FACT_ANSWERS
+from resources.intake.delivery import deliveries
+from resources.intake.ingest import IngestReport, ingested
+from resources.intake.redrive import redriven
+from resources.lake.door import Lake
+
+NOW = datetime(2026, 7, 20)
+DAY = Days(date(2026, 7, 1), date(2026, 7, 2))
+ROW = {
+    "answer_id": "a1", "event_time": "2026-07-01T10:00:00", "user_id": "u1", "feature": "tutor", "question": "How many?",
+    "context": "There are 12 apples.", "answer": "There are 12 apples.", "rating": 4,
+}  # fmt: skip
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(catalog=f"sqlite:{tmp_path}/catalog.sqlite", store=f"{tmp_path}/files")
+
+
+def product_in(folder: Path, more: str = "") -> Product:
+    return product_from(
+        "name: Demo\nsources: [{name: app, files: nothing.csv}]\n"
+        f"answer_sources: [{{name: answers, files: '{folder}/in/*.jsonl'}}]\n{more}"
+    )
+
+
+def delivered(folder: Path, lake: Lake, *rows: dict[str, object], name: str = "a", more: str = "") -> IngestReport:
+    (folder / "in").mkdir(exist_ok=True)
+    (folder / "in" / f"{name}.jsonl").write_text("\n".join(json.dumps({**ROW, **row}) for row in rows) + "\n")
+    product = product_in(folder, more)
+    return ingested(lake, product, deliveries(product, folder / "landing"), now=NOW)
+
+
+def facts(folder: Path, lake: Lake, more: str = "") -> pl.DataFrame:
+    rules = product_in(folder, more)
+    lake.replace(FACT_ANSWERS, DAY, sql("warehouse/fact_answers.sql"), rules.answers.parameters())
+    return lake.frame("FROM warehouse.fact_answers ORDER BY answer_id")
+
+
+def contradictions(lake: Lake, name: str) -> pl.DataFrame:
+    from intelligence.catalog.layers import TABLES
+
+    (claim,) = (each for table in TABLES for each in table.claims if each.name == name)
+    query = claim.contradictions
+    return lake.frame(query, DAY.parameters if "$start" in query else {})
+
+
+def test_rows_are_conserved_and_each_answer_counts_once(tmp_path: Path, lake: Lake) -> None:
+    report = delivered(
+        tmp_path, lake, {}, {}, {"answer": "Other words."}, {"answer_id": "a2", "rating": 9}, {"answer_id": "a3"}
+    )
+    (batch,) = report.batches
+    assert (batch.rows_in, batch.accepted, batch.duplicates, batch.conflicts, batch.rejected) == (5, 2, 2, 1, 1)
+    assert batch.days == (date(2026, 7, 1),)
+    assert lake.frame("SELECT column_name, reason FROM telemetry.rejected_events").rows() == [
+        ("rating", "rating is outside 1 to 5")
+    ]
+    again = delivered(tmp_path, lake, {"answer_id": "a3"}, {"answer_id": "a4"}, name="b")
+    assert (again.known, again.batches[0].accepted, again.batches[0].duplicates) == (1, 1, 1)
+    for claim in ("events_are_conserved", "answers_are_given_once"):
+        assert contradictions(lake, claim).is_empty()
+    assert facts(tmp_path, lake)["answer_id"].to_list() == ["a1", "a3", "a4"]
+
+
+def test_answers_alone_make_no_day_of_the_product(tmp_path: Path, lake: Lake) -> None:
+    delivered(tmp_path, lake, {})
+    assert lake.frame("SELECT days, answer_days FROM telemetry.batches").rows() == [([], [date(2026, 7, 1)])]
+    assert lake.span() is None
+
+
+def test_a_row_in_quarantine_can_be_driven_again(tmp_path: Path, lake: Lake) -> None:
+    delivered(tmp_path, lake, {"rating": 9})
+    mended = product_in(tmp_path)
+    source = mended.answer_sources[0].model_copy(update={"mapping": {"rating": "least(rating::DOUBLE, 5)"}})
+    report = redriven(lake, mended.model_copy(update={"answer_sources": (source,)}), source=None, now=NOW)
+    assert (report.taken, report.accepted) == (1, 1)
+    assert contradictions(lake, "events_are_conserved").is_empty()
+
+
+def test_further_ratings_belong_to_the_answer(tmp_path: Path, lake: Lake) -> None:
+    delivered(tmp_path, lake, {}, {"rater": "reviewer-1", "rating": 1})
+    (row,) = facts(tmp_path, lake).to_dicts()
+    assert (row["ratings"], row["good_ratings"], row["bad_ratings"], row["lowest_rating"]) == (2, 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("texts", "kept", "is_scored"),
+    [("keep", "There are 12 apples.", True), ("cut, longest_text: 5", "There", True), ("hash", None, False)],
+)
+def test_texts_are_kept_as_the_product_says(
+    tmp_path: Path, lake: Lake, texts: str, kept: str | None, is_scored: bool
+) -> None:
+    more = f"answers: {{texts: {texts}}}\n"
+    delivered(tmp_path, lake, {}, {"answer_id": "a2", "rating": 9}, more=more)
+    (text,) = lake.frame("SELECT answer FROM telemetry.raw_answers")["answer"]
+    assert text == kept or (kept is None and len(text) == 64)
+    (row,) = facts(tmp_path, lake, more).to_dicts()
+    assert row["is_scored"] is is_scored
+    assert (row["empty"] is None) is (row["is_bad"] is None) is not is_scored
+    (payload,) = lake.frame("SELECT payload FROM telemetry.rejected_events")["payload"]
+    assert ("apples" in payload) is (texts == "keep")
+
+
+def test_mistakes_in_the_product_file_are_named() -> None:
+    with pytest.raises(ProductFileError, match="needs one of `files` and `simulate`"):
+        product_from("name: D\nsources: [{name: app, files: a.csv}]\nanswer_sources: [{name: answers}]")
+    with pytest.raises(ProductFileError, match="kindness, which are no scores"):
+        product_from("name: D\nsources: [{name: app, files: a.csv}]\nanswers: {harms: [kindness]}")
