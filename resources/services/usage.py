@@ -168,7 +168,7 @@ class UsageService:
     def _written_funnels(self, table: Table, days: Days, query: str) -> int:
         if not self.product.funnels:
             return self.lake.replace(table, days, "FROM none", frames={"none": table.frame([])})
-        return self.lake.replace(table, days, query, self.asked())
+        return sum(self.lake.replace(table, part, query, self.asked()) for part in parts(days, DAYS_AT_ONCE))
 
     def asked(self) -> Mapping[str, Any]:
         """Return the parameters of the queries of funnels, of which product.yaml declares at least one."""
