@@ -75,12 +75,14 @@ class Known:
         read: The rows of QUERIES.
         unknown: Kinds of data that the product does not have, such as `conversion`.
         least_days: Days of history before it can be said what is unusual.
+        more: What else happened, in sentences that the caller has composed from other layers.
     """
 
     day: date
     read: Mapping[str, pl.DataFrame]
     unknown: Collection[str] = ()
     least_days: int = 28
+    more: tuple[Said, ...] = ()
 
     def rows(self, name: str) -> Iterator[dict[str, Any]]:
         """Return the rows of a query."""
@@ -136,6 +138,7 @@ def day_brief(known: Known) -> Brief:
                 *(trouble_sentences(known) if known.read["trouble"].height else ()),
                 *_doubted(known, first=known.day),
                 *filter(None, [unassessed_sentence(known.day, dict(known.read["evidence"].iter_rows()))]),
+                *known.more,
                 joined(" ", unusual_told(known)),
                 week_sentence(known.read["weeks"], unknown=known.unknown),
             ],
@@ -185,7 +188,12 @@ def is_silent(known: Known) -> bool:
     faulty = any(row["event_date"] == known.day for row in known.rows("faulty"))
     ended = any(row["event_date"] == known.day and row["verdict"] in _ENDED for row in known.rows("experiments"))
     waits = any(row["standing"] in _OPEN_ENDS for row in known.rows("asked_for"))
-    calm = not judged and is_usual(known.read["weeks"], unknown=known.unknown) and known.read["weeks"].height > 1
+    calm = (
+        not judged
+        and not known.more
+        and is_usual(known.read["weeks"], unknown=known.unknown)
+        and known.read["weeks"].height > 1
+    )
     return calm and not (faulty or ended or waits) and all(known.read[name].is_empty() for name in empty)
 
 
@@ -212,6 +220,7 @@ def week_brief(known: Known) -> Brief:
                 *_more(troubled, "feature"),
                 *calm,
                 *_doubted(known, first=first),
+                *known.more,
                 *(_experiment_sentence(row) for row in ended),
             ],
             WHY: [moved_sentence(row) for row in known.rows("moved")][:MOST],

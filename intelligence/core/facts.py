@@ -203,3 +203,19 @@ def joined(between: str, parts: Iterable["Fact | Said"]) -> Said:
     """
     listed = list(parts)
     return said(between.join("{}" for _ in listed), *listed)
+
+
+def quoted_sentence(origin: Origin, row: Mapping[str, Any], text: str, *, grade: Grade | None = None) -> Said:
+    """Return a sentence that another function has composed, as one fact: its numbers are those of the rows that it was made from.
+
+    Args:
+        origin: The function and the tables behind it.
+        row: What tells the sentence apart from others of the function: a value for each part of the origin's key.
+        text: The sentence.
+        grade: Evidence grade of the claim in it; None where it makes none.
+
+    >>> changes = Origin("answers.version_changes", "changes", ("feature",))
+    >>> quoted_sentence(changes, {"feature": "tutor"}, "tutor is 3 % less sure.").template
+    '{changes/tutor/sentence}'
+    """
+    return said("{}", origin.fact(row, "sentence", value=text, grade=grade))

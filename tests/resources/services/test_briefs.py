@@ -10,12 +10,12 @@ import polars as pl
 import pytest
 
 from intelligence.briefs import composing, drafts, morning
-from intelligence.briefs.brief import Brief, brief_rows, in_html, in_markdown
+from intelligence.briefs.brief import HAPPENED, Brief, brief_rows, in_html, in_markdown
 from intelligence.briefs.composing import QUERIES, Known, day_brief
 from intelligence.briefs.settings import Briefs
 from intelligence.briefs.tables import BRIEFS, FACTS
 from intelligence.core.errors import BriefError
-from intelligence.core.facts import Fact, Origin, Said, constant, said
+from intelligence.core.facts import Fact, Origin, Said, constant, quoted_sentence, said
 from intelligence.core.tables import Days
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.signals.tables import EPISODES
@@ -281,3 +281,16 @@ def test_the_brief_goes_to_slack_only_where_product_yaml_asks_for_it_and_once_a_
     assert not asking.announced(told)
     new = service.announcer.outbox().entries()
     assert len(new) <= before + 1
+
+
+def test_what_other_layers_say_stands_in_the_brief_with_its_grade(service: BriefService) -> None:
+    _, known = service.known()
+    assert known is not None
+    origin = Origin("answers.version_changes", "answers:changes", ("feature",))
+    told = quoted_sentence(origin, {"feature": "tutor"}, "tutor answers 3 % worse since prompt 7.", grade="D")
+    made = day_brief(replace(known, more=(told,)))
+    assert told in [
+        sentence for section in made.sections if section.heading == HAPPENED for sentence in section.sentences
+    ]
+    assert untraced(made) == []
+    assert told.grades == ("D",)
