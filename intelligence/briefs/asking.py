@@ -237,6 +237,8 @@ def plan_of(question: str, known: Vocabulary) -> Plan:
         return Plan("", why_not=_unknown(words) if words else "I cannot tell what is asked for")
     if rest.words:
         return Plan("", why_not=_unknown(rest.words))
+    if made.tool not in _OF_ANY_DAY and period not in (None, (known.day, known.day)):
+        return Plan("", why_not=f"What {made.tool} says is known of {known.day} only")
     return made
 
 
@@ -331,6 +333,8 @@ def _took_any(rest: _Rest, *words: str) -> bool:
     return found
 
 
+# Tools that answer about any period; all others know the newest day.
+_OF_ANY_DAY: Final = ("metric", "why", "telemetry")
 _Names = Mapping[str, str]
 _Period = tuple[date, date] | None
 _Rule = Callable[[_Rest, _Names, _Period, Vocabulary], Plan | None]

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -196,6 +196,8 @@ DECLINED: Final = (
     ("Which feature has the most users?", "which"),
     ("How many users are there per feature?", "feature"),
     ("Where are our users?", "where"),
+    ("What happened on 2026-06-18?", "is known of 2026-08-01 only"),
+    ("Which features were degraded on 2026-07-01?", "degraded"),
     ("When did we have the highest conversion rate?", "when"),
     ("What was the average revenue last week?", "average"),
     ("What was the total number of users last week?", "total"),
@@ -251,6 +253,8 @@ def test_questions_to_a_small_product(tmp_path: Path) -> None:
     users = lake.frame(
         "SELECT dau FROM metrics.kpi_day WHERE segment = 'all' AND event_date = $day", {"day": day}
     ).item()
+    longest = small.call("metric", {"metric": "dau", "first": str(day - timedelta(days=30)), "last": str(day)})
+    assert len(longest.sentences) == 1, "the days before are not all known"
     answer = small.ask("How many users do we have?")
     assert (answer.day, answer.facts[1].value) == (day, users)
     assert answer.plan == (f"metric(metric=dau, first={day}, last={day})",)
