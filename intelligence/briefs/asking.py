@@ -18,6 +18,7 @@ METRIC_WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "monthly users": ("mau", ""),
     "weekly active users": ("wau", ""),
     "weekly users": ("wau", ""),
+    "average number of daily users": ("dau", "users"),
     "daily active users": ("dau", "users"),
     "daily users": ("dau", "users"),
     "active users": ("dau", "users"),
@@ -110,10 +111,9 @@ RISING: Final = (
 _CHANGING: Final = (*FALLING, *RISING, "change", "changed", "move", "moved", "changes")
 # Words that carry no condition.
 _SMALL: Final = """
-a an the of in on at for to is are was were be been did do does has have had how many much what which who whom when where why and or
-our my me we us it its there that this these those with by from please tell show give say about now currently any all product whole most
-so far get got going come came per average total number level current rate worst best feature features would should can could s newest
-i you your they them their go goes went make made let
+a an the this that these those of in on at for to with by from is are was were be been being did do does has have had how many much what
+and our my me we us it its there i you your they them their please tell show give say about now currently any all product whole number
+current newest can could should would so far get got goes go going went come came make made let s
 """
 _PLAIN: Final = frozenset(_SMALL.split())
 _MONTH_NAMES: Final = "january february march april may june july august september october november december"
@@ -237,6 +237,8 @@ def plan_of(question: str, known: Vocabulary) -> Plan:
         return Plan("", why_not=_unknown(words) if words else "I cannot tell what is asked for")
     if rest.words:
         return Plan("", why_not=_unknown(rest.words))
+    if made.tool not in _OF_ANY_DAY and period not in (None, (known.day, known.day)):
+        return Plan("", why_not=f"What {made.tool} says is known of {known.day} only")
     return made
 
 
@@ -291,13 +293,24 @@ def _period(rest: _Rest, day: date) -> tuple[date, date] | str | None:
     if len(dates) > 2:
         return "more than two days are named"
     if dates:
-        rest.took("until", "through", "between", "since", "week to")
-        return min(dates), max(dates)
+        return _between(rest, dates, day)
     last = _DAYS.search(rest.text)
     if last and int(last.group(1)):
         rest.text = _DAYS.sub(" ", rest.text)
         return day - timedelta(days=int(last.group(1)) - 1), day
     return _spoken(rest, day)
+
+
+def _between(rest: _Rest, dates: Sequence[date], day: date) -> tuple[date, date]:
+    """Return the days from one date to another, or those that a word beside a single date names."""
+    if len(dates) == 2:
+        rest.took("until", "through", "between")
+    elif rest.took("since"):
+        return dates[0], day
+    elif rest.took("week to"):
+        return dates[0] - timedelta(days=WEEK - 1), dates[0]
+    # Any other word beside a single date, such as `before`, is left, so that the question is declined.
+    return min(dates), max(dates)
 
 
 def _spoken(rest: _Rest, day: date) -> tuple[date, date] | None:
@@ -320,6 +333,8 @@ def _took_any(rest: _Rest, *words: str) -> bool:
     return found
 
 
+# Tools that answer about any period; all others know the newest day.
+_OF_ANY_DAY: Final = ("metric", "why", "telemetry")
 _Names = Mapping[str, str]
 _Period = tuple[date, date] | None
 _Rule = Callable[[_Rest, _Names, _Period, Vocabulary], Plan | None]
@@ -372,9 +387,11 @@ def _why(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> Plan
     metric = SPLIT.get(_metric_in(rest, names), "")
     if not metric:
         rest.text = took
+        rest.took("why")
         if names["feature"] and _took_any(rest, "degraded", "in trouble", "at risk", "unhealthy", "broken", "bad"):
             return Plan("health", _of(names))
         return None
+    _took_any(rest, "why", "where")
     down, up = _took_any(rest, *FALLING), _took_any(rest, *RISING)
     _took_any(rest, *_CHANGING, "caused", "explains", "behind", "lie")
     expects = "down" if down and not up else "up" if up and not down else ""
@@ -404,6 +421,7 @@ def _coming(rest: _Rest, names: _Names, _: _Period, known: Vocabulary) -> Plan |
 
 def _owner(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan | None:
     if names["feature"] and _took_any(rest, "owns", "owner", "responsible", "belongs", "team", "belong"):
+        _took_any(rest, "who", "whom", "which", "whose")
         return Plan("health", _of(names))
     return None
 
@@ -428,7 +446,7 @@ def _experiments(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan
             "roll back",
             "healthy",
         ),
-        *("keep", "running", "run", "decided", "outcome", "lift", "stand", "standing"),
+        *("keep", "running", "run", "decided", "outcome", "lift", "stand", "standing", "which"),
     )
     return Plan("experiments", {"experiment": named} if named else {})
 
@@ -447,7 +465,7 @@ def _decisions(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan |
     )
     if not _took_any(rest, *words, "throttle", "throttled", "actions", "action", "done", "recommended", "recommend"):
         return None
-    _took_any(rest, "policy", "platform")
+    _took_any(rest, "policy", "platform", "which", "feature", "features")
     return Plan("decisions", _of(names))
 
 
@@ -455,12 +473,12 @@ def _people(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan | No
     if names["feature"]:
         return None
     if _took_any(rest, "funnels", "funnel", "lose users", "losing users", "lost", "drop off", "widest drop", "lose"):
-        _took_any(rest, "users", "step", "steps", "people")
+        _took_any(rest, "users", "step", "steps", "people", "where", "which", "most")
         return Plan("funnels")
     if _took_any(
         rest, "retention", "retained", "stay", "stays", "come back", "coming back", "newcomers", "cohorts", "cohort"
     ):
-        _took_any(rest, "users", "new", "people", "weeks", "after", "later", "four")
+        _took_any(rest, "users", "new", "people", "weeks", "after", "later", "four", "who", "which", "rate")
         return Plan("retention")
     return None
 
@@ -482,7 +500,7 @@ def _unusual(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan | N
     )
     if not _took_any(rest, *words):
         return None
-    _took_any(rest, "open", "new", "anything", "something", "going on")
+    _took_any(rest, "open", "new", "anything", "something", "going on", "which")
     return Plan("incidents")
 
 
@@ -514,7 +532,21 @@ def _risk(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan | None
         rest, "likely to degrade", "likeliest to degrade", "risk of degrading", "will degrade", "degrade next", "risk"
     ):
         return None
-    _took_any(rest, "likely", "next", "within", "week", "high", "of degrading", "degrade", "degrading")
+    _took_any(
+        rest,
+        "likely",
+        "next",
+        "within",
+        "week",
+        "high",
+        "of degrading",
+        "degrade",
+        "degrading",
+        "which",
+        "feature",
+        "features",
+    )
+    _took_any(rest, "most")
     return Plan("risk", _of(names))
 
 
@@ -546,7 +578,20 @@ def _health(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> P
         return None
     if not _took_any(rest, *words):
         return None
-    _took_any(rest, "its", "objective", "objectives", "goal", "promise", "promises", "since", "keep")
+    _took_any(
+        rest,
+        "objective",
+        "objectives",
+        "goal",
+        "promise",
+        "promises",
+        "since",
+        "keep",
+        "when",
+        "which",
+        "feature",
+        "features",
+    )
     return Plan("health", _of(names))
 
 
@@ -562,6 +607,6 @@ def _metric(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> P
     if segment and names["feature"]:
         return None
     rest.took("segment")
-    _took_any(rest, *_CHANGING, "compared", "before", "week")
+    _took_any(rest, *_CHANGING)
     of = {"segment": segment} if segment else _of(names)
     return Plan("metric", {"metric": metric, **of, **_days(period, known.day)})

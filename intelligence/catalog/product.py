@@ -530,6 +530,7 @@ def _settings_allowed_at(location: Sequence[object]) -> Sequence[str]:
         *MetricUse.model_fields,
         *Rollout.model_fields,
         *Actions.model_fields,
+        *Briefs.model_fields,
         *Online.model_fields,
         *OnlineRule.model_fields,
         *Guard.model_fields,

@@ -217,11 +217,6 @@ def action_secrets() -> ActionSecrets:
     )
 
 
-def rewriter_key() -> SecretStr | None:
-    """Return INTELLIGENCE_REWRITER_KEY, which the server that rewrites briefs asks for; None where there is none."""
-    return _secret("INTELLIGENCE_REWRITER_KEY")
-
-
 def language_key() -> SecretStr | None:
     """Return INTELLIGENCE_LANGUAGE_KEY, the key of the server of a language model; None where it asks for none."""
     return _secret("INTELLIGENCE_LANGUAGE_KEY")

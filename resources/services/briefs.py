@@ -10,6 +10,7 @@ import polars as pl
 
 from intelligence.actions.action import Action, Kind
 from intelligence.actions.tables import ACTION_LOG, OUTCOMES
+from intelligence.answers.tables import VERSION_CHANGES
 from intelligence.briefs.brief import KINDS, Brief, brief_rows, fact_rows, stored_brief, stored_fact
 from intelligence.briefs.composing import Known, briefs_of
 from intelligence.briefs.drafts import drafted
@@ -35,7 +36,7 @@ _READ: Final = tuple(
     for table in (
         *(KPI_DAY, FEATURE_HEALTH, DAY_QUALITY, DIM_FEATURE_METADATA, RETENTION_COHORTS, FUNNEL_DAY, FUNNEL_ENTRIES),
         *(EPISODES, FORECASTS, ACCURACY, FEATURE_RISK, EXPERIMENT_VERDICTS, EXPERIMENT_RESULTS, DEGRADATIONS),
-        *(FEATURE_DECISIONS, ACTION_LOG, OUTCOMES),
+        *(FEATURE_DECISIONS, ACTION_LOG, OUTCOMES, VERSION_CHANGES),
     )
 )
 READS: Reads = {FACTS: _READ, BRIEFS: _READ}

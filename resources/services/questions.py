@@ -251,7 +251,8 @@ class QuestionService:
         row = self._row(query, {**of, "first": first, "last": last})
         before = self._row(query, {**of, "first": first - length, "last": last - length})
         assert row is not None
-        assert before is not None
+        if before is None or first - length < days.first:
+            before = {"days": 0}
         return metric_sentences(named, row, before)
 
     def _why(self, plan: Plan, days: "_Days") -> tuple[Said, ...]:

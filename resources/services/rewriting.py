@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from intelligence.briefs.brief import Brief
 from intelligence.briefs.rewriting import ASK, Rewritten, asked_of, with_checked
 from intelligence.catalog.product import Product
-from resources.config.settings import rewriter_key
+from resources.config.settings import language_key
 from resources.language.chat_server import ChatServer, Message, NoReply, Reply
 from resources.language.shaped import shaped_reply
 
@@ -84,7 +84,7 @@ class RewritingService:
         if asked.rewriter_url is None:
             return None
         return ChatServer(
-            asked.rewriter_url, asked.rewriter_model, key=rewriter_key(), timeout_s=asked.rewriter_timeout_s
+            asked.rewriter_url, asked.rewriter_model, key=language_key(), timeout_s=asked.rewriter_timeout_s
         )
 
 
