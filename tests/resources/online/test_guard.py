@@ -217,6 +217,7 @@ def test_killed_at_any_point_the_release_is_rolled_back_once(tmp_path: Path, poi
     (done,) = guarded.done()
     assert (done.decision.action, done.standings["flags"][0]) == ("rollback", "confirmed")
     assert guarded.exposure() == 0.0
-    (entry,) = guarded.platform.announcer.outbox().entries()
+    (entry,) = [each for each in guarded.platform.announcer.outbox().entries() if each.action.target == "flags"]
     sent = [line for line in guarded.platform.announcer.outbox().history(entry.id) if line.event == "confirmed"]
     assert len(sent) == 1
+    assert ["rollback: quiz: confirmed" in each.text for each in recorded_messages(tmp_path)] == [True]
