@@ -39,7 +39,7 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
 
         Candidate actions are scored, rules may only choose a milder one, and each action that was not chosen is listed with the
         reason. A decision does nothing by itself: `actions/action_log` carries out those of the newest day, up to the autonomy
-        level in product.yaml.
+        level in product.yaml. What the guard of the stream decided during the day and touched is kept as it was.
         """
         days = days_of(context)
         found = pl.concat([decisions.decisions_of(day) for day in days.each])
@@ -47,7 +47,10 @@ def assets(graph: Graph) -> list[dg.AssetsDefinition]:
         counts = dict(found.group_by("action").len().sort("action").iter_rows())
         newest = explanations.newest_stories(found.filter(event_date=days.each[-1]))
         stories = {title: dg.MetadataValue.md(story) for title, story in newest.items()}
-        return graph.materialized(lake, FEATURE_DECISIONS, days, written=written, actions=counts, **stories)
+        kept = decisions.guarded().join(found, on="decision_id", how="semi").height
+        return graph.materialized(
+            lake, FEATURE_DECISIONS, days, written=written, actions=counts, decided_on_the_stream=kept, **stories
+        )
 
     @dg.asset(
         **graph.table_asset(

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from intelligence.catalog.product import Product
 from intelligence.online.guard import Finding, Promise, findings, stream_fault
@@ -29,6 +30,9 @@ class Look:
     def at(self) -> datetime:
         """Return the newest minute as a time in UTC."""
         return datetime.fromtimestamp(self.minute * MINUTE_MS / 1000, UTC)
+
+
+_WAITS_MINUTES: Final = 5
 
 
 class Guard:
@@ -69,9 +73,11 @@ class Guard:
             now: The current time, in UTC with its zone.
         """
         minutes = [each.newest_minute for each in self._processor.offsets.values()]
-        minute = max(minutes, default=-1)
-        if minute < 0:
+        newest = max(minutes, default=-1)
+        if newest < 0:
             return None
+        # Minutes that some partition has not reached yet are not whole; one that is far behind has no events to wait for.
+        minute = min(each for each in minutes if each >= newest - _WAITS_MINUTES)
         settings, limits = self._product.online.guard, self._product.decisions.limits
         now_ms = None if self._by_stream else int(now.timestamp() * 1000)
         fault = stream_fault(self._store.pulse(), minute=minute, now_ms=now_ms, settings=settings)

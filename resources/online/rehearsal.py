@@ -188,6 +188,8 @@ def _lessons(bad: Planted) -> Iterator[Sent]:
 
 def _event(row: Mapping[str, Any], zone: ZoneInfo) -> Sent:
     facts = {name: value for name, value in row.items() if value is not None}
+    if "properties" in facts:
+        facts["properties"] = msgspec.json.decode(facts["properties"])
     return _sent(facts, row["event_time"].replace(tzinfo=zone))
 
 

@@ -173,16 +173,21 @@ class GuardService:
         """Plan what was decided and not planned, and look after what was planned and is not at its end."""
         outbox = self._decisions.announcer.outbox()
         rows = [each.row for each in self._decided.values() if each.level in SENT_LEVELS]
-        by_decision = {entry.action.decision_id: entry for entry in outbox.entries()}
+        entries = outbox.entries()
+        asked = {entry.action.decision_id for entry in entries}
         late = outbox.clock() - outbox.give_up
         made = {each.decision_id: each.at for each in self._decided.values()}
-        missing = [row for row in rows if row["decision_id"] not in by_decision and made[row["decision_id"]] > late]
+        missing = [row for row in rows if row["decision_id"] not in asked and made[row["decision_id"]] > late]
         if missing:
             self._plan(FEATURE_DECISIONS.frame(missing))
         known = {row["decision_id"] for row in rows}
         self._open |= {
-            entry.id for one, entry in by_decision.items() if one in known and entry.standing in ("approved", "sent")
+            entry.id
+            for entry in entries
+            if entry.action.decision_id in known and entry.standing in ("approved", "sent")
         }
+        if known:
+            self._actions.announced()
 
     def __call__(self) -> None:
         """Look at the stream if it is time, decide on what is found, and do it; trouble of a store is told, and tried again."""

@@ -30,6 +30,7 @@ class Guarded:
     folder: Path
     day: date
     told: list[str] = field(default_factory=list)
+    partition: int = 0
     fails: Callable[[int, int], bool] = lambda minute, user: (minute + user) % 2 == 0
 
     def __post_init__(self) -> None:
@@ -66,7 +67,7 @@ class Guarded:
         for event in events:
             at = datetime.fromisoformat(event["event_time"])
             payload = json.dumps(event, separators=(",", ":")).encode()
-            messages.append(Message(TOPIC, 0, self.sent, int(at.timestamp() * 1000), payload))
+            messages.append(Message(TOPIC, self.partition, self.sent, int(at.timestamp() * 1000), payload))
             self.sent += 1
         now = self.at(600).replace(tzinfo=None)
         self.processor.process(messages, now=now)

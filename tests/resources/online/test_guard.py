@@ -122,6 +122,16 @@ def test_after_a_jump_of_the_clock_nothing_is_judged_until_the_stream_is_known_a
     assert guarded.standing()["fault"]
 
 
+def test_a_partition_that_runs_ahead_is_not_taken_for_a_loss_of_users(guarded: Guarded) -> None:
+    for start in range(0, RELEASED - 4, 4):
+        # What two partitions hold of the same minutes comes one after the other, as when a reader catches up.
+        for partition in (0, 1):
+            guarded.partition = partition
+            guarded.run(range(start, start + 4), users=range(partition, USERS, 2))
+    assert not [text for text in guarded.told if "a part of the producers is gone" in text]
+    assert guarded.standing()["fault"] == ""
+
+
 def test_a_lag_suspends_the_guard(guarded: Guarded) -> None:
     guarded.guard._guard._by_stream = False  # the day is long past
     guarded.run(range(RELEASED + 5))
@@ -207,6 +217,7 @@ def test_killed_at_any_point_the_release_is_rolled_back_once(tmp_path: Path, poi
     (done,) = guarded.done()
     assert (done.decision.action, done.standings["flags"][0]) == ("rollback", "confirmed")
     assert guarded.exposure() == 0.0
-    (entry,) = guarded.platform.announcer.outbox().entries()
+    (entry,) = [each for each in guarded.platform.announcer.outbox().entries() if each.action.target == "flags"]
     sent = [line for line in guarded.platform.announcer.outbox().history(entry.id) if line.event == "confirmed"]
     assert len(sent) == 1
+    assert ["rollback: quiz: confirmed" in each.text for each in recorded_messages(tmp_path)] == [True]
