@@ -42,7 +42,8 @@ def answers_page(as_of: AsOf, read: Mapping[str, pl.DataFrame], *, feature: str 
     versions = _rates(quality.filter(measure="bad"), ("feature", "model_version", "prompt_version"))
     scores = _rates(quality.filter(pl.col("measure").is_in([*BY_NAME])), ("feature", "measure"))
     segments = _rates(quality.filter(pl.col("measure").is_in(["bad", "good_rating", "rated"])), ("measure", "segment"))
-    period = period_of(quality)
+    # The other queries sum over these days.
+    period = period_of(read["course"])
     return Page(
         as_of,
         (*(worse_answer_sentences(read["changes"]) or ("No version changed the quality of answers beyond chance.",)),
@@ -66,7 +67,7 @@ def answers_page(as_of: AsOf, read: Mapping[str, pl.DataFrame], *, feature: str 
             "course": Part(
                 f"Bad answers of {counted(read['course']['feature'].n_unique(), 'feature')} day by day",
                 read["course"],
-                period_of(read["course"]),
+                period,
                 "Share of the day's scored answers that show any harm.",
                 "answers.quality_day",
             ),
@@ -84,14 +85,14 @@ def answers_page(as_of: AsOf, read: Mapping[str, pl.DataFrame], *, feature: str 
             "raters": Part(
                 raters_finding(read["raters"]),
                 read["raters"],
-                period_of(read["raters"]),
+                period,
                 "Answers that several people rated, and those of them of which all say that they are good, or all that they are not.",
                 "warehouse.fact_answers",
             ),
             "costs": Part(
                 costs_finding(read["costs"]),
                 read["costs"],
-                period_of(read["costs"]),
+                period,
                 "Cost of all scored answers over the number of good ones: bad answers are paid for, too.",
                 "answers.answer_day",
             ),

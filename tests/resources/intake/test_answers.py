@@ -119,3 +119,19 @@ def test_mistakes_in_the_product_file_are_named() -> None:
         product_from("name: D\nsources: [{name: app, files: a.csv}]\nanswer_sources: [{name: answers}]")
     with pytest.raises(ProductFileError, match="kindness, which are no scores"):
         product_from("name: D\nsources: [{name: app, files: a.csv}]\nanswers: {harms: [kindness]}")
+
+
+def test_a_preview_says_how_many_rows_are_answers(tmp_path: Path) -> None:
+    from resources.intake.preview import previewed_sources
+
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jsonl").write_text("\n".join(json.dumps({**ROW, "rating": n}) for n in (4, 9)) + "\n")
+    product = product_in(tmp_path)
+    simulated = product_from(
+        "name: D\nsources: [{name: app, files: a.csv}]\nanswer_sources: [{name: made, simulate: {days: 3}}]"
+    )
+    both = product.model_copy(update={"answer_sources": (*product.answer_sources, *simulated.answer_sources)})
+    found = {each.name: each.found for each in previewed_sources(both)}
+    assert "of 2 rows looked at" in found["answers"]
+    assert found["answers"].endswith("1 are answers")
+    assert found["made"] == "simulates 3 days of about 480 answers"

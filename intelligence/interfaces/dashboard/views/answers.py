@@ -37,7 +37,7 @@ def show() -> None:
         links.to("feature", name, feature=name)
     st.subheader("How good they are", anchor=False)
     layout.part(page["versions"], "answer_versions", _versions, order=VERSIONS)
-    layout.part(page["course"], "answer_course")
+    layout.part(page["course"], "answer_course", _course)
     layout.part(page["scores"], "answer_scores", order=SCORES)
     st.subheader("For whom, and who says so", anchor=False)
     layout.part(
@@ -55,3 +55,7 @@ def _versions(found: Part) -> charts.Chart:
         label=pl.format("{} ({}, {})", "feature", "model_version", "prompt_version")
     )
     return charts.intervals(rows, "label", "rate", "low", "high", "share of bad answers")
+
+
+def _course(found: Part) -> charts.Chart:
+    return charts.line(found.rows, "bad_rate", "share of bad answers", percent=True, by="feature")
