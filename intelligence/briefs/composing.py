@@ -58,6 +58,7 @@ _OPEN_ENDS: Final = {
     "unconfirmed": "may or may not have been done",
     "failed": "was not done",
 }
+_OF_ANSWERS: Final = "bad_answer_rate"
 _SAID: Final = {"rollback": "roll back", "advance": "take the next step of"}
 _LEVELS: Final = {
     "shadow": "written down and not sent",
@@ -139,9 +140,9 @@ def day_brief(known: Known) -> Brief:
                 *filter(None, [unassessed_sentence(known.day, dict(known.read["evidence"].iter_rows()))]),
                 joined(" ", unusual_told(known)),
                 week_sentence(known.read["weeks"], unknown=known.unknown),
-                *worse_answer_sentences(known.read["answer_changes"]),
+                *_worse_answers(known),
             ],
-            WHY: [moved_sentence(row) for row in known.rows("moved")][:MOST],
+            WHY: moved_sentences(known)[:MOST],
             NEXT: [
                 coming_sentence(known.first("coming")),
                 *wrong_sentences(known.first("wrong")),
@@ -216,9 +217,9 @@ def week_brief(known: Known) -> Brief:
                 *calm,
                 *_doubted(known, first=first),
                 *(_experiment_sentence(row) for row in ended),
-                *worse_answer_sentences(known.read["answer_changes"]),
+                *_worse_answers(known),
             ],
-            WHY: [moved_sentence(row) for row in known.rows("moved")][:MOST],
+            WHY: moved_sentences(known)[:MOST],
             NEXT: [
                 coming_sentence(known.first("coming")),
                 *wrong_sentences(known.first("wrong")),
@@ -253,7 +254,7 @@ def decision_brief(known: Known, row: Mapping[str, Any]) -> Brief:
         {
             NEEDS: [_asks(row)] if row["level"] != "auto" else [],
             HAPPENED: [said("{}", _DECIDED.fact(row, "reasons"))],
-            WHY: [moved_sentence(each) for each in known.rows("moved") if each["feature"] == row["feature"]],
+            WHY: moved_sentences(known, (row["feature"],)),
             DONE: [
                 _worth(row),
                 *(_action_sentence(each) for each in done[:MOST]),
@@ -339,11 +340,34 @@ def incident_brief(known: Known, row: Mapping[str, Any]) -> Brief:
                 ),
                 *map(_in_trouble, trouble),
             ],
-            WHY: [*(moved_sentence(each) for each in known.rows("moved") if each["feature"] in about), *causes],
+            WHY: [*moved_sentences(known, about), *causes],
             NEXT: breaks,
             DONE: [*map(_worth, decided)] or [said("Nothing was decided about it on {}.", whole(known.day))],
         },
     )
+
+
+def moved_sentences(known: Known, features: Collection[str] | None = None) -> list[Said]:
+    """Return where the change of each degraded feature lies: a part of the product, or a version of what answers there.
+
+    Args:
+        known: What was read.
+        features: Only these features; None for all.
+    """
+    found: list[Said] = []
+    for row in known.rows("moved"):
+        if features is not None and row["feature"] not in features:
+            continue
+        changes = known.read["answer_changes"].filter(feature=row["feature"])
+        of_versions = worse_answer_sentences(changes, most=1) if row["metric"] == _OF_ANSWERS else ()
+        found += of_versions or [moved_sentence(row)]
+    return found
+
+
+def _worse_answers(known: Known) -> tuple[Said, ...]:
+    """Return which versions made answers worse, but for those that are why a feature is in trouble."""
+    why = {row["feature"] for row in known.rows("moved") if row["metric"] == _OF_ANSWERS}
+    return worse_answer_sentences(known.read["answer_changes"].filter(~pl.col("feature").is_in(list(why))))
 
 
 def moved_sentence(row: Mapping[str, Any]) -> Said:

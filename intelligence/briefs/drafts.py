@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from intelligence.briefs.brief import Brief, Section, whole
-from intelligence.briefs.composing import Known, decision_brief, incident_brief, moved_sentence
+from intelligence.briefs.composing import Known, decision_brief, incident_brief, moved_sentences
 from intelligence.core.errors import BriefError
 from intelligence.core.facts import Origin, Said, said
 
@@ -89,7 +89,7 @@ def _requirements(known: Known, row: Mapping[str, Any]) -> Brief:
             _TROUBLE.fact(row, "burn_1d", "{:.1f}"),
         )
     ]
-    why = [moved_sentence(each) for each in known.rows("moved") if each["feature"] == row["feature"]]
+    why = moved_sentences(known, (row["feature"],))
     sections = {
         "Problem": problem,
         "Who is affected": affected,

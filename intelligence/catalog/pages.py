@@ -89,12 +89,14 @@ class Page:
         sentences: What a reader is told first; never empty.
         parts: The parts by name, in order.
         facts: Single values that a page shows on their own.
+        told: The same sentences by heading, where there are headings.
     """
 
     as_of: AsOf
     sentences: tuple[str, ...]
     parts: Mapping[str, Part] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    told: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def is_empty(self) -> bool:

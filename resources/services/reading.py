@@ -100,7 +100,7 @@ class ReadService:
                 return today.empty_page(as_of)
             found = missing(self.lake.frame, self.product, rejected=False)
             brief = day_brief(known(self.lake.frame, found, self.product, as_of.day))
-            told = tuple(f"{heading}: {said}" for heading, said in brief.paragraphs())
+            told = {section.heading: tuple(map(str, section.sentences)) for section in brief.sections}
             marks = self._marks(as_of.day, today.PULSE_DAYS)
             return today.today_page(as_of, self._read(today.QUERIES, today.PARAMETERS), told, marks=marks)
 

@@ -1,6 +1,6 @@
 """Today: what a product manager asks first, and what needs a person."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
 
 import polars as pl
@@ -36,14 +36,14 @@ PARAMETERS: Final[Mapping[str, Any]] = {"segment": "all", "feature": "", "days":
 
 
 def today_page(
-    as_of: AsOf, read: Mapping[str, pl.DataFrame], told: Sequence[str], *, marks: tuple[Mark, ...] = ()
+    as_of: AsOf, read: Mapping[str, pl.DataFrame], told: Mapping[str, tuple[str, ...]], *, marks: tuple[Mark, ...] = ()
 ) -> Page:
     """Return the page.
 
     Args:
         as_of: What it was read from.
         read: The rows of QUERIES.
-        told: The brief of the day, paragraph by paragraph.
+        told: The sentences of the brief of the day by heading.
         marks: What the chart of the pulse shows of what happened.
     """
     trouble, day = read["trouble"], as_of.day
@@ -54,7 +54,7 @@ def today_page(
     why = {row["feature"]: moved(row) for row in read["movements"].iter_rows(named=True) if row["event_date"] == day}
     return Page(
         as_of,
-        tuple(told),
+        tuple(f"{heading}: {' '.join(sentences)}" for heading, sentences in told.items()),
         {
             "trouble": Part(
                 trouble_finding(as_of, trouble, dict(read["evidence"].iter_rows())),
@@ -106,6 +106,7 @@ def today_page(
             ),
         },
         next(read["pulse"].iter_rows(named=True), {}),
+        told,
     )
 
 

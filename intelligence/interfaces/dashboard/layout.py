@@ -26,6 +26,10 @@ STYLE: Final = """
 h1 {overflow-wrap: anywhere; margin: 0 0 -.6rem 0 !important; padding: 0 !important}
 .pi-sentences p {margin: 0 0 .5rem 0; line-height: 1.55; max-width: 74ch; overflow-wrap: anywhere}
 .pi-sentences p:first-child {font-size: 1.12rem}
+.pi-told h3 {font-size: 1.02rem; margin: .9rem 0 .1rem 0; padding: 0}
+.pi-told ul {margin: 0 0 .2rem 0; padding-left: 1.1rem}
+.pi-told li {margin: 0 0 .25rem 0; line-height: 1.5; max-width: 84ch; overflow-wrap: anywhere; font-size: .97rem}
+.pi-told h3:first-child + ul li {font-size: 1.08rem}
 .pi-finding {font-weight: 600; font-size: 1.02rem; line-height: 1.4; margin: 1.1rem 0 .15rem 0; overflow-wrap: anywhere; max-width: 92ch}
 .pi-quiet {font-size: .84rem; opacity: .72; line-height: 1.45; margin: 0; overflow-wrap: anywhere; max-width: 92ch}
 .pi-empty {border-left: 3px solid rgba(128,128,128,.45); padding: .35rem 0 .35rem .8rem; margin: .3rem 0 .6rem 0; opacity: .85}
@@ -86,7 +90,10 @@ def head(title: str, page: Page, *, now: datetime | None = None) -> None:
     st.html(f'<p class="pi-quiet">{html_of(page.as_of.product)}: {html_of(page.as_of.sentence())}</p>')
     for warning in stale(page.as_of, now or datetime.now(UTC)):
         st.warning(warning)
-    sentences(page.sentences)
+    if len(page.told) > 1:
+        headed(page.told)
+    else:
+        sentences([each for said in page.told.values() for each in said] or page.sentences)
 
 
 def stale(as_of: AsOf, now: datetime) -> list[str]:
@@ -115,6 +122,19 @@ def sentences(told: Sequence[str]) -> None:
     """
     paragraphs = "".join(f"<p>{html_of(each)}</p>" for each in told)
     st.html(f'<div class="pi-sentences">{paragraphs}</div>')
+
+
+def headed(told: Mapping[str, Sequence[str]]) -> None:
+    """Show sentences below their headings, one a line, the first heading's larger.
+
+    Args:
+        told: The sentences by heading.
+    """
+    shown = "".join(
+        f"<h3>{html_of(heading)}</h3><ul>{''.join(f'<li>{html_of(each)}</li>' for each in said)}</ul>"
+        for heading, said in told.items()
+    )
+    st.html(f'<div class="pi-told">{shown}</div>')
 
 
 def set_apart(said: str) -> None:
