@@ -10,8 +10,9 @@ import polars as pl
 import pytest
 
 from intelligence.answers import tables as of_answers
-from intelligence.catalog.layers import ACT, SCORED, TABLES, TRAINED, WATCH
+from intelligence.catalog.layers import ACT, ENTITY_MODEL, SCORED, TABLES, TRAINED, WATCH
 from intelligence.causality.tables import DEGRADATIONS, ESTIMATOR_RECORD
+from intelligence.decisions.tables import ENTITY_DECISIONS
 from intelligence.forecasts.tables import ACCURACY
 from intelligence.metrics.tables import FUNNEL_DAY, FUNNEL_ENTRIES, FUNNEL_STEPS
 from intelligence.signals.tables import ANOMALIES, EPISODES
@@ -46,6 +47,8 @@ MAY_BE_EMPTY = (
     *(training for training, _ in TRAINED.values()),
     *WATCH,
     *ACT,
+    ENTITY_DECISIONS,
+    *ENTITY_MODEL,
     DEGRADATIONS,
     ESTIMATOR_RECORD,
     ACCURACY,
