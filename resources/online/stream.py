@@ -4,6 +4,7 @@ One process reads a product: its windows are in its memory. A lock beside the st
 the broker too, but only so that its tools show the lag; what counts are those in the store.
 """
 
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -108,7 +109,10 @@ class Stream:
     def close(self) -> None:
         """Store the windows, end the connections and give the lock back; what was committed stays."""
         self._processor.store_windows()
-        self._consumer.close()
+        # Without a broker librdkafka may wait for ever for the answer to a commit, which only shows the lag.
+        closing = threading.Thread(target=self._consumer.close, daemon=True)
+        closing.start()
+        closing.join(PATIENCE_S)
         self._lock.release()
 
     def run(self, *, until: Callable[[], bool], told: Callable[[Sequence[Decided]], None] = lambda _: None) -> None:
