@@ -135,3 +135,15 @@ def test_a_preview_says_how_many_rows_are_answers(tmp_path: Path) -> None:
     assert "of 2 rows looked at" in found["answers"]
     assert found["answers"].endswith("1 are answers")
     assert found["made"] == "simulates 3 days of about 480 answers"
+
+
+def test_relative_files_of_every_kind_of_source_start_at_the_folder_of_the_product_file(tmp_path: Path) -> None:
+    from resources.intake.product_file import product_at
+
+    (tmp_path / "product.yaml").write_text(
+        "name: D\nsources: [{name: app, files: 'in/e*.csv'}]\nanswer_sources: [{name: answers, files: 'in/a*.jsonl'}]\n"
+        "aliases: [{name: pairs, files: 'in/p*.csv', mapping: {alias: a, user_id: u}}]\n"
+    )
+    product = product_at(tmp_path / "product.yaml")
+    patterns = [pattern for source in product.all_sources for pattern in source.files]
+    assert sorted(patterns) == [f"{tmp_path.resolve()}/in/{name}" for name in ("a*.jsonl", "e*.csv", "p*.csv")]
