@@ -278,7 +278,7 @@ def _assessed_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rul
     rates = np.where(burn.enough[:, :, t], np.nan_to_num(burn.rate_1d[:, :, t]), -1.0)
     worst = (rates + np.where(burn.broken[:, :, t] & burn.enough[:, :, t], _FIRST, 0.0)).argmax(axis=0)
     every = np.arange(len(usage))
-    alarms = np.where((state == DEGRADED) & broken, burn.broken[:, :, t], burn.warned[:, :, t])
+    alarms = np.where(state == DEGRADED, burn.broken[:, :, t], burn.warned[:, :, t])
     alarms = alarms & assessed & ~unchanged & np.isin(state, (AT_RISK, DEGRADED))
     # A promise without an alarm is never named for one that has it, even if that one has few events on the day itself.
     innocent = alarms.any(axis=0) & ~alarms[worst, every]
