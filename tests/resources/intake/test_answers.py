@@ -230,3 +230,24 @@ def test_each_score_is_told_of_a_whole_answer_that_is_asked_for_it(tmp_path: Pat
     from intelligence.warehouse.answer_scores import NAMES
 
     assert {name: found[name] for name in NAMES} == dict.fromkeys(NAMES, False)
+
+
+def test_a_feature_with_accepted_answers_is_not_said_to_have_none(tmp_path: Path, lake: Lake) -> None:
+    from intelligence.telemetry.gaps import REJECTED_FEATURES, gaps
+
+    def said() -> list[str]:
+        found = gaps(
+            sources=(),
+            declared=(),
+            conversion_events=(),
+            delivered=pl.DataFrame(),
+            seen=(),
+            rejected=lake.frame(REJECTED_FEATURES),
+            event_types=(),
+        )
+        return [gap.says for gap in found]
+
+    delivered(tmp_path, lake, {}, {"answer_id": "a2", "rating": 9}, {"answer_id": "a3", "feature": "b", "rating": 9})
+    assert said() == [
+        "None of the 1 rows of the feature b was accepted (rating is outside 1 to 5), so it is in no table."
+    ]
