@@ -277,7 +277,15 @@ def _assessed_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rul
     # A promise broken for many users ranks before one that burns faster for a single user.
     rates = np.where(burn.enough[:, :, t], np.nan_to_num(burn.rate_1d[:, :, t]), -1.0)
     worst = (rates + np.where(burn.broken[:, :, t] & burn.enough[:, :, t], _FIRST, 0.0)).argmax(axis=0)
-    reported = assessed & (rates.max(axis=0) >= 0)
+    every = np.arange(len(usage))
+    alarms = np.where(state == DEGRADED, burn.broken[:, :, t], burn.warned[:, :, t])
+    alarms = alarms & assessed & ~unchanged & np.isin(state, (AT_RISK, DEGRADED))
+    # A promise without an alarm is never named for one that has it, even if that one has few events on the day itself.
+    innocent = alarms.any(axis=0) & ~alarms[worst, every]
+    ranks = np.where(rates >= 0, _FIRST + rates, np.nan_to_num(burn.rate_3d[:, :, t]))
+    guilty = np.where(alarms, ranks, -1.0)
+    worst = np.where(innocent, guilty.argmax(axis=0), worst)
+    reported = assessed & ((rates.max(axis=0) >= 0) | innocent)
     evidence = np.select(
         [np.full(len(usage), window.faulty[t]), usage == 0, ~assessed, unchanged],
         ["pipeline_fault", "no_events", "low_volume", "pipeline_fault"],
@@ -285,7 +293,7 @@ def _assessed_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rul
     )
 
     def of_worst_of(values: Floats) -> Floats:
-        picked: Floats = values[worst, np.arange(len(worst)), min(t, values.shape[2] - 1)]
+        picked: Floats = values[worst, every, min(t, values.shape[2] - 1)]
         return picked
 
     def of_worst(values: Floats) -> pl.Series:
@@ -293,7 +301,7 @@ def _assessed_day(window: _Window, burn: _Burn, standing: _Standing, t: int, rul
         return pl.Series(np.where(reported, picked, np.nan), dtype=pl.Float64).fill_nan(None)
 
     counts = window.counts
-    users = window.most_user[worst, np.arange(len(worst)), t]
+    users = window.most_user[worst, every, t]
     is_loud = (
         reported
         & (of_worst_of(window.most_bad) >= LOUD_SHARE * of_worst_of(counts.bad))
@@ -394,7 +402,7 @@ def _worded(assessed: pl.DataFrame, rules: Health) -> pl.DataFrame:
         pl.col("worst_objective").replace_strict(dict(zip(OBJECTIVES, _NOUNS, strict=True)), default="events"),
         "harmed_users",
         "judged_users",
-        pl.col("burn_1d").round(1),
+        pl.when(pl.col("total") == 0).then(0.0).otherwise(pl.col("burn_1d")).round(1),
         (pl.col("allowed") * 100).round(2),
         dominated + one_user + pl.col("of_three_days").fill_null(""),
     )

@@ -241,7 +241,7 @@ FEATURE_HEALTH: Final = Table(
         Column(
             "worst_objective",
             "VARCHAR",
-            "errors, crashes, latency, ratings or answers: the promise that burns fastest.",
+            "errors, crashes, latency, ratings or answers: the promise that burns fastest, of those with an alarm if any has one.",
         ),
         Column("burn_1d", "DOUBLE", "Its bad share of the day over the share allowed; 1 spends exactly the budget."),
         Column("burn_3d", "DOUBLE", "The same over the last 3 days."),

@@ -16,7 +16,8 @@ _NEAR: Final = 0.75
 # The features with events: queried from the warehouse where it is built, otherwise from the events themselves.
 SEEN_FEATURES: Final = "SELECT feature FROM warehouse.dim_feature_metadata WHERE first_seen_date IS NOT NULL"
 FEATURES_OF_EVENTS: Final = "SELECT DISTINCT feature FROM telemetry.events"
-# The rejected rows by feature, in total and in the newest intake, and whether the newest intake accepted any of its rows.
+# The rejected rows by feature, in total and in the newest intake, and whether the newest intake, or any, accepted any of its rows:
+# an event or an answer.
 REJECTED_FEATURES: Final = """
 WITH newest AS (SELECT max(ingested_at) AS ingested_at FROM telemetry.batches),
 refused AS (
@@ -34,7 +35,10 @@ SELECT
     refused.*,
     feature IN (
         SELECT feature FROM telemetry.raw_events WHERE ingested_at = (SELECT ingested_at FROM newest)
-    ) AS newest_accepted
+        UNION ALL
+        SELECT feature FROM telemetry.raw_answers WHERE ingested_at = (SELECT ingested_at FROM newest)
+    ) AS newest_accepted,
+    feature IN (SELECT feature FROM telemetry.raw_answers) AS answered
 FROM refused
 ORDER BY rows DESC, feature
 """
@@ -127,7 +131,7 @@ def _rejected_features(seen: Collection[str], rejected: pl.DataFrame) -> list[Ga
     found = []
     for row in rejected.iter_rows(named=True):
         name = row["feature"]
-        if name not in seen:
+        if name not in seen and not row["answered"]:
             says = f"None of the {row['rows']:,} rows of the feature {name} was accepted ({row['reason']}), so it is in no table."
         elif row["newest_rows"] and not row["newest_accepted"]:
             says = (

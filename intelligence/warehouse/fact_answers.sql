@@ -97,14 +97,14 @@ typed AS (
         list_transform(
             dates,
             lambda d: coalesce(CAST(CAST(try_strptime(
-                replace(regexp_replace(replace(d, ',', ''), '([0-9])\. ', '\1 '), '.', '/'),
+                replace(regexp_replace(replace(d, ',', ''), '(?i)([0-9])(?:\.|st|nd|rd|th)?(?: of)? ', '\1 ', 'g'), '.', '/'),
                 ['%Y-%m-%d', '%d %B %Y', '%B %d %Y', '%d/%m/%Y', '%m/%d/%Y']
             ) AS DATE) AS VARCHAR), d)
         ) AS dates,
         list_transform(
             known_dates,
             lambda d: coalesce(CAST(CAST(try_strptime(
-                replace(regexp_replace(replace(d, ',', ''), '([0-9])\. ', '\1 '), '.', '/'),
+                replace(regexp_replace(replace(d, ',', ''), '(?i)([0-9])(?:\.|st|nd|rd|th)?(?: of)? ', '\1 ', 'g'), '.', '/'),
                 ['%Y-%m-%d', '%d %B %Y', '%B %d %Y', '%d/%m/%Y', '%m/%d/%Y']
             ) AS DATE) AS VARCHAR), d)
         ) AS known_dates,
@@ -126,7 +126,7 @@ typed AS (
         CASE WHEN goes_up <> goes_down AND context IS NOT NULL THEN
             regexp_matches(context, $going_down)
         END AS known_down,
-        replace(lower(evidence), chr(10), ' ') AS known_words
+        replace(replace(lower(evidence), chr(10), ' '), '’', '''') AS known_words
     FROM found
 ),
 scored AS (
@@ -156,25 +156,25 @@ scored AS (
             len(list_filter(
                 phrases,
                 lambda phrase: NOT contains(
-                    known_words, trim(regexp_replace(lower(phrase), '\s+', ' ', 'g'), ' .,;:!?')
+                    known_words, trim(regexp_replace(replace(lower(phrase), '’', ''''), '\s+', ' ', 'g'), ' .,;:!?')
                 )
             )) > 0
         END AS ungrounded_quote,
         CASE WHEN known_up <> known_down THEN goes_up <> known_up END AS contradicted_direction,
         CASE WHEN answer IS NOT NULL THEN
             length(answer) <= 240 AND regexp_matches(
-                lower(left(replace(answer, '’', ''''), 160)), $declining
+                regexp_replace(lower(left(replace(answer, '’', ''''), 160)), $not_declining, ' ', 'g'), $declining
             )
         END AS refusal,
         CASE WHEN is_asked OR answer IS NOT NULL THEN
             answer IS NULL OR lower(trim(answer, ' ."''')) IN ('', 'n/a', 'na', 'none', 'null', 'nil', '-', 'undefined')
         END AS "empty",
         CASE WHEN answer IS NOT NULL THEN
-            lower(finish_reason) IN ('length', 'max_tokens', 'max_length')
+            coalesce(lower(finish_reason) IN ('length', 'max_tokens', 'max_length'), false)
             OR (
                 length(answer) >= 40 AND NOT is_object
-                AND NOT regexp_matches(answer, '[.!?:;…)"”»`}\]*|>]\s*$')
-                AND NOT regexp_matches(answer, '(?:^|\n)\s*(?:[-*•]|[0-9]+[.)])[^\n]*$')
+                AND regexp_matches(answer, $no_end)
+                AND NOT regexp_matches(answer, $an_end)
             )
         END AS cut_off,
         CASE WHEN len(sentences) >= 3 THEN len(list_distinct(sentences)) <= 0.5 * len(sentences) END AS repetition,
@@ -188,7 +188,7 @@ scored AS (
             regexp_matches(answer, $unsafe)
         END AS unsafe,
         CASE WHEN answer IS NOT NULL THEN
-            len(list_filter(addresses, lambda each: NOT contains(coalesce(question, ''), each))) > 0
+            len(list_filter(addresses, lambda each: NOT contains(evidence, each))) > 0
         END AS personal_data
     FROM typed
     LEFT JOIN (SELECT unnest($formats, recursive := true)) AS formats ON typed.feature = formats.feature

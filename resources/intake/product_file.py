@@ -27,8 +27,9 @@ def product_at(path: Path) -> Product:
         ) from error
     product, days, mode = product_from(text, origin=display_name(path)), settings().simulated_days, settings().mode
     anchored = {
-        "sources": tuple(_anchored(each, path.parent) for each in product.sources),
-        "aliases": tuple(_anchored(each, path.parent) for each in product.aliases),
+        name: tuple(_anchored(each, path.parent) for each in sources)
+        for name, sources in product
+        if isinstance(sources, tuple) and all(isinstance(each, FileSource) for each in sources)
     }
     product = product.model_copy(update=anchored)
     if mode:

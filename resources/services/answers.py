@@ -37,6 +37,21 @@ _ERASE_REJECTED: Final = """
 UPDATE telemetry.rejected_events SET payload = '{}', value = NULL, is_readable = false
 WHERE list_contains($sources, source) AND contains(payload, $user)
 """
+# DuckLake keeps the least and the greatest value of each column, of the table and of each file, which are texts here. Bounds that every
+# text is within take their place: with none, DuckLake would take those of the next file for those of the table, and find less.
+_FORGET: Final = tuple(
+    f"""
+    UPDATE __ducklake_metadata_lake.ducklake_{of}_column_stats SET min_value = '', max_value = chr(1114111)
+    WHERE min_value IS NOT NULL AND (table_id, column_id) IN (
+        SELECT columns.table_id, columns.column_id
+        FROM __ducklake_metadata_lake.ducklake_column AS columns
+        INNER JOIN __ducklake_metadata_lake.ducklake_table AS tables USING (table_id)
+        WHERE tables.table_name IN ('raw_answers', 'rejected_events')
+            AND columns.column_name IN ('question', 'context', 'answer', 'correction', 'payload', 'value')
+    )
+    """
+    for of in ("table", "file")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +59,7 @@ class Erased:
     """What was erased.
 
     Attributes:
-        answers: Answers and ratings whose texts were erased; what was scored from them stays.
+        answers: Answers and ratings whose texts were erased; what was scored from them stays until their days are built again.
         rejected: Rows in quarantine whose content was erased.
     """
 
@@ -79,6 +94,9 @@ class AnswerService:
     def erased(self, user: str) -> Erased:
         """Erase the texts of all answers that a user was given, and return how many rows that were.
 
+        The least and greatest texts in the statistics of the lake's catalogue go too, those of other users included. Where a day is
+        built again, its erased answers are no longer scored.
+
         Args:
             user: Id of the user, as delivered.
         """
@@ -90,4 +108,11 @@ class AnswerService:
             rejected = connection.execute(_ERASE_REJECTED, {"user": user, "sources": sources}).fetchone()
             return Erased(answers[0] if answers else 0, rejected[0] if rejected else 0)
 
-        return self.lake.commit(work)
+        gone = self.lake.commit(work)
+        self.lake.commit(_forget)
+        return gone
+
+
+def _forget(connection: duckdb.DuckDBPyConnection) -> None:
+    for statement in _FORGET:
+        connection.execute(statement)

@@ -34,6 +34,7 @@ def answers(
         gone = platform.answers.erased(erase)
         commands.console.print(
             f"Erased the texts of {gone.answers:,} answers and ratings and the content of {gone.rejected:,} rows in quarantine."
+            " What was scored from them stays until their days are built again."
         )
         return
     if judge:

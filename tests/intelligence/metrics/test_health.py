@@ -224,3 +224,18 @@ def test_who_is_at_risk_is_told_with_the_figure_that_made_it_so(failed: int, las
         assert f"errors of three days: {2 * failed + last} of 1200, " in row["reason"]
     else:
         assert len(shown) == 1
+
+
+def test_the_promise_named_is_one_that_put_the_feature_at_risk() -> None:
+    few = Used(usage=60, timed=60, slow=0, failed=0, users=30, answers=40, bad_answers=15)
+    row = assessed(*[replace(few, answers=60, bad_answers=6)] * 10, few, few).row(-1, named=True)
+    assert (row["state"], row["worst_objective"]) == ("at_risk", "answers")
+    assert row["reason"].startswith("answers: 15 of 40 scored answers were bad")
+
+
+def test_a_promise_of_three_days_is_named_although_nothing_counts_towards_it_today() -> None:
+    rated = Used(answers=200, bad_answers=50)
+    row = assessed(*[CALM] * 10, rated, CALM).row(-1, named=True)
+    assert (row["state"], row["worst_objective"], row["burn_1d"]) == ("at_risk", "answers", None)
+    assert row["reason"].startswith("answers: 0 of 0 scored answers were bad")
+    assert "answers of three days: 50 of 200, 1.2x" in row["reason"]

@@ -15,6 +15,7 @@ REJECTED = {
     "newest_rows": pl.Int64,
     "newest_reason": pl.String,
     "newest_accepted": pl.Boolean,
+    "answered": pl.Boolean,
 }
 WHOLE: dict[str, Any] = {
     "sources": ["app"],
@@ -37,7 +38,7 @@ def found(**changed: Any) -> list[Gap]:
 
 def test_where_everything_is_there_nothing_is_said() -> None:
     assert found() == []
-    assert found(rejected=[("checkout", 3, "rating is not a DOUBLE", 3, "rating is not a DOUBLE", True)]) == []
+    assert found(rejected=[("checkout", 3, "rating is not a DOUBLE", 3, "rating is not a DOUBLE", True, False)]) == []
     assert found(declared=[]) == []
 
 
@@ -49,13 +50,13 @@ def test_where_everything_is_there_nothing_is_said() -> None:
         ({"delivered": []}, ["Nothing has come from the source app."]),
         ({"delivered": [("app", 0, 0)]}, ["Nothing has come from the source app."]),
         (
-            {"rejected": [("reviews", 600, "rating is not a DOUBLE", 600, "rating is not a DOUBLE", False)]},
+            {"rejected": [("reviews", 600, "rating is not a DOUBLE", 600, "rating is not a DOUBLE", False, False)]},
             [
                 "None of the 600 rows of the feature reviews was accepted (rating is not a DOUBLE), so it is in no table."
             ],
         ),
         (
-            {"rejected": [("search", 50, "user_id is missing", 40, "event_time is missing", False)]},
+            {"rejected": [("search", 50, "user_id is missing", 40, "event_time is missing", False, False)]},
             ["None of the 40 rows of the feature search in the newest intake was accepted (event_time is missing)."],
         ),
         (
@@ -69,7 +70,7 @@ def test_where_everything_is_there_nothing_is_said() -> None:
         ),
         ({"event_types": [f"t{number}" for number in range(9)]}, ["there are only t0, t1, t2, t3, t4 and 4 more."]),
         (
-            {"declared": ["reviews"], "rejected": [("reviews", 6, "r", 6, "r", False)]},
+            {"declared": ["reviews"], "rejected": [("reviews", 6, "r", 6, "r", False, False)]},
             ["None of the 6 rows of the feature reviews was accepted (r), so it is in no table."],
         ),
         ({"seen": [], "event_types": []}, []),

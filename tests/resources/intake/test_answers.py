@@ -135,3 +135,119 @@ def test_a_preview_says_how_many_rows_are_answers(tmp_path: Path) -> None:
     assert "of 2 rows looked at" in found["answers"]
     assert found["answers"].endswith("1 are answers")
     assert found["made"] == "simulates 3 days of about 480 answers"
+
+
+def test_relative_files_of_every_kind_of_source_start_at_the_folder_of_the_product_file(tmp_path: Path) -> None:
+    from resources.intake.product_file import product_at
+
+    (tmp_path / "product.yaml").write_text(
+        "name: D\nsources: [{name: app, files: 'in/e*.csv'}]\nanswer_sources: [{name: answers, files: 'in/a*.jsonl'}]\n"
+        "aliases: [{name: pairs, files: 'in/p*.csv', mapping: {alias: a, user_id: u}}]\n"
+    )
+    product = product_at(tmp_path / "product.yaml")
+    patterns = [pattern for source in product.all_sources for pattern in source.files]
+    assert sorted(patterns) == [f"{tmp_path.resolve()}/in/{name}" for name in ("a*.jsonl", "e*.csv", "p*.csv")]
+
+
+@pytest.mark.parametrize(
+    ("score", "told", "texts"),
+    [
+        (
+            "cut_off",
+            False,
+            [
+                "It is the twelfth of the apples that were counted there.",
+                "リンゴは十二個あります。リンゴは十二個あります。リンゴは十二個あります。リンゴは十二個。",
+                "आपके पास बारह सेब हैं और वे सब आज सुबह मेज पर रखे गए थे।",
+                "هل تريد أن أعد لك التفاح الموجود على الطاولة مرة أخرى؟",
+                "There are twelve apples on the table, well counted 🎉",
+                "Read all about the apples of the table here: https://example.com/apples",
+                "There are twelve apples on the table.\n\nBest regards,\nAnna Smith",
+                "There are twelve apples on the table.\nKind regards,\nyour team of the shop",
+            ],
+        ),
+        (
+            "cut_off",
+            True,
+            ["There are twelve apples on the table, and of these the", "Of the apples on the table we counted twelve,"],
+        ),
+        (
+            "refusal",
+            False,
+            [
+                "I'm sorry to hear that! You can send it back.",
+                "I am sorry for the delay. It comes tomorrow.",
+                "I cannot stress enough that it is 12.",
+            ],
+        ),
+        (
+            "refusal",
+            True,
+            [
+                "I'm sorry to hear that, but I can't help.",
+                "I don't have enough information to say.",
+                "I do not know.",
+                "I’m sorry, but no.",
+            ],
+        ),
+        ("personal_data", False, ["Write to help@shop.example or call +49 30 1234567."]),
+        (
+            "personal_data",
+            True,
+            ["Write to a@b.example.", "Call (555) 123-4567.", "It is 4111 1111 1111 1111.", "It is 123-45-6789."],
+        ),
+        ("ungrounded_date", False, ["On March 5th, 2026.", "On the 5th of March 2026.", "On 5 March 2026."]),
+        ("ungrounded_date", True, ["On March 6th, 2026.", "On 2026-03-06."]),
+        ("ungrounded_quote", False, ["It says “it's what you don’t see” there."]),
+    ],
+)
+def test_a_score_tells_its_fault_and_leaves_what_only_looks_like_it(
+    tmp_path: Path, lake: Lake, score: str, told: bool, texts: list[str]
+) -> None:
+    context = "On 2026-03-05 call +49 30 1234567 or help@shop.example: it’s what you don't see."
+    rows = [{"answer_id": f"a{n}", "context": context, "answer": text} for n, text in enumerate(texts)]
+    delivered(tmp_path, lake, *rows)
+    found = dict(facts(tmp_path, lake).select("answer_id", score).rows())
+    assert {text: found[f"a{n}"] for n, text in enumerate(texts)} == dict.fromkeys(texts, told)
+
+
+def test_an_answer_that_no_reason_ended_is_told_whole(tmp_path: Path, lake: Lake) -> None:
+    delivered(
+        tmp_path, lake, {}, {"answer_id": "a2", "finish_reason": "length"}, {"answer_id": "a3", "finish_reason": "stop"}
+    )
+    assert facts(tmp_path, lake)["cut_off"].to_list() == [False, True, False]
+
+
+def test_each_score_is_told_of_a_whole_answer_that_is_asked_for_it(tmp_path: Path, lake: Lake) -> None:
+    row = {
+        "question": "What is the name of the girl that is in the house?",
+        "context": "On 2026-03-05 the number of apples of Anna Smith rose to 12: she said that it is a lot of apples.",
+        "answer": "The number of apples of Anna Smith rose to 12 on 2026-03-05. That is the news. She said: "
+        '"it is a lot of apples". And that is all of it.',
+    }
+    delivered(tmp_path, lake, row, more="answers: {formats: {tutor: {longest: 500}}}\n")
+    (found,) = facts(tmp_path, lake, "answers: {formats: {tutor: {longest: 500}}}\n").to_dicts()
+    from intelligence.warehouse.answer_scores import NAMES
+
+    assert {name: found[name] for name in NAMES} == dict.fromkeys(NAMES, False)
+
+
+def test_a_feature_with_accepted_answers_is_not_said_to_have_none(tmp_path: Path, lake: Lake) -> None:
+    from intelligence.telemetry.gaps import REJECTED_FEATURES, gaps
+
+    def said() -> list[str]:
+        found = gaps(
+            sources=(),
+            declared=(),
+            conversion_events=(),
+            delivered=pl.DataFrame(),
+            seen=(),
+            rejected=lake.frame(REJECTED_FEATURES),
+            event_types=(),
+        )
+        return [gap.says for gap in found]
+
+    delivered(tmp_path, lake, {}, {"answer_id": "a2", "rating": 9}, {"answer_id": "a3", "feature": "b", "rating": 9})
+    assert said() == [
+        "None of the 1 rows of the feature b was accepted (rating is outside 1 to 5), so it is in no table."
+    ]

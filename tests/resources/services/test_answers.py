@@ -60,3 +60,52 @@ def test_a_users_texts_are_erased_once_and_what_was_counted_stays(tmp_path: Path
     assert "99" not in str(asked.lake.frame("SELECT payload FROM telemetry.rejected_events").rows())
     assert asked.lake.frame("SELECT count(*) FROM warehouse.fact_answers WHERE is_bad").item() == 2
     assert [row["answer_id"] for row in asked.examples().to_dicts()] == ["a1"]
+    # A day that is built again has nothing to score them from.
+    days = Days(DAY, DAY + timedelta(days=1))
+    asked.lake.replace(FACT_ANSWERS, days, sql("warehouse/fact_answers.sql"), asked.product.answers.parameters())
+    rebuilt = asked.lake.frame("SELECT user_id, is_scored, is_bad FROM warehouse.fact_answers ORDER BY ALL").rows()
+    assert rebuilt == [("u1", False, None), ("u2", True, True)]
+
+
+def test_no_text_is_left_in_the_statistics_of_the_catalogue(tmp_path: Path) -> None:
+    asked = service(tmp_path)
+    # So many rows that DuckLake writes them to a file.
+    more = [
+        {
+            "answer_id": f"m{n}",
+            "event_time": f"{DAY}T11:00:00",
+            "user_id": "u1",
+            "feature": "tutor",
+            "answer": f"{n} apples",
+        }
+        for n in range(3_000)
+    ]
+    (tmp_path / "more.jsonl").write_text("\n".join(map(json.dumps, more)))
+    ingested(asked.lake, asked.product, deliveries(asked.product, tmp_path), now=NOW.replace(tzinfo=None))
+    assert asked.erased("u1").answers == 3_001
+    held = (
+        f"SELECT count(*) FROM __ducklake_metadata_lake.ducklake_{of}_column_stats"
+        " WHERE concat(min_value, max_value) SIMILAR TO '.*(apples|How many).*'"
+        for of in ("table", "file")
+    )
+    assert [asked.lake.commit(lambda connection, q=query: connection.execute(q).fetchall()) for query in held] == [
+        [(0,)],
+        [(0,)],
+    ]
+    for words, there in (("answer = 'There are 99 apples.'", 1), ("answer > 'A'", 1), ("answer IS NULL", 3_001)):
+        found = asked.lake.frame(f"SELECT count(*) FROM telemetry.raw_answers WHERE {words}")
+        assert found.item() == there
+    assert asked.lake.frame("SELECT max(answer) FROM telemetry.raw_answers").item() == "There are 99 apples."
+    (tmp_path / "b.jsonl").write_text(
+        json.dumps(
+            {"answer_id": "z", "event_time": f"{DAY}T10:00:00", "user_id": "u3", "feature": "tutor", "answer": "Aa."}
+        )
+    )
+    ingested(asked.lake, asked.product, deliveries(asked.product, tmp_path), now=NOW.replace(tzinfo=None))
+    for words, there in (("answer = 'There are 99 apples.'", 1), ("answer = 'Aa.'", 1), ("answer < 'B'", 1)):
+        found = asked.lake.frame(f"SELECT count(*) FROM telemetry.raw_answers WHERE {words}")
+        assert found.item() == there
+    assert asked.lake.frame("SELECT min(answer), max(answer) FROM telemetry.raw_answers").row(0) == (
+        "Aa.",
+        "There are 99 apples.",
+    )
