@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from intelligence.core.facts import Fact, Origin, Said, said
@@ -21,6 +21,7 @@ _TELEMETRY: Final = Origin("telemetry.day_quality", "briefs/telemetry_of.sql", (
 _MOVEMENT: Final = Origin(
     "warehouse.fact_events", "intelligence.causality.movement:movement", ("metric", "feature", "last_day")
 )
+_WEEK: Final = 7
 # How each metric is written, its unit, and the words around it.
 METRICS: Final[Mapping[str, tuple[str, str, str]]] = {
     "dau": ("{:,.0f}", "users a day", "{} users a day"),
@@ -115,13 +116,16 @@ def metric_sentences(metric: str, row: Mapping[str, Any], before: Mapping[str, A
     return (told.sentence(), said("Before, {}: {}.", _when(origin, before), earlier))
 
 
-def why_sentences(found: "Movement", *, last_day: date, expects: str = "") -> tuple[Said, ...]:
+def why_sentences(found: "Movement", *, last_day: date, expects: str = "", asked: str = "") -> tuple[Said, ...]:
     """Return why a metric moved, and that it did not where the question takes another direction for granted.
+
+    Which metric stands for the one that is asked about is said first, and last that single weekdays are compared with whole weeks.
 
     Args:
         found: The movement.
         last_day: Last day of its later period.
         expects: `down` or `up`, where the question says so.
+        asked: The metric of the question, where this one stands for it.
     """
     row = {"metric": found.metric, "feature": found.feature or "all", "last_day": last_day}
     whole = found.why.decompositions[0]
@@ -129,7 +133,13 @@ def why_sentences(found: "Movement", *, last_day: date, expects: str = "") -> tu
     name = _MOVEMENT.fact(row, "metric", value=found.metric.replace("_", " "))
     ends = {"low": change.low, "high": change.high, "grade": "D"}
     moved = _MOVEMENT.fact(row, "change", "{:+.3g}", value=change.value, **ends)
-    sides = [_MOVEMENT.fact(row, side, "{:.4g}", value=getattr(whole, side).value) for side in ("before", "after")]
+    sides = []
+    for side, days in (("before", found.periods.before), ("after", found.periods.after)):
+        first, last = days.start, days.end - timedelta(days=1)
+        value = _MOVEMENT.fact(row, side, "{:.4g}", value=getattr(whole, side).value, first_day=first, last_day=last)
+        ends_of = [_MOVEMENT.fact(row, f"{side}.{end}", value=day) for end, day in (("first", first), ("last", last))]
+        when = said("on {}", ends_of[1]) if first == last else said("from {} to {}", *ends_of)
+        sides.append(said("{} {}", value, when))
     answer = said("{}", _MOVEMENT.fact(row, "answer", value=found.answer, grade="D"))
     if expects and (change.value > 0) != (expects == "up"):
         verb = "did not fall" if expects == "down" else "did not rise"
@@ -138,7 +148,14 @@ def why_sentences(found: "Movement", *, last_day: date, expects: str = "") -> tu
     else:
         verb = "rose" if change.value > 0 else "fell"
     of = said(" of {}", _MOVEMENT.fact(row, "feature")) if found.feature else Said()
-    return (said(f"The {{}}{{}} {verb}: it went from {{}} to {{}} ({{}}).", name, of, *sides, moved), answer)
+    told = [said(f"The {{}}{{}} {verb}: it was {{}}, and {{}} ({{}}).", name, of, *sides, moved), answer]
+    if asked:
+        about = _MOVEMENT.fact(row, "asked", value=asked.replace("_", " "))
+        told.insert(0, said("The change of {} is not split; that of the {} is, which is told instead.", about, name))
+    before, after = found.periods.before, found.periods.after
+    if (after.end - after.start).days % _WEEK != (before.end - before.start).days % _WEEK:
+        told.append(said("The two periods hold different days of the week, which can be part of the change."))
+    return tuple(told)
 
 
 def health_sentences(row: Mapping[str, Any]) -> tuple[Said, ...]:

@@ -1,13 +1,14 @@
 """Questions in plain words, without a language model: which tool answers, with what, or which words nobody here understands.
 
 Every word of a question has to be understood: a name, a metric, a time, or one of the words below. A question with any other word
-is declined, and says which, since an answer that leaves a condition out looks like one that keeps it.
+is declined, and says which, since an answer that leaves a condition out looks like one that keeps it. A rule that does not answer
+gives back the words that it took.
 """
 
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import Final
 
@@ -24,6 +25,7 @@ METRIC_WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "active users": ("dau", "users"),
     "users a day": ("dau", "users"),
     "users per day": ("dau", "users"),
+    "share of users without a crash": ("crash_free_user_rate", ""),
     "users without a crash": ("crash_free_user_rate", ""),
     "crash-free users": ("crash_free_user_rate", ""),
     "conversion rate": ("conversion_rate", ""),
@@ -33,11 +35,14 @@ METRIC_WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "mean rating": ("mean_rating", "mean_rating"),
     "average rating": ("mean_rating", "mean_rating"),
     "number of ratings": ("ratings", "ratings"),
+    "how many ratings": ("ratings", "ratings"),
     "ratings": ("mean_rating", "mean_rating"),
     "rating": ("mean_rating", "mean_rating"),
     "error rate": ("", "error_rate"),
     "failure rate": ("", "error_rate"),
     "failed events": ("", "failed_events"),
+    "how many errors": ("", "failed_events"),
+    "number of errors": ("", "failed_events"),
     "errors": ("", "error_rate"),
     "crash rate": ("", "crash_rate"),
     "crashes": ("", "crash_rate"),
@@ -71,6 +76,14 @@ SPLIT: Final[Mapping[str, str]] = {
     "events": "events_per_user",
     "usage_count": "events_per_user",
 }
+# Metrics of which more is worse.
+_BAD: Final = ("error_rate", "failed_events", "crash_rate", "slow_rate", "p95_latency_ms")
+# What is counted, so that it can be the answer to "how many".
+_COUNTS: Final = (
+    *("dau", "wau", "mau", "users", "events", "usage_count", "failed_events", "sessions"),
+    *("converted_users", "ratings"),
+)
+_COUNTING: Final = re.compile(r"(?<![\w-])(how many|number of)(?![\w-])")
 SERIES: Final[Mapping[str, str]] = {
     "dau": "dau",
     "wau": "wau",
@@ -90,7 +103,6 @@ FALLING: Final = (
     "decrease",
     "decreased",
     "down",
-    "worse",
     "lower",
 )
 RISING: Final = (
@@ -105,10 +117,9 @@ RISING: Final = (
     "jump",
     "jumped",
     "higher",
-    "better",
     "climb",
 )
-_CHANGING: Final = (*FALLING, *RISING, "change", "changed", "move", "moved", "changes")
+_CHANGING: Final = (*FALLING, *RISING, "worse", "better", "change", "changed", "move", "moved", "changes")
 # Words that carry no condition.
 _SMALL: Final = """
 a an the this that these those of in on at for to with by from is are was were be been being did do does has have had how many much what
@@ -132,6 +143,7 @@ _SPOKEN: Final = (
 )
 # Words of questions: a feature may have any name, and one called "why" or "users" must not take a question over.
 _OF_RULES: Final = """
+which who whom whose when where feature features
 why caused explains behind forecast expected expect predicted will tomorrow week month owns owner responsible belongs belong team
 experiment experiments test tests variant ship verdict effect result decisions decision decided decide proposed propose rollback throttle
 actions action done recommended policy platform funnel funnels lose lost retention stay newcomers cohort cohorts unusual anomaly anomalies
@@ -143,6 +155,14 @@ _RESERVED: Final = frozenset(
 )
 _DATE: Final = re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b", re.ASCII)
 _DAYS: Final = re.compile(r"\b(?:the )?(?:last|past) (\d{1,3}) days\b", re.ASCII)
+# Words before or after a time that make it another one; and what stands between the two days of a period, by the word before it.
+_BESIDE: Final = re.compile(
+    r"(?<![\w-])(up to|by|to|until|till|through|before|after|from|since|between|and|or|than)\s*$"
+)
+_BETWEEN: Final = re.compile(
+    r"(from .+ (to|until|till|through)|between .+ and|(?!from |between ).+ (to|until|through|-|–))"
+)
+_ONWARDS: Final = re.compile(r"^\s*(on|onwards?)(?![\w-])")
 _WORD: Final = re.compile(r"[^\W_][\w'’.·-]*", re.UNICODE)
 
 
@@ -172,12 +192,14 @@ class Plan:
         arguments: What it is asked for.
         why_not: Why the question is declined; empty where it is not.
         expects: `down` or `up` where the question takes it for granted that something fell or rose.
+        asked: The metric that the question is about, where the tool answers about another that stands for it.
     """
 
     tool: str
     arguments: Mapping[str, str] = field(default_factory=dict)
     why_not: str = ""
     expects: str = ""
+    asked: str = ""
 
     @property
     def step(self) -> str:
@@ -231,15 +253,26 @@ def plan_of(question: str, known: Vocabulary) -> Plan:
     period = _period(rest, known.day)
     if isinstance(period, str):
         return Plan("", why_not=period)
-    made = _chosen(rest, names, period, known)
+    is_counting = bool(_COUNTING.search(rest.text))
+    made, left = _chosen(rest, names, period, known)
     if made is None:
-        words = rest.words
+        words = [word for word in left if word not in _RESERVED] or left
         return Plan("", why_not=_unknown(words) if words else "I cannot tell what is asked for")
-    if rest.words:
-        return Plan("", why_not=_unknown(rest.words))
-    if made.tool not in _OF_ANY_DAY and period not in (None, (known.day, known.day)):
-        return Plan("", why_not=f"What {made.tool} says is known of {known.day} only")
-    return made
+    if not made.tool:
+        return made
+    why_not = ""
+    if left:
+        why_not = _unknown(left)
+    elif is_counting and not _counts(made):
+        why_not = f"What {made.tool} says is no count, and a number is asked for"
+    elif made.tool not in _OF_ANY_DAY and period not in (None, (known.day, known.day)):
+        why_not = f"What {made.tool} says is known of {known.day} only"
+    return Plan("", why_not=why_not) if why_not else made
+
+
+def _counts(plan: Plan) -> bool:
+    """Return whether a plan answers with a count."""
+    return plan.tool == "why" or {plan.arguments.get("metric"), plan.arguments.get("series")} & {*_COUNTS} != set()
 
 
 def asked_of_model(question: str, tools: Mapping[str, Sequence[str]], known: Vocabulary) -> tuple[str, str]:
@@ -283,47 +316,90 @@ def _unknown(words: Sequence[str]) -> str:
 
 def _period(rest: _Rest, day: date) -> tuple[date, date] | str | None:
     """Return the days that are named, or why they cannot be; None where none is."""
+    found = list(_DATE.finditer(rest.text))
     dates = []
-    for match in _DATE.finditer(rest.text):
+    for match in found:
         try:
             dates.append(date(*map(int, match.groups())))
         except ValueError:
             return f"{match.group()} is no day"
-    rest.text = _DATE.sub(" ", rest.text)
     if len(dates) > 2:
         return "more than two days are named"
-    if dates:
-        return _between(rest, dates, day)
+    if not dates:
+        return _spoken(rest, day)
+    head, tail = rest.text[: found[0].start()], rest.text[found[-1].end() :]
+    if len(dates) == 1:
+        return _beside(rest, head, dates[0], tail, day)
+    return _from_to(rest, head, rest.text[found[0].end() : found[1].start()], tail, dates)
+
+
+def _from_to(rest: _Rest, head: str, between: str, tail: str, dates: Sequence[date]) -> tuple[date, date] | str:
+    """Return the days from one date to another, or why the words around them name none."""
+    before = _BESIDE.search(head)
+    word = before.group(1) if before else ""
+    if not _BETWEEN.fullmatch(f"{word} day {between.strip()}".strip()):
+        return f"I cannot tell which days are meant by {dates[0]} and {dates[1]}: say from which day to which"
+    if dates[0] > dates[1]:
+        return f"a period from {dates[0]} to {dates[1]} ends before it begins"
+    rest.text = f"{head[: before.start()] if before else head} {tail}"
+    return dates[0], dates[1]
+
+
+def _beside(rest: _Rest, head: str, named: date, tail: str, day: date) -> tuple[date, date] | str:
+    """Return the days that a single date names with the words beside it, or why they are not known."""
+    before, onwards = _BESIDE.search(head), _ONWARDS.search(tail)
+    word = before.group(1) if before else ""
+    kept = head[: before.start()] if before else head
+    week = re.search(r"(?<![\w-])week $", kept)
+    if word == "from" and onwards:
+        rest.text = f"{kept} {tail[onwards.end() :]}"
+        return named, day
+    if onwards:
+        return _unclear(f"{named} {onwards.group(1)}")
+    if word == "since":
+        rest.text = f"{kept} {tail}"
+        return named, day
+    if word == "to" and week:
+        rest.text = f"{kept[: week.start()]} {tail}"
+        return named - timedelta(days=WEEK - 1), named
+    if word:
+        return _unclear(f"{word} {named}")
+    rest.text = f"{head} {tail}"
+    return named, named
+
+
+def _unclear(words: str) -> str:
+    return f'I cannot tell on which day "{words}" begins or ends: name a day, or say from which day to which'
+
+
+def _spoken(rest: _Rest, day: date) -> tuple[date, date] | str | None:
+    """Return the days that words such as `last week` name, or why they are not known; None where none is named."""
     last = _DAYS.search(rest.text)
     if last and int(last.group(1)):
-        rest.text = _DAYS.sub(" ", rest.text)
-        return day - timedelta(days=int(last.group(1)) - 1), day
-    return _spoken(rest, day)
-
-
-def _between(rest: _Rest, dates: Sequence[date], day: date) -> tuple[date, date]:
-    """Return the days from one date to another, or those that a word beside a single date names."""
-    if len(dates) == 2:
-        rest.took("until", "through", "between")
-    elif rest.took("since"):
-        return dates[0], day
-    elif rest.took("week to"):
-        return dates[0] - timedelta(days=WEEK - 1), dates[0]
-    # Any other word beside a single date, such as `before`, is left, so that the question is declined.
-    return min(dates), max(dates)
-
-
-def _spoken(rest: _Rest, day: date) -> tuple[date, date] | None:
-    """Return the days that words such as `last week` name."""
-    for phrase, first, last in _SPOKEN:
-        if rest.took(phrase):
-            return day - timedelta(days=first), day - timedelta(days=last)
+        return _taken(rest, last, day - timedelta(days=int(last.group(1)) - 1), day)
+    for phrase, first_ago, last_ago in _SPOKEN:
+        match = re.search(rf"(?<![\w-]){phrase}(?![\w-])", rest.text)
+        if match:
+            return _taken(rest, match, day - timedelta(days=first_ago), day - timedelta(days=last_ago))
     for number, month in enumerate(_MONTHS, start=1):
-        if rest.took(f"in {month}", *(() if month == "may" else (month,))):
+        match = re.search(rf"(?<![\w-])(in {month}{'' if month == 'may' else f'|{month}'})(?![\w-])", rest.text)
+        if match:
             year = day.year if number <= day.month else day.year - 1
             following = date(year + number // 12, number % 12 + 1, 1)
-            return date(year, number, 1), following - timedelta(days=1)
+            return _taken(rest, match, date(year, number, 1), following - timedelta(days=1))
     return None
+
+
+def _taken(rest: _Rest, match: re.Match[str], first: date, last: date) -> tuple[date, date] | str:
+    """Return the days that words name, the words taken out; why not where a word beside them makes them other days."""
+    head, tail = rest.text[: match.start()], rest.text[match.end() :]
+    before, onwards = _BESIDE.search(head), _ONWARDS.search(tail)
+    if before or (onwards and not tail[onwards.end() :].strip(" ?.!")):
+        return _unclear(
+            f"{before.group(1) if before else ''} {match.group()} {onwards.group(1) if onwards else ''}".strip()
+        )
+    rest.text = f"{head} {tail}"
+    return first, last
 
 
 def _took_any(rest: _Rest, *words: str) -> bool:
@@ -334,14 +410,14 @@ def _took_any(rest: _Rest, *words: str) -> bool:
 
 
 # Tools that answer about any period; all others know the newest day.
-_OF_ANY_DAY: Final = ("metric", "why", "telemetry")
+_OF_ANY_DAY: Final = ("metric", "why", "telemetry", "forecast")
 _Names = Mapping[str, str]
 _Period = tuple[date, date] | None
 _Rule = Callable[[_Rest, _Names, _Period, Vocabulary], Plan | None]
 
 
-def _chosen(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> Plan | None:
-    """Return the plan of the first rule that holds."""
+def _chosen(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> tuple[Plan | None, list[str]]:
+    """Return the plan of the first rule that holds, and the words that it did not understand; None and all words without one."""
     for rule in (
         _why,
         _coming,
@@ -356,10 +432,11 @@ def _chosen(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> P
         _health,
         _metric,
     ):
-        made = rule(rest, names, period, known)
+        own = replace(rest)
+        made = rule(own, names, period, known)
         if made is not None:
-            return made
-    return None
+            return made, own.words
+    return None, rest.words
 
 
 def _metric_in(rest: _Rest, names: _Names) -> str:
@@ -383,27 +460,51 @@ def _why(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> Plan
     asks = re.search(r"(?<![\w-])(why|what caused|what explains|where does|what is behind)(?![\w-])", rest.text)
     if not asks:
         return None
-    took = rest.text
-    metric = SPLIT.get(_metric_in(rest, names), "")
-    if not metric:
-        rest.text = took
+    asked = _metric_in(rest, names)
+    if not asked:
         rest.took("why")
         if names["feature"] and _took_any(rest, "degraded", "in trouble", "at risk", "unhealthy", "broken", "bad"):
             return Plan("health", _of(names))
         return None
+    if asked not in SPLIT:
+        known_of = ", ".join(dict.fromkeys(SPLIT.values()))
+        return Plan("", why_not=f"Why {asked} changed is not known: changes are split of {known_of}")
     _took_any(rest, "why", "where")
+    metric = SPLIT[asked]
+    return Plan(
+        "why",
+        {"metric": metric, **_of(names), **_days(period, known.day, length=WEEK)},
+        expects=_expected(rest, asked),
+        asked="" if asked == metric else asked,
+    )
+
+
+def _expected(rest: _Rest, asked: str) -> str:
+    """Return which way the question takes it for granted that the metric moved whose change is split; empty where it does not."""
+    worse, better = _took_any(rest, "worse"), _took_any(rest, "better")
     down, up = _took_any(rest, *FALLING), _took_any(rest, *RISING)
     _took_any(rest, *_CHANGING, "caused", "explains", "behind", "lie")
-    expects = "down" if down and not up else "up" if up and not down else ""
-    return Plan("why", {"metric": metric, **_of(names), **_days(period, known.day, length=WEEK)}, expects=expects)
+    if asked in _BAD:
+        down, up = down or better, up or worse
+    else:
+        down, up = down or worse, up or better
+    if asked == "mean_rating":
+        # A lower rating is a higher rate of bad ones.
+        down, up = up, down
+    return "down" if down and not up else "up" if up and not down else ""
 
 
-def _coming(rest: _Rest, names: _Names, _: _Period, known: Vocabulary) -> Plan | None:
+def _coming(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> Plan | None:
     if names["feature"] or not _took_any(rest, "forecast", "expected", "expect", "predicted", "will"):
         return None
     metric = _metric_in(rest, names)
     if metric not in SERIES:
         return None
+    if period:
+        if period[0] != period[1] or period[0] <= known.day:
+            return None
+        _took_any(rest, "there", "be")
+        return Plan("forecast", {"series": SERIES[metric], "day": str(period[0])})
     ahead = 28
     for phrase, days in (
         ("in four weeks", 28),
@@ -414,7 +515,7 @@ def _coming(rest: _Rest, names: _Names, _: _Period, known: Vocabulary) -> Plan |
     ):
         if rest.took(phrase):
             ahead = days
-    rest.took("next month")
+            break
     _took_any(rest, "there", "be")
     return Plan("forecast", {"series": SERIES[metric], "day": str(known.day + timedelta(days=ahead))})
 
@@ -430,24 +531,22 @@ def _experiments(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan
     named = names["experiment"]
     if not (_took_any(rest, "experiments", "experiment", "a/b test", "test", "tests", "variant") or named):
         return None
-    _took_any(
-        *(
-            rest,
-            "ship",
-            "shipped",
-            "verdict",
-            "effect",
-            "result",
-            "results",
-            "work",
-            "worked",
-            "end",
-            "ended",
-            "roll back",
-            "healthy",
-        ),
-        *("keep", "running", "run", "decided", "outcome", "lift", "stand", "standing", "which"),
+    words = (
+        "verdict",
+        "effect",
+        "result",
+        "results",
+        "running",
+        "run",
+        "outcome",
+        "lift",
+        "stand",
+        "standing",
+        "which",
     )
+    # Of all experiments every one is listed, so that none of these may choose some.
+    of_one = ("ship", "shipped", "work", "worked", "end", "ended", "roll back", "healthy", "keep", "decided")
+    _took_any(rest, *words, *(of_one if named else ()))
     return Plan("experiments", {"experiment": named} if named else {})
 
 
@@ -500,7 +599,7 @@ def _unusual(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan | N
     )
     if not _took_any(rest, *words):
         return None
-    _took_any(rest, "open", "new", "anything", "something", "going on", "which")
+    _took_any(rest, "open", "anything", "something", "going on", "which")
     return Plan("incidents")
 
 
@@ -560,20 +659,8 @@ def _needs(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan | Non
 
 
 def _health(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> Plan | None:
-    words = (
-        "degraded",
-        "in trouble",
-        "at risk",
-        "unhealthy",
-        "healthy",
-        "health",
-        "state",
-        "status",
-        "broken",
-        "misses",
-        "miss",
-        "doing",
-    )
+    trouble = ("degraded", "in trouble", "at risk", "unhealthy", "broken", "misses", "miss")
+    words = (*trouble, "healthy", "health", "state", "status", "doing") if names["feature"] else trouble
     if period is not None and period != (known.day, known.day):
         return None
     if not _took_any(rest, *words):
@@ -586,7 +673,6 @@ def _health(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> P
         "promise",
         "promises",
         "since",
-        "keep",
         "when",
         "which",
         "feature",

@@ -260,9 +260,8 @@ def stored_fact(row: Mapping[str, Any]) -> Fact:
 
 def whole(day: date) -> Said:
     """Return what a day is called in a title."""
-    return said(
-        "{}", Fact(id=f"day/{day}", value=day, source="metrics.feature_health", query="catalog/reading/as_of.sql")
-    )
+    source, query = "metrics.feature_health", "catalog/reading/as_of.sql"
+    return said("{}", Fact(id=f"day/{day}", value=day, first_day=day, last_day=day, source=source, query=query))
 
 
 def _told(fact: Fact) -> tuple[str, ...]:

@@ -85,8 +85,8 @@ class Known:
     least_days: int = 28
 
     def rows(self, name: str) -> Iterator[dict[str, Any]]:
-        """Return the rows of a query."""
-        return self.read[name].iter_rows(named=True)
+        """Return the rows of a query; those that name no day are of the newest one."""
+        return ({"event_date": self.day, **row} for row in self.read[name].iter_rows(named=True))
 
     def first(self, name: str) -> dict[str, Any] | None:
         """Return the first row of a query; None without one."""

@@ -1,14 +1,16 @@
 """The check of a text that somebody else has written: what it says has to be what the rule-made sentence says.
 
 A language model may rewrite a sentence and is never a source. Of both texts the parts that carry meaning are taken in their order:
-numbers with their signs and units, dates, names, directions, comparatives, negations, words of time and quantity. They have to be the
-same. Between them only words of the sentence itself and of a list of plain English may stand, so that no new name, cause or judgement
-comes in. What does not pass is refused, and the rule-made sentence stands.
+numbers with their signs and units, dates, names, directions, comparatives, negations, words of tense, time and quantity. They have to
+be the same. All other words of the sentence that carry something have to be there. Between them only words of the sentence itself and
+of a list of plain English may stand, so that no new name, cause, agent or judgement comes in. What does not pass is refused, and the
+rule-made sentence stands.
 """
 
 import json
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -18,8 +20,11 @@ from intelligence.core.facts import Said
 
 # Words that say which way and how much; those of one line say the same.
 _SAME: Final = (
-    "rose rises rise risen increased increases increase grew grows grow grown climbed climbs",
-    "fell falls fall fallen decreased decreases decrease declined declines decline dropped",
+    "rose risen increased grew grown climbed",
+    "rises rise increases increase grows grow climbs",
+    "fell fallen decreased declined dropped",
+    "falls fall decreases decrease declines decline",
+    "was were",
     "more greater",
     "less fewer",
     "higher",
@@ -47,22 +52,23 @@ session visits conversions conversion ratings rating stars points entries featur
 rate errors error crashes crash latency percentile interval grade one two three four five six seven eight nine ten eleven twelve
 thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred hundreds
 thousand thousands million millions billion dozen third quarter zero tenfold daily weekly monthly yearly hourly
-lost lose loses losing gain gained stay stays left leave leaves leaving win won wins
+did had been lost lose loses losing gain gained stay stays left leave leaves leaving win won wins
 """
 _CLASS: Final = {word: group.split()[0] for group in _SAME for word in group.split()}
 _CRITICAL: Final = {**{word: word for word in _ALONE.split()}, **_CLASS}
 # Plain English that adds nothing: it may stand between what carries meaning.
 _ADDS_NOTHING: Final = """
-a an the this that these those it its is are was were be been being has have had having do does did of in on for with by as which who
-whom whose what where when how there here also well then too very just about overall meanwhile note please our we us you your they
-them their he she his her i my me altogether namely currently stands stand stood seen see sees came come comes went go goes gone began
-begin begins remains remain remained became become becomes looks look looked shows show showed shown compared comparison same time
-part place made make makes take taken took given gives give found find finds held holds lies lie lay reported report measured counted
-observed noticed noted means mean said says say told tells tell team product platform people number figure figures amount amounted
-total reached reach reaches doing out off into onto per around across among together along besides during such other others another
-way ways thing things matter matters summary brief short
+a an the this that these those it its is are be being has have having do does of in on for with by as which who whom whose what where when
+how there here also well then overall meanwhile note please altogether namely currently seen see sees came come comes remains remain
+remained became become becomes looks look looked shows show showed shown compared comparison same time gives give given found find finds
+held holds lies lie lay amounts amount amounted reached reach reaches off into onto per across among together along besides during such
+thing things summary brief short
 """
 _PLAIN: Final = frozenset(_ADDS_NOTHING.split())
+# What follows one of these words is a name.
+_NAMED: Final = re.compile(
+    r"\b(?:platform|release|region|segment|feature|variant|experiment|version) ([^\W\d_][\w.·-]*)", re.IGNORECASE
+)
 # What is a number: a date, or digits with what belongs to them.
 _TOKEN: Final = re.compile(
     r"(?P<date>\d{4}-\d{2}-\d{2})"
@@ -119,14 +125,17 @@ def with_checked(brief: Brief, drafts: Sequence[str], names: Collection[str] = (
 
 
 def names_in(sentence: Said, names: Collection[str] = ()) -> frozenset[str]:
-    """Return the names that a check of the sentence looks at: those of its facts that are one word, and the given ones.
+    """Return the names that a check of the sentence looks at: the words of its facts that carry something, and the given ones.
 
     Args:
         sentence: The sentence.
         names: Further names.
     """
-    own = (str(fact.value) for fact in sentence.facts if isinstance(fact.value, str) and " " not in fact.text)
-    return frozenset(name.casefold() for name in (*own, *names))
+    words = [fact.text for fact in sentence.facts if isinstance(fact.value, str)]
+    own = (match.group() for text in words for match in _TOKEN.finditer(_common(text)) if match.lastgroup == "word")
+    kept = (word for word in own if word.casefold() not in _PLAIN and word.casefold() not in _CRITICAL)
+    one_word = (word for word in words if word and " " not in word)
+    return frozenset(name.casefold() for name in (*kept, *one_word, *names))
 
 
 def contradiction(sentence: str, draft: str, *, names: Collection[str] = ()) -> str:
@@ -137,13 +146,15 @@ def contradiction(sentence: str, draft: str, *, names: Collection[str] = ()) -> 
         draft: The same in other words.
         names: Names, which count as such wherever they stand.
 
-    >>> contradiction("14% go on, 37% before.", "There, 14% go on; it was 37% before.")
+    >>> contradiction("14% go on, 37% before.", "There, 14% go on; it is 37% before.")
     ''
     >>> contradiction("14% go on, 37% before.", "37% go on, 14% before.")
     'it says 37% where the facts say 14%'
     >>> contradiction("14% go on.", "14% go on because of a bug.")
     'it says because where the facts say nothing more'
     """
+    named = (match.group(1).casefold() for match in _NAMED.finditer(_common(sentence)))
+    names = {*names, *(name for name in named if name not in _PLAIN and name not in _CRITICAL)}
     wanted = list(_carrying(sentence, names))
     if len(draft) > MOST_TIMES * len(sentence) + 80:
         return "it is far longer than what the facts say"
@@ -155,9 +166,12 @@ def contradiction(sentence: str, draft: str, *, names: Collection[str] = ()) -> 
             return f"it says {token} where the facts say {wanted[place]}"
     if len(found) < len(wanted):
         return f"it leaves out {wanted[len(found)]}"
-    own = set(_words(sentence))
-    strange = [word for word in _words(draft) if word not in own and word not in _PLAIN]
-    return f"it says {strange[0]}, which the facts do not" if strange else ""
+    own, others = Counter(_words(sentence)), Counter(_words(draft))
+    strange = [word for word in others if word not in own and word not in _PLAIN]
+    if strange:
+        return f"it says {strange[0]}, which the facts do not"
+    missing = [word for word in own - others if word not in _PLAIN]
+    return f"it leaves out {missing[0]}" if missing else ""
 
 
 def asked_of(brief: Brief) -> str:

@@ -1,6 +1,6 @@
 -- The forecasts that were wrong beyond their interval for days, on the newest day that can be judged, those of the whole product
 -- first. The newest day of all may be partial still.
-SELECT answer, count(*) OVER () AS forecasts
+SELECT event_date, answer, count(*) OVER () AS forecasts
 FROM forecasts.accuracy
 WHERE is_signal
     AND event_date = (SELECT max(event_date) FROM forecasts.accuracy WHERE actual IS NOT NULL)

@@ -19,6 +19,9 @@ from typing import Any, Final, Self
 from intelligence.core.grades import Grade
 
 Value = str | int | float | date
+# Columns of a row that say what days it is about, the first that there is.
+_FIRST_DAY: Final = ("first_day", "cohort")
+_LAST_DAY: Final = ("last_day", "forecast_date", "event_date", "known_on")
 # Written as it is, but for the first letter.
 LOWER: Final = "lower"
 
@@ -86,7 +89,7 @@ class Origin:
     key: tuple[str, ...] = ()
 
     def fact(self, row: Mapping[str, Any], field: str, shape: str = "{}", **others: Any) -> Fact:
-        """Return the fact of a row's field.
+        """Return the fact of a row's field, about the days that the row says, where nothing else is given.
 
         Args:
             row: A row of the query.
@@ -97,6 +100,9 @@ class Origin:
         which = ",".join(str(row[name]) for name in self.key)
         stem = self.query.rpartition("/")[2].rpartition(":")[2].removesuffix(".sql")
         value = others.pop("value", None)
+        last = _day_in(row, _LAST_DAY)
+        first = _day_in(row, _FIRST_DAY) or last
+        others = {"first_day": first, "last_day": last or first, **others}
         return Fact(
             id="/".join(filter(None, (stem, which, field))).replace("{", "(").replace("}", ")"),
             value=row[field] if value is None else value,
@@ -107,6 +113,10 @@ class Origin:
             field=field,
             **others,
         )
+
+
+def _day_in(row: Mapping[str, Any], names: Iterable[str]) -> date | None:
+    return next((row[name] for name in names if isinstance(row.get(name), date)), None)
 
 
 def constant(name: str, value: Value, shape: str = "{}", *, unit: str = "") -> Fact:

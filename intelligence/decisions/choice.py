@@ -74,6 +74,7 @@ def choice(facts: FeatureFacts, settings: Decisions) -> Choice:
     trace: dict[str, str | None] = {}
     while remaining:
         best = max(remaining, key=lambda each: (each.score, -STRENGTH[each.kind]))
+        stronger = [each for each in remaining if STRENGTH[each.kind] > STRENGTH[best.kind]]
         remaining = [each for each in remaining if STRENGTH[each.kind] < STRENGTH[best.kind]]
         if best.kind in TOUCHING:
             touching = lower_level(touching, settings.of(best.kind).level)
@@ -86,6 +87,9 @@ def choice(facts: FeatureFacts, settings: Decisions) -> Choice:
             _explain_the_rest(why_not, scored, best, facts)
             return Choice(facts, best.kind, allowed, best, scored, tuple(trace), why_not, _distinct_words(trace))
         why_not[best.kind] = refusal or "a rule bars it"
+        for each in stronger:
+            worth = f"worth {each.score:.1f}, not more than {best.kind} with {best.score:.1f}"
+            why_not[each.kind] = f"{worth}, which is refused, and nothing stronger is done instead"
         if refusal and not any(rule.otherwise == "barred" for rule in failed):
             trace["stronger_than_doubt_allows" if highest[1] < STRENGTH[best.kind] else "sure_enough"] = None
     _explain_the_rest(why_not, scored, None, facts)

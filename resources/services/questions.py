@@ -243,6 +243,9 @@ class QuestionService:
         named = given["metric"]
         if named not in METRICS:
             raise BriefError(named, "there is no such metric.", hint=f"There are {', '.join(METRICS)}.")
+        if "feature" in given and "segment" in given:
+            both = f"{given['feature']} and {given['segment']}"
+            raise BriefError(both, "no table has a feature by segment.", hint="Ask for one of them.")
         if "feature" in given:
             self._feature(given["feature"])
             query, of = "feature_period", {"feature": given["feature"]}
@@ -263,7 +266,7 @@ class QuestionService:
             day=last,
             days=(last - first).days + 1,
         )
-        return why_sentences(found, last_day=last, expects=plan.expects)
+        return why_sentences(found, last_day=last, expects=plan.expects, asked=plan.asked)
 
     def _health(self, plan: Plan, _: "_Days") -> tuple[Said, ...]:
         if "feature" in plan.arguments:
@@ -312,6 +315,9 @@ class QuestionService:
         row = self._row("forecast_of", {"series": series, "day": day})
         if row is None:
             raise BriefError(series, f"there is no forecast of it up to {day}.", hint="`intelligence forecast list`.")
+        if asked and row["forecast_date"] != day:
+            last = f"The last day before it that has one is {row['forecast_date']}."
+            raise BriefError(series, f"there is no forecast of it for {day}.", hint=last)
         return forecast_sentences(row)
 
     def _incidents(self, _: Plan, __: "_Days") -> tuple[Said, ...]:

@@ -213,6 +213,24 @@ def test_ties_go_to_the_weaker_action() -> None:
     assert made(SLOWLY_DECAYING, alert=same, hold=same, throttle=same, rollback=same).action == "alert"
 
 
+def test_what_is_worth_more_than_the_chosen_action_is_not_said_to_be_worth_less() -> None:
+    found = made(
+        DOUBTS["fewer independent events"](BROKEN_BY_A_RELEASE),
+        rollback={"cost": 60},
+        throttle={"cost": 0.5, "confidence": 0.99},
+        hold={"cost": 0.2},
+        alert={"cost": 0.1},
+        ticket={"cost": 0.05},
+    )
+    worth = {each.kind: each.score for each in found.candidates}
+    assert found.action == "alert"
+    assert worth["throttle"] > worth["rollback"] > worth["alert"]
+    assert found.why_not["rollback"] == (
+        f"worth {worth['rollback']:.1f}, not more than throttle with {worth['throttle']:.1f}, which is refused, and"
+        " nothing stronger is done instead"
+    )
+
+
 # A feature whose promise was broken by 40 % of its events from the first day on, and what is different today.
 BEGAN = {
     "began_in_trouble": True,

@@ -120,6 +120,30 @@ def values_in(lake: Lake, told: Told) -> int:
     return looked_at
 
 
+def test_every_fact_from_a_table_says_which_days_it_is_about(service: BriefService) -> None:
+    facts = [fact for each in service.composed().briefs for fact in each.facts if fact.source != "definition"]
+    assert len(facts) > 10
+    assert [fact for fact in facts if not (fact.first_day and fact.last_day)] == []
+    assert all(fact.first_day <= fact.last_day <= LAST + timedelta(days=28) for fact in facts)  # type: ignore[operator]
+    assert {fact.last_day for fact in facts} >= {LAST}
+
+
+def test_a_fact_is_about_the_days_that_its_row_says() -> None:
+    origin = Origin("a.table", "briefs/a.sql")
+    first, last = date(2026, 7, 1), date(2026, 7, 7)
+
+    def days(**row: date) -> tuple[date | None, date | None]:
+        fact = origin.fact({"users": 1, **row}, "users")
+        return fact.first_day, fact.last_day
+
+    assert days() == (None, None)
+    assert days(event_date=last) == (last, last)
+    assert days(first_day=first, last_day=last) == (first, last)
+    assert days(event_date=first, forecast_date=last) == (last, last)
+    assert days(first_day=first, event_date=last) == (first, last)
+    assert origin.fact({"users": 1, "event_date": last}, "users", first_day=first).first_day == first
+
+
 def test_every_number_of_every_brief_is_a_fact(service: BriefService) -> None:
     told = service.composed()
     assert {each.kind for each in told.briefs} >= {"day", "week", "decision", "incident"}

@@ -104,7 +104,7 @@ ANSWERED: Final = (
     ("How many events were there on 2026-07-04?", kpi("events", "= DATE '2026-07-04'")),
     ("What is the mean rating?", kpi("mean_rating", f"= {DAY}")),
     ("What was the average rating last week?", kpi("sum(mean_rating * ratings) / sum(ratings)", WEEK)),
-    ("How many users without a crash were there last week?", kpi("sum(crash_free_user_rate * dau) / sum(dau)", WEEK)),
+    ("What was the share of users without a crash last week?", kpi("sum(crash_free_user_rate * dau) / sum(dau)", WEEK)),
     ("Did the conversion rate change this week?", kpi(RATE, BEFORE)),
     ("Has the number of daily users dropped last week?", kpi("avg(dau)", BEFORE)),
     (f"How many users did {TROUBLED} have yesterday?", of(TROUBLED, "users", f"= {DAY} - 1")),
@@ -129,6 +129,10 @@ ANSWERED: Final = (
     ("users", kpi("dau", f"= {DAY}")),
     ("How many conversions did we have since 2026-07-20?", kpi("sum(converted_users)", f"BETWEEN DATE '2026-07-20' AND {DAY}")),
     ("How much revenue was there in the week to 2026-07-15?", kpi("sum(value)", "BETWEEN DATE '2026-07-09' AND DATE '2026-07-15'")),
+    ("How much revenue was there from 2026-07-20 on?", kpi("sum(value)", f"BETWEEN DATE '2026-07-20' AND {DAY}")),
+    ("How many ratings did we get last week?", kpi("sum(ratings)", WEEK)),
+    (f"How many errors did {TROUBLED} have last week?", of(TROUBLED, "sum(failed_events)", WEEK)),
+    ("How many users are expected on 2026-08-15?", forecast("dau", 14)),
     ("Why did conversions fall last week?", kpi(RATE, WEEK)),
     ("why did the conversion rate drop last week", kpi(RATE, BEFORE)),
     ("Why did conversion rise in the last 7 days?", kpi(RATE, WEEK)),
@@ -205,6 +209,39 @@ DECLINED: Final = (
     ("How many users did we have before 2026-07-01?", "before"),
     ("How many users did we not have yesterday?", "not"),
     ("How many conversions and how much revenue did we have today?", "revenue"),
+    # A rule that does not answer keeps no word.
+    ("Will conversions be in trouble?", "will"),
+    ("Are sessions expected to drop off?", "sessions"),
+    ("Will errors be unusual?", "will"),
+    ("Is the data on users last week missing?", "missing"),
+    ("Can the data of sessions be trusted in July?", "data"),
+    ("How many users were expected today?", "expected"),
+    ("How many users are expected next month?", "next"),
+    # Words beside a time.
+    ("How many users did we have up to 2026-07-20?", "up to 2026-07-20"),
+    ("How much revenue did we make by 2026-07-20?", "by 2026-07-20"),
+    ("How many users did we have until 2026-07-20?", "until 2026-07-20"),
+    ("How many users did we have on 2026-07-20 and 2026-07-25?", "2026-07-20 and 2026-07-25"),
+    ("How many users did we have on 2026-07-20 or 2026-07-25?", "2026-07-20 and 2026-07-25"),
+    ("How many users did we have from 2026-07-25 to 2026-07-20?", "ends before it begins"),
+    ("How many users did we have by yesterday?", "by yesterday"),
+    ("How many users did we have up to last week?", "up to last week"),
+    ("How many users did we have from July on?", "from july on"),
+    ("How many users did we have from the last 7 days on?", "from the last 7 days on"),
+    ("How many users will there be on 2027-08-01?", "The last day before it that has one is 2026-"),
+    # What is no count, or not what is listed.
+    ("Which features are healthy?", "healthy"),
+    ("How many features are degraded?", "no count"),
+    ("How many features are at risk?", "no count"),
+    ("How many incidents are there?", "no count"),
+    ("How many experiments are running?", "no count"),
+    ("How many decisions were proposed?", "no count"),
+    ("How many errors were there?", "errors"),
+    (f"How many slow events did {DECAYED} have?", "no count"),
+    ("Which experiments ended?", "ended"),
+    ("Why did users fall last week?", "Why dau changed is not known"),
+    ("Why did revenue fall last week?", "Why value changed is not known"),
+    ("Why did sessions fall?", "Why sessions changed is not known"),
 )
 
 
@@ -246,6 +283,93 @@ def test_a_question_that_takes_a_fall_for_granted_is_told_that_there_was_none(se
     assert "did not fall" in service.ask("Why did conversions fall last week?").text
 
 
+@pytest.mark.parametrize(
+    ("words", "first", "last"),
+    [
+        ("on 2026-07-20", "2026-07-20", "2026-07-20"),
+        ("since 2026-07-20", "2026-07-20", "2026-08-01"),
+        ("from 2026-07-20 on", "2026-07-20", "2026-08-01"),
+        ("from 2026-07-20 onwards", "2026-07-20", "2026-08-01"),
+        ("in the week to 2026-07-20", "2026-07-14", "2026-07-20"),
+        ("from 2026-07-20 until 2026-07-22", "2026-07-20", "2026-07-22"),
+        ("between 2026-07-20 and 2026-07-22", "2026-07-20", "2026-07-22"),
+        ("2026-07-20 to 2026-07-22", "2026-07-20", "2026-07-22"),
+        ("in the last 3 days", "2026-07-30", "2026-08-01"),
+        *(
+            (f"{word} 2026-07-20", "", "")
+            for word in ("by", "to", "up to", "until", "before", "after", "from", "through")
+        ),
+        *((f"{word} yesterday", "", "") for word in ("by", "to", "up to", "until", "before", "since", "from")),
+        *((f"{word} the last 3 days", "", "") for word in ("by", "before", "since")),
+        *((f"{word} july", "", "") for word in ("by", "up to", "since", "from")),
+        ("from 2026-07-20 and 2026-07-22", "", ""),
+        ("between 2026-07-20 to 2026-07-22", "", ""),
+        ("on 2026-07-20 and 2026-07-22", "", ""),
+        ("2026-07-20, 2026-07-22", "", ""),
+        ("from 2026-07-22 to 2026-07-20", "", ""),
+        ("on 2026-07-20 and after", "", ""),
+        ("2026-07-20 on", "", ""),
+    ],
+)
+def test_words_beside_a_time_are_carried_out_or_the_question_is_declined(words: str, first: str, last: str) -> None:
+    plan = plan_of(f"How many users did we have {words}?", Vocabulary(date(2026, 8, 1)))
+    wanted = {"metric": "dau", "first": first, "last": last} if first else {}
+    assert dict(plan.arguments) == wanted, plan
+    assert bool(plan.why_not) is not bool(first)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "Will conversions be in trouble?",
+        "Are sessions expected to drop off?",
+        "Will errors be unusual?",
+        "Is the data on users last week missing?",
+        "Can the data of sessions be trusted in July?",
+        "Which features are healthy?",
+        "How many features are degraded?",
+        "How many incidents are there?",
+        "Why did revenue fall?",
+    ],
+)
+def test_a_condition_that_no_rule_carries_out_is_never_dropped(question: str) -> None:
+    plan = plan_of(question, Vocabulary(date(2026, 8, 1)))
+    assert not plan.tool, plan.step
+    assert plan.why_not
+
+
+@pytest.mark.parametrize(
+    ("question", "expects", "asked"),
+    [
+        ("Why did the conversion rate fall?", "down", ""),
+        ("Why did conversions get worse?", "down", "converted_users"),
+        ("Why did the mean rating fall?", "up", "mean_rating"),
+        ("Why did ratings get better?", "down", "mean_rating"),
+        ("Why did errors get worse?", "up", ""),
+        ("Why is the crash rate of quiz better?", "down", ""),
+        ("Why did the latency of quiz change?", "", "p95_latency_ms"),
+    ],
+)
+def test_which_way_a_question_takes_for_granted_is_turned_with_the_metric(
+    question: str, expects: str, asked: str
+) -> None:
+    plan = plan_of(question, Vocabulary(date(2026, 8, 1), ("quiz",)))
+    assert (plan.tool, plan.expects, plan.asked) == ("why", expects, asked)
+
+
+@pytest.mark.proof
+def test_why_names_its_periods_and_the_metric_that_stands_for_another(service: QuestionService) -> None:
+    told = service.ask("Why did conversions fall last week?").text
+    assert "The change of converted users is not split; that of the conversion rate is" in told
+    assert "from 2026-07-19 to 2026-07-25" in told
+    assert "from 2026-07-26 to 2026-08-01" in told
+    assert "different days of the week" not in told
+    of_a_day = service.ask("Why is the conversion rate down today?").text
+    assert "on 2026-08-01" in of_a_day
+    assert "different days of the week" in of_a_day
+    assert "is not split" not in of_a_day
+
+
 def test_questions_to_a_small_product(tmp_path: Path) -> None:
     lake = lake_at(filled(tmp_path, days=40, features=["quiz", "chat"]))
     small = platform_in(tmp_path / "data", product_file=tmp_path / "product.yaml", lake=lake).questions
@@ -267,6 +391,9 @@ def test_questions_to_a_small_product(tmp_path: Path) -> None:
         small.call("metric", {"metric": "dau", "sql": "DROP TABLE metrics.kpi_day"})
     with pytest.raises(BriefError, match="it needs metric"):
         small.call("metric")
+    refused = small.call("metric", {"metric": "error_rate", "feature": "quiz", "segment": "student"})
+    assert not refused.is_answered
+    assert "quiz and student: no table has a feature by segment." in refused.text
     for name in TOOLS:
         given = {"metric": {"metric": "dau"}, "why": {"metric": "error_rate"}, "forecast": {"series": "dau"}}
         found = small.call(name, given.get(name, {}))
