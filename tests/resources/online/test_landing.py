@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from intelligence.decisions.tables import ENTITY_DECISIONS
-from resources.online.asked import AskedDecisions
+from resources.online.asked import Asked, AskedDecisions
 from resources.online.processor import Processor
 from resources.online.store import OnlineStore
 from resources.services.entity_decisions import EntityDecisionService
@@ -95,3 +95,15 @@ def test_a_store_of_an_earlier_version_is_numbered(tmp_path: Path) -> None:
         assert [(each.id, each.answer) for each in store.decisions()] == [("a", 1), ("b", 0), ("c", 2)]
         assert store._rows("SELECT number, id FROM decisions ORDER BY number") == [(1, "c"), (2, "b"), (3, "a")]
         store.close()
+
+
+def test_decisions_at_times_that_no_event_can_have_stop_nothing_and_are_told(
+    online: Online, service: EntityDecisionService
+) -> None:
+    asked = AskedDecisions(online.folder / "online_asked.db")
+    for place, at_ms in enumerate((253_402_214_400_000, -62_135_596_800_000, NOW_MS, 253_402_214_400_000)):
+        asked.write([Asked(f"a{place}", "u1", at_ms, 0, b"{}")])
+    landed = service.landed()
+    assert (landed.rows, landed.missed, landed.outside, str(landed.days.start)) == (1, 0, 3, "2026-05-04")
+    assert "3 on events at times that no event can have" in landed.said
+    assert not service.is_behind()
