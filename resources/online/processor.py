@@ -296,9 +296,13 @@ class Processor:
     def _store_windows(self, offsets: Mapping[tuple[str, int], Offset]) -> None:
         self._store.write_windows(self.entities, self.features)
         self._since_stored = 0
-        # The slowest partition decides, so that none of its repeats is taken for new.
-        oldest = min(each.newest_minute for key, each in offsets.items() if key[0] in self._sources) * MINUTE_MS
-        self._store.forget_decisions(before_ms=oldest - self._product.online.remembered_hours * HOUR_MS)
+        # The slowest partition decides, so that none of its repeats is taken for new; one without an event has none.
+        reached = [
+            each.newest_minute for key, each in offsets.items() if key[0] in self._sources and each.newest_minute >= 0
+        ]
+        if reached:
+            remembered_ms = self._product.online.remembered_hours * HOUR_MS
+            self._store.forget_decisions(before_ms=min(reached) * MINUTE_MS - remembered_ms)
 
     def read_from_start(self, topic: str, partition: int) -> None:
         """Take messages of a partition from its first offset on, since the broker numbers them anew.

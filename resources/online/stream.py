@@ -107,9 +107,13 @@ class Stream:
 
     def close(self) -> None:
         """Store the windows, end the connections and give the lock back; what was committed stays."""
-        self._processor.store_windows()
-        self._consumer.close()
-        self._lock.release()
+        try:
+            self._processor.store_windows()
+        finally:
+            try:
+                self._consumer.close()
+            finally:
+                self._lock.release()
 
     def run(self, *, until: Callable[[], bool], told: Callable[[Sequence[Decided]], None] = lambda _: None) -> None:
         """Read until told to stop.

@@ -2,6 +2,7 @@
 
 import json
 import random
+from datetime import timedelta
 
 import msgspec
 import polars as pl
@@ -10,7 +11,7 @@ import pytest
 from intelligence.catalog.product import product_from
 from intelligence.core.errors import StoreError
 from resources.online.processor import Message, Processor
-from resources.online.store import OnlineStore
+from resources.online.store import Offset, OnlineStore
 from tests.resources.online.streamed import NOW, NOW_MS, Online, contents, said
 
 HOSTILE = (
@@ -228,3 +229,16 @@ def test_several_sources_map_their_own_topics_and_ids(tmp_path, online: Online) 
     decided = processor.process([Message("a", 0, 0, NOW_MS, payload), Message("w", 0, 0, NOW_MS, other)], now=NOW)
     assert [each.event.entity for each in decided] == ["u1", "u2"]
     assert processor.topics == ("a", "w")
+
+
+def test_a_stream_of_outcomes_alone_or_with_a_partition_of_broken_messages_stores_and_forgets(online: Online) -> None:
+    online.processor.offsets = {("outcomes", 0): Offset(1, -1)}
+    online.processor.store_windows()
+    online.processor.offsets = {}
+    online.processor.process([online.feed.message(b"junk", partition=1)], now=NOW)
+    online.process(said(0, event_id="old"))
+    hours = online.product.online.remembered_hours + 1
+    later = online.feed.message(said(hours * 3_600, event_id="new"), at_ms=NOW_MS + hours * 3_600_000)
+    online.processor.process([later], now=NOW + timedelta(hours=hours))
+    online.processor.store_windows()
+    assert [each.id for each in online.store.decisions()] == ["new"]
