@@ -87,7 +87,7 @@ class Processor:
         self._ids = {name: product.sources_of_one_id(name)[0] for name in self._judges}
         self._version = product.decisions.version
         self._since_stored = 0
-        self.newest_ms = 0
+        self.newest_ms = self._now_ms = 0
         self._restart()
 
     def _restart(self) -> None:
@@ -116,6 +116,7 @@ class Processor:
         Raises:
             StoreError: The store cannot be written. Nothing of the messages counts; they can be given again.
         """
+        self._now_ms = int(now.replace(tzinfo=UTC).timestamp() * 1000)
         offsets = dict(self.offsets)
         fresh = self._fresh(messages, offsets)
         outcomes = [each for each in fresh if each.topic not in self._sources]
@@ -209,6 +210,7 @@ class Processor:
             dead=[_dead(each) for each in taken if each.status == "rejected"],
             decisions=[self._stored(each, found, known.get(id(each))) for each, found in decided],
             counted=events,
+            made_ms=self._now_ms,
         )
         self._write_for_the_guard(taken, events, offsets)
         self._store.write_offsets({key: each for key, each in offsets.items() if self.offsets.get(key) != each})
@@ -302,7 +304,9 @@ class Processor:
         ]
         if reached:
             remembered_ms = self._product.online.remembered_hours * HOUR_MS
-            self._store.forget_decisions(before_ms=min(reached) * MINUTE_MS - remembered_ms)
+            self._store.forget_decisions(
+                before_ms=min(reached) * MINUTE_MS - remembered_ms, made_before_ms=self._now_ms - remembered_ms
+            )
 
     def read_from_start(self, topic: str, partition: int) -> None:
         """Take messages of a partition from its first offset on, since the broker numbers them anew.

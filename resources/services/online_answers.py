@@ -161,7 +161,7 @@ class OnlineAnswers:
                 known = json.loads(made.trace)
             found.append(known)
         if new:
-            self._asked.write(list(new.values()))
+            self._asked.write(list(new.values()), made_ms=now_ms)
         if time.monotonic() - self._forgot_at > _FORGET_EVERY_S:
             self._forgot_at = time.monotonic()
             self._asked.forget(before_ms=now_ms - self.product.online.remembered_hours * HOUR_MS)

@@ -204,7 +204,7 @@ def test_decisions_are_forgotten_after_the_time_that_the_product_states(online: 
     online.process(said(0))
     later = [said(second, event_id=f"later {second}") for second in range(49 * 3600, 49 * 3600 + 30)]
     messages = [online.feed.message(each, at_ms=NOW_MS + 49 * 3_600_000) for each in later]
-    online.processor.process(messages, now=NOW.replace(day=6))
+    online.processor.process(messages, now=NOW.replace(day=6, hour=13))
     assert online.store.decision("e0") is None
     assert len(online.store.decisions()) == 30
 
