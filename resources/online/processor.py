@@ -93,6 +93,7 @@ class Processor:
     def _restart(self) -> None:
         self.entities = EntityWindows(self._product.online)
         self.features = FeatureWindows(self._product.online)
+        self.begins_anew = self._store.has_other_windows(self.entities, self.features)
         self._store.fill(self.entities, self.features)
         self.offsets = self._store.offsets()
         self.releases = self._store.releases()

@@ -434,6 +434,10 @@ class OnlineStore:
             entities: The windows of entities.
             features: The windows of features.
         """
+        if self.has_other_windows(entities, features):
+            self._connection.execute("DELETE FROM entities")
+            self._connection.execute("DELETE FROM series")
+        self._connection.execute("INSERT OR REPLACE INTO facts VALUES ('layout', ?)", (_layout_of(entities, features),))
         seen = self.fact("seen")
         found, series = entities.to_store(), features.to_store()
         self._connection.executemany("DELETE FROM entities WHERE entity = ?", [(each,) for each in found.gone])
@@ -465,8 +469,24 @@ class OnlineStore:
             return [] if self.fact("batch") == number else None
         return [_decoder.decode(events) for _, events in rows] if rows[0][0] == number + 1 else None  # type: ignore[arg-type]
 
+    def has_other_windows(self, entities: EntityWindows, features: FeatureWindows) -> bool:
+        """Return whether the stored windows have other lengths, so that they cannot be continued.
+
+        Args:
+            entities: Windows of entities.
+            features: Windows of features.
+        """
+        query = (
+            "SELECT (SELECT value FROM facts WHERE name = 'layout'),"
+            " EXISTS (SELECT 1 FROM entities) OR EXISTS (SELECT 1 FROM series)"
+        )
+        layout, are_stored = self._rows(query)[0]
+        return bool(are_stored) and layout != _layout_of(entities, features)
+
     def fill(self, entities: EntityWindows, features: FeatureWindows) -> int:
         """Fill empty windows with those of the last commit: the stored ones, and the batches since then once more.
+
+        Where the stored ones have other lengths, only the batches that are kept are counted.
 
         Args:
             entities: Windows of entities without any entity.
@@ -479,19 +499,25 @@ class OnlineStore:
             # One transaction: another process may store windows meanwhile.
             self._connection.execute("BEGIN")
             try:
-                for entity, content in self._connection.execute("SELECT entity, content FROM entities ORDER BY seen"):
-                    entities.restore(entity, content)
-                query = "SELECT feature, platform, release, content FROM series ORDER BY seen"
-                for *key, content in self._connection.execute(query):
-                    features.restore((key[0], key[1], key[2]), content)
+                after = 0
+                if not self.has_other_windows(entities, features):
+                    after = self.fact("stored_batch")
+                    self._restore(entities, features)
                 query = "SELECT events FROM batches WHERE number > ? ORDER BY number"
-                for (events,) in self._connection.execute(query, (self.fact("stored_batch"),)):
+                for (events,) in self._connection.execute(query, (after,)):
                     counted = _decoder.decode(events)
                     entities.counted(counted)
                     features.count(counted)
                 return self.fact("batch")
             finally:
                 self._connection.execute("ROLLBACK")
+
+    def _restore(self, entities: EntityWindows, features: FeatureWindows) -> None:
+        for entity, content in self._connection.execute("SELECT entity, content FROM entities ORDER BY seen"):
+            entities.restore(entity, content)
+        query = "SELECT feature, platform, release, content FROM series ORDER BY seen"
+        for *key, content in self._connection.execute(query):
+            features.restore((key[0], key[1], key[2]), content)
 
     def forget_decisions(self, *, before_ms: int, made_before_ms: int) -> int:
         """Delete decisions on events before a time that were made before one, and return how many there were.
@@ -613,3 +639,7 @@ class OnlineStore:
         with self.writing():
             numbers = [(each.number,) for each in letters]
             self._connection.executemany("DELETE FROM dead_letters WHERE number = ?", numbers)
+
+
+def _layout_of(entities: EntityWindows, features: FeatureWindows) -> str:
+    return f"{entities.layout}; {features.layout}"

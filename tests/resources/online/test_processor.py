@@ -242,3 +242,34 @@ def test_a_stream_of_outcomes_alone_or_with_a_partition_of_broken_messages_store
     online.processor.process([later], now=NOW + timedelta(hours=hours))
     online.processor.store_windows()
     assert [each.id for each in online.store.decisions()] == ["new"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"windows_minutes": (1, 5, 30)}, {"lateness_minutes": 3}, {"windows_minutes": (1, 5, 60, 2_880)}, {"guard": 30}],
+)
+def test_windows_of_other_lengths_are_not_continued_but_begin_anew(online: Online, changes: dict) -> None:
+    online.process(*(said(n, event_id=f"e{n}") for n in range(10)))
+    for _ in range(2):
+        online.processor.store_windows()
+    settings = online.product.online.model_copy(update={"windows_minutes": (1, 5, 30)})
+    if "guard" in changes:
+        changes = {"guard": settings.guard.model_copy(update={"long_minutes": changes["guard"]})}
+        online.product = online.product.model_copy(update={"online": settings})
+        shorter = online.restarted()
+        shorter.process(said(12, event_id="f"))
+        shorter.processor.store_windows()
+        shorter.processor.store_windows()
+    assert not online.restarted().processor.begins_anew
+    online.product = online.product.model_copy(update={"online": settings.model_copy(update=changes)})
+    other = online.restarted()
+    assert other.processor.begins_anew
+    other.process(*(said(20 + n, event_id=f"f{n}") for n in range(3)))
+    figures = other.processor.entities.figures("u1", at_ms=NOW_MS + 30_000)
+    assert figures is not None
+    assert figures["events_5m"] == 3
+    other.processor.store_windows()
+    again = other.restarted()
+    assert not again.processor.begins_anew
+    assert again.processor.entities.figures("u1", at_ms=NOW_MS + 30_000) == figures
+    assert len(list(again.processor.features.series)) == 1
