@@ -11,7 +11,7 @@ import msgspec
 from intelligence.catalog.product import Product
 from intelligence.online.deciding import Known, OnlineDecision, online_decision
 from intelligence.online.events import StreamEvent, text_of
-from intelligence.online.guard import Pulse
+from intelligence.online.guard import Pulse, present_minute
 from intelligence.online.outcomes import outcomes_in
 from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, FeatureWindows
 from resources.config.faults import reach
@@ -98,7 +98,7 @@ class Processor:
         self.offsets = self._store.offsets()
         self.releases = self._store.releases()
         # Who was there in the last minutes; after a new start those of its first minutes may count twice.
-        self._users = dict[int, set[str]]()
+        self._users, self._odd_users = dict[int, set[str]](), dict[int, set[str]]()
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -236,11 +236,16 @@ class Processor:
             known = self._users.setdefault(minute, set())
             pulse[minute] = Pulse(len(users[minute] - known), number, 0)
             known |= users[minute]
-        out_of_time = sum(each.status in ("late", "early") for each in taken)
-        pulse[newest] = replace(pulse.get(newest, Pulse(0, 0, 0)), out_of_time=out_of_time)
         self._store.write_pulse(pulse, newest=newest)
-        for minute in [each for each in self._users if each < newest - self._product.online.lateness_minutes]:
-            del self._users[minute]
+        present = present_minute(self._store.pulse())
+        present = newest if present is None else present
+        odd = {each.event.entity for each in taken if each.event and each.status in ("late", "early")}
+        known = self._odd_users.setdefault(present, set())
+        self._store.write_pulse({present: Pulse(0, 0, len(odd - known))}, newest=newest)
+        known |= odd
+        for by_minute in (self._users, self._odd_users):
+            for minute in [each for each in by_minute if each < present - self._product.online.lateness_minutes]:
+                del by_minute[minute]
         self.newest_ms = max([self.newest_ms, *(each.at_ms for each in events)])
         new = {(each.platform, each.release) for each in events} - self.releases.keys()
         if new and len(self.releases) + len(new) <= self._product.online.most_series:
