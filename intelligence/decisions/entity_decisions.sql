@@ -1,4 +1,5 @@
--- Decisions of a store of the stream after the one with the number $after. The store is attached as `stream`.
+-- Decisions of a store of the stream after the one with the number $after, on events from $earliest to $latest, in ms since 1970.
+-- The store is attached as `stream`.
 SELECT
     $store AS store,
     number,
@@ -20,6 +21,6 @@ SELECT
     json_extract_string(trace, '$.policy') AS policy_version,
     nullif(CAST(json_extract(trace, '$.windows') AS VARCHAR), 'null') AS windows
 FROM (
-    SELECT number, {source}, id, at_ms, entity, decode(trace) AS trace FROM stream.{table} WHERE number > $after
+    SELECT number, {source}, id, at_ms, entity, decode(trace) AS trace FROM stream.{table} WHERE number > $after AND at_ms BETWEEN $earliest AND $latest
 )
 ORDER BY number

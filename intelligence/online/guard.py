@@ -28,7 +28,7 @@ class Pulse:
     Attributes:
         users: Users with an event in that minute; one who sends many counts once.
         events: Events in that minute.
-        out_of_time: Events that came too late or bore a time that lay ahead, while this was the newest minute.
+        out_of_time: Users with an event that came too late or bore a time that lay ahead, while this was the present.
     """
 
     users: int
@@ -37,6 +37,8 @@ class Pulse:
 
 
 _NOTHING: Final = Pulse(0, 0, 0)
+# The share of the usual number of users that must have reached a minute before it is the present.
+_REACHED: Final = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,23 @@ class Finding:
         )
 
 
+def present_minute(pulse: Mapping[int, Pulse]) -> int | None:
+    """Return the newest minute that many users have reached, so that one fast clock does not move it; None before the first.
+
+    Args:
+        pulse: The last minutes of the stream, by minute since 1970.
+
+    >>> present_minute({minute: Pulse(50, 100, 0) for minute in range(100)} | {107: Pulse(1, 1, 0)})
+    99
+    """
+    users = [each.users for each in pulse.values()]
+    # The usual number as a user meets it, on which minutes with hardly anybody do not tell.
+    usual = sum(each * each for each in users) / max(sum(users), 1)
+    return max(
+        (minute for minute, each in pulse.items() if each.users and each.users >= _REACHED * usual), default=None
+    )
+
+
 def stream_fault(pulse: Mapping[int, Pulse], *, minute: int, now_ms: int | None, settings: Guard) -> str:
     """Return why the stream cannot be trusted now; empty where it can.
 
@@ -122,9 +141,9 @@ def stream_fault(pulse: Mapping[int, Pulse], *, minute: int, now_ms: int | None,
     before = [
         pulse.get(each, _NOTHING).users for each in range(max(minute - _RECENT - _BEFORE, begun), minute - _RECENT)
     ]
-    out, events = sum(each.out_of_time for each in recent), sum(each.events for each in recent)
-    if out > settings.most_out_of_time * (out + events):
-        return f"{out:,} of the last {out + events:,} events are out of their time: clocks disagree"
+    out, users = sum(each.out_of_time for each in recent), sum(each.users for each in recent)
+    if out > settings.most_out_of_time * (out + users):
+        return f"{out / (out + users):.0%} of the users a minute send events out of their time: clocks disagree"
     # The newest minute is not over yet.
     seen, usual = sum(each.users for each in recent[1:]), _RECENT * sum(before) / max(len(before), 1)
     if seen < settings.least_volume * usual and usual - seen > _CLEARLY * math.sqrt(usual):

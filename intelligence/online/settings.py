@@ -85,7 +85,7 @@ class Guard(Section):
         warming_minutes: How long the stream must have been read before anything is judged.
         most_behind_minutes: How old the newest event may be; an older one means a lag, silence or a clock that is wrong.
         least_volume: Least share of the usual number of users that the last minutes must have.
-        most_out_of_time: Greatest share of events that come too late or bear a time that lies ahead.
+        most_out_of_time: Greatest share of users a minute whose events come too late or bear a time that lies ahead.
     """
 
     short_minutes: int = Field(5, ge=1, le=60)

@@ -114,6 +114,11 @@ class EntityWindows:
         return len(self._slots.of)
 
     @property
+    def layout(self) -> str:
+        """Return how the stored bytes are to be read: lengths and counters; others cannot be restored."""
+        return f"{self._minutes.length} min, {self._hours.length} h, {', '.join(COUNTERS)}"
+
+    @property
     def evictions(self) -> int:
         """Return how many entities were evicted since the start."""
         return self._slots.evictions
@@ -299,6 +304,11 @@ class FeatureWindows:
     def series(self) -> Iterator[Series]:
         """Return the feature, platform and release of all series."""
         return iter(self._slots.of)
+
+    @property
+    def layout(self) -> str:
+        """Return how the stored bytes are to be read: lengths and counters; others cannot be restored."""
+        return f"{self._minutes.length} min, {self._hours.length} h, {self._counters} counters"
 
     @property
     def evictions(self) -> int:

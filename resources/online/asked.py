@@ -11,7 +11,8 @@ from intelligence.core.errors import StoreError
 
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS answers (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, entity TEXT, at_ms INTEGER, answer INTEGER, trace BLOB
+    number INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT UNIQUE, entity TEXT, at_ms INTEGER, answer INTEGER, trace BLOB,
+    made_ms INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS answers_by_time ON answers (at_ms);
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -56,6 +57,9 @@ class AskedDecisions:
             self._connection.execute("PRAGMA journal_mode = WAL")
             self._connection.execute("PRAGMA synchronous = NORMAL")
             self._connection.executescript(_SCHEMA)
+            columns = self._connection.execute("SELECT name FROM pragma_table_info('answers')").fetchall()
+            if ("made_ms",) not in columns:
+                self._connection.execute("ALTER TABLE answers ADD COLUMN made_ms INTEGER NOT NULL DEFAULT 0")
             self._connection.execute("INSERT OR IGNORE INTO facts VALUES ('identity', ?)", (uuid.uuid4().hex[:8],))
         except (OSError, sqlite3.Error) as error:
             raise StoreError(
@@ -78,21 +82,23 @@ class AskedDecisions:
             row = found.fetchone()
         return Asked(*row) if row else None
 
-    def write(self, decisions: list[Asked]) -> None:
+    def write(self, decisions: list[Asked], *, made_ms: int) -> None:
         """Store decisions; one with a known id stays as it is.
 
         Args:
             decisions: The decisions.
+            made_ms: When they were made, in ms since 1970.
 
         Raises:
             StoreError: They cannot be written.
         """
-        rows = [(each.id, each.entity, each.at_ms, each.answer, each.trace) for each in decisions]
+        rows = [(each.id, each.entity, each.at_ms, each.answer, each.trace, made_ms) for each in decisions]
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 self._connection.executemany(
-                    "INSERT OR IGNORE INTO answers (id, entity, at_ms, answer, trace) VALUES (?, ?, ?, ?, ?)", rows
+                    "INSERT OR IGNORE INTO answers (id, entity, at_ms, answer, trace, made_ms) VALUES (?, ?, ?, ?, ?, ?)",
+                    rows,
                 )
             finally:
                 self._connection.execute("COMMIT")
@@ -100,9 +106,9 @@ class AskedDecisions:
             raise StoreError(str(self.path), f"it cannot be written ({error}).", hint="Check the disk.") from error
 
     def forget(self, *, before_ms: int) -> None:
-        """Delete decisions on events before a time.
+        """Delete decisions that were made before a time on events before it.
 
         Args:
             before_ms: The time, in ms since 1970.
         """
-        self._connection.execute("DELETE FROM answers WHERE at_ms < ?", (before_ms,))
+        self._connection.execute("DELETE FROM answers WHERE at_ms < ? AND made_ms < ?", (before_ms, before_ms))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from intelligence.catalog.product import Product
-from intelligence.online.guard import Finding, Promise, findings, stream_fault
+from intelligence.online.guard import Finding, Promise, findings, present_minute, stream_fault
 from intelligence.online.windows import MINUTE_MS
 from resources.online.processor import Processor
 from resources.online.store import OnlineStore
@@ -17,7 +17,7 @@ class Look:
     """What the guard saw.
 
     Attributes:
-        minute: The newest minute of the stream, since 1970.
+        minute: The newest minute that many users have reached, since 1970.
         fault: Why the stream cannot be trusted; empty where it can.
         findings: The new releases that are bad; none while there is a fault.
     """
@@ -72,15 +72,16 @@ class Guard:
         Args:
             now: The current time, in UTC with its zone.
         """
-        minutes = [each.newest_minute for each in self._processor.offsets.values()]
-        newest = max(minutes, default=-1)
-        if newest < 0:
+        pulse = self._store.pulse()
+        present = present_minute(pulse)
+        if present is None:
             return None
         # Minutes that some partition has not reached yet are not whole; one that is far behind has no events to wait for.
-        minute = min(each for each in minutes if each >= newest - _WAITS_MINUTES)
+        reached = [each.newest_minute for each in self._processor.offsets.values()]
+        minute = min([present, *(each for each in reached if each >= present - _WAITS_MINUTES)])
         settings, limits = self._product.online.guard, self._product.decisions.limits
         now_ms = None if self._by_stream else int(now.timestamp() * 1000)
-        fault = stream_fault(self._store.pulse(), minute=minute, now_ms=now_ms, settings=settings)
+        fault = stream_fault(pulse, minute=minute, now_ms=now_ms, settings=settings)
         if fault:
             return Look(minute, fault, ())
         features = {feature for feature, _, _ in self._processor.features.series}

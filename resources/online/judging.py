@@ -9,6 +9,7 @@ from typing import Final
 from intelligence.catalog.product import Product, Source
 from intelligence.core.errors import SourceFileError
 from intelligence.online.events import PlainEvents, StreamEvent
+from intelligence.online.windows import HOUR_MS
 from intelligence.telemetry.contract import EARLIEST_EVENT, FUTURE_TOLERANCE_HOURS
 from intelligence.telemetry.local_time import start_of_day
 from resources.intake.delivery import delivered_file
@@ -20,6 +21,30 @@ SELECT source_row, event_id, epoch_ms(event_time), user_id, feature, coalesce(pl
     coalesce(error_count, 0) > 0, coalesce(crashed, false), value, latency_ms
 FROM identified
 """
+
+
+class Bounds:
+    """Between which times the contract of events lets an event of a product be."""
+
+    def __init__(self, product: Product) -> None:
+        """Prepare for a product.
+
+        Args:
+            product: The product, which may declare its first and its last day.
+        """
+        earliest = product.first_declared_day() or date.fromisoformat(EARLIEST_EVENT)
+        self.earliest_ms = _ms(start_of_day(earliest, product.timezone))
+        last_day = product.last_declared_day()
+        self._end_ms = _ms(start_of_day(last_day + timedelta(days=1), product.timezone)) if last_day else None
+
+    def latest_ms(self, now_ms: int) -> int:
+        """Return the latest time of an event, in ms since 1970.
+
+        Args:
+            now_ms: The current time, in ms since 1970.
+        """
+        latest_ms = now_ms + FUTURE_TOLERANCE_HOURS * HOUR_MS
+        return latest_ms if self._end_ms is None else min(latest_ms, self._end_ms - 1)
 
 
 class Judge:
@@ -44,10 +69,7 @@ class Judge:
             clock=product.clock_of(source),
             null_values=source.null_values,
         )
-        earliest = product.first_declared_day() or date.fromisoformat(EARLIEST_EVENT)
-        self._earliest_ms = _ms(start_of_day(earliest, product.timezone))
-        last_day = product.last_declared_day()
-        self._end_ms = _ms(start_of_day(last_day + timedelta(days=1), product.timezone)) if last_day else None
+        self._bounds = Bounds(product)
         try:
             self._by_one_query(["null"], now=datetime(2000, 1, 1))
         except SourceFileError as error:
@@ -60,11 +82,9 @@ class Judge:
             lines: Messages as `text_of` returns them.
             now: The current time, UTC without a time zone; events too far after it are rejected.
         """
-        latest_ms = _ms(now + timedelta(hours=FUTURE_TOLERANCE_HOURS))
-        if self._end_ms is not None:
-            latest_ms = min(latest_ms, self._end_ms - 1)
+        earliest_ms, latest_ms = self._bounds.earliest_ms, self._bounds.latest_ms(_ms(now))
         found: list[StreamEvent | str | None] = [
-            self._plain.event(line, earliest_ms=self._earliest_ms, latest_ms=latest_ms) for line in lines
+            self._plain.event(line, earliest_ms=earliest_ms, latest_ms=latest_ms) for line in lines
         ]
         others = [place for place, event in enumerate(found) if event is None]
         if others:

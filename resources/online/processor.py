@@ -11,7 +11,7 @@ import msgspec
 from intelligence.catalog.product import Product
 from intelligence.online.deciding import Known, OnlineDecision, online_decision
 from intelligence.online.events import StreamEvent, text_of
-from intelligence.online.guard import Pulse
+from intelligence.online.guard import Pulse, present_minute
 from intelligence.online.outcomes import outcomes_in
 from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, FeatureWindows
 from resources.config.faults import reach
@@ -87,17 +87,18 @@ class Processor:
         self._ids = {name: product.sources_of_one_id(name)[0] for name in self._judges}
         self._version = product.decisions.version
         self._since_stored = 0
-        self.newest_ms = 0
+        self.newest_ms = self._now_ms = 0
         self._restart()
 
     def _restart(self) -> None:
         self.entities = EntityWindows(self._product.online)
         self.features = FeatureWindows(self._product.online)
+        self.begins_anew = self._store.has_other_windows(self.entities, self.features)
         self._store.fill(self.entities, self.features)
         self.offsets = self._store.offsets()
         self.releases = self._store.releases()
         # Who was there in the last minutes; after a new start those of its first minutes may count twice.
-        self._users = dict[int, set[str]]()
+        self._users, self._odd_users = dict[int, set[str]](), dict[int, set[str]]()
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -116,6 +117,7 @@ class Processor:
         Raises:
             StoreError: The store cannot be written. Nothing of the messages counts; they can be given again.
         """
+        self._now_ms = int(now.replace(tzinfo=UTC).timestamp() * 1000)
         offsets = dict(self.offsets)
         fresh = self._fresh(messages, offsets)
         outcomes = [each for each in fresh if each.topic not in self._sources]
@@ -209,6 +211,7 @@ class Processor:
             dead=[_dead(each) for each in taken if each.status == "rejected"],
             decisions=[self._stored(each, found, known.get(id(each))) for each, found in decided],
             counted=events,
+            made_ms=self._now_ms,
         )
         self._write_for_the_guard(taken, events, offsets)
         self._store.write_offsets({key: each for key, each in offsets.items() if self.offsets.get(key) != each})
@@ -233,11 +236,16 @@ class Processor:
             known = self._users.setdefault(minute, set())
             pulse[minute] = Pulse(len(users[minute] - known), number, 0)
             known |= users[minute]
-        out_of_time = sum(each.status in ("late", "early") for each in taken)
-        pulse[newest] = replace(pulse.get(newest, Pulse(0, 0, 0)), out_of_time=out_of_time)
         self._store.write_pulse(pulse, newest=newest)
-        for minute in [each for each in self._users if each < newest - self._product.online.lateness_minutes]:
-            del self._users[minute]
+        present = present_minute(self._store.pulse())
+        present = newest if present is None else present
+        odd = {each.event.entity for each in taken if each.event and each.status in ("late", "early")}
+        known = self._odd_users.setdefault(present, set())
+        self._store.write_pulse({present: Pulse(0, 0, len(odd - known))}, newest=newest)
+        known |= odd
+        for by_minute in (self._users, self._odd_users):
+            for minute in [each for each in by_minute if each < present - self._product.online.lateness_minutes]:
+                del by_minute[minute]
         self.newest_ms = max([self.newest_ms, *(each.at_ms for each in events)])
         new = {(each.platform, each.release) for each in events} - self.releases.keys()
         if new and len(self.releases) + len(new) <= self._product.online.most_series:
@@ -296,9 +304,15 @@ class Processor:
     def _store_windows(self, offsets: Mapping[tuple[str, int], Offset]) -> None:
         self._store.write_windows(self.entities, self.features)
         self._since_stored = 0
-        # The slowest partition decides, so that none of its repeats is taken for new.
-        oldest = min(each.newest_minute for key, each in offsets.items() if key[0] in self._sources) * MINUTE_MS
-        self._store.forget_decisions(before_ms=oldest - self._product.online.remembered_hours * HOUR_MS)
+        # The slowest partition decides, so that none of its repeats is taken for new; one without an event has none.
+        reached = [
+            each.newest_minute for key, each in offsets.items() if key[0] in self._sources and each.newest_minute >= 0
+        ]
+        if reached:
+            remembered_ms = self._product.online.remembered_hours * HOUR_MS
+            self._store.forget_decisions(
+                before_ms=min(reached) * MINUTE_MS - remembered_ms, made_before_ms=self._now_ms - remembered_ms
+            )
 
     def read_from_start(self, topic: str, partition: int) -> None:
         """Take messages of a partition from its first offset on, since the broker numbers them anew.

@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 );
 CREATE TABLE IF NOT EXISTS decisions (
     number INTEGER PRIMARY KEY AUTOINCREMENT, source TEXT, id TEXT, entity TEXT, at_ms INTEGER, answer INTEGER, trace BLOB,
-    UNIQUE (source, id)
+    made_ms INTEGER NOT NULL DEFAULT 0, UNIQUE (source, id)
 );
 CREATE INDEX IF NOT EXISTS decisions_by_time ON decisions (at_ms);
 CREATE TABLE IF NOT EXISTS batches (number INTEGER PRIMARY KEY, events BLOB);
@@ -173,6 +173,8 @@ class OnlineStore:
             columns = self._connection.execute("SELECT name FROM pragma_table_info('decisions')").fetchall()
             if ("number",) not in columns:
                 self._connection.executescript(_NUMBER_DECISIONS)
+            elif ("made_ms",) not in columns:
+                self._connection.execute("ALTER TABLE decisions ADD COLUMN made_ms INTEGER NOT NULL DEFAULT 0")
             self._connection.execute("INSERT OR IGNORE INTO facts VALUES ('identity', ?)", (uuid.uuid4().hex[:8],))
 
     def close(self) -> None:
@@ -254,6 +256,7 @@ class OnlineStore:
         dead: Sequence[DeadLetter],
         decisions: Sequence[StoredDecision],
         counted: Sequence[StreamEvent],
+        made_ms: int,
     ) -> int:
         """Store what follows from a batch of messages, and return the number of the batch.
 
@@ -262,6 +265,7 @@ class OnlineStore:
             dead: Those that break the contract.
             decisions: The decisions.
             counted: The events that were counted in windows, in order.
+            made_ms: When the decisions were made, in ms since 1970.
         """
         self._connection.executemany(
             "INSERT INTO waiting (source, topic, part, position, taken_ms, status, line) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -269,8 +273,8 @@ class OnlineStore:
         )
         self._write_dead(dead)
         self._connection.executemany(
-            "INSERT INTO decisions (source, id, entity, at_ms, answer, trace) VALUES (?, ?, ?, ?, ?, ?)",
-            [(d.source, d.id, d.entity, d.at_ms, d.answer, d.trace) for d in decisions],
+            "INSERT INTO decisions (source, id, entity, at_ms, answer, trace, made_ms) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            [(d.source, d.id, d.entity, d.at_ms, d.answer, d.trace, made_ms) for d in decisions],
         )
         tallies: dict[tuple[str, str], int] = {}
         for row in waiting:
@@ -430,6 +434,10 @@ class OnlineStore:
             entities: The windows of entities.
             features: The windows of features.
         """
+        if self.has_other_windows(entities, features):
+            self._connection.execute("DELETE FROM entities")
+            self._connection.execute("DELETE FROM series")
+        self._connection.execute("INSERT OR REPLACE INTO facts VALUES ('layout', ?)", (_layout_of(entities, features),))
         seen = self.fact("seen")
         found, series = entities.to_store(), features.to_store()
         self._connection.executemany("DELETE FROM entities WHERE entity = ?", [(each,) for each in found.gone])
@@ -461,8 +469,24 @@ class OnlineStore:
             return [] if self.fact("batch") == number else None
         return [_decoder.decode(events) for _, events in rows] if rows[0][0] == number + 1 else None  # type: ignore[arg-type]
 
+    def has_other_windows(self, entities: EntityWindows, features: FeatureWindows) -> bool:
+        """Return whether the stored windows have other lengths, so that they cannot be continued.
+
+        Args:
+            entities: Windows of entities.
+            features: Windows of features.
+        """
+        query = (
+            "SELECT (SELECT value FROM facts WHERE name = 'layout'),"
+            " EXISTS (SELECT 1 FROM entities) OR EXISTS (SELECT 1 FROM series)"
+        )
+        layout, are_stored = self._rows(query)[0]
+        return bool(are_stored) and layout != _layout_of(entities, features)
+
     def fill(self, entities: EntityWindows, features: FeatureWindows) -> int:
         """Fill empty windows with those of the last commit: the stored ones, and the batches since then once more.
+
+        Where the stored ones have other lengths, only the batches that are kept are counted.
 
         Args:
             entities: Windows of entities without any entity.
@@ -475,13 +499,12 @@ class OnlineStore:
             # One transaction: another process may store windows meanwhile.
             self._connection.execute("BEGIN")
             try:
-                for entity, content in self._connection.execute("SELECT entity, content FROM entities ORDER BY seen"):
-                    entities.restore(entity, content)
-                query = "SELECT feature, platform, release, content FROM series ORDER BY seen"
-                for *key, content in self._connection.execute(query):
-                    features.restore((key[0], key[1], key[2]), content)
+                after = 0
+                if not self.has_other_windows(entities, features):
+                    after = self.fact("stored_batch")
+                    self._restore(entities, features)
                 query = "SELECT events FROM batches WHERE number > ? ORDER BY number"
-                for (events,) in self._connection.execute(query, (self.fact("stored_batch"),)):
+                for (events,) in self._connection.execute(query, (after,)):
                     counted = _decoder.decode(events)
                     entities.counted(counted)
                     features.count(counted)
@@ -489,13 +512,24 @@ class OnlineStore:
             finally:
                 self._connection.execute("ROLLBACK")
 
-    def forget_decisions(self, *, before_ms: int) -> int:
-        """Delete decisions on events before a time, and return how many there were.
+    def _restore(self, entities: EntityWindows, features: FeatureWindows) -> None:
+        for entity, content in self._connection.execute("SELECT entity, content FROM entities ORDER BY seen"):
+            entities.restore(entity, content)
+        query = "SELECT feature, platform, release, content FROM series ORDER BY seen"
+        for *key, content in self._connection.execute(query):
+            features.restore((key[0], key[1], key[2]), content)
+
+    def forget_decisions(self, *, before_ms: int, made_before_ms: int) -> int:
+        """Delete decisions on events before a time that were made before one, and return how many there were.
+
+        An event that comes late is remembered as long as any other, so that its repeats are recognised.
 
         Args:
-            before_ms: The time, in ms since 1970.
+            before_ms: The time before which the event is, in ms since 1970.
+            made_before_ms: The time before which the decision was made, in ms since 1970.
         """
-        return self._connection.execute("DELETE FROM decisions WHERE at_ms < ?", (before_ms,)).rowcount
+        query = "DELETE FROM decisions WHERE at_ms < ? AND made_ms < ?"
+        return self._connection.execute(query, (before_ms, made_before_ms)).rowcount
 
     def decision(self, id_: str) -> StoredDecision | None:
         """Return the decision on an event; None where there is none, or where it is forgotten.
@@ -605,3 +639,7 @@ class OnlineStore:
         with self.writing():
             numbers = [(each.number,) for each in letters]
             self._connection.executemany("DELETE FROM dead_letters WHERE number = ?", numbers)
+
+
+def _layout_of(entities: EntityWindows, features: FeatureWindows) -> str:
+    return f"{entities.layout}; {features.layout}"

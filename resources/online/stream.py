@@ -108,12 +108,14 @@ class Stream:
 
     def close(self) -> None:
         """Store the windows, end the connections and give the lock back; what was committed stays."""
-        self._processor.store_windows()
-        # Without a broker librdkafka may wait for ever for the answer to a commit, which only shows the lag.
-        closing = threading.Thread(target=self._consumer.close, daemon=True)
-        closing.start()
-        closing.join(PATIENCE_S)
-        self._lock.release()
+        try:
+            self._processor.store_windows()
+        finally:
+            # Without a broker librdkafka may wait for ever for the answer to a commit, which only shows the lag.
+            closing = threading.Thread(target=self._consumer.close, daemon=True)
+            closing.start()
+            closing.join(PATIENCE_S)
+            self._lock.release()
 
     def run(self, *, until: Callable[[], bool], told: Callable[[Sequence[Decided]], None] = lambda _: None) -> None:
         """Read until told to stop.

@@ -152,6 +152,11 @@ def stream_of(
     store = OnlineStore(settings.online)
     champion = FollowedChampion(Registry.of(settings), product.online.predictors)
     processor = Processor(product, lake, store, champion=champion)
+    if processor.begins_anew:
+        told(
+            "The lengths of windows in product.yaml are not those of the stored windows: these begin anew with the events that"
+            " are kept, and are whole after the longest one."
+        )
     guard = GuardService(decisions, actions, processor, store, by_stream=by_stream, told=told)
     settling = Settling(FeedbackService(product, decisions.announcer), store)
 

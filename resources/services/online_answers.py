@@ -6,6 +6,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import msgspec
 import numpy as np
 
 from intelligence.catalog.product import Product
+from intelligence.core.errors import OnlineError
 from intelligence.online.deciding import online_decision
 from intelligence.online.events import StreamEvent
 from intelligence.online.settings import window_label
@@ -20,6 +22,7 @@ from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, Featu
 from resources.models.registry import Registry
 from resources.online.asked import Asked, AskedDecisions
 from resources.online.champion import FollowedChampion, Scoring
+from resources.online.judging import Bounds
 from resources.online.processor import score_of, trace_of
 from resources.online.store import OnlineStore
 from resources.services.feedback import FeedbackService
@@ -82,6 +85,7 @@ class OnlineAnswers:
         self.product, self.store, self._asked = product, store, asked
         self._version = product.decisions.version
         self._forgot_at = 0.0
+        self._bounds = Bounds(product)
         self._refill()
 
     @classmethod
@@ -143,8 +147,10 @@ class OnlineAnswers:
             now_ms: The current time, in ms since 1970.
 
         Raises:
+            OnlineError: The contract of events lets no event be at the time of one of them; none is decided on.
             StoreError: The decisions cannot be kept.
         """
+        self._check_times(questions, now_ms)
         self.catch_up()
         found, new = list[dict[str, Any]](), dict[str, Asked]()
         for question in questions:
@@ -155,11 +161,23 @@ class OnlineAnswers:
                 known = json.loads(made.trace)
             found.append(known)
         if new:
-            self._asked.write(list(new.values()))
+            self._asked.write(list(new.values()), made_ms=now_ms)
         if time.monotonic() - self._forgot_at > _FORGET_EVERY_S:
             self._forgot_at = time.monotonic()
             self._asked.forget(before_ms=now_ms - self.product.online.remembered_hours * HOUR_MS)
         return found
+
+    def _check_times(self, questions: Sequence[Question], now_ms: int) -> None:
+        # A stream of a past day is asked about in the present too.
+        earliest_ms, latest_ms = self._bounds.earliest_ms, self._bounds.latest_ms(max(now_ms, int(time.time() * 1000)))
+        for each in questions:
+            if each.at_ms is not None and not earliest_ms <= each.at_ms <= latest_ms:
+                first, last = (datetime.fromtimestamp(ms // 1000, UTC).isoformat() for ms in (earliest_ms, latest_ms))
+                raise OnlineError(
+                    f"event_time of {each.id or each.user_id}",
+                    f"is {each.at_ms:,} ms since 1970, and events are from {first} to {last}.",
+                    hint="Send the time at which the event happens, or leave it out for now.",
+                )
 
     def _made(self, question: Question, now_ms: int) -> Asked:
         id_ = question.id or uuid.uuid4().hex

@@ -221,3 +221,25 @@ def test_killed_at_any_point_the_release_is_rolled_back_once(tmp_path: Path, poi
     sent = [line for line in guarded.platform.announcer.outbox().history(entry.id) if line.event == "confirmed"]
     assert len(sent) == 1
     assert ["rollback: quiz: confirmed" in each.text for each in recorded_messages(tmp_path)] == [True]
+
+
+@pytest.mark.parametrize("ahead", [4, 8, -15])
+def test_one_client_with_a_wrong_clock_does_not_suspend_the_guard(guarded: Guarded, ahead: int) -> None:
+    for minute in range(RELEASED + 5):
+        guarded.run([minute])
+        (event,) = list(guarded._events(minute, [1], 0))[:1]
+        at = guarded.at(minute)
+        guarded.send(
+            {
+                **event,
+                "event_id": f"odd-{minute}-{n}",
+                "event_time": (at + timedelta(minutes=ahead)).isoformat(),
+                "user_id": "odd",
+            }
+            for n in range(50)
+        )
+        guarded.guard()
+        assert minute <= 20 or guarded.standing()["fault"] == ""
+    (done,) = guarded.done()
+    assert (done.decision.action, done.decision.release) == ("rollback", NEW)
+    assert done.decision.stream_at - guarded.at(RELEASED) <= timedelta(minutes=2)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from intelligence.decisions.tables import ENTITY_DECISIONS
-from resources.online.asked import AskedDecisions
+from resources.online.asked import Asked, AskedDecisions
 from resources.online.processor import Processor
 from resources.online.store import OnlineStore
 from resources.services.entity_decisions import EntityDecisionService
@@ -66,7 +66,7 @@ def test_what_was_forgotten_before_is_told(online: Online, service: EntityDecisi
     online.process(said(0, event_id="a"))
     service.landed()
     online.process(said(1, event_id="b"), said(2, event_id="c"))
-    online.store.forget_decisions(before_ms=NOW_MS + 1_500)
+    online.store.forget_decisions(before_ms=NOW_MS + 1_500, made_before_ms=NOW_MS + 1)
     landed = service.landed()
     assert (landed.rows, landed.missed) == (1, 1)
     assert "1 had been forgotten before" in landed.said
@@ -95,3 +95,49 @@ def test_a_store_of_an_earlier_version_is_numbered(tmp_path: Path) -> None:
         assert [(each.id, each.answer) for each in store.decisions()] == [("a", 1), ("b", 0), ("c", 2)]
         assert store._rows("SELECT number, id FROM decisions ORDER BY number") == [(1, "c"), (2, "b"), (3, "a")]
         store.close()
+
+
+def test_decisions_at_times_that_no_event_can_have_stop_nothing_and_are_told(
+    online: Online, service: EntityDecisionService
+) -> None:
+    asked = AskedDecisions(online.folder / "online_asked.db")
+    for place, at_ms in enumerate((253_402_214_400_000, -62_135_596_800_000, NOW_MS, 253_402_214_400_000)):
+        asked.write([Asked(f"a{place}", "u1", at_ms, 0, b"{}")], made_ms=NOW_MS)
+    landed = service.landed()
+    assert (landed.rows, landed.missed, landed.outside, str(landed.days.start)) == (1, 0, 3, "2026-05-04")
+    assert "3 on events at times that no event can have" in landed.said
+    assert not service.is_behind()
+
+
+def test_a_late_event_that_comes_again_and_again_is_decided_on_once(
+    online: Online, service: EntityDecisionService
+) -> None:
+    answers = OnlineAnswers(
+        online.product,
+        OnlineStore(online.folder / "online.db"),
+        AskedDecisions(online.folder / "online_asked.db"),
+    )
+    late = said(-30 * 86_400, event_id="offline")
+    online.process(said(0, event_id="now"))
+    for hour in range(3):
+        online.process(late)
+        online.processor.store_windows()
+        answers._forgot_at = 0.0
+        question = Question("u1", id="asked", at_ms=NOW_MS - 30 * 86_400_000)
+        answers.decided([question], now_ms=NOW_MS + hour * 3_600_000)
+        service.landed()
+    assert sorted(row[0] for row in held(online)) == ["asked", "now", "offline"]
+    assert online.statuses() == {"counted": 1, "late": 1, "duplicate": 2}
+
+
+def test_stores_that_did_not_say_when_a_decision_was_made_are_taken_over(online: Online) -> None:
+    AskedDecisions(online.folder / "online_asked.db").write([Asked("a", "u1", 1, 0, b"{}")], made_ms=1)
+    for name, table in (("online.db", "decisions"), ("online_asked.db", "answers")):
+        with sqlite3.connect(online.folder / name) as old:
+            old.execute(f"ALTER TABLE {table} DROP COLUMN made_ms")
+        old.close()
+    online.restarted().process(said(0, event_id="a"))
+    asked = AskedDecisions(online.folder / "online_asked.db")
+    asked.write([Asked("b", "u1", 1, 0, b"{}")], made_ms=NOW_MS)
+    asked.forget(before_ms=NOW_MS)
+    assert (asked.decision("a"), asked.decision("b") is None) == (None, False)

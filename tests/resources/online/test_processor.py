@@ -2,6 +2,7 @@
 
 import json
 import random
+from datetime import timedelta
 
 import msgspec
 import polars as pl
@@ -10,7 +11,7 @@ import pytest
 from intelligence.catalog.product import product_from
 from intelligence.core.errors import StoreError
 from resources.online.processor import Message, Processor
-from resources.online.store import OnlineStore
+from resources.online.store import Offset, OnlineStore
 from tests.resources.online.streamed import NOW, NOW_MS, Online, contents, said
 
 HOSTILE = (
@@ -203,7 +204,7 @@ def test_decisions_are_forgotten_after_the_time_that_the_product_states(online: 
     online.process(said(0))
     later = [said(second, event_id=f"later {second}") for second in range(49 * 3600, 49 * 3600 + 30)]
     messages = [online.feed.message(each, at_ms=NOW_MS + 49 * 3_600_000) for each in later]
-    online.processor.process(messages, now=NOW.replace(day=6))
+    online.processor.process(messages, now=NOW.replace(day=6, hour=13))
     assert online.store.decision("e0") is None
     assert len(online.store.decisions()) == 30
 
@@ -228,3 +229,47 @@ def test_several_sources_map_their_own_topics_and_ids(tmp_path, online: Online) 
     decided = processor.process([Message("a", 0, 0, NOW_MS, payload), Message("w", 0, 0, NOW_MS, other)], now=NOW)
     assert [each.event.entity for each in decided] == ["u1", "u2"]
     assert processor.topics == ("a", "w")
+
+
+def test_a_stream_of_outcomes_alone_or_with_a_partition_of_broken_messages_stores_and_forgets(online: Online) -> None:
+    online.processor.offsets = {("outcomes", 0): Offset(1, -1)}
+    online.processor.store_windows()
+    online.processor.offsets = {}
+    online.processor.process([online.feed.message(b"junk", partition=1)], now=NOW)
+    online.process(said(0, event_id="old"))
+    hours = online.product.online.remembered_hours + 1
+    later = online.feed.message(said(hours * 3_600, event_id="new"), at_ms=NOW_MS + hours * 3_600_000)
+    online.processor.process([later], now=NOW + timedelta(hours=hours))
+    online.processor.store_windows()
+    assert [each.id for each in online.store.decisions()] == ["new"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"windows_minutes": (1, 5, 30)}, {"lateness_minutes": 3}, {"windows_minutes": (1, 5, 60, 2_880)}, {"guard": 30}],
+)
+def test_windows_of_other_lengths_are_not_continued_but_begin_anew(online: Online, changes: dict) -> None:
+    online.process(*(said(n, event_id=f"e{n}") for n in range(10)))
+    for _ in range(2):
+        online.processor.store_windows()
+    settings = online.product.online.model_copy(update={"windows_minutes": (1, 5, 30)})
+    if "guard" in changes:
+        changes = {"guard": settings.guard.model_copy(update={"long_minutes": changes["guard"]})}
+        online.product = online.product.model_copy(update={"online": settings})
+        shorter = online.restarted()
+        shorter.process(said(12, event_id="f"))
+        shorter.processor.store_windows()
+        shorter.processor.store_windows()
+    assert not online.restarted().processor.begins_anew
+    online.product = online.product.model_copy(update={"online": settings.model_copy(update=changes)})
+    other = online.restarted()
+    assert other.processor.begins_anew
+    other.process(*(said(20 + n, event_id=f"f{n}") for n in range(3)))
+    figures = other.processor.entities.figures("u1", at_ms=NOW_MS + 30_000)
+    assert figures is not None
+    assert figures["events_5m"] == 3
+    other.processor.store_windows()
+    again = other.restarted()
+    assert not again.processor.begins_anew
+    assert again.processor.entities.figures("u1", at_ms=NOW_MS + 30_000) == figures
+    assert len(list(again.processor.features.series)) == 1

@@ -204,3 +204,16 @@ def ended(folder: Path) -> tuple:
     )
     lake.close()
     return (*found, events.rows())
+
+
+def test_a_stream_whose_windows_cannot_be_stored_gives_its_lock_back(made: Made, monkeypatch) -> None:
+    stream = made("closing")
+
+    def fails() -> None:
+        raise StoreError("online.db", "the disk is full.", hint="Make room.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stream._processor, "store_windows", fails)
+        with pytest.raises(StoreError, match="disk is full"):
+            stream.close()
+    assert not stream._lock.is_locked

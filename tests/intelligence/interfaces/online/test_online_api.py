@@ -130,6 +130,8 @@ def test_windows_of_entities_and_features_follow_the_stream(online: Online, clie
         (b'{"user_id": "u", "value": 1e400}', 422, "out of range"),
         (b'{"user_id": "u", "colour": 1}', 422, "colour"),
         (b'{"user_id": "u", "event_time": "noon"}', 422, "RFC3339"),
+        (b'{"user_id": "u", "event_time": "9999-12-31T23:59:59-14:00"}', 422, "events are from 2000-01-01"),
+        (b'[{"user_id": "u"}, {"user_id": "u", "event_time": "0001-01-01T00:00:00+14:00"}]', 422, "events are from"),
         (b"[]", 422, "length >= 1"),
         (b"[" * 100_000, 422, "no event"),
         (b"\xff", 422, "no event"),
