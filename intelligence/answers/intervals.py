@@ -96,10 +96,11 @@ def corrected(counts: Counts, card: Card) -> Interval | None:
 
     Args:
         counts: What the score flags.
-        card: How often the score errs, as measured on labelled answers.
+        card: How often the score errs, as counted on labelled answers, which may be simulated.
 
     Returns:
-        The rate, within 0 and 1; None where there is no evidence, or the score does not tell faulty answers from sound ones.
+        The rate, within 0 and 1; None where there is no evidence, where the score does not tell faulty answers from sound ones, or
+        where no rate within 0 and 1 fits: then the score errs otherwise on these answers than on the labelled ones.
     """
     p = counts.rate
     if p is None or not counts.effective:
@@ -114,8 +115,9 @@ def corrected(counts: Counts, card: Card) -> Interval | None:
         + (1 - rate) ** 2 * _variance(card.specificity, card.sound)
     ) / told**2
     half = Z_95 * sqrt(variance)
-    low, high = max(0.0, rate - half), min(1.0, rate + half)
-    return Interval(min(1.0, max(0.0, rate)), min(low, 1.0), max(high, 0.0))
+    if rate + half <= 0 or rate - half >= 1:
+        return None
+    return Interval(min(1.0, max(0.0, rate)), max(0.0, rate - half), min(1.0, rate + half))
 
 
 def _variance(share: float, n: int) -> float:

@@ -75,8 +75,9 @@ def answers_page(as_of: AsOf, read: Mapping[str, pl.DataFrame], *, feature: str 
                 scores_finding(scores),
                 scores,
                 period,
-                f"Share of answers that a score flags, of those to which it applies, {_INTERVAL}. `true_rate` takes the error out that the"
-                " score made on labelled answers (Rogan and Gladen); empty without such a measurement.",
+                f"Share of answers that a score flags, of those to which it applies, {_INTERVAL}. `true_rate` takes the errors out that the"
+                " score makes on simulated answers (Rogan and Gladen), not on yours; empty where they were not counted or do not fit the"
+                " flags.",
                 "answers.quality_day",
             ),
             "segments": Part(

@@ -87,8 +87,8 @@ def _versions(page: "Page") -> Listing:
 
 def _scores(page: "Page") -> Listing:
     shown = table(
-        "Most frequent faults; without the score's own error where that was measured on labelled answers",
-        *("feature", "fault", "answers", "flagged", "95 % interval", "truly"),
+        "Most frequent faults; the last column takes out the errors that the score makes on simulated answers, not on yours",
+        *("feature", "fault", "answers", "flagged", "95 % interval", "less errors in simulation"),
         numbers=("answers", "flagged"),
     )
     for row in page["scores"].rows.sort("hits", descending=True).head(MOST_SCORES).iter_rows(named=True):

@@ -106,6 +106,15 @@ def test_a_score_that_tells_nothing_corrects_nothing() -> None:
     assert isclose(perfect.rate, 0.1)
 
 
+def test_flags_that_no_rate_of_faults_explains_correct_nothing() -> None:
+    # Fewer are flagged than the score's own false alarms would be, or more than its misses allow.
+    assert corrected(Counts(10_000, 20, 5_000, 20, 40, 20_000), Card(1_000, 0, 50, 950)) is None
+    assert corrected(Counts(10_000, 9_990, 5_000, 19_960, 19_980, 20_000), Card(800, 200, 0, 1_000)) is None
+    for hits in (1, 20, 300, 700):
+        found = corrected(Counts(10_000, hits, 5_000, hits, 2 * hits, 20_000), Card(1_000, 0, 50, 950))
+        assert found is None or found.low < found.high
+
+
 def test_no_difference_has_an_interval_around_zero() -> None:
     same = Counts(100, 10, 100, 10, 10, 100)
     found = difference(same, same)
