@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from intelligence.answers.intervals import Counts, wilson
 from intelligence.answers.wording import MEASURE_WORDS
 from intelligence.core.facts import Fact, Origin, Said, said
 from intelligence.core.grades import Grade
@@ -13,6 +14,8 @@ from intelligence.warehouse.answer_scores import BY_NAME
 _CHANGES: Final = Origin(
     "answers.version_changes", "briefs/answer_changes.sql", ("feature", "changed", "version", "measure")
 )
+_BAD: Final = Origin("answers.quality_day", "briefs/answers_of.sql", ("feature", "first_day", "last_day"))
+_SUMS: Final = ("total", "hits", "users", "hit_square_sum", "cross_sum", "total_square_sum")
 MOST_VERSIONS: Final = 4
 _GRADE: Final[Grade] = "D"
 
@@ -34,6 +37,26 @@ def worse_answer_sentences(changes: pl.DataFrame, *, most: int = MOST_VERSIONS) 
         measures = [name for name in mine.sort("difference", descending=True)["measure"] if name in BY_NAME]
         found.append(_sentence(row, [MEASURE_WORDS[name] for name in measures]))
     return tuple(found)
+
+
+def bad_answer_sentence(row: Mapping[str, Any]) -> Said:
+    """Return how many of a feature's scored answers were bad in a period, with the interval of their share.
+
+    Args:
+        row: A row of `briefs/answers_of.sql`.
+    """
+    found = wilson(Counts(*(row[name] for name in _SUMS)))
+    share = row["hits"] / row["total"]
+    ends = {"low": found.low, "high": found.high} if found else {}
+    told = said(
+        "{}, from {} to {}: {} of {} scored answers were bad, {}",
+        *(_BAD.fact(row, name) for name in ("feature", "first_day", "last_day")),
+        *(_BAD.fact(row, name, "{:,}", unit="answers") for name in ("hits", "total")),
+        _BAD.fact(row, "hits.share", "{:.1%}", value=share, unit="share", **ends),
+    )
+    if not ends:
+        return told.sentence()
+    return said("{} ({} to {}).", told, *(_BAD.fact(row, f"share.{end}", "{:.1%}", value=ends[end]) for end in ends))
 
 
 def _sentence(row: Mapping[str, Any], above_all: list[str]) -> Said:

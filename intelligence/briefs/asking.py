@@ -143,7 +143,7 @@ _SPOKEN: Final = (
 )
 # Words of questions: a feature may have any name, and one called "why" or "users" must not take a question over.
 _OF_RULES: Final = """
-which who whom whose when where feature features
+which who whom whose when where feature features answer answers version bad quality
 why caused explains behind forecast expected expect predicted will tomorrow week month owns owner responsible belongs belong team
 experiment experiments test tests variant ship verdict effect result decisions decision decided decide proposed propose rollback throttle
 actions action done recommended policy platform funnel funnels lose lost retention stay newcomers cohort cohorts unusual anomaly anomalies
@@ -272,7 +272,10 @@ def plan_of(question: str, known: Vocabulary) -> Plan:
 
 def _counts(plan: Plan) -> bool:
     """Return whether a plan answers with a count."""
-    return plan.tool == "why" or {plan.arguments.get("metric"), plan.arguments.get("series")} & {*_COUNTS} != set()
+    return (
+        plan.tool in ("why", "answers")
+        or {plan.arguments.get("metric"), plan.arguments.get("series")} & {*_COUNTS} != set()
+    )
 
 
 def asked_of_model(question: str, tools: Mapping[str, Sequence[str]], known: Vocabulary) -> tuple[str, str]:
@@ -410,7 +413,7 @@ def _took_any(rest: _Rest, *words: str) -> bool:
 
 
 # Tools that answer about any period; all others know the newest day.
-_OF_ANY_DAY: Final = ("metric", "why", "telemetry", "forecast")
+_OF_ANY_DAY: Final = ("metric", "why", "telemetry", "forecast", "answers")
 _Names = Mapping[str, str]
 _Period = tuple[date, date] | None
 _Rule = Callable[[_Rest, _Names, _Period, Vocabulary], Plan | None]
@@ -420,6 +423,7 @@ def _chosen(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> t
     """Return the plan of the first rule that holds, and the words that it did not understand; None and all words without one."""
     for rule in (
         _why,
+        _answers,
         _coming,
         _owner,
         _experiments,
@@ -492,6 +496,16 @@ def _expected(rest: _Rest, asked: str) -> str:
         # A lower rating is a higher rate of bad ones.
         down, up = up, down
     return "down" if down and not up else "up" if up and not down else ""
+
+
+def _answers(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> Plan | None:
+    of_answers = ("bad answer rate", "rate of bad answers", "share of bad answers", "bad answers", "answers")
+    if not names["feature"] or not _took_any(rest, *of_answers):
+        return None
+    if _took_any(rest, "version") and period is None:
+        _took_any(rest, "which", "worse")
+    _took_any(rest, "bad", "quality")
+    return Plan("answers", {**_of(names), **_days(period, known.day, length=WEEK)})
 
 
 def _coming(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> Plan | None:

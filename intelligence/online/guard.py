@@ -5,8 +5,10 @@ people: what one client repeats is many events of one user. Whether anything is 
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Final
 
 from intelligence.decisions.signs import above, more_often
@@ -36,6 +38,7 @@ class Pulse:
     out_of_time: int
 
 
+_VERSION: Final = re.compile(r"v?(\d{1,18}(?:\.\d{1,18})*)(?![\d.])", re.ASCII)
 _NOTHING: Final = Pulse(0, 0, 0)
 # The share of the usual number of users that must have reached a minute before it is the present.
 _REACHED: Final = 0.1
@@ -197,7 +200,9 @@ def findings(
         older = [
             each
             for each in names
-            if each[:2] == (feature, platform) and first_seen.get((platform, each[2]), minute) < since
+            if each[:2] == (feature, platform)
+            and first_seen.get((platform, each[2]), minute) < since
+            and not is_later(each[2], release)
         ]
         # Both sides begin with the release: what was before it is no control.
         lasts = minute - since + 1
@@ -205,6 +210,23 @@ def findings(
         one = _finding(windows, (feature, platform, release), older, at_ms, spans, promise, least_harmed, settings)
         found += [one] if one else []
     return sorted(found, key=lambda each: (each.feature, each.platform, each.release))
+
+
+def is_later(release: str, other: str) -> bool:
+    """Return whether a release has the greater version than another; False where one of them is no version, or they are equal.
+
+    Args:
+        release: The release.
+        other: The other one.
+
+    >>> is_later("1.10.0", "1.9"), is_later("v2.0-beta", "2.0.0"), is_later("spring", "1.0")
+    (True, False, False)
+    """
+    found, least = _VERSION.match(release), _VERSION.match(other)
+    if not found or not least:
+        return False
+    pairs = zip_longest(found[1].split("."), least[1].split("."), fillvalue="0")
+    return next((int(one) > int(two) for one, two in pairs if int(one) != int(two)), False)
 
 
 def _finding(

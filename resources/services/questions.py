@@ -23,6 +23,7 @@ from intelligence.briefs.answering import (
     telemetry_sentences,
     why_sentences,
 )
+from intelligence.briefs.answers import bad_answer_sentence, worse_answer_sentences
 from intelligence.briefs.asking import Plan, Vocabulary, asked_of_model, plan_of
 from intelligence.briefs.brief import DONE, HAPPENED, NEXT, WHY, Brief
 from intelligence.core.errors import BriefError, CausalityError, NotEnoughEvidence, PlatformError
@@ -39,6 +40,8 @@ _NEWEST: Final = "SELECT max(event_date) AS day, min(event_date) AS first FROM m
 _READ: Final = {
     name: sql(f"briefs/{name}.sql")
     for name in (
+        "answers_of",
+        "answer_changes",
         "kpi_period",
         "feature_period",
         "feature_now",
@@ -98,6 +101,12 @@ TOOLS: Final[Mapping[str, Tool]] = {
             "What is expected of a series on a day, with its interval.",
             {"series": "dau, wau, mau, conversion_rate, value or mean_rating.", "day": "Day, as 2026-05-31."},
             ("series",),
+        ),
+        Tool(
+            "answers",
+            "How many answers of a language model were bad in a feature, and which version made them worse (grade D).",
+            {"feature": "Feature.", **_PERIOD},
+            ("feature",),
         ),
         Tool("incidents", "What is unusual on the newest day, since when, and what came at the same time.", {}),
         Tool("retention", "Who stays, and which week's newcomers stay less.", {}),
@@ -319,6 +328,15 @@ class QuestionService:
             last = f"The last day before it that has one is {row['forecast_date']}."
             raise BriefError(series, f"there is no forecast of it for {day}.", hint=last)
         return forecast_sentences(row)
+
+    def _answers(self, plan: Plan, days: "_Days") -> tuple[Said, ...]:
+        feature = self._feature(plan.arguments["feature"])["feature"]
+        first, last = days.period(plan.arguments, length=7)
+        row = self._row("answers_of", {"feature": feature, "first": first, "last": last})
+        worse = worse_answer_sentences(self.lake.frame(_READ["answer_changes"]).filter(feature=feature))
+        if row is None:
+            return worse
+        return (bad_answer_sentence(row), *(worse or (said("No new version made its answers worse beyond chance."),)))
 
     def _incidents(self, _: Plan, __: "_Days") -> tuple[Said, ...]:
         from intelligence.briefs.composing import unusual_told

@@ -186,3 +186,22 @@ def test_the_image_is_made_by_the_command_of_ci_and_runs_as_nobody_in_particular
     assert "apt-get" not in last
     ignored = (ROOT / ".dockerignore").read_text(encoding="utf-8").splitlines()
     assert {".git", ".venv", "data"} <= set(ignored)
+
+
+def test_series_whose_increase_alerts_are_there_with_zero_before_the_first_decision(tmp_path: Path) -> None:
+    guarded = guarded_in(tmp_path)
+    answers = OnlineAnswers(
+        guarded.platform.product, OnlineStore(tmp_path / "online.db"), AskedDecisions(tmp_path / "asked.db")
+    )
+    samples = [
+        sample
+        for family in text_string_to_metric_families(OnlineMetrics(answers).text().decode())
+        for sample in family.samples
+    ]
+    increases = [found for rule in alerts() for found in re.findall(r"increase\((\w+)\{([^}]*)\}", str(rule["expr"]))]
+    assert increases
+    for name, chosen in increases:
+        labels = dict(re.findall(r'(\w+)="([^"]*)"', chosen)).items()
+        values = [each.value for each in samples if each.name == name and labels <= each.labels.items()]
+        assert values, f"{name} with {chosen} is born at its first decision"
+        assert not any(values)

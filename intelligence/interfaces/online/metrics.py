@@ -5,6 +5,7 @@ No label bears the name of an entity or a feature, so that there are fewer than 
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import product
 from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
@@ -12,6 +13,7 @@ from prometheus_client import Counter as Counted
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from intelligence.decisions.autonomy import ACTIVE, LEVELS
 from intelligence.decisions.entity import ANSWERS
 from resources.services.online_answers import OnlineAnswers
 
@@ -79,7 +81,9 @@ class _StreamCollector(Collector):
         decided = CounterMetricFamily(
             "intelligence_guard_decisions", "Decisions on bad releases.", labels=["action", "level"]
         )
-        kinds = Counter((each["action"], each["level"] or "none") for each in guard["decisions"])
+        # All are there from the start: a series that is born at 1 never increases, and no alert on it fires.
+        kinds: Counter[tuple[str, str]] = Counter(dict.fromkeys(product(ACTIVE, LEVELS), 0))
+        kinds.update((each["action"], each["level"] or "none") for each in guard["decisions"])
         for kind, number in sorted(kinds.items()):
             decided.add_metric(kind, number)
         yield decided

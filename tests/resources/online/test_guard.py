@@ -243,3 +243,9 @@ def test_one_client_with_a_wrong_clock_does_not_suspend_the_guard(guarded: Guard
     (done,) = guarded.done()
     assert (done.decision.action, done.decision.release) == ("rollback", NEW)
     assert done.decision.stream_at - guarded.at(RELEASED) <= timedelta(minutes=2)
+
+
+def test_an_old_version_that_shows_up_late_is_not_new(guarded: Guarded, monkeypatch) -> None:
+    monkeypatch.setattr("tests.resources.online.guarded.NEW", "0.1.0")
+    guarded.run(range(RELEASED + 6))
+    assert (guarded.done(), guarded.standing()["fault"]) == ([], "")

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import pytest
 
+from intelligence.answers.tables import QUALITY_DAY, VERSION_CHANGES
 from intelligence.briefs.answering import Answer
 from intelligence.briefs.asking import Vocabulary, plan_of
 from intelligence.core.errors import BriefError
@@ -17,7 +18,7 @@ from resources.lake.door import Lake
 from resources.language.chat_server import ChatServer
 from resources.services.questions import TOOLS, QuestionService
 from tests.demos import demo_of
-from tests.intelligence.interfaces.dashboard.lakes import filled, lake_at, product_in
+from tests.intelligence.interfaces.dashboard.lakes import filled, lake_at, product_in, put
 from tests.platforms import platform_in
 from tests.resources.language.stub import chat_stub
 
@@ -396,9 +397,42 @@ def test_questions_to_a_small_product(tmp_path: Path) -> None:
     assert "quiz and student: no table has a feature by segment." in refused.text
     for name in TOOLS:
         given = {"metric": {"metric": "dau"}, "why": {"metric": "error_rate"}, "forecast": {"series": "dau"}}
+        given |= {"answers": {"feature": "quiz"}}
         found = small.call(name, given.get(name, {}))
         assert found.sentences
         assert found.plan
+    lake.close()
+
+
+def test_answers_of_language_models_are_counted_and_the_version_that_made_them_worse_is_named(tmp_path: Path) -> None:
+    lake = lake_at(filled(tmp_path, days=40, features=["quiz", "chat"]))
+    small = platform_in(tmp_path / "data", product_file=tmp_path / "product.yaml", lake=lake).questions
+    assert not small.ask("How bad are the answers of quiz?").is_answered
+    day = lake.frame("SELECT max(event_date) FROM metrics.kpi_day").item()
+    counted = {"total": 50, "users": 50, "cross_sum": 0, "total_square_sum": 50, "hit_users": 0}
+    rows = [
+        {
+            **{column.name: "x" for column in QUALITY_DAY.columns if column.type == "VARCHAR"},
+            **{**counted, "event_date": day - timedelta(days=ago), "feature": "quiz", "measure": measure},
+            **{"hits": hits, "rate": hits / 50, "hit_square_sum": hits, "cross_sum": hits, "hit_users": hits},
+        }
+        for ago, measure, hits in ((0, "bad", 6), (1, "bad", 4), (1, "rated", 40), (8, "bad", 50))
+    ]
+    put(lake, QUALITY_DAY, rows)
+    told = small.ask("How many bad answers did quiz have?").text
+    assert "10 of 100 scored answers were bad, 10.0% (5.5% to 17.5%)" in told
+    assert "No new version made its answers worse" in told
+    change = {
+        **{"event_date": day, "feature": "quiz", "changed": "prompt_version", "version": "v7", "since": day},
+        **{"measure": "bad", "total_before": 100, "hits_before": 5, "total_after": 100, "hits_after": 20},
+        **{"difference": 0.15, "low": 0.06, "high": 0.24, "verdict": "worse", "grade": "D"},
+    }
+    put(lake, VERSION_CHANGES, [change])
+    answer = small.ask("Which version made the answers of quiz worse?")
+    assert "quiz answers worse since prompt version v7" in answer.text
+    assert {fact.source for fact in answer.facts} == {"answers.quality_day", "answers.version_changes"}
+    assert not small.ask("Which version made the answers of quiz worse last week?").is_answered
+    assert not small.ask("Why are the answers of quiz bad?").is_answered
     lake.close()
 
 

@@ -31,6 +31,7 @@ from tests.intelligence.interfaces.dashboard.lakes import filled, lake_at
 from tests.platforms import platform_in
 
 GIVEN: dict[str, dict[str, str]] = {
+    "answers": {"feature": "quiz"},
     "ask": {"question": "How many users do we have?"},
     "metric": {"metric": "dau"},
     "why": {"metric": "error_rate"},
