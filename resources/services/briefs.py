@@ -26,7 +26,7 @@ from intelligence.forecasts.tables import ACCURACY, FORECASTS
 from intelligence.metrics.tables import FEATURE_HEALTH, FUNNEL_DAY, FUNNEL_ENTRIES, KPI_DAY, RETENTION_COHORTS
 from intelligence.risk.tables import FEATURE_RISK
 from intelligence.signals.tables import EPISODES
-from intelligence.telemetry.tables import DAY_QUALITY
+from intelligence.telemetry.tables import DAY_QUALITY, EVENTS, RAW_ANSWERS, RAW_EVENTS, REJECTED_EVENTS
 from intelligence.warehouse.tables import DIM_FEATURE_METADATA
 from resources.lake.door import Lake
 from resources.messages.announcer import Announcer
@@ -37,6 +37,8 @@ _READ: Final = tuple(
         *(KPI_DAY, FEATURE_HEALTH, DAY_QUALITY, DIM_FEATURE_METADATA, RETENTION_COHORTS, FUNNEL_DAY, FUNNEL_ENTRIES),
         *(EPISODES, FORECASTS, ACCURACY, FEATURE_RISK, EXPERIMENT_VERDICTS, EXPERIMENT_RESULTS, DEGRADATIONS),
         *(FEATURE_DECISIONS, ACTION_LOG, OUTCOMES, VERSION_CHANGES),
+        # What is missing in the telemetry is not called calm.
+        *(EVENTS, RAW_EVENTS, RAW_ANSWERS, REJECTED_EVENTS),
     )
 )
 READS: Reads = {FACTS: _READ, BRIEFS: _READ}
