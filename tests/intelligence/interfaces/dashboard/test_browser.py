@@ -164,7 +164,7 @@ def test_the_planted_truths_stand_where_they_belong(tabs: dict[str, Tab], tab: T
         assert where in of_feature
         assert f"release {release} on {platform} fails" in of_feature
     for decay in on_last_day("slow_decay"):
-        assert f"{decay.feature} (degraded)" in said["today"]
+        assert f"{decay.feature} is degraded since" in said["today"]
         assert f"throttle {decay.feature}" in said["decisions"]
     for broken in on_last_day("broken_step"):
         assert (
