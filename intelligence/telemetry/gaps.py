@@ -157,10 +157,11 @@ def _promises(declared: Collection[str], seen: Collection[str], rejected: Collec
     return found
 
 
-def _conversion(conversion_events: Sequence[str], event_types: Sequence[str]) -> list[Gap]:
-    if not event_types or set(conversion_events) & set(event_types):
+def _conversion(conversion_events: Sequence[str], event_types: Sequence[str | None]) -> list[Gap]:
+    named = [name for name in event_types if name is not None]
+    if not named or set(conversion_events) & set(named):
         return []
-    counted, there = (_listed(names) for names in (conversion_events, event_types))
+    counted, there = (_listed(names) for names in (conversion_events, named))
     says = f"Conversion is 0 throughout: it counts events of type {counted}, and there are only {there}."
     return [
         Gap("conversion", "conversion_events", says, "Name yours in product.yaml: `conversion_events: [purchase]`.")

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from intelligence.briefs import composing, drafts, morning
+from intelligence.briefs import answers, composing, drafts, morning
 from intelligence.briefs.brief import Brief, brief_rows, in_html, in_markdown
 from intelligence.briefs.composing import QUERIES, Known, day_brief
 from intelligence.briefs.settings import Briefs
@@ -86,7 +86,7 @@ def untraced(found: Brief) -> list[str]:
 
 ORIGINS = {
     each.query: each
-    for module in (composing, drafts, morning)
+    for module in (answers, composing, drafts, morning)
     for each in vars(module).values()
     if isinstance(each, Origin)
 }
