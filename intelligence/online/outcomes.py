@@ -1,7 +1,8 @@
 """Outcomes: what became true of a decision later, such as a chargeback, read from HTTP and from topics alike."""
 
 import hashlib
-from datetime import UTC, datetime
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import msgspec
@@ -12,6 +13,7 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=IDENTIFIER_LIMIT, pa
 Kind = Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Worth = Annotated[float, msgspec.Meta(ge=-1e12, le=1e12)]
 MOST_OUTCOMES: Final = 1_000
+_AHEAD: Final = timedelta(days=1)
 _EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -72,6 +74,25 @@ def outcomes_in(payload: bytes) -> list[Outcome] | str:
     several = found if isinstance(found, list) else [found]
     odd = next((each for each in several if not _has_a_time(each)), None)
     return several if odd is None else f"no outcome: happened_at of {odd.decision_id} is out of range"
+
+
+def refusal(outcome: Outcome, kinds: Sequence[str], *, now: datetime) -> str:
+    """Return why an outcome cannot be taken, over HTTP and from topics alike; empty where it can.
+
+    Args:
+        outcome: The outcome.
+        kinds: The kinds that product.yaml names.
+        now: The current time, with its zone.
+
+    >>> refusal(Outcome("4711", "chargback"), ("chargeback",), now=datetime(2026, 5, 4, tzinfo=UTC))
+    'the kind chargback is not one of chargeback'
+    >>> ahead = Outcome("4711", "chargeback", datetime(2026, 5, 6, tzinfo=UTC))
+    >>> refusal(ahead, ("chargeback",), now=datetime(2026, 5, 4, tzinfo=UTC))
+    'it lies ahead'
+    """
+    if outcome.kind not in kinds:
+        return f"the kind {outcome.kind} is not one of {', '.join(kinds)}"
+    return "it lies ahead" if outcome.moment(now) - now > _AHEAD else ""
 
 
 def _has_a_time(outcome: Outcome) -> bool:

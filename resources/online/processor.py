@@ -12,7 +12,7 @@ from intelligence.catalog.product import Product
 from intelligence.online.deciding import Known, OnlineDecision, online_decision
 from intelligence.online.events import StreamEvent, text_of
 from intelligence.online.guard import Pulse, present_minute
-from intelligence.online.outcomes import outcomes_in
+from intelligence.online.outcomes import outcomes_in, refusal
 from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, FeatureWindows
 from resources.config.faults import reach
 from resources.lake.door import Lake
@@ -126,7 +126,7 @@ class Processor:
             return []
         try:
             with self._store.writing():
-                self._store_outcomes(outcomes)
+                self._store_outcomes(outcomes, now=now.replace(tzinfo=UTC))
                 if taken:
                     decided = self._committed(taken, offsets, now)
                 else:
@@ -151,7 +151,7 @@ class Processor:
             offsets[partition] = replace(offsets.get(partition, Offset(0, -1)), next_offset=next_offset)
         return found
 
-    def _store_outcomes(self, messages: Sequence[Message]) -> None:
+    def _store_outcomes(self, messages: Sequence[Message], *, now: datetime) -> None:
         """Store what became true of decisions until it is recorded; what is no outcome is a dead letter."""
         if not messages:
             return
@@ -159,13 +159,16 @@ class Processor:
         tallies = Counter[tuple[str, str]]()
         for each in messages:
             found = outcomes_in(each.payload or b"")
-            unknown = [] if isinstance(found, str) else [one.kind for one in found if one.kind not in kinds]
-            reason = f"the kind {unknown[0]} is not one of {', '.join(kinds)}" if unknown else found
-            if isinstance(reason, str):
+            reason = (
+                found
+                if isinstance(found, str)
+                else next(filter(None, (refusal(one, kinds, now=now) for one in found)), "")
+            )
+            if reason:
                 dead.append(DeadLetter(0, each.topic, each.partition, each.offset, reason, each.payload or b""))
             else:
                 whole.append(each.payload or b"")
-            tallies[each.topic, "rejected" if isinstance(reason, str) else "outcome"] += 1
+            tallies[each.topic, "rejected" if reason else "outcome"] += 1
         self._store.write_outcomes(whole, dead, tallies)
 
     def _judged(self, messages: Sequence[Message], *, now: datetime) -> list[_Taken]:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from intelligence.catalog.product import Product
 from intelligence.core.errors import OnlineError, StateError
-from intelligence.online.outcomes import Outcome, outcomes_in
+from intelligence.online.outcomes import Outcome, outcomes_in, refusal
 from resources.config.faults import reach
 from resources.messages.announcer import Announcer
 from resources.online.store import OnlineStore
@@ -35,18 +35,6 @@ class FeedbackService:
         outbox = self.announcer.outbox()
         return OutcomeRecord(outbox.state, outbox.clock)
 
-    def refusal(self, outcome: Outcome) -> str:
-        """Return why an outcome cannot be taken; empty where it can.
-
-        Args:
-            outcome: The outcome.
-        """
-        kinds = self.product.online.outcomes
-        if outcome.kind not in kinds.all:
-            return f"the kind {outcome.kind} is not one of {', '.join(kinds.all)}"
-        ahead = outcome.moment(datetime.now(UTC)) - datetime.now(UTC)
-        return "it lies ahead" if ahead.total_seconds() > 86_400 else ""
-
     def taken(
         self, outcomes: Sequence[Outcome], decision: Callable[[str], Mapping[str, Any] | None]
     ) -> list[dict[str, Any]]:
@@ -60,7 +48,7 @@ class FeedbackService:
             OnlineError: One of them cannot be taken.
         """
         for each in outcomes:
-            problem = self.refusal(each)
+            problem = refusal(each, self.product.online.outcomes.all, now=datetime.now(UTC))
             if problem:
                 raise OnlineError(
                     each.decision_id, f"{problem}.", hint="`online: outcomes` in product.yaml names the kinds."

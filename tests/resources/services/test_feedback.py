@@ -82,6 +82,9 @@ def test_outcomes_of_a_topic_come_with_their_offsets_and_broken_ones_are_dead_le
     by_topic(online, impossible, first=100)
     assert "out of range" in online.store.dead_letters()[0].reason
     online.store.forget_dead_letters(online.store.dead_letters())
+    by_topic(online, b'{"decision_id":"e0","kind":"abuse","happened_at":"9999-01-01T00:00:00Z"}', first=101)
+    assert online.store.dead_letters()[0].reason == "it lies ahead"
+    online.store.forget_dead_letters(online.store.dead_letters())
     online, feedback = online_in(tmp_path / "other")
     online.process(said(0, event_id="e0"))
     by_topic(online, whole, b"junk", many, b'{"decision_id":"e0","kind":"regret"}', whole)
