@@ -27,7 +27,9 @@ def test_what_everybody_installs_is_a_part_of_what_developers_install() -> None:
 def test_neither_lock_lacks_what_pyproject_names() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = dict(project["project"]["optional-dependencies"])
-    core = named([*project["project"]["dependencies"], *extras.pop("ui"), *extras.pop("stream")])
+    # What `make setup` brings.
+    served = [*extras.pop("ui"), *extras.pop("stream"), *extras.pop("agents")]
+    core = named([*project["project"]["dependencies"], *served])
     more = named(
         [
             *chain.from_iterable(extras.values()),

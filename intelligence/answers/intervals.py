@@ -67,7 +67,7 @@ def wilson(counts: Counts) -> Interval | None:
 
     >>> found = wilson(Counts(100, 10, 100, 10, 10, 100))
     >>> (round(found.low, 3), round(found.high, 3))
-    (0.055, 0.174)
+    (0.055, 0.175)
     """
     n, p = counts.effective, counts.rate
     if p is None or not n:

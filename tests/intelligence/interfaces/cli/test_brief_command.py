@@ -49,7 +49,9 @@ def test_a_brief_is_the_same_in_every_form(run: Run) -> None:
     sentences = [each for told in record["told"].values() for each in told]
     _, text, _ = run("brief")
     _, page, _ = run("brief", "--as", "html", "--facts")
-    assert all(" ".join(each.split()) in text for each in sentences)
+    # A console that is narrower than a sentence breaks its lines.
+    unbroken = " ".join(text.split())
+    assert [each for each in sentences if " ".join(each.split()) not in unbroken] == []
     assert page.startswith("<!doctype html>")
     assert all(f"<td>{fact['fact']}</td>" in page for fact in record["facts"] if fact["fact"].isascii())
     _, marked, _ = run("brief", "week", "--as", "markdown")
