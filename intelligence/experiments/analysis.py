@@ -23,19 +23,16 @@ ship: revenue_per_user is better, and no goal or guardrail is harmed
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 import polars as pl
 
 from intelligence.core.errors import ExperimentError, NotEnoughEvidence
 from intelligence.experiments.health import health
-from intelligence.experiments.moments import NO_DAY, arms, check_columns, moments
-from intelligence.experiments.quantiles import quantile_effect
-from intelligence.experiments.results import Look, Results, concluded, read, reading_of
+from intelligence.experiments.moments import NO_DAY, arms_of_all, check_columns, moments
+from intelligence.experiments.results import Look, Results, concluded, read
 from intelligence.experiments.sequences import PLANNED_UNITS
 from intelligence.experiments.settings import Design, MetricUse
-from intelligence.experiments.verdict import Reading
 from intelligence.metrics.registry import Metric, metric_named
 
 NAME: Final = "frame"
@@ -91,24 +88,24 @@ def analysis(
     planned = shares or dict.fromkeys(counted, 1 / len(counted))
     problems = health(
         found,
-        [metric for metric in known if metric.kind != "quantile"],
+        known,
         shares=planned,
         control=control,
         units=counted,
         in_two_arms=in_two_arms,
     )
     look = Look(design, alpha, planned_units=planned_units)
+    by_metric = arms_of_all(found)
     goals = max(1, sum(metric.role == "goal" for metric in known) * len(treatments))
     uses = [_use(metric, margins or {}, smallest_effects or {}) for metric in known]
     readings = {
         treatment: [
-            _read(
-                units,
-                found,
+            read(
+                by_metric.get(metric.name, {}),
                 metric,
                 use,
-                variant=variant,
-                arms_compared=(control, treatment),
+                control=control,
+                variant=treatment,
                 look=look,
                 among=goals if metric.role == "goal" else 1,
                 minimum_units=minimum_units,
@@ -187,45 +184,3 @@ def _use(metric: Metric, margins: Mapping[str, float], smallest: Mapping[str, fl
     return MetricUse.model_construct(
         metric=metric.name, margin=margins.get(metric.name, 0.0), smallest_effect=smallest.get(metric.name, 0.0)
     )
-
-
-def _read(
-    units: pl.DataFrame,
-    found: pl.DataFrame,
-    metric: Metric,
-    use: MetricUse,
-    *,
-    variant: str,
-    arms_compared: tuple[str, str],
-    look: Look,
-    among: int,
-    minimum_units: int,
-) -> tuple[Reading, str]:
-    control, treatment = arms_compared
-    if metric.kind != "quantile":
-        return read(
-            arms(found, metric),
-            metric,
-            use,
-            control=control,
-            variant=treatment,
-            look=look,
-            among=among,
-            minimum_units=minimum_units,
-        )
-    values = [units.filter(pl.col(variant) == name)[metric.column].drop_nulls().to_numpy() for name in arms_compared]
-    if min(map(len, values)) < minimum_units:
-        return reading_of(
-            metric, use
-        ), f"{min(map(len, values))} units of an arm have an outcome; {minimum_units} are needed"
-    count = sum(map(len, values))
-    try:
-        planned, watched = (
-            quantile_effect(
-                *values, quantile=metric.quantile or 0.5, metric=metric.name, variant=treatment, confidence=confidence
-            )
-            for confidence in (look.planned_confidence(count, among=among), look.watched_confidence(count))
-        )
-    except NotEnoughEvidence as error:
-        return reading_of(metric, use), error.problem.rstrip(".")
-    return replace(reading_of(metric, use), planned=planned, watched=watched), ""

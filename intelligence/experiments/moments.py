@@ -3,15 +3,17 @@
 Moments of different units add up, so that a day is computed once and a year of days costs what a day costs. They are kept as a
 frame with the columns `MOMENTS`, one row per experiment, variant, metric and day of exposure, so that SQL can compute them too.
 
+A quantile has no sums, and the values of its units are kept, which add up by being put together.
+
 A metric has up to four quantities per unit: `x` the column, `y` the denominator, and `a` and `b` the same before the exposure.
 A unit without the column (or the denominator) has no outcome and is counted in `units` alone. A unit without a covariate has 0
 for it: since covariates are from before the exposure, that changes no effect and only reduces the variance less.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -32,6 +34,7 @@ MOMENTS: Final = pl.Schema(
         "exposed_on": pl.Date(),
         **dict.fromkeys(COUNTS, pl.Int64()),
         **dict.fromkeys(SUMS, pl.Float64()),
+        "unit_values": pl.List(pl.Float64()),
     }
 )
 # A variance below this share of the mean square is rounding, not variation.
@@ -50,6 +53,7 @@ class Arm:
         n_covariate: Units with a covariate of their own, of those with an outcome.
         means: Means of x, y, a and b, shape (4,).
         covariances: Sample covariances of x, y, a and b, shape (4, 4).
+        values: Values of x of a quantile, sorted, shape (n,); none for other metrics.
     """
 
     units: int
@@ -57,6 +61,7 @@ class Arm:
     n_covariate: int
     means: Floats
     covariances: Floats
+    values: Floats = field(default_factory=lambda: np.empty(0))
 
     def variance(self, quantity: str, over: str | None = None) -> float:
         """Return the variance of a quantity between units, or of the ratio of its sum to another by the delta method.
@@ -89,7 +94,7 @@ def moments(
 
     Args:
         frame: One row per unit: its variant, its day of exposure and the columns of the metrics.
-        metrics: The metrics; quantiles have no moments and are left out.
+        metrics: The metrics; those that are a quantile have `unit_values` too, sorted, which are null for all others.
         experiment: Name of the experiment.
         variant: Column of the variant.
         exposed_on: Column of the day of exposure, or a single day for all units.
@@ -98,8 +103,7 @@ def moments(
     Raises:
         ExperimentError: A column is missing, or is neither a number nor true or false.
     """
-    known = [metric for metric in metrics if metric.kind != "quantile"]
-    check_columns(frame, known, also=(variant, *((exposed_on,) if isinstance(exposed_on, str) else ()), *apart))
+    check_columns(frame, metrics, also=(variant, *((exposed_on,) if isinstance(exposed_on, str) else ()), *apart))
     day = pl.col(exposed_on) if isinstance(exposed_on, str) else pl.lit(exposed_on)
     parts = [
         frame.select(
@@ -109,9 +113,9 @@ def moments(
             *_quantities(each),
         )
         .group_by(*apart, "variant", "exposed_on")
-        .agg(*_sums())
+        .agg(*_sums(), _unit_values(each))
         .with_columns(experiment=pl.lit(experiment), metric=pl.lit(each.name))
-        for each in known
+        for each in metrics
     ]
     joined = pl.concat(parts) if parts else pl.DataFrame(schema={**frame.select(apart).schema, **MOMENTS})
     return joined.select(*apart, *(pl.col(name).cast(type_) for name, type_ in MOMENTS.items())).sort(*apart, *KEY)
@@ -176,6 +180,11 @@ def _sums() -> list[pl.Expr]:
     ]
 
 
+def _unit_values(metric: Metric) -> pl.Expr:
+    kept = pl.col("x").filter("has_outcome").sort() if metric.kind == "quantile" else pl.lit(None, pl.List(pl.Float64))
+    return kept.alias("unit_values")
+
+
 def added(found: pl.DataFrame, *, by: Sequence[str] = ("experiment", "variant", "metric")) -> pl.DataFrame:
     """Return the moments added up over the days, or over all that `by` does not name.
 
@@ -183,7 +192,8 @@ def added(found: pl.DataFrame, *, by: Sequence[str] = ("experiment", "variant", 
         found: Moments, with the columns `MOMENTS`.
         by: The columns of the key that are kept apart.
     """
-    return found.group_by(by).agg(pl.col(*COUNTS, *SUMS).sum()).sort(by)
+    values = pl.col("unit_values").explode().drop_nulls().sort()
+    return found.group_by(by).agg(pl.col(*COUNTS, *SUMS).sum(), values).sort(by)
 
 
 def arms(found: pl.DataFrame, metric: Metric) -> Mapping[str, Arm]:
@@ -205,7 +215,7 @@ def arms_of_all(found: pl.DataFrame) -> Mapping[str, Mapping[str, Arm]]:
     return by_metric
 
 
-def arm_of(sums: Mapping[str, float]) -> Arm:
+def arm_of(sums: Mapping[str, Any]) -> Arm:
     """Return the arm of one row of moments; its means are 0 without units and its covariances 0 with fewer than two."""
     n = int(sums["n"])
     total = np.array([sums[f"sum_{each}"] for each in QUANTITIES])
@@ -220,4 +230,6 @@ def arm_of(sums: Mapping[str, float]) -> Arm:
     is_flat = np.diag(covariances) == 0
     covariances[is_flat, :] = 0.0
     covariances[:, is_flat] = 0.0
-    return Arm(int(sums["units"]), n, int(sums["n_covariate"]), means, covariances)
+    return Arm(
+        int(sums["units"]), n, int(sums["n_covariate"]), means, covariances, np.array(sums["unit_values"], dtype=float)
+    )

@@ -18,6 +18,7 @@ from intelligence.experiments.boundaries import boundaries
 from intelligence.experiments.health import Problem, health, is_healthy
 from intelligence.experiments.inference import adjusted_p, chance_to_win, effect, with_confidence
 from intelligence.experiments.moments import Arm, arms_of_all
+from intelligence.experiments.quantiles import quantile_effect
 from intelligence.experiments.sequences import PLANNED_UNITS, always_valid_p, always_valid_z, confidence_of
 from intelligence.experiments.settings import Design, Experiment, MetricUse
 from intelligence.experiments.verdict import Reading, Verdict, verdict
@@ -145,19 +146,26 @@ def read(
         among: How many comparisons share alpha.
         minimum_units: Units per variant with an outcome below which there is no number.
     """
-    reading = reading_of(metric, use)
-    if metric.kind == "quantile":
-        return reading, "a quantile is computed from the values of the units, and not from moments"
+    reading = _reading_of(metric, use)
     base, treated = by_variant.get(control), by_variant.get(variant)
     fewest = min(base.n if base else 0, treated.n if treated else 0)
     if not base or not treated or fewest < minimum_units:
         return reading, f"{fewest} units of an arm have an outcome; {minimum_units} are needed"
     units = base.n + treated.n
     of_design, always_valid = look.planned_confidence(units, among=among), look.watched_confidence(units)
+    confidence = of_design if 0 < of_design < 1 else always_valid
     try:
-        found = effect(
-            base, treated, metric, variant=variant, confidence=of_design if 0 < of_design < 1 else always_valid
-        )
+        if metric.kind == "quantile":
+            found = quantile_effect(
+                base.values,
+                treated.values,
+                quantile=metric.quantile or 0.5,
+                metric=metric.name,
+                variant=variant,
+                confidence=confidence,
+            )
+        else:
+            found = effect(base, treated, metric, variant=variant, confidence=confidence)
     except NotEnoughEvidence as error:
         return reading, error.problem.rstrip(".")
     planned = found if found.confidence == of_design else with_confidence(found, of_design)
@@ -165,7 +173,7 @@ def read(
     return replace(reading, planned=planned, watched=watched), ""
 
 
-def reading_of(metric: Metric, use: MetricUse) -> Reading:
+def _reading_of(metric: Metric, use: MetricUse) -> Reading:
     """Return a reading without numbers.
 
     Args:
@@ -234,7 +242,7 @@ def results(
     problems = (
         *health(
             seen,
-            [metric for metric in metrics if metric.kind != "quantile"],
+            metrics,
             shares=experiment.variants,
             control=experiment.control,
             in_two_arms=in_two_arms,

@@ -167,7 +167,7 @@ class _OfDay:
         by_metric = arms_of_all(found)
         for use in self.experiment.metrics:
             metric = METRICS[use.metric]
-            if use.actual_role != "goal" or metric.kind == "quantile":
+            if use.actual_role != "goal":
                 continue
             for variant in self.experiment.treatments:
                 reading, note = read(

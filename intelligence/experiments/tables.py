@@ -81,6 +81,7 @@ EXPERIMENT_MOMENTS: Final = Table(
             Column(name, "DOUBLE", "Sum over units; x and y are the metric, a and b the same before.", True)
             for name in SUMS
         ),
+        Column("unit_values", "DOUBLE[]", "Values of x of each unit, sorted, where the metric is a quantile."),
     ),
     key=("event_date", "measured_in", "experiment", "variant", "metric", "exposed_on", "segment"),
     day="event_date",

@@ -47,6 +47,7 @@ EXPERIMENT = Experiment(
             "events_per_unit": "signal",
             "crash_free_user_rate": "guardrail",
             "retention_7d": "signal",
+            "median_duration_s": "signal",
         }.items()
     ),
 )
@@ -186,6 +187,29 @@ def test_moments_are_those_of_the_units_one_by_one(site: Site, name: str, number
     assert found == {variant: pytest.approx(values) for variant, values in sums.items()}
 
 
+def test_a_quantile_is_that_of_the_units_one_by_one(tmp_path: Path) -> None:
+    on, first_days = day(14), Days(day(0), day(15))
+    random = np.random.default_rng(11)
+    timed = [{**each, "duration_s": float(random.integers(1, 500)) / 8} for each in marked_events()]
+    site = Site(tmp_path, timed, (EXPERIMENT,))
+    site.build(first_days)
+    spent: dict[str, list[float]] = defaultdict(list)
+    durations = site.lake.frame(f"SELECT user_id, event_date, duration_s FROM {USER_DAY.path}").to_dicts()
+    for user, seen in exposures(site.events).items():
+        first, variant = seen[0][0].date(), seen[0][1]
+        if day(2) <= first <= on and not (len(seen) > 1 and seen[1][0].date() <= on):
+            days = {first + timedelta(days=number) for number in range(OUTCOME_DAYS)}
+            mine = [row for row in durations if row["user_id"] == user and row["event_date"] in days]
+            spent[variant].append(float(sum(row["duration_s"] for row in mine if row["event_date"] <= on)))
+    (row,) = site.lake.frame(
+        f"FROM {EXPERIMENT_RESULTS.path} WHERE event_date = $on AND metric = 'median_duration_s'", {"on": on}
+    ).to_dicts()
+    assert (row["n_control"], row["n_variant"]) == (len(spent["control"]), len(spent["treatment"]))
+    assert row["control"] == np.median(spent["control"]) > 0
+    assert row["effect"] == np.median(spent["treatment"]) - np.median(spent["control"])
+    assert row["grade"] == "A"
+
+
 def test_retention_has_a_number_once_its_week_is_over(site: Site) -> None:
     moments = site.lake.frame(f"FROM {EXPERIMENT_MOMENTS.path} WHERE metric = 'retention_7d'")
     gaps = {(row["event_date"] - row["exposed_on"]).days for row in moments.iter_rows(named=True)}
@@ -233,7 +257,7 @@ def test_each_day_is_judged_by_what_was_known_at_its_end(site: Site) -> None:
     assert (last["verdict"], last["is_healthy"], last["grade"]) == ("review", False, "D")
     results = site.lake.frame(f"FROM {EXPERIMENT_RESULTS.path}")
     last_rows = results.filter(event_date=day(40))
-    assert last_rows["effect"].null_count() == last_rows.height == 4
+    assert last_rows["effect"].null_count() == last_rows.height == 5
     assert {*last_rows["note"]} == {UNHEALTHY}
     assert results.filter(pl.col("effect").is_not_null())["grade"].unique().to_list() == ["A"]
 

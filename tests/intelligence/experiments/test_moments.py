@@ -10,14 +10,18 @@ from polars.testing import assert_frame_equal
 from intelligence.core.errors import ExperimentError
 from intelligence.experiments.moments import KEY, MOMENTS, added, arms, moments
 from intelligence.metrics.registry import Metric
-from tests.intelligence.experiments.frames import ALL, CONVERTED, ORDERS, REVENUE, users
+from tests.intelligence.experiments.frames import ALL, CONVERTED, MEDIAN, ORDERS, REVENUE, users
 
 
-def test_moments_have_their_columns_and_leave_quantiles_out() -> None:
-    found = moments(users(200), ALL, experiment="e")
+def test_moments_have_their_columns_and_keep_values_of_quantiles_alone() -> None:
+    frame = users(200)
+    found = moments(frame, ALL, experiment="e")
     assert found.schema == MOMENTS
-    assert found["metric"].unique().sort().to_list() == ["converted", "errors", "orders_per_session", "revenue"]
+    assert set(found["metric"]) == {metric.name for metric in ALL}
     assert found.select(KEY).is_unique().all()
+    assert set(found.drop_nulls("unit_values")["metric"]) == {MEDIAN.name}
+    for name, arm in arms(found, MEDIAN).items():
+        assert arm.values.tolist() == frame.filter(variant=name)["revenue"].sort().to_list()
 
 
 @settings(deadline=None, max_examples=20)

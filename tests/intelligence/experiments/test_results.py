@@ -8,6 +8,7 @@ import pytest
 from intelligence.core.errors import NotEnoughEvidence
 from intelligence.experiments.boundaries import boundaries
 from intelligence.experiments.moments import moments
+from intelligence.experiments.quantiles import quantile_effect
 from intelligence.experiments.results import look_at, results
 from intelligence.experiments.sequences import confidence_of
 from intelligence.experiments.settings import Experiment
@@ -93,8 +94,12 @@ def test_goals_share_alpha_at_the_boundary_of_the_day() -> None:
     for reading, alpha in ((goal, 0.025), (guardrail, 0.05)):
         z = boundaries(look.information, spent_at=[n / 14 for n in range(1, 8)], alpha=alpha)[-1]
         assert reading.planned.confidence == pytest.approx(confidence_of(float(z)))
-    assert quantile.planned is None
-    assert "values of the units" in found.notes["treatment", "median_duration_s"]
+    assert found.notes == {}
+    seen = people(lift=0.1).filter(pl.col("exposed_on") <= day)
+    arms = [seen.filter(variant=name)["duration_s"].to_numpy() for name in ("control", "treatment")]
+    assert quantile.planned == quantile_effect(
+        *arms, quantile=0.5, metric="median_duration_s", variant="treatment", confidence=quantile.planned.confidence
+    )
 
 
 def test_exposures_after_the_day_are_not_known() -> None:
