@@ -103,7 +103,7 @@ def test_the_degraded_feature_names_the_planted_release_and_its_platform(built: 
 
 
 def test_the_command_names_the_release_by_itself(built: Built, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("intelligence.interfaces.cli.commands._platform", lambda: built.platform)
+    monkeypatch.setattr("intelligence.interfaces.cli.session.platform", lambda: built.platform)
     day = ["--day", str(LAST), "--days", "3"]
     said = CliRunner().invoke(app, ["why", "error_rate", "--feature", "reading_import", *day])
     assert said.exit_code == 0

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from intelligence.core.foreign import harmless
+from intelligence.interfaces.cli import session
 from intelligence.interfaces.cli.options import EVERY_DAY, AsJson
 from intelligence.interfaces.cli.table import Listing, add, table
 
@@ -27,12 +28,10 @@ def answers(
     as_json: AsJson = False,
 ) -> None:
     """Tell how good the answers of language models are, by version and segment, and what changed them."""
-    from intelligence.interfaces.cli import commands
-
-    platform = commands._platform()
+    platform = session.platform()
     if erase:
         gone = platform.answers.erased(erase)
-        commands.console.print(
+        session.console.print(
             f"Erased the texts of {gone.answers:,} answers and ratings and the content of {gone.rejected:,} rows in quarantine."
             " What was scored from them stays until their days are built again."
         )
@@ -44,11 +43,11 @@ def answers(
             f"; {len(report.failures):,} without a reply, the last: {report.failures[-1]}" if report.failures else ""
         )
         stopped = f"; stopped: {report.stopped}" if report.stopped else ""
-        commands.console.print(harmless(f"Judged: {said}{failed}{stopped}."), soft_wrap=True)
+        session.console.print(harmless(f"Judged: {said}{failed}{stopped}."), soft_wrap=True)
     page = platform.reading.answers(feature, days=days)
     shown = platform.answers.examples(feature) if examples else None
     if as_json:
-        commands._print_json(
+        session.print_json(
             {
                 "sentences": list(page.sentences),
                 **{name: part.rows for name, part in page.parts.items()},
@@ -57,15 +56,15 @@ def answers(
         )
         return
     for sentence in page.sentences:
-        commands.console.print(harmless(sentence), soft_wrap=True)
+        session.console.print(harmless(sentence), soft_wrap=True)
     if not page.is_empty:
         for each in (_versions(page), _scores(page)):
-            commands.console.print(each)
+            session.console.print(each)
     if platform.product.judge.url is not None:
         for sentence in platform.judging.sentences():
-            commands.console.print(harmless(sentence), soft_wrap=True)
+            session.console.print(harmless(sentence), soft_wrap=True)
     for row in shown.iter_rows(named=True) if shown is not None else ():
-        commands.console.print(harmless(_example(row)), soft_wrap=True)
+        session.console.print(harmless(_example(row)), soft_wrap=True)
 
 
 def _versions(page: "Page") -> Listing:

@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from intelligence.briefs.brief import Brief, fact_record, in_html, in_markdown
+from intelligence.interfaces.cli import session
 from intelligence.interfaces.cli.options import EVERY_DAY, AsJson
 from intelligence.interfaces.cli.table import add, table
 
@@ -40,20 +41,20 @@ def brief(
     as_json: AsJson = False,
 ) -> None:
     """Tell what happened, why, what comes next, what was done and what needs a person; every number is a fact with its source."""
-    from intelligence.interfaces.cli import commands, terminal
+    from intelligence.interfaces.cli import terminal
 
-    told = commands._platform().briefs.told(day.date() if day else None)
+    told = session.platform().briefs.told(day.date() if day else None)
     found = told.of(kind, subject)
     if rewrite:
         _print_rewritten(found)
     elif as_json:
         cited = [fact_record(each, day=told.day, snapshot=told.snapshot) for each in found.facts]
-        commands._print_json({**found.record(), "snapshot": told.snapshot, "facts": cited})
+        session.print_json({**found.record(), "snapshot": told.snapshot, "facts": cited})
     elif form is Form.text:
-        commands.console.print(terminal.brief_text(found))
+        session.console.print(terminal.brief_text(found))
         if facts:
-            commands.console.print()
-            commands.console.print(facts_table(found, told.snapshot))
+            session.console.print()
+            session.console.print(facts_table(found, told.snapshot))
     else:
         write = in_html if form is Form.html else in_markdown
         print(write(found, with_facts=facts, snapshot=told.snapshot), end="")
@@ -61,16 +62,14 @@ def brief(
 
 def _print_rewritten(found: Brief) -> None:
     """Print a brief in other words, with the number of sentences that are the rules' own, and why."""
-    from intelligence.interfaces.cli import commands
-
-    platform = commands._platform()
+    platform = session.platform()
     made = platform.rewriting.rewritten(found, platform.questions.vocabulary().features)
     for sentence in made.sentences:
-        commands.console.print(Text(sentence))
+        session.console.print(Text(sentence))
     reasons = "; ".join(dict.fromkeys(made.refused.values()))
     if made.refused:
         told = f"{len(made.refused)} of {len(made.sentences)} sentences are those of the rules: {reasons}."
-        commands.errors.print(Text(told, style="yellow"))
+        session.errors.print(Text(told, style="yellow"))
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence draft review checkout > review.md")
@@ -85,21 +84,21 @@ def draft(
 ) -> None:
     """Draft a review of an incident, a ticket or a page of requirements from facts, for a person to check and to finish."""
     from intelligence.core.errors import BriefError
-    from intelligence.interfaces.cli import commands, terminal
+    from intelligence.interfaces.cli import terminal
 
     if send and kind != "ticket":
         raise BriefError("--send", f"a draft of a {kind} is for people to finish.", hint="Only a ticket can be sent.")
-    service = commands._platform().briefs
+    service = session.platform().briefs
     snapshot, found = service.drafted(kind, subject)
     if form is Form.text:
-        commands.console.print(terminal.brief_text(found))
+        session.console.print(terminal.brief_text(found))
     else:
         write = in_html if form is Form.html else in_markdown
         print(write(found, with_facts=facts, snapshot=snapshot), end="")
     if send:
-        new = service.asked_for(subject, by=commands._person())
+        new = service.asked_for(subject, by=session.person())
         told = f"Planned as action {new[0][:12]}; the next run delivers it." if new else "It was sent before."
-        commands.errors.print(told)
+        session.errors.print(told)
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog='Example: intelligence ask "why did conversions fall last week?"')
@@ -109,19 +108,17 @@ def ask(
     as_json: AsJson = False,
 ) -> None:
     """Answer a question from the tables, by rules and without a language model; what they do not hold is not answered."""
-    from intelligence.interfaces.cli import commands
-
-    found = commands._platform().questions.ask(question)
+    found = session.platform().questions.ask(question)
     if as_json:
-        commands._print_json(answer_record(found))
+        session.print_json(answer_record(found))
     else:
         for sentence in found.sentences:
-            commands.console.print(Text(sentence))
+            session.console.print(Text(sentence))
         for step in found.plan:
-            commands.console.print(Text(f"How: {step}, lake snapshot {found.snapshot}", style="dim"))
+            session.console.print(Text(f"How: {step}, lake snapshot {found.snapshot}", style="dim"))
         if facts and found.facts:
-            commands.console.print()
-            commands.console.print(facts_table(found, found.snapshot or 0))
+            session.console.print()
+            session.console.print(facts_table(found, found.snapshot or 0))
     if not found.is_answered:
         raise typer.Exit(1)
 
@@ -146,9 +143,7 @@ def mcp(
 
     import anyio
 
-    from intelligence.interfaces.cli import commands
-
-    platform = commands._platform()
+    platform = session.platform()
     propose = partial(platform.briefs.asked_for, by="an agent", approved=False) if actions else None
     served_tools = server.server_of(platform.questions, propose)
     if not http:
@@ -159,7 +154,7 @@ def mcp(
     from resources.processes.front.serving import LOOPBACK, served
 
     keys = api_keys()
-    commands._say(f"http://{LOOPBACK}:{port}{server.PATH}")
+    session.say(f"http://{LOOPBACK}:{port}{server.PATH}")
     served(with_keys(server.app_of(served_tools), keys), port=port)
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from intelligence.catalog.reading.trials import traits_sentence, uplift_sentence
 from intelligence.core.foreign import harmless
 from intelligence.experiments.tables import WORDS
+from intelligence.interfaces.cli import session
 from intelligence.interfaces.cli.options import AsJson
 from intelligence.interfaces.cli.table import add, table
 
@@ -141,17 +142,15 @@ def plan(
     Users of the newest days stand for the units of the experiment: as many days as it lasts, with as many before them for the
     covariate. New units per day are the users active in these days, each counted on the first of them, per day.
     """
-    from intelligence.interfaces.cli import commands
-
-    found = commands._platform().experiments.plan(
+    found = session.platform().experiments.plan(
         metric, feature=feature or None, relative=effect / 100, share=share / 100, days=days
     )
     if as_json:
-        commands._print_json(plan_record(found))
+        session.print_json(plan_record(found))
         return
     for part in plan_parts(found):
-        commands.console.print(part)
-        commands.console.print()
+        session.console.print(part)
+        session.console.print()
 
 
 @app.command("uplift", epilog="Example: intelligence experiment uplift new_checkout --metric conversion_rate")
@@ -165,15 +164,13 @@ def for_whom(
     What was known of the units before their exposure orders them by their predicted effect. Effects on groups are shown only where a
     test says that effects differ; they are hypotheses for the next experiment.
     """
-    from intelligence.interfaces.cli import commands
-
-    found = commands._platform().experiments.for_whom(name, metric=metric or None)
+    found = session.platform().experiments.for_whom(name, metric=metric or None)
     if as_json:
-        commands._print_json([uplift_record(each) for each in found])
+        session.print_json([uplift_record(each) for each in found])
         return
     for part in uplift_parts(found):
-        commands.console.print(part)
-        commands.console.print()
+        session.console.print(part)
+        session.console.print()
 
 
 def uplift_parts(found: "Sequence[ForWhom]") -> Iterator[RenderableType]:
@@ -225,13 +222,13 @@ def uplift_record(found: "ForWhom") -> dict[str, Any]:
 @app.command("list", epilog="Example: intelligence experiment list --json")
 def listed(as_json: AsJson = False) -> None:
     """List the newest verdict on each variant, with its effect on the goal and what is wrong."""
-    from intelligence.interfaces.cli import commands
+    from intelligence.interfaces.cli import running
 
-    lake = commands._lake()
-    summary = commands._summary(lake) if lake.exists() else None
+    lake = session.lake()
+    summary = running.summary(lake) if lake.exists() else None
     if as_json:
-        commands._print_json(summary.experiments if summary else [])
+        session.print_json(summary.experiments if summary else [])
     elif summary is None or summary.experiments.is_empty():
-        commands._say("No experiment was seen yet: events carry its name in `experiment` and the arm in `variant`.")
+        session.say("No experiment was seen yet: events carry its name in `experiment` and the arm in `variant`.")
     else:
-        commands.console.print(experiments_table(summary.experiments, summary.planted_causes))
+        session.console.print(experiments_table(summary.experiments, summary.planted_causes))

@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from intelligence.core.errors import ForecastError
 from intelligence.core.foreign import harmless
+from intelligence.interfaces.cli import session
 from intelligence.interfaces.cli.options import AsJson
 from intelligence.interfaces.cli.table import add, table
 
@@ -48,17 +49,15 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Say what is expected of each figure, with intervals of 80 and 95 per cent and how often such intervals held so far."""
-    from intelligence.interfaces.cli import commands
-
-    service = commands._platform().forecasts
+    service = session.platform().forecasts
     made = chosen(service.newest(), series, segment, days)
     if as_json:
-        commands._print_json(made)
+        session.print_json(made)
         return
     for part in forecast_parts(made, series, days):
-        commands.console.print(part)
+        session.console.print(part)
     for sentence in service.wrong():
-        commands._say(harmless(sentence))
+        session.say(harmless(sentence))
 
 
 @app.command("scenario", epilog="Example: intelligence forecast scenario 'conversion_rate +2 points' --days 28")
@@ -73,16 +72,14 @@ def scenario(
     as_json: AsJson = False,
 ) -> None:
     """Say what would come after a change, beside what is expected without it, by effects that were measured or are assumed."""
-    from intelligence.interfaces.cli import commands
-
-    found = commands._platform().forecasts.scenario(change, series=on, days=days)
+    found = session.platform().forecasts.scenario(change, series=on, days=days)
     if as_json:
-        commands._print_json(
+        session.print_json(
             {"change": str(found.change), "series": found.series, "link": found.link, "days": found.days}
         )
         return
     for part in scenario_parts(found):
-        commands.console.print(part)
+        session.console.print(part)
 
 
 def chosen(made: pl.DataFrame, series: str | None, segment: str, days: int) -> pl.DataFrame:

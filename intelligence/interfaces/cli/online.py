@@ -14,6 +14,7 @@ import typer
 
 from intelligence.core.errors import OnlineError
 from intelligence.core.foreign import harmless
+from intelligence.interfaces.cli import session
 from intelligence.interfaces.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -37,17 +38,16 @@ def run(
     until_idle: Annotated[bool, typer.Option("--until-idle", help="End when nothing waits any more.")] = False,
 ) -> None:
     """Read the topics of product.yaml until Ctrl-C; a new start continues exactly where this one ends, however it ends."""
-    from intelligence.interfaces.cli import commands
     from resources.config.settings import settings
 
     with _extra_stream():
         from resources.services.online import stream_of
-    platform = commands._platform()
-    stream, _ = stream_of(settings(), platform.decisions, platform.actions, brokers=brokers, told=commands._say)
+    platform = session.platform()
+    stream, _ = stream_of(settings(), platform.decisions, platform.actions, brokers=brokers, told=session.say)
     stopped = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stopped.set())
-    shown = Shown(stream, commands._say)
+    shown = Shown(stream, session.say)
     try:
         stream.run(until=lambda: stopped.is_set() or (until_idle and shown.is_idle()), told=shown.told)
         files = stream.deliver(all_rows=True)
@@ -55,7 +55,7 @@ def run(
         stream.close()
     shown.show()
     if files:
-        commands._say(f"Files for the lake were written: {len(files)}. `intelligence ingest` takes them in.")
+        session.say(f"Files for the lake were written: {len(files)}. `intelligence ingest` takes them in.")
 
 
 class Shown:
@@ -114,7 +114,6 @@ def rehearse(
 ) -> None:
     """Send a day of the simulated product through a broker inside this process, decide on it, and take it into a lake."""
     from intelligence.interfaces.api.keys import with_keys
-    from intelligence.interfaces.cli import commands
     from resources.config.settings import api_keys, settings
 
     with _extra_stream():
@@ -128,7 +127,7 @@ def rehearse(
     from resources.messages.announcer import Announcer
     from resources.processes.front.serving import LOOPBACK, server_of
 
-    platform = commands._platform()
+    platform = session.platform()
     rehearsal = Rehearsal.of(platform.product, settings())
     rehearsed = replace(
         platform,
@@ -147,7 +146,7 @@ def rehearse(
             rehearsed.actions,
             brokers=brokers,
             by_stream=True,
-            told=lambda text: commands._say(harmless(text)),
+            told=lambda text: session.say(harmless(text)),
         )
         answers = OnlineAnswers.at(
             product,
@@ -170,14 +169,14 @@ def rehearse(
 
         sender = threading.Thread(target=send_all, daemon=True)
         sender.start()
-        commands._say(
+        session.say(
             f"{simulate.first_day} of {product.name} comes at {speed:g} times its speed, until Ctrl-C or its end."
         )
-        commands._say(f"Ask while it runs: curl http://{LOOPBACK}:{port}/v1/entities/{GREEDY}")
-        commands._say(
+        session.say(f"Ask while it runs: curl http://{LOOPBACK}:{port}/v1/entities/{GREEDY}")
+        session.say(
             f"At {bad.released:%H:%M} half of a class gets the release {NEW_RELEASE}, on which {bad.feature} fails every other time."
         )
-        shown = Shown(stream, commands._say)
+        shown = Shown(stream, session.say)
 
         def is_over() -> bool:
             counted["taken"] = sum(store.tallies().values())
@@ -191,7 +190,7 @@ def rehearse(
             stream.close()
         shown.show()
     _say_what_came_of(store.tallies(), rehearsal.taken_in(), store.newest_of(GREEDY))
-    commands._say(f"{rehearsal.decisions_landed().said} They are decisions.entity_decisions.")
+    session.say(f"{rehearsal.decisions_landed().said} They are decisions.entity_decisions.")
     done = done_of(rehearsed.decisions)
     for each in reversed(done):
         _say_done(each)
@@ -203,28 +202,22 @@ def _say_what_came_of(
     tallies: "Mapping[tuple[str, str], int]", taken_in: "Sequence[Batch]", greedy: str | None
 ) -> None:
     """Say what became of the messages on the stream and in the lake, and where to look further."""
-    from intelligence.interfaces.cli import commands
-
     stream = ", ".join(f"{status} {number:,}" for (_, status), number in sorted(tallies.items()))
-    commands._say(f"On the stream: {sum(tallies.values()):,} messages ({stream}).")
+    session.say(f"On the stream: {sum(tallies.values()):,} messages ({stream}).")
     rows, accepted, repeated, rejected = (
         sum(getattr(each, name) for each in taken_in) for name in ("rows_in", "accepted", "duplicates", "rejected")
     )
-    commands._say(
-        f"In the lake: {rows:,} rows (accepted {accepted:,}, duplicates {repeated:,}, rejected {rejected:,})."
-    )
+    session.say(f"In the lake: {rows:,} rows (accepted {accepted:,}, duplicates {repeated:,}, rejected {rejected:,}).")
     if greedy:
-        commands._say(f"Why one was throttled: `intelligence --data {_rehearsal_folder()} online why {greedy}`.")
+        session.say(f"Why one was throttled: `intelligence --data {_rehearsal_folder()} online why {greedy}`.")
 
 
 def _say_done(done: "Done") -> None:
     """Say what the guard decided and what became of it."""
-    from intelligence.interfaces.cli import commands
-
     made = done.decision
     stands = ", ".join(f"{target} {standing}" for target, (standing, _) in sorted(done.standings.items()))
     level = f" at the level {made.level}" if made.level else ""
-    commands._say(
+    session.say(
         harmless(
             f"{made.stream_at:%Y-%m-%d %H:%M} {made.action} {made.feature} for {made.release} on {made.platform}{level}:"
             f" {stands or 'nothing was done'}. {made.row['reasons']}"
@@ -237,12 +230,11 @@ def _say_what_the_night_makes_of_it(platform: "Platform", own: "Settings", day: 
 
     from assets.definitions import definitions
     from assets.graph.runner import brought_up_to_date
-    from intelligence.interfaces.cli import commands
     from resources.models.mlflow_store import quiet_environment
     from resources.processes.runs import instance_for
     from resources.services.guard import night_of
 
-    commands._say("The night's batch builds all tables of the day, which takes half a minute.")
+    session.say("The night's batch builds all tables of the day, which takes half a minute.")
     quiet_environment()
     outcome = brought_up_to_date(
         definitions,
@@ -254,8 +246,8 @@ def _say_what_the_night_makes_of_it(platform: "Platform", own: "Settings", day: 
     if outcome.error:
         raise OnlineError("the night's batch", outcome.error, hint="Say --no-night to leave it out.")
     for sentence in night_of(platform.decisions, day, done):
-        commands._say(harmless(sentence))
-    commands._say(f"See it all in Dagster and on the dashboard: `intelligence --data {_rehearsal_folder()} up`.")
+        session.say(harmless(sentence))
+    session.say(f"See it all in Dagster and on the dashboard: `intelligence --data {_rehearsal_folder()} up`.")
 
 
 def _rehearsal_folder() -> str:
@@ -268,7 +260,6 @@ def _rehearsal_folder() -> str:
 def serve(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8503) -> None:
     """Serve decisions over HTTP on this machine until Ctrl-C; another process reads the stream."""
     from intelligence.interfaces.api.keys import with_keys
-    from intelligence.interfaces.cli import commands
 
     with _extra_stream():
         from intelligence.interfaces.online.app import app_of
@@ -279,7 +270,7 @@ def serve(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8503) -
     from resources.services.guard import done_of
     from resources.services.online_answers import OnlineAnswers
 
-    platform = commands._platform()
+    platform = session.platform()
     answers = OnlineAnswers.at(
         platform.product,
         settings().data,
@@ -287,7 +278,7 @@ def serve(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8503) -
         guarded=lambda: done_of(platform.decisions),
         feedback=FeedbackService(platform.product, platform.announcer),
     )
-    commands._say(f"http://{LOOPBACK}:{port}/v1/decide")
+    session.say(f"http://{LOOPBACK}:{port}/v1/decide")
     served(with_keys(app_of(answers), api_keys()), port=port)
 
 
@@ -307,7 +298,6 @@ def _extra_stream() -> "Iterator[None]":
 @app.command("why", epilog="Example: intelligence online why 4711")
 def why(event: Annotated[str, typer.Argument(help="Id of the event.")], as_json: AsJson = False) -> None:
     """Show the decision on an event, and all that it rests on."""
-    from intelligence.interfaces.cli import commands
     from resources.config.settings import settings
     from resources.online.store import OnlineStore
 
@@ -319,23 +309,22 @@ def why(event: Annotated[str, typer.Argument(help="Id of the event.")], as_json:
         )
     trace = json.loads(found.trace)
     if as_json:
-        commands._print_json({"id": found.id, "entity": found.entity, "source": found.source, **trace})
+        session.print_json({"id": found.id, "entity": found.entity, "source": found.source, **trace})
         return
-    commands._say(harmless(f"{found.entity}: {trace['answer']}, because {trace['reason']}."))
+    session.say(harmless(f"{found.entity}: {trace['answer']}, because {trace['reason']}."))
     if trace["per_minute"]:
-        commands._say(f"It keeps {trace['per_minute']:g} events a minute, one every {trace['delay_s']:g} s.")
+        session.say(f"It keeps {trace['per_minute']:g} events a minute, one every {trace['delay_s']:g} s.")
     if not trace["is_enforced"]:
-        commands._say(
+        session.say(
             f"Entities are at the level {trace['level']}: the answer is recorded, and everybody is let through."
         )
     for name, value in (trace["windows"] or {}).items():
-        commands._say(f"  {name} {'unknown' if value is None else format(value, 'g')}")
+        session.say(f"  {name} {'unknown' if value is None else format(value, 'g')}")
 
 
 @app.command("guard", epilog="Example: intelligence online guard --json")
 def guard(as_json: AsJson = False) -> None:
     """Show how the guard of the stream stands, and what it decided on new releases."""
-    from intelligence.interfaces.cli import commands
     from resources.config.settings import settings
 
     with _extra_stream():
@@ -343,18 +332,18 @@ def guard(as_json: AsJson = False) -> None:
         from resources.services.guard import done_of
     path = settings().online
     standing = OnlineStore(path).guard() if path.exists() else None
-    done = done_of(commands._platform().decisions)
+    done = done_of(session.platform().decisions)
     if as_json:
-        commands._print_json({"standing": standing, "decisions": [each.as_json() for each in done]})
+        session.print_json({"standing": standing, "decisions": [each.as_json() for each in done]})
         return
     if standing is None:
-        commands._say("The guard has not looked at a stream here. `intelligence online run` reads one.")
+        session.say("The guard has not looked at a stream here. `intelligence online run` reads one.")
     else:
         fault = f"suspended since {standing['since']}: {standing['fault']}" if standing["fault"] else "watching"
-        commands._say(harmless(f"The guard is {fault} (minute of the stream: {standing['at']})."))
+        session.say(harmless(f"The guard is {fault} (minute of the stream: {standing['at']})."))
         if standing["trouble"]:
-            commands._say(harmless(f"It could not act and tries again: {standing['trouble']}"))
+            session.say(harmless(f"It could not act and tries again: {standing['trouble']}"))
     for each in done:
         _say_done(each)
     if not done:
-        commands._say("It has decided on nothing.")
+        session.say("It has decided on nothing.")

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from intelligence.core.errors import PlatformError
 from intelligence.core.foreign import harmless
+from intelligence.interfaces.cli import session
 from intelligence.interfaces.cli.options import EVERY_DAY, AsJson
 from intelligence.interfaces.cli.table import add, table
 
@@ -126,16 +127,14 @@ def people(
     as_json: AsJson = False,
 ) -> None:
     """Show who pays, how declared segments differ, and which groups the data sets apart."""
-    from intelligence.interfaces.cli import commands
-
-    lake = commands._lake()
+    lake = session.lake()
     if not lake.exists() or lake.is_empty():
         raise PlatformError("lake", "it holds no day.", hint="Run `intelligence ingest` first.")
     _, found = lake.read(QUERIES)
-    driven = commands._platform().models.churn_drivers() if drivers else None
+    driven = session.platform().models.churn_drivers() if drivers else None
     if as_json:
-        commands._print_json({**found, **({"drivers": driven} if driven is not None else {})})
+        session.print_json({**found, **({"drivers": driven} if driven is not None else {})})
         return
     for part in (*people_parts(found), *(drivers_parts(driven) if driven is not None else ())):
-        commands.console.print(part, soft_wrap=isinstance(part, str))
-        commands.console.print()
+        session.console.print(part, soft_wrap=isinstance(part, str))
+        session.console.print()

@@ -7,6 +7,7 @@ import typer
 from rich.console import RenderableType
 
 from intelligence.core.errors import ActionError
+from intelligence.interfaces.cli import session
 from intelligence.interfaces.cli.options import AsJson
 from intelligence.interfaces.cli.table import add, table
 
@@ -22,13 +23,11 @@ def start(
     why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
 ) -> None:
     """Raise a flag step by step, as soon as and only if each step shows no harm; starting again goes on from where it is."""
-    from intelligence.interfaces.cli import commands
-
-    platform = commands._platform()
+    platform = session.platform()
     given = None if steps is None else steps_in(flag, steps)
-    rollout = platform.rollouts.started(flag, given, actor=commands._person(), reason=why or "started")
+    rollout = platform.rollouts.started(flag, given, actor=session.person(), reason=why or "started")
     level = platform.product.decisions.advance.level
-    commands._say(
+    session.say(
         f"{flag} is raised to {', '.join(f'{step:g} %' for step in rollout.steps)} of all users, each step for at least"
         f" {rollout.dwell_days} days. The first step is decided with the newest day, at the level {level}."
     )
@@ -37,15 +36,13 @@ def start(
 @app.command("status", epilog="Example: intelligence rollout status --json")
 def status(as_json: AsJson = False) -> None:
     """Show where each running rollout stands, and what was decided about it last."""
-    from intelligence.interfaces.cli import commands
-
-    rows = commands._platform().rollouts.shown()
+    rows = session.platform().rollouts.shown()
     if as_json:
-        commands._print_json(rows)
+        session.print_json(rows)
     elif rows:
-        commands.console.print(rollouts_table(rows))
+        session.console.print(rollouts_table(rows))
     else:
-        commands._say("No rollout is running. `intelligence rollout start FLAG` starts one.")
+        session.say("No rollout is running. `intelligence rollout start FLAG` starts one.")
 
 
 @app.command("stop", epilog="Example: intelligence rollout stop new-editor --why 'a bug was reported'")
@@ -54,11 +51,9 @@ def stop(
     why: Annotated[str, typer.Option(help="Reason, for the history.")] = "",
 ) -> None:
     """Stop a rollout: the flag stays as it is, and steps that wait are refused."""
-    from intelligence.interfaces.cli import commands
-
-    share = commands._platform().rollouts.stopped(flag, actor=commands._person(), reason=why or "stopped")
+    share = session.platform().rollouts.stopped(flag, actor=session.person(), reason=why or "stopped")
     left = "as its targeting says" if share is None else f"on for {share:.4g} of all users"
-    commands._say(f"The rollout of {flag} is stopped; the flag stays {left}.")
+    session.say(f"The rollout of {flag} is stopped; the flag stays {left}.")
 
 
 def steps_in(flag: str, text: str) -> list[float]:

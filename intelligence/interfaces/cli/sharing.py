@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from intelligence.interfaces.cli import session
 from intelligence.interfaces.cli.options import EVERY_DAY
 from resources.lake.without_pandas import without_pandas
 
@@ -23,21 +24,18 @@ def export(
     form: Annotated[Literal["parquet", "csv"], typer.Option("--format", help="Form of the tables.")] = "parquet",
 ) -> None:
     """Write files for other programs: metrics, importance, baselines, drift and a report, or the tables that are named."""
-    from intelligence.interfaces.cli import commands
-
-    service = commands._platform().export
+    service = session.platform().export
     for path in service.tables(folder, table, form) if table else service.artefacts(folder):
-        commands._say(str(path))
+        session.say(str(path))
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence report today.html")
 def report(file: Annotated[Path, typer.Argument(help="The HTML file to write.")]) -> None:
     """Write all pages into one HTML file that needs no network, for mail or an archive."""
-    from intelligence.interfaces.cli import commands
     from resources.services.export import put_whole
 
-    text = commands._platform().report.html()
-    commands._say(str(put_whole(file.parent, file.name, lambda path: path.write_text(text, encoding="utf-8"))))
+    text = session.platform().report.html()
+    session.say(str(put_whole(file.parent, file.name, lambda path: path.write_text(text, encoding="utf-8"))))
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence api --port 8600")
@@ -45,11 +43,10 @@ def api(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8502) -> 
     """Serve the read API on this machine until Ctrl-C; `up` serves it too."""
     from intelligence.interfaces.api.app import app_of
     from intelligence.interfaces.api.keys import with_keys
-    from intelligence.interfaces.cli import commands
     from resources.config.settings import api_keys
     from resources.processes.front.serving import LOOPBACK, served
 
     keys = api_keys()
-    commands._say(f"http://{LOOPBACK}:{port}/v1")
-    platform = commands._platform()
+    session.say(f"http://{LOOPBACK}:{port}/v1")
+    platform = session.platform()
     served(with_keys(app_of(platform.rows, platform.reading), keys), port=port)

@@ -8,6 +8,7 @@ import typer
 from rich.console import RenderableType
 from rich.text import Text
 
+from intelligence.interfaces.cli import session
 from intelligence.interfaces.cli.options import AsJson
 from intelligence.interfaces.cli.table import add, table
 
@@ -21,16 +22,14 @@ app = typer.Typer(help="Signals: what is unusual, and how often that would have 
 @app.command("list", epilog="Example: intelligence signals list --json")
 def listed(as_json: AsJson = False) -> None:
     """List the episodes that are open on the newest day: what is unusual, since when, and what came at the same time."""
-    from intelligence.interfaces.cli import commands
-
-    service = commands._platform().signals
+    service = session.platform().signals
     found = service.open_episodes()
     if as_json:
-        commands._print_json(found)
+        session.print_json(found)
     elif found.is_empty():
-        commands._say(service.unjudged() or "Nothing is unusual on the newest day.")
+        session.say(service.unjudged() or "Nothing is unusual on the newest day.")
     else:
-        commands.console.print(episodes_table(found))
+        session.console.print(episodes_table(found))
 
 
 @app.command("backtest", epilog="Example: intelligence signals backtest --rate 0.5 --rate 2")
@@ -47,7 +46,6 @@ def backtest(
     more episodes than false alarms; a past without any should have no more than asked for.
     """
     from intelligence.core.errors import SignalError
-    from intelligence.interfaces.cli import commands
     from intelligence.signals.backtest import RATES
 
     wrong = [each for each in rate or () if not 0 < each <= 100]
@@ -55,13 +53,13 @@ def backtest(
         raise SignalError(
             "--rate", f"{wrong[0]:g} is no rate.", hint="Give false alarms per week, above 0 and up to 100."
         )
-    found = commands._platform().signals.backtest(rate or RATES)
+    found = session.platform().signals.backtest(rate or RATES)
     if as_json:
-        commands._print_json([record(each) for each in found])
+        session.print_json([record(each) for each in found])
         return
     for part in backtest_parts(found):
-        commands.console.print(part)
-        commands.console.print()
+        session.console.print(part)
+        session.console.print()
 
 
 def episodes_table(found: pl.DataFrame) -> RenderableType:

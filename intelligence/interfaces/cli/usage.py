@@ -11,6 +11,7 @@ from rich.text import Text
 
 from intelligence.core.errors import UsageError
 from intelligence.core.foreign import harmless
+from intelligence.interfaces.cli import session
 from intelligence.interfaces.cli.options import EVERY_DAY, AsJson
 from intelligence.interfaces.cli.table import add, table
 from intelligence.metrics.usage_findings import added_up, less_retained_cohorts, widest_drop
@@ -122,20 +123,18 @@ def retention(
     as_json: AsJson = False,
 ) -> None:
     """Say which share of each cohort came back: on day N, on day N or later, or within a bracket of days."""
-    from intelligence.interfaces.cli import commands
-
     if feature and segment:
         raise UsageError("--feature", "and --segment are two different parts.", hint="Give one of them.")
     grain = "week" if weekly or feature else "day"
-    found = commands._platform().usage.cohorts(grain=grain, definition=definition, feature=feature, segment=segment)
+    found = session.platform().usage.cohorts(grain=grain, definition=definition, feature=feature, segment=segment)
     if as_json:
-        commands._print_json(found)
+        session.print_json(found)
     elif found.is_empty():
-        commands._say("No cohort yet: run `intelligence ingest` first.")
+        session.say("No cohort yet: run `intelligence ingest` first.")
     else:
         of_whom = f"users of {feature}" if feature else f"the segment {segment}" if segment else "all users"
         for part in retention_parts(found, of_whom=of_whom, definition=definition):
-            commands.console.print(part, soft_wrap=True)
+            session.console.print(part, soft_wrap=True)
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence funnel first_success")
@@ -145,13 +144,11 @@ def funnel(
     as_json: AsJson = False,
 ) -> None:
     """Say how many of those who enter a funnel go on at each step, how long it takes them, and where they are lost."""
-    from intelligence.interfaces.cli import commands
-
-    found = commands._platform().usage.funnels(name)
+    found = session.platform().usage.funnels(name)
     if as_json:
-        commands._print_json(found)
+        session.print_json(found)
     elif found.is_empty():
-        commands._say("Nobody has entered a funnel yet.")
+        session.say("Nobody has entered a funnel yet.")
     else:
         for part in funnel_parts(found):
-            commands.console.print(part, soft_wrap=True)
+            session.console.print(part, soft_wrap=True)

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from intelligence.core.errors import ModelError
-from intelligence.interfaces.cli import commands as cli
+from intelligence.interfaces.cli import learning, session
 from intelligence.risk.versions import Move
 from resources.config.faults import PROMOTION_FAULT_POINTS
 from resources.config.settings import ROOT
@@ -201,13 +201,13 @@ def test_the_answer_of_promote_and_revert_says_what_the_gate_had_said(
 ) -> None:
     for version, verdict in (("1", "promote"), ("2", "hold")):
         three.tagged(NAME, version, {"verdict": verdict, "verdict_reason": f"So it is with {version}."})
-    monkeypatch.setattr(cli, "_platform", lambda: platform_over(three))
-    monkeypatch.setattr(cli, "_score_anew", lambda: None)
-    cli.promote(NAME, "1")
+    monkeypatch.setattr(session, "platform", lambda: platform_over(three))
+    monkeypatch.setattr(learning, "_score_anew", lambda: None)
+    learning.promote(NAME, "1")
     assert "gate" not in capsys.readouterr().out
-    cli.promote(NAME, "2", why="I know better")
+    learning.promote(NAME, "2", why="I know better")
     assert "Against its verdict: the gate held back version 2. So it is with 2." in capsys.readouterr().out
-    cli.revert(NAME)
+    learning.revert(NAME)
     assert "gate" not in capsys.readouterr().out
     assert platform_over(three).retraining.notified_of_overruled() == [], "it was announced at once"
     assert len(recorded_messages(Path(three.root).parent)) == 1
