@@ -226,7 +226,7 @@ class Platform:
     @cached_property
     def rewriting(self) -> RewritingService:
         """Return the service that has briefs put in other words."""
-        return RewritingService(self.product)
+        return RewritingService(self.product, self.announcer.state, self.clock)
 
     @cached_property
     def explanations(self) -> ExplanationService:

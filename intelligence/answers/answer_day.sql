@@ -17,6 +17,7 @@ SELECT
     CAST(sum(tokens_in) AS BIGINT) AS tokens_in,
     CAST(sum(tokens_out) AS BIGINT) AS tokens_out,
     CAST(sum(CAST(cost AS DECIMAL(38, 9))) AS DOUBLE) AS cost,
+    count(cost) AS priced_answers,
     CAST(sum(CAST(cost AS DECIMAL(38, 9))) FILTER (is_scored) AS DOUBLE)
     / nullif(count(*) FILTER (NOT is_bad AND cost IS NOT NULL), 0) AS cost_per_good_answer
 FROM warehouse.fact_answers

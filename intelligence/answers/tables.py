@@ -95,6 +95,7 @@ ANSWER_DAY: Final = Table(
         Column("tokens_in", "BIGINT", "Tokens of the requests."),
         Column("tokens_out", "BIGINT", "Tokens of the answers."),
         Column("cost", "DOUBLE", "What all of them cost."),
+        Column("priced_answers", "BIGINT", "Answers whose cost is told.", True),
         Column("cost_per_good_answer", "DOUBLE", "Cost of the scored answers over the good ones."),
     ),
     key=("event_date", "feature", "model_version", "prompt_version"),

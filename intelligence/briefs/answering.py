@@ -1,11 +1,11 @@
 """Answers: what a tool read, in sentences whose every number is a fact, or that it cannot be answered from what there is."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from intelligence.core.facts import Fact, Origin, Said, said
+from intelligence.core.facts import Fact, Origin, Said, constant, said
 
 if TYPE_CHECKING:
     from intelligence.causality.movement import Movement
@@ -16,12 +16,19 @@ _OF_FEATURE: Final = Origin(
 )
 _NOW: Final = Origin("metrics.feature_health, risk.feature_risk", "briefs/feature_now.sql", ("feature",))
 _DECIDED: Final = Origin("decisions.feature_decisions", "briefs/decided_of.sql", ("feature",))
+_STOOD: Final = Origin("metrics.feature_health", "briefs/health_period.sql", ("feature", "first_day", "last_day"))
+_DECIDED_THEN: Final = Origin(
+    "decisions.feature_decisions", "briefs/decided_period.sql", ("event_date", "scope", "feature")
+)
+_RISK_THEN: Final = Origin("risk.feature_risk", "briefs/risk_of.sql", ("event_date", "feature"))
 _FORECAST: Final = Origin("forecasts.forecasts", "briefs/forecast_of.sql", ("series", "forecast_date"))
 _TELEMETRY: Final = Origin("telemetry.day_quality", "briefs/telemetry_of.sql", ("event_date",))
 _MOVEMENT: Final = Origin(
     "warehouse.fact_events", "intelligence.causality.movement:movement", ("metric", "feature", "last_day")
 )
 _WEEK: Final = 7
+# More than so many of a kind are not told one by one.
+MOST: Final = 5
 # How each metric is written, its unit, and the words around it.
 METRICS: Final[Mapping[str, tuple[str, str, str]]] = {
     "dau": ("{:,.0f}", "users a day", "{} users a day"),
@@ -211,6 +218,121 @@ def decided_sentences(row: Mapping[str, Any]) -> tuple[Said, ...]:
         ),
         said("{}", _DECIDED.fact(row, "reasons")).sentence(),
     )
+
+
+def stood_sentences(rows: Sequence[Mapping[str, Any]], *, feature: str = "") -> tuple[Said, ...]:
+    """Return how a feature stood in an earlier period, or which were in trouble; empty where none was assessed.
+
+    Args:
+        rows: Rows of `briefs/health_period.sql`.
+        feature: The feature that is asked for; empty for those that were in trouble.
+    """
+    shown = [row for row in rows if feature or row["trouble_from"] is not None]
+    if rows and not shown:
+        when = _on(rows[0]["first_day"], rows[0]["last_day"])
+        number = _STOOD.fact(rows[0], "features.all", "{:,}", value=len(rows), unit="features")
+        return (said("None of {} features was degraded or at risk {}.", number, when),)
+    return (*map(_stood, shown[:MOST]), *_others(_STOOD, shown, "feature"))
+
+
+def _stood(row: Mapping[str, Any]) -> Said:
+    name, when = _STOOD.fact(row, "feature"), _on(row["first_day"], row["last_day"])
+    if row["first_day"] == row["last_day"]:
+        told = said("{} was {} {}", name, _STOOD.fact(row, "state", value=row["state"].replace("_", " ")), when)
+        told = said("{}, since {}", told, _STOOD.fact(row, "since")) if row["since"] else told
+        return said("{}: {}.", told, _STOOD.fact(row, "reason")) if row["reason"] else said("{}.", told)
+    healthy, degraded, at_risk, days = (
+        _STOOD.fact(row, field, "{:,}", unit="days")
+        for field in ("healthy_days", "degraded_days", "at_risk_days", "days")
+    )
+    if row["trouble_from"] is None:
+        return said("{} was not degraded or at risk {}: it was healthy on {} of {} days.", name, when, healthy, days)
+    return said(
+        "{} was degraded on {} and at risk on {} of {} days {}, the first time on {} and the last on {}.",
+        name,
+        degraded,
+        at_risk,
+        days,
+        when,
+        *(_STOOD.fact(row, field) for field in ("trouble_from", "trouble_until")),
+    )
+
+
+def decided_then_sentences(rows: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:
+    """Return what was decided in a period other than to watch; empty where nothing was decided at all.
+
+    Args:
+        rows: Rows of `briefs/decided_period.sql`.
+    """
+    if not rows:
+        return ()
+    acted = [row for row in rows if row["action"] != "monitor"]
+    when, missing = _on(rows[0]["first_day"], rows[0]["last_day"]), _days_missing(rows)
+    if not acted:
+        number = _DECIDED_THEN.fact(rows[0], "decisions.all", "{:,}", value=len(rows), unit="decisions")
+        return (
+            said(f"Nothing but to watch was decided {{}}: {{}} decision{'' if len(rows) == 1 else 's'}.", when, number),
+            *missing,
+        )
+    told = [
+        sentence
+        for row in acted[:MOST]
+        for sentence in (
+            said(
+                "On {}: {} {} ({}).",
+                *(_DECIDED_THEN.fact(row, name) for name in ("event_date", "action", "feature", "level")),
+            ),
+            said("{}", _DECIDED_THEN.fact(row, "reasons")).sentence(),
+        )
+    ]
+    return (*told, *_others(_DECIDED_THEN, acted, "decision"), *missing)
+
+
+def _days_missing(rows: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:
+    """Return of how many days of the period there are decisions, where that is not of all."""
+    asked, known = (rows[0]["last_day"] - rows[0]["first_day"]).days + 1, len({row["event_date"] for row in rows})
+    if known == asked:
+        return ()
+    number = _DECIDED_THEN.fact(rows[0], "event_date.days", "{:,}", value=known, unit="days")
+    return (said("Decisions are known of {} of {} days only.", number, constant("days asked for", asked, unit="days")),)
+
+
+def risk_then_sentences(rows: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:
+    """Return how likely features were to degrade on an earlier day; empty where none was scored then.
+
+    Args:
+        rows: Rows of `briefs/risk_of.sql`.
+    """
+    found = []
+    for row in rows:
+        ends = {"low": row["risk_low"], "high": row["risk_high"]}
+        told = said(
+            "On {}, {} was to degrade within a week with a probability of {}",
+            _RISK_THEN.fact(row, "event_date"),
+            _RISK_THEN.fact(row, "feature"),
+            _RISK_THEN.fact(row, "risk_score", "{:.1%}", unit="probability", **ends),
+        )
+        if row["risk_low"] is not None:
+            told = said(
+                "{} ({} to {})", told, *(_RISK_THEN.fact(row, end, "{:.1%}") for end in ("risk_low", "risk_high"))
+            )
+        found.append(
+            said("{}: {}.", told, _RISK_THEN.fact(row, "risk_reason")) if row["risk_reason"] else said("{}.", told)
+        )
+    return tuple(found)
+
+
+def _on(first: date, last: date) -> Said:
+    days = [constant("day asked for", each) for each in (first, last)]
+    return said("on {}", days[0]) if first == last else said("from {} to {}", *days)
+
+
+def _others(origin: Origin, rows: Sequence[Mapping[str, Any]], noun: str) -> tuple[Said, ...]:
+    more = len(rows) - MOST
+    if more <= 0:
+        return ()
+    number = origin.fact(rows[0], f"{noun}s.more", "{:,}", value=more, unit=f"{noun}s")
+    return (said(f"And {{}} more {noun}{'' if more == 1 else 's'}.", number),)
 
 
 def forecast_sentences(row: Mapping[str, Any]) -> tuple[Said, ...]:

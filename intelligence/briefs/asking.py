@@ -265,15 +265,18 @@ def plan_of(question: str, known: Vocabulary) -> Plan:
         why_not = _unknown(left)
     elif is_counting and not _counts(made):
         why_not = f"What {made.tool} says is no count, and a number is asked for"
-    elif made.tool not in _OF_ANY_DAY and period not in (None, (known.day, known.day)):
+    elif not {"first", "day"} & set(made.arguments) and period not in (None, (known.day, known.day)):
         why_not = f"What {made.tool} says is known of {known.day} only"
     return Plan("", why_not=why_not) if why_not else made
 
 
 def _counts(plan: Plan) -> bool:
     """Return whether a plan answers with a count."""
+    given = plan.arguments
     return (
         plan.tool in ("why", "answers")
+        # How many days a feature was in trouble.
+        or (plan.tool == "health" and "feature" in given and given.get("first") != given.get("last"))
         or {plan.arguments.get("metric"), plan.arguments.get("series")} & {*_COUNTS} != set()
     )
 
@@ -412,8 +415,6 @@ def _took_any(rest: _Rest, *words: str) -> bool:
     return found
 
 
-# Tools that answer about any period; all others know the newest day.
-_OF_ANY_DAY: Final = ("metric", "why", "telemetry", "forecast", "answers")
 _Names = Mapping[str, str]
 _Period = tuple[date, date] | None
 _Rule = Callable[[_Rest, _Names, _Period, Vocabulary], Plan | None]
@@ -456,6 +457,11 @@ def _days(period: _Period, day: date, *, length: int = 1) -> dict[str, str]:
     return {"first": str(first), "last": str(last)}
 
 
+def _when(period: _Period, day: date) -> dict[str, str]:
+    """Return the days that are asked for; none where that is the newest one."""
+    return {} if period in (None, (day, day)) else _days(period, day)
+
+
 def _of(names: _Names) -> dict[str, str]:
     return {"feature": names["feature"]} if names["feature"] else {}
 
@@ -468,7 +474,8 @@ def _why(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> Plan
     if not asked:
         rest.took("why")
         if names["feature"] and _took_any(rest, "degraded", "in trouble", "at risk", "unhealthy", "broken", "bad"):
-            return Plan("health", _of(names))
+            is_of_a_day = period is None or period[0] == period[1]
+            return Plan("health", {**_of(names), **(_when(period, known.day) if is_of_a_day else {})})
         return None
     if asked not in SPLIT:
         known_of = ", ".join(dict.fromkeys(SPLIT.values()))
@@ -564,7 +571,7 @@ def _experiments(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan
     return Plan("experiments", {"experiment": named} if named else {})
 
 
-def _decisions(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan | None:
+def _decisions(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> Plan | None:
     words = (
         "decisions",
         "decision",
@@ -579,7 +586,7 @@ def _decisions(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan |
     if not _took_any(rest, *words, "throttle", "throttled", "actions", "action", "done", "recommended", "recommend"):
         return None
     _took_any(rest, "policy", "platform", "which", "feature", "features")
-    return Plan("decisions", _of(names))
+    return Plan("decisions", {**_of(names), **_when(period, known.day)})
 
 
 def _people(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan | None:
@@ -640,7 +647,7 @@ def _telemetry(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -
     return Plan("telemetry", {"day": str(first)}) if first == last else None
 
 
-def _risk(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan | None:
+def _risk(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> Plan | None:
     if not _took_any(
         rest, "likely to degrade", "likeliest to degrade", "risk of degrading", "will degrade", "degrade next", "risk"
     ):
@@ -660,7 +667,9 @@ def _risk(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan | None
         "features",
     )
     _took_any(rest, "most")
-    return Plan("risk", _of(names))
+    when = _when(period, known.day)
+    is_of_a_day = bool(when) and when["first"] == when["last"]
+    return Plan("risk", {**_of(names), **({"day": when["first"]} if is_of_a_day else {})})
 
 
 def _needs(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan | None:
@@ -675,10 +684,10 @@ def _needs(rest: _Rest, names: _Names, _: _Period, __: Vocabulary) -> Plan | Non
 def _health(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> Plan | None:
     trouble = ("degraded", "in trouble", "at risk", "unhealthy", "broken", "misses", "miss")
     words = (*trouble, "healthy", "health", "state", "status", "doing") if names["feature"] else trouble
-    if period is not None and period != (known.day, known.day):
-        return None
     if not _took_any(rest, *words):
         return None
+    if names["feature"] and period is not None and period[0] != period[1]:
+        _took_any(rest, "days")
     _took_any(
         rest,
         "objective",
@@ -692,7 +701,7 @@ def _health(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> P
         "feature",
         "features",
     )
-    return Plan("health", _of(names))
+    return Plan("health", {**_of(names), **_when(period, known.day)})
 
 
 def _metric(rest: _Rest, names: _Names, period: _Period, known: Vocabulary) -> Plan | None:

@@ -16,12 +16,14 @@ class Briefs(Section):
         rewriter_url: Address of a server that speaks OpenAI's chat protocol, such as `http://127.0.0.1:11434/v1`; None for none.
         rewriter_model: Name of its model.
         rewriter_timeout_s: The longest time for a reply.
+        rewriter_calls_per_day: How many calls may be made a day, for briefs and for the choice of tools of questions together.
     """
 
     slack: bool = False
     rewriter_url: Address | None = None
     rewriter_model: str = Field("", max_length=200)
     rewriter_timeout_s: float = Field(30.0, gt=0, le=600)
+    rewriter_calls_per_day: int = Field(100, ge=1)
 
     @model_validator(mode="after")
     def _names_a_model(self) -> Self:

@@ -43,6 +43,20 @@ uses AS (
     INNER JOIN marked USING (user_id)
     WHERE event.event_date >= exposed_on AND event.event_date < $end AND event.feature = $feature
     GROUP BY user_id
+),
+answered AS (
+    SELECT
+        user_id,
+        count(*) FILTER (is_scored) AS scored_answers,
+        count(*) FILTER (is_bad) AS bad_answers,
+        count(refusal) AS readable_answers,
+        count(*) FILTER (refusal) AS refused_answers,
+        sum(fact_answers.ratings) AS answer_ratings,
+        sum(good_ratings) AS good_answer_ratings
+    FROM warehouse.fact_answers
+    INNER JOIN marked USING (user_id)
+    WHERE event_date >= exposed_on AND event_date < $end AND feature = $feature
+    GROUP BY user_id
 )
 SELECT
     user_id,
@@ -50,8 +64,10 @@ SELECT
     variants,
     exposed_on,
     CAST(coalesce(COLUMNS(days.* EXCLUDE (user_id)), 0) AS DOUBLE),
-    CAST(coalesce(COLUMNS(uses.* EXCLUDE (user_id)), 0) AS DOUBLE)
+    CAST(coalesce(COLUMNS(uses.* EXCLUDE (user_id)), 0) AS DOUBLE),
+    CAST(coalesce(COLUMNS(answered.* EXCLUDE (user_id)), 0) AS DOUBLE)
 FROM marked
 LEFT JOIN days USING (user_id)
 LEFT JOIN uses USING (user_id)
+LEFT JOIN answered USING (user_id)
 ORDER BY user_id

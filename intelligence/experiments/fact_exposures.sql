@@ -1,8 +1,13 @@
 -- The first time that each unit is seen in each variant of each experiment, within the days [$start, $end) and after all
--- earlier days. A unit with a second row was seen in two variants.
+-- earlier days: by an event, or by the answer of a language model. A unit with a second row was seen in two variants.
 WITH marked AS (
-    SELECT event_date, event_time, event_id, experiment, variant, user_id, feature, segment, platform
+    SELECT
+        event_date, event_time, event_id, experiment, variant, user_id, feature, segment, platform, false AS of_answer
     FROM warehouse.fact_events
+    WHERE event_date >= $start AND event_date < $end AND experiment IS NOT NULL AND variant IS NOT NULL
+    UNION ALL
+    SELECT event_date, event_time, answer_id, experiment, variant, user_id, feature, segment, NULL, true
+    FROM warehouse.fact_answers
     WHERE event_date >= $start AND event_date < $end AND experiment IS NOT NULL AND variant IS NOT NULL
 ),
 seen AS (
@@ -13,7 +18,13 @@ seen AS (
         min(event_date) AS event_date,
         min(event_time) AS exposed_at,
         arg_min(
-            {'feature': feature, 'segment': segment, 'platform': coalesce(platform, 'unknown')}, (event_time, event_id)
+            {
+                'feature': feature,
+                'segment': segment,
+                'platform': coalesce(platform, 'unknown'),
+                'of_answer': of_answer
+            },
+            (event_time, event_id)
         ) AS first
     FROM marked
     GROUP BY experiment, user_id, variant
@@ -33,6 +44,7 @@ SELECT
     first.feature,
     first.segment,
     first.platform,
+    first.of_answer,
     known_units.user_id IS NULL
     AND row_number() OVER (PARTITION BY experiment, user_id ORDER BY exposed_at, variant) = 1 AS is_first
 FROM seen

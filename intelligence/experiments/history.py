@@ -12,7 +12,7 @@ from intelligence.core.tables import Days
 from intelligence.experiments.moments import NO_DAY, arms, moments
 from intelligence.experiments.plan import Plan, plans
 from intelligence.experiments.settings import Design
-from intelligence.metrics.registry import FEATURE_VALUES, Metric, metric_named
+from intelligence.metrics.registry import ANSWER_VALUES, FEATURE_VALUES, Metric, metric_named
 
 SHOWN_DAYS: Final = (7, 14, 28)
 MOST_DAYS: Final = 365
@@ -109,7 +109,7 @@ def question(name: str, *, feature: str | None, relative: float, share: float, d
     metric = metric_named(name)
     if metric.kind == "quantile":
         raise ExperimentError(name, "is a quantile, which has no moments.", hint="Plan with another metric.")
-    if not feature and metric.column in FEATURE_VALUES:
+    if not feature and metric.column in {**FEATURE_VALUES, **ANSWER_VALUES}:
         raise ExperimentError(name, "is measured on one feature.", hint="Name it with --feature.")
     if not 1 <= days <= MOST_DAYS:
         raise ExperimentError("days", f"are {days}.", hint=f"Plan for 1 to {MOST_DAYS} days.")

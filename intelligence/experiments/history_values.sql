@@ -54,6 +54,22 @@ added AS (
     INNER JOIN units USING (user_id)
     GROUP BY user_id, is_before
 ),
+answered AS (
+    SELECT
+        user_id,
+        event_date < $start AS is_before,
+        count(*) FILTER (is_scored) AS scored_answers,
+        count(*) FILTER (is_bad) AS bad_answers,
+        count(refusal) AS readable_answers,
+        count(*) FILTER (refusal) AS refused_answers,
+        sum(fact_answers.ratings) AS answer_ratings,
+        sum(good_ratings) AS good_answer_ratings
+    FROM warehouse.fact_answers
+    INNER JOIN units USING (user_id)
+    WHERE event_date >= $start - $days AND event_date < $end AND feature = $feature
+    GROUP BY user_id, is_before
+),
+earlier_answers AS (SELECT COLUMNS('(.+)') AS 'pre_\1' FROM (SELECT * EXCLUDE (is_before) FROM answered WHERE is_before)),
 earlier AS (SELECT COLUMNS('(.+)') AS 'pre_\1' FROM (SELECT * EXCLUDE (is_before) FROM added WHERE is_before))
 SELECT
     units.user_id,
@@ -65,7 +81,11 @@ SELECT
             AND user_day.event_date < units.first_day + CAST($after_days AS INTEGER) + CAST($window_days AS INTEGER)
     ) AS INTEGER) AS retained,
     CAST(COLUMNS(added.* EXCLUDE (user_id, is_before)) AS DOUBLE),
-    CAST(COLUMNS(earlier.* EXCLUDE (pre_user_id)) AS DOUBLE)
+    CAST(coalesce(COLUMNS(answered.* EXCLUDE (user_id, is_before)), 0) AS DOUBLE),
+    CAST(COLUMNS(earlier.* EXCLUDE (pre_user_id)) AS DOUBLE),
+    CAST(COLUMNS(earlier_answers.* EXCLUDE (pre_user_id)) AS DOUBLE)
 FROM units
-INNER JOIN added ON units.user_id = added.user_id AND NOT is_before
-LEFT JOIN earlier ON units.user_id = pre_user_id
+INNER JOIN added ON units.user_id = added.user_id AND NOT added.is_before
+LEFT JOIN answered ON units.user_id = answered.user_id AND NOT answered.is_before
+LEFT JOIN earlier ON units.user_id = earlier.pre_user_id
+LEFT JOIN earlier_answers ON units.user_id = earlier_answers.pre_user_id

@@ -52,6 +52,7 @@ def running(seen: pl.DataFrame, declared: Sequence[Experiment]) -> tuple[Running
         pl.col("event_date").max().alias("last_day"),
         pl.col("first_feature").min().alias("feature"),
         (pl.col("first_feature").min() == pl.col("last_feature").max()).alias("is_of_one_feature"),
+        pl.col("of_answers").any(),
     )
     undeclared = 0
     for row in by_size.sort("units", "experiment", descending=[True, False]).iter_rows(named=True):
@@ -65,7 +66,9 @@ def running(seen: pl.DataFrame, declared: Sequence[Experiment]) -> tuple[Running
         if undeclared > MOST_UNDECLARED:
             continue
         try:
-            experiment = undeclared_experiment(row["experiment"], row["variant"], feature=feature)
+            experiment = undeclared_experiment(
+                row["experiment"], row["variant"], feature=feature, of_answers=row["of_answers"]
+            )
         except NotEnoughEvidence:
             continue
         found.append(_running(experiment, row, is_declared=False))

@@ -52,12 +52,22 @@ class MetricUse(Section):
         return self.role or METRICS[self.metric].role
 
 
-def default_metrics(*, of_feature: bool) -> tuple[MetricUse, ...]:
+def default_metrics(*, of_feature: bool, of_answers: bool = False) -> tuple[MetricUse, ...]:
     """Return the metrics of an experiment that declares none.
 
     Args:
         of_feature: Whether the experiment is on a feature; else the goal is the conversion of the whole product.
+        of_answers: Whether the answers of that feature show its variants: then their quality is the goal.
     """
+    if of_feature and of_answers:
+        return (
+            MetricUse(metric="bad_answer_rate", role="goal", smallest_effect=0.1),
+            MetricUse(metric="crash_free_user_rate", margin=0.01),
+            *(
+                MetricUse(metric=each, role="signal")
+                for each in ("refusal_rate", "good_rating_rate", "active_days_per_unit")
+            ),
+        )
     own = ("feature_conversion_rate", "feature_error_rate") if of_feature else ("conversion_rate", "errors_per_event")
     signals = (*(("conversion_rate",) if of_feature else ()), "active_days_per_unit", "retention_7d")
     return (
@@ -187,13 +197,16 @@ class Experiment(Section):
         return tuple(self.start + timedelta(days=n) for n in range((self.horizon - self.start).days + 1))
 
 
-def undeclared_experiment(name: str, variants: Collection[str], *, feature: str | None = None) -> Experiment:
+def undeclared_experiment(
+    name: str, variants: Collection[str], *, feature: str | None = None, of_answers: bool = False
+) -> Experiment:
     """Return an experiment that was found in the telemetry, with the defaults: equal shares, and no end.
 
     Args:
         name: Its name in the events.
         variants: The names of its variants in the events, at least two.
         feature: The feature whose events carry it; None where they are of several features.
+        of_answers: Whether answers carry it.
 
     Raises:
         NotEnoughEvidence: There are fewer than two variants, or too many.
@@ -217,5 +230,5 @@ def undeclared_experiment(name: str, variants: Collection[str], *, feature: str 
         feature=feature,
         variants=dict.fromkeys(known, 1 / len(known)),
         control=control,
-        metrics=default_metrics(of_feature=feature is not None),
+        metrics=default_metrics(of_feature=feature is not None, of_answers=of_answers),
     )

@@ -6,7 +6,7 @@ from intelligence.core.tables import Claim, Column, Recipe, Table
 from intelligence.experiments.quantities import COUNTS, SUMS
 from intelligence.metrics.tables import USER_DAY
 from intelligence.telemetry.tables import DAY_QUALITY
-from intelligence.warehouse.tables import FACT_EVENTS
+from intelligence.warehouse.tables import FACT_ANSWERS, FACT_EVENTS
 
 # What a verdict is called where people read it.
 WORDS: Final = {
@@ -22,7 +22,7 @@ _NEWEST: Final = "(SELECT max(event_date) FROM experiments.experiment_verdicts W
 FACT_EXPOSURES: Final = Table(
     layer="experiments",
     name="fact_exposures",
-    recipe=Recipe(queries=("experiments/fact_exposures.sql",), tables=(FACT_EVENTS,)),
+    recipe=Recipe(queries=("experiments/fact_exposures.sql",), tables=(FACT_EVENTS, FACT_ANSWERS)),
     description="One row per experiment, unit and variant: the first time that the unit was seen in it.",
     columns=(
         Column("event_date", "DATE", "Day of that first time, on the product's clock.", True),
@@ -30,9 +30,10 @@ FACT_EXPOSURES: Final = Table(
         Column("user_id", "VARCHAR", "The unit; key of dim_users.", True),
         Column("variant", "VARCHAR", "Variant that it was seen in.", True),
         Column("exposed_at", "TIMESTAMP", "When, UTC.", True),
-        Column("feature", "VARCHAR", "Feature of that event.", True),
+        Column("feature", "VARCHAR", "Feature of that event or answer.", True),
         Column("segment", "VARCHAR", "Kind of user at that time.", True),
         Column("platform", "VARCHAR", "Platform at that time, or 'unknown'.", True),
+        Column("of_answer", "BOOLEAN", "Whether the answer of a language model showed it, and no event.", True),
         Column(
             "is_first",
             "BOOLEAN",
@@ -64,7 +65,7 @@ EXPERIMENT_MOMENTS: Final = Table(
             "intelligence.experiments.daily:daily_moments",
         ),
         settings=("experiments", "conversion_events"),
-        tables=(FACT_EXPOSURES, USER_DAY, FACT_EVENTS, DAY_QUALITY),
+        tables=(FACT_EXPOSURES, USER_DAY, FACT_EVENTS, FACT_ANSWERS, DAY_QUALITY),
     ),
     description="Counts, sums and products of what the units of an experiment did, by metric, day of exposure and segment,"
     " as known at the end of each day; all results are computed from them.",

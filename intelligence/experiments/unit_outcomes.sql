@@ -74,6 +74,26 @@ added AS (
     FROM unit_days
     GROUP BY user_id, is_before
 ),
+answered AS (
+    SELECT
+        user_id,
+        event_date < exposed_on AS is_before,
+        count(*) FILTER (is_scored) AS scored_answers,
+        count(*) FILTER (is_bad) AS bad_answers,
+        count(refusal) AS readable_answers,
+        count(*) FILTER (refusal) AS refused_answers,
+        sum(fact_answers.ratings) AS answer_ratings,
+        sum(good_ratings) AS good_answer_ratings
+    FROM units
+    INNER JOIN warehouse.fact_answers USING (user_id)
+    WHERE
+        event_date BETWEEN $first_day - CAST($outcome_days AS INTEGER) AND $last_day + CAST($outcome_days AS INTEGER)
+        AND event_date <= $day AND feature = $feature
+        AND event_date >= exposed_on - CAST($outcome_days AS INTEGER)
+        AND event_date < exposed_on + CAST($outcome_days AS INTEGER)
+    GROUP BY user_id, is_before
+),
+earlier_answers AS (SELECT COLUMNS('(.+)') AS 'pre_\1' FROM (SELECT * EXCLUDE (is_before) FROM answered WHERE is_before)),
 earlier AS (SELECT COLUMNS('(.+)') AS 'pre_\1' FROM (SELECT * EXCLUDE (is_before) FROM added WHERE is_before))
 SELECT
     units.user_id,
@@ -90,8 +110,12 @@ SELECT
             AND user_day.event_date < units.exposed_on + CAST($after_days AS INTEGER) + CAST($window_days AS INTEGER)
     ) AS DOUBLE) END AS retained,
     CAST(coalesce(COLUMNS(added.* EXCLUDE (user_id, is_before)), 0) AS DOUBLE),
-    CAST(coalesce(COLUMNS(earlier.* EXCLUDE (pre_user_id)), 0) AS DOUBLE)
+    CAST(coalesce(COLUMNS(answered.* EXCLUDE (user_id, is_before)), 0) AS DOUBLE),
+    CAST(coalesce(COLUMNS(earlier.* EXCLUDE (pre_user_id)), 0) AS DOUBLE),
+    CAST(coalesce(COLUMNS(earlier_answers.* EXCLUDE (pre_user_id)), 0) AS DOUBLE)
 FROM units
 LEFT JOIN added ON units.user_id = added.user_id AND NOT added.is_before
+LEFT JOIN answered ON units.user_id = answered.user_id AND NOT answered.is_before
 LEFT JOIN earlier ON units.user_id = earlier.pre_user_id
+LEFT JOIN earlier_answers ON units.user_id = earlier_answers.pre_user_id
 ORDER BY units.user_id

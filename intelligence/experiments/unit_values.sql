@@ -107,6 +107,48 @@ added AS (
     WHERE event_date < exposed_on + outcome_days
     WINDOW since AS (PARTITION BY experiment, user_id, event_date < exposed_on ORDER BY event_date)
 ),
+-- Answers are no events: they count on their own days, whatever else the user did then.
+answer_day AS (
+    SELECT
+        event_date,
+        user_id,
+        feature,
+        count(*) FILTER (is_scored) AS scored_answers,
+        count(*) FILTER (is_bad) AS bad_answers,
+        count(refusal) AS readable_answers,
+        count(*) FILTER (refusal) AS refused_answers,
+        sum(fact_answers.ratings) AS answer_ratings,
+        sum(good_ratings) AS good_answer_ratings
+    FROM warehouse.fact_answers
+    WHERE
+        event_date >= $start - 2 * $longest
+        AND event_date < $end
+        AND feature IN (SELECT feature FROM running WHERE feature IS NOT NULL)
+    GROUP BY event_date, user_id, feature
+),
+unit_answers AS (
+    SELECT units.experiment, units.exposed_on, answer_day.* EXCLUDE (feature)
+    FROM units
+    INNER JOIN answer_day ON units.user_id = answer_day.user_id AND units.feature = answer_day.feature
+    WHERE
+        answer_day.event_date >= units.exposed_on - units.outcome_days
+        AND answer_day.event_date < units.exposed_on + units.outcome_days
+),
+answered AS (
+    SELECT
+        experiment,
+        user_id,
+        event_date,
+        event_date < exposed_on AS is_before,
+        sum(scored_answers) OVER since AS scored_answers,
+        sum(bad_answers) OVER since AS bad_answers,
+        sum(readable_answers) OVER since AS readable_answers,
+        sum(refused_answers) OVER since AS refused_answers,
+        sum(answer_ratings) OVER since AS answer_ratings,
+        sum(good_answer_ratings) OVER since AS good_answer_ratings
+    FROM unit_answers
+    WINDOW since AS (PARTITION BY experiment, user_id, event_date < exposed_on ORDER BY event_date)
+),
 alone AS (
     SELECT
         experiment,
@@ -138,6 +180,11 @@ earlier AS (
     FROM (SELECT * EXCLUDE (is_before) FROM added WHERE is_before)
     QUALIFY pre_event_date = max(pre_event_date) OVER (PARTITION BY pre_experiment, pre_user_id)
 ),
+earlier_answers AS (
+    SELECT COLUMNS('(.+)') AS 'pre_\1'
+    FROM (SELECT * EXCLUDE (is_before) FROM answered WHERE is_before)
+    QUALIFY pre_event_date = max(pre_event_date) OVER (PARTITION BY pre_experiment, pre_user_id)
+),
 observed AS (
     SELECT units.*, days.event_date
     FROM units
@@ -158,23 +205,33 @@ found AS (
         'since_exposure' AS measured_in,
         observed.*,
         CAST(NULL AS INTEGER) AS retained,
-        added.* EXCLUDE (experiment, user_id, event_date, exposed_on, is_before)
+        added.* EXCLUDE (experiment, user_id, event_date, exposed_on, is_before),
+        answered.* EXCLUDE (experiment, user_id, event_date, is_before)
     FROM observed
     ASOF LEFT JOIN (FROM added WHERE NOT is_before) AS added
         ON observed.experiment = added.experiment
         AND observed.user_id = added.user_id
         AND observed.event_date >= added.event_date
+    ASOF LEFT JOIN (FROM answered WHERE NOT is_before) AS answered
+        ON observed.experiment = answered.experiment
+        AND observed.user_id = answered.user_id
+        AND observed.event_date >= answered.event_date
     UNION ALL BY NAME
     SELECT
         'day' AS measured_in,
         observed.*,
         CAST(NULL AS INTEGER) AS retained,
-        alone.* EXCLUDE (experiment, user_id, event_date, exposed_on)
+        alone.* EXCLUDE (experiment, user_id, event_date, exposed_on),
+        unit_answers.* EXCLUDE (experiment, user_id, event_date, exposed_on)
     FROM observed
     LEFT JOIN alone
         ON observed.experiment = alone.experiment
         AND observed.user_id = alone.user_id
         AND observed.event_date = alone.event_date
+    LEFT JOIN unit_answers
+        ON observed.experiment = unit_answers.experiment
+        AND observed.user_id = unit_answers.user_id
+        AND observed.event_date = unit_answers.event_date
     WHERE observed.event_date < observed.exposed_on + outcome_days
     UNION ALL BY NAME
     SELECT
@@ -201,6 +258,9 @@ SELECT
     CAST(coalesce(COLUMNS(found.* EXCLUDE (
         event_date, measured_in, experiment, variant, exposed_on, segment, retained, user_id, feature, outcome_days, crossed_on
     )), 0) AS DOUBLE),
-    CAST(COLUMNS(earlier.* EXCLUDE (pre_experiment, pre_user_id, pre_event_date, pre_exposed_on)) AS DOUBLE)
+    CAST(COLUMNS(earlier.* EXCLUDE (pre_experiment, pre_user_id, pre_event_date, pre_exposed_on)) AS DOUBLE),
+    CAST(COLUMNS(earlier_answers.* EXCLUDE (pre_experiment, pre_user_id, pre_event_date)) AS DOUBLE)
 FROM found
-LEFT JOIN earlier ON found.experiment = pre_experiment AND found.user_id = pre_user_id
+LEFT JOIN earlier ON found.experiment = earlier.pre_experiment AND found.user_id = earlier.pre_user_id
+LEFT JOIN earlier_answers
+    ON found.experiment = earlier_answers.pre_experiment AND found.user_id = earlier_answers.pre_user_id

@@ -394,18 +394,28 @@ def _worded(assessed: pl.DataFrame, rules: Health) -> pl.DataFrame:
         .then(pl.format("; {}% of what the mean user did", (pl.col("user_rate_1d") * 100).round(1)))
         .otherwise(pl.lit(""))
     )
+    nouns = pl.col("worst_objective").replace_strict(dict(zip(OBJECTIVES, _NOUNS, strict=True)), default="events")
+    # A promise that nothing broke on the day is not named for a trouble that was another day's.
+    is_calm = (pl.col("state") == "degraded") & (pl.col("calm_days") > 0)
+    calm = pl.format("on calm day {} of the {} that end the trouble", "calm_days", pl.lit(rules.recovery_days))
     reason = pl.format(
         "{}: {} of {} {} were bad ({} of {} users), {}x what is allowed ({}%){}",
         "worst_objective",
         pl.col("bad").cast(pl.Int64),
         pl.col("total").cast(pl.Int64),
-        pl.col("worst_objective").replace_strict(dict(zip(OBJECTIVES, _NOUNS, strict=True)), default="events"),
+        nouns,
         "harmed_users",
         "judged_users",
         pl.when(pl.col("total") == 0).then(0.0).otherwise(pl.col("burn_1d")).round(1),
         (pl.col("allowed") * 100).round(2),
         dominated + one_user + pl.col("of_three_days").fill_null(""),
     )
+    of_calm_day = (
+        pl.when(pl.col("bad") > 0)
+        .then(pl.format("{}, {}", reason, calm))
+        .otherwise(pl.format("none of {} {} was bad, {}", pl.col("total").cast(pl.Int64), nouns, calm))
+    )
+    reason = pl.when(is_calm).then(of_calm_day).otherwise(reason)
     for evidence, words in without_evidence.items():
         reason = pl.when(pl.col("evidence") == evidence).then(words).otherwise(reason)
     stage = (

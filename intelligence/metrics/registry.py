@@ -43,7 +43,16 @@ FEATURE_VALUES: Final[Mapping[str, str]] = {
     "feature_latency_sum": "coalesce(sum(CAST(latency_ms AS DECIMAL(18, 3))), 0)",
     "feature_timed_events": "count(latency_ms)",
 }
-VALUES: Final = (*UNIT_VALUES, *FEATURE_VALUES)
+# The same of what a language model answered there, over the rows of warehouse.fact_answers.
+ANSWER_VALUES: Final[Mapping[str, str]] = {
+    "scored_answers": "count(*) FILTER (is_scored)",
+    "bad_answers": "count(*) FILTER (is_bad)",
+    "readable_answers": "count(refusal)",
+    "refused_answers": "count(*) FILTER (refusal)",
+    "answer_ratings": "sum(fact_answers.ratings)",
+    "good_answer_ratings": "sum(good_ratings)",
+}
+VALUES: Final = (*UNIT_VALUES, *FEATURE_VALUES, *ANSWER_VALUES)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -239,6 +248,27 @@ _DEFINED: Final = (
         role="guardrail",
         unit="ms",
         description="Mean latency of the events on the feature that the experiment is on.",
+    ),
+    _ratio(
+        "bad_answer_rate",
+        ("bad_answers", "scored_answers"),
+        direction="decrease",
+        role="guardrail",
+        unit="share of answers",
+        description="Answers that show a harm, of the scored answers of the feature that the experiment is on.",
+    ),
+    _ratio(
+        "refusal_rate",
+        ("refused_answers", "readable_answers"),
+        direction="decrease",
+        unit="share of answers",
+        description="Answers that refuse, of the answers with a text of the feature that the experiment is on.",
+    ),
+    _ratio(
+        "good_rating_rate",
+        ("good_answer_ratings", "answer_ratings"),
+        unit="share of ratings",
+        description="Ratings of 4 and more, of the ratings of answers of the feature that the experiment is on.",
     ),
     _mean("feature_events", unit="events", description="Events on the feature that the experiment is on."),
     Metric(

@@ -12,7 +12,7 @@ from typing import Any, Final
 import polars as pl
 
 from intelligence.core.tables import Days
-from intelligence.signals.metrics import FEATURE_METRICS, KPI_METRICS, SignalMetric
+from intelligence.signals.metrics import ANSWER_METRICS, METRICS, SignalMetric
 from intelligence.signals.scoring import SEVERITIES
 from intelligence.signals.tables import EPISODES
 
@@ -28,9 +28,10 @@ LASTS_DAYS: Final = 3
 RETURN_DAYS: Final = 28
 PRODUCT: Final = ""
 _METRICS: Final[Mapping[tuple[str, str], SignalMetric]] = {
-    (metric.scope, metric.name): metric for metric in (*FEATURE_METRICS, *KPI_METRICS)
+    (metric.scope, metric.name): metric for metric in METRICS.values()
 }
 
+_OF_ANSWERS: Final = frozenset(metric.name for metric in ANSWER_METRICS)
 # What an anomaly was on an earlier day, and what it is, of one thing and of several.
 _VERBS: Final[Mapping[str, tuple[str, str, str]]] = {
     "point": ("came to", "is", "are"),
@@ -40,6 +41,21 @@ _VERBS: Final[Mapping[str, tuple[str, str, str]]] = {
 }
 
 Row = Mapping[str, Any]
+# The first day of a release or version, and its name.
+Begun = tuple[date, str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """What came in the history: releases of the product, and by feature versions of the models and prompts that answer."""
+
+    releases: Sequence[Begun]
+    versions: dict[str, list[Begun]] = field(default_factory=dict)
+
+    def before(self, anomaly: Row) -> Sequence[Begun]:
+        """Return what may have brought the anomaly about: of answers versions, where there are any."""
+        of_answers = self.versions.get(anomaly["feature"]) if anomaly["metric"] in _OF_ANSWERS else None
+        return of_answers or self.releases
 
 
 @dataclass(slots=True)
@@ -92,30 +108,39 @@ def _weight(row: Row) -> tuple[float, str, str, str]:
     return row["surprise"], *_series(row)
 
 
-def episodes(anomalies: pl.DataFrame, releases: pl.DataFrame, *, history: Days, days: Days) -> pl.DataFrame:
+def episodes(
+    anomalies: pl.DataFrame,
+    releases: pl.DataFrame,
+    versions: pl.DataFrame | None = None,
+    *,
+    history: Days,
+    days: Days,
+) -> pl.DataFrame:
     """Return the rows of signals.episodes of these days.
 
     Args:
         anomalies: Rows of signals.anomalies of the history.
         releases: app_version, platform and first_seen_at, on the product's clock.
+        versions: Versions of models and prompts that began to answer, as `signals/answer_versions.sql` returns them; None for none.
         history: The days from which on anomalies are joined.
         days: The days of the rows, the last ones of the history.
     """
-    first_seen = [
-        (row["first_seen_at"].date(), row["app_version"], row["platform"]) for row in releases.iter_rows(named=True)
-    ]
+    came = _Came(
+        [
+            (row["first_seen_at"].date(), f"release {row['app_version']} on {row['platform']}")
+            for row in releases.iter_rows(named=True)
+        ]
+    )
+    for row in () if versions is None else versions.iter_rows(named=True):
+        begun = (row["since"], f"{row['changed']} {row['version']} of {row['feature']}")
+        came.versions.setdefault(row["feature"], []).append(begun)
     rows = [
-        row
-        for day, found in _day_by_day(anomalies, first_seen, history)
-        if days.start <= day < days.end
-        for row in found
+        row for day, found in _day_by_day(anomalies, came, history) if days.start <= day < days.end for row in found
     ]
     return EPISODES.frame(rows)
 
 
-def _day_by_day(
-    anomalies: pl.DataFrame, releases: Sequence[tuple[date, str, str]], history: Days
-) -> Iterator[tuple[date, list[Row]]]:
+def _day_by_day(anomalies: pl.DataFrame, came: _Came, history: Days) -> Iterator[tuple[date, list[Row]]]:
     """Yield each day with the rows of its episodes."""
     by_day: dict[date, list[Row]] = {}
     for row in anomalies.sort("event_date", "feature", "segment", "metric").iter_rows(named=True):
@@ -130,14 +155,14 @@ def _day_by_day(
             # The way back prolongs no trouble: it ends by calm days, as if nothing were unusual.
             if _is_return(mine, going.get(root) or ended.get(root), day):
                 continue
-            episode = going.get(root) or _joined(root, mine, going, releases, day)
+            episode = going.get(root) or _joined(root, mine, going, came.releases, day)
             going[root] = episode
             episode.anomalies += mine
             episode.days.add(day)
         present = list({id(each): each for each in going.values()}.values())
         for each in present:
             each.calm = 0 if day in each.days else each.calm + (0 if silent & set(each.roots) else 1)
-        yield day, [_row(each, day, releases) for each in sorted(present, key=lambda one: one.key)]
+        yield day, [_row(each, day, came) for each in sorted(present, key=lambda one: one.key)]
         ended |= {root: each for root, each in going.items() if each.calm >= CALM_DAYS}
         going = {root: each for root, each in going.items() if each.calm < CALM_DAYS}
 
@@ -150,7 +175,7 @@ def _is_return(mine: Sequence[Row], before: _Episode | None, day: date) -> bool:
 
 
 def _joined(
-    root: str, mine: Sequence[Row], going: Mapping[str, _Episode], releases: Sequence[tuple[date, str, str]], day: date
+    root: str, mine: Sequence[Row], going: Mapping[str, _Episode], releases: Sequence[Begun], day: date
 ) -> _Episode:
     """Return the episode of a release to which a feature belongs that begins to show the same; else a new one."""
     most = max(mine, key=lambda row: (row["surprise"], row["metric"]))
@@ -160,43 +185,38 @@ def _joined(
                 continue
             begun = other.beginning
             alike = (begun["metric"], begun["kind"], begun["direction"]) == (most["metric"], "point", most["direction"])
-            if alike and set(_releases_at(other.first_day, "point", releases)) & set(
-                _releases_at(day, "point", releases)
-            ):
+            if alike and set(_begun_at(other.first_day, "point", releases)) & set(_begun_at(day, "point", releases)):
                 other.roots.append(root)
                 return other
     return _Episode(f"{day}-{root or 'product'}", day, [root])
 
 
-def _releases_at(day: date, kind: str, releases: Sequence[tuple[date, str, str]]) -> list[tuple[date, str, str]]:
-    """Return the releases that were first seen as an anomaly of this kind began that showed on `day`, the newest first."""
+def _begun_at(day: date, kind: str, begun: Sequence[Begun]) -> list[Begun]:
+    """Return what was first seen as an anomaly of this kind began that showed on `day`, the newest first."""
     if kind not in CAUSE_DAYS:
         return []
     earliest, latest = (day - timedelta(days=back) for back in CAUSE_DAYS[kind])
-    return sorted((each for each in releases if earliest <= each[0] <= latest), reverse=True)
+    return sorted((each for each in begun if earliest <= each[0] <= latest), reverse=True)
 
 
-def likely_cause(day: date, kind: str, releases: Sequence[tuple[date, str, str]]) -> str | None:
-    """Return the releases that came as an anomaly began, in words; None where there is none.
+def likely_cause(day: date, kind: str, begun: Sequence[Begun]) -> str | None:
+    """Return what came as an anomaly began, in words; None where nothing did.
 
     It is a coincidence in time and no proof.
 
     Args:
         day: First anomalous day.
         kind: Kind of the anomaly.
-        releases: First day, release and platform of each release.
+        begun: First day and name of each release or version.
 
-    >>> likely_cause(date(2026, 7, 2), "point", [(date(2026, 7, 1), "3.9.0", "ios")])
+    >>> likely_cause(date(2026, 7, 2), "point", [(date(2026, 7, 1), "release 3.9.0 on ios")])
     'release 3.9.0 on ios, first seen on 2026-07-01'
     """
-    found = _releases_at(day, kind, releases)
-    words = [
-        f"release {version} on {platform}, first seen on {seen}" for seen, version, platform in found[:MOST_CAUSES]
-    ]
-    return "; ".join(words) or None
+    found = _begun_at(day, kind, begun)
+    return "; ".join(f"{name}, first seen on {seen}" for seen, name in found[:MOST_CAUSES]) or None
 
 
-def _row(episode: _Episode, day: date, releases: Sequence[tuple[date, str, str]]) -> Row:
+def _row(episode: _Episode, day: date, came: _Came) -> Row:
     top = episode.top
     newest = [row for row in episode.anomalies if row["event_date"] == max(episode.days)]
     breaks = min(
@@ -223,7 +243,7 @@ def _row(episode: _Episode, day: date, releases: Sequence[tuple[date, str, str]]
         "breaks_on": on,
         "breaks_from": earliest,
         "breaks_until": latest,
-        "likely_cause": likely_cause(top["begun_on"], top["begun_as"], releases),
+        "likely_cause": likely_cause(top["begun_on"], top["begun_as"], came.before(top)),
         "title": title_of(episode.roots, top, episode.anomalies, breaks, day=day),
     }
 

@@ -22,6 +22,7 @@ class SignalMetric:
         numerator: Column above the line, of a rate.
         denominator: Column below the line; of a level the number of values that it is made of.
         objective: Promise of the health layer with the sums over users of this rate, in `metrics.spread.OBJECTIVES`.
+        measure: Measure of `answers.quality_day` with the sums over users of this rate.
         is_logarithmic: Whether a level is compared by its ratio, such as a latency, and not by its difference, such as a rating.
         bad: 1 where more is worse, -1 where less is worse.
         is_volume: Whether it says how much is used: on a holiday less is expected.
@@ -39,6 +40,7 @@ class SignalMetric:
     numerator: str = ""
     denominator: str = ""
     objective: str = ""
+    measure: str = ""
     is_logarithmic: bool = True
     bad: int = 1
     is_volume: bool = False
@@ -80,6 +82,23 @@ def _promise(
         objective=objective,
         telemetry=telemetry,
         relative_floor=0.5,
+        absolute_floor=5,
+        fewest=20,
+        limit=limit,
+    )
+
+
+def _of_answers(name: str, words: str, measure: str, *, bad: int = 1, limit: str | None = None) -> SignalMetric:
+    return SignalMetric(
+        name=name,
+        words=words,
+        scope="feature",
+        kind="rate",
+        numerator=f"{measure}_hits",
+        denominator=f"{measure}_total",
+        measure=measure,
+        bad=bad,
+        relative_floor=0.5 if bad > 0 else 0.15,
         absolute_floor=5,
         fewest=20,
         limit=limit,
@@ -151,6 +170,23 @@ FEATURE_METRICS: Final = (
         relative_floor=0.25,
         absolute_floor=1,
         fewest=50,
+    ),
+)
+# Of features that answer by a language model, from the tables of the layer answers. What a good answer costs is not among them: it
+# says the same as the share of bad answers and the cost of an answer, and one trouble would be told twice.
+ANSWER_METRICS: Final = (
+    _of_answers("bad_answer_rate", "share of bad answers", "bad", limit="max_bad_answer_rate"),
+    _of_answers("refusal_rate", "share of refusals", "refusal"),
+    _of_answers("good_rating_rate", "share of good answer ratings", "good_rating", bad=-1),
+    SignalMetric(
+        name="cost_per_answer",
+        words="cost of an answer",
+        scope="feature",
+        kind="level",
+        denominator="priced_answers",
+        relative_floor=0.25,
+        absolute_floor=0,
+        fewest=20,
     ),
 )
 KPI_METRICS: Final = (
@@ -240,5 +276,5 @@ KPI_METRICS: Final = (
         fewest=100,
     ),
 )
-METRICS: Final = {metric.key: metric for metric in (*FEATURE_METRICS, *KPI_METRICS)}
+METRICS: Final = {metric.key: metric for metric in (*FEATURE_METRICS, *ANSWER_METRICS, *KPI_METRICS)}
 METRIC_NAMES: Final = tuple(dict.fromkeys(metric.name for metric in METRICS.values()))

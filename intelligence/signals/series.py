@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from intelligence.core.tables import Days
 from intelligence.metrics.spread import SUMS, Spread, spread_columns
-from intelligence.signals.metrics import FEATURE_METRICS, KPI_METRICS, SignalMetric
+from intelligence.signals.metrics import ANSWER_METRICS, FEATURE_METRICS, KPI_METRICS, SignalMetric
 from intelligence.signals.tables import BLOCK_DAYS, HISTORY_DAYS
 
 Floats = NDArray[np.float64]
@@ -77,19 +77,28 @@ class SeriesPanel:
         return self.days.each
 
 
-def panel_of(features: pl.DataFrame, kpis: pl.DataFrame, *, days: Days, leave_out: Sequence[str] = ()) -> SeriesPanel:
-    """Return the series of all metrics of all features, and of the product by segment.
+def panel_of(
+    features: pl.DataFrame,
+    kpis: pl.DataFrame,
+    answers: pl.DataFrame | None = None,
+    *,
+    days: Days,
+    leave_out: Sequence[str] = (),
+) -> SeriesPanel:
+    """Return the series of all metrics of all features and of their answers, and of the product by segment.
 
     A feature that was not used on a day has a count of 0 from its first day on, and neither rates nor levels.
 
     Args:
         features: Rows of `metrics.fact_feature_metrics`.
         kpis: Rows of `metrics.kpi_day`.
+        answers: Sums of the answers of each feature and day, as `signals/answer_series.sql` returns them; None for none.
         days: The days of the panel.
         leave_out: Names of metrics that are not watched.
     """
     parts = [
         *_parts(features, "feature", FEATURE_METRICS, days, leave_out),
+        *(() if answers is None else _parts(answers, "feature", ANSWER_METRICS, days, leave_out)),
         *_parts(kpis, "segment", KPI_METRICS, days, leave_out),
     ]
     families = tuple(part.metric for part in parts)
@@ -147,15 +156,25 @@ def _columns(metrics: Sequence[SignalMetric]) -> tuple[str, ...]:
     found: list[str] = []
     for metric in metrics:
         found += [metric.numerator, metric.denominator] if metric.kind == "rate" else [metric.denominator]
-        found += spread_columns(metric.objective) if metric.objective else []
+        found += _sums_of(metric).values()
         found += [SOURCES.get(metric.name, metric.name)] if metric.kind != "rate" else []
     usage = ["usage_square_sum"] if any(metric.name == "usage_count" for metric in metrics) else []
     return tuple(dict.fromkeys(name for name in [*found, *usage] if name))
 
 
 # Levels that no table holds as they are: the sum that is divided by the number of values.
-SOURCES: Final = {"duration_per_event_s": "duration_s"}
-_PER_VALUE: Final = ("duration_per_event_s", "value")
+SOURCES: Final = {"duration_per_event_s": "duration_s", "cost_per_answer": "cost"}
+_PER_VALUE: Final = ("duration_per_event_s", "value", "cost_per_answer")
+# By their names in Spread: the columns of answers.quality_day.
+_SUMS_OF_MEASURE: Final = {
+    "bad": "hits",
+    "total": "total",
+    "users": "users",
+    "harmed": "hit_users",
+    "square": "hit_square_sum",
+    "cross": "cross_sum",
+    "total_square": "total_square_sum",
+}
 
 
 def _part(metric: SignalMetric, names: Sequence[str], by: str, there: Mapping[str, Floats], begun: Bools) -> _Part:
@@ -170,7 +189,7 @@ def _part(metric: SignalMetric, names: Sequence[str], by: str, there: Mapping[st
     with np.errstate(divide="ignore", invalid="ignore"):
         if metric.kind == "rate":
             share = np.where(total > 0, there[metric.numerator] / total, np.nan)
-            effective = _effective(metric, there) if metric.objective else total
+            effective = _effective(metric, there) if _sums_of(metric) else total
             level = np.where(enough & (effective > 0), stable_rate(share, effective), np.nan)
             return _Part(metric, series, share, level, 1 / np.maximum(effective, 1.0), total)
         value = there[SOURCES.get(metric.name, metric.name)]
@@ -182,8 +201,17 @@ def _part(metric: SignalMetric, names: Sequence[str], by: str, there: Mapping[st
 
 def _effective(metric: SignalMetric, there: Mapping[str, Floats]) -> Floats:
     """Return the effective number of events of a rate, in which the events of one user are not independent."""
-    sums = dict(zip(SUMS, (np.nan_to_num(there[name]) for name in spread_columns(metric.objective)), strict=True))
+    known = {name: np.nan_to_num(there[column]) for name, column in _sums_of(metric).items()}
+    # The shares of users say nothing about events, and answers come without them.
+    sums = {name: known.get(name, np.zeros_like(known["total"])) for name in SUMS}
     return Spread(**sums).effective_events()
+
+
+def _sums_of(metric: SignalMetric) -> Mapping[str, str]:
+    """Return the columns with the sums over users of a rate, by their names in Spread; none of a rate of users."""
+    if metric.measure:
+        return {name: f"{metric.measure}_{column}" for name, column in _SUMS_OF_MEASURE.items()}
+    return dict(zip(SUMS, spread_columns(metric.objective), strict=True)) if metric.objective else {}
 
 
 def stable_rate(share: Floats, n: Floats) -> Floats:

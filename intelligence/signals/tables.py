@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from intelligence.answers.tables import ANSWER_DAY, QUALITY_DAY
 from intelligence.core.tables import Claim, Column, Recipe, Table
 from intelligence.metrics.tables import FACT_FEATURE_METRICS, KPI_DAY
 from intelligence.telemetry.tables import DAY_QUALITY
@@ -17,7 +18,7 @@ ANOMALIES: Final = Table(
     layer="signals",
     name="anomalies",
     recipe=Recipe(
-        queries=("signals/feature_series.sql", "signals/kpi_series.sql"),
+        queries=("signals/feature_series.sql", "signals/kpi_series.sql", "signals/answer_series.sql"),
         functions=(
             "intelligence.signals.series:panel_of",
             "intelligence.signals.series:history_of",
@@ -25,12 +26,20 @@ ANOMALIES: Final = Table(
             "intelligence.signals.scoring:anomaly_rows",
         ),
         settings=("signals", "holidays"),
-        tables=(FACT_FEATURE_METRICS, KPI_DAY, DAY_QUALITY, DIM_FEATURE_METADATA, DIM_RELEASES),
+        tables=(
+            FACT_FEATURE_METRICS,
+            KPI_DAY,
+            QUALITY_DAY,
+            ANSWER_DAY,
+            DAY_QUALITY,
+            DIM_FEATURE_METADATA,
+            DIM_RELEASES,
+        ),
     ),
-    description="One row per day and series that is unusual: a metric of a feature, or of a segment of the product.",
+    description="One row per day and series that is unusual: a metric of a feature or of its answers, or of a segment of the product.",
     columns=(
         Column("event_date", "DATE", "Day on the product's clock.", True),
-        Column("metric", "VARCHAR", "Metric, a column of fact_feature_metrics or kpi_day.", True),
+        Column("metric", "VARCHAR", "Metric: of fact_feature_metrics, of kpi_day or of the answers.", True),
         Column("feature", "VARCHAR", "Product feature; empty for a metric of the whole product.", True),
         Column(
             "segment", "VARCHAR", "Segment of a metric of the product, 'all' is everybody; empty for a feature.", True
@@ -108,7 +117,11 @@ ANOMALIES: Final = Table(
 EPISODES: Final = Table(
     layer="signals",
     name="episodes",
-    recipe=Recipe(functions=("intelligence.signals.episodes:episodes",), tables=(ANOMALIES, DIM_RELEASES)),
+    recipe=Recipe(
+        queries=("signals/answer_versions.sql",),
+        functions=("intelligence.signals.episodes:episodes",),
+        tables=(ANOMALIES, ANSWER_DAY, DIM_RELEASES),
+    ),
     description="One row per day and trouble that is open or ended on it, as it was known then.",
     columns=(
         Column("event_date", "DATE", "Day on the product's clock.", True),
@@ -135,7 +148,9 @@ EPISODES: Final = Table(
         Column("breaks_from", "DATE", "The same at the steepest slope of the interval."),
         Column("breaks_until", "DATE", "The same at the flattest; NULL where that never breaks it."),
         Column(
-            "likely_cause", "VARCHAR", "Releases that were first seen as it began: a coincidence in time, no proof."
+            "likely_cause",
+            "VARCHAR",
+            "Releases, or versions that answer, first seen as it began: a coincidence in time, no proof.",
         ),
         Column("title", "VARCHAR", "The trouble in a sentence.", True),
     ),

@@ -16,7 +16,7 @@ from intelligence.experiments.tables import EXPERIMENT_MOMENTS, EXPERIMENT_RESUL
 from intelligence.metrics.registry import LONGEST_DAYS
 from intelligence.metrics.tables import USER_DAY
 from intelligence.telemetry.tables import DAY_QUALITY
-from intelligence.warehouse.tables import FACT_EVENTS
+from intelligence.warehouse.tables import FACT_ANSWERS, FACT_EVENTS
 from resources.lake.door import Lake
 
 if TYPE_CHECKING:
@@ -29,11 +29,12 @@ _BACK_DAYS = LONGEST_DAYS + MOST_OUTCOME_DAYS
 # Units whose rows are held in memory at once.
 UNIT_DAYS_AT_ONCE = 2_000_000
 READS: Reads = {
-    FACT_EXPOSURES: (Read(FACT_EVENTS),),
+    FACT_EXPOSURES: (Read(FACT_EVENTS), Read(FACT_ANSWERS)),
     EXPERIMENT_MOMENTS: (
         Read(FACT_EXPOSURES, LONGEST_DAYS),
         Read(USER_DAY, _BACK_DAYS),
         Read(FACT_EVENTS, _BACK_DAYS),
+        Read(FACT_ANSWERS, _BACK_DAYS),
         Read(DAY_QUALITY, _BACK_DAYS),
     ),
     EXPERIMENT_RESULTS: (

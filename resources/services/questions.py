@@ -15,11 +15,14 @@ from intelligence.briefs.answering import (
     Answer,
     cannot,
     decided_sentences,
+    decided_then_sentences,
     forecast_sentences,
     health_sentences,
     metric_sentences,
     quoted,
     risk_sentences,
+    risk_then_sentences,
+    stood_sentences,
     telemetry_sentences,
     why_sentences,
 )
@@ -46,6 +49,9 @@ _READ: Final = {
         "feature_period",
         "feature_now",
         "decided_of",
+        "decided_period",
+        "health_period",
+        "risk_of",
         "forecast_of",
         "telemetry_of",
         "vocabulary",
@@ -91,10 +97,20 @@ TOOLS: Final[Mapping[str, Tool]] = {
             ("metric",),
         ),
         Tool(
-            "health", "The state of a feature on the newest day, or the features in trouble.", {"feature": "Feature."}
+            "health",
+            "The state of a feature, or the features in trouble, on the newest day or in an earlier period.",
+            {"feature": "Feature.", **_PERIOD},
         ),
-        Tool("risk", "How likely a feature is to degrade within a week, or the likeliest.", {"feature": "Feature."}),
-        Tool("decisions", "What was decided about a feature, or on the newest day, and done.", {"feature": "Feature."}),
+        Tool(
+            "risk",
+            "How likely a feature is to degrade within a week, or the likeliest, on the newest day or an earlier one.",
+            {"feature": "Feature.", "day": "Day, as 2026-05-31."},
+        ),
+        Tool(
+            "decisions",
+            "What was decided about a feature, or on the newest day and done, or in an earlier period.",
+            {"feature": "Feature.", **_PERIOD},
+        ),
         Tool("experiments", "The newest verdict on an experiment, or on all of them.", {"experiment": "Experiment."}),
         Tool(
             "forecast",
@@ -244,10 +260,7 @@ class QuestionService:
 
     def _metric(self, plan: Plan, days: "_Days") -> tuple[Said, ...]:
         given = plan.arguments
-        first, last = days.period(given)
-        if first < days.first or last > days.last:
-            days_kept = f"There are figures from {days.first} to {days.last}."
-            raise BriefError(f"{first} to {last}", "not all of these days are known.", hint=days_kept)
+        first, last = days.known_period(given)
         length = last - first + timedelta(days=1)
         named = given["metric"]
         if named not in METRICS:
@@ -277,7 +290,18 @@ class QuestionService:
         )
         return why_sentences(found, last_day=last, expects=plan.expects, asked=plan.asked)
 
-    def _health(self, plan: Plan, _: "_Days") -> tuple[Said, ...]:
+    def _then(self, query: str, plan: Plan, days: "_Days") -> list[dict[str, Any]]:
+        """Return the rows of a period, of the feature that is asked for or of all."""
+        first, last = days.known_period(plan.arguments)
+        feature = plan.arguments.get("feature", "")
+        if feature:
+            self._feature(feature)
+        return self.lake.frame(_READ[query], {"feature": feature, "first": first, "last": last}).to_dicts()
+
+    def _health(self, plan: Plan, days: "_Days") -> tuple[Said, ...]:
+        if {"first", "last"} & set(plan.arguments):
+            found = self._then("health_period", plan, days)
+            return stood_sentences(found, feature=plan.arguments.get("feature", ""))
         if "feature" in plan.arguments:
             return health_sentences(self._feature(plan.arguments["feature"]))
         known = self.briefs.known()[1]
@@ -288,11 +312,16 @@ class QuestionService:
         return trouble_sentences(known)
 
     def _risk(self, plan: Plan, _: "_Days") -> tuple[Said, ...]:
+        if "day" in plan.arguments:
+            of = {"feature": plan.arguments.get("feature", ""), "day": _day(plan.arguments["day"])}
+            return risk_then_sentences(self.lake.frame(_READ["risk_of"], of).to_dicts())
         if "feature" in plan.arguments:
             return risk_sentences(self._feature(plan.arguments["feature"]))
         return self._told("day", NEXT, "The likeliest to degrade")
 
-    def _decisions(self, plan: Plan, _: "_Days") -> tuple[Said, ...]:
+    def _decisions(self, plan: Plan, days: "_Days") -> tuple[Said, ...]:
+        if {"first", "last"} & set(plan.arguments):
+            return decided_then_sentences(self._then("decided_period", plan, days))
         if "feature" in plan.arguments:
             self._feature(plan.arguments["feature"])
             row = self._row("decided_of", {"feature": plan.arguments["feature"]})
@@ -390,6 +419,14 @@ class _Days:
         first = _day(given["first"]) if "first" in given else last - timedelta(days=length - 1)
         if first > last:
             raise BriefError(f"{first} to {last}", "the period ends before it begins.", hint="Turn the days round.")
+        return first, last
+
+    def known_period(self, given: Mapping[str, str]) -> tuple[date, date]:
+        """Return the first and the last day that are asked for, all of which have figures."""
+        first, last = self.period(given)
+        if first < self.first or last > self.last:
+            days_kept = f"There are figures from {self.first} to {self.last}."
+            raise BriefError(f"{first} to {last}", "not all of these days are known.", hint=days_kept)
         return first, last
 
 

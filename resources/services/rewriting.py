@@ -3,9 +3,10 @@
 Nothing is sent unless product.yaml has an address, and then the sentences of one brief.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Final, Protocol
 
 from pydantic import BaseModel, Field
 
@@ -16,6 +17,10 @@ from resources.config.settings import language_key
 from resources.language.chat_server import ChatServer, Message, NoReply, Reply
 from resources.language.shaped import shaped_reply
 
+if TYPE_CHECKING:
+    from resources.language.reply_book import ReplyBook
+
+PURPOSE: Final = "rewriter"
 MOST_TOKENS: Final = 3_000
 
 
@@ -26,15 +31,14 @@ class Sentences(BaseModel):
 
 
 class Replying(Protocol):
-    """Something that replies to a conversation, such as a `ChatServer`."""
+    """Something that replies to a conversation, such as a `ChatServer` or a `ReplyBook`."""
 
-    def reply(self, messages: Sequence[Message], *, most_tokens: int = ..., temperature: float = ...) -> Reply:
+    def reply(self, messages: Sequence[Message], *, most_tokens: int = ...) -> Reply:
         """Return the reply.
 
         Args:
             messages: The conversation.
             most_tokens: The largest number of tokens of the reply.
-            temperature: How freely the model chooses its words.
         """
 
 
@@ -44,10 +48,14 @@ class RewritingService:
 
     Attributes:
         product: The product.
-        server: Who rewrites; None for the server that product.yaml names.
+        state_url: The state store, in which replies are kept and calls are counted.
+        clock: Returns the current time in UTC; a day of the budget is its date.
+        server: Who rewrites; None for the server that product.yaml names, within the budget of calls that it has a day.
     """
 
     product: Product
+    state_url: str
+    clock: Callable[[], datetime]
     server: Replying | None = None
 
     @property
@@ -77,15 +85,19 @@ class RewritingService:
 
     def replying(self) -> Replying | None:
         """Return who rewrites; None where product.yaml names nobody."""
-        return self.server or self._server()
+        return self.server or self._book()
 
-    def _server(self) -> ChatServer | None:
+    def _book(self) -> "ReplyBook | None":
         asked = self.product.briefs
         if asked.rewriter_url is None:
             return None
-        return ChatServer(
+        from resources.language.reply_book import ReplyBook
+        from resources.state.store import state_at
+
+        server = ChatServer(
             asked.rewriter_url, asked.rewriter_model, key=language_key(), timeout_s=asked.rewriter_timeout_s
         )
+        return ReplyBook(server, state_at(self.state_url), self.clock, PURPOSE, asked.rewriter_calls_per_day)
 
 
 def _unchanged(brief: Brief, why: str) -> Rewritten:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from intelligence.answers.tables import ANSWER_DAY, QUALITY_DAY
 from intelligence.catalog.annotations import holidays_between
 from intelligence.catalog.product import Product
 from intelligence.catalog.summary import unjudged
@@ -29,15 +30,18 @@ READS: Reads = {
     ANOMALIES: (
         Read(FACT_FEATURE_METRICS, LOOKBACK_DAYS),
         Read(KPI_DAY, LOOKBACK_DAYS),
+        Read(QUALITY_DAY, LOOKBACK_DAYS),
+        Read(ANSWER_DAY, LOOKBACK_DAYS),
         Read(DAY_QUALITY, LOOKBACK_DAYS),
         Read(DIM_FEATURE_METADATA),
         Read(DIM_RELEASES),
     ),
-    EPISODES: (Read(ANOMALIES, LOOKBACK_DAYS), Read(DIM_RELEASES)),
+    EPISODES: (Read(ANOMALIES, LOOKBACK_DAYS), Read(ANSWER_DAY, LOOKBACK_DAYS), Read(DIM_RELEASES)),
 }
 _QUALITY = "SELECT event_date, verdict, doubted_columns FROM telemetry.day_quality WHERE event_date >= $start AND event_date < $end"
 _LIMITS = """
-    SELECT feature, max_error_rate, max_crash_rate, slow_latency_ms, max_slow_rate, max_bad_rating_rate
+    SELECT
+        feature, max_error_rate, max_crash_rate, slow_latency_ms, max_slow_rate, max_bad_rating_rate, max_bad_answer_rate
     FROM warehouse.dim_feature_metadata ORDER BY feature"""
 _OPEN = f"""
     FROM {EPISODES.path}
@@ -79,8 +83,9 @@ class SignalService:
         for history, part in self._histories(days):
             from intelligence.signals.episodes import episodes
 
-            _, read = self.lake.read({"anomalies": _ANOMALIES, "releases": RELEASES}, history.parameters)
-            parts.append(episodes(read["anomalies"], read["releases"], history=history, days=part))
+            queries = {"anomalies": _ANOMALIES, "releases": RELEASES, "versions": sql("signals/answer_versions.sql")}
+            _, read = self.lake.read(queries, history.parameters)
+            parts.append(episodes(**read, history=history, days=part))
         return pl.concat(parts) if parts else EPISODES.frame([])
 
     def open_episodes(self) -> pl.DataFrame:
@@ -118,13 +123,16 @@ class SignalService:
         span = self._require_days()
         last = span.end - timedelta(days=1)
         span = Days(max(span.start, last - timedelta(days=HISTORY_DAYS)), span.end)
-        _, read = self.lake.read({"limits": _LIMITS, "releases": RELEASES})
+        queries = {"limits": _LIMITS, "releases": RELEASES, "versions": sql("signals/answer_versions.sql")}
+        _, read = self.lake.read(queries, span.parameters)
         limits = {row["feature"]: row for row in read["limits"].iter_rows(named=True)}
         panel, quality = self._panel(span)
         found = []
         for rate in rates:
             scored = self._scored(panel, quality, rate)
-            rows = episodes(anomaly_rows(scored, span, limits), read["releases"], history=span, days=span)
+            rows = episodes(
+                anomaly_rows(scored, span, limits), read["releases"], read["versions"], history=span, days=span
+            )
             found.append(replayed(rate, rows, first_day=scored.first_day, last_day=last))
         return found
 
@@ -143,11 +151,12 @@ class SignalService:
         queries = {
             "features": sql("signals/feature_series.sql"),
             "kpis": sql("signals/kpi_series.sql"),
+            "answers": sql("signals/answer_series.sql"),
             "quality": _QUALITY,
         }
         _, read = self.lake.read(queries, history.parameters)
-        left_out = self.product.signals.leave_out
-        return panel_of(read["features"], read["kpis"], days=history, leave_out=left_out), read["quality"]
+        quality, left_out = read.pop("quality"), self.product.signals.leave_out
+        return panel_of(**read, days=history, leave_out=left_out), quality
 
     def _scored(self, panel: "SeriesPanel", quality: pl.DataFrame, rate: float) -> "Scored":
         from intelligence.signals.scoring import scored

@@ -233,6 +233,19 @@ def test_the_promise_named_is_one_that_put_the_feature_at_risk() -> None:
     assert row["reason"].startswith("answers: 15 of 40 scored answers were bad")
 
 
+@pytest.mark.parametrize(
+    ("failed", "words"), [(0, "none of 400 events was bad"), (4, "errors: 4 of 400 events were bad")]
+)
+def test_a_calm_day_of_a_trouble_says_that_it_is_one_and_names_no_promise_that_nothing_broke(
+    failed: int, words: str
+) -> None:
+    row = assessed(*[CALM] * 10, replace(CALM, failed=48), replace(CALM, failed=failed, slow=0)).row(-1, named=True)
+    assert (row["state"], row["calm_days"]) == ("degraded", 1)
+    assert row["reason"].startswith(words)
+    assert row["reason"].endswith(", on calm day 1 of the 2 that end the trouble")
+    assert ("errors" in row["reason"]) == (failed > 0)
+
+
 def test_a_promise_of_three_days_is_named_although_nothing_counts_towards_it_today() -> None:
     rated = Used(answers=200, bad_answers=50)
     row = assessed(*[CALM] * 10, rated, CALM).row(-1, named=True)

@@ -8,6 +8,7 @@ import pytest
 from intelligence.core.errors import ExperimentError
 from intelligence.core.sql import sql
 from intelligence.metrics.registry import (
+    ANSWER_VALUES,
     FEATURE_VALUES,
     METRICS,
     PRE,
@@ -54,11 +55,10 @@ def test_the_condition_of_a_conversion_stands_in_kpi_day_word_for_word() -> None
 
 def test_the_values_of_a_unit_are_those_of_the_query_word_for_word() -> None:
     query = " ".join(sql("experiments/unit_values.sql").split()).replace(" OVER since", "")
-    for name, value in {**UNIT_VALUES, **FEATURE_VALUES}.items():
-        assert f"{value} AS {name}" in query, name
-    history = " ".join(sql("experiments/history_values.sql").split())
-    for name, value in {**UNIT_VALUES, **FEATURE_VALUES}.items():
-        assert f"{value} AS {name}" in history, name
+    others = ("experiments/history_values", "experiments/unit_outcomes", "decisions/rollout_units")
+    for text in (query, *(" ".join(sql(f"{name}.sql").split()) for name in others)):
+        for name, value in {**UNIT_VALUES, **FEATURE_VALUES, **ANSWER_VALUES}.items():
+            assert f"{value} AS {name}" in text, name
 
 
 def test_an_unknown_metric_is_named_with_those_that_exist() -> None:

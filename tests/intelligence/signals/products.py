@@ -14,7 +14,13 @@ from intelligence.signals.series import panel_of
 from intelligence.signals.settings import Signals
 
 FIRST = date(2026, 3, 2)
-LIMITS = {"max_error_rate": 0.02, "max_crash_rate": 0.01, "slow_latency_ms": 3_000.0, "max_slow_rate": 0.05}
+LIMITS = {
+    "max_error_rate": 0.02,
+    "max_crash_rate": 0.01,
+    "slow_latency_ms": 3_000.0,
+    "max_slow_rate": 0.05,
+    "max_bad_answer_rate": 0.2,
+}
 NO_RELEASES = pl.DataFrame(schema={"app_version": pl.String, "platform": pl.String, "first_seen_at": pl.Datetime("us")})
 Arrays = dict[str, NDArray[np.float64]]
 SPREADS = (
@@ -84,6 +90,51 @@ def feature_days(
     )
 
 
+MEASURES = {"bad": "scored_answers", "refusal": "scored_answers", "good_rating": "ratings"}
+
+
+def answer_days(
+    seed: int, *, features: int = 4, days: int = 60, change: Callable[[Arrays], None] = lambda _: None
+) -> pl.DataFrame:
+    """Return the sums of answers of a product in which only `change` is wrong, as `signals/answer_series.sql` does.
+
+    Each answer is of another user.
+
+    Args:
+        seed: Seed of everything drawn.
+        features: Number of features that answer.
+        days: Number of days.
+        change: Changes the arrays of shape (features, days) in place before they become rows.
+    """
+    draw = np.random.default_rng(seed + 900)
+    rhythm = np.array([1.1, 1.15, 1.1, 1.05, 0.9, 0.5, 0.55])[np.arange(days) % 7]
+    answers = draw.poisson(130 * rhythm, (features, days))
+    ratings = draw.binomial(answers, 0.25)
+    rows: Arrays = {
+        "scored_answers": answers.astype(np.float64),
+        "ratings": ratings.astype(np.float64),
+        "bad": draw.binomial(answers, 0.03).astype(np.float64),
+        "refusal": draw.binomial(answers, 0.005).astype(np.float64),
+        "good_rating": draw.binomial(ratings, 0.8).astype(np.float64),
+        "cost": answers * 1.5e-4 * np.exp(draw.normal(0, 0.3, (features, days)) / np.sqrt(np.maximum(answers, 1))),
+    }
+    change(rows)
+    names = [f"f{number:02}" for number in range(features)]
+    sums = {
+        f"{measure}_{column}": rows[total if column in ("total", "users", "total_square_sum") else measure]
+        for measure, total in MEASURES.items()
+        for column in ("total", "hits", "users", "hit_users", "hit_square_sum", "cross_sum", "total_square_sum")
+    }
+    told = {"cost": rows["cost"], "priced_answers": rows["scored_answers"], **sums}
+    return pl.DataFrame(
+        {
+            "event_date": [day(number) for _ in names for number in range(days)],
+            "feature": [name for name in names for _ in range(days)],
+            **{name: values.ravel() for name, values in told.items()},
+        }
+    )
+
+
 def kpi_days(seed: int, *, days: int = 60, activity: Mapping[int, float] | None = None) -> pl.DataFrame:
     """Return rows of kpi_day for everybody; `activity` is the share of users that comes on some days."""
     draw = np.random.default_rng(seed + 500)
@@ -118,10 +169,15 @@ def quality_days(days: int = 60, **verdicts: tuple[int, tuple[str, ...]]) -> pl.
 
 
 def scored_product(
-    features: pl.DataFrame, kpis: pl.DataFrame, quality: pl.DataFrame, *, settings: Signals | None = None
+    features: pl.DataFrame,
+    kpis: pl.DataFrame,
+    quality: pl.DataFrame,
+    answers: pl.DataFrame | None = None,
+    *,
+    settings: Signals | None = None,
 ) -> Scored:
     days = Days(features["event_date"].min(), features["event_date"].max() + timedelta(days=1))  # type: ignore[arg-type, operator]
-    return scored(panel_of(features, kpis, days=days), quality, settings or Signals())
+    return scored(panel_of(features, kpis, answers, days=days), quality, settings or Signals())
 
 
 def anomalies(found: Scored) -> pl.DataFrame:
@@ -129,5 +185,7 @@ def anomalies(found: Scored) -> pl.DataFrame:
     return anomaly_rows(found, found.panel.days, limits)
 
 
-def episodes_of(rows: pl.DataFrame, days: Days, releases: pl.DataFrame = NO_RELEASES) -> pl.DataFrame:
-    return episodes(rows, releases, history=days, days=days)
+def episodes_of(
+    rows: pl.DataFrame, days: Days, releases: pl.DataFrame = NO_RELEASES, versions: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    return episodes(rows, releases, versions, history=days, days=days)

@@ -1,5 +1,6 @@
 """What is planted becomes an episode on its first days, and what is not stays silent."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -9,10 +10,12 @@ import pytest
 from intelligence.catalog.product import product_from
 from intelligence.core.errors import ProductFileError
 from intelligence.signals.bands import bands
+from intelligence.signals.metrics import ANSWER_METRICS
 from intelligence.signals.settings import KnownDays, Signals
 from tests.intelligence.signals.products import (
     Arrays,
     anomalies,
+    answer_days,
     day,
     episodes_of,
     feature_days,
@@ -21,6 +24,8 @@ from tests.intelligence.signals.products import (
     scored_product,
     span,
 )
+
+ANSWERS = [metric.name for metric in ANSWER_METRICS]
 
 
 def told(
@@ -65,6 +70,67 @@ def test_a_slow_decay_is_named_with_the_day_on_which_its_promise_breaks() -> Non
     assert 0 < first["breaks_in_days_low"] <= first["breaks_in_days"] <= 28
     assert first["slope_low"] > 0
     assert any("crosses 0.02 on" in title for title in episodes_of(rows, span(60))["title"])
+
+
+def needless_refusals(rows: Arrays) -> None:
+    for name, share in (("refusal", 0.3), ("bad", 0.33)):
+        rows[name][2, 45:] = np.round(rows["scored_answers"][2, 45:] * share)
+
+
+def of_answers(seed: int, change: Callable[[Arrays], None] = lambda _: None) -> pl.DataFrame:
+    product = feature_days(seed), kpi_days(seed), quality_days()
+    return anomalies(scored_product(*product, answer_days(seed, change=change)))
+
+
+def test_answers_that_become_bad_are_one_episode_with_the_version_that_came_and_honest_ones_none() -> None:
+    rows = of_answers(8, needless_refusals)
+    told = rows.filter(pl.col("metric").is_in(ANSWERS), suppressed=False, is_adverse=True)
+    assert set(told["feature"]) == {"f02"}
+    assert set(told["metric"]) == {"bad_answer_rate", "refusal_rate"}
+    assert told["event_date"].min() == day(45)
+    versions = pl.DataFrame(
+        [("f02", "model version", "m-2", day(45)), ("f01", "prompt version", "p-2", day(45))],
+        schema=["feature", "changed", "version", "since"],
+        orient="row",
+    )
+    found = episodes_of(rows, span(60), versions=versions).filter(pl.col("features").list.contains("f02"))
+    assert found["episode"].unique().to_list() == [f"{day(45)}-f02"]
+    newest = found.sort("event_date").row(-1, named=True)
+    assert newest["likely_cause"] == f"model version m-2 of f02, first seen on {day(45)}"
+    assert "of f02" in newest["title"]
+    assert episodes_of(rows, span(60)).filter(pl.col("features").list.contains("f02"))["likely_cause"].is_null().all()
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_clean_answers_add_no_alarms_to_those_asked_for(seed: int) -> None:
+    found = episodes_of(of_answers(seed), span(60))
+    assert found["episode"].n_unique() <= 4
+    assert found.filter(severity="severe").is_empty()
+
+
+def test_few_answers_alarm_nobody_and_days_without_any_are_missing_and_not_zero() -> None:
+    def few(rows: Arrays) -> None:
+        for name in rows:
+            rows[name][1] = np.round(rows[name][1] * 0.1)
+        rows["bad"][1, 50] = rows["scored_answers"][1, 50]
+
+    answers = answer_days(3, change=few).filter(~((pl.col("feature") == "f03") & (pl.col("event_date") == day(50))))
+    scored = scored_product(feature_days(3), kpi_days(3), quality_days(), answers)
+    assert anomalies(scored).filter(pl.col("metric").is_in(ANSWERS), feature="f01").is_empty()
+    at = next(
+        i
+        for i, each in enumerate(scored.panel.series)
+        if (each.metric.name, each.feature) == ("bad_answer_rate", "f03")
+    )
+    assert np.isnan(scored.panel.value[at, 50])
+    assert np.isfinite(scored.panel.value[at, 49])
+
+
+def test_a_product_without_answers_has_the_series_that_it_had() -> None:
+    without = scored_product(feature_days(1), kpi_days(1), quality_days()).panel
+    nothing = scored_product(feature_days(1), kpi_days(1), quality_days(), answer_days(1).clear()).panel
+    assert [each.key for each in nothing.series] == [each.key for each in without.series]
+    assert not {each.metric.name for each in without.series} & set(ANSWERS)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

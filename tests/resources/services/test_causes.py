@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,6 +13,7 @@ from intelligence.causality.feature_effects import feature_effects, trial_days
 from intelligence.causality.graph import OUTCOMES, TREATMENTS
 from intelligence.causality.tables import FEATURE_EFFECTS
 from intelligence.core.tables import Days, standard_claims
+from intelligence.metrics.tables import FEATURE_HEALTH
 from resources.services.causes import READS, CauseService
 from tests.intelligence.causality.test_feature_effects import CLAIM, DAYS, FEATURES, FIRST, HELPS, Product
 from tests.platforms import platform_in
@@ -134,3 +136,17 @@ def test_the_declared_days_cover_what_trials_read() -> None:
     days = trial_days(date(2024, 1, 1), date(2026, 1, 1)).parameters
     assert (date(2026, 1, 1) - days["first_day"]).days == users
     assert (date(2026, 1, 1) - days["first_use_day"]).days == uses
+
+
+def test_a_calm_day_of_a_trouble_is_explained_by_the_promise_that_was_broken(tmp_path: Path) -> None:
+    platform = platform_in(tmp_path)
+    rows = [
+        {"feature": "tutor", "event_date": FIRST + timedelta(days=n), "state": "degraded", "since": FIRST,
+         "worst_objective": objective, "calm_days": calm, "excess_bad_events": 1.0}
+        for n, (objective, calm) in enumerate([("errors", 0), ("answers", 0), (None, 0), ("errors", 1)])
+    ]  # fmt: skip
+    days = Days(FIRST, FIRST + timedelta(days=4))
+    platform.lake.replace(FEATURE_HEALTH, days, "SELECT * FROM rows", frames={"rows": FEATURE_HEALTH.frame(rows)})
+    found = {each: platform.causes.degradations(each).row(0, named=True)["metric"] for each in days.each[1:]}
+    assert found == dict.fromkeys(days.each[1:], "bad_answer_rate")
+    platform.lake.close()

@@ -13,6 +13,8 @@ from intelligence.answers.tables import QUALITY_DAY, VERSION_CHANGES
 from intelligence.briefs.answering import Answer
 from intelligence.briefs.asking import Vocabulary, plan_of
 from intelligence.core.errors import BriefError
+from intelligence.decisions.tables import FEATURE_DECISIONS
+from intelligence.risk.tables import FEATURE_RISK
 from resources.config.settings import ROOT
 from resources.lake.door import Lake
 from resources.language.chat_server import ChatServer
@@ -38,6 +40,21 @@ def of(feature: str, what: str, when: str) -> str:
 
 def state(feature: str, what: str = "state") -> str:
     return f"SELECT {what} FROM metrics.feature_health WHERE feature = '{feature}' AND event_date = {DAY}"
+
+
+def stood(feature: str, what: str, when: str) -> str:
+    return f"SELECT {what} FROM metrics.feature_health WHERE feature = '{feature}' AND event_date {when}"
+
+
+def troubled(when: str) -> str:
+    """How many features were in trouble beyond the five that are told."""
+    return f"""SELECT CAST(count(DISTINCT feature) - 5 AS BIGINT) FROM metrics.feature_health
+               WHERE state IN ('degraded', 'at_risk') AND event_date {when}"""
+
+
+def answered(what: str, when: str) -> str:
+    return f"""SELECT CAST(sum({what}) AS BIGINT) FROM answers.quality_day
+               WHERE measure = 'bad' AND feature = 'tutor_hint' AND event_date {when}"""
 
 
 def effect(experiment: str, what: str = "relative") -> str:
@@ -73,6 +90,10 @@ def owner(feature: str) -> str:
     return f"SELECT owner FROM warehouse.dim_feature_metadata WHERE feature = '{feature}'"
 
 
+WORST_OF_JULY_1: Final = """SELECT reason FROM metrics.feature_health
+    WHERE event_date = DATE '2026-07-01' AND state = 'degraded' ORDER BY excess_bad_events DESC LIMIT 1"""
+HEALTHY: Final = "count(*) FILTER (state = 'healthy')"
+EARLY_JUNE: Final = "BETWEEN DATE '2026-06-01' AND DATE '2026-06-10'"
 RATE: Final = "sum(converted_users) / sum(dau)"
 SLOW: Final = "sum(slow_events) / sum(timed_events)"
 ERRORS: Final = "sum(failed_events) / sum(usage_count)"
@@ -147,6 +168,21 @@ ANSWERED: Final = (
     (f"Since when is {TROUBLED} degraded?", state(TROUBLED, "CAST(since AS VARCHAR)")),
     ("Is badge_analytics healthy?", state("badge_analytics")),
     ("What is the state of assignment_editor?", state("assignment_editor")),
+    (f"Was {TROUBLED} healthy yesterday?", stood(TROUBLED, "state", f"= {DAY} - 1")),
+    (f"How was {TROUBLED} doing on 2026-07-03?", stood(TROUBLED, "reason", "= DATE '2026-07-03'")),
+    (f"Why was {TROUBLED} degraded on 2026-07-30?", stood(TROUBLED, "reason", "= DATE '2026-07-30'")),
+    (f"Since when was {TROUBLED} degraded on 2026-07-31?", stood(TROUBLED, "CAST(since AS VARCHAR)", "= DATE '2026-07-31'")),
+    (f"How many days was {DECAYED} degraded in July?", stood(DECAYED, "count(*) FILTER (state = 'degraded')", JULY)),
+    (f"How was {DECAYED} doing last week?", stood(DECAYED, "count(*) FILTER (state = 'degraded')", WEEK)),
+    ("Was badge_analytics in trouble from 2026-06-01 to 2026-06-10?", stood("badge_analytics", HEALTHY, EARLY_JUNE)),
+    ("Which features were degraded on 2026-07-01?", WORST_OF_JULY_1),
+    ("Which features were in trouble in July?", troubled(JULY)),
+    ("Which features were degraded in the week before last?", troubled(BEFORE)),
+    ("What was decided in the last 3 days?", f"SELECT reasons FROM decisions.feature_decisions WHERE feature = '{TROUBLED}'"),
+    (f"What was decided about {TROUBLED} last week?", f"SELECT reasons FROM decisions.feature_decisions WHERE feature = '{TROUBLED}'"),
+    ("What did the policy decide in the last 3 days?", "SELECT 1"),
+    ("How bad were the answers of tutor_hint on 2026-07-03?", answered("hits", "= DATE '2026-07-03'")),
+    ("How bad were the answers of tutor_hint in July?", answered("total", JULY)),
     ("Which features are degraded?", state(TROUBLED, "reason")),
     ("What features are in trouble today?", state(DECAYED, "reason")),
     ("Which features miss their objectives?", state(TROUBLED, "CAST(since AS VARCHAR)")),
@@ -202,7 +238,17 @@ DECLINED: Final = (
     ("How many users are there per feature?", "feature"),
     ("Where are our users?", "where"),
     ("What happened on 2026-06-18?", "is known of 2026-08-01 only"),
-    ("Which features were degraded on 2026-07-01?", "degraded"),
+    ("Which features were degraded on 2026-09-01?", "not all of these days are known"),
+    ("Which features were degraded in August?", "not all of these days are known"),
+    ("Which features were degraded by 2026-07-01?", "by 2026-07-01"),
+    (f"Who owned {TROUBLED} last week?", "owned"),
+    (f"Who owns {TROUBLED} yesterday?", "is known of 2026-08-01 only"),
+    (f"Why was {TROUBLED} degraded last week?", "is known of 2026-08-01 only"),
+    ("What was decided yesterday?", "nothing in the tables"),
+    (f"What was the risk of {DECAYED} on 2026-07-20?", "nothing in the tables"),
+    (f"What was the risk of {DECAYED} last week?", "is known of 2026-08-01 only"),
+    ("How many features were degraded in July?", "no count"),
+    (f"How many days was {TROUBLED} degraded?", "days"),
     ("When did we have the highest conversion rate?", "when"),
     ("What was the average revenue last week?", "average"),
     ("What was the total number of users last week?", "total"),
@@ -401,6 +447,49 @@ def test_questions_to_a_small_product(tmp_path: Path) -> None:
         found = small.call(name, given.get(name, {}))
         assert found.sentences
         assert found.plan
+    lake.close()
+
+
+def test_what_was_likely_and_decided_is_told_of_earlier_days_and_of_none_that_the_tables_lack(tmp_path: Path) -> None:
+    lake = lake_at(filled(tmp_path, days=40, features=["quiz", "chat"]))
+    small = platform_in(tmp_path / "data", product_file=tmp_path / "product.yaml", lake=lake).questions
+    day = lake.frame("SELECT max(event_date) FROM metrics.kpi_day").item() - timedelta(days=3)
+    empty = {column.name: "" for column in FEATURE_RISK.columns if column.type == "VARCHAR"}
+    scores = {"risk_score": 0.31, "risk_low": 0.2, "risk_high": 0.4, "reason_1": "errors rise", "reason_2": None}
+    put(lake, FEATURE_RISK, [{**empty, **scores, "event_date": day, "feature": "quiz"}])
+    told = small.ask(f"What was the risk of quiz on {day}?")
+    assert told.text == (
+        f"On {day}, quiz was to degrade within a week with a probability of 31.0% (20.0% to 40.0%): errors rise."
+    )
+    assert not small.ask(f"What was the risk of quiz on {day - timedelta(days=1)}?").is_answered
+    assert not small.ask(f"What was the risk of chat on {day}?").is_answered
+    made = {column.name: "" for column in FEATURE_DECISIONS.columns if column.type == "VARCHAR"}
+    made |= {"scope": "feature", "level": "shadow", "lowered_by": [], "missing": [], "score": 3.0}
+    decisions = [
+        {
+            **made,
+            "event_date": day,
+            "feature": "quiz",
+            "action": "throttle",
+            "reasons": "Throttle quiz",
+            "decision_id": "1",
+        },
+        {
+            **made,
+            "event_date": day,
+            "feature": "chat",
+            "action": "monitor",
+            "reasons": "Watch chat",
+            "decision_id": "2",
+        },
+    ]
+    put(lake, FEATURE_DECISIONS, decisions)
+    assert small.ask(f"What was decided on {day}?").text == f"On {day}: throttle quiz (shadow). Throttle quiz."
+    since = f"from {day - timedelta(days=1)} to {day}"
+    assert small.ask(f"What was decided about chat {since}?").text == (
+        f"Nothing but to watch was decided {since}: 1 decision. Decisions are known of 1 of 2 days only."
+    )
+    assert not small.ask(f"What was decided on {day - timedelta(days=1)}?").is_answered
     lake.close()
 
 

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -11,12 +13,14 @@ import pytest
 from intelligence.briefs.brief import Brief
 from intelligence.catalog.product import product_from
 from intelligence.core.errors import ProductFileError
+from intelligence.core.facts import said
 from resources.language.chat_server import ChatServer
 from resources.services.rewriting import RewritingService
 from tests.intelligence.interfaces.dashboard.lakes import filled, lake_at
 from tests.platforms import platform_in
 from tests.resources.language.stub import Stub, chat_stub, completion, sent
 
+NOW = datetime(2026, 8, 2, 6, tzinfo=UTC)
 PRODUCT = "name: Shop\nsources: [{name: app, simulate: {}}]\n"
 
 
@@ -36,8 +40,12 @@ def stub() -> Iterator[Stub]:
 
 
 def service_of(stub: Stub, **settings: Any) -> RewritingService:
-    product = product_from(PRODUCT)
-    return RewritingService(product, ChatServer(stub.url, "stub-1", **settings))
+    return RewritingService(product_from(PRODUCT), "sqlite://", lambda: NOW, ChatServer(stub.url, "stub-1", **settings))
+
+
+def budgeted(stub: Stub, folder: Path, calls: int, now: datetime) -> RewritingService:
+    section = f"{{rewriter_url: '{stub.url}', rewriter_model: stub-1, rewriter_calls_per_day: {calls}}}"
+    return RewritingService(product_from(f"{PRODUCT}briefs: {section}\n"), f"sqlite:///{folder}/state.db", lambda: now)
 
 
 def given(asked: Mapping[str, Any]) -> list[str]:
@@ -112,15 +120,31 @@ def test_no_brief_is_lost_whatever_the_server_does(
 
 
 def test_without_an_address_nothing_is_sent(brief: Brief, tmp_path: Path) -> None:
-    off = RewritingService(product_from(PRODUCT))
+    off = RewritingService(product_from(PRODUCT), f"sqlite:///{tmp_path}/state.db", lambda: NOW)
     assert not off.is_on
     found = off.rewritten(brief)
     assert found.sentences == tuple(map(str, brief.sentences))
     assert set(found.refused.values()) == {"product.yaml names no rewriter_url"}
+    assert not list(tmp_path.iterdir())
+
+
+def test_beyond_the_budget_of_a_day_the_rules_own_words_stand_and_say_so(
+    brief: Brief, stub: Stub, tmp_path: Path
+) -> None:
+    stub.says = lambda asked: json.dumps({"sentences": [f"Note: {each}" for each in given(asked)]})
+    another = replace(brief, title=said("Another title"))
+    first = budgeted(stub, tmp_path, 1, NOW).rewritten(brief)
+    assert first.refused == {}
+    spent = budgeted(stub, tmp_path, 1, NOW).rewritten(another)
+    assert spent.sentences == tuple(map(str, another.sentences))
+    assert set(spent.refused.values()) == {"the budget of 1 calls a day is spent"}
+    assert budgeted(stub, tmp_path, 1, NOW).rewritten(brief).refused == {}, "what was asked before costs no call"
+    assert len(stub.asked) == 1
+    assert budgeted(stub, tmp_path, 1, NOW + timedelta(days=1)).rewritten(another).refused == {}
 
 
 def test_an_address_needs_a_model() -> None:
     named = product_from(f"{PRODUCT}briefs: {{rewriter_url: 'http://127.0.0.1:9/v1', rewriter_model: small}}\n")
-    assert RewritingService(named).is_on
+    assert RewritingService(named, "sqlite://", lambda: NOW).is_on
     with pytest.raises(ProductFileError, match="rewriter_model"):
         product_from(f"{PRODUCT}briefs: {{rewriter_url: 'http://127.0.0.1:9/v1'}}\n")

@@ -11,6 +11,8 @@ import polars as pl
 import pytest
 from rich.console import Console
 
+from intelligence.answers.tables import ANSWER_DAY, QUALITY_DAY
+from intelligence.briefs.composing import QUERIES, Known, incident_brief
 from intelligence.core.errors import SignalError
 from intelligence.core.tables import Days, standard_claims
 from intelligence.interfaces.cli.signals import backtest_parts, episodes_table, record
@@ -19,7 +21,16 @@ from intelligence.signals.tables import ANOMALIES, EPISODES
 from resources.lake.door import Lake
 from resources.platform import Platform
 from resources.services.signals import SignalService
-from tests.intelligence.signals.products import Arrays, day, feature_days, kpi_days, quality_days, span
+from tests.intelligence.signals.products import (
+    MEASURES,
+    Arrays,
+    answer_days,
+    day,
+    feature_days,
+    kpi_days,
+    quality_days,
+    span,
+)
 from tests.platforms import platform_in
 
 DAYS = 60
@@ -28,6 +39,33 @@ DAYS = 60
 def troubles(rows: Arrays) -> None:
     rows["failed_events"][3, 50:55] = (rows["usage_count"][3, 50:55] * 0.07).round()
     rows["p95_latency_ms"][4, 56:] *= 2
+
+
+def refusals(rows: Arrays) -> None:
+    for name in ("refusal", "bad"):
+        rows[name][2, 52:] = (rows["scored_answers"][2, 52:] * 0.3).round()
+
+
+def answer_tables() -> dict[str, pl.DataFrame]:
+    """Return rows of the tables of answers: f02 refuses too much from day 52 on, with a new version of its model."""
+    answers = answer_days(1, days=DAYS, change=refusals).with_columns(
+        model_version=pl.when(pl.col("feature") == "f02", pl.col("event_date") >= day(52))
+        .then(pl.lit("m-2"))
+        .otherwise(pl.lit("m-1")),
+        prompt_version=pl.lit("p-1"),
+    )
+    of = ("event_date", "feature", "model_version", "prompt_version")
+    sums = ("total", "hits", "users", "hit_users", "hit_square_sum", "cross_sum", "total_square_sum")
+    parts = [
+        answers.select(
+            *of,
+            *(pl.col(f"{measure}_{name}").alias(name) for name in sums),
+            measure=pl.lit(measure),
+            segment=pl.lit("student"),
+        )
+        for measure in MEASURES
+    ]
+    return {QUALITY_DAY.path: pl.concat(parts), ANSWER_DAY.path: answers.select(*of, "cost", "priced_answers")}
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +78,13 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
         "metrics.kpi_day": kpi_days(1, days=DAYS),
         "telemetry.day_quality": quality_days(DAYS),
         "warehouse.dim_feature_metadata": features.select("feature").unique().with_columns(
-            max_error_rate=0.02, max_crash_rate=0.01, slow_latency_ms=3_000.0, max_slow_rate=0.05, first_seen_date=day(0)
+            max_error_rate=0.02, max_crash_rate=0.01, slow_latency_ms=3_000.0, max_slow_rate=0.05, max_bad_answer_rate=0.2,
+            first_seen_date=day(0),
         ),
         "warehouse.dim_releases": pl.DataFrame(
             {"app_version": ["3.1.0"], "platform": ["ios"], "first_seen_at": [seen], "last_seen_at": [seen]}
         ),
+        **answer_tables(),
         "telemetry.batches": pl.DataFrame({"batch_id": ["b"], "days": [[day(number) for number in range(DAYS)]]}),
     }  # fmt: skip
 
@@ -98,6 +138,19 @@ def test_what_is_open_names_the_feature_and_the_release(signals: SignalService) 
     console = Console(width=200, record=True, file=StringIO())
     console.print(episodes_table(found))
     assert "f04" in console.export_text()
+
+
+def test_bad_answers_are_an_incident_with_the_version_that_came_and_a_brief(signals: SignalService) -> None:
+    open_now = signals.open_episodes()
+    mine = open_now.filter(pl.col("features").list.contains("f02"))
+    assert mine.height == 1
+    assert not {"f00", "f01"} & {name for names in open_now["features"] for name in names}
+    nothing = {name: pl.DataFrame() for name in QUERIES}
+    told = incident_brief(Known(day(DAYS - 1), {**nothing, "incidents": mine}), mine.row(0, named=True))
+    text = " ".join(map(str, told.sentences))
+    assert "of f02" in text
+    assert f"At the same time (a coincidence, grade D): model version m-2 of f02, first seen on {day(52)}." in text
+    assert "Nothing was decided about it" in text
 
 
 def test_the_backtest_says_what_each_rate_would_have_flagged(signals: SignalService) -> None:
