@@ -3,6 +3,7 @@
 The stream, the API and a replay of history call `online_decision`, and nothing else decides.
 """
 
+import hashlib
 import math
 from collections.abc import Mapping
 from typing import Final
@@ -10,7 +11,8 @@ from typing import Final
 import msgspec
 
 from intelligence.decisions.autonomy import Level
-from intelligence.decisions.entity import ANSWERS, Answer, EntityFacts, entity_decision
+from intelligence.decisions.entity import ANSWERS, ENTITY_RULES, Answer, EntityDecision, EntityFacts, entity_decision
+from intelligence.decisions.rules import broken
 from intelligence.decisions.settings import Decisions
 from intelligence.online.scoring import Score
 from intelligence.online.settings import Online, OnlineRule
@@ -29,6 +31,7 @@ class Known(msgspec.Struct, frozen=True):
         risk_score: Probability of harm in [0, 1]; None where no model scored it.
         facts: What `entity_decision` reads: `drift`, `model_version`, `risk_low`, `risk_high` and `is_exempt`; any may be absent.
         why_no_score: Why no model scored it, in words.
+        event_id: Id of the event, which decides by lot where lots are drawn.
     """
 
     entity: str
@@ -37,10 +40,18 @@ class Known(msgspec.Struct, frozen=True):
     risk_score: float | None = None
     facts: EntityFacts | None = None
     why_no_score: str = NO_MODEL
+    event_id: str = ""
 
     @classmethod
     def scored(
-        cls, entity: str, value: float | None, windows: Mapping[str, float] | None, score: Score | None, why_none: str
+        cls,
+        entity: str,
+        value: float | None,
+        windows: Mapping[str, float] | None,
+        score: Score | None,
+        why_none: str,
+        *,
+        event_id: str = "",
     ) -> "Known":
         """Return what is known of an entity with its score, or with the reason why it has none.
 
@@ -50,11 +61,12 @@ class Known(msgspec.Struct, frozen=True):
             windows: Its windows just after the event, by name of predictor; None where they are not known.
             score: The score; None where there is none.
             why_none: Why there is none, in words.
+            event_id: Id of the event.
         """
         if score is None:
-            return cls(entity, value, windows, why_no_score=why_none or NO_MODEL)
+            return cls(entity, value, windows, why_no_score=why_none or NO_MODEL, event_id=event_id)
         facts = {"model_version": score.version, "risk_low": score.low, "risk_high": score.high}
-        return cls(entity, value, windows, score.risk_score, facts)
+        return cls(entity, value, windows, score.risk_score, facts, event_id=event_id)
 
 
 class OnlineDecision(msgspec.Struct, frozen=True):
@@ -68,6 +80,8 @@ class OnlineDecision(msgspec.Struct, frozen=True):
         lowered_by: Names of the rules of the policy that made the answer to a score milder.
         is_fallback: Whether no score was used because there was none, or because something failed.
         level: Autonomy level; below `auto` the answer is recorded and everybody is let through.
+        propensity: Probability with which this answer is given here; 1 where no lot is drawn.
+        is_drawn: Whether the lot fell on an answer that the policy would not have given.
     """
 
     answer: Answer
@@ -77,6 +91,8 @@ class OnlineDecision(msgspec.Struct, frozen=True):
     lowered_by: tuple[str, ...]
     is_fallback: bool
     level: Level
+    propensity: float = 1.0
+    is_drawn: bool = False
 
     @property
     def code(self) -> int:
@@ -148,8 +164,43 @@ def online_decision(known: Known, *, online: Online, decisions: Decisions) -> On
     score = None if missing else known.risk_score
     scored = entity_decision(score, facts=known.facts or {}, settings=decisions)
     reason = f"{missing}: the fallback holds" if missing else scored.reason
-    per_minute = online.throttled_per_minute if scored.answer == "throttle" else None
-    return OnlineDecision(scored.answer, per_minute, reason, (), scored.lowered_by, scored.is_fallback, scored.level)
+    answer, propensity, is_drawn = scored.answer, 1.0, False
+    if decisions.entities.exploration.share and (other := _other_answer(scored, known, decisions)):
+        share = decisions.entities.exploration.share
+        is_drawn = lot(known.entity, known.event_id, seed=decisions.entities.exploration.seed) < share
+        answer, propensity = (other, share) if is_drawn else (answer, 1 - share)
+        reason = f"{reason}, and a lot that gives one in {1 / share:g} the other answer" if is_drawn else reason
+    per_minute = online.throttled_per_minute if answer == "throttle" else None
+    return OnlineDecision(
+        answer, per_minute, reason, (), scored.lowered_by, scored.is_fallback, scored.level, propensity, is_drawn
+    )
+
+
+def lot(entity: str, event_id: str, *, seed: int) -> float:
+    """Return a number in [0, 1) that looks drawn, and is the same whenever and wherever the event is decided on.
+
+    Args:
+        entity: The entity.
+        event_id: Id of the event.
+        seed: A number that whoever sends events does not know.
+
+    >>> lot("u1", "4711", seed=7) == lot("u1", "4711", seed=7) != lot("u1", "4712", seed=7)
+    True
+    """
+    text = f"{seed}\n{len(entity)}\n{entity}\n{event_id}".encode(errors="surrogatepass")
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) / 2**64
+
+
+def _other_answer(scored: EntityDecision, known: Known, decisions: Decisions) -> Answer | None:
+    """Return the answer that a lot may give instead; None where none may, since a rule or the fallback decided or nothing is done.
+
+    Who would be blocked but for a rule is not let through by lot, and nobody is throttled whom a rule exempts.
+    """
+    exploration = decisions.entities.exploration
+    if scored.is_fallback or scored.lowered_by or not scored.is_enforced or scored.answer not in exploration.safe:
+        return None
+    other: Answer = "throttle" if scored.answer == "allow" else "allow"
+    return None if broken(ENTITY_RULES, other, known.facts or {}, decisions) else other
 
 
 def _without_score(known: Known) -> str:

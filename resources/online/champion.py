@@ -8,6 +8,7 @@ from typing import Final
 
 from intelligence.core.errors import ModelError
 from intelligence.online.deciding import NO_MODEL, Known
+from intelligence.online.events import StreamEvent
 from intelligence.online.scoring import Score, Scorer
 from intelligence.risk.model import Floats
 from resources.models.registry import Registry
@@ -56,16 +57,16 @@ class Scores:
     found: Sequence[Score]
     why_none: str
 
-    def known(self, place: int, entity: str, value: float | None, windows: Mapping[str, float]) -> Known:
+    def known(self, place: int, event: StreamEvent, windows: Mapping[str, float]) -> Known:
         """Return what is known of the entity of a row.
 
         Args:
             place: The row.
-            entity: The entity.
-            value: Worth of the event; None where it has none.
+            event: Its event.
             windows: Its windows just after the event, by name of predictor.
         """
-        return Known.scored(entity, value, windows, self.found[place] if self.found else None, self.why_none)
+        score = self.found[place] if self.found else None
+        return Known.scored(event.entity, event.value, windows, score, self.why_none, event_id=event.id)
 
 
 class FollowedChampion:

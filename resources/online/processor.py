@@ -196,7 +196,7 @@ class Processor:
         for place, (each, row) in enumerate(zip(asked, rows.tolist(), strict=True)):
             if each.event and counted[place]:
                 windows = dict(zip(self.entities.predictors, row, strict=True))
-                known[id(each)] = scores.known(place, each.event.entity, each.event.value, windows)
+                known[id(each)] = scores.known(place, each.event, windows)
             else:
                 each.status = "late"
         events = [each.event for each in asked if each.event and each.status == "counted"]
@@ -341,10 +341,8 @@ def trace_of(decision: OnlineDecision) -> dict[str, Any]:
     Args:
         decision: The decision.
     """
-    # Probability with which the policy gives this answer here; 1 while it draws no lots.
     return {
         **msgspec.structs.asdict(decision),
-        "propensity": 1.0,
         "code": decision.code,
         "delay_s": decision.delay_s,
         "is_enforced": decision.is_enforced,

@@ -189,7 +189,7 @@ class OnlineAnswers:
         scores = (self._champion.present() if self._champion else Scoring()).scores(
             np.array([[windows[name] for name in self.entities.predictors]])
         )
-        known = scores.known(0, event.entity, event.value, windows)
+        known = scores.known(0, event, windows)
         decision = online_decision(known, online=self.product.online, decisions=self.product.decisions)
         trace = {
             "id": id_,
