@@ -20,6 +20,7 @@ SELECT
     json_extract_string(trace, '$.status') AS status,
     CAST(json_extract_string(trace, '$.propensity') AS DOUBLE) AS propensity,
     CAST(json_extract_string(trace, '$.is_drawn') AS BOOLEAN) AS is_drawn,
+    json_extract_string(trace, '$.learned_version') AS learned_version,
     CAST(json_extract_string(trace, '$.risk_score') AS DOUBLE) AS risk_score,
     json_extract_string(trace, '$.model_version') AS model_version,
     json_extract_string(trace, '$.policy') AS policy_version,

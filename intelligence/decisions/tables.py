@@ -137,6 +137,11 @@ ENTITY_DECISIONS: Final = Table(
         Column("status", "VARCHAR", "counted, late or early: whether the event counts in windows."),
         Column("propensity", "DOUBLE", "Probability with which this answer is given here; 1 where no lot is drawn."),
         Column("is_drawn", "BOOLEAN", "Whether a lot gave an answer that the policy would not have given."),
+        Column(
+            "learned_version",
+            "VARCHAR",
+            "Version of entity_policy that decided instead of the score; NULL where none did.",
+        ),
         Column("risk_score", "DOUBLE", "Probability of harm that the champion gave."),
         Column("model_version", "VARCHAR", "Version of entity_risk that scored."),
         Column("policy_version", "VARCHAR", "Hash of the policy's settings and code revision.", True),

@@ -11,7 +11,8 @@ from typing import Final
 import msgspec
 
 from intelligence.decisions.autonomy import Level
-from intelligence.decisions.entity import ANSWERS, ENTITY_RULES, Answer, EntityDecision, EntityFacts, entity_decision
+from intelligence.decisions.entity import ANSWERS, ENTITY_RULES, Answer, EntityFacts, entity_decision
+from intelligence.decisions.learned_policy import SAFE, EntityPolicy
 from intelligence.decisions.rules import broken
 from intelligence.decisions.settings import Decisions
 from intelligence.online.scoring import Score
@@ -69,6 +70,18 @@ class Known(msgspec.Struct, frozen=True):
         return cls(entity, value, windows, score.risk_score, facts, event_id=event_id)
 
 
+class Learned(msgspec.Struct, frozen=True):
+    """A learned policy that decides between safe answers.
+
+    Attributes:
+        policy: The policy.
+        version: Its version in the registry.
+    """
+
+    policy: EntityPolicy
+    version: str
+
+
 class OnlineDecision(msgspec.Struct, frozen=True):
     """What to do with an entity, and why.
 
@@ -82,6 +95,7 @@ class OnlineDecision(msgspec.Struct, frozen=True):
         level: Autonomy level; below `auto` the answer is recorded and everybody is let through.
         propensity: Probability with which this answer is given here; 1 where no lot is drawn.
         is_drawn: Whether the lot fell on an answer that the policy would not have given.
+        learned_version: Version of the learned policy that decided instead of the score; None where none did.
     """
 
     answer: Answer
@@ -93,6 +107,7 @@ class OnlineDecision(msgspec.Struct, frozen=True):
     level: Level
     propensity: float = 1.0
     is_drawn: bool = False
+    learned_version: str | None = None
 
     @property
     def code(self) -> int:
@@ -128,17 +143,20 @@ def applies(rule: OnlineRule, known: Known) -> bool | None:
     return value > limit
 
 
-def online_decision(known: Known, *, online: Online, decisions: Decisions) -> OnlineDecision:
+def online_decision(
+    known: Known, *, online: Online, decisions: Decisions, learned: Learned | None = None
+) -> OnlineDecision:
     """Return what to do with an entity; never raises.
 
     A list that allows goes before everything else. Then the strictest rule that applies decides, whatever the score. Where none
-    applies, the score does by `entity_decision`. Without a score, or where a rule cannot be evaluated, the answer is the configured
-    fallback, and says so.
+    applies, the score does by `entity_decision`; between letting through and throttling a learned policy may decide in its place, and a
+    lot may exchange the two. Without a score, or where a rule cannot be evaluated, the answer is the configured fallback, and says so.
 
     Args:
         known: What is known of the entity.
         online: The rules above the score.
         decisions: The policy.
+        learned: The learned policy; None where there is none.
 
     >>> rule = OnlineRule(name="burst", answer="throttle", counter="events", minutes=1, above=100, per_minute=20)
     >>> known = Known("u1", windows={"events_1m": 101.0})
@@ -164,16 +182,51 @@ def online_decision(known: Known, *, online: Online, decisions: Decisions) -> On
     score = None if missing else known.risk_score
     scored = entity_decision(score, facts=known.facts or {}, settings=decisions)
     reason = f"{missing}: the fallback holds" if missing else scored.reason
-    answer, propensity, is_drawn = scored.answer, 1.0, False
-    if decisions.entities.exploration.share and (other := _other_answer(scored, known, decisions)):
-        share = decisions.entities.exploration.share
-        is_drawn = lot(known.entity, known.event_id, seed=decisions.entities.exploration.seed) < share
-        answer, propensity = (other, share) if is_drawn else (answer, 1 - share)
-        reason = f"{reason}, and a lot that gives one in {1 / share:g} the other answer" if is_drawn else reason
-    per_minute = online.throttled_per_minute if answer == "throttle" else None
-    return OnlineDecision(
-        answer, per_minute, reason, (), scored.lowered_by, scored.is_fallback, scored.level, propensity, is_drawn
-    )
+    found = OnlineDecision(scored.answer, None, reason, (), scored.lowered_by, scored.is_fallback, scored.level)
+    if learned is not None or decisions.entities.exploration.share:
+        try:
+            found = _explored(_by_learned(found, known, learned, decisions), known, decisions)
+        except Exception:  # the stream and the API always answer: then by the score
+            reason = f"{reason}, since the learned policy fails"
+            found = msgspec.structs.replace(found, reason=reason)
+    if found.answer == "throttle":
+        found = msgspec.structs.replace(found, per_minute=online.throttled_per_minute)
+    return found
+
+
+def _by_learned(found: OnlineDecision, known: Known, learned: Learned | None, decisions: Decisions) -> OnlineDecision:
+    """Return the answer of the learned policy where it has one and no rule bars it."""
+    if learned is None or not _is_open(found):
+        return found
+    leaf = learned.policy.leaf({**(known.windows or {}), "risk_score": known.risk_score})
+    answer = next((each for each in SAFE if each == leaf.answer), None)
+    if answer is None or (answer != found.answer and not _is_allowed(answer, known, decisions)):
+        return found
+    reason = f"{found.reason}, by the learned policy {learned.version}"
+    return msgspec.structs.replace(found, answer=answer, reason=reason, learned_version=learned.version)
+
+
+def _explored(found: OnlineDecision, known: Known, decisions: Decisions) -> OnlineDecision:
+    """Return the answer after the lot, with its probability."""
+    exploration = decisions.entities.exploration
+    if not exploration.share or not found.is_enforced or not _is_open(found):
+        return found
+    other: Answer = "throttle" if found.answer == "allow" else "allow"
+    if not _is_allowed(other, known, decisions):
+        return found
+    if lot(known.entity, known.event_id, seed=exploration.seed) >= exploration.share:
+        return msgspec.structs.replace(found, propensity=1 - exploration.share)
+    reason = f"{found.reason}, and a lot that gives one in {1 / exploration.share:g} the other answer"
+    return msgspec.structs.replace(found, answer=other, reason=reason, propensity=exploration.share, is_drawn=True)
+
+
+def _is_open(found: OnlineDecision) -> bool:
+    """Return whether the score alone decided between safe answers: who would be blocked but for a rule is not let through by lot."""
+    return not found.is_fallback and not found.lowered_by and found.answer in SAFE
+
+
+def _is_allowed(answer: Answer, known: Known, decisions: Decisions) -> bool:
+    return not broken(ENTITY_RULES, answer, known.facts or {}, decisions)
 
 
 def lot(entity: str, event_id: str, *, seed: int) -> float:
@@ -189,18 +242,6 @@ def lot(entity: str, event_id: str, *, seed: int) -> float:
     """
     text = f"{seed}\n{len(entity)}\n{entity}\n{event_id}".encode(errors="surrogatepass")
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) / 2**64
-
-
-def _other_answer(scored: EntityDecision, known: Known, decisions: Decisions) -> Answer | None:
-    """Return the answer that a lot may give instead; None where none may, since a rule or the fallback decided or nothing is done.
-
-    Who would be blocked but for a rule is not let through by lot, and nobody is throttled whom a rule exempts.
-    """
-    exploration = decisions.entities.exploration
-    if scored.is_fallback or scored.lowered_by or not scored.is_enforced or scored.answer not in exploration.safe:
-        return None
-    other: Answer = "throttle" if scored.answer == "allow" else "allow"
-    return None if broken(ENTITY_RULES, other, known.facts or {}, decisions) else other
 
 
 def _without_score(known: Known) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from intelligence.catalog.product import Product
-from intelligence.online.deciding import Known, OnlineDecision, online_decision
+from intelligence.online.deciding import Known, Learned, OnlineDecision, online_decision
 from intelligence.online.events import StreamEvent, text_of
 from intelligence.online.guard import Pulse, present_minute
 from intelligence.online.outcomes import outcomes_in, refusal
@@ -191,7 +191,8 @@ class Processor:
         self._mark_out_of_time(taken, offsets)
         asked = [each for each in taken if each.status == "counted"]
         rows, counted = self.entities.counted([each.event for each in asked if each.event])
-        scores = (self._champion.present() if self._champion else Scoring()).scores(rows)
+        scoring = self._champion.present() if self._champion else Scoring()
+        scores = scoring.scores(rows)
         known: dict[int, Known] = {}
         for place, (each, row) in enumerate(zip(asked, rows.tolist(), strict=True)):
             if each.event and counted[place]:
@@ -204,7 +205,10 @@ class Processor:
         decided = [
             (
                 each,
-                Decided(each.event, self._decision(known.get(id(each)) or Known(each.event.entity, each.event.value))),
+                Decided(
+                    each.event,
+                    self._decision(known.get(id(each)) or Known(each.event.entity, each.event.value), scoring.learned),
+                ),
             )
             for each in taken
             if each.event and each.status in DECIDED
@@ -285,8 +289,8 @@ class Processor:
             elif minute > newest:
                 offsets[partition] = replace(offsets[partition], newest_minute=minute)
 
-    def _decision(self, known: Known) -> OnlineDecision:
-        return online_decision(known, online=self._product.online, decisions=self._product.decisions)
+    def _decision(self, known: Known, learned: Learned | None) -> OnlineDecision:
+        return online_decision(known, online=self._product.online, decisions=self._product.decisions, learned=learned)
 
     def _stored(self, taken: _Taken, found: Decided, known: Known | None) -> StoredDecision:
         event, trace = found.event, trace_of(found.decision)

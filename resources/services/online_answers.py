@@ -185,12 +185,13 @@ class OnlineAnswers:
         event = StreamEvent(
             id_, at_ms, question.user_id, "", "", "", question.errors, question.crashed, question.value, None
         )
+        scoring = self._champion.present() if self._champion else Scoring()
         windows = self.entities.expected(event)
-        scores = (self._champion.present() if self._champion else Scoring()).scores(
-            np.array([[windows[name] for name in self.entities.predictors]])
-        )
+        scores = scoring.scores(np.array([[windows[name] for name in self.entities.predictors]]))
         known = scores.known(0, event, windows)
-        decision = online_decision(known, online=self.product.online, decisions=self.product.decisions)
+        decision = online_decision(
+            known, online=self.product.online, decisions=self.product.decisions, learned=scoring.learned
+        )
         trace = {
             "id": id_,
             "entity": event.entity,

@@ -358,3 +358,36 @@ def guard(as_json: AsJson = False) -> None:
         _say_done(each)
     if not done:
         commands._say("It has decided on nothing.")
+
+
+@app.command("learn", epilog="Example: intelligence online learn --json")
+def learn(as_json: AsJson = False) -> None:
+    """Learn from decisions and outcomes whom to throttle, and have the policy followed if later decisions show that it gains."""
+    from intelligence.interfaces.cli import commands
+
+    with _extra_stream():
+        found = commands._platform().entity_policies.learned()
+    verdict, leaves = found.verdict, found.verdict.policy.leaves if found.verdict.policy else ()
+    if as_json:
+        commands._print_json(
+            {
+                "deploy": verdict.deploy,
+                "reason": verdict.reason,
+                "gain_low": verdict.low,
+                "decisions": found.decisions,
+                "version": found.version,
+                "is_champion": found.is_champion,
+                "leaves": [each.words for each in leaves],
+            }
+        )
+        return
+    commands._say(f"{found.decisions:,} decisions between safe answers, of which it is known what became true.")
+    for each in leaves:
+        commands._say(harmless(f"  {each.words}"))
+    commands._say(harmless(verdict.reason))
+    if found.is_champion:
+        commands._say(f"The stream and the API follow it: version {found.version} of entity_policy.")
+    elif found.version:
+        commands._say(
+            f"It is version {found.version} of entity_policy and decides nothing. `intelligence promote` has it followed."
+        )

@@ -59,6 +59,14 @@ def test_topics_are_read_and_a_decision_is_explained(brokers: str, tmp_path: Pat
     assert json.loads(command(tmp_path, "why", "e4", "--json").stdout)["windows"]["events_1m"] == 5
 
 
+def test_without_decisions_by_a_score_nothing_is_learned_and_it_says_why(tmp_path: Path) -> None:
+    done = command(tmp_path, "learn")
+    assert done.returncode == 0, done.stderr
+    assert "The present policy stays: no decision was made by a score at the level auto" in done.stdout
+    found = json.loads(command(tmp_path, "learn", "--json").stdout)
+    assert (found["deploy"], found["decisions"], found["version"], found["leaves"]) == (False, 0, None, [])
+
+
 @pytest.mark.proof
 def test_decisions_are_served_on_loopback(tmp_path: Path) -> None:
     (tmp_path / "product.yaml").write_text(PRODUCT)
