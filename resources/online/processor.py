@@ -10,7 +10,7 @@ import msgspec
 
 from intelligence.catalog.product import Product
 from intelligence.online.deciding import Known, Learned, OnlineDecision, online_decision
-from intelligence.online.events import StreamEvent, text_of
+from intelligence.online.events import InTime, StreamEvent, standing_in_time, text_of
 from intelligence.online.guard import Pulse, present_minute
 from intelligence.online.outcomes import outcomes_in, refusal
 from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, FeatureWindows
@@ -20,8 +20,8 @@ from resources.online.champion import FollowedChampion, Scoring
 from resources.online.judging import Judge
 from resources.online.store import DeadLetter, Offset, OnlineStore, StoredDecision, WaitingRow
 
-# An event counts; came too late for the windows; bears a time after that of its message; came before; or breaks the contract.
-Status = Literal["counted", "late", "early", "duplicate", "rejected"]
+# How an event stands in time; or it came before, or breaks the contract.
+Status = InTime | Literal["duplicate", "rejected"]
 DECIDED: Final = ("counted", "late", "early")
 _encoder = msgspec.json.Encoder()
 
@@ -282,11 +282,10 @@ class Processor:
                 continue
             partition = (each.message.topic, each.message.partition)
             minute, newest = each.event.at_ms // MINUTE_MS, offsets[partition].newest_minute
-            if minute > each.message.at_ms // MINUTE_MS + allowed:
-                each.status = "early"
-            elif minute < newest - allowed:
-                each.status = "late"
-            elif minute > newest:
+            each.status = standing_in_time(
+                each.event.at_ms, received_ms=each.message.at_ms, newest_minute=newest, lateness_minutes=allowed
+            )
+            if each.status == "counted" and minute > newest:
                 offsets[partition] = replace(offsets[partition], newest_minute=minute)
 
     def _decision(self, known: Known, learned: Learned | None) -> OnlineDecision:
