@@ -19,6 +19,7 @@ from intelligence.interfaces.cli.options import AsJson
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
+    from typing import Any
 
     from resources.config.settings import Settings
     from resources.intake.ingest import Batch
@@ -306,22 +307,21 @@ def _extra_stream() -> "Iterator[None]":
 
 @app.command("why", epilog="Example: intelligence online why 4711")
 def why(event: Annotated[str, typer.Argument(help="Id of the event.")], as_json: AsJson = False) -> None:
-    """Show the decision on an event, and all that it rests on."""
+    """Show the decision on an event, of the stream or asked for over HTTP, and all that it rests on."""
     from intelligence.interfaces.cli import commands
-    from resources.config.settings import settings
-    from resources.online.store import OnlineStore
 
-    path = settings().online
-    found = OnlineStore(path).decision(event) if path.exists() else None
-    if found is None:
+    trace = _decision(event)
+    if trace is None:
         raise OnlineError(
-            event, "no decision on an event with this id is kept.", hint="`intelligence online run` makes decisions."
+            event,
+            "no decision on an event with this id is kept.",
+            hint="`intelligence online run` makes decisions, and `intelligence online serve` those that are asked for.",
         )
-    trace = json.loads(found.trace)
     if as_json:
-        commands._print_json({"id": found.id, "entity": found.entity, "source": found.source, **trace})
+        commands._print_json(trace)
         return
-    commands._say(harmless(f"{found.entity}: {trace['answer']}, because {trace['reason']}."))
+    asked = " (asked for over HTTP)" if trace.get("asked") else ""
+    commands._say(harmless(f"{trace['entity']}: {trace['answer']}, because {trace['reason']}{asked}."))
     if trace["per_minute"]:
         commands._say(f"It keeps {trace['per_minute']:g} events a minute, one every {trace['delay_s']:g} s.")
     if not trace["is_enforced"]:
@@ -330,6 +330,23 @@ def why(event: Annotated[str, typer.Argument(help="Id of the event.")], as_json:
         )
     for name, value in (trace["windows"] or {}).items():
         commands._say(f"  {name} {'unknown' if value is None else format(value, 'g')}")
+
+
+def _decision(event: str) -> "dict[str, Any] | None":
+    """Return the decision on an event with its trace: the stream's, else one that was asked for; None where none is kept."""
+    from resources.config.settings import settings
+    from resources.online.asked import AskedDecisions
+    from resources.online.store import OnlineStore
+
+    path = settings().online
+    found = OnlineStore(path).decision(event) if path.exists() else None
+    if found is not None:
+        return {"id": found.id, "entity": found.entity, "source": found.source, **json.loads(found.trace)}
+    path = path.with_name("online_asked.db")
+    asked = AskedDecisions(path).decision(event) if path.exists() else None
+    return (
+        None if asked is None else {"id": asked.id, "entity": asked.entity, "source": None, **json.loads(asked.trace)}
+    )
 
 
 @app.command("guard", epilog="Example: intelligence online guard --json")

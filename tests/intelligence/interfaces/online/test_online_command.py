@@ -84,6 +84,13 @@ def test_decisions_are_served_on_loopback(tmp_path: Path) -> None:
             time.sleep(0.2)
         answer = httpx.post(f"http://127.0.0.1:{port}/v1/decide", json={"user_id": "u1"})
         assert (answer.status_code, answer.json()["answer"]) == (200, "allow")
+        event = {"user_id": "u1", "id": "mine", "event_time": "2020-01-01T00:00:00Z"}
+        httpx.post(f"http://127.0.0.1:{port}/v1/decide", json=event).raise_for_status()
+        why = command(tmp_path, "why", "mine")
+        assert "u1: allow, because no model scores entities: the fallback holds (asked for over HTTP)." in why.stdout
+        found = json.loads(command(tmp_path, "why", "mine", "--json").stdout)
+        assert (found["asked"], found["source"], found["status"]) == (True, None, "counted")
+        assert command(tmp_path, "why", "other").returncode == 1
         assert httpx.get(f"http://127.0.0.1:{port}/healthz", headers={"host": "evil.example"}).status_code == 403
     finally:
         server.terminate()
