@@ -114,6 +114,19 @@ def rehearse(
     night: Annotated[bool, typer.Option(help="Build all tables of the day at the end, as the night does.")] = True,
 ) -> None:
     """Send a day of the simulated product through a broker inside this process, decide on it, and take it into a lake."""
+    from resources.config.serving_lock import REHEARSAL, serving
+    from resources.config.settings import settings
+
+    with _extra_stream():
+        from resources.processes.front.serving import LOOPBACK, require_free
+    # Its folder is emptied: neither another rehearsal nor a server in its place may find out later.
+    with serving(settings().data, {"stream": f"http://{LOOPBACK}:{port}"}, what=REHEARSAL):
+        require_free("The rehearsal", port, option="--port")
+        _rehearsed(speed, port, night=night)
+
+
+def _rehearsed(speed: float, port: int, *, night: bool) -> None:
+    """Rehearse in a folder that belongs to this process alone."""
     from intelligence.interfaces.api.keys import with_keys
     from intelligence.interfaces.cli import commands
     from resources.config.settings import api_keys, settings

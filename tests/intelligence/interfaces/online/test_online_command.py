@@ -15,6 +15,7 @@ import httpx
 import pytest
 from confluent_kafka import Producer
 
+from resources.config.serving_lock import REHEARSAL, serving
 from tests.resources.online.streamed import NOW_MS, said
 
 PRODUCT = """
@@ -146,4 +147,20 @@ def test_a_rehearsal_counts_the_same_on_the_stream_and_in_the_lake(tmp_path: Pat
 
 
 def test_a_product_without_a_simulator_has_nothing_to_rehearse(tmp_path: Path) -> None:
-    assert "nothing to rehearse" in command(tmp_path, "rehearse").stderr
+    assert "nothing to rehearse" in command(tmp_path, "rehearse", "--port", "0").stderr
+
+
+def test_what_another_rehearsal_uses_is_not_emptied_and_the_other_is_named(tmp_path: Path) -> None:
+    kept = tmp_path / "data" / "rehearsal" / "online.db"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("in use")
+    with serving(tmp_path / "data", {"stream": "http://127.0.0.1:8503"}, what=REHEARSAL):
+        done = command(tmp_path, "rehearse", "--port", "0", COLUMNS="1000")
+    assert done.returncode == 1
+    assert f"by process {os.getpid()} at http://127.0.0.1:8503" in done.stderr
+    assert "data/rehearsal: " in done.stderr
+    with serving(tmp_path / "data", {}), socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"port {port} is in use" in command(tmp_path, "rehearse", "--port", str(port)).stderr
+    assert "--port 70000 is no port" in command(tmp_path, "rehearse", "--port", "70000").stderr
+    assert kept.read_text() == "in use"
