@@ -26,6 +26,7 @@ from resources.services.drift import DriftService
 from resources.services.drift_pages import DriftPageService
 from resources.services.due import Clock, DueService
 from resources.services.entity_decisions import EntityDecisionService
+from resources.services.entity_policies import EntityPolicyService
 from resources.services.experiments import ExperimentService
 from resources.services.explanations import ExplanationService
 from resources.services.export import ExportService
@@ -102,6 +103,11 @@ class Platform:
     def entity_decisions(self) -> EntityDecisionService:
         """Return the service that brings decisions of the stream into the lake."""
         return EntityDecisionService(self.lake, self.landing.parent)
+
+    @cached_property
+    def entity_policies(self) -> EntityPolicyService:
+        """Return the service that learns the policy of entities."""
+        return EntityPolicyService(self.product, self.lake, self.registry, self.panels)
 
     @cached_property
     def signals(self) -> SignalService:

@@ -119,7 +119,7 @@ def off_policy_value(
         raise ValueError("a propensity is outside of (0, 1], or a probability of the target outside of [0, 1]")
     weights = chosen / propensities
     effective = _supported(weights, users, untried)
-    observed, ips = _mean(rewards, users), _mean(weights * rewards, users)
+    observed, ips = clustered_mean(rewards, users), clustered_mean(weights * rewards, users)
     total = weights.mean()
     normalised = float((weights * rewards).mean() / total)
     # The influence of each decision on a ratio of two means.
@@ -128,14 +128,14 @@ def off_policy_value(
     if expected is not None:
         taken, of_target = np.asarray(expected.taken, float), np.asarray(expected.target, float)
         influence = of_target + weights * (rewards - taken)
-        dr = _mean(influence, users)
-    snips = _mean(normalised + weights * (rewards - normalised) / total, users)
+        dr = clustered_mean(influence, users)
+    snips = clustered_mean(normalised + weights * (rewards - normalised) / total, users)
     return OffPolicyValue(
         observed,
         ips,
         Interval(normalised, snips.se),
         dr,
-        _mean(influence - rewards, users),
+        clustered_mean(influence - rewards, users),
         effective,
         float(total),
         float(weights.max()),
@@ -164,7 +164,7 @@ def _supported(weights: Floats, users: NDArray[np.int64], untried: float) -> flo
             f"{len(weights):,} decisions tell as much about it as {effective:.0f} of its own, fewer than {FEWEST_EFFECTIVE}.",
             "Collect more decisions, or judge a policy nearer to the present one.",
         )
-    mean = _mean(weights, users)
+    mean = clustered_mean(weights, users)
     if mean.se > 0 and abs(mean.value - 1) > MOST_OFF * mean.se:
         raise refused(
             f"the weights have the mean {mean.value:.2f}, which is not 1 beyond chance: the propensities are not those with which"
@@ -174,8 +174,13 @@ def _supported(weights: Floats, users: NDArray[np.int64], untried: float) -> flo
     return effective
 
 
-def _mean(values: Floats, users: NDArray[np.int64]) -> Interval:
-    """Return the mean with its standard error, clustered by user."""
+def clustered_mean(values: Floats, users: NDArray[np.int64]) -> Interval:
+    """Return the mean with its standard error, clustered by user.
+
+    Args:
+        values: One number for each decision.
+        users: The user of each, numbered from 0.
+    """
     sums = np.bincount(users, weights=values - values.mean())
     number = len(sums)
     spread = float((sums**2).sum()) * number / max(number - 1, 1)

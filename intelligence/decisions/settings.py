@@ -182,6 +182,28 @@ class Freeze(Section):
         return self
 
 
+class Exploration(Section):
+    """How often the other safe answer is given by lot, so that it can be learned which one brings more; see docs/online.md.
+
+    Attributes:
+        share: Share of the decisions by a score, at most a tenth, that get the other answer; 0 draws no lots.
+        safe: The answers between which lots are drawn; blocking is never one of them.
+        seed: Number from which, with the event's id, the lot is made. Keep it secret where clients choose the ids of events.
+    """
+
+    share: float = Field(0, ge=0, le=0.1)
+    safe: tuple[Literal["allow", "throttle"], ...] = ("allow", "throttle")
+    seed: int = 7
+
+    @model_validator(mode="after")
+    def _has_two_answers(self) -> "Exploration":
+        if self.share and set(self.safe) != {"allow", "throttle"}:
+            raise ValueError(
+                f"draws lots between {' and '.join(self.safe) or 'no answers'}: write safe: [allow, throttle], or share: 0"
+            )
+        return self
+
+
 class Entities(Section):
     """The policy for a single user, session or device.
 
@@ -190,12 +212,16 @@ class Entities(Section):
         block: Least risk in [0, 1] at which it is blocked.
         fallback: The answer where there is no risk score or a rule fails.
         level: Autonomy level; below `auto` answers are recorded and not enforced.
+        exploration: How often the other safe answer is given by lot.
+        throttle_cost: What throttling a sound event costs, as a share of the harm of a harmful one.
     """
 
     throttle: Share = 0.7
     block: Share = 0.9
     fallback: Literal["allow", "throttle"] = "allow"
     level: Level = "shadow"
+    exploration: Exploration = Exploration()
+    throttle_cost: Share = 0.05
 
     @model_validator(mode="after")
     def _block_is_above_throttle(self) -> "Entities":

@@ -133,6 +133,15 @@ ENTITY_DECISIONS: Final = Table(
             "is_fallback", "BOOLEAN", "Whether no score was used because there was none, or something failed.", True
         ),
         Column("level", "VARCHAR", "Autonomy level; below auto everybody is let through.", True),
+        Column("lowered_by", "VARCHAR[]", "Rules of the policy that made the answer to a score milder."),
+        Column("status", "VARCHAR", "counted, late or early: whether the event counts in windows."),
+        Column("propensity", "DOUBLE", "Probability with which this answer is given here; 1 where no lot is drawn."),
+        Column("is_drawn", "BOOLEAN", "Whether a lot gave an answer that the policy would not have given."),
+        Column(
+            "learned_version",
+            "VARCHAR",
+            "Version of entity_policy that decided instead of the score; NULL where none did.",
+        ),
         Column("risk_score", "DOUBLE", "Probability of harm that the champion gave."),
         Column("model_version", "VARCHAR", "Version of entity_risk that scored."),
         Column("policy_version", "VARCHAR", "Hash of the policy's settings and code revision.", True),
@@ -147,7 +156,15 @@ ENTITY_DECISIONS: Final = Table(
             count(*) FILTER (answer = 'block') AS blocked
         FROM decisions.entity_decisions GROUP BY ALL ORDER BY event_date""",
     claims=(
-        rate_claim("decisions.entity_decisions", "event_time", ("risk_score",)),
+        rate_claim("decisions.entity_decisions", "event_time", ("risk_score", "propensity")),
+        Claim(
+            name="lots_fall_between_safe_answers_only",
+            description="No answer was drawn by lot that blocks, that a rule or the fallback gave, or that is not carried out.",
+            contradictions="""
+                SELECT store, number, answer, rules, propensity FROM decisions.entity_decisions
+                WHERE event_time >= $start AND event_time < $end AND propensity < 1
+                  AND (answer = 'block' OR is_fallback OR len(rules) > 0 OR level <> 'auto')""",
+        ),
         Claim(
             name="answers_are_known",
             description="Each answer is allow, throttle or block, and a throttle has a number.",

@@ -33,15 +33,7 @@ def entity_panel(
     Returns:
         `event_date`, `entity`, `label` (null while it is unknown), the predictors, `velocity` and `isolation`, by day and entity.
     """
-    in_time = pl.col("happened_at") <= pl.col("event_time") + timedelta(days=settings.days)
-    harmed = (
-        decisions.select("event_id", "event_time")
-        .join(outcomes, left_on="event_id", right_on="decision_id")
-        .filter(in_time)
-        .sort("happened_at", "kind")
-        .group_by("event_id", maintain_order=True)
-        .agg(is_harm=pl.col("kind").last().is_in(list(settings.harmful)))
-    )
+    harmed = harm_of(decisions, outcomes, settings)
     over = pl.col("event_date") < (as_of - timedelta(days=settings.days)).date()
     day = ["event_date", "entity"]
     rows = (
@@ -65,6 +57,25 @@ def entity_panel(
     fastest = next((name for name in predictors if name.startswith("events_")), None)
     velocity = pl.col(fastest) if fastest else pl.lit(None, dtype=pl.Float64)
     return panel.with_columns(velocity=velocity, isolation=_isolation(panel, predictors))
+
+
+def harm_of(decisions: pl.DataFrame, outcomes: pl.DataFrame, settings: Outcomes) -> pl.DataFrame:
+    """Return which events turned out harmful or harmless within their days: `event_id` and `is_harm`, by the newest outcome.
+
+    Args:
+        decisions: One row per decision: `event_id` and `event_time`.
+        outcomes: One row per outcome: `decision_id`, `kind`, `happened_at` in UTC without a zone; may be empty.
+        settings: What the outcomes mean.
+    """
+    in_time = pl.col("happened_at") <= pl.col("event_time") + timedelta(days=settings.days)
+    return (
+        decisions.select("event_id", "event_time")
+        .join(outcomes, left_on="event_id", right_on="decision_id")
+        .filter(in_time)
+        .sort("happened_at", "kind")
+        .group_by("event_id", maintain_order=True)
+        .agg(is_harm=pl.col("kind").last().is_in(list(settings.harmful)))
+    )
 
 
 def _isolation(panel: pl.DataFrame, predictors: Sequence[str]) -> pl.Series:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -24,6 +24,9 @@ _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_:/@-]{0,127}(\.[A-Za-z0
 _NUMERAL: Final = re.compile(r"[0-9]*\.[0-9.]*|[0-9]+[eE][0-9]+")
 _PLAIN_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|\+00:00)?")
 _MOST_PROPERTIES: Final = 60_000
+_MINUTE_MS: Final = 60_000
+# An event counts in windows; came too late for them; or bears a time after that of its message.
+InTime = Literal["counted", "late", "early"]
 _TYPES: Final[Mapping[str, Any]] = {
     "VARCHAR": str,
     "TIMESTAMP": str,
@@ -59,6 +62,24 @@ class StreamEvent(msgspec.Struct, array_like=True, frozen=True):
     crashed: bool
     value: float | None
     latency_ms: float | None
+
+
+def standing_in_time(at_ms: int, *, received_ms: int, newest_minute: int, lateness_minutes: int) -> InTime:
+    """Return whether an event can count in windows, by its time: the stream and the API ask this alone.
+
+    Args:
+        at_ms: When the event happened, in ms since 1970.
+        received_ms: When it was sent, in ms since 1970; one that lies further ahead than the lateness is early.
+        newest_minute: Minute since 1970 of the newest event that counted before; -1 where there is none.
+        lateness_minutes: How late an event may come after newer ones and still count.
+
+    >>> [standing_in_time(at * 60_000, received_ms=0, newest_minute=20, lateness_minutes=10) for at in (9, 10, 11)]
+    ['late', 'counted', 'early']
+    """
+    minute = at_ms // _MINUTE_MS
+    if minute > received_ms // _MINUTE_MS + lateness_minutes:
+        return "early"
+    return "late" if minute < newest_minute - lateness_minutes else "counted"
 
 
 def text_of(payload: bytes | None) -> str:

@@ -32,6 +32,8 @@ PARENT = "mlflow.parentRunId"
 # Makes MLflow's UI show the views for trained models, and not those for prompts and traces.
 KIND = {"mlflow.experimentKind": "custom_model_development"}
 PYFUNC = Path(__file__).with_name("risk_pyfunc.py")
+# Of kinds of models that another program reads.
+PYFUNCS = {"policy_tree": Path(__file__).with_name("policy_pyfunc.py")}
 CHECKSUM = "sha256."
 CONTENT = "content"
 
@@ -245,7 +247,7 @@ def _write_model(client: Any, entry: Any, run_id: str, model: StoredModel, scrat
     files, folder = _written(scratch / "parts", model.files()), scratch / "model"
     pyfunc.save_model(
         path=str(folder),
-        python_model=str(PYFUNC),
+        python_model=str(PYFUNCS.get(model.kind, PYFUNC)),
         artifacts={file: str(files / file) for file in model.files()},
         signature=ModelSignature(
             inputs=Schema([ColSpec("double", predictor, required=False) for predictor in model.predictors]),

@@ -313,9 +313,11 @@ def _champion(name: str, copy: Copy, note: str | None = None) -> Champion:
 @lru_cache(maxsize=4)
 def _model(origin: str, files: tuple[tuple[str, bytes], ...]) -> Any:
     # A run needs the same champion many times, and building its trees takes longer than reading their file.
+    from intelligence.decisions.learned_policy import POLICY_FILE, policy_from
     from intelligence.risk.model import model_from
 
-    return model_from(dict(files), origin=origin)
+    named = dict(files)
+    return (policy_from if POLICY_FILE in named else model_from)(named, origin=origin)
 
 
 def _last_known(copies: LocalCopies, error: MlflowUnreachable) -> Champion:

@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-import polars as pl
-
 from intelligence.risk.versions import Move
 
 if TYPE_CHECKING:
@@ -16,7 +14,7 @@ REVERT = "revert"
 
 
 class StoredModel(Protocol):
-    """What the registry requires of a model; a protocol, since importing `RiskModel` would load numpy with the code location."""
+    """What the registry requires of a model; a protocol, since importing models would load numpy with the code location."""
 
     @property
     def kind(self) -> str:
@@ -28,12 +26,6 @@ class StoredModel(Protocol):
 
     def files(self) -> dict[str, bytes]:
         """Return the content of the model's files by name."""
-
-    def probabilities(self, rows: pl.DataFrame) -> Any:
-        """Return the calibrated probability of each row."""
-
-    def contributions(self, rows: pl.DataFrame) -> Any:
-        """Return what each predictor adds to each row's uncalibrated logit."""
 
 
 @dataclass(frozen=True, slots=True)

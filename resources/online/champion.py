@@ -1,18 +1,22 @@
-"""The model that scores entities: the version with the alias `champion`, followed while the stream runs."""
+"""What decides on entities: the versions of the model and of the policy with the alias `champion`, followed while the stream runs."""
 
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from intelligence.core.errors import ModelError
-from intelligence.online.deciding import NO_MODEL, Known
+from intelligence.decisions.learned_policy import EntityPolicy
+from intelligence.online.deciding import NO_MODEL, Known, Learned
+from intelligence.online.events import StreamEvent
+from intelligence.online.policy_log import policy_predictors
 from intelligence.online.scoring import Score, Scorer
 from intelligence.risk.model import Floats
 from resources.models.registry import Registry
 
 ENTITY_RISK: Final = "entity_risk"
+ENTITY_POLICY: Final = "entity_policy"
 LOOK_EVERY_S: Final = 5.0
 
 
@@ -24,11 +28,13 @@ class Scoring:
         scorer: The champion, ready to score; None where there is none or it cannot score these windows.
         why_none: Why there is no scorer, in words; empty where there is one.
         run_id: The MLflow run that made the champion.
+        learned: The learned policy that decides between safe answers; None where there is none or it cannot be used.
     """
 
     scorer: Scorer | None = None
     why_none: str = NO_MODEL
     run_id: str = ""
+    learned: Learned | None = None
 
     def scores(self, windows: Floats) -> "Scores":
         """Return the score of each row of windows, or why there are none; never raises.
@@ -56,16 +62,16 @@ class Scores:
     found: Sequence[Score]
     why_none: str
 
-    def known(self, place: int, entity: str, value: float | None, windows: Mapping[str, float]) -> Known:
+    def known(self, place: int, event: StreamEvent, windows: Mapping[str, float]) -> Known:
         """Return what is known of the entity of a row.
 
         Args:
             place: The row.
-            entity: The entity.
-            value: Worth of the event; None where it has none.
+            event: Its event.
             windows: Its windows just after the event, by name of predictor.
         """
-        return Known.scored(entity, value, windows, self.found[place] if self.found else None, self.why_none)
+        score = self.found[place] if self.found else None
+        return Known.scored(event.entity, event.value, windows, score, self.why_none, event_id=event.id)
 
 
 class FollowedChampion:
@@ -94,13 +100,18 @@ class FollowedChampion:
         return self._present
 
     def look(self) -> None:
-        """Ask the registry now. The last champion stays where it does not answer."""
+        """Ask the registry now. The last champions stay where it does not answer; one that cannot be used decides nothing."""
         with self._looking:
             self._looked_at = self._clock()
             try:
-                self._present = self._found()
+                found = self._found()
             except ModelError as error:
-                self._present = Scoring(why_none=f"the champion cannot score: {error.problem.rstrip('.')}")
+                found = Scoring(why_none=f"the champion cannot score: {error.problem.rstrip('.')}")
+            try:
+                learned = self._learned()
+            except ModelError:
+                learned = None
+            self._present = replace(found, learned=learned)
 
     def _found(self) -> Scoring:
         found = self._registry.champion(ENTITY_RISK)
@@ -110,3 +121,11 @@ class FollowedChampion:
         if present.scorer and (present.scorer.version, present.run_id) == (found.version, found.run_id):
             return present
         return Scoring(Scorer(found.model, found.version, predictors=self._predictors), "", found.run_id)
+
+    def _learned(self) -> Learned | None:
+        found = self._registry.champion(ENTITY_POLICY)
+        policy: object = found.model if found else None
+        if found is None or not isinstance(policy, EntityPolicy):
+            return None
+        is_known = set(policy.predictors) <= set(policy_predictors(self._predictors))
+        return Learned(policy, found.version) if is_known else None

@@ -9,8 +9,8 @@ from typing import Any, Final, Literal
 import msgspec
 
 from intelligence.catalog.product import Product
-from intelligence.online.deciding import Known, OnlineDecision, online_decision
-from intelligence.online.events import StreamEvent, text_of
+from intelligence.online.deciding import Known, Learned, OnlineDecision, online_decision
+from intelligence.online.events import InTime, StreamEvent, standing_in_time, text_of
 from intelligence.online.guard import Pulse, present_minute
 from intelligence.online.outcomes import outcomes_in, refusal
 from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, FeatureWindows
@@ -20,8 +20,8 @@ from resources.online.champion import FollowedChampion, Scoring
 from resources.online.judging import Judge
 from resources.online.store import DeadLetter, Offset, OnlineStore, StoredDecision, WaitingRow
 
-# An event counts; came too late for the windows; bears a time after that of its message; came before; or breaks the contract.
-Status = Literal["counted", "late", "early", "duplicate", "rejected"]
+# How an event stands in time; or it came before, or breaks the contract.
+Status = InTime | Literal["duplicate", "rejected"]
 DECIDED: Final = ("counted", "late", "early")
 _encoder = msgspec.json.Encoder()
 
@@ -191,12 +191,13 @@ class Processor:
         self._mark_out_of_time(taken, offsets)
         asked = [each for each in taken if each.status == "counted"]
         rows, counted = self.entities.counted([each.event for each in asked if each.event])
-        scores = (self._champion.present() if self._champion else Scoring()).scores(rows)
+        scoring = self._champion.present() if self._champion else Scoring()
+        scores = scoring.scores(rows)
         known: dict[int, Known] = {}
         for place, (each, row) in enumerate(zip(asked, rows.tolist(), strict=True)):
             if each.event and counted[place]:
                 windows = dict(zip(self.entities.predictors, row, strict=True))
-                known[id(each)] = scores.known(place, each.event.entity, each.event.value, windows)
+                known[id(each)] = scores.known(place, each.event, windows)
             else:
                 each.status = "late"
         events = [each.event for each in asked if each.event and each.status == "counted"]
@@ -204,7 +205,10 @@ class Processor:
         decided = [
             (
                 each,
-                Decided(each.event, self._decision(known.get(id(each)) or Known(each.event.entity, each.event.value))),
+                Decided(
+                    each.event,
+                    self._decision(known.get(id(each)) or Known(each.event.entity, each.event.value), scoring.learned),
+                ),
             )
             for each in taken
             if each.event and each.status in DECIDED
@@ -278,15 +282,14 @@ class Processor:
                 continue
             partition = (each.message.topic, each.message.partition)
             minute, newest = each.event.at_ms // MINUTE_MS, offsets[partition].newest_minute
-            if minute > each.message.at_ms // MINUTE_MS + allowed:
-                each.status = "early"
-            elif minute < newest - allowed:
-                each.status = "late"
-            elif minute > newest:
+            each.status = standing_in_time(
+                each.event.at_ms, received_ms=each.message.at_ms, newest_minute=newest, lateness_minutes=allowed
+            )
+            if each.status == "counted" and minute > newest:
                 offsets[partition] = replace(offsets[partition], newest_minute=minute)
 
-    def _decision(self, known: Known) -> OnlineDecision:
-        return online_decision(known, online=self._product.online, decisions=self._product.decisions)
+    def _decision(self, known: Known, learned: Learned | None) -> OnlineDecision:
+        return online_decision(known, online=self._product.online, decisions=self._product.decisions, learned=learned)
 
     def _stored(self, taken: _Taken, found: Decided, known: Known | None) -> StoredDecision:
         event, trace = found.event, trace_of(found.decision)
@@ -341,10 +344,8 @@ def trace_of(decision: OnlineDecision) -> dict[str, Any]:
     Args:
         decision: The decision.
     """
-    # Probability with which the policy gives this answer here; 1 while it draws no lots.
     return {
         **msgspec.structs.asdict(decision),
-        "propensity": 1.0,
         "code": decision.code,
         "delay_s": decision.delay_s,
         "is_enforced": decision.is_enforced,

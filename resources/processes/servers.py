@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from intelligence.core.errors import PlatformError
 from resources.config.serving_lock import serving
 from resources.config.settings import ROOT, Settings, api_keys, proxy_settings, settings
 from resources.models.mlflow_store import make_store, quiet_environment, store_uri
-from resources.processes.front.serving import LOOPBACK
+from resources.processes.front.serving import LOOPBACK, require_free
 from resources.processes.group import Processes
 from resources.processes.runs import close_stopped_runs, dagster_home, instance_for
 
@@ -157,17 +156,4 @@ def _require_free(ports: Ports) -> None:
         given[number] = name
         if not 0 < number < 65_536:
             raise PlatformError(name, f"{option} {number} is no port.", hint="Give a number from 1 to 65535.")
-        if _is_taken(number):
-            raise PlatformError(
-                name, f"port {number} is in use.", hint=f"Stop what runs there or choose another with {option}."
-            )
-
-
-def _is_taken(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((LOOPBACK, port))
-        except OSError:
-            return True
-    return False
+        require_free(name, number, option=option)

@@ -15,8 +15,8 @@ import numpy as np
 
 from intelligence.catalog.product import Product
 from intelligence.core.errors import OnlineError
-from intelligence.online.deciding import online_decision
-from intelligence.online.events import StreamEvent
+from intelligence.online.deciding import Known, online_decision
+from intelligence.online.events import StreamEvent, standing_in_time
 from intelligence.online.settings import window_label
 from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, FeatureWindows
 from resources.models.registry import Registry
@@ -121,7 +121,11 @@ class OnlineAnswers:
     def _refill(self) -> None:
         self.entities, self.features = EntityWindows(self.product.online), FeatureWindows(self.product.online)
         self._batch = self.store.fill(self.entities, self.features)
-        self._looked_at = time.monotonic()
+        self._look()
+
+    def _look(self) -> None:
+        newest = self.store.newest_minute()
+        self._newest_minute, self._looked_at = -1 if newest is None else newest, time.monotonic()
 
     def catch_up(self) -> None:
         """Count what the stream has counted since the last time; does nothing within FRESH_S seconds."""
@@ -135,7 +139,7 @@ class OnlineAnswers:
             self.entities.counted(events)
             self.features.count(events)
         self._batch += len(batches)
-        self._looked_at = time.monotonic()
+        self._look()
 
     def decided(self, questions: Sequence[Question], *, now_ms: int) -> list[dict[str, Any]]:
         """Return a decision on each event, as values for JSON, and keep it; events are not counted, which the stream does.
@@ -185,12 +189,22 @@ class OnlineAnswers:
         event = StreamEvent(
             id_, at_ms, question.user_id, "", "", "", question.errors, question.crashed, question.value, None
         )
-        windows = self.entities.expected(event)
-        scores = (self._champion.present() if self._champion else Scoring()).scores(
-            np.array([[windows[name] for name in self.entities.predictors]])
+        scoring = self._champion.present() if self._champion else Scoring()
+        # A question has no partition: the newest event of the stream says what is late.
+        status = standing_in_time(
+            at_ms,
+            received_ms=now_ms,
+            newest_minute=self._newest_minute,
+            lateness_minutes=self.product.online.lateness_minutes,
         )
-        known = scores.known(0, event.entity, event.value, windows)
-        decision = online_decision(known, online=self.product.online, decisions=self.product.decisions)
+        windows, known = None, Known(event.entity, event.value, event_id=id_)
+        if status == "counted":
+            windows = self.entities.expected(event)
+            scores = scoring.scores(np.array([[windows[name] for name in self.entities.predictors]]))
+            known = scores.known(0, event, windows)
+        decision = online_decision(
+            known, online=self.product.online, decisions=self.product.decisions, learned=scoring.learned
+        )
         trace = {
             "id": id_,
             "entity": event.entity,
@@ -198,8 +212,9 @@ class OnlineAnswers:
             "asked": True,
             **trace_of(decision),
             **score_of(known),
-            "windows": _without_nan(windows),
+            "windows": _without_nan(windows) if windows else None,
             "value": event.value,
+            "status": status,
             "policy": self._version,
             "batch": self._batch,
         }

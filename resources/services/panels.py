@@ -16,7 +16,8 @@ from resources.lake.door import Lake
 
 MODELS = {FEATURE_RISK.path: "feature_risk", USER_CHURN.path: "user_churn"}
 ENTITY_RISK = "entity_risk"
-ALL_MODELS = (*MODELS.values(), ENTITY_RISK)
+ENTITY_POLICY = "entity_policy"
+ALL_MODELS = (*MODELS.values(), ENTITY_RISK, ENTITY_POLICY)
 LONGEST_ENTITY_DAYS = 90
 _STREAM_DECISIONS = """
 SELECT event_id, event_time, entity, answer, level, windows FROM decisions.entity_decisions

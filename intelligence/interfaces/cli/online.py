@@ -20,6 +20,7 @@ from intelligence.interfaces.cli.options import AsJson
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
+    from typing import Any
 
     from resources.config.settings import Settings
     from resources.intake.ingest import Batch
@@ -113,6 +114,19 @@ def rehearse(
     night: Annotated[bool, typer.Option(help="Build all tables of the day at the end, as the night does.")] = True,
 ) -> None:
     """Send a day of the simulated product through a broker inside this process, decide on it, and take it into a lake."""
+    from resources.config.serving_lock import REHEARSAL, serving
+    from resources.config.settings import settings
+
+    with _extra_stream():
+        from resources.processes.front.serving import LOOPBACK, require_free
+    # Its folder is emptied: neither another rehearsal nor a server in its place may find out later.
+    with serving(settings().data, {"stream": f"http://{LOOPBACK}:{port}"}, what=REHEARSAL):
+        require_free("The rehearsal", port, option="--port")
+        _rehearsed(speed, port, night=night)
+
+
+def _rehearsed(speed: float, port: int, *, night: bool) -> None:
+    """Rehearse in a folder that belongs to this process alone."""
     from intelligence.interfaces.api.keys import with_keys
     from resources.config.settings import api_keys, settings
 
@@ -297,21 +311,19 @@ def _extra_stream() -> "Iterator[None]":
 
 @app.command("why", epilog="Example: intelligence online why 4711")
 def why(event: Annotated[str, typer.Argument(help="Id of the event.")], as_json: AsJson = False) -> None:
-    """Show the decision on an event, and all that it rests on."""
-    from resources.config.settings import settings
-    from resources.online.store import OnlineStore
-
-    path = settings().online
-    found = OnlineStore(path).decision(event) if path.exists() else None
-    if found is None:
+    """Show the decision on an event, of the stream or asked for over HTTP, and all that it rests on."""
+    trace = _decision(event)
+    if trace is None:
         raise OnlineError(
-            event, "no decision on an event with this id is kept.", hint="`intelligence online run` makes decisions."
+            event,
+            "no decision on an event with this id is kept.",
+            hint="`intelligence online run` makes decisions, and `intelligence online serve` those that are asked for.",
         )
-    trace = json.loads(found.trace)
     if as_json:
-        session.print_json({"id": found.id, "entity": found.entity, "source": found.source, **trace})
+        session.print_json(trace)
         return
-    session.say(harmless(f"{found.entity}: {trace['answer']}, because {trace['reason']}."))
+    asked = " (asked for over HTTP)" if trace.get("asked") else ""
+    session.say(harmless(f"{trace['entity']}: {trace['answer']}, because {trace['reason']}{asked}."))
     if trace["per_minute"]:
         session.say(f"It keeps {trace['per_minute']:g} events a minute, one every {trace['delay_s']:g} s.")
     if not trace["is_enforced"]:
@@ -320,6 +332,23 @@ def why(event: Annotated[str, typer.Argument(help="Id of the event.")], as_json:
         )
     for name, value in (trace["windows"] or {}).items():
         session.say(f"  {name} {'unknown' if value is None else format(value, 'g')}")
+
+
+def _decision(event: str) -> "dict[str, Any] | None":
+    """Return the decision on an event with its trace: the stream's, else one that was asked for; None where none is kept."""
+    from resources.config.settings import settings
+    from resources.online.asked import AskedDecisions
+    from resources.online.store import OnlineStore
+
+    path = settings().online
+    found = OnlineStore(path).decision(event) if path.exists() else None
+    if found is not None:
+        return {"id": found.id, "entity": found.entity, "source": found.source, **json.loads(found.trace)}
+    path = path.with_name("online_asked.db")
+    asked = AskedDecisions(path).decision(event) if path.exists() else None
+    return (
+        None if asked is None else {"id": asked.id, "entity": asked.entity, "source": None, **json.loads(asked.trace)}
+    )
 
 
 @app.command("guard", epilog="Example: intelligence online guard --json")
@@ -347,3 +376,34 @@ def guard(as_json: AsJson = False) -> None:
         _say_done(each)
     if not done:
         session.say("It has decided on nothing.")
+
+
+@app.command("learn", epilog="Example: intelligence online learn --json")
+def learn(as_json: AsJson = False) -> None:
+    """Learn from decisions and outcomes whom to throttle, and have the policy followed if later decisions show that it gains."""
+    with _extra_stream():
+        found = session.platform().entity_policies.learned()
+    verdict, leaves = found.verdict, found.verdict.policy.leaves if found.verdict.policy else ()
+    if as_json:
+        session.print_json(
+            {
+                "deploy": verdict.deploy,
+                "reason": verdict.reason,
+                "gain_low": verdict.low,
+                "decisions": found.decisions,
+                "version": found.version,
+                "is_champion": found.is_champion,
+                "leaves": [each.words for each in leaves],
+            }
+        )
+        return
+    session.say(f"{found.decisions:,} decisions between safe answers, of which it is known what became true.")
+    for each in leaves:
+        session.say(harmless(f"  {each.words}"))
+    session.say(harmless(verdict.reason))
+    if found.is_champion:
+        session.say(f"The stream and the API follow it: version {found.version} of entity_policy.")
+    elif found.version:
+        session.say(
+            f"It is version {found.version} of entity_policy and decides nothing. `intelligence promote` has it followed."
+        )

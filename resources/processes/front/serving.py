@@ -1,11 +1,13 @@
 """Serves an application: on loopback, behind the guard, by uvicorn."""
 
+import socket
 from contextlib import suppress
 
 import uvicorn
 from typing_extensions import override
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from intelligence.core.errors import PlatformError
 from resources.config.settings import allowed_hosts
 from resources.processes.front.guard import TARGET, App, Guard
 
@@ -25,6 +27,29 @@ class WholeTarget(HttpToolsProtocol):
         self.scope[TARGET] = self.url  # type: ignore[literal-required] # an extension of ours
         self.scope[TRANSPORT] = self.transport  # type: ignore[literal-required] # another
         super().on_headers_complete()
+
+
+def require_free(name: str, port: int, *, option: str) -> None:
+    """Check that a server can listen on a port; 0 is any that is free.
+
+    Args:
+        name: What is to be served.
+        port: The port on loopback.
+        option: The option that sets it.
+
+    Raises:
+        PlatformError: It cannot.
+    """
+    if not 0 <= port < 65_536:
+        raise PlatformError(name, f"{option} {port} is no port.", hint="Give a number from 0 to 65535.")
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            raise PlatformError(
+                name, f"port {port} is in use.", hint=f"Stop what runs there or choose another with {option}."
+            ) from None
 
 
 def server_of(app: App, *, port: int = 0) -> uvicorn.Server:

@@ -12,7 +12,6 @@ import pytest
 from intelligence.catalog.product import Product, product_from
 from intelligence.core.errors import ModelError
 from intelligence.online.deciding import NO_MODEL
-from intelligence.risk.model import Linear, Platt, RiskModel
 from resources.models.registry import Registry
 from resources.online.asked import AskedDecisions
 from resources.online.champion import ENTITY_RISK, LOOK_EVERY_S, FollowedChampion
@@ -20,24 +19,9 @@ from resources.online.processor import Processor
 from resources.online.store import OnlineStore
 from resources.services.online_answers import OnlineAnswers, Question
 from tests.lakes import lake_in
-from tests.programs.models import LOGGED, registry_in
+from tests.programs.models import registry_in
+from tests.resources.online.scored import SCORED, by_errors, champion
 from tests.resources.online.streamed import NOW_MS, PRODUCT, Online, said
-
-SCORED = """
-decisions:
-  entities: {level: auto, throttle: 0.4, block: 0.9, fallback: allow}
-"""
-
-
-def by_errors(weight: float, predictor: str = "errors_5m") -> RiskModel:
-    linear = Linear((0.0,), (0.0,), (1.0,), (weight,), -2.0)
-    return RiskModel("logistic_regression", (predictor,), Platt(1.0, 0.0, ((1.0, -0.1), (1.0, 0.1))), linear)
-
-
-def champion(registry: Registry, model: RiskModel) -> str:
-    version = registry.registered(ENTITY_RISK, model, logged=LOGGED, tags={}).version
-    registry.promoted(ENTITY_RISK, version, actor="test", cause="test", reason="test")
-    return version
 
 
 @pytest.fixture

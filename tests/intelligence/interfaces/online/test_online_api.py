@@ -84,6 +84,25 @@ def test_what_the_api_answers_before_an_event_is_what_the_stream_then_decides(
     assert codes == {0, 1, 2}
 
 
+def test_late_and_early_events_are_decided_on_without_windows_as_on_the_stream(
+    online: Online, client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(OnlineAnswers, "now_ms", lambda _: NOW_MS)
+    online.process(*(said(n / 10, event_id=f"burst{n}") for n in range(30)))
+    time.sleep(0.06)
+    for seconds, status in ((-600, "counted"), (-601, "late"), (659, "counted"), (661, "early"), (-86_400, "late")):
+        for user in ("u1", "thief"):
+            event = said(seconds, event_id=f"{user}{seconds}", user_id=user)
+            before = client.post("/v1/decide", json=asked(event)).json()
+            online.process(event)
+            after = online.store.trace(event["event_id"])
+            names = (*DECIDED, "status")
+            assert {name: before[name] for name in names} == {name: after[name] for name in names}
+            assert (before["status"], before["windows"] is None) == (status, status != "counted")
+            assert before["answer"] == "block" if user == "thief" else before["is_fallback"] or before["rules"]
+            time.sleep(0.06)
+
+
 def test_the_same_id_gets_the_same_answer_and_the_trace_can_be_read_again(online: Online, client: TestClient) -> None:
     first = client.post("/v1/decide", json={"user_id": "thief", "id": "x/1"}).json()
     assert (first["answer"], first["code"], first["is_enforced"], first["asked"]) == ("block", 2, False, True)

@@ -15,6 +15,7 @@ import httpx
 import pytest
 from confluent_kafka import Producer
 
+from resources.config.serving_lock import REHEARSAL, serving
 from tests.resources.online.streamed import NOW_MS, said
 
 PRODUCT = """
@@ -59,6 +60,14 @@ def test_topics_are_read_and_a_decision_is_explained(brokers: str, tmp_path: Pat
     assert json.loads(command(tmp_path, "why", "e4", "--json").stdout)["windows"]["events_1m"] == 5
 
 
+def test_without_decisions_by_a_score_nothing_is_learned_and_it_says_why(tmp_path: Path) -> None:
+    done = command(tmp_path, "learn")
+    assert done.returncode == 0, done.stderr
+    assert "The present policy stays: no decision was made by a score at the level auto" in done.stdout
+    found = json.loads(command(tmp_path, "learn", "--json").stdout)
+    assert (found["deploy"], found["decisions"], found["version"], found["leaves"]) == (False, 0, None, [])
+
+
 @pytest.mark.proof
 def test_decisions_are_served_on_loopback(tmp_path: Path) -> None:
     (tmp_path / "product.yaml").write_text(PRODUCT)
@@ -76,6 +85,13 @@ def test_decisions_are_served_on_loopback(tmp_path: Path) -> None:
             time.sleep(0.2)
         answer = httpx.post(f"http://127.0.0.1:{port}/v1/decide", json={"user_id": "u1"})
         assert (answer.status_code, answer.json()["answer"]) == (200, "allow")
+        event = {"user_id": "u1", "id": "mine", "event_time": "2020-01-01T00:00:00Z"}
+        httpx.post(f"http://127.0.0.1:{port}/v1/decide", json=event).raise_for_status()
+        why = command(tmp_path, "why", "mine")
+        assert "u1: allow, because no model scores entities: the fallback holds (asked for over HTTP)." in why.stdout
+        found = json.loads(command(tmp_path, "why", "mine", "--json").stdout)
+        assert (found["asked"], found["source"], found["status"]) == (True, None, "counted")
+        assert command(tmp_path, "why", "other").returncode == 1
         assert httpx.get(f"http://127.0.0.1:{port}/healthz", headers={"host": "evil.example"}).status_code == 403
     finally:
         server.terminate()
@@ -131,4 +147,20 @@ def test_a_rehearsal_counts_the_same_on_the_stream_and_in_the_lake(tmp_path: Pat
 
 
 def test_a_product_without_a_simulator_has_nothing_to_rehearse(tmp_path: Path) -> None:
-    assert "nothing to rehearse" in command(tmp_path, "rehearse").stderr
+    assert "nothing to rehearse" in command(tmp_path, "rehearse", "--port", "0").stderr
+
+
+def test_what_another_rehearsal_uses_is_not_emptied_and_the_other_is_named(tmp_path: Path) -> None:
+    kept = tmp_path / "data" / "rehearsal" / "online.db"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("in use")
+    with serving(tmp_path / "data", {"stream": "http://127.0.0.1:8503"}, what=REHEARSAL):
+        done = command(tmp_path, "rehearse", "--port", "0", COLUMNS="1000")
+    assert done.returncode == 1
+    assert f"by process {os.getpid()} at http://127.0.0.1:8503" in done.stderr
+    assert "data/rehearsal: " in done.stderr
+    with serving(tmp_path / "data", {}), socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert f"port {port} is in use" in command(tmp_path, "rehearse", "--port", str(port)).stderr
+    assert "--port 70000 is no port" in command(tmp_path, "rehearse", "--port", "70000").stderr
+    assert kept.read_text() == "in use"
