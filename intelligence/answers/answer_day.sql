@@ -8,6 +8,7 @@ SELECT
     count(*) AS answers,
     count(DISTINCT user_id) AS users,
     count(*) FILTER (is_scored) AS scored_answers,
+    count(*) FILTER (is_erased) AS erased_answers,
     count(*) FILTER (is_bad) AS bad_answers,
     count(*) FILTER (NOT is_bad) AS good_answers,
     CAST(sum(ratings) AS BIGINT) AS ratings,

@@ -86,6 +86,9 @@ ANSWER_DAY: Final = Table(
         Column("answers", "BIGINT", "Answers.", True),
         Column("users", "BIGINT", "Different users.", True),
         Column("scored_answers", "BIGINT", "Answers with texts that can be scored.", True),
+        Column(
+            "erased_answers", "BIGINT", "Answers whose texts were erased, so that they are not scored any more.", True
+        ),
         Column("bad_answers", "BIGINT", "Scored answers that are bad.", True),
         Column("good_answers", "BIGINT", "Scored answers that are not.", True),
         Column("ratings", "BIGINT", "Ratings.", True),
@@ -111,6 +114,12 @@ ANSWER_DAY: Final = Table(
             description="Each scored answer is either good or bad.",
             contradictions=f"""
                 SELECT * FROM answers.answer_day WHERE {_WINDOW} AND scored_answers <> good_answers + bad_answers""",
+        ),
+        Claim(
+            name="erased_answers_are_not_scored",
+            description="No answer is both scored and erased.",
+            contradictions=f"""
+                SELECT * FROM answers.answer_day WHERE {_WINDOW} AND scored_answers + erased_answers > answers""",
         ),
     ),
 )

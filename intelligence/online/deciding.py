@@ -6,7 +6,7 @@ The stream, the API and a replay of history call `online_decision`, and nothing 
 import hashlib
 import math
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
@@ -20,6 +20,7 @@ from intelligence.online.settings import Online, OnlineRule
 
 CODES: Final[Mapping[Answer, int]] = {answer: code for code, answer in enumerate(ANSWERS)}
 NO_MODEL: Final = "no model scores entities"
+DecidedBy = Literal["rule", "score", "learned_policy", "lot", "fallback"]
 
 
 class Known(msgspec.Struct, frozen=True):
@@ -96,6 +97,7 @@ class OnlineDecision(msgspec.Struct, frozen=True):
         propensity: Probability with which this answer is given here; 1 where no lot is drawn.
         is_drawn: Whether the lot fell on an answer that the policy would not have given.
         learned_version: Version of the learned policy that decided instead of the score; None where none did.
+        rule: Name of the rule that decided; None where none did.
     """
 
     answer: Answer
@@ -108,6 +110,18 @@ class OnlineDecision(msgspec.Struct, frozen=True):
     propensity: float = 1.0
     is_drawn: bool = False
     learned_version: str | None = None
+    rule: str | None = None
+
+    @property
+    def by(self) -> DecidedBy:
+        """Return what the answer comes from."""
+        if self.rule is not None:
+            return "rule"
+        if self.is_drawn:
+            return "lot"
+        if self.is_fallback:
+            return "fallback"
+        return "score" if self.learned_version is None else "learned_policy"
 
     @property
     def code(self) -> int:
@@ -174,7 +188,7 @@ def online_decision(
             # Of rules that are equally strict the first counts, of throttles the slowest.
             chosen = allowing or max(hit, key=lambda rule: (CODES[rule.answer], -(rule.per_minute or 0)))
             reason = _in_words(chosen, known)
-            return OnlineDecision(chosen.answer, chosen.per_minute, reason, names, (), False, level)
+            return OnlineDecision(chosen.answer, chosen.per_minute, reason, names, (), False, level, rule=chosen.name)
         unknown = next((rule.name for rule, does in applied if does is None), None)
         missing = f"the window of the rule {unknown} is not known" if unknown else _without_score(known)
     except Exception as error:  # the stream and the API always answer

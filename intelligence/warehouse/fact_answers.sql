@@ -219,6 +219,7 @@ SELECT
     correction IS NOT NULL AS is_corrected,
     followed_up,
     has_texts AS is_scored,
+    erased_at IS NOT NULL AS is_erased,
     ungrounded_number,
     ungrounded_date,
     ungrounded_name,

@@ -277,6 +277,7 @@ FACT_ANSWERS: Final = Table(
         Column("is_corrected", "BOOLEAN", "Whether a person said what it should have been.", True),
         Column("followed_up", "BOOLEAN", "Whether the user asked again about the same."),
         Column("is_scored", "BOOLEAN", "Whether it has texts from which anything can be scored.", True),
+        Column("is_erased", "BOOLEAN", "Whether its texts were erased before it was scored.", True),
         *(
             Column(score.name, "BOOLEAN", f"Whether it {score.says}; NULL where that cannot be told.")
             for score in SCORES

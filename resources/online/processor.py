@@ -218,6 +218,7 @@ class Processor:
             dead=[_dead(each) for each in taken if each.status == "rejected"],
             decisions=[self._stored(each, found, known.get(id(each))) for each, found in decided],
             counted=events,
+            decided=Counter((each.decision.answer, each.decision.by, each.decision.rule or "") for _, each in decided),
             made_ms=self._now_ms,
         )
         self._write_for_the_guard(taken, events, offsets)

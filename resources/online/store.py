@@ -51,6 +51,9 @@ CREATE TABLE IF NOT EXISTS releases (
     platform TEXT, release TEXT, first_minute INTEGER, PRIMARY KEY (platform, release)
 ) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS outcomes (number INTEGER PRIMARY KEY AUTOINCREMENT, payload BLOB);
+CREATE TABLE IF NOT EXISTS decided (
+    answer TEXT, by TEXT, rule TEXT, decisions INTEGER, PRIMARY KEY (answer, by, rule)
+) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tallies (topic TEXT, status TEXT, events INTEGER, PRIMARY KEY (topic, status)) WITHOUT ROWID;
 """
 # Stores of earlier versions did not number their decisions.
@@ -256,6 +259,7 @@ class OnlineStore:
         dead: Sequence[DeadLetter],
         decisions: Sequence[StoredDecision],
         counted: Sequence[StreamEvent],
+        decided: Mapping[tuple[str, str, str], int],
         made_ms: int,
     ) -> int:
         """Store what follows from a batch of messages, and return the number of the batch.
@@ -265,6 +269,7 @@ class OnlineStore:
             dead: Those that break the contract.
             decisions: The decisions.
             counted: The events that were counted in windows, in order.
+            decided: Numbers of the decisions by answer, by what decided, and by rule, which is empty where none did.
             made_ms: When the decisions were made, in ms since 1970.
         """
         self._connection.executemany(
@@ -280,6 +285,10 @@ class OnlineStore:
         for row in waiting:
             tallies[row.topic, row.status] = tallies.get((row.topic, row.status), 0) + 1
         self._add_tallies(tallies)
+        self._connection.executemany(
+            "INSERT INTO decided VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET decisions = decisions + excluded.decisions",
+            [(*key, number) for key, number in decided.items()],
+        )
         number = self.fact("batch") + 1
         self._connection.execute("INSERT INTO batches VALUES (?, ?)", (number, _encoder.encode(counted)))
         self._write_fact("batch", number)
@@ -571,6 +580,11 @@ class OnlineStore:
         """Return the number of messages by topic and status."""
         rows = self._rows("SELECT topic, status, events FROM tallies")
         return {(str(topic), str(status)): int(str(number)) for topic, status, number in rows}
+
+    def decided(self) -> dict[tuple[str, str, str], int]:
+        """Return the number of decisions by answer, by what decided, and by rule."""
+        rows = self._rows("SELECT answer, by, rule, decisions FROM decided")
+        return {(str(answer), str(by), str(rule)): int(str(number)) for answer, by, rule, number in rows}
 
     def cut(self, source: str, *, at_least: int, older_than_ms: int) -> CutFile | None:
         """Set the rows aside that the next file of a source holds, and return them; None where too few wait.

@@ -21,7 +21,7 @@ from intelligence.online.settings import window_label
 from intelligence.online.windows import HOUR_MS, MINUTE_MS, EntityWindows, FeatureWindows
 from resources.models.registry import Registry
 from resources.online.asked import Asked, AskedDecisions
-from resources.online.champion import FollowedChampion, Scoring
+from resources.online.champion import ENTITY_POLICY, ENTITY_RISK, FollowedChampion, Scoring
 from resources.online.judging import Bounds
 from resources.online.processor import score_of, trace_of
 from resources.online.store import OnlineStore
@@ -274,6 +274,15 @@ class OnlineAnswers:
     def guard(self) -> dict[str, Any]:
         """Return how the guard of the stream stands, and what it decided, as values for JSON."""
         return {"standing": self.store.guard(), "decisions": [each.as_json() for each in self._guarded()]}
+
+    def model_versions(self) -> dict[str, int]:
+        """Return the version of each model that decides; 0 for one that none does."""
+        present = self._champion.present() if self._champion else Scoring()
+        scorer, learned = present.scorer, present.learned
+        return {
+            ENTITY_RISK: int(scorer.version) if scorer else 0,
+            ENTITY_POLICY: int(learned.version) if learned else 0,
+        }
 
     def silent_s(self, *, now_ms: int) -> float | None:
         """Return the seconds since the minute of the newest event of the stream; None before the first event.

@@ -47,7 +47,7 @@ def answers_page(as_of: AsOf, read: Mapping[str, pl.DataFrame], *, feature: str 
     return Page(
         as_of,
         (*(worse_answer_sentences(read["changes"]) or ("No version changed the quality of answers beyond chance.",)),
-         versions_finding(versions), segments_finding(segments)),
+         versions_finding(versions), segments_finding(segments), *erased_findings(read["costs"])),
         {
             "changes": Part(
                 changes_finding(read["changes"]),
@@ -181,6 +181,21 @@ def raters_finding(raters: pl.DataFrame) -> str:
     if not answers:
         return "No answer was rated by several people"
     return f"Of {counted(answers, 'answer')} that several people rated, they agree on {percent(agreed / answers)}"
+
+
+def erased_findings(costs: pl.DataFrame) -> tuple[str, ...]:
+    """Return how many answers of the days are not scored because their texts were erased; empty where none is.
+
+    Args:
+        costs: What `catalog/reading/answer_costs.sql` returns.
+    """
+    erased, answers = int(costs["erased_answers"].sum()), int(costs["answers"].sum())
+    if not erased:
+        return ()
+    return (
+        f"{counted(erased, 'answer')} of {answers:,} had their texts erased before their days were built again: they are not scored, and"
+        " rates of these days are those of the others.",
+    )
 
 
 def costs_finding(costs: pl.DataFrame) -> str:

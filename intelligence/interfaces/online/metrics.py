@@ -15,8 +15,13 @@ from prometheus_client.registry import Collector
 
 from intelligence.decisions.autonomy import ACTIVE, LEVELS
 from intelligence.decisions.entity import ANSWERS
+from intelligence.decisions.learned_policy import SAFE
 from resources.services.online_answers import OnlineAnswers
 
+# So many rules have a label of their own.
+MOST_RULES: Final = 15
+# What decides between safe answers.
+_BY: Final = ("score", "learned_policy", "lot", "fallback")
 _BUCKETS: Final = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5)
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -77,6 +82,20 @@ class _StreamCollector(Collector):
         for status, number in sorted(by_status.items()):
             read.add_metric([status], number)
         yield read
+        made = CounterMetricFamily(
+            "intelligence_stream_decisions",
+            "Decisions on entities, by what decided.",
+            labels=["answer", "kind", "rule"],
+        )
+        for labels, number in sorted(self._decided().items()):
+            made.add_metric(labels, number)
+        yield made
+        versions = GaugeMetricFamily(
+            "intelligence_model_version", "Version of the model that decides; 0 where none does.", labels=["model"]
+        )
+        for model, version in answers.model_versions().items():
+            versions.add_metric([model], version)
+        yield versions
         guard = answers.guard()
         decided = CounterMetricFamily(
             "intelligence_guard_decisions", "Decisions on bad releases.", labels=["action", "level"]
@@ -110,3 +129,12 @@ class _StreamCollector(Collector):
         for name, (text, value) in gauges.items():
             if value is not None:
                 yield GaugeMetricFamily(f"intelligence_{name}", text, value=value)
+
+    def _decided(self) -> dict[tuple[str, str, str], int]:
+        """Return the numbers of decisions; rules beyond MOST_RULES, and those that product.yaml no longer has, are together one."""
+        rules = {each.name: each.answer for each in self._answers.product.online.rules[:MOST_RULES]}
+        found = Counter[tuple[str, str, str]]({(answer, "rule", name): 0 for name, answer in rules.items()})
+        found.update(dict.fromkeys(((answer, by, "") for answer in SAFE for by in _BY), 0))
+        for (answer, by, rule), number in self._answers.store.decided().items():
+            found[answer, by, rule if rule in rules or not rule else "other"] += number
+        return dict(found)

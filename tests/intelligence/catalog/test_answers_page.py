@@ -35,7 +35,9 @@ def read(*rows: dict[str, object], changes: tuple[dict[str, object], ...] = ()) 
         "quality": pl.DataFrame(rows),
         "changes": pl.DataFrame(changes) if changes else pl.DataFrame(schema=dict.fromkeys(change("", 0, 0), pl.String)),
         "course": empty,
-        "costs": empty.with_columns(cost_per_good_answer=pl.lit(None, pl.Float64)),
+        "costs": empty.with_columns(
+            answers=pl.lit(0), erased_answers=pl.lit(0), cost_per_good_answer=pl.lit(None, pl.Float64)
+        ),
         "raters": empty.with_columns(answers=pl.lit(0), agreed=pl.lit(0)),
     }  # fmt: skip
 
@@ -63,3 +65,12 @@ def test_what_did_not_become_worse_is_not_told() -> None:
     assert worse_answer_sentences(pl.DataFrame([change("bad", 60, 6, "better")])) == ()
     page = answers_page(AS_OF, read(quality("student", "bad", 8)))
     assert page.sentences[0] == "No version changed the quality of answers beyond chance."
+
+
+def test_answers_that_were_erased_are_said_to_be_missing_from_the_rates() -> None:
+    there = read(quality("student", "bad", 8))
+    costs = pl.DataFrame({"feature": ["tutor"], "event_date": [DAY], "answers": [1_200], "erased_answers": [3]})
+    there["costs"] = costs.with_columns(cost_per_good_answer=pl.lit(None, pl.Float64))
+    told = answers_page(AS_OF, there).sentences[-1]
+    assert told.startswith("3 answers of 1,200 had their texts erased")
+    assert not any("erased" in each for each in answers_page(AS_OF, read(quality("student", "bad", 8))).sentences)

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
+from intelligence.answers.tables import ANSWER_DAY
 from intelligence.catalog.product import Product, product_from
 from intelligence.core.errors import UsageError
 from intelligence.core.sql import sql
-from intelligence.core.tables import Days
+from intelligence.core.tables import Days, standard_claims
 from intelligence.warehouse.tables import FACT_ANSWERS
 from resources.intake.delivery import deliveries
 from resources.intake.ingest import ingested
@@ -65,6 +66,10 @@ def test_a_users_texts_are_erased_once_and_what_was_counted_stays(tmp_path: Path
     asked.lake.replace(FACT_ANSWERS, days, sql("warehouse/fact_answers.sql"), asked.product.answers.parameters())
     rebuilt = asked.lake.frame("SELECT user_id, is_scored, is_bad FROM warehouse.fact_answers ORDER BY ALL").rows()
     assert rebuilt == [("u1", False, None), ("u2", True, True)]
+    asked.lake.replace(ANSWER_DAY, days, sql("answers/answer_day.sql"))
+    counted = asked.lake.frame("SELECT answers, scored_answers, erased_answers, bad_answers FROM answers.answer_day")
+    assert counted.rows() == [(2, 1, 1, 1)]
+    assert asked.lake.is_sound(ANSWER_DAY, (*standard_claims(ANSWER_DAY), *ANSWER_DAY.claims), days)
 
 
 def test_no_text_is_left_in_the_statistics_of_the_catalogue(tmp_path: Path) -> None:

@@ -15,13 +15,14 @@ from pydantic import SecretStr
 from intelligence.catalog.product import product_from
 from intelligence.interfaces.api.keys import with_keys
 from intelligence.interfaces.online.app import MOST_BYTES, app_of
+from intelligence.interfaces.online.metrics import OnlineMetrics
 from resources.online.asked import AskedDecisions
 from resources.online.processor import Processor
 from resources.online.store import OnlineStore
 from resources.processes.front.guard import Guard
 from resources.services.online_answers import OnlineAnswers
 from tests.lakes import lake_in
-from tests.resources.online.streamed import NOW_MS, PRODUCT, Online, said
+from tests.resources.online.streamed import NOW, NOW_MS, PRODUCT, Online, said
 
 with warnings.catch_warnings():
     # Starlette 1 warns that its test client will take httpx2 in the place of httpx.
@@ -196,6 +197,43 @@ def test_metrics_can_be_read_by_prometheus_and_name_nobody(online: Online, clien
     assert families["intelligence_stream_entities"].samples[0].value == 300
     assert sum(len(each.samples) for each in families.values()) < 100
     assert "somebody" not in answer.text
+
+
+def test_decisions_of_the_stream_are_counted_once_by_what_decided(online: Online, client: TestClient) -> None:
+    online.process(*(said(n, event_id=f"e{n}", user_id=f"u{n}" if n % 3 else "thief") for n in range(30)))
+    online.process(said(1, event_id="e1"), *(said(n, event_id=f"b{n}", user_id="fast") for n in range(22)))
+    online.restarted()
+    families = {each.name: each for each in text_string_to_metric_families(client.get("/metrics").text)}
+    found = {
+        (each.labels["answer"], each.labels["kind"], each.labels["rule"]): each.value
+        for each in families["intelligence_stream_decisions"].samples
+        if each.name.endswith("_total")
+    }
+    assert {key: number for key, number in found.items() if number} == {
+        ("block", "rule", "banned"): 10, ("throttle", "rule", "burst"): 2, ("allow", "fallback", ""): 40
+    }  # fmt: skip
+    assert ("throttle", "lot", "") in found, "a series that is born at 1 never increases"
+    versions = {each.labels["model"]: each.value for each in families["intelligence_model_version"].samples}
+    assert versions == {"entity_risk": 0, "entity_policy": 0}
+
+
+def test_many_rules_make_no_more_than_a_hundred_sets_of_labels(online: Online, tmp_path: Path) -> None:
+    rules = "".join(f"    - {{name: r{n}, answer: block, entities: [e{n}]}}\n" for n in range(60))
+    product = product_from(PRODUCT + rules)
+    processor = Processor(product, online.lake, online.store)
+    events = [said(n, event_id=f"m{n}", user_id=f"e{n}") for n in range(60)]
+    processor.process(online.feed.messages(*events), now=NOW)
+    answers = OnlineAnswers(
+        product, OnlineStore(online.folder / "online.db"), AskedDecisions(online.folder / "online_asked.db")
+    )
+    families = {each.name: each for each in text_string_to_metric_families(OnlineMetrics(answers).text().decode())}
+    assert sum(len(each.samples) for each in families.values()) < 100
+    named = {
+        each.labels["rule"]: each.value
+        for each in families["intelligence_stream_decisions"].samples
+        if each.labels["kind"] == "rule"
+    }
+    assert named["other"] == 60 - (len(named) - 3)
 
 
 def test_it_says_whether_it_is_alive_and_how_long_the_stream_is_silent(online: Online, client: TestClient) -> None:
