@@ -52,7 +52,7 @@ def answers_page(as_of: AsOf, read: Mapping[str, pl.DataFrame], *, feature: str 
             "changes": Part(
                 changes_finding(read["changes"]),
                 read["changes"],
-                period_of(read["changes"]),
+                _period_of_changes(read["changes"]),
                 "The first 14 days of a version beside the 14 days of the feature before it. What came at the same time may be the"
                 " reason as well: grade D.",
                 "answers.version_changes",
@@ -101,8 +101,13 @@ def answers_page(as_of: AsOf, read: Mapping[str, pl.DataFrame], *, feature: str 
     )  # fmt: skip
 
 
+def _period_of_changes(changes: pl.DataFrame) -> str:
+    days = pl.concat([changes["since"], changes["event_date"]])
+    return period_of(days.to_frame("event_date"))
+
+
 def changes_finding(changes: pl.DataFrame) -> str:
-    """Return how many versions changed answers.
+    """Return after how many versions answers are worse.
 
     Args:
         changes: What `catalog/reading/answer_changes.sql` returns.
@@ -110,11 +115,7 @@ def changes_finding(changes: pl.DataFrame) -> str:
     versions = (
         changes.filter(verdict="worse").select("feature", "changed", "version").n_unique() if changes.height else 0
     )
-    return (
-        f"{counted(versions, 'version')} made answers worse beyond chance"
-        if versions
-        else "No version made answers worse"
-    )
+    return f"Answers are worse beyond chance after {counted(versions, 'new version') if versions else 'no new version'}"
 
 
 def versions_finding(versions: pl.DataFrame) -> str:
