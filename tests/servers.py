@@ -24,8 +24,8 @@ PATIENCE_S: Final = 60
 # What a test that is skipped for want of a server says; the end of a session says it again (tests/conftest.py).
 NOT_PROVEN: Final = "NOT PROVEN"
 _POSTGRES_FOLDERS: Final = "/usr/lib/postgresql"
-# A test loses nothing by a loss of power, and waiting for a disk takes longer than all else.
-_IN_A_HURRY: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+# A test loses nothing by a loss of power, and waiting for a disk takes longer than all else. What was committed outlives a kill.
+_IN_A_HURRY: Final = ("fsync=off", "full_page_writes=off")
 
 
 @dataclass
@@ -154,12 +154,12 @@ def postgres_started() -> Iterator[Server]:
 def _takes_queries(server: Server) -> bool:
     import psycopg
 
-    with suppress(psycopg.OperationalError), psycopg.connect(_address_of(server), connect_timeout=2):
+    with suppress(psycopg.OperationalError), psycopg.connect(address_of(server), connect_timeout=2):
         return True
     return False
 
 
-def _address_of(server: Server) -> str:
+def address_of(server: Server) -> str:
     return f"dbname=postgres host={HOST} port={server.port} user=test"
 
 
@@ -170,7 +170,7 @@ def postgres_address() -> Iterator[str]:
         yield named
     else:
         with postgres_started() as server:
-            yield _address_of(server)
+            yield address_of(server)
 
 
 @contextmanager

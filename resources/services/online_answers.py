@@ -4,6 +4,7 @@ import json
 import math
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -53,6 +54,19 @@ class Question:
     value: float | None = None
     errors: bool = False
     crashed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What the store of state has recorded, in numbers.
+
+    Attributes:
+        guarded: Decisions of the guard, by action and level.
+        outcomes: Outcomes by kind; None where none are taken.
+    """
+
+    guarded: Mapping[tuple[str, str], int]
+    outcomes: Mapping[str, int] | None
 
 
 class OnlineAnswers:
@@ -217,16 +231,13 @@ class OnlineAnswers:
         asked = self._asked.decision(id_)
         return None if asked is None else json.loads(asked.trace)
 
-    def story(self, id_: str) -> dict[str, Any] | None:
-        """Return a decision with its trace and what became true of it; None where none is kept.
+    def became(self, id_: str) -> list[dict[str, Any]] | None:
+        """Return what became true of a decision, as values for JSON; None where no outcomes are taken. Asks the store of state.
 
         Args:
             id_: Id of the event.
         """
-        found = self.decision(id_)
-        if found is None or self.feedback is None:
-            return found
-        return {**found, "outcomes": [each.as_json() for each in self.feedback.of(id_)]}
+        return None if self.feedback is None else [each.as_json() for each in self.feedback.of(id_)]
 
     def entity(self, id_: str, *, now_ms: int) -> dict[str, Any] | None:
         """Return the windows of an entity; None for one that is not known.
@@ -256,9 +267,14 @@ class OnlineAnswers:
                     found.append({**place, **asdict(figures)})
         return found
 
-    def guard(self) -> dict[str, Any]:
-        """Return how the guard of the stream stands, and what it decided, as values for JSON."""
-        return {"standing": self.store.guard(), "decisions": [each.as_json() for each in self._guarded()]}
+    def guarded(self) -> list[dict[str, Any]]:
+        """Return what the guard of the stream decided, the newest first, as values for JSON. Asks the store of state."""
+        return [each.as_json() for each in self._guarded()]
+
+    def recorded(self) -> Recorded:
+        """Return the numbers of decisions of the guard and of outcomes. Asks the store of state."""
+        guarded = Counter((each["action"], each["level"] or "none") for each in self.guarded())
+        return Recorded(guarded, None if self.feedback is None else self.feedback.counts())
 
     def silent_s(self, *, now_ms: int) -> float | None:
         """Return the seconds since the minute of the newest event of the stream; None before the first event.

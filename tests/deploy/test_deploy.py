@@ -1,5 +1,6 @@
 """The files for servers name only what is there: metrics, labels, commands, variables, files. They are not started here."""
 
+import asyncio
 import json
 import re
 import shlex
@@ -22,6 +23,7 @@ from resources.online.store import OnlineStore
 from resources.services.feedback import FeedbackService
 from resources.services.guard import done_of
 from resources.services.online_answers import OnlineAnswers
+from resources.state.aside import Aside
 from tests.resources.online.guarded import RELEASED
 from tests.resources.online.test_guard import guarded_in
 
@@ -49,12 +51,18 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     answers.feedback.record.add([outcome()], {})  # type: ignore[union-attr]
     assert app_of(answers)
     found: dict[str, set[str]] = {}
-    text = OnlineMetrics(answers).text().decode()
+    text = metrics_of(answers)
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     assert sum(len(family.samples) for family in text_string_to_metric_families(text)) < 100
     return {**found, **OF_PROMETHEUS}
+
+
+def metrics_of(answers: OnlineAnswers) -> str:
+    found = OnlineMetrics(answers)
+    asyncio.run(found.look(Aside()))
+    return found.text().decode()
 
 
 def outcome() -> Any:
@@ -193,11 +201,7 @@ def test_series_whose_increase_alerts_are_there_with_zero_before_the_first_decis
     answers = OnlineAnswers(
         guarded.platform.product, OnlineStore(tmp_path / "online.db"), AskedDecisions(tmp_path / "asked.db")
     )
-    samples = [
-        sample
-        for family in text_string_to_metric_families(OnlineMetrics(answers).text().decode())
-        for sample in family.samples
-    ]
+    samples = [sample for family in text_string_to_metric_families(metrics_of(answers)) for sample in family.samples]
     increases = [found for rule in alerts() for found in re.findall(r"increase\((\w+)\{([^}]*)\}", str(rule["expr"]))]
     assert increases
     for name, chosen in increases:
