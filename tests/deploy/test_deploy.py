@@ -181,6 +181,16 @@ def test_compose_runs_commands_and_reads_variables_that_tests_run_and_read(compo
     named = {name for service in own.values() for name in service["environment"]}
     settings = (ROOT / "resources/config/settings.py").read_text(encoding="utf-8")
     assert [name for name in named if name.startswith("INTELLIGENCE_") and name not in settings] == []
+    for variable, place in (
+        ("KAFKA", r"(kafka):9092"),
+        ("REDIS", r"redis://(redis):6379/0"),
+        ("STATE", r".*@(postgres)/.*"),
+    ):
+        (address,) = {service["environment"][f"INTELLIGENCE_{variable}"] for service in own.values()}
+        named_server = re.fullmatch(place, address)
+        assert named_server, address
+        assert named_server[1] in compose["services"]
+        assert named_server[1] in own["stream"]["depends_on"]
     (target,) = read(DEPLOY / "prometheus.yml")["scrape_configs"][0]["static_configs"][0]["targets"]
     assert target == "127.0.0.1:8503"
 

@@ -86,7 +86,7 @@ class _StreamCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         answers, store = self._answers, self._answers.store
-        answers.catch_up()
+        sizes = answers.sizes()
         by_status: dict[str, int] = {}
         for (_, status), number in store.tallies().items():
             by_status[status] = by_status.get(status, 0) + number
@@ -102,20 +102,21 @@ class _StreamCollector(Collector):
         gauges = {
             "stream_waiting_messages": ("Messages that wait for a file for the lake.", waiting),
             "stream_dead_letters": ("Broken messages that wait for their topic.", dead),
-            "stream_entities": ("Entities whose windows are held.", len(answers.entities)),
+            "stream_entities": ("Entities whose windows are held.", sizes.entities),
             "stream_series": (
                 "Feature × platform × release whose windows are held.",
-                len(list(answers.features.series)),
+                sizes.series,
             ),
             "guard_suspended": (
                 "1 while the stream cannot be trusted and the guard does nothing.",
                 None if standing is None else int(bool(standing["fault"])),
             ),
+            "windows_answer": ("1 while windows can be read; else rules alone decide.", int(sizes.answers)),
             "state_answers": (
                 "1 while the store of state answers; else its metrics are those of the last time.",
                 int(self._state_answers),
             ),
-            "stream_silent_seconds": ("Time since the newest event.", answers.silent_s(now_ms=answers.now_ms())),
+            "stream_silent_seconds": ("Time since the newest event.", answers.silent_s(sizes, now_ms=answers.now_ms())),
         }
         for name, (text, value) in gauges.items():
             if value is not None:
