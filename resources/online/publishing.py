@@ -41,7 +41,7 @@ class Publisher:
         """
         self._shared, self._processor, self._store, self._told = shared, processor, store, told
         self._aside, self._running, self._sent = Aside(), _nothing(), -1
-        self._token, self._whole, self._trouble = "", -1, ""
+        self._token, self._former, self._whole, self._trouble = "", "", -1, ""
         self._seen = store.fact("batch")
         self._entities, self._series = set[str](), set[Series]()
         self._written, self._written_series = set[str](), set[Series]()
@@ -60,7 +60,8 @@ class Publisher:
         self._not_before = now + _EVERY_S
         self._look()
         if not self._token:
-            arguments = self._store.identity, layout_of(self._processor.entities, self._processor.features), self._seen
+            layout = layout_of(self._processor.entities, self._processor.features)
+            arguments = self._store.identity, layout, self._seen, self._former
             self._running = self._aside.begun(lambda: self._shared.claimed(*arguments))
         elif self._seen != self._whole or self._is_all or now - self._alive_at > _ALIVE_S:
             self._running = self._aside.begun(self._writing())
@@ -121,6 +122,7 @@ class Publisher:
             return
         if isinstance(found, tuple):
             self._token, batch = found
+            self._former = self._token
             # Redis may have lost what it had, or a part of it.
             self._is_all = self._is_all or batch != self._whole
         else:

@@ -1,7 +1,8 @@
 """Windows in Redis, for those who decide on other machines: the stream's process writes them there, and others only read.
 
 One process at a time holds the token with which all is written. Whoever was paused meanwhile has an old one, and Redis refuses it; so it
-refuses an older batch. The database of the stream stays the truth: what Redis loses is written again.
+refuses an older batch. A token is newer than all before it, also after Redis lost them: it is the time of Redis. The database of the
+stream stays the truth: what Redis loses is written again.
 """
 
 import json
@@ -27,11 +28,13 @@ _OF_OTHERS: Final = "FENCED"
 _CLAIM: Final = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local identity, layout, batch, lease = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local identity, layout, batch, lease, former = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), ARGV[5]
 local head = redis.call('HMGET', KEYS[1], 'identity', 'layout', 'batch', 'token', 'alive', 'claimed')
 local same = head[1] == identity and head[2] == layout and tonumber(head[3]) <= batch
 local heard = math.max(tonumber(head[5] or 0), tonumber(head[6] or 0))
-if head[1] and not same and (head[1] ~= identity or tonumber(head[3]) > batch) and now - heard < lease then
+local is_of_others = head[1] and head[4] ~= former
+local is_newer = former == '' and head[1] == identity and tonumber(head[3] or -1) <= batch
+if is_of_others and not is_newer and now - heard < lease then
     return {'', tonumber(head[3])}
 end
 local found = tonumber(head[3] or -1)
@@ -160,20 +163,24 @@ class SharedWindows:
         """Close the connections."""
         self._redis.close()
 
-    def claimed(self, identity: str, layout: str, batch: int) -> tuple[str, int]:
+    def claimed(self, identity: str, layout: str, batch: int, former: str = "") -> tuple[str, int]:
         """Return a new token to write with, and the last batch that Redis has whole; -1 where it has none of this stream.
+
+        A process that starts takes over from an earlier one of the same stream. One that had a token does so only from itself, or
+        once the other is silent: it may have been paused.
 
         Args:
             identity: The name of the stream's database.
             layout: How contents are to be read.
             batch: The last batch of the stream.
+            former: The token that this process had before; empty where it had none.
 
         Raises:
             Superseded: Another stream writes there, or this one from further on.
             StoreError: Redis does not answer.
         """
         keys = (self._head, self._index)
-        token, found = self._asked(_CLAIM, keys, (identity, layout, batch, int(LEASE_S * 1000)))
+        token, found = self._asked(_CLAIM, keys, (identity, layout, batch, int(LEASE_S * 1000), former))
         if not token:
             raise self._superseded(f"another process writes there, at batch {found:,} where this one is at {batch:,}")
         return token.decode(), int(found)

@@ -1,6 +1,7 @@
 """Windows in a real Redis: the same numbers as in memory and as in SQL, whatever is killed, flushed, paused or frozen."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -299,6 +300,41 @@ def test_a_paused_process_cannot_overwrite_what_was_written_since(server: Server
     assert "another process writes there" in told[0]
     assert both_agree(other, server) == truth
     published(newer)
+
+
+@pytest.mark.proof
+def test_a_process_that_is_really_paused_and_goes_on_is_refused(server: Server, tmp_path: Path) -> None:
+    environment, own, copy = {**os.environ, "PYTHONPATH": str(ROOT)}, tmp_path / "own", tmp_path / "copy"
+    command = [sys.executable, str(PROGRAM), str(own), url_of(server), "1000000"]
+    paused = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        assert paused.stdout is not None
+        paused.stdout.readline()
+        paused.stdout.close()
+        until = time.monotonic() + 60
+        while sum(OnlineStore(own / "online.db").tallies().values()) < 50:
+            assert time.monotonic() < until
+            time.sleep(0.05)
+        paused.send_signal(signal.SIGSTOP)
+        shutil.copytree(own, copy)
+        other = online_in(copy)
+        other.feed.offsets[0] = done = sum(other.store.tallies().values())
+        other.process(said(1, event_id="mine", user_id="mine"))
+        newer = publisher_of(other, url_of(server))
+        published(newer)
+        paused.send_signal(signal.SIGCONT)
+        until = time.monotonic() + 4
+        while time.monotonic() < until:
+            newer()
+            time.sleep(0.05)
+            assert read_by(other, server).of_entities(["mine"]).windows.figures("mine", at_ms=AT_MS)["events_1h"] == 1
+        assert paused.poll() is None
+        assert sum(OnlineStore(own / "online.db").tallies().values()) > done + 10, "it does not go on"
+        published(newer)
+        both_agree(other, server)
+    finally:
+        paused.kill()
+        paused.wait()
 
 
 def test_a_stream_with_another_history_waits_until_the_first_is_silent(
