@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from resources.intake import settling
 from resources.models import mlflow_store
+from tests.servers import NOT_PROVEN, empty_database, postgres_address
 
 mlflow_store.quiet_environment()
 # Two workers share the machine: each gets along with one core, and a thread that waits must not keep one busy meanwhile.
@@ -51,6 +52,19 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end what was not proven for want of a server, however many lines came before."""
+    reasons = [
+        report.longrepr[2].removeprefix("Skipped: ")
+        for report in terminalreporter.stats.get("skipped", [])
+        if isinstance(report.longrepr, tuple) and NOT_PROVEN in report.longrepr[2]
+    ]
+    for reason in sorted(set(reasons)):
+        terminalreporter.write_line(
+            f"{reason}; tests that were skipped: {reasons.count(reason)}", yellow=True, bold=True
+        )
+
+
 @pytest.fixture(autouse=True, scope="session")
 def settled_at_once() -> Iterator[None]:
     """Let files count as settled when they are written, for fixtures of modules too; tests of settling set the time back."""
@@ -74,3 +88,17 @@ def model_stores_made_once(tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(mlflow_store, "_make_database", copied)
         yield
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """The address of a PostgreSQL, which every process that runs tests has for itself."""
+    with postgres_address() as address:
+        yield address
+
+
+@pytest.fixture
+def postgres(postgres_server: str) -> Iterator[str]:
+    """The address of an empty database on PostgreSQL, as `dbname=… host=…`."""
+    with empty_database(postgres_server) as address:
+        yield address

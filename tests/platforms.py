@@ -16,9 +16,9 @@ from tests.lakes import lake_in
 EXAMPLE = ROOT / "product.yaml"
 
 
-def platform_in(folder: Path, *, product_file: Path = EXAMPLE, **parts: Any) -> Platform:
+def platform_in(folder: Path, *, product_file: Path = EXAMPLE, state_url: str = "", **parts: Any) -> Platform:
     """Return a platform whose lake, registry, pages and actions are in `folder`; `parts` take the place of its own."""
-    state, product = f"sqlite:///{folder}/state.db", product_at(product_file)
+    state, product = state_url or f"sqlite:///{folder}/state.db", product_at(product_file)
     lake = parts.get("lake") or lake_in(folder)
     if lake.timezone != product.timezone:
         lake = Lake(catalog=lake.catalog, store=lake.store, timezone=product.timezone)

@@ -178,11 +178,24 @@ class EntityWindows:
 
     def to_store(self) -> Stored[str]:
         """Return what changed since the last call."""
-        changed = {entity: self._content(self._slots.of[entity]) for entity in self._slots.changed}
+        changed = self.contents(self._slots.changed)
         gone = frozenset(self._slots.gone)
         self._slots.changed.clear()
         self._slots.gone.clear()
         return Stored(changed, gone)
+
+    @property
+    def names(self) -> Iterator[str]:
+        """Return all entities."""
+        return iter(self._slots.of)
+
+    def contents(self, entities: Iterable[str]) -> dict[str, bytes]:
+        """Return the content of those of the entities that are known, which `restore` takes over.
+
+        Args:
+            entities: The entities.
+        """
+        return {each: self._content(self._slots.of[each]) for each in entities if each in self._slots.of}
 
     def _content(self, slot: int) -> bytes:
         last = np.int64(self._last_ms[slot]).tobytes()
@@ -418,14 +431,20 @@ class FeatureWindows:
 
     def to_store(self) -> Stored[Series]:
         """Return what changed since the last call."""
-        changed = {
-            key: self._minutes.content(slot) + self._hours.content(slot)
-            for key, slot in ((key, self._slots.of[key]) for key in self._slots.changed)
-        }
+        changed = self.contents(self._slots.changed)
         gone = frozenset(self._slots.gone)
         self._slots.changed.clear()
         self._slots.gone.clear()
         return Stored(changed, gone)
+
+    def contents(self, series: Iterable[Series]) -> dict[Series, bytes]:
+        """Return the content of those of the series that are known, which `restore` takes over.
+
+        Args:
+            series: Features, platforms and releases.
+        """
+        slots = {each: self._slots.of[each] for each in series if each in self._slots.of}
+        return {each: self._minutes.content(slot) + self._hours.content(slot) for each, slot in slots.items()}
 
     def restore(self, series: Series, content: bytes) -> None:
         """Take over the windows of a series; call it in the order in which series were last seen.

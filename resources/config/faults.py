@@ -19,6 +19,7 @@ FAULT_POINTS = (
 )
 ONLINE_FAULT_POINTS = ("online.written", "online.committed", "online.cut", "online.file_written")
 GUARD_FAULT_POINTS = ("guard.decided", "guard.planned")
+PUBLISHING_FAULT_POINTS = ("windows.publishing", "windows.published")
 OUTCOME_FAULT_POINTS = ("outcomes.recorded",)
 WITHDRAWAL_FAULT_POINTS = ("withdrawal.statement_done",)
 PROMOTION_FAULT_POINTS = ("promotion.intended", "promotion.alias_moved")

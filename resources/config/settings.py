@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -56,6 +56,8 @@ class Settings:
             levels in product.yaml.
         simulated_days: INTELLIGENCE_SIMULATED_DAYS, how many days a simulator delivers, instead of the number in product.yaml.
         kafka: INTELLIGENCE_KAFKA, addresses of Kafka brokers, `host:port` separated by commas.
+        redis: INTELLIGENCE_REDIS, the URL of a Redis that has the windows of the stream, `redis://host:port/number`; a password and a
+            user belong into it, and are never displayed.
     """
 
     product_file: Path
@@ -73,6 +75,7 @@ class Settings:
     mode: str | None
     simulated_days: int | None
     kafka: str | None = None
+    redis: str | None = field(default=None, repr=False)
 
     @property
     def online(self) -> Path:
@@ -138,6 +141,7 @@ def settings() -> Settings:
         mode=_mode(),
         simulated_days=_positive("INTELLIGENCE_SIMULATED_DAYS"),
         kafka=os.environ.get("INTELLIGENCE_KAFKA") or None,
+        redis=os.environ.get("INTELLIGENCE_REDIS") or None,
     )
 
 

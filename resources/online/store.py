@@ -446,7 +446,7 @@ class OnlineStore:
         if self.has_other_windows(entities, features):
             self._connection.execute("DELETE FROM entities")
             self._connection.execute("DELETE FROM series")
-        self._connection.execute("INSERT OR REPLACE INTO facts VALUES ('layout', ?)", (_layout_of(entities, features),))
+        self._connection.execute("INSERT OR REPLACE INTO facts VALUES ('layout', ?)", (layout_of(entities, features),))
         seen = self.fact("seen")
         found, series = entities.to_store(), features.to_store()
         self._connection.executemany("DELETE FROM entities WHERE entity = ?", [(each,) for each in found.gone])
@@ -490,7 +490,7 @@ class OnlineStore:
             " EXISTS (SELECT 1 FROM entities) OR EXISTS (SELECT 1 FROM series)"
         )
         layout, are_stored = self._rows(query)[0]
-        return bool(are_stored) and layout != _layout_of(entities, features)
+        return bool(are_stored) and layout != layout_of(entities, features)
 
     def fill(self, entities: EntityWindows, features: FeatureWindows) -> int:
         """Fill empty windows with those of the last commit: the stored ones, and the batches since then once more.
@@ -655,5 +655,11 @@ class OnlineStore:
             self._connection.executemany("DELETE FROM dead_letters WHERE number = ?", numbers)
 
 
-def _layout_of(entities: EntityWindows, features: FeatureWindows) -> str:
+def layout_of(entities: EntityWindows, features: FeatureWindows) -> str:
+    """Return how stored windows are to be read; those with another layout cannot be restored.
+
+    Args:
+        entities: Windows of entities.
+        features: Windows of features.
+    """
     return f"{entities.layout}; {features.layout}"

@@ -64,6 +64,7 @@ class Stream:
         brokers: str,
         landing: Path,
         watch: Callable[[], None] = lambda: None,
+        ended: Callable[[], None] = lambda: None,
     ) -> None:
         """Connect, and continue from the offsets in the store.
 
@@ -73,7 +74,8 @@ class Stream:
             store: The store of the processor.
             brokers: Addresses of brokers, `host:port`, separated by commas.
             landing: Folder for files that the lake takes in.
-            watch: Called after each batch is committed: the guard.
+            watch: Called after each batch is committed: the guard, and whoever passes the windows on.
+            ended: Called once nothing more is read.
 
         Raises:
             StoreError: Another process reads the stream into this store.
@@ -87,7 +89,7 @@ class Stream:
                 str(store.path), "another process reads the stream into it.", hint="End that process first."
             ) from error
         self.heard = Heard()
-        self._watch = watch
+        self._watch, self._ended = watch, ended
         common = {"bootstrap.servers": brokers, "log_level": 0, "error_cb": self._hear}
         self._consumer = Consumer(
             {
@@ -110,6 +112,7 @@ class Stream:
         """Store the windows, end the connections and give the lock back; what was committed stays."""
         try:
             self._processor.store_windows()
+            self._ended()
         finally:
             # Without a broker librdkafka may wait for ever for the answer to a commit, which only shows the lag.
             closing = threading.Thread(target=self._consumer.close, daemon=True)

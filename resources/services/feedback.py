@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from intelligence.catalog.product import Product
 from intelligence.core.errors import OnlineError, StateError
@@ -12,6 +13,7 @@ from intelligence.online.outcomes import Outcome, outcomes_in, refusal
 from resources.config.faults import reach
 from resources.messages.announcer import Announcer
 from resources.online.store import OnlineStore
+from resources.state.aside import Aside
 from resources.state.feedback import Known, OutcomeRecord
 
 _SETTLE_S: Final = 1.0
@@ -80,6 +82,15 @@ class FeedbackService:
         return self.record.counts() if self.announcer.is_opened() else {}
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """Outcomes that are being recorded, in a thread."""
+
+    recording: Future[list[bool]]
+    last: int
+    outcomes: int
+
+
 class Settling:
     """Moves outcomes from the store of the stream, where they came with their offsets, into the record."""
 
@@ -91,29 +102,39 @@ class Settling:
             store: The store of the stream.
         """
         self._service, self._store, self._at = service, store, float("-inf")
+        self._aside, self._begun = Aside(), cast("_Begun | None", None)
 
     def __call__(self, *, now: bool = False) -> int:
         """Record what waits, and return how many outcomes that were; does nothing within a second of the last time.
 
-        Where the record cannot be written they wait, and a kill in between records them once.
+        They are recorded in a thread, so that a store that does not answer does not hold the stream up, and the call after that
+        returns their number. Where the record cannot be written they wait, and a kill in between records them once.
 
         Args:
-            now: Whether to do it whenever the last time was.
+            now: Whether to do it whenever the last time was, and to wait until it is done.
         """
-        if not now and time.monotonic() - self._at < _SETTLE_S:
+        if self._begun is None and (now or time.monotonic() - self._at >= _SETTLE_S):
+            self._at = time.monotonic()
+            self._begun = self._beginning()
+        if self._begun is None or not (now or self._begun.recording.done()):
             return 0
-        self._at = time.monotonic()
-        waiting = self._store.outcomes()
-        if not waiting:
-            return 0
-        found = [each for _, payload in waiting for each in _valid(payload)]
+        ended, self._begun = self._begun, None
         try:
-            self._service.record.add(found, {each.decision_id: self._store.trace(each.decision_id) for each in found})
+            ended.recording.result()
         except StateError:
             return 0
         reach("outcomes.recorded")
-        self._store.forget_outcomes(waiting[-1][0])
-        return len(found)
+        self._store.forget_outcomes(ended.last)
+        return ended.outcomes
+
+    def _beginning(self) -> _Begun | None:
+        waiting = self._store.outcomes()
+        if not waiting:
+            return None
+        found = [each for _, payload in waiting for each in _valid(payload)]
+        decisions = {each.decision_id: self._store.trace(each.decision_id) for each in found}
+        recording = self._aside.begun(lambda: self._service.record.add(found, decisions))
+        return _Begun(recording, waiting[-1][0], len(found))
 
 
 def _valid(payload: bytes) -> list[Outcome]:

@@ -19,7 +19,9 @@ from resources.messages.announcer import Announcer
 from resources.models.registry import Registry
 from resources.online.champion import FollowedChampion
 from resources.online.processor import Processor
+from resources.online.publishing import PATIENCE_S, Publisher
 from resources.online.rehearsal import rehearsed
+from resources.online.shared import SharedWindows
 from resources.online.store import OnlineStore
 from resources.online.stream import Stream
 from resources.services.actions import ActionService
@@ -66,6 +68,7 @@ class Rehearsal:
             catalog=f"sqlite:{lake / 'catalog.sqlite'}",
             store=str(lake / "files"),
             state=f"sqlite:///{data / 'state.db'}",
+            redis=None,
         )
         return cls(on_stream, simulate, own, Lake.of(own, rules=build_rules(on_stream), timezone=on_stream.timezone))
 
@@ -135,7 +138,7 @@ def stream_of(
         told: Receives what the guard has to say.
 
     Raises:
-        OnlineError: No source of the product reads topics, or no broker is named.
+        OnlineError: No source of the product reads topics, no broker is named, or the address of Redis cannot be used.
         StoreError: Another process reads the stream already.
         SourceFileError: The mapping of a source fits no message.
     """
@@ -159,10 +162,19 @@ def stream_of(
         )
     guard = GuardService(decisions, actions, processor, store, by_stream=by_stream, told=told)
     settling = Settling(FeedbackService(product, decisions.announcer), store)
+    publisher = None
+    if settings.redis:
+        shared = SharedWindows(settings.redis, product.name, patience_s=PATIENCE_S)
+        publisher = Publisher(shared, processor, store, told=told)
 
     def watch() -> None:
+        if publisher:
+            publisher()
         guard()
         settling()
 
-    stream = Stream(product, processor, store, brokers=named, landing=Path(settings.landing), watch=watch)
+    stream = Stream(
+        product, processor, store,
+        brokers=named, landing=Path(settings.landing), watch=watch, ended=publisher.finish if publisher else lambda: None,
+    )  # fmt: skip
     return stream, store

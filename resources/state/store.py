@@ -3,14 +3,16 @@
 State that many small transactions change is stored here and not in the lake. `resources/state/tables.py` defines the tables.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from zlib import crc32
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from intelligence.core.errors import StateError
@@ -19,6 +21,7 @@ from resources.state.tables import METADATA
 
 PATIENCE_S = 30
 TURN_PATIENCE_S = 300
+_LOOK_EVERY_S = 0.02
 
 _states: dict[str, "State"] = {}
 
@@ -59,16 +62,20 @@ class State:
                 with store_failures_reported(self.file.parent):
                     lock.acquire()
             except Timeout as error:
-                raise StateError(
-                    name, f"another process has held it for {TURN_PATIENCE_S} s.", hint="Look for one that hangs."
-                ) from error
+                raise _held(name) from error
             try:
                 yield
             finally:
                 lock.release()
             return
+        until = time.monotonic() + TURN_PATIENCE_S
+        # Asked again and again, since a statement that waits is given up much sooner.
+        asked = text("SELECT pg_try_advisory_xact_lock(:key)")
         with _errors_translated(self.engine), self.engine.connect() as connection:
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": crc32(name.encode())})
+            while not connection.execute(asked, {"key": crc32(name.encode())}).scalar_one():
+                if time.monotonic() > until:
+                    raise _held(name)
+                time.sleep(_LOOK_EVERY_S)
             yield
 
     def close(self) -> None:
@@ -87,15 +94,15 @@ def state_at(url: str) -> State:
 
 def _opened(url: str) -> State:
     try:
-        address = make_url(url)
-        engine = create_engine(address, connect_args={"timeout": PATIENCE_S} if "sqlite" in address.drivername else {})
+        engine = _engine(make_url(url))
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise StateError(
             "INTELLIGENCE_STATE",
             f"it cannot be used ({error}).",
             hint="Give sqlite:///<path> or postgresql+psycopg://…; `make setup ALL=1` installs psycopg.",
         ) from error
-    file = Path(address.database).resolve() if engine.dialect.name == "sqlite" and address.database else None
+    database = engine.url.database
+    file = Path(database).resolve() if engine.dialect.name == "sqlite" and database else None
     if file:
         _made_folder(file.parent)
     state = State(engine, file)
@@ -105,6 +112,27 @@ def _opened(url: str) -> State:
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
         METADATA.create_all(connection)
     return state
+
+
+def _engine(address: URL) -> Engine:
+    if "sqlite" in address.drivername:
+        return create_engine(address, connect_args={"timeout": PATIENCE_S})
+    # A connection that was kept is tried first: the server may have been started anew since.
+    engine = create_engine(address, pool_pre_ping=True)
+    if engine.dialect.driver == "psycopg":
+
+        @event.listens_for(engine, "do_connect")
+        def bounded(_: object, __: object, arguments: list[Any], settings: dict[str, Any]) -> Any:
+            # psycopg belongs to an extra.
+            from resources.state.bounded import BoundedConnection
+
+            return BoundedConnection.opened(*arguments, **settings)
+
+    return engine
+
+
+def _held(name: str) -> StateError:
+    return StateError(name, f"another process has held it for {TURN_PATIENCE_S} s.", hint="Look for one that hangs.")
 
 
 def _made_folder(folder: Path) -> None:

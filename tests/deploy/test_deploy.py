@@ -1,5 +1,6 @@
 """The files for servers name only what is there: metrics, labels, commands, variables, files. They are not started here."""
 
+import asyncio
 import json
 import re
 import shlex
@@ -22,6 +23,7 @@ from resources.online.store import OnlineStore
 from resources.services.feedback import FeedbackService
 from resources.services.guard import done_of
 from resources.services.online_answers import OnlineAnswers
+from resources.state.aside import Aside
 from tests.resources.online.guarded import RELEASED
 from tests.resources.online.test_guard import guarded_in
 
@@ -49,12 +51,18 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> dict[str, set[str]]:
     answers.feedback.record.add([outcome()], {})  # type: ignore[union-attr]
     assert app_of(answers)
     found: dict[str, set[str]] = {}
-    text = OnlineMetrics(answers).text().decode()
+    text = metrics_of(answers)
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
             found.setdefault(sample.name, set()).update(sample.labels)
     assert sum(len(family.samples) for family in text_string_to_metric_families(text)) < 100
     return {**found, **OF_PROMETHEUS}
+
+
+def metrics_of(answers: OnlineAnswers) -> str:
+    found = OnlineMetrics(answers)
+    asyncio.run(found.look(Aside()))
+    return found.text().decode()
 
 
 def outcome() -> Any:
@@ -173,6 +181,16 @@ def test_compose_runs_commands_and_reads_variables_that_tests_run_and_read(compo
     named = {name for service in own.values() for name in service["environment"]}
     settings = (ROOT / "resources/config/settings.py").read_text(encoding="utf-8")
     assert [name for name in named if name.startswith("INTELLIGENCE_") and name not in settings] == []
+    for variable, place in (
+        ("KAFKA", r"(kafka):9092"),
+        ("REDIS", r"redis://(redis):6379/0"),
+        ("STATE", r".*@(postgres)/.*"),
+    ):
+        (address,) = {service["environment"][f"INTELLIGENCE_{variable}"] for service in own.values()}
+        named_server = re.fullmatch(place, address)
+        assert named_server, address
+        assert named_server[1] in compose["services"]
+        assert named_server[1] in own["stream"]["depends_on"]
     (target,) = read(DEPLOY / "prometheus.yml")["scrape_configs"][0]["static_configs"][0]["targets"]
     assert target == "127.0.0.1:8503"
 
@@ -193,11 +211,7 @@ def test_series_whose_increase_alerts_are_there_with_zero_before_the_first_decis
     answers = OnlineAnswers(
         guarded.platform.product, OnlineStore(tmp_path / "online.db"), AskedDecisions(tmp_path / "asked.db")
     )
-    samples = [
-        sample
-        for family in text_string_to_metric_families(OnlineMetrics(answers).text().decode())
-        for sample in family.samples
-    ]
+    samples = [sample for family in text_string_to_metric_families(metrics_of(answers)) for sample in family.samples]
     increases = [found for rule in alerts() for found in re.findall(r"increase\((\w+)\{([^}]*)\}", str(rule["expr"]))]
     assert increases
     for name, chosen in increases:

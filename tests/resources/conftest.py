@@ -24,6 +24,7 @@ from resources.models.mlflow_store import make_store
 from resources.models.registry import Registry
 from tests.lakes import lake_in
 from tests.programs.models import registry_in, trees_model
+from tests.servers import state_url as url_of_state
 
 NOW = datetime(2026, 7, 1, 12)
 
@@ -129,3 +130,11 @@ def registry(tmp_path: Path, made_store: Path) -> Registry:
 @pytest.fixture(scope="session")
 def trees() -> RiskModel:
     return trees_model()
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def state_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a store of state that is not made yet: SQLite, and PostgreSQL where it is installed."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/new/folder/state.db"
+    return url_of_state(request.getfixturevalue("postgres"))

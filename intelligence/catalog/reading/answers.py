@@ -107,7 +107,7 @@ def _period_of_changes(changes: pl.DataFrame) -> str:
 
 
 def changes_finding(changes: pl.DataFrame) -> str:
-    """Return after how many versions answers are worse.
+    """Return after how many versions a measure of answers went the wrong way.
 
     Args:
         changes: What `catalog/reading/answer_changes.sql` returns.
@@ -115,7 +115,8 @@ def changes_finding(changes: pl.DataFrame) -> str:
     versions = (
         changes.filter(verdict="worse").select("feature", "changed", "version").n_unique() if changes.height else 0
     )
-    return f"Answers are worse beyond chance after {counted(versions, 'new version') if versions else 'no new version'}"
+    after = counted(versions, "new version") if versions else "no new version"
+    return f"After {after} a measure of answers went the wrong way beyond chance"
 
 
 def versions_finding(versions: pl.DataFrame) -> str:

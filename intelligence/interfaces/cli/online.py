@@ -271,7 +271,12 @@ def _rehearsal_folder() -> str:
 
 
 @app.command("serve", epilog="Example: intelligence online serve --port 8700")
-def serve(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8503) -> None:
+def serve(
+    port: Annotated[int, typer.Option(help="Port on loopback.")] = 8503,
+    redis: Annotated[
+        str | None, typer.Option(help="Redis with the stream's windows; else INTELLIGENCE_REDIS, else the data folder.")
+    ] = None,
+) -> None:
     """Serve decisions over HTTP on this machine until Ctrl-C; another process reads the stream."""
     from intelligence.interfaces.api.keys import with_keys
 
@@ -291,6 +296,7 @@ def serve(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8503) -
         registry=Registry.of(settings()),
         guarded=lambda: done_of(platform.decisions),
         feedback=FeedbackService(platform.product, platform.announcer),
+        redis=redis or settings().redis,
     )
     session.say(f"http://{LOOPBACK}:{port}/v1/decide")
     served(with_keys(app_of(answers), api_keys()), port=port)

@@ -20,6 +20,7 @@ from intelligence.interfaces.online.metrics import CONTENT_TYPE, OnlineMetrics
 from intelligence.online.outcomes import MOST_OUTCOMES, Outcome, outcomes_in
 from intelligence.telemetry.contract import IDENTIFIER_LIMIT
 from resources.services.online_answers import OnlineAnswers, Question
+from resources.state.aside import Aside
 
 MOST_EVENTS: Final = 1_000
 MOST_BYTES: Final = 1_000_000
@@ -79,12 +80,13 @@ def app_of(answers: OnlineAnswers) -> FastAPI:
     )
     app.add_exception_handler(PlatformError, _refused)
     app.add_exception_handler(RequestValidationError, misunderstood)
-    metrics = OnlineMetrics(answers)
+    # Whether the store of state answers or hangs must make no difference to decisions: it is asked in threads, for a limited time.
+    metrics, aside = OnlineMetrics(answers), Aside()
     _add_decide(app, answers, metrics)
-    _add_reading(app, answers)
-    _add_guard(app, answers)
-    _add_outcomes(app, answers)
-    _add_operation(app, answers, metrics)
+    _add_reading(app, answers, aside)
+    _add_guard(app, answers, aside)
+    _add_outcomes(app, answers, aside)
+    _add_operation(app, answers, metrics, aside)
     document_keys(app)
     return app
 
@@ -144,12 +146,19 @@ def _question(event: AskedEvent) -> Question:
     return Question(event.user_id, event.id, moment, event.value, event.errors, event.crashed)
 
 
-def _add_reading(app: FastAPI, answers: OnlineAnswers) -> None:
+def _add_reading(app: FastAPI, answers: OnlineAnswers, aside: Aside) -> None:
     @app.get(
         "/v1/decisions/{id:path}", summary="A decision, and all that it rests on", responses=problems(404, 422, 503)
     )
     async def decision(id: str) -> dict[str, Any]:
-        return _found(answers.story(id), id, "no decision with this id is kept")
+        """Answers with the decision and its trace. `outcomes` are what became true of it, and null where that cannot be read now."""
+        found = _found(answers.decision(id), id, "no decision with this id is kept")
+        if answers.feedback is None:
+            return found
+        try:
+            return {**found, "outcomes": await aside.answer(lambda: answers.became(id))}
+        except StateError:
+            return {**found, "outcomes": None}
 
     @app.get(
         "/v1/entities/{id:path}", summary="The windows of an entity, as they are now", responses=problems(404, 422, 503)
@@ -169,7 +178,7 @@ def _add_reading(app: FastAPI, answers: OnlineAnswers) -> None:
         return _found({"feature": name, "rows": rows} if rows else None, name, "no event of this feature was read")
 
 
-def _add_outcomes(app: FastAPI, answers: OnlineAnswers) -> None:
+def _add_outcomes(app: FastAPI, answers: OnlineAnswers, aside: Aside) -> None:
     feedback = answers.feedback
     if feedback is None:
         return
@@ -188,43 +197,46 @@ def _add_outcomes(app: FastAPI, answers: OnlineAnswers) -> None:
         """Answers with whether each outcome is new and whether its decision is known, one for one and a list for a list.
 
         An outcome counts once by its `id`, or without one by its decision and kind. It may come before its decision is known, and
-        weeks after it.
+        weeks after it. Send it again after a 503: it may have been recorded all the same, and counts once.
         """
         payload = await _body(request)
         found = outcomes_in(payload)
         if isinstance(found, str):
             raise OnlineError("body", f"is {found}.", hint=f"Send for example {_encoder.encode(_SAID).decode()}.")
-        taken = feedback.taken(found, answers.decision)
+        decisions = {each.decision_id: answers.decision(each.decision_id) for each in found}
+        taken = await aside.answer(lambda: feedback.taken(found, decisions.get))
         several = payload.lstrip()[:1] == b"["
         return Response(_encoder.encode(taken if several else taken[0]), media_type="application/json")
 
 
-def _add_guard(app: FastAPI, answers: OnlineAnswers) -> None:
+def _add_guard(app: FastAPI, answers: OnlineAnswers, aside: Aside) -> None:
     @app.get("/v1/guard", summary="How the guard of the stream stands, and what it decided", responses=problems(503))
-    def guard() -> dict[str, Any]:
+    async def guard() -> dict[str, Any]:
         """Answers with the standing of the guard, which is null before it looked, and its decisions, the newest first.
 
         `fault` says why it is suspended, and is empty while it watches. A decision has the standing of its actions by target.
         """
-        return answers.guard()
+        return {"standing": answers.store.guard(), "decisions": await aside.answer(answers.guarded)}
 
 
-def _add_operation(app: FastAPI, answers: OnlineAnswers, metrics: OnlineMetrics) -> None:
+def _add_operation(app: FastAPI, answers: OnlineAnswers, metrics: OnlineMetrics, aside: Aside) -> None:
     @app.get("/healthz", summary="Whether the process answers")
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
     @app.get("/readyz", summary="Whether it can decide, and how old what it knows is", responses=problems(503))
     async def readyz() -> dict[str, Any]:
-        answers.catch_up()
+        """Answers `ready` also where windows cannot be read, in which case rules alone decide, and `entities` is null."""
+        sizes = answers.sizes()
         return {
             "status": "ready",
-            "entities": len(answers.entities),
-            "silent_s": answers.silent_s(now_ms=answers.now_ms()),
+            "entities": sizes.entities,
+            "silent_s": answers.silent_s(sizes, now_ms=answers.now_ms()),
         }
 
     @app.get("/metrics", summary="Metrics for Prometheus", response_class=Response, responses=problems(503))
     async def read_metrics() -> Response:
+        await metrics.look(aside)
         return Response(metrics.text(), media_type=CONTENT_TYPE)
 
 

@@ -46,25 +46,14 @@ def start_writers(lake: Lake) -> list[subprocess.Popen]:
 
 
 @pytest.fixture
-def postgres_lake(tmp_path: Path) -> Iterator[Lake]:
-    lake = Lake(catalog=f"postgres:{os.environ['TEST_POSTGRES']}", store=f"{tmp_path}/files")
+def postgres_lake(postgres: str, tmp_path: Path) -> Iterator[Lake]:
+    lake = Lake(catalog=f"postgres:{postgres}", store=f"{tmp_path}/files")
     yield lake
     lake.close()
 
 
 @pytest.mark.proof
-@pytest.mark.parametrize(
-    "fixture",
-    [
-        "own_lake",
-        pytest.param(
-            "postgres_lake",
-            marks=pytest.mark.skipif(
-                "TEST_POSTGRES" not in os.environ, reason="TEST_POSTGRES names no empty database for a catalogue"
-            ),
-        ),
-    ],
-)
+@pytest.mark.parametrize("fixture", ["own_lake", "postgres_lake"])
 def test_four_writers_at_once_lose_nothing_and_a_reader_is_never_locked_out(
     fixture: str, request: pytest.FixtureRequest
 ) -> None:

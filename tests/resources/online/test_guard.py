@@ -23,9 +23,11 @@ DAY = date(2026, 5, 4)
 ANY_NUMBER = Limits(share_per_hour=1, share_per_day=1)
 
 
-def guarded_in(folder: Path, **changes: object) -> Guarded:
+def guarded_in(folder: Path, state_url: str = "", **changes: object) -> Guarded:
     decisions = Decisions(limits=ANY_NUMBER).at_level("auto").model_copy(update=changes)
-    platform = ruled_by(platform_in(folder), decisions=decisions, feature_defaults=Promises(flag_key="{feature}"))
+    platform = ruled_by(
+        platform_in(folder, state_url=state_url), decisions=decisions, feature_defaults=Promises(flag_key="{feature}")
+    )
     return Guarded(platform, folder, DAY)
 
 
@@ -35,8 +37,9 @@ def guarded(tmp_path: Path) -> Guarded:
 
 
 def test_a_bad_release_is_rolled_back_and_read_back_within_two_minutes_and_nothing_else_is_touched(
-    guarded: Guarded,
+    tmp_path: Path, state_url: str
 ) -> None:
+    guarded = guarded_in(tmp_path, state_url)
     guarded.run(range(RELEASED + 10))
     (done,) = guarded.done()
     made = done.decision

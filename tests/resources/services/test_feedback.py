@@ -26,12 +26,12 @@ TEXT = PRODUCT + "  outcomes: {topics: [outcomes]}\n"
 AT = NOW.replace(tzinfo=UTC)
 
 
-def online_in(folder: Path) -> tuple[Online, FeedbackService]:
+def online_in(folder: Path, state_url: str = "") -> tuple[Online, FeedbackService]:
     folder.mkdir(exist_ok=True)
     product, lake, store = product_from(TEXT), lake_in(folder / "lake"), OnlineStore(folder / "online.db")
     file = folder / "product.yaml"
     file.write_text(TEXT)
-    announcer = Announcer(product_file=str(file), state=f"sqlite:///{folder}/state.db", data=str(folder))
+    announcer = Announcer(product_file=str(file), state=state_url or f"sqlite:///{folder}/state.db", data=str(folder))
     return Online(folder, product, lake, store, Processor(product, lake, store)), FeedbackService(product, announcer)
 
 
@@ -40,8 +40,8 @@ def by_topic(online: Online, *payloads: bytes, first: int = 0) -> None:
     online.processor.process(messages, now=NOW)
 
 
-def test_an_outcome_is_joined_to_its_decision_and_counts_once(tmp_path: Path) -> None:
-    online, feedback = online_in(tmp_path)
+def test_an_outcome_is_joined_to_its_decision_and_counts_once(tmp_path: Path, state_url: str) -> None:
+    online, feedback = online_in(tmp_path, state_url)
     online.process(said(0, event_id="e0", value=25))
     chargeback = Outcome("e0", "chargeback", happened_at=AT + timedelta(days=3), value=25)
     known = {"decision_id": "e0", "kind": "chargeback", "decision_is_known": True}
@@ -104,8 +104,8 @@ def test_outcomes_of_a_topic_come_with_their_offsets_and_broken_ones_are_dead_le
     assert online.store.decision("e0") is not None
 
 
-def test_outcomes_wait_while_the_record_cannot_be_written(tmp_path: Path) -> None:
-    online, feedback = online_in(tmp_path)
+def test_outcomes_wait_while_the_record_cannot_be_written(tmp_path: Path, state_url: str) -> None:
+    online, feedback = online_in(tmp_path, state_url)
     by_topic(online, b'{"decision_id":"e0","kind":"complaint"}')
     elsewhere = Announcer(
         product_file=feedback.announcer.product_file, state="sqlite:////proc/none/state.db", data="/proc/none"
@@ -115,16 +115,18 @@ def test_outcomes_wait_while_the_record_cannot_be_written(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("point", OUTCOME_FAULT_POINTS)
-def test_killed_between_record_and_stream_an_outcome_is_recorded_once(tmp_path: Path, point: str) -> None:
-    online, feedback = online_in(tmp_path)
+def test_killed_between_record_and_stream_an_outcome_is_recorded_once(
+    tmp_path: Path, point: str, state_url: str
+) -> None:
+    online, feedback = online_in(tmp_path, state_url)
     by_topic(online, b'{"decision_id":"e0","kind":"complaint"}')
     program = (
         "import sys; from pathlib import Path; from tests.resources.services.test_feedback import online_in;"
         " from resources.services.feedback import Settling;"
-        " online, feedback = online_in(Path(sys.argv[1])); Settling(feedback, online.store)(now=True)"
+        " online, feedback = online_in(Path(sys.argv[1]), sys.argv[2]); Settling(feedback, online.store)(now=True)"
     )
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "INTELLIGENCE_KILL_AT": point}
-    killed = subprocess.run([sys.executable, "-c", program, str(tmp_path)], env=environment, check=False)
+    killed = subprocess.run([sys.executable, "-c", program, str(tmp_path), state_url], env=environment, check=False)
     assert killed.returncode == -signal.SIGKILL
     assert Settling(feedback, online.store)(now=True) == 1
     assert feedback.counts() == {"complaint": 1}

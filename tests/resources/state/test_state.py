@@ -21,7 +21,7 @@ from resources.state.feedback import OutcomeRecord
 from resources.state.guarded import GuardRecord
 from resources.state.rows import inserted_if_new
 from resources.state.store import State, state_at
-from resources.state.tables import APPEND_ONLY, LEASES, METADATA, PROMOTIONS
+from resources.state.tables import LEASES, PROMOTIONS
 
 PROGRAM = """
 import sys
@@ -38,56 +38,27 @@ for number in range(20):
 ROW = {"at": datetime(2026, 7, 1, tzinfo=UTC), "model": "m", "actor": "a", "cause": "c", "reason": "r"}
 
 
-def postgres_url() -> str:
-    """Return the empty database that TEST_POSTGRES names, as `dbname=… host=… user=…`."""
-    parts = dict(part.split("=", 1) for part in os.environ["TEST_POSTGRES"].split())
-    return sa.URL.create("postgresql+psycopg", query=parts).render_as_string()
-
-
-def dropped(url: str) -> None:
-    with sa.create_engine(url, poolclass=sa.NullPool).begin() as connection:
-        METADATA.drop_all(connection)
-        for table in APPEND_ONLY:
-            connection.exec_driver_sql(f"DROP FUNCTION IF EXISTS {table.name}_only_grows")
-
-
-@pytest.fixture(
-    params=[
-        "sqlite",
-        pytest.param(
-            "postgres",
-            marks=pytest.mark.skipif("TEST_POSTGRES" not in os.environ, reason="TEST_POSTGRES names no empty database"),
-        ),
-    ]
-)
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/new/folder/state.db"
-        return
-    dropped(postgres_url())
-    yield postgres_url()
-    dropped(postgres_url())
-
-
 @pytest.fixture
-def state(url: str) -> Iterator[State]:
-    opened = state_at(url)
+def state(state_url: str) -> Iterator[State]:
+    opened = state_at(state_url)
     yield opened
     opened.close()
 
 
-def test_two_processes_that_make_the_store_at_once_both_write_into_it(url: str) -> None:
+def test_two_processes_that_make_the_store_at_once_both_write_into_it(state_url: str) -> None:
     environment = {
         **os.environ,
         "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]),
     }
     writers = [
-        subprocess.Popen([sys.executable, "-c", PROGRAM, url, name], env=environment, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, state_url, name], env=environment, stderr=subprocess.PIPE, text=True
+        )
         for name in ("one", "other")
     ]
     errors = [writer.communicate()[1] for writer in writers]
     assert [writer.returncode for writer in writers] == [0, 0], errors
-    state = state_at(url)
+    state = state_at(state_url)
     with state.reading() as connection:
         sequences = list(connection.execute(sa.select(PROMOTIONS.c.sequence).order_by(PROMOTIONS.c.sequence)).scalars())
         assert sequences == list(range(1, 41))
@@ -182,9 +153,9 @@ def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) 
         state_at(f"sqlite:///{tmp_path}/taken/state.db")
 
 
-def test_a_closed_store_is_opened_again_by_its_next_use(state: State, url: str) -> None:
+def test_a_closed_store_is_opened_again_by_its_next_use(state: State, state_url: str) -> None:
     state.close()
-    again = state_at(url)
+    again = state_at(state_url)
     assert again is not state
     with again.reading() as connection:
         assert connection.execute(sa.select(PROMOTIONS)).all() == []

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -17,6 +17,7 @@ from confluent_kafka import Producer
 
 from resources.config.serving_lock import REHEARSAL, serving
 from tests.resources.online.streamed import NOW_MS, said
+from tests.servers import redis_started
 
 PRODUCT = """
 name: Demo
@@ -68,14 +69,15 @@ def test_without_decisions_by_a_score_nothing_is_learned_and_it_says_why(tmp_pat
     assert (found["deploy"], found["decisions"], found["version"], found["leaves"]) == (False, 0, None, [])
 
 
-@pytest.mark.proof
-def test_decisions_are_served_on_loopback(tmp_path: Path) -> None:
-    (tmp_path / "product.yaml").write_text(PRODUCT)
+@contextmanager
+def served(folder: Path, *words: str) -> Iterator[str]:
+    """Serve decisions in another process, and yield its address."""
+    (folder / "product.yaml").write_text(PRODUCT)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-    known = {"INTELLIGENCE_PRODUCT": str(tmp_path / "product.yaml"), "INTELLIGENCE_DATA": str(tmp_path / "data")}
-    words = [sys.executable, "-m", "intelligence.interfaces.cli.commands", "online", "serve", "--port", str(port)]
-    server = subprocess.Popen(words, env={**os.environ, **known}, stdout=subprocess.DEVNULL)
+    known = {"INTELLIGENCE_PRODUCT": str(folder / "product.yaml"), "INTELLIGENCE_DATA": str(folder / "data")}
+    command = [sys.executable, "-m", "intelligence.interfaces.cli.commands", "online", "serve", "--port", str(port)]
+    server = subprocess.Popen([*command, *words], env={**os.environ, **known}, stdout=subprocess.DEVNULL)
     try:
         end = time.monotonic() + 60
         while time.monotonic() < end and server.poll() is None:
@@ -83,19 +85,51 @@ def test_decisions_are_served_on_loopback(tmp_path: Path) -> None:
                 httpx.get(f"http://127.0.0.1:{port}/healthz").raise_for_status()
                 break
             time.sleep(0.2)
-        answer = httpx.post(f"http://127.0.0.1:{port}/v1/decide", json={"user_id": "u1"})
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+@pytest.mark.proof
+def test_decisions_are_served_on_loopback(tmp_path: Path) -> None:
+    with served(tmp_path) as address:
+        answer = httpx.post(f"{address}/v1/decide", json={"user_id": "u1"})
         assert (answer.status_code, answer.json()["answer"]) == (200, "allow")
         event = {"user_id": "u1", "id": "mine", "event_time": "2020-01-01T00:00:00Z"}
-        httpx.post(f"http://127.0.0.1:{port}/v1/decide", json=event).raise_for_status()
+        httpx.post(f"{address}/v1/decide", json=event).raise_for_status()
         why = command(tmp_path, "why", "mine")
         assert "u1: allow, because no model scores entities: the fallback holds (asked for over HTTP)." in why.stdout
         found = json.loads(command(tmp_path, "why", "mine", "--json").stdout)
         assert (found["asked"], found["source"], found["status"]) == (True, None, "counted")
         assert command(tmp_path, "why", "other").returncode == 1
-        assert httpx.get(f"http://127.0.0.1:{port}/healthz", headers={"host": "evil.example"}).status_code == 403
-    finally:
-        server.terminate()
-        server.wait(30)
+        assert httpx.get(f"{address}/healthz", headers={"host": "evil.example"}).status_code == 403
+
+
+@pytest.mark.proof
+def test_another_machine_decides_with_the_windows_in_redis(brokers: str, tmp_path: Path) -> None:
+    producer = Producer({"bootstrap.servers": brokers})
+    for second in range(5):
+        producer.produce("events", json.dumps(said(second, event_id=f"r{second}")), key="u1", timestamp=NOW_MS)
+    producer.flush(30)
+    here, there = tmp_path / "here", tmp_path / "there"
+    here.mkdir()
+    there.mkdir()
+    with redis_started() as redis:
+        url = f"redis://127.0.0.1:{redis.port}/0"
+        with served(there, "--redis", url) as address:
+            event = {"user_id": "u1", "event_time": said(6)["event_time"]}
+            before = httpx.post(f"{address}/v1/decide", json=event).json()
+            assert "has not written them whole yet" in before["why_no_windows"]
+            done = command(here, "run", "--until-idle", INTELLIGENCE_KAFKA=brokers, INTELLIGENCE_REDIS=url)
+            assert done.returncode == 0, done.stderr
+            after = httpx.post(f"{address}/v1/decide", json=event).json()
+            assert (after["answer"], after["windows"]["events_1m"], after["why_no_windows"]) == ("throttle", 6, None)
+            assert "intelligence_windows_answer 1.0" in httpx.get(f"{address}/metrics").text
+            redis.kill()
+            alone = httpx.post(f"{address}/v1/decide", json=event).json()
+            assert (alone["windows"], alone["is_fallback"]) == (None, True)
+            assert httpx.get(f"{address}/readyz").json() == {"status": "ready", "entities": None, "silent_s": None}
 
 
 @pytest.mark.parametrize(
