@@ -3,7 +3,9 @@
 import gc
 import os
 import shutil
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,10 @@ LONGEST_FIRST = (
     "test_registry.py",
 )
 
+# Seconds that the tests of a part may take in `make test`, of both workers together; a part that is not named has BUDGET_S.
+BUDGET_S = 30
+BUDGETS_S: dict[str, int] = {}
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files that take longest first."""
@@ -52,17 +58,48 @@ def pytest_collection_finish() -> None:
     gc.set_threshold(20_000, 20, 50)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at the end what was not proven for want of a server, however many lines came before."""
-    reasons = [
+def part_of(nodeid: str) -> str:
+    """Return the part of the project that a test is of: a layer, a room of `resources`, or a folder or file of `tests`.
+
+    >>> part_of("tests/intelligence/metrics/test_kpis.py::test_a"), part_of("tests/test_graph.py::test_b")
+    ('intelligence/metrics', 'test_graph.py')
+    >>> part_of("intelligence/metrics/burn.py::intelligence.metrics.burn.burn")
+    'intelligence/metrics'
+    """
+    parts = nodeid.split("::", maxsplit=1)[0].removeprefix("tests/").split("/")
+    return "/".join(parts[:2] if parts[0] in ("intelligence", "resources") else parts[:1])
+
+
+def not_proven(terminalreporter: pytest.TerminalReporter) -> Iterator[str]:
+    """Yield what was not proven for want of a server, however many lines came before."""
+    reasons = Counter(
         report.longrepr[2].removeprefix("Skipped: ")
         for report in terminalreporter.stats.get("skipped", [])
         if isinstance(report.longrepr, tuple) and NOT_PROVEN in report.longrepr[2]
-    ]
-    for reason in sorted(set(reasons)):
-        terminalreporter.write_line(
-            f"{reason}; tests that were skipped: {reasons.count(reason)}", yellow=True, bold=True
-        )
+    )
+    for reason, skipped in sorted(reasons.items()):
+        yield f"{reason}; tests that were skipped: {skipped}"
+
+
+def over_budget(terminalreporter: pytest.TerminalReporter) -> Iterator[str]:
+    """Yield the parts whose tests take longer than their budget; nothing fails for it, since it depends on the machine."""
+    spent: dict[str, float] = defaultdict(float)
+    for report in chain.from_iterable(terminalreporter.stats.values()):
+        if isinstance(report, pytest.TestReport):
+            spent[part_of(report.nodeid)] += report.duration
+    for part, seconds in sorted(spent.items()):
+        budget = BUDGETS_S.get(part, BUDGET_S)
+        if seconds > budget:
+            yield f"OVER BUDGET: the tests of {part} took {seconds:.0f} s, of {budget} s"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Say at the end what was not proven, and of `make test` what takes longer than it may."""
+    lines = [*not_proven(terminalreporter)]
+    if config.getoption("markexpr") == "not proof":
+        lines += over_budget(terminalreporter)
+    for line in lines:
+        terminalreporter.write_line(line, yellow=True, bold=True)
 
 
 @pytest.fixture(autouse=True, scope="session")
