@@ -18,6 +18,8 @@ _EVERY_S: Final = 0.05
 # How often it is said that nothing is new, which is another thing than silence.
 _ALIVE_S: Final = 1.0
 _AGAIN_S: Final = 1.0
+# Entities that are copied at once where all are written, which holds the stream up meanwhile.
+_AT_ONCE: Final = 5_000
 
 
 class Publisher:
@@ -46,6 +48,7 @@ class Publisher:
         self._entities, self._series = set[str](), set[Series]()
         self._written, self._written_series = set[str](), set[Series]()
         self._is_all, self._evictions = True, (0, 0)
+        self._left: list[str] | None = None
         self._not_before = self._alive_at = float("-inf")
 
     def __call__(self) -> None:
@@ -78,7 +81,7 @@ class Publisher:
         """Note whose windows changed in the batches since the last look."""
         batches = self._store.batches_after(self._seen)
         if batches is None:
-            self._is_all, self._seen = True, self._store.fact("batch")
+            self._is_all, self._left, self._seen = True, None, self._store.fact("batch")
             return
         for each in (event for events in batches for event in events):
             self._entities.add(each.entity)
@@ -87,22 +90,10 @@ class Publisher:
 
     def _writing(self) -> Callable[[], None]:
         """Return the work of writing what changed, with the contents as they are now: after a whole batch."""
-        entities, features = self._processor.entities, self._processor.features
-        is_all, self._is_all = self._is_all, False
-        changed = frozenset(entities.names if is_all else self._entities)
-        changed_series = frozenset(features.series if is_all else self._series)
-        gone, gone_series = frozenset[str](), frozenset[Series]()
-        if is_all or self._evictions != (entities.evictions, features.evictions):
-            self._evictions = (entities.evictions, features.evictions)
-            names, series = set(entities.names), set(features.series)
-            gone, gone_series = frozenset(self._written - names), frozenset(self._written_series - series)
-            self._written, self._written_series = names, series
-        else:
-            self._written |= changed
-            self._written_series |= changed_series
-        changes = Changes(entities.contents(changed), features.contents(changed_series), gone, gone_series, is_all)
-        self._sent = self._seen
-        self._entities, self._series = set(), set()
+        changes = self._part_of_all() if self._is_all else None
+        if changes is None:
+            changes = self._changes()
+            self._sent = self._seen
         token, batch, minute = self._token, self._seen, self._store.newest_minute()
 
         def work() -> None:
@@ -112,6 +103,36 @@ class Publisher:
 
         return work
 
+    def _part_of_all(self) -> Changes | None:
+        """Return the next part of all entities; None once the rest can be written as what changed."""
+        entities = self._processor.entities
+        if self._left is None:
+            self._left = list(entities.names)
+        part = self._left[-_AT_ONCE:]
+        del self._left[-_AT_ONCE:]
+        if self._left:
+            return Changes(entities.contents(part), {}, is_whole=False)
+        self._entities.update(part)
+        self._series.update(self._processor.features.series)
+        return None
+
+    def _changes(self) -> Changes:
+        """Return what changed since the last time, and who was evicted."""
+        entities, features = self._processor.entities, self._processor.features
+        gone, gone_series, kept = frozenset[str](), frozenset[Series](), None
+        if self._is_all or self._evictions != (entities.evictions, features.evictions):
+            self._evictions = (entities.evictions, features.evictions)
+            names, series = frozenset(entities.names), frozenset(features.series)
+            gone, gone_series = frozenset(self._written - names), frozenset(self._written_series - series)
+            self._written, self._written_series = set(names), set(series)
+            kept = (names, series) if self._is_all else None
+        else:
+            self._written |= self._entities
+            self._written_series |= self._series
+        found = Changes(entities.contents(self._entities), features.contents(self._series), gone, gone_series, kept)
+        self._entities, self._series, self._is_all, self._left = set(), set(), False, None
+        return found
+
     def _end(self) -> None:
         """Take note of what Redis said."""
         running, self._running = self._running, None
@@ -120,7 +141,10 @@ class Publisher:
         except StoreError as error:
             self._fail(error)
             return
-        if isinstance(found, tuple):
+        if not isinstance(found, tuple) and self._is_all:
+            # A part of all has arrived, and the next one follows.
+            self._not_before = float("-inf")
+        elif isinstance(found, tuple):
             self._token, batch = found
             self._former = self._token
             # Redis may have lost what it had, or a part of it.
@@ -134,7 +158,7 @@ class Publisher:
     def _fail(self, error: StoreError) -> None:
         """Have all that was on its way sent again, under a new token: what comes late with the old one is refused."""
         if self._token:
-            self._is_all, self._token = True, ""
+            self._is_all, self._left, self._token = True, None, ""
             if isinstance(error, Superseded):
                 # Asking for a new token tells whether there is another process, or whether Redis lost what it had.
                 return

@@ -95,14 +95,16 @@ class Changes:
         series: Content of each feature × platform × release that changed.
         gone: Entities that were evicted.
         gone_series: Series that were evicted.
-        is_all: Whether these are all that there are, so that what Redis has beside them goes.
+        kept: All that there are where that is to be compared, so that what Redis has beside them goes; None where it is not.
+        is_whole: Whether the windows are whole up to the batch with them; otherwise more follows.
     """
 
     entities: Mapping[str, bytes]
     series: Mapping[Series, bytes]
     gone: frozenset[str] = frozenset()
     gone_series: frozenset[Series] = frozenset()
-    is_all: bool = False
+    kept: tuple[frozenset[str], frozenset[Series]] | None = None
+    is_whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,17 +201,18 @@ class SharedWindows:
             StoreError: Redis does not answer.
         """
         gone, changed = self._by_key(changes)
-        if changes.is_all:
+        if changes.kept is not None:
+            kept = self._fields(*changes.kept)
             for key in self._named(lambda: self._redis.smembers(self._index)):
-                there = self._named(partial(self._redis.hkeys, key))
-                gone[key] = gone.get(key, set()) | (there - changed.get(key, {}).keys())
+                gone[key] = self._named(partial(self._redis.hkeys, key)) - kept.get(key, set())
         try:
             with self._redis.pipeline(transaction=False) as pipe:
                 for key in {**gone, **changed}:
                     for arguments in _chunks(gone.get(key, set()), changed.get(key, {})):
                         pipe.eval(_CHANGE, 3, self._head, self._index, key, token, batch, *arguments)
-                minute = -1 if newest_minute is None else newest_minute
-                pipe.eval(_FINISH, 1, self._head, token, batch, minute)
+                if changes.is_whole:
+                    minute = -1 if newest_minute is None else newest_minute
+                    pipe.eval(_FINISH, 1, self._head, token, batch, minute)
                 pipe.execute()
         except redis.RedisError as error:
             raise self._translated(error) from error
@@ -258,16 +261,19 @@ class SharedWindows:
 
     def _by_key(self, changes: Changes) -> tuple[dict[str, set[str]], dict[str, dict[str, bytes]]]:
         """Return the fields that go and the contents that come, by the key of their hash."""
-        gone, changed = dict[str, set[str]](), dict[str, dict[str, bytes]]()
+        changed = dict[str, dict[str, bytes]]()
         if changes.entities:
             changed[self._entities] = {name: _packed(each) for name, each in changes.entities.items()}
-        if changes.gone:
-            gone[self._entities] = set(changes.gone)
         for (feature, *place), content in changes.series.items():
             changed.setdefault(self._features + feature, {})[json.dumps(place)] = _packed(content)
-        for feature, *place in changes.gone_series:
-            gone.setdefault(self._features + feature, set()).add(json.dumps(place))
-        return gone, changed
+        return self._fields(changes.gone, changes.gone_series), changed
+
+    def _fields(self, entities: Collection[str], series: Collection[Series]) -> dict[str, set[str]]:
+        """Return the fields of entities and series, by the key of their hash."""
+        found = {self._entities: set(entities)} if entities else {}
+        for feature, *place in series:
+            found.setdefault(self._features + feature, set()).add(json.dumps(place))
+        return found
 
     def _translated(self, error: redis.RedisError) -> StoreError:
         if _OF_OTHERS in str(error):

@@ -364,6 +364,29 @@ def test_who_was_evicted_goes(server: Server, tmp_path: Path) -> None:
     assert sizes == 5
 
 
+def test_all_windows_are_written_in_parts_and_are_whole_with_the_last_one(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "_AT_ONCE", 4)
+    online = online_in(tmp_path)
+    online.process(*events(0, 60))
+    client_of(server).hset("intelligence:{Demo}:entities", "left over", b"")
+    publisher, reader = publisher_of(online, url_of(server)), read_by(online, server)
+    before, parts, next_event = calls(client_of(server), "eval"), 0, 60
+    while publisher._whole < 0:
+        publisher()
+        if publisher._token and publisher._left:
+            parts += 1
+            assert "not written them whole yet" in reader.of_entities(["u1"]).why_none
+            online.process(*events(next_event, 1))
+            next_event += 1
+        time.sleep(0.01)
+    assert calls(client_of(server), "eval") > before
+    assert parts > 3
+    published(publisher)
+    both_agree(online, server)
+
+
 def test_an_address_that_is_none_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="INTELLIGENCE_REDIS"):
         SharedWindows("postgres://here", "Demo", patience_s=publishing.PATIENCE_S)
