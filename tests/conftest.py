@@ -42,7 +42,21 @@ LONGEST_FIRST = (
 
 # Seconds that the tests of a part may take in `make test`, of both workers together; a part that is not named has BUDGET_S.
 BUDGET_S = 30
-BUDGETS_S: dict[str, int] = {}
+BUDGETS_S = {
+    "assets": 90,
+    "intelligence/experiments": 60,
+    "intelligence/interfaces": 200,
+    "intelligence/metrics": 60,
+    "intelligence/risk": 45,
+    "intelligence/simulation": 45,
+    "intelligence/telemetry": 60,
+    "resources/intake": 180,
+    "resources/lake": 60,
+    "resources/online": 75,
+    "resources/services": 75,
+    "sensors": 45,
+    "test_readme.py": 80,
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -234,6 +234,7 @@ def test_what_was_done_on_single_days_adds_up_to_what_was_done_since(site: Site)
     assert by_day == since > 0
 
 
+@pytest.mark.proof
 def test_day_by_day_is_the_same_as_all_at_once_and_again_changes_nothing(site: Site, tmp_path: Path) -> None:
     expected = site.all()
     other = Site(tmp_path, site.events, (EXPERIMENT,))
