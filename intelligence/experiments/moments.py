@@ -216,7 +216,11 @@ def arms_of_all(found: pl.DataFrame) -> Mapping[str, Mapping[str, Arm]]:
 
 
 def arm_of(sums: Mapping[str, Any]) -> Arm:
-    """Return the arm of one row of moments; its means are 0 without units and its covariances 0 with fewer than two."""
+    """Return the arm of one row of moments; its means are 0 without units and its covariances 0 with fewer than two.
+
+    Args:
+        sums: Counts and sums by name, and the values of a quantile, which other metrics may lack.
+    """
     n = int(sums["n"])
     total = np.array([sums[f"sum_{each}"] for each in QUANTITIES])
     means = total / n if n else np.zeros(len(QUANTITIES))
@@ -231,5 +235,10 @@ def arm_of(sums: Mapping[str, Any]) -> Arm:
     covariances[is_flat, :] = 0.0
     covariances[:, is_flat] = 0.0
     return Arm(
-        int(sums["units"]), n, int(sums["n_covariate"]), means, covariances, np.array(sums["unit_values"], dtype=float)
+        int(sums["units"]),
+        n,
+        int(sums["n_covariate"]),
+        means,
+        covariances,
+        np.array(sums.get("unit_values", ()), dtype=float),
     )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from intelligence.core.errors import ExperimentError
-from intelligence.experiments.moments import KEY, MOMENTS, added, arms, moments
+from intelligence.experiments.moments import KEY, MOMENTS, added, arm_of, arms, moments
 from intelligence.metrics.registry import Metric
 from tests.intelligence.experiments.frames import ALL, CONVERTED, MEDIAN, ORDERS, REVENUE, users
 
@@ -22,6 +22,13 @@ def test_moments_have_their_columns_and_keep_values_of_quantiles_alone() -> None
     assert set(found.drop_nulls("unit_values")["metric"]) == {MEDIAN.name}
     for name, arm in arms(found, MEDIAN).items():
         assert arm.values.tolist() == frame.filter(variant=name)["revenue"].sort().to_list()
+
+
+def test_an_arm_can_be_made_of_sums_alone() -> None:
+    row = added(moments(users(200), [REVENUE], experiment="e")).drop("unit_values").row(0, named=True)
+    arm = arm_of(row)
+    assert (arm.n, arm.values.size) == (row["n"], 0)
+    assert arm.means[0] == row["sum_x"] / row["n"]
 
 
 @settings(deadline=None, max_examples=20)
