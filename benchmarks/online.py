@@ -62,6 +62,10 @@ def main() -> int:
     given = parser.parse_args()
     product, sent = product_from(PRODUCT), messages(given.events, given.entities)
     size = product.online.batch_events
+    if given.events < 3 * size:
+        parser.error(
+            f"--events: {given.events:,} are too few: a batch to begin with and two to measure are {3 * size:,}."
+        )
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         store = OnlineStore(data / "online.db")
