@@ -27,8 +27,9 @@ from intelligence.briefs.answering import (
     why_sentences,
 )
 from intelligence.briefs.answers import bad_answer_sentence, worse_answer_sentences
-from intelligence.briefs.asking import Plan, Vocabulary, asked_of_model, plan_of
+from intelligence.briefs.asking import asked_of_model, plan_of
 from intelligence.briefs.brief import DONE, HAPPENED, NEXT, WHY, Brief
+from intelligence.briefs.question import Plan, Vocabulary
 from intelligence.core.errors import BriefError, CausalityError, NotEnoughEvidence, PlatformError
 from intelligence.core.facts import Said, said
 from intelligence.core.sql import sql

@@ -11,7 +11,8 @@ import pytest
 
 from intelligence.answers.tables import QUALITY_DAY, VERSION_CHANGES
 from intelligence.briefs.answering import Answer
-from intelligence.briefs.asking import Vocabulary, plan_of
+from intelligence.briefs.asking import plan_of
+from intelligence.briefs.question import Vocabulary
 from intelligence.core.errors import BriefError
 from intelligence.decisions.tables import FEATURE_DECISIONS
 from intelligence.risk.tables import FEATURE_RISK
