@@ -1,4 +1,4 @@
-"""Precision and recall of each score of answers on labelled ones, and the time to score a million of them."""
+"""Precision and recall of each score of answers on labelled ones, what public judges agree with, and the time to score a million."""
 
 import time
 from collections.abc import Iterator
@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from benchmarks.judges import judged, print_judged
 from benchmarks.measuring import MEMORY_LIMIT, arguments, demand, tell, temporary
 from intelligence.answers.cards import Card
 from intelligence.core.sql import sql
@@ -122,6 +123,9 @@ def main() -> None:
         precision = "-" if card.precision is None else f"{card.precision:.1%}"
         counts = (card.found, card.missed, card.false, card.passed)
         print(f"{score:24}{card.sensitivity:8.1%}{precision:>11}{1 - card.specificity:14.2%}   {counts}")
+    judges = list(judged())
+    for each in judges:
+        print_judged(each)
     copies = max(1, asked.answers // answers.height)
     tell(f"scoring {copies * answers.height:,} answers")
     with temporary("answers", asked.folder) as folder:
@@ -129,6 +133,8 @@ def main() -> None:
     print(f"{written:,} answers scored in {took.wall_s:.1f} s, {took.cpu_s:.1f} s of CPU")
     weak = [score for score, card in measured.items() if card.sensitivity < LEAST_RECALL]
     demand(not weak, f"{', '.join(weak)} finds less than {LEAST_RECALL:.0%} of its faults")
+    different = [f"{figure} of {each.name}" for each in judges for figure in each.different()]
+    demand(not different, f"{', '.join(different)} is not as published")
     million = took.cpu_s / CORES * 1e6 / written
     demand(million <= MOST_SECONDS, f"a million answers take {million:.0f} s on {CORES} cores")
 
