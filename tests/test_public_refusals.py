@@ -14,7 +14,7 @@ DOCS = Path(__file__).resolve().parents[1] / "docs" / "answers.md"
 
 def test_the_stored_labels_are_those_that_were_published() -> None:
     public = labelled_refusals()
-    assert public.group_by("part").len().sort("part").rows() == [("held_out", 86), ("seen", 450)]
+    assert public.group_by("part").len().sort("part").rows() == [("held_out", 91), ("seen", 450)]
     assert different_shares(public) == []
     seen = public.filter(part="seen")
     assert (seen["first"] == seen["second"]).sum() == 422
@@ -38,12 +38,12 @@ def test_the_score_errs_on_public_answers_as_its_cards_say(tmp_path: Path) -> No
     assert cards == {
         ("seen", "full refusal"): Card(62, 38, 13, 111),
         ("seen", "full or partial refusal"): SEEN_REFUSALS,
-        ("held_out", "full refusal"): Card(2, 16, 2, 66),
+        ("held_out", "full refusal"): Card(2, 16, 3, 70),
         ("held_out", "full or partial refusal"): HELD_OUT_REFUSALS,
     }
     told = " ".join(DOCS.read_text().split())
     assert "finds 73 of 122 refusals and flags 2 of 102 other answers" in told
-    assert "finds 4 of 33 and flags none of 53 others" in told
+    assert "finds 4 of 33 and flags 1 of 58 others" in told
     assert "finds 62 of 100 and 2 of 18" in told
 
 

@@ -69,4 +69,4 @@ CARDS: Final[Mapping[str, Card]] = {
 # What `refusal` said of full and partial refusals among public answers of a real model, which people labelled (`examples/refusals`): where
 # the words of the score were chosen with the answers in view, and where they were not. Real models refuse in more ways than the simulated.
 SEEN_REFUSALS: Final = Card(73, 49, 2, 100)
-HELD_OUT_REFUSALS: Final = Card(4, 29, 0, 53)
+HELD_OUT_REFUSALS: Final = Card(4, 29, 1, 57)
