@@ -1,4 +1,4 @@
-"""Precision and recall of each score of answers on labelled ones, and the time to score a million of them."""
+"""Precision and recall of each score of answers on labelled ones, what public judges agree with, and the time to score a million."""
 
 import time
 from collections.abc import Iterator
@@ -9,7 +9,16 @@ from typing import Final
 
 import polars as pl
 
+from benchmarks.judges import judged, print_judged
 from benchmarks.measuring import MEMORY_LIMIT, arguments, demand, tell, temporary
+from benchmarks.refusals import (
+    as_answers,
+    different_shares,
+    labelled_refusals,
+    print_gpt4,
+    print_refusals,
+    refusal_cards,
+)
 from intelligence.answers.cards import Card
 from intelligence.core.sql import sql
 from intelligence.core.tables import Days
@@ -85,6 +94,13 @@ def scored(given: pl.DataFrame, folder: Path, *, copies: int = 1) -> tuple[pl.Da
     return found, written, took
 
 
+def public_scores(public: pl.DataFrame, folder: Path) -> dict[str, bool]:
+    """Return whether `refusal` flags each public answer, by its id."""
+    like = simulated_answers(AnswerPlan(answers_per_day=1), DAY)
+    found, _, _ = scored(as_answers(public, like), folder)
+    return {answer_id.removesuffix("-0"): flag for answer_id, flag in found.select("answer_id", "refusal").iter_rows()}
+
+
 def cards(given: pl.DataFrame, found: pl.DataFrame) -> Iterator[tuple[str, Card]]:
     """Yield the card of each score for which faults are labelled, counted over the answers to which it applies."""
     known = found.join(
@@ -122,6 +138,14 @@ def main() -> None:
         precision = "-" if card.precision is None else f"{card.precision:.1%}"
         counts = (card.found, card.missed, card.false, card.passed)
         print(f"{score:24}{card.sensitivity:8.1%}{precision:>11}{1 - card.specificity:14.2%}   {counts}")
+    public = labelled_refusals()
+    different = different_shares(public)
+    with temporary("answers", asked.folder) as folder:
+        print_refusals(list(refusal_cards(public, public_scores(public, folder))))
+    print_gpt4(public, different)
+    judges = list(judged())
+    for each in judges:
+        print_judged(each)
     copies = max(1, asked.answers // answers.height)
     tell(f"scoring {copies * answers.height:,} answers")
     with temporary("answers", asked.folder) as folder:
@@ -129,6 +153,8 @@ def main() -> None:
     print(f"{written:,} answers scored in {took.wall_s:.1f} s, {took.cpu_s:.1f} s of CPU")
     weak = [score for score, card in measured.items() if card.sensitivity < LEAST_RECALL]
     demand(not weak, f"{', '.join(weak)} finds less than {LEAST_RECALL:.0%} of its faults")
+    different += [f"{figure} of {each.name}" for each in judges for figure in each.different()]
+    demand(not different, f"{', '.join(different)} is not as published")
     million = took.cpu_s / CORES * 1e6 / written
     demand(million <= MOST_SECONDS, f"a million answers take {million:.0f} s on {CORES} cores")
 

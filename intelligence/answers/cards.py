@@ -1,7 +1,7 @@
 """How often each score errs, as counted on labelled answers: without such a card no rate is called a rate of faults.
 
-The numbers are those that `python -m benchmarks.answers` prints for simulated answers with planted faults; whoever has labelled
-answers of a product measures them there.
+The numbers are those that `python -m benchmarks.answers` prints for simulated answers with planted faults, and for `refusal` those for
+public answers as well; whoever has labelled answers of a product measures them there.
 """
 
 from collections.abc import Mapping
@@ -66,3 +66,7 @@ CARDS: Final[Mapping[str, Card]] = {
     "unsafe": Card(58, 0, 0, 39921),
     "personal_data": Card(58, 0, 0, 39921),
 }
+# What `refusal` said of full and partial refusals among public answers of a real model, which people labelled (`examples/refusals`): where
+# the words of the score were chosen with the answers in view, and where they were not. Real models refuse in more ways than the simulated.
+SEEN_REFUSALS: Final = Card(73, 49, 2, 100)
+HELD_OUT_REFUSALS: Final = Card(4, 29, 1, 57)

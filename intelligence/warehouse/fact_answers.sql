@@ -39,6 +39,7 @@ read AS (
         concat_ws(' ', context, question) AS evidence,
         ' ' || lower(left(answer, 1000)) || ' ' AS spoken,
         ' ' || lower(left(question, 1000)) || ' ' AS asked,
+        regexp_replace(lower(left(replace(answer, '’', ''''), 160)), $not_declining, ' ', 'g') AS said_first,
         regexp_extract_all(answer, $an_address) AS addresses,
         regexp_extract_all(answer, $a_day) AS dates,
         -- What is left once days, addresses and the numbers of lists are taken out has the numbers and names.
@@ -162,9 +163,7 @@ scored AS (
         END AS ungrounded_quote,
         CASE WHEN known_up <> known_down THEN goes_up <> known_up END AS contradicted_direction,
         CASE WHEN answer IS NOT NULL THEN
-            length(answer) <= 240 AND regexp_matches(
-                regexp_replace(lower(left(replace(answer, '’', ''''), 160)), $not_declining, ' ', 'g'), $declining
-            )
+            regexp_matches(said_first, $firmly) OR (length(answer) <= 240 AND regexp_matches(said_first, $declining))
         END AS refusal,
         CASE WHEN is_asked OR answer IS NOT NULL THEN
             answer IS NULL OR lower(trim(answer, ' ."''')) IN ('', 'n/a', 'na', 'none', 'null', 'nil', '-', 'undefined')

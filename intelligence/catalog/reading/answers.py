@@ -5,7 +5,7 @@ from typing import Final
 
 import polars as pl
 
-from intelligence.answers.cards import CARDS
+from intelligence.answers.cards import CARDS, HELD_OUT_REFUSALS, SEEN_REFUSALS
 from intelligence.answers.intervals import Counts, Interval, corrected, difference, wilson
 from intelligence.answers.wording import MEASURE_WORDS
 from intelligence.briefs.answers import worse_answer_sentences
@@ -77,7 +77,8 @@ def answers_page(as_of: AsOf, read: Mapping[str, pl.DataFrame], *, feature: str 
                 period,
                 f"Share of answers that a score flags, of those to which it applies, {_INTERVAL}. `true_rate` takes the errors out that the"
                 " score makes on simulated answers (Rogan and Gladen), not on yours; empty where they were not counted or do not fit the"
-                " flags.",
+                f" flags. Of refusals of a real model that people labelled, `refusal` finds {percent(SEEN_REFUSALS.sensitivity)} where its"
+                f" words were chosen with them in view and {percent(HELD_OUT_REFUSALS.sensitivity)} where they were not.",
                 "answers.quality_day",
             ),
             "segments": Part(

@@ -24,6 +24,11 @@ ROW = {
     "context": "There are 12 apples.", "answer": "There are 12 apples.", "rating": 4,
 }  # fmt: skip
 
+# More than a short answer has.
+LONG = (
+    "It is important to be kind to others, and to ask a teacher or a friend where something is not clear to you. " * 3
+)
+
 
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
@@ -178,6 +183,12 @@ def test_relative_files_of_every_kind_of_source_start_at_the_folder_of_the_produ
                 "I'm sorry to hear that! You can send it back.",
                 "I am sorry for the delay. It comes tomorrow.",
                 "I cannot stress enough that it is 12.",
+                f"I cannot see the whole table from here, but there are twelve apples. {LONG}",
+                f"I can't wait to help. {LONG}",
+                f"Unfortunately it rained. {LONG}",
+                f"It is not appropriate to use the past tense here. {LONG}",
+                f"Old browsers do not support or promote this. {LONG}",
+                f"I am sorry to hear that you cannot help yourself. {LONG}",
             ],
         ),
         (
@@ -188,6 +199,14 @@ def test_relative_files_of_every_kind_of_source_start_at_the_folder_of_the_produ
                 "I don't have enough information to say.",
                 "I do not know.",
                 "I’m sorry, but no.",
+                f"I'm sorry, but I cannot provide that. {LONG}",
+                f"I apologize, but I am unable to say. {LONG}",
+                f"I won't write this essay for you. {LONG}",
+                f"I am an AI language model and do not condone cheating. {LONG}",
+                f"As an AI, I cannot look into your account. {LONG}",
+                f"It is not ethical or legal to copy the essay of another. {LONG}",
+                f"It's not appropriate to ask for the answers of a test. {LONG}",
+                f"I must respectfully decline. {LONG}",
             ],
         ),
         ("personal_data", False, ["Write to help@shop.example or call +49 30 1234567."]),
