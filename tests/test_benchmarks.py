@@ -16,7 +16,7 @@ SMALL = {
     "neural_network": ("--units", "40"),
     "online": ("--events", "30000", "--entities", "100", "--questions", "20"),
     "outbox": ("--actions", "20"),
-    "policy": ("--seeds", "2", "--users", "2000"),
+    "policy": ("--seeds", "2", "--users", "2000", "--ppo-seeds", "1"),
     "rollouts": ("--seeds", "1", "--users", "4000"),
     "signals": ("--seeds", "1", "--planted", "1"),
     "usage": ("--events", "20000", "--days", "30", "--features", "5"),

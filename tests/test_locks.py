@@ -28,7 +28,7 @@ def test_neither_lock_lacks_what_pyproject_names() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = dict(project["project"]["optional-dependencies"])
     # What brings packages for graphics cards with it is in no lock: CONTRIBUTING.md says how to install it.
-    apart = named(extras.pop("deep"))
+    apart = named([*extras.pop("deep"), *extras.pop("rl")])
     # What `make setup` brings.
     served = [*extras.pop("ui"), *extras.pop("stream"), *extras.pop("agents")]
     core = named([*project["project"]["dependencies"], *served])

@@ -36,7 +36,7 @@ def trained_layers(inputs: Floats, labels: Bools, *, seed: int) -> tuple[Layer, 
         seed: Seed of the first weights and of the order of the rows.
     """
     cut = round((1 - HELD_OUT) * len(labels))
-    with _one_thread():
+    with one_thread():
         epochs = MOST_EPOCHS // 4
         if len(np.unique(labels[:cut])) == len(np.unique(labels[cut:])) == 2:
             epochs = _best_epochs(inputs, labels, cut, seed)
@@ -126,7 +126,7 @@ class _Fit:
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Let PyTorch compute in one thread, and as before afterwards: more add up in another order, and only wait on small parts."""
     import torch
 
