@@ -13,7 +13,7 @@ SMALL = {
     "experiments": ("--runs", "4"),
     "forecasts": ("--products", "1", "--searched", "1"),
     "guard": ("--hours", "1", "--seeds", "1"),
-    "neural_network": ("--units", "40"),
+    "neural_network": ("--units", "20"),
     "online": ("--events", "30000", "--entities", "100", "--questions", "20"),
     "outbox": ("--actions", "20"),
     "policy": ("--seeds", "2", "--users", "2000", "--ppo-seeds", "1"),
