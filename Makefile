@@ -81,10 +81,11 @@ screenshots: develop ## Take the pictures of the demo's dashboard in docs/images
 # The dashboard, the stream and the server for agents are extras for those who install the package; `make setup` brings them, so that
 # `make up`, `make online` and `intelligence mcp` serve them.
 # What is installed for everybody is a part of what is installed for development, in the same versions.
+# The extras `deep` and `rl` are in neither: PyTorch from an index brings packages for graphics cards.
 LOCKED := pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml
 
 lock: develop ## Compile both lock files anew from pyproject.toml
-	@$(BIN)/uv $(LOCKED) --group dev --all-extras --output-file requirements-dev.lock
+	@$(BIN)/uv $(LOCKED) --group dev $(foreach extra,ui stream agents postgres object-store,--extra $(extra)) --output-file requirements-dev.lock
 	@$(BIN)/uv $(LOCKED) --extra ui --extra stream --extra agents --constraint requirements-dev.lock --output-file requirements.lock
 
 clean: ## Remove the lakes, the models and run-time state; the environment stays

@@ -2,6 +2,8 @@
 
 In each world entities come with windows and a score, and the present policy throttles from a limit of the score on, but for a small share
 that is decided by lot. A harmful event costs 1, a throttle costs something too and prevents most of the harm.
+
+With the extra `rl`, PPO competes in one such world and in one in which a throttle also acts on later events.
 """
 
 import argparse
@@ -12,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.measuring import tell
+from benchmarks.sequential_policy import compared
 from intelligence.decisions.learned_policy import AS_BEFORE, EntityPolicy, PolicyLog, PolicyVerdict, policy_verdict
 
 PREDICTORS = ("risk_score", "events_5m", "errors_5m", "value_24h", "since_last_s")
@@ -189,6 +192,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=200, help="logs of each world")
     parser.add_argument("--users", type=int, default=10_000, help="users of each log, of four decisions each")
+    parser.add_argument("--ppo-seeds", type=int, default=10, help="logs of each world in which PPO competes")
     given = parser.parse_args()
     started, demands = time.perf_counter(), Demands()
     print(f"{given.seeds} logs of {given.users * PER_USER:,} decisions in each world, {SHARE:.0%} decided by lot")
@@ -202,6 +206,8 @@ def main() -> int:
     )
     for world in UNSUPPORTED:
         unsupported(demands, world, seeds=min(given.seeds, FEW), users=given.users)
+    for promise, is_met in compared((PLANTED, QUIET[0]), PREDICTORS, seeds=given.ppo_seeds, users=given.users):
+        demands.check(is_met, promise)
     print(f"{time.perf_counter() - started:,.0f} s")
     return 1 if demands.failed else 0
 

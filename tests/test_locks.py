@@ -27,6 +27,8 @@ def test_what_everybody_installs_is_a_part_of_what_developers_install() -> None:
 def test_neither_lock_lacks_what_pyproject_names() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     extras = dict(project["project"]["optional-dependencies"])
+    # What brings packages for graphics cards with it is in no lock: CONTRIBUTING.md says how to install it.
+    apart = named([*extras.pop("deep"), *extras.pop("rl")])
     # What `make setup` brings.
     served = [*extras.pop("ui"), *extras.pop("stream"), *extras.pop("agents")]
     core = named([*project["project"]["dependencies"], *served])
@@ -39,6 +41,8 @@ def test_neither_lock_lacks_what_pyproject_names() -> None:
     assert core <= packages(locked("requirements.lock"))
     assert core | more <= packages(locked("requirements-dev.lock"))
     assert not more & packages(locked("requirements.lock"))
+    assert not apart & packages(locked("requirements-dev.lock"))
+    assert not [each for each in locked("requirements-dev.lock") if each.startswith("nvidia") and "never" not in each]
 
 
 def test_every_dependency_has_a_floor() -> None:

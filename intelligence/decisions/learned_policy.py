@@ -28,6 +28,8 @@ from intelligence.decisions.off_policy import (
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
+# Of each condition the predictor, whether the value is above the limit, and the limit.
+Conditions = tuple[tuple[str, bool, float], ...]
 
 # The answers that may be learned and drawn by lot, by their code.
 SAFE: Final[tuple[Answer, ...]] = ("allow", "throttle")
@@ -162,7 +164,7 @@ class EntityPolicy(msgspec.Struct, frozen=True):
         Args:
             contexts: What is known, shape (decisions, predictors).
         """
-        values, found = _whole(contexts), np.full(len(np.asarray(contexts)), AS_BEFORE)
+        values, found = whole(contexts), np.full(len(np.asarray(contexts)), AS_BEFORE)
         column = {name: place for place, name in enumerate(self.predictors)}
         for each in self.leaves:
             if not each.answer:
@@ -232,17 +234,21 @@ class PolicyVerdict:
         reason: Why, in words.
         policy: The policy; None where none could be learned.
         value: What it would have gained on later decisions; None where they cannot tell.
+        gate: By how many standard errors the gate asks that the gain lies above 0.
+        beside: How a policy of another kind did beside it, in words; empty where none took part.
     """
 
     deploy: bool
     reason: str
     policy: EntityPolicy | None = None
     value: OffPolicyValue | None = None
+    gate: float = GATE_Z
+    beside: str = ""
 
     @property
     def low(self) -> float | None:
         """Return the lower bound of the gain that the gate looks at; None where later decisions cannot tell."""
-        return None if self.value is None else self.value.gain.value - GATE_Z * self.value.gain.se
+        return None if self.value is None else self.value.gain.value - self.gate * self.value.gain.se
 
 
 class RewardModels:
@@ -259,7 +265,7 @@ class RewardModels:
         from sklearn.ensemble import HistGradientBoostingRegressor
         from threadpoolctl import threadpool_limits
 
-        values, throttled = _whole(log.contexts), np.asarray(log.throttled, np.bool_)
+        values, throttled = whole(log.contexts), np.asarray(log.throttled, np.bool_)
         rewards = np.asarray(log.rewards, np.float64)
         # One thread: on small parts more only wait for one another, and sums are the same on any machine.
         with threadpool_limits(limits=1):
@@ -283,7 +289,7 @@ class RewardModels:
         """
         from threadpoolctl import threadpool_limits
 
-        values = _whole(contexts)
+        values = whole(contexts)
         with threadpool_limits(limits=1):
             return np.stack([np.asarray(each.predict(values), np.float64) for each in self._models], axis=1)
 
@@ -299,6 +305,19 @@ def learned_policy(log: PolicyLog, predictors: Sequence[str], *, seed: int = 7) 
     Raises:
         NotEnoughEvidence: One of the two answers was hardly ever given where the other was possible.
     """
+    tried = tried_both(log)
+    users = np.asarray(tried.users)
+    values, effects = whole(tried.contexts), effects_of(tried, seed=seed)
+    chances = np.asarray(tried.chances, np.float64)
+    rare = float(np.minimum(chances, 1 - chances).mean())
+    return EntityPolicy(
+        tuple(predictors),
+        tuple(_leaves(values, effects, users, predictors, fewest=int(np.ceil(FEWEST_IN_LEAF / rare)), seed=seed)),
+    )
+
+
+def tried_both(log: PolicyLog) -> PolicyLog:
+    """Return the decisions that could have gone either way; raises NotEnoughEvidence where an answer was hardly ever given there."""
     chances = np.asarray(log.chances, np.float64)
     tried = log.where((chances > 0) & (chances < 1))
     throttled, users = np.asarray(tried.throttled, np.bool_), np.asarray(tried.users)
@@ -310,13 +329,7 @@ def learned_policy(log: PolicyLog, predictors: Sequence[str], *, seed: int = 7) 
                 f"where both answers were possible, {people} users met `{answer}`, fewer than {FEWEST_TRIED}.",
                 hint="Raise `decisions: entities: exploration: share`, or collect more decisions.",
             )
-    values, effects = _whole(tried.contexts), _effects(tried, seed=seed)
-    chances = np.asarray(tried.chances, np.float64)
-    rare = float(np.minimum(chances, 1 - chances).mean())
-    return EntityPolicy(
-        tuple(predictors),
-        tuple(_leaves(values, effects, users, predictors, fewest=int(np.ceil(FEWEST_IN_LEAF / rare)), seed=seed)),
-    )
+    return tried
 
 
 def judged_policy(policy: EntityPolicy, log: PolicyLog, models: RewardModels, *, share: float) -> OffPolicyValue:
@@ -333,7 +346,7 @@ def judged_policy(policy: EntityPolicy, log: PolicyLog, models: RewardModels, *,
     Raises:
         NotEnoughEvidence: The log cannot tell, as `off_policy_value` says.
     """
-    would = _chances(policy, log, share=share)
+    would = chances_of(policy, log, share=share)
     departs = would != np.asarray(log.chances, np.float64)
     own, would = log.where(departs), would[departs]
     if not len(would):
@@ -354,8 +367,14 @@ def judged_policy(policy: EntityPolicy, log: PolicyLog, models: RewardModels, *,
     )
 
 
-def _chances(policy: EntityPolicy, log: PolicyLog, *, share: float) -> Floats:
-    """Return the probability with which a policy would throttle; where it agrees with what was done, as it was."""
+def chances_of(policy: EntityPolicy, log: PolicyLog, *, share: float) -> Floats:
+    """Return the probability with which a policy would throttle; where it agrees with what was done, as it was.
+
+    Args:
+        policy: The policy.
+        log: The decisions.
+        share: Share of exploration with which it would be deployed.
+    """
     chances, answers = np.asarray(log.chances, np.float64), policy.answers(log.contexts)
     throttles = np.where(answers == AS_BEFORE, np.asarray(log.usual, np.bool_), answers == SAFE.index("throttle"))
     agrees = np.where(throttles, chances >= 1 - MOST_BY_LOT, chances <= MOST_BY_LOT)
@@ -382,32 +401,72 @@ def policy_verdict(log: PolicyLog, predictors: Sequence[str], *, share: float, s
     >>> found.deploy, found.policy.answers([[0.1], [0.9]]).tolist()
     (True, [0, 1])
     """
-    times = np.asarray(log.times)
     if not len(log):
         return PolicyVerdict(False, "The present policy stays: no decision was made by a score at the level auto.")
-    ends = np.sort(times)[int(LEARNED_SHARE * len(times))]
-    earlier, later = log.where(times < ends), log.where(times >= ends)
-    policy = None
+    earlier, later = parts_of(log)
     try:
         policy = learned_policy(earlier, predictors, seed=seed)
-        if not policy.departs:
-            return PolicyVerdict(False, "The present policy stays: nothing that was learned differs from it.", policy)
+    except NotEnoughEvidence as error:
+        return PolicyVerdict(False, _stays(error))
+    return gated(policy, earlier, later, share=share, seed=seed)
+
+
+def parts_of(log: PolicyLog) -> tuple[PolicyLog, PolicyLog]:
+    """Return the earlier decisions, from which a policy is learned, and the later ones, which judge it."""
+    times = np.asarray(log.times)
+    ends = np.sort(times)[int(LEARNED_SHARE * len(times))]
+    return log.where(times < ends), log.where(times >= ends)
+
+
+def gated(
+    policy: EntityPolicy,
+    earlier: PolicyLog,
+    later: PolicyLog,
+    *,
+    share: float,
+    seed: int = 7,
+    gate: float = GATE_Z,
+    level: str = "99 %",
+) -> PolicyVerdict:
+    """Return whether a policy is to be deployed.
+
+    Args:
+        policy: The policy.
+        earlier: The decisions that it was learned from.
+        later: Decisions that it was not learned from.
+        share: Share of exploration with which it would be deployed.
+        seed: Seed of the models of rewards.
+        gate: By how many standard errors its gain must lie above 0.
+        level: With what probability such a bound holds, in words.
+    """
+    if not policy.departs:
+        return PolicyVerdict(False, "The present policy stays: nothing that was learned differs from it.", policy)
+    try:
         value = judged_policy(policy, later, RewardModels(earlier, seed=seed), share=share)
     except NotEnoughEvidence as error:
-        return PolicyVerdict(False, f"The present policy stays: {error.problem} {error.hint}", policy)
-    departing = float((_chances(policy, later, share=share) != np.asarray(later.chances)).mean())
-    found = PolicyVerdict(False, "", policy, value)
+        return PolicyVerdict(False, _stays(error), policy)
+    departing = float((chances_of(policy, later, share=share) != np.asarray(later.chances)).mean())
+    found = PolicyVerdict(False, "", policy, value, gate)
     low = found.low or 0.0
     gain = f"gains {signed(value.gain.value)} in each of the {departing:.0%} of later decisions where it departs, at least {signed(low)}"
     if low > 0:
-        return replace(found, deploy=True, reason=f"The learned policy {gain} (99 %).")
+        return replace(found, deploy=True, reason=f"The learned policy {gain} ({level}).")
     return replace(
-        found, reason=f"The present policy stays: the learned one {gain} (99 %), which is not above 0 beyond doubt."
+        found, reason=f"The present policy stays: the learned one {gain} ({level}), which is not above 0 beyond doubt."
     )
 
 
-def _effects(log: PolicyLog, *, seed: int) -> Floats:
-    """Return a doubly robust estimate of what throttling brings for each decision, by models that were fitted on other users."""
+def _stays(error: NotEnoughEvidence) -> str:
+    return f"The present policy stays: {error.problem} {error.hint}"
+
+
+def effects_of(log: PolicyLog, *, seed: int) -> Floats:
+    """Return a doubly robust estimate of what throttling brings for each decision, by models that were fitted on other users.
+
+    Args:
+        log: Decisions that could have gone either way.
+        seed: Seed of folds and models.
+    """
     throttled, chances = np.asarray(log.throttled, np.bool_), np.asarray(log.chances, np.float64)
     rewards, contexts = np.asarray(log.rewards, np.float64), np.asarray(log.contexts, np.float64)
     _, users = np.unique(np.asarray(log.users), return_inverse=True)
@@ -428,16 +487,33 @@ def _effects(log: PolicyLog, *, seed: int) -> Floats:
 def _leaves(
     values: Floats, effects: Floats, users: NDArray[np.generic], predictors: Sequence[str], *, fewest: int, seed: int
 ) -> Iterator[Leaf]:
+    for where, fits in cells(values, effects, predictors, leaves=MOST_LEAVES, fewest=fewest, seed=seed):
+        yield _leaf(where, effects[fits], users[fits])
+
+
+def cells(
+    values: Floats, targets: Floats, predictors: Sequence[str], *, leaves: int, fewest: int, seed: int
+) -> Iterator[tuple[Conditions, Bools]]:
+    """Yield parts of the contexts in which targets are alike, as conditions and as rows; exactly one fits each context.
+
+    Args:
+        values: The contexts without unknown values, shape (decisions, predictors).
+        targets: One or more numbers for each decision, shape (decisions,) or (decisions, targets).
+        predictors: Names of the contexts' columns.
+        leaves: Greatest number of parts.
+        fewest: Least number of decisions in each.
+        seed: Seed of the tree.
+    """
     from sklearn.tree import DecisionTreeRegressor
 
-    grown = DecisionTreeRegressor(max_leaf_nodes=MOST_LEAVES, min_samples_leaf=fewest, random_state=seed)
+    grown = DecisionTreeRegressor(max_leaf_nodes=leaves, min_samples_leaf=fewest, random_state=seed)
     # The tree compares in single precision; limits are rounded so that every reader finds the same side.
-    tree = grown.fit(values, effects).tree_
+    tree = grown.fit(values, targets).tree_
     limits = [_rounded(limit) for limit in tree.threshold]
 
-    def below(node: int, where: tuple[tuple[str, bool, float], ...], fits: Bools) -> Iterator[Leaf]:
+    def below(node: int, where: Conditions, fits: Bools) -> Iterator[tuple[Conditions, Bools]]:
         if tree.children_left[node] < 0:
-            yield _leaf(where, effects[fits], users[fits])
+            yield where, fits
             return
         column, limit = int(tree.feature[node]), limits[node]
         above = values[:, column] > limit
@@ -462,12 +538,12 @@ def _rounded(limit: float) -> float:
     return float(f"{limit:.6g}")
 
 
-def _whole(contexts: ArrayLike) -> Floats:
-    """Return contexts without a value that is unknown or beyond all measure."""
+def whole(contexts: ArrayLike) -> Floats:
+    """Return contexts without a value that is unknown or beyond all measure; both count as UNKNOWN."""
     values = np.asarray(contexts, np.float64)
     return np.where(np.abs(values) <= LARGEST, values, UNKNOWN)
 
 
 def _number(value: float | None) -> float:
-    """Return what `_whole` makes of one value."""
+    """Return what `whole` makes of one value."""
     return UNKNOWN if value is None or not abs(value) <= LARGEST else float(value)

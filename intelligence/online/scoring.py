@@ -160,9 +160,7 @@ class Scorer:
         self.version = version
         self._columns = np.array([list(predictors).index(name) for name in model.predictors], dtype=np.int64)
         self._calibration = model.calibration
-        self._raw: Callable[[Floats], Floats] = (
-            partial(_weighted, model.linear) if model.linear else _forest_of(model, version).logits
-        )
+        self._raw = _logits_of(model, version)
         self._low, self._high = model.calibration.intervals(_LOGITS)
 
     def logits(self, windows: Floats) -> Floats:
@@ -188,6 +186,13 @@ class Scorer:
         low = np.minimum(np.interp(logits, _LOGITS, self._low), chances)
         high = np.maximum(np.interp(logits, _LOGITS, self._high), chances)
         return [Score(*each, self.version) for each in zip(chances.tolist(), low.tolist(), high.tolist(), strict=True)]
+
+
+def _logits_of(model: RiskModel, version: str) -> Callable[[Floats], Floats]:
+    """Return what gives the raw logits of a model of any kind."""
+    if model.linear:
+        return partial(_weighted, model.linear)
+    return model.network.logits if model.network else _forest_of(model, version).logits
 
 
 def _weighted(linear: Linear, values: Floats) -> Floats:

@@ -155,6 +155,7 @@ class Online(Section):
         rules: The rules above the score.
         guard: When a new release counts as bad.
         outcomes: What may become true of a decision later.
+        ppo: Whether a policy that is learned by PPO competes in `intelligence online learn`; it needs the extra `rl`.
     """
 
     windows_minutes: tuple[int, ...] = (1, 5, 60, 1440)
@@ -170,6 +171,7 @@ class Online(Section):
     rules: tuple[OnlineRule, ...] = ()
     guard: Guard = Guard()
     outcomes: Outcomes = Outcomes()
+    ppo: bool = False
 
     @model_validator(mode="after")
     def _windows_are_in_order(self) -> "Online":

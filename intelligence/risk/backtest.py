@@ -12,7 +12,14 @@ from intelligence.core.truths import PlantedTruth
 from intelligence.risk.capacity import flagged_at_capacity
 from intelligence.risk.evaluation import Sample, lead_time, measures, random_lead_time
 
-CANDIDATES_AND_FLOORS: Final = ("xgboost", "random_forest", "logistic_regression", "ewma", "persistence")
+CANDIDATES_AND_FLOORS: Final = (
+    "xgboost",
+    "random_forest",
+    "logistic_regression",
+    "neural_network",
+    "ewma",
+    "persistence",
+)
 RANDOM_DRAWS: Final = 20
 SEED: Final = 7
 
@@ -71,7 +78,7 @@ def backtest(unseen: pl.DataFrame, *, unit: str, capacity: float) -> list[Backte
     )
     days, once = len(np.unique(sample.times)), np.ones((1, int(sample.clusters.max()) + 1))
     lines = []
-    for name in CANDIDATES_AND_FLOORS:
+    for name in _judged(unseen):
         scores = unseen[name].fill_null(-1e300).to_numpy()
         flagged = flagged_at_capacity(scores, sample.times, capacity)
         lead = lead_time(flagged, sample)
@@ -86,6 +93,12 @@ def backtest(unseen: pl.DataFrame, *, unit: str, capacity: float) -> list[Backte
     by_chance = None if flagged is None else float(flagged.sum()) / days * (1 - base_rate)
     chance = BacktestLine("random", False, base_rate, recall, lead_days, by_chance)
     return [*sorted(lines, key=lambda line: -line.pr_auc), chance]
+
+
+def _judged(unseen: pl.DataFrame) -> list[str]:
+    """Return the candidates and floors that took part: a neural network is trained only where it is asked for."""
+    is_there = "neural_network" in unseen.columns and unseen["neural_network"].null_count() < unseen.height
+    return [name for name in CANDIDATES_AND_FLOORS if name != "neural_network" or is_there]
 
 
 def caught_decays(unseen: pl.DataFrame, truths: Sequence[PlantedTruth]) -> list[CaughtDecay]:

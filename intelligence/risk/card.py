@@ -68,6 +68,8 @@ def report(training: Training) -> dict[str, Any]:
         "rules": asdict(training.rules),
         "predictors": list(training.model.predictors),
         "importance": dict(training.importance),
+        "strongest_floor": training.floor,
+        "added_over_it": {name: asdict(estimate) for name, estimate in training.added.items()},
         "advantage": {name: asdict(estimate) for name, estimate in training.advantage.items()},
         "random_ranking": {"recall_of_onsets": training.random_recall, "mean_lead": training.random_lead},
         "judgements": [
@@ -90,6 +92,14 @@ def comparison(training: Training) -> list[str]:
     """Return one sentence per other candidate and floor: how the chosen model compares with it, by the interval."""
     ranked = sorted(training.advantage.items(), key=lambda pair: pair[1].value or 0)
     return [f"It {compared(difference, named(name))}." for name, difference in ranked]
+
+
+def additions(training: Training) -> list[str]:
+    """Return one sentence per candidate: what it adds over the strongest floor, by the interval; none without floors."""
+    if training.floor is None:
+        return []
+    ranked = sorted(training.added.items(), key=lambda pair: -(pair[1].value or 0))
+    return [f"{named(name).capitalize()} {compared(added, named(training.floor))}." for name, added in ranked]
 
 
 def standings(training: Training) -> dict[str, str]:
@@ -142,7 +152,7 @@ def card(
         origin: Where the data came from, such as the snapshot of the lake, as name and value.
     """
     table = measured(training)
-    columns = list(table[0])
+    columns, added = list(table[0]), additions(training)
     return "\n".join(
         [
             f"# {title}",
@@ -156,6 +166,11 @@ def card(
             "",
             *(f"- {sentence}" for sentence in comparison(training)),
             "",
+            *(
+                ["**What each adds** over the strongest floor:", "", *(f"- {each}" for each in added), ""]
+                if added
+                else []
+            ),
             f"**Data.** {training.known_rows:,} rows with a known outcome from {training.first_time} to"
             f" {training.last_time}; {training.positives:,} of them came true.",
             *(f"- {name}: {value}" for name, value in origin.items()),

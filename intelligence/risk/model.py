@@ -13,17 +13,17 @@ import polars as pl
 from numpy.typing import NDArray
 
 from intelligence.core.errors import ModelError
+from intelligence.risk.network import Layer, Network, in_deviations
 
 if TYPE_CHECKING:
     import xgboost
 
 Floats = NDArray[np.float64]
-Kind = Literal["xgboost", "random_forest", "logistic_regression"]
+Kind = Literal["xgboost", "random_forest", "logistic_regression", "neural_network"]
 
 MODEL_FILE: Final = "model.json"
 BOOSTER_FILE: Final = "booster.ubj"
 FORMAT: Final = 1
-LARGEST_DEVIATION: Final = 5.0
 INTERVAL: Final = (0.05, 0.95)
 LARGEST_VALUE: Final = float(np.finfo(np.float32).max)
 
@@ -40,10 +40,7 @@ class Linear:
 
     def standardized(self, values: Floats) -> Floats:
         """Return the values in standard deviations from the mean, clipped to ±5; a missing value becomes the median."""
-        filled = np.where(np.isnan(values), np.array(self.medians), values)
-        deviations: Floats = (filled - np.array(self.means)) / np.array(self.scales)
-        clipped: Floats = np.clip(deviations, -LARGEST_DEVIATION, LARGEST_DEVIATION)
-        return clipped
+        return in_deviations(values, self.medians, self.means, self.scales)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +90,7 @@ class RiskModel:
     calibration: Platt
     linear: Linear | None = None
     booster: bytes = b""
+    network: Network | None = None
 
     def logits(self, rows: pl.DataFrame) -> Floats:
         """Return the raw logit of each row; raises ModelError where a predictor is missing."""
@@ -100,6 +98,8 @@ class RiskModel:
         if self.linear:
             logits: Floats = self.linear.standardized(values) @ np.array(self.linear.weights) + self.linear.intercept
             return logits
+        if self.network:
+            return self.network.logits(values)
         if not len(values):
             return np.empty(0)
         margins: Floats = self._trees.predict(self._matrix(values), output_margin=True).astype(np.float64)
@@ -112,13 +112,15 @@ class RiskModel:
     def contributions(self, rows: pl.DataFrame) -> Floats:
         """Return the contribution of each predictor to each row's raw logit, shape (rows, predictors).
 
-        These are TreeSHAP values for trees (Lundberg et al. 2020) and Shapley values relative to the mean row for a linear
-        model.
+        These are TreeSHAP values for trees (Lundberg et al. 2020), Shapley values relative to the mean row for a linear
+        model, and integrated gradients from the mean row for a neural network.
         """
         values = self._values(rows)
         if self.linear:
             shares: Floats = self.linear.standardized(values) * np.array(self.linear.weights)
             return shares
+        if self.network:
+            return self.network.contributions(values)
         if not len(values):
             return np.empty((0, len(self.predictors)))
         found: Floats = self._trees.predict(self._matrix(values), pred_contribs=True)[:, :-1].astype(np.float64)
@@ -155,7 +157,8 @@ class RiskModel:
             "predictors": self.predictors,
             "calibration": asdict(self.calibration),
             "linear": asdict(self.linear) if self.linear else None,
-            "booster_sha256": None if self.linear else hashlib.sha256(self.booster).hexdigest(),
+            "booster_sha256": hashlib.sha256(self.booster).hexdigest() if self.booster else None,
+            **({"network": asdict(self.network)} if self.network else {}),
         }
         files = {MODEL_FILE: json.dumps(content, indent=1, sort_keys=True).encode()}
         return files | ({BOOSTER_FILE: self.booster} if self.booster else {})
@@ -193,7 +196,7 @@ def model_from(files: Mapping[str, bytes], *, origin: str) -> RiskModel:
         content = json.loads(files[MODEL_FILE])
         if content["format"] != FORMAT:
             raise ValueError(f"format {content['format']} is not {FORMAT}")
-        calibration, linear = content["calibration"], content["linear"]
+        calibration, linear, network = content["calibration"], content["linear"], content.get("network")
         model = RiskModel(
             kind=content["kind"],
             predictors=tuple(content["predictors"]),
@@ -203,7 +206,8 @@ def model_from(files: Mapping[str, bytes], *, origin: str) -> RiskModel:
                 tuple((slope, intercept) for slope, intercept in calibration["draws"]),
             ),
             linear=Linear(**{name: _frozen(value) for name, value in linear.items()}) if linear else None,
-            booster=b"" if linear else files[BOOSTER_FILE],
+            booster=b"" if linear or network else files[BOOSTER_FILE],
+            network=_network(network) if network else None,
         )
         _check(model, content["booster_sha256"])
     except Exception as error:
@@ -227,10 +231,18 @@ def _check(model: RiskModel, booster_sha256: str | None) -> None:
         lengths = {len(value) for value in asdict(model.linear).values() if isinstance(value, tuple)}
         if lengths != {len(model.predictors)}:
             raise ValueError(f"it has {len(model.predictors)} predictors, but its parts are of other lengths")
+    elif model.network:
+        model.network.check(len(model.predictors))
     elif hashlib.sha256(model.booster).hexdigest() != booster_sha256:
         raise ValueError(f"{BOOSTER_FILE} is not the one that was written with {MODEL_FILE}")
     elif tuple(model._trees.feature_names or ()) != model.predictors:
         raise ValueError(f"the predictors of {BOOSTER_FILE} and {MODEL_FILE} differ")
+
+
+def _network(content: Mapping[str, Any]) -> Network:
+    parts = {name: _frozen(value) for name, value in content.items() if name != "layers"}
+    layers = [Layer(tuple(map(tuple, layer["weights"])), tuple(layer["biases"])) for layer in content["layers"]]
+    return Network(**parts, layers=tuple(layers))
 
 
 def _frozen(value: Any) -> Any:

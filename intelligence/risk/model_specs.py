@@ -1,10 +1,11 @@
 """The two models that the platform trains on its own data: which features will degrade, and which users will leave."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
+from intelligence.risk.candidates import asked_for
 from intelligence.risk.predictors import FEATURE_PREDICTORS, USER_PREDICTORS, Predictor, directions_of, names_of
 from intelligence.risk.settings import Risk
 from intelligence.risk.task import Task
@@ -33,6 +34,7 @@ class ModelSpec:
         medium: Probability from which on a risk counts as medium, in [0, 1].
         high: Probability from which on a risk counts as high, in [0, 1].
         reasons_from: Probability from which on a score gets reasons, in [0, 1].
+        left_out: Which candidate is not trained though product.yaml asks for it, in a sentence; empty where none is.
     """
 
     model: str
@@ -47,6 +49,16 @@ class ModelSpec:
     medium: float
     high: float
     reasons_from: float = 0.0
+    left_out: str = ""
+
+    def with_candidates(self, *, neural_network: bool) -> "ModelSpec":
+        """Return the spec with the candidates that are asked for and can be trained with what is installed.
+
+        Args:
+            neural_network: Whether a neural network is asked for.
+        """
+        candidates, left_out = asked_for(neural_network=neural_network)
+        return replace(self, rules=replace(self.rules, candidates=candidates), left_out=left_out)
 
 
 def feature_spec(risk: Risk) -> ModelSpec:

@@ -5,13 +5,17 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from intelligence.core.plots import png
-from intelligence.risk.candidates import CANDIDATES
 from intelligence.risk.evaluation import calibration_curve
 from intelligence.risk.model import RiskModel
 from intelligence.risk.training import Training
 from intelligence.risk.wording import NAMES
 
-COLOURS = {"xgboost": "#1f4e8c", "random_forest": "#2f9e73", "logistic_regression": "#c9792b"}
+COLOURS = {
+    "xgboost": "#1f4e8c",
+    "random_forest": "#2f9e73",
+    "logistic_regression": "#c9792b",
+    "neural_network": "#8a4fb5",
+}
 MOST_PREDICTORS = 15
 MOST_POINTS = 1_500
 
@@ -21,7 +25,7 @@ def training_picture(training: Training) -> bytes:
     figure = Figure(figsize=(13, 4.2), layout="constrained")
     calibration, precision, importance = figure.subplots(1, 3)
     labels = training.unseen["label"].to_numpy()
-    for kind in CANDIDATES:
+    for kind in training.rules.candidates:
         scores = training.unseen[kind].to_numpy()
         chosen = kind == training.model.kind
         curve = calibration_curve(scores, labels)
@@ -93,12 +97,12 @@ def folds_picture(training: Training) -> bytes:
         style = {
             "color": COLOURS.get(evaluation.name, "#999999"),
             "label": NAMES.get(evaluation.name, evaluation.name),
-            "linestyle": "-" if evaluation.name in CANDIDATES else ":",
+            "linestyle": "-" if evaluation.name in training.rules.candidates else ":",
             "marker": "o",
             "markersize": 3,
         }
         ranking.plot(folds, [fold["pr_auc"] for fold in evaluation.by_fold], **style)
-        if evaluation.name in CANDIDATES:
+        if evaluation.name in training.rules.candidates:
             calibration.plot(folds, [fold["calibration_error"] for fold in evaluation.by_fold], **style)
     ranking.set(title="PR-AUC by fold", xlabel="fold, in order of time", ylim=(0, 1.02))
     calibration.set(title="Calibration error by fold", xlabel="fold, in order of time", ylim=(0, None))

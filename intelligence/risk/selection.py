@@ -19,8 +19,9 @@ from intelligence.risk.wording import LOWER_IS_BETTER, MEASURES, compared, named
 
 By = Literal["ranking", "log loss", "calibration", "ranking over all", "simplicity"]
 
-# By the number of weights or leaves: a weight per predictor, 120 shallow trees, 200 deep ones.
-SIMPLEST_FIRST: Final[tuple[Kind, ...]] = ("logistic_regression", "xgboost", "random_forest")
+# By the number of weights or leaves: a weight per predictor, 120 shallow trees, 200 deep ones. A neural network comes last, since
+# nobody can read it.
+SIMPLEST_FIRST: Final[tuple[Kind, ...]] = ("logistic_regression", "xgboost", "random_forest", "neural_network")
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,10 @@ class Churn(Section):
 
 
 class Risk(Section):
-    """The horizons of the risk models, the probabilities of the risk buckets, how models are promoted, and when they are trained again."""
+    """The horizons of the risk models, the probabilities of the risk buckets, how models are trained, promoted and trained again.
+
+    With `neural_network` one more candidate takes part in every training; it needs the extra `deep`.
+    """
 
     horizon_days: int = Field(7, ge=1, le=60)
     capacity: Rate = 0.05
@@ -37,6 +40,7 @@ class Risk(Section):
     high: Rate = 0.3
     promotion: Literal["auto", "manual"] = "auto"
     retrain_after_days: int = Field(28, ge=1)
+    neural_network: bool = False
     churn: Churn = Churn()
 
     @model_validator(mode="after")

@@ -179,6 +179,7 @@ def training_table(
             Column("xgboost", "DOUBLE", "Probability by boosted trees, calibrated by what was known then.", True),
             Column("random_forest", "DOUBLE", "The same by a random forest.", True),
             Column("logistic_regression", "DOUBLE", "The same by a logistic regression.", True),
+            Column("neural_network", "DOUBLE", "The same by a neural network; NULL where none was trained."),
             *floors,
             Column("chosen", "VARCHAR", "The rival that was chosen.", True),
             Column("choice", "VARCHAR", "By what it was chosen, in words; NULL in trainings before that was told."),

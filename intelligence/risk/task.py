@@ -7,9 +7,9 @@ from typing import Final
 import polars as pl
 
 from intelligence.core.errors import PanelError
-from intelligence.risk.candidates import CANDIDATES
+from intelligence.risk.candidates import ALL_CANDIDATES
 
-RESERVED: Final = ("fold", "label", *CANDIDATES)  # columns that a training adds to the panel
+RESERVED: Final = ("fold", "label", *ALL_CANDIDATES)  # columns that a training adds to the panel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

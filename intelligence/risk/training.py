@@ -14,7 +14,7 @@ import polars as pl
 
 from intelligence.core.errors import NotEnoughEvidence
 from intelligence.risk.calibration import at_level, platt, with_draws
-from intelligence.risk.candidates import CANDIDATES, Bools
+from intelligence.risk.candidates import ALL_CANDIDATES, CANDIDATES, Bools
 from intelligence.risk.capacity import capacity_in_words, flagged_at_capacity
 from intelligence.risk.evaluation import (
     Estimate,
@@ -48,6 +48,7 @@ class Rules:
         threshold: Probability from which on a risk counts as high, in [0, 1].
         draws: Number of bootstrap draws for the intervals.
         seed: Seed of all random numbers.
+        candidates: The candidate models that are trained and compared.
     """
 
     folds: int = 5
@@ -55,6 +56,7 @@ class Rules:
     threshold: float = 0.3
     draws: int = 200
     seed: int = 7
+    candidates: tuple[Kind, ...] = tuple(CANDIDATES)
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,8 @@ class Training:
         selection: Which candidate was chosen, and why.
         evaluations: The evaluations of all candidates and floors.
         advantage: Paired difference in PR-AUC, the chosen one minus each other candidate and floor, by name.
+        floor: The floor that ranks best; None where the task has none.
+        added: What each candidate adds over that floor: its PR-AUC minus that of the floor, paired, by name.
         unseen: One row per unit and time of the folds that evaluate: unit, time, fold, label, the floors, and for each
             candidate the probability that it gave with what was known then.
         known_rows: Number of rows with a known label.
@@ -106,6 +110,8 @@ class Training:
     selection: Selection
     evaluations: tuple[Evaluation, ...]
     advantage: Mapping[str, Estimate]
+    floor: str | None
+    added: Mapping[str, Estimate]
     unseen: pl.DataFrame
     known_rows: int
     positives: int
@@ -161,7 +167,7 @@ def trained(panel: pl.DataFrame, task: Task, *, rules: Rules = Rules()) -> Train
     data = _Data.of(panel, task)
     layout = _Layout.of(data, rules)
     places, rows, fold_of, evaluated = layout.places, layout.evaluated_rows, layout.fold_of, layout.evaluated
-    logits = {kind: _unseen_logits(kind, data, layout.folds, rules) for kind in CANDIDATES}
+    logits = {kind: _unseen_logits(kind, data, layout.folds, rules) for kind in rules.candidates}
     probabilities = {kind: _known_then(raw, data, layout) for kind, raw in logits.items()}
     sample = data.sample.picked(rows)
     weights = data.sample.weights(rules.draws, seed=rules.seed)
@@ -171,11 +177,12 @@ def trained(panel: pl.DataFrame, task: Task, *, rules: Rules = Rules()) -> Train
             ranking, chance, sample, capacity=rules.capacity, threshold=rules.threshold, weights=weights
         )
         evaluations.append(_evaluation(name, ranking, chance, sample, found[name], fold_of[evaluated], rules))
-    selection = selected({kind: found[kind] for kind in CANDIDATES})
+    selection = selected({kind: found[kind] for kind in rules.candidates})
     best = selection.kind
     advantage = {
         name: estimate(found[best]["pr_auc"] - values["pr_auc"]) for name, values in found.items() if name != best
     }
+    floor = max(task.floors, key=lambda name: found[name]["pr_auc"][0], default=None)
     model = _fitted(
         best, data, logits[best][places], data.labels[places], weights[1:, data.sample.clusters[places]], rules
     )
@@ -197,6 +204,10 @@ def trained(panel: pl.DataFrame, task: Task, *, rules: Rules = Rules()) -> Train
         selection=selection,
         evaluations=tuple(evaluations),
         advantage=advantage,
+        floor=floor,
+        added={kind: estimate(found[kind]["pr_auc"] - found[floor]["pr_auc"]) for kind in rules.candidates}
+        if floor
+        else {},
         unseen=unseen,
         known_rows=len(data.labels),
         positives=int(data.labels.sum()),
@@ -251,7 +262,7 @@ class _Data:
         return Sample(units, self.times, self.labels)
 
     def fitted(self, kind: Kind, chosen: Bools, seed: int) -> RiskModel:
-        return CANDIDATES[kind](
+        return ALL_CANDIDATES[kind](
             self.rows.filter(chosen), self.labels[chosen], self.predictors, self.task.directions, seed
         )
 

@@ -13,6 +13,7 @@ NAMES: Final = {
     "xgboost": "boosted trees",
     "random_forest": "random forest",
     "logistic_regression": "logistic regression",
+    "neural_network": "neural network",
     "ewma": "smoothed errors (floor)",
     "persistence": "past degraded days (floor)",
     "random": "random ranking",

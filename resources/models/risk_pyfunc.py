@@ -21,8 +21,8 @@ class RiskPyfunc(PythonModel):
         content = json.loads(Path(context.artifacts["model.json"]).read_text())
         self.predictors = list(content["predictors"])
         self.calibration = content["calibration"]
-        self.linear = content["linear"]
-        if self.linear is None:
+        self.linear, self.network = content["linear"], content.get("network")
+        if self.linear is None and self.network is None:
             import xgboost
 
             self.booster = xgboost.Booster({"nthread": 2})
@@ -54,10 +54,23 @@ class RiskPyfunc(PythonModel):
             deviations = np.clip((filled - part["means"]) / part["scales"], -5.0, 5.0)
             linear: np.ndarray = deviations @ part["weights"] + self.linear["intercept"]
             return linear
+        if self.network is not None:
+            return self._network_logits(values)
         import xgboost
 
         matrix = xgboost.DMatrix(values, feature_names=self.predictors, nthread=2)
         logits: np.ndarray = self.booster.predict(matrix, output_margin=True).astype(np.float64)
+        return logits
+
+    def _network_logits(self, values: np.ndarray) -> np.ndarray:
+        part = {name: np.array(self.network[name]) for name in ("medians", "means", "scales")}
+        filled = np.where(np.isnan(values), part["medians"], values)
+        deviations = np.clip((filled - part["means"]) / part["scales"], -5.0, 5.0)
+        present = np.hstack([deviations, np.isnan(values[:, self.network["gaps"]]).astype(np.float64)])
+        *hidden, last = self.network["layers"]
+        for layer in hidden:
+            present = np.tanh(present @ np.array(layer["weights"]) + np.array(layer["biases"]))
+        logits: np.ndarray = (present @ np.array(last["weights"]) + np.array(last["biases"]))[:, 0]
         return logits
 
 

@@ -56,11 +56,13 @@ class EntityPolicyService:
             cause: Why it is done, for the history of promotions.
         """
         from intelligence.decisions.learned_policy import policy_verdict
+        from intelligence.decisions.sequential import policy_contest
         from intelligence.online.policy_log import policy_predictors
 
         snapshot, last_day, log = self._log()
         share = self.product.decisions.entities.exploration.share
-        verdict = policy_verdict(log, policy_predictors(self.product.online.predictors), share=share)
+        judged = policy_contest if self.product.online.ppo else policy_verdict
+        verdict = judged(log, policy_predictors(self.product.online.predictors), share=share)
         decisions = len(log)
         if verdict.policy is None or verdict.value is None:
             return LearnedPolicy(verdict, decisions)
@@ -96,6 +98,7 @@ def _logged(
     verdict: "PolicyVerdict", policy: "EntityPolicy", decisions: int, snapshot: int, last_day: date
 ) -> LoggedTraining:
     value = verdict.value
+    beside = f"{verdict.beside}\n\n" if verdict.beside else ""
     leaves = "".join(f"- {each.words}\n" for each in policy.leaves)
     numbers = (
         {"gain_low": verdict.low, "gain": value.gain.value, "effective_size": value.effective_size} if value else {}
@@ -108,5 +111,5 @@ def _logged(
         tables=("decisions.entity_decisions",),
         params={"kind": policy.kind, "decisions": decisions, "leaves": len(policy.leaves)},
         metrics={name: each for name, each in numbers.items() if each is not None},
-        files={"card.md": f"# {QUESTION}\n\n{verdict.reason}\n\n{leaves}".encode()},
+        files={"card.md": f"# {QUESTION}\n\n{verdict.reason}\n\n{beside}{leaves}".encode()},
     )

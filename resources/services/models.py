@@ -194,6 +194,8 @@ class ModelService:
 
         spec, panel = self.panels.model_spec_of(table), self.panels.training_panel(table)
         say(f"training {spec.model} on {panel.rows.height:,} rows")
+        if spec.left_out:
+            say(spec.left_out)
         try:
             training = trained(panel.rows, spec.task, rules=spec.rules)
         except NotEnoughEvidence as error:
@@ -213,7 +215,8 @@ class ModelService:
 
         best = training.best
         origin = {"Snapshot of the lake": str(panel.snapshot), "Rows": f"{panel.rows.height:,}"}
-        text = card(training, title=spec.title, asks=spec.asks, use=spec.use, limits=spec.limits, origin=origin)
+        limits = [*spec.limits, *([spec.left_out] if spec.left_out else [])]
+        text = card(training, title=spec.title, asks=spec.asks, use=spec.use, limits=limits, origin=origin)
         names = [name for name, value in best.measures.items() if value.value is not None]
         shown = panel.rows.filter(pl.col("label").is_not_null())
         return LoggedTraining(

@@ -54,19 +54,20 @@ class Panels:
 
     def model_spec_of(self, table: Table) -> Any:
         """Return the spec of the table's model: its task, its rules and the words that describe it."""
-        if table in ENTITY_MODEL:
-            from intelligence.risk.model_specs import entity_spec
+        from intelligence.risk.model_specs import entity_spec, feature_spec, user_spec
 
+        risk = self.product.risk
+        if table in ENTITY_MODEL:
             online, terms = self.product.online, self.product.decisions.entities
-            return entity_spec(
+            spec = entity_spec(
                 online.predictors,
                 horizon_days=online.outcomes.days,
                 threshold=terms.throttle,
-                capacity=self.product.risk.capacity,
+                capacity=risk.capacity,
             )
-        from intelligence.risk.model_specs import feature_spec, user_spec
-
-        return (feature_spec if scores_of(table) == FEATURE_RISK else user_spec)(self.product.risk)
+        else:
+            spec = (feature_spec if scores_of(table) == FEATURE_RISK else user_spec)(risk)
+        return spec.with_candidates(neural_network=risk.neural_network)
 
     def training_panel(self, table: Table) -> Panel:
         """Return the rows to train on and to evaluate by, with labels where they are known."""

@@ -395,6 +395,7 @@ def learn(as_json: AsJson = False) -> None:
             {
                 "deploy": verdict.deploy,
                 "reason": verdict.reason,
+                "beside": verdict.beside,
                 "gain_low": verdict.low,
                 "decisions": found.decisions,
                 "version": found.version,
@@ -407,6 +408,8 @@ def learn(as_json: AsJson = False) -> None:
     for each in leaves:
         session.say(harmless(f"  {each.words}"))
     session.say(harmless(verdict.reason))
+    if verdict.beside:
+        session.say(harmless(verdict.beside))
     if found.is_champion:
         session.say(f"The stream and the API follow it: version {found.version} of entity_policy.")
     elif found.version:

@@ -1,5 +1,7 @@
 """The compiled walk gives what XGBoost and the model itself give, and refuses what it cannot score."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -8,6 +10,7 @@ from intelligence.core.errors import ModelError
 from intelligence.online.scoring import Scorer
 from intelligence.risk.candidates import CANDIDATES
 from intelligence.risk.model import Floats, Kind, Platt, RiskModel, values_of
+from tests.networks import drawn_network
 
 NAMES = ("events_1m", "errors_1m", "value_1m", "since_last_s")
 
@@ -24,9 +27,10 @@ def panel(rows: int, seed: int) -> tuple[pl.DataFrame, np.ndarray]:
 
 def fitted(kind: Kind, seed: int = 1) -> tuple[RiskModel, pl.DataFrame]:
     rows, labels = panel(2_000, seed)
-    model = CANDIDATES[kind](rows, labels, NAMES, {}, seed)
-    draws = tuple((1 + each / 50, each / 20) for each in range(-10, 11))
-    return RiskModel(kind, NAMES, Platt(0.9, -0.1, draws), model.linear, model.booster), rows
+    calibration = Platt(0.9, -0.1, tuple((1 + each / 50, each / 20) for each in range(-10, 11)))
+    if kind == "neural_network":
+        return drawn_network(NAMES, calibration, seed=seed), rows
+    return replace(CANDIDATES[kind](rows, labels, NAMES, {}, seed), calibration=calibration), rows
 
 
 def windows_of(rows: pl.DataFrame) -> Floats:
@@ -35,7 +39,7 @@ def windows_of(rows: pl.DataFrame) -> Floats:
     return more.select("other", *reversed(NAMES)).to_numpy()
 
 
-@pytest.mark.parametrize("kind", ["xgboost", "random_forest", "logistic_regression"])
+@pytest.mark.parametrize("kind", ["xgboost", "random_forest", "logistic_regression", "neural_network"])
 def test_a_score_is_what_the_model_gives(kind: Kind) -> None:
     model, rows = fitted(kind)
     scorer = Scorer(model, "3", predictors=("other", *reversed(NAMES)))

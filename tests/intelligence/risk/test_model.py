@@ -9,21 +9,24 @@ import polars as pl
 import pytest
 
 from intelligence.core.errors import ModelError
-from intelligence.risk.candidates import CANDIDATES
+from intelligence.risk.candidates import ALL_CANDIDATES, CANDIDATES
 from intelligence.risk.model import BOOSTER_FILE, MODEL_FILE, Platt, RiskModel, model_from
 from intelligence.risk.training import Training
+from tests.networks import drawn_network
 
 PREDICTORS = ("signal", "noise", "gappy")
 DIRECTIONS = {"signal": 1, "noise": -1}
 
 
 def fitted(kind: str, panel: pl.DataFrame) -> RiskModel:
+    if kind == "neural_network":
+        return drawn_network(PREDICTORS, Platt(0.9, -0.1, ((0.8, -0.2), (1.1, 0.05))), gaps=(2,))
     rows = panel.drop_nulls("label").head(1_500)
     model = CANDIDATES[kind](rows, rows["label"].to_numpy(), PREDICTORS, DIRECTIONS, 7)
     return replace(model, calibration=Platt(0.9, -0.1, ((0.8, -0.2), (1.1, 0.05))))
 
 
-@pytest.fixture(scope="module", params=list(CANDIDATES))
+@pytest.fixture(scope="module", params=list(ALL_CANDIDATES))
 def model(request: pytest.FixtureRequest, panel: pl.DataFrame) -> RiskModel:
     return fitted(request.param, panel)
 
@@ -146,6 +149,44 @@ def test_a_linear_model_with_parts_of_other_lengths_is_refused(part: str, panel:
     linear = json.loads(files[MODEL_FILE])["linear"]
     with pytest.raises(ModelError, match="3 predictors, but its parts are of other lengths"):
         model_from(changed(linear={**linear, part: linear[part][:-1]})(files), origin="x")
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "problem"),
+    [
+        ("medians", [0.2, 0.2], "3 predictors, but its parts are of other lengths"),
+        ("gaps", [3], "it asks whether predictors are missing that it does not have"),
+        ("gaps", [], "its layers do not fit one another"),
+        ("layers", [], "its layers do not fit one another"),
+        ("scales", [1.0, float("nan"), 1.0], "one of its weights is not finite"),
+    ],
+)
+def test_a_network_whose_parts_do_not_fit_is_refused(
+    part: str, value: object, problem: str, panel: pl.DataFrame
+) -> None:
+    files = fitted("neural_network", panel).files()
+    network = json.loads(files[MODEL_FILE])["network"]
+    with pytest.raises(ModelError, match=problem):
+        model_from(changed(network={**network, part: value})(files), origin="x")
+
+
+def test_layers_of_a_network_with_weights_of_other_shapes_are_refused(panel: pl.DataFrame) -> None:
+    files = fitted("neural_network", panel).files()
+    network = json.loads(files[MODEL_FILE])["network"]
+    for layer in (
+        {"weights": network["layers"][0]["weights"][:-1], "biases": network["layers"][0]["biases"]},
+        {"weights": network["layers"][0]["weights"], "biases": [0.0]},
+        {"weights": [[1.0], [2.0, 3.0]], "biases": [0.0]},
+    ):
+        with pytest.raises(ModelError, match="its files cannot be read as a model"):
+            model_from(changed(network={**network, "layers": [layer, *network["layers"][1:]]})(files), origin="x")
+
+
+def test_other_kinds_have_the_files_that_they_always_had(panel: pl.DataFrame) -> None:
+    # Another file would be another model: a training on the same data would register it again.
+    for kind in CANDIDATES:
+        content = json.loads(fitted(kind, panel).files()[MODEL_FILE])
+        assert set(content) == {"format", "kind", "predictors", "calibration", "linear", "booster_sha256"}
 
 
 def test_the_chosen_model_is_calibrated_with_draws(training: Training) -> None:

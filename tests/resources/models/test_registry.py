@@ -24,6 +24,7 @@ from resources.config.settings import ROOT, settings
 from resources.models.mlflow_store import client_of
 from resources.models.registry import Registry
 from resources.models.versions import Candidate
+from tests.networks import drawn_network
 from tests.programs.models import (
     LOGGED,
     PREDICTORS,
@@ -49,11 +50,11 @@ def pyfunc_scores(registry: Registry) -> np.ndarray:
     return np.asarray(pyfunc.load_model("models:/feature_risk@champion").predict(rows().to_pandas()))
 
 
-@pytest.mark.parametrize("kind", ["trees", "linear"])
+@pytest.mark.parametrize("kind", ["trees", "linear", "network"])
 def test_scores_are_the_same_bits_from_the_training_from_mlflow_and_from_the_champion(
     registry: Registry, trees: RiskModel, kind: str
 ) -> None:
-    model = trees if kind == "trees" else linear_model()
+    model = {"trees": trees, "linear": linear_model(), "network": drawn_network(PREDICTORS)}[kind]
     promote(registry, registered(registry, model=model))
     expected = model.probabilities(rows())
     champion = registry.champion("feature_risk")

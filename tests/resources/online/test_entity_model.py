@@ -12,6 +12,8 @@ from intelligence.decisions.tables import ENTITY_TRAINING, ENTITY_VERDICT
 from intelligence.online.entity_panel import entity_panel
 from intelligence.online.outcomes import Outcome
 from intelligence.online.settings import Outcomes
+from intelligence.risk import candidates
+from intelligence.risk.candidates import LEFT_OUT
 from resources.models.registry import Registry
 from resources.online.champion import ENTITY_RISK, FollowedChampion
 from resources.online.processor import Processor
@@ -20,7 +22,9 @@ from resources.services.models import ModelService
 from resources.services.panels import Panels
 from resources.state.feedback import OutcomeRecord
 from resources.state.store import state_at
+from tests.networks import drawn_network, needs
 from tests.programs.models import registry_in
+from tests.resources.online.scored import champion
 from tests.resources.online.streamed import NOW, Online, said
 
 DAYS, ENTITIES = 40, 60
@@ -111,8 +115,8 @@ def test_the_isolation_forest_knows_no_later_day() -> None:
     assert found.filter(pl.col("event_date") == pl.col("event_date").min())["isolation"].null_count() == 30
 
 
-@pytest.mark.proof
-def test_from_decisions_and_outcomes_to_a_champion_that_scores_the_stream(online: Online, tmp_path: Path) -> None:
+def lived(online: Online, folder: Path) -> tuple[ModelService, Registry]:
+    """Return the models of a stream on which errors do harm, and what is unusual does none."""
     draw, outcomes = random.Random(3), []
     for day in range(DAYS):
         events = []
@@ -127,10 +131,15 @@ def test_from_decisions_and_outcomes_to_a_champion_that_scores_the_stream(online
                 outcomes.append(Outcome(name, "chargeback", at))
         online.processor.process([online.feed.message(each, at_ms=None) for each in events], now=NOW)
         EntityDecisionService(online.lake, online.folder).landed()
-    state = f"sqlite:///{tmp_path}/state.db"
+    state = f"sqlite:///{folder}/state.db"
     OutcomeRecord(state_at(state), lambda: NOW.replace(tzinfo=UTC)).add(outcomes, {})
-    registry: Registry = registry_in(tmp_path / "models")
-    models = ModelService(online.product, online.lake, registry, Panels(online.product, online.lake, state))
+    registry: Registry = registry_in(folder / "models")
+    return ModelService(online.product, online.lake, registry, Panels(online.product, online.lake, state)), registry
+
+
+@pytest.mark.proof
+def test_from_decisions_and_outcomes_to_a_champion_that_scores_the_stream(online: Online, tmp_path: Path) -> None:
+    models, registry = lived(online, tmp_path)
     trained = models.trained(ENTITY_TRAINING, say=print)
     assert trained.why_not is None
     verdict = models.evaluated(ENTITY_VERDICT, say=print)
@@ -147,3 +156,42 @@ def test_from_decisions_and_outcomes_to_a_champion_that_scores_the_stream(online
     assert calm["model_version"] == broken["model_version"] == champion.version
     assert calm["risk_score"] < 0.2
     assert broken["risk_score"] > 0.4
+
+
+@pytest.mark.proof
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_a_network_that_is_asked_for_takes_part_or_is_said_to_be_left_out(
+    online: Online, tmp_path: Path, is_installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if is_installed:
+        needs("torch", "deep")
+    else:
+        monkeypatch.setattr(candidates, "find_spec", lambda name: None)
+    risk = online.product.risk.model_copy(update={"neural_network": True})
+    online.product = online.product.model_copy(update={"risk": risk})
+    models, _ = lived(online, tmp_path)
+    sentences: list[str] = []
+    found = models.trained(ENTITY_TRAINING, say=sentences.append)
+    assert (LEFT_OUT in sentences) != is_installed
+    text = found.logged.files["card.md"].decode()
+    assert (f"- {LEFT_OUT}" in text) != is_installed
+    assert "**What each adds** over the strongest floor:" in text
+    assert ("- Neural network ranks" in text) == is_installed
+    assert "isolation_forest (floor)" in text
+    kept = online.lake.frame("SELECT neural_network FROM decisions.entity_training")
+    assert kept["neural_network"].null_count() == (0 if is_installed else kept.height)
+    assert ("neural_network" in {each.name for each in found.logged.candidates}) == is_installed
+
+
+def test_a_network_scores_the_stream_as_champion(online: Online, tmp_path: Path) -> None:
+    registry = registry_in(tmp_path / "models")
+    model = drawn_network(("errors_5m", "events_1m"), gaps=())
+    version = champion(registry, model)
+    followed = FollowedChampion(registry, online.product.online.predictors)
+    online.processor = Processor(online.product, online.lake, online.store, champion=followed)
+    online.process(said(0, event_id="calm"), said(1, event_id="broken", error_count=3))
+    traces = [json.loads(online.store.decision(each).trace) for each in ("calm", "broken")]
+    expected = model.probabilities(pl.DataFrame({"errors_5m": [0.0, 1.0], "events_1m": [1.0, 2.0]}))
+    assert {trace["model_version"] for trace in traces} == {version}
+    assert [trace["risk_score"] for trace in traces] == pytest.approx(expected, abs=1e-6)
+    assert traces[0]["risk_score"] != pytest.approx(traces[1]["risk_score"], abs=1e-3)

@@ -11,7 +11,9 @@ import polars as pl
 import pytest
 
 from intelligence.catalog.product import product_from
+from intelligence.decisions import sequential
 from intelligence.decisions.learned_policy import AS_BEFORE, EntityPolicy, Leaf
+from intelligence.decisions.sequential import LEFT_OUT
 from intelligence.decisions.settings import Entities
 from intelligence.online.deciding import Learned
 from intelligence.online.outcomes import Outcome
@@ -29,6 +31,7 @@ from resources.services.online_answers import OnlineAnswers, Question
 from resources.services.panels import Panels
 from resources.state.feedback import OutcomeRecord
 from resources.state.store import state_at
+from tests.intelligence.decisions.test_learned_policy import log
 from tests.lakes import lake_in
 from tests.programs.models import LOGGED, registry_in
 from tests.resources.online.scored import SCORED, by_errors, champion
@@ -129,6 +132,22 @@ def test_without_lots_or_where_nothing_is_carried_out_nothing_is_registered(
     assert (found.version, found.is_champion, registry.versions(ENTITY_POLICY)) == (None, False, [])
     assert found.verdict.reason.startswith("The present policy stays: ")
     assert found.decisions == (0 if "shadow" in change[1] else ENTITIES)
+
+
+def test_ppo_that_is_asked_for_and_not_installed_is_said_to_be_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    product = product_from(PRODUCT + SCORED)
+    product = product.model_copy(update={"online": product.online.model_copy(update={"ppo": True})})
+    lake, registry = lake_in(tmp_path / "lake"), registry_in(tmp_path)
+    service = EntityPolicyService(product, lake, registry, Panels(product, lake))
+    monkeypatch.setattr(EntityPolicyService, "_log", lambda self: (1, NOW.date(), log(1)))
+    monkeypatch.setattr(sequential, "find_spec", lambda name: None)
+    found = service.learned()
+    assert found.is_champion
+    assert found.verdict.beside == LEFT_OUT
+    (card,) = (tmp_path / "mlruns").rglob("card.md")
+    assert LEFT_OUT in card.read_text()
 
 
 def test_mlflow_loads_a_policy_that_gives_the_same_answers(tmp_path: Path) -> None:
