@@ -21,7 +21,7 @@ from intelligence.interfaces.online.metrics import CONTENT_TYPE, OnlineMetrics
 from intelligence.interfaces.online.rates import RateLimits, TooMany
 from intelligence.online.outcomes import MOST_OUTCOMES, Outcome, outcomes_in
 from intelligence.telemetry.contract import IDENTIFIER_LIMIT
-from resources.services.online_answers import OnlineAnswers, Question
+from resources.services.online_answers import OfAnother, OnlineAnswers, Question
 from resources.state.aside import Aside
 
 MOST_EVENTS: Final = 1_000
@@ -57,6 +57,7 @@ _decoder = msgspec.json.Decoder(
 _encoder = msgspec.json.Encoder()
 _SCHEMA, _PARTS = msgspec.json.schema_components([AskedEvent], ref_template="#/components/schemas/{name}")
 _CODES: Final[tuple[tuple[type[PlatformError], int], ...]] = (
+    (OfAnother, 409),
     (TooLarge, 413),
     (TooMany, 429),
     (Unknown, 404),
@@ -103,7 +104,7 @@ def _add_decide(app: FastAPI, answers: OnlineAnswers, metrics: OnlineMetrics, li
     @app.post(
         "/v1/decide",
         summary="Decide on one event or a list of them",
-        responses=problems(413, 422, 429, 503),
+        responses=problems(409, 413, 422, 429, 503),
         openapi_extra={"requestBody": body},
     )
     async def decide(request: Request) -> Response:
