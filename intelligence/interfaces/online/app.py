@@ -13,9 +13,10 @@ import msgspec
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from intelligence.core.errors import OnlineError, PlatformError, StateError, StoreError
-from intelligence.interfaces.api.asking import Problem, misunderstood, problems
+from intelligence.interfaces.api.asking import Problem, misunderstood, not_offered, problems
 from intelligence.interfaces.api.keys import document_keys
 from intelligence.interfaces.online.metrics import CONTENT_TYPE, OnlineMetrics
 from intelligence.interfaces.online.rates import RateLimits, TooMany
@@ -84,6 +85,7 @@ def app_of(answers: OnlineAnswers) -> FastAPI:
     )
     app.add_exception_handler(PlatformError, _refused)
     app.add_exception_handler(RequestValidationError, misunderstood)
+    app.add_exception_handler(HTTPException, not_offered)
     # Whether the store of state answers or hangs must make no difference to decisions: it is asked in threads, for a limited time.
     metrics, aside = OnlineMetrics(answers), Aside()
     limits = RateLimits(answers.product.online.requests_per_second)
