@@ -86,7 +86,7 @@ def difference(before: Counts, after: Counts) -> Interval:
 
     >>> found = difference(Counts(100, 50, 100, 50, 50, 100), Counts(2, 2, 2, 2, 2, 2))
     >>> (round(found.low, 2), round(found.high, 2))
-    (-0.17, 0.6)
+    (-0.16, 0.6)
     """
     old, new = (wilson(each) or Interval(each.hits / each.total, 0.0, 1.0) for each in (before, after))
     found = new.rate - old.rate

@@ -1,24 +1,11 @@
 """The base class of every section of product.yaml: typed, frozen, and closed to unknown keys."""
 
-import re
-from typing import Annotated, Final
+from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-
-_ADDRESS: Final = re.compile(r"https?://[^\s/@]+(/\S*)?")
-
-
-def _is_an_address(text: str) -> str:
-    if not _ADDRESS.fullmatch(text):
-        # It is not shown: it may have a password.
-        raise ValueError(
-            "is no address such as http://127.0.0.1:11434/v1, without a user and a password before the host"
-        )
-    return text
-
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 Rate = Annotated[float, Field(gt=0, le=1)]
-Address = Annotated[str, AfterValidator(_is_an_address)]
+Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/\S*)?$")]
 
 
 class Section(BaseModel):

@@ -65,7 +65,12 @@ def refused(_: Request, error: Exception) -> JSONResponse:
 
 
 def not_offered(request: Request, error: Exception) -> JSONResponse:
-    """Return as an answer that there is no such address, or that it does not take the method."""
+    """Return as an answer that there is no such address, or that it does not take the method.
+
+    Args:
+        request: The request.
+        error: What Starlette raised, with the status.
+    """
     assert isinstance(error, HTTPException)
     said = {
         404: ("is no address here.", "`/v1/openapi.json` lists all of them."),
