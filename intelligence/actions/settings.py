@@ -5,10 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
-from intelligence.core.sections import Section
+from intelligence.core.sections import Address, Section
 
 Channel = Annotated[str, StringConstraints(pattern=r"^(#[a-z0-9_-]{1,80}|[CG][A-Z0-9]{6,})$")]
-Address = Annotated[str, StringConstraints(pattern=r"^https?://[^\s/@]+(/\S*)?$")]
 TargetName = Literal["slack", "flags", "pagerduty", "jira", "webhook"]
 
 

@@ -78,15 +78,21 @@ def wilson(counts: Counts) -> Interval | None:
 
 
 def difference(before: Counts, after: Counts) -> Interval:
-    """Return the rate after less the rate before, with its interval.
+    """Return the rate after less the rate before, with its interval from those by Wilson (Newcombe 1998, method 10), within -1 and 1.
 
     Args:
         before: Counts of one side, with at least one answer.
         after: Counts of the other side, with at least one answer.
+
+    >>> found = difference(Counts(100, 50, 100, 50, 50, 100), Counts(2, 2, 2, 2, 2, 2))
+    >>> (round(found.low, 2), round(found.high, 2))
+    (-0.16, 0.6)
     """
-    found = after.hits / after.total - before.hits / before.total
-    half = Z_95 * sqrt(before.variance() + after.variance())
-    return Interval(found, found - half, found + half)
+    old, new = (wilson(each) or Interval(each.hits / each.total, 0.0, 1.0) for each in (before, after))
+    found = new.rate - old.rate
+    low = sqrt((new.rate - new.low) ** 2 + (old.high - old.rate) ** 2)
+    high = sqrt((new.high - new.rate) ** 2 + (old.rate - old.low) ** 2)
+    return Interval(found, max(-1.0, found - low), min(1.0, found + high))
 
 
 def corrected(counts: Counts, card: Card) -> Interval | None:

@@ -1,8 +1,8 @@
 """The section `judge` of product.yaml: the server of a language model that judges a sample of answers."""
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from intelligence.core.sections import Section
+from intelligence.core.sections import Address, Section
 
 
 class Judge(Section):
@@ -18,17 +18,10 @@ class Judge(Section):
         least_kappa: How far judge and people must agree beyond chance (Cohen's kappa) before its numbers are shown.
     """
 
-    url: str | None = None
+    url: Address | None = None
     model: str = "default"
     answers_per_day: int = Field(50, ge=1, le=10_000)
     calls_per_day: int = Field(300, ge=1)
     timeout_s: float = Field(30, gt=0, le=600)
     least_rated: int = Field(30, ge=1)
     least_kappa: float = Field(0.4, ge=0, le=1)
-
-    @field_validator("url")
-    @classmethod
-    def _is_an_address(cls, url: str | None) -> str | None:
-        if url is not None and not url.startswith(("http://", "https://")):
-            raise ValueError(f"is {url!r}; write an address such as http://127.0.0.1:11434/v1, or leave it out")
-        return url

@@ -21,7 +21,7 @@ from intelligence.briefs.morning import (
     week_sentence,
     wrong_sentences,
 )
-from intelligence.core.facts import Fact, Origin, Said, joined, said
+from intelligence.core.facts import AT_LEAST, Fact, Origin, Said, joined, said
 from intelligence.core.sql import sql
 
 QUERIES: Final[Mapping[str, str]] = {
@@ -514,7 +514,7 @@ def _experiment_sentence(row: Mapping[str, Any]) -> Said:
 def _worth(row: Mapping[str, Any]) -> Said:
     told = said("Decided: {} {}", _worded(_DECIDED, row, "action"), _DECIDED.fact(row, "feature"))
     if row["confidence"] is not None:
-        sure = _DECIDED.fact(row, "confidence", "{:.0%}", unit="probability")
+        sure = _DECIDED.fact(row, "confidence", AT_LEAST, unit="probability")
         told = said("{}, with a confidence of at least {}", told, sure)
     return said(
         f"{{}}: worth {{}} users spared harm for a day less its cost; {_LEVELS.get(row['level'], 'not sent')}.",

@@ -4,8 +4,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from intelligence.actions.settings import Address
-from intelligence.core.sections import Section
+from intelligence.core.sections import Address, Section
 
 
 class Briefs(Section):

@@ -1,6 +1,7 @@
 """Errors in product.yaml in plain words: which key, which value, and what to write instead."""
 
 import difflib
+import re
 import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -38,8 +39,8 @@ _WRITE_FOR_KEY: Final = {
     ("channel", "string_pattern_mismatch"): "a channel such as #product-intelligence, or its id",
     **{
         (key, "string_pattern_mismatch"): "an address that begins with https:// or http:// and bears no password"
-        for key in Actions.model_fields
-        if key.endswith("_url")
+        for key in (*Actions.model_fields, "rewriter_url", "url")
+        if key.endswith("url")
     },
     ("sources", "tuple_type"): "a list of sources, such as [{{name: app, files: events/*.csv}}]",
 }
@@ -76,7 +77,7 @@ def in_plain_words(error: Mapping[str, Any], known: Sequence[str]) -> str:
         return f"`{where}` is missing"
     if kind == "value_error":
         return f"`{where}` {str(error['msg']).removeprefix('Value error, ')}"
-    value = "empty" if error["input"] is None else _short.repr(error["input"])
+    value = "empty" if error["input"] is None else _PASSWORD.sub("//…@", _short.repr(error["input"]))
     return f"`{where}` is {value}: {_what_to_write(error)}"
 
 
@@ -102,5 +103,7 @@ def without_follow_up_errors(errors: Sequence[Mapping[str, Any]]) -> list[Mappin
     ]
 
 
+# A user and a password in an address: they are for nobody's log.
+_PASSWORD: Final = re.compile(r"//[^/\s]*@")
 _short = reprlib.Repr()
 _short.maxstring = _short.maxother = 60

@@ -5,12 +5,15 @@
 >>> told = said("{} users a day", users)
 >>> told, told.template, told.facts[0].source
 ('3,058 users a day', '{weeks/0/users_a_day} users a day', 'metrics.kpi_day')
+>>> [Origin("t", "q").fact({"sure": sure}, "sure", AT_LEAST).text for sure in (0.95, 0.999987, 1.0)]
+['95%', '99.9%', '100%']
 >>> said("3,058 users a day")
 Traceback (most recent call last):
     ...
 ValueError: '3,058 users a day' holds a number that no fact does: cite one instead
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -24,6 +27,9 @@ _FIRST_DAY: Final = ("first_day", "cohort")
 _LAST_DAY: Final = ("last_day", "forecast_date", "event_date", "known_on")
 # Written as it is, but for the first letter.
 LOWER: Final = "lower"
+# A lower bound of a share, in percent: it is rounded down, since evidence never gives the certainty that rounding would.
+AT_LEAST: Final = "at least"
+_ROUNDING: Final = 1e-9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +39,8 @@ class Fact:
     Attributes:
         id: Query, row and field; the same of the same thing.
         value: A number, a day, or words that the data hold.
-        shape: How it is written: a format, or `lower` for words within a sentence.
+        shape: How it is written: a format, `lower` for words within a sentence, or `at least` for a share rounded down to a tenth of a
+            percent.
         unit: Unit of the number; empty where it has none.
         low: Lower bound of its interval; None without one.
         high: Upper bound.
@@ -66,6 +73,8 @@ class Fact:
         if self.shape == LOWER:
             words = str(self.value)
             return f"{words[:1].lower()}{words[1:]}"
+        if self.shape == AT_LEAST and self.number is not None:
+            return f"{math.floor(self.number * 1_000 + _ROUNDING) / 10:g}%"
         return self.shape.format(self.value)
 
     @property

@@ -22,6 +22,7 @@ ship: revenue_per_user is better, and no goal or guardrail is harmed
 [(1.1, 0.76, 1.45, 0.2)]
 """
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -79,6 +80,9 @@ def analysis(
         NotEnoughEvidence: The frame has no row, or no unit of the control or of another variant.
     """
     known = [metric_named(each) if isinstance(each, str) else each for each in metrics]
+    for name, number, least in (("minimum_units", minimum_units, 0), ("planned_units", planned_units, 1)):
+        if not least <= number < math.inf:
+            raise ExperimentError(name, f"is {number!r}.", hint=f"Give a number from {least}.")
     _check_request(frame, known, variant=variant, unit=unit, design=design)
     units, in_two_arms = _of_one_arm(frame, variant=variant, unit=unit)
     counted = dict(units.group_by(variant).len().sort(variant).iter_rows())
@@ -97,7 +101,9 @@ def analysis(
     look = Look(design, alpha, planned_units=planned_units)
     by_metric = arms_of_all(found)
     goals = max(1, sum(metric.role == "goal" for metric in known) * len(treatments))
-    uses = [_use(metric, margins or {}, smallest_effects or {}) for metric in known]
+    accepted = _changes("margins", margins or {}, known)
+    worth = _changes("smallest_effects", smallest_effects or {}, known)
+    uses = [_use(metric, accepted, worth) for metric in known]
     readings = {
         treatment: [
             read(
@@ -177,6 +183,23 @@ def _check_values(units: pl.DataFrame, metrics: Sequence[Metric]) -> None:
         for column in (*metric.columns, *metric.covariates):
             if units.schema[column].is_float() and units[column].is_infinite().any():
                 raise ExperimentError(column, "is infinite for some units.", hint="Give numbers, or null.")
+
+
+def _changes(argument: str, given: Mapping[str, float], metrics: Sequence[Metric]) -> Mapping[str, float]:
+    """Return relative changes by metric, after a check that each is one and is of a metric that is asked for."""
+    names = [metric.name for metric in metrics]
+    for name, change in given.items():
+        if name not in names:
+            raise ExperimentError(
+                argument, f"names `{name}`, which is not asked for.", hint=f"Use some of {', '.join(names)}."
+            )
+        if isinstance(change, bool) or not isinstance(change, int | float) or not 0 <= change < math.inf:
+            raise ExperimentError(
+                argument,
+                f"has {change!r} for `{name}`.",
+                hint="Give a share of the control's value from 0, such as 0.05.",
+            )
+    return given
 
 
 def _use(metric: Metric, margins: Mapping[str, float], smallest: Mapping[str, float]) -> MetricUse:

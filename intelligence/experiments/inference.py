@@ -340,7 +340,7 @@ def detectable(
 def units_needed(
     arm: Arm, metric: Metric, *, effect: float, share: float, alpha: float, power: float, with_covariate: bool = True
 ) -> int:
-    """Return how many units of the control and the variant together a single look needs.
+    """Return how many units of the control and the variant together a single look needs: at least `FEWEST_UNITS` in each arm.
 
     Args:
         arm: Moments of the metric without any effect, from the past or from all arms together.
@@ -364,4 +364,10 @@ def units_needed(
         ratio=share / (1 - share),
         effect_size=abs(effect),
     )
+    # With fewer in an arm nothing is estimated. The solver fails where so few suffice: there is no root between its bounds.
+    fewest = math.ceil(FEWEST_UNITS / min(share, 1 - share))
+    if abs(effect) >= detectable(
+        arm, metric, units=fewest, share=share, alpha=alpha, power=power, with_covariate=with_covariate
+    ):
+        return fewest
     return int(test.solve_power_from_aggregates(aggregates(arm), "n_obs")[0].n_obs)

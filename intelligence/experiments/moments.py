@@ -39,6 +39,8 @@ MOMENTS: Final = pl.Schema(
 )
 # A variance below this share of the mean square is rounding, not variation.
 ROUNDING: Final = 1e-12
+# Sums of squares of so large values are finite for any number of units.
+LARGEST_VALUE: Final = 1e100
 
 Floats = NDArray[np.float64]
 
@@ -145,6 +147,17 @@ def check_columns(frame: pl.DataFrame, metrics: Sequence[Metric], *, also: Seque
             raise ExperimentError(
                 name, f"is of type {frame.schema[name]}, and no number.", hint="Give numbers, or true and false."
             )
+    for metric in metrics:
+        value = pl.col(metric.column).cast(pl.Float64)
+        others = (
+            frame.lazy().select(value).filter(~value.is_in([0.0, 1.0])).head(1).collect() if metric.is_share else None
+        )
+        if others is not None and not others.is_empty():
+            raise ExperimentError(
+                metric.name,
+                f"is a {metric.kind}, and `{metric.column}` has the value {others.item():g}, which is neither 0 nor 1.",
+                hint="Give 0 and 1, or true and false; a mean takes any number.",
+            )
 
 
 def _quantities(metric: Metric) -> list[pl.Expr]:
@@ -163,11 +176,11 @@ def _quantities(metric: Metric) -> list[pl.Expr]:
 
 
 def _number(column: str | None) -> pl.Expr:
-    """Return the column as a number, null where it is no finite one."""
+    """Return the column as a number, null where it is none, or so large that sums of its squares overflow."""
     if column is None:
         return pl.lit(0.0)
     number = pl.col(column).cast(pl.Float64)
-    return pl.when(number.is_finite()).then(number)
+    return pl.when(number.abs() <= LARGEST_VALUE).then(number)
 
 
 def _sums() -> list[pl.Expr]:

@@ -20,6 +20,10 @@ from intelligence.metrics.registry import Metric
 # More looks than this need hardly more units, and the recursion takes longer.
 MOST_LOOKS: Final = 60
 FEWEST_PLANNED: Final = 10
+# A smaller change is noise of rounding in every table, and with a smaller arm the normal approximation is none.
+SMALLEST_CHANGE: Final = 0.0001
+LARGEST_CHANGE: Final = 1_000.0
+SMALLEST_SHARE: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,7 @@ class Plan:
         relative: The same as a share of the control's value.
         units: Units of the control and the variant together.
         days: Days until so many are exposed; None where none come.
-        smallest_effects: Smallest relative effect that is found, by number of days.
+        smallest_effects: Smallest relative effect that is found, by number of days; none where no possible one is.
         inflation: How many times the units of a single look the design needs.
     """
 
@@ -65,9 +69,10 @@ def plans(
     Args:
         arm: Moments of the metric from the product's past, without any effect.
         metric: The metric that decides.
-        relative: Effect that is to be found, as a share of the control's value; not 0.
+        relative: Effect that is to be found, as a share of the control's value: from -1 to 1,000, not nearer to 0 than 0.0001,
+            and so that a share stays in [0, 1].
         units_per_day: New units of both arms that are exposed on a day.
-        share: Share of the units that get the variant, in (0, 1).
+        share: Share of the units that get the variant, in [0.001, 0.999].
         alpha: Chance of finding an effect where there is none.
         power: Chance of finding the effect up to the last look.
         design: How looking at results on many days is paid for.
@@ -97,7 +102,10 @@ def plans(
                     )
                     / value
                 )
-                found[each] = float(alike) * math.sqrt(spread(metric, value, alike, share=share))
+                smallest = float(alike) * math.sqrt(spread(metric, value, alike, share=share))
+                # A share cannot leave [0, 1]: where neither a rise nor a fall of that size is possible, nothing is found.
+                if not metric.is_at_most_one or smallest <= max(1.0, 1 / value - 1):
+                    found[each] = smallest
         return Plan(
             metric=metric.name,
             is_adjusted=is_adjusted,
@@ -135,8 +143,16 @@ def _check(metric: Metric, *, relative: float, share: float, alpha: float, power
     for is_wrong, problem in (
         (metric.kind == "quantile", "is a quantile, which has no moments"),
         (not value > 0, f"has the value {value:g}, of which no share can be taken"),
-        (relative == 0 or not math.isfinite(relative), f"cannot change by {relative:g}"),
-        (not 0 < share < 1, f"cannot be planned with the share {share:g} of the variant"),
+        (not SMALLEST_CHANGE <= abs(relative) <= LARGEST_CHANGE, f"cannot change by {relative:g} times its value"),
+        (relative < -1, f"has the value {value:.4g} and cannot fall by {-relative:.1%} of it"),
+        (
+            metric.is_at_most_one and value * (1 + relative) > 1,
+            f"is a share of {value:.2%} and cannot rise by {relative:.1%} of it, beyond 100%",
+        ),
+        (
+            not SMALLEST_SHARE <= share <= 1 - SMALLEST_SHARE,
+            f"cannot be planned with the share {share:g} of the variant",
+        ),
         (not 0 < alpha < power < 1, f"cannot be planned with alpha {alpha:g} and power {power:g}"),
     ):
         if is_wrong:

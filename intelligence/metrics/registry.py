@@ -72,7 +72,7 @@ class Metric:
         direction: Which change is wanted.
         role: `goal` decides whether to ship, `guardrail` must not be harmed, `signal` is shown and decides nothing.
         owner: Who answers for its definition.
-        unit: Unit of the metric, for people.
+        unit: Unit of the metric, for people; `share of …` for one whose value lies in [0, 1].
         description: A sentence on what it measures.
         quantile: Which quantile, in (0, 1).
         after_days: Days from exposure to the first day of the window of retention.
@@ -127,6 +127,11 @@ class Metric:
     def is_share(self) -> bool:
         """Return whether each unit counts as 0 or 1."""
         return self.kind in ("proportion", "retention")
+
+    @property
+    def is_at_most_one(self) -> bool:
+        """Return whether its value lies in [0, 1], as the unit of a ratio says too."""
+        return self.is_share or self.unit.startswith("share of ")
 
     @property
     def matures_after_days(self) -> int:

@@ -163,12 +163,11 @@ class PlainEvents:
         except (msgspec.DecodeError, UnicodeEncodeError):
             return None
         given = msgspec.structs.astuple(row)
-        found: dict[str, Any] = {
-            name: None if value is msgspec.UNSET else value
-            for name, value in zip(row.__struct_fields__, given, strict=True)
-        }
+        found: dict[str, Any] = dict(
+            zip(row.__struct_fields__, [None if value is msgspec.UNSET else value for value in given], strict=True)
+        )
         found["properties"] = _content(found["properties"])
-        keys = sum(value is not msgspec.UNSET for value in given) + (found["properties"] or b"").count(b'":')
+        keys = len(given) - given.count(msgspec.UNSET) + (found["properties"] or b"").count(b'":')
         # A key that comes twice is for SQL.
         if text.count('":') != keys:
             return None

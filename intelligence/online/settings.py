@@ -152,6 +152,7 @@ class Online(Section):
         file_events: Number of events after which a file for the lake is cut.
         file_seconds: Greatest age of events that wait for such a file.
         throttled_per_minute: How many events per minute an entity keeps that its score throttles.
+        requests_per_second: How many events and questions a caller of the decision API may send a second through a proxy.
         rules: The rules above the score.
         guard: When a new release counts as bad.
         outcomes: What may become true of a decision later.
@@ -168,6 +169,7 @@ class Online(Section):
     file_events: int = Field(50_000, ge=1)
     file_seconds: float = Field(10, gt=0)
     throttled_per_minute: float = Field(30, gt=0)
+    requests_per_second: float = Field(1_000, gt=0, le=1_000_000)
     rules: tuple[OnlineRule, ...] = ()
     guard: Guard = Guard()
     outcomes: Outcomes = Outcomes()

@@ -1,7 +1,7 @@
 """Writes delivered answers of language models, with as much of their texts as the product keeps."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 import duckdb
 
@@ -16,7 +16,13 @@ _HASHED: Final = ", ".join(f"sha256({name}) AS {name}" for name in TEXTS)
 _CUT: Final = ", ".join(f"left({name}, $longest) AS {name}" for name in TEXTS)
 _KEPT: Final[Mapping[str, str]] = {"keep": _WHOLE, "hash": _HASHED, "cut": _CUT}
 # Where texts are not kept, neither are those of rows in quarantine, which can then not be driven again.
-_WITHOUT_TEXTS: Final = "UPDATE rejected SET payload = '{}', value = NULL, is_readable = false"
+_WITHOUT_TEXTS: Final = "UPDATE {table} SET payload = '{{}}', value = NULL, is_readable = false"
+# The value that broke a rule is shown as an example, and a wrong mapping finds a text in any column: so long as one is no text, it has
+# two words at most.
+_WITHOUT_EXAMPLES: Final = r"""
+UPDATE {table} SET value = NULL
+WHERE column_name IS NULL OR list_contains($texts, column_name) OR NOT regexp_full_match(value, '\S{{1,40}}( \S{{1,20}})?')
+"""
 
 
 def write_answers(connection: duckdb.DuckDBPyConnection, product: Product, facts: Mapping[str, object]) -> None:
@@ -44,15 +50,20 @@ def write_answers(connection: duckdb.DuckDBPyConnection, product: Product, facts
     connection.execute("CREATE OR REPLACE TEMP TABLE new_pairs (alias VARCHAR, user_id VARCHAR)")
 
 
-def without_rejected_texts(connection: duckdb.DuckDBPyConnection, product: Product) -> None:
-    """Leave the texts out of the rows for quarantine, where the product does not keep them.
+def without_rejected_texts(
+    connection: duckdb.DuckDBPyConnection, product: Product, *, table: Literal["rejected", "refused"] = "rejected"
+) -> None:
+    """Leave the texts of answers out of what is shown of rows for quarantine, and out of all of them where the product does not keep texts.
 
     Args:
-        connection: A connection with the temporary table `rejected`.
+        connection: A connection with the temporary table.
         product: The product, which says what is kept of texts.
+        table: The temporary table of the rows that break a rule.
     """
-    if product.answers.texts != "keep":
-        connection.execute(_WITHOUT_TEXTS)
+    if product.answers.texts == "keep":
+        connection.execute(_WITHOUT_EXAMPLES.format(table=table), {"texts": list(TEXTS)})
+    else:
+        connection.execute(_WITHOUT_TEXTS.format(table=table))
 
 
 def _is_whole(texts: KeptTexts) -> str:

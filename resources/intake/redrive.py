@@ -12,6 +12,7 @@ from intelligence.core.errors import SourceFileError
 from intelligence.core.sql import sql
 from intelligence.telemetry.mapping import raw_expressions, rejected_query
 from intelligence.telemetry.reading import REDRIVEN_CONTENT_ID, Format, format_of, redriven_delivered
+from resources.intake.answers import without_rejected_texts
 from resources.intake.identity import settle, write_rows
 from resources.intake.ingest import batches_of
 from resources.intake.validation import absent_keys, mapping_error, validate
@@ -28,12 +29,14 @@ class RedriveReport:
         accepted: Rows that became events or pairs.
         duplicates: Rows that repeat an event or pair.
         refused: Errors for files whose columns the present mapping does not fit; their rows were not validated.
+        without_content: Unreadable lines, and rows of which no content is kept; they were not validated.
     """
 
     taken: int = 0
     accepted: int = 0
     duplicates: int = 0
     refused: tuple[SourceFileError, ...] = ()
+    without_content: int = 0
 
     @property
     def still_rejected(self) -> int:
@@ -46,6 +49,7 @@ class RedriveReport:
             self.accepted + other.accepted,
             self.duplicates + other.duplicates,
             self.refused + other.refused,
+            self.without_content + other.without_content,
         )
 
 
@@ -65,7 +69,6 @@ def redriven(lake: Lake, product: Product, *, source: str | None, now: datetime)
     Raises:
         SourceFileError: There is no such source, or its mapping fits the columns of none of the files.
     """
-    report = RedriveReport()
     sources = {known.name: known for known in product.all_sources if source in (None, known.name)}
     if source and not sources:
         known = ", ".join(each.name for each in product.all_sources)
@@ -75,6 +78,7 @@ def redriven(lake: Lake, product: Product, *, source: str | None, now: datetime)
         " JOIN telemetry.batches USING (batch_id, source, source_file)"
         " WHERE is_readable AND redriven_in IS NULL GROUP BY ALL ORDER BY ALL"
     )
+    report = RedriveReport(without_content=lake.frame(_WITHOUT_CONTENT, {"sources": list(sources)}).item())
     for name, shape, file in shapes.iter_rows():
         if name in sources:
             try:
@@ -105,6 +109,8 @@ def _redriven(
             raw = raw_expressions(source.mapping, list(columns), origin=source.name, fields=source.fields)
             validate(connection, raw, product, source, content_id=REDRIVEN_CONTENT_ID, origin=source.name, now=now)
             connection.execute(f"CREATE TEMP TABLE refused AS {rejected_query(source.fields)}")
+            if isinstance(source, AnswerSource):
+                without_rejected_texts(connection, product, table="refused")
         except duckdb.Error as error:
             raise mapping_error(source.name, error) from error
         if not _count(connection, _PASSED) and not _count(connection, sql("telemetry/reasons_changed.sql")):
@@ -112,6 +118,11 @@ def _redriven(
         facts = {"source": source.name, "ingested_at": now}
         return lake.commit(lambda connection: _written(connection, product, source, facts, shape), on=connection)
 
+
+_WITHOUT_CONTENT = """
+SELECT count(*)::BIGINT FROM telemetry.rejected_events
+WHERE list_contains($sources, source) AND NOT is_readable AND redriven_in IS NULL
+"""
 
 _PASSED = "SELECT count(*) FROM judged WHERE broken IS NULL"
 

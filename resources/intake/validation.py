@@ -414,7 +414,8 @@ def _refuse_wrong_columns(connection: duckdb.DuckDBPyConnection, source: FileSou
         query = "SELECT DISTINCT broken_value FROM judged WHERE broken = $rule AND broken_value IS NOT NULL LIMIT 50"
         samples = [row[0] for row in connection.execute(query, {"rule": wrong[1]}).fetchall()]
         step = time_step(connection, source.mapping, samples) if rule.field == "event_time" else None
-        shown = f", for example {samples[0]!r}" if samples else ""
+        # Where a wrong column of answers is mapped, an example may be a text that nobody is to see.
+        shown = f", for example {samples[0]!r}" if samples and not isinstance(source, AnswerSource) else ""
         raise SourceFileError(
             wrong[0],
             f"the column mapped to `{rule.field}` {rule.reason} in any of its {wrong[2]:,} rows{shown}.",

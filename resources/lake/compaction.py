@@ -4,6 +4,10 @@ DuckLake keeps a row for each column of each file in its catalogue and reads all
 by day. Without maintenance each further day would cost more than the one before. The contents of every snapshot stay the same.
 """
 
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
 import duckdb
 
 from intelligence.catalog.layers import TABLES
@@ -66,3 +70,20 @@ def forget_statistics(connection: duckdb.DuckDBPyConnection) -> None:
     Queries of earlier snapshots then read those files in full.
     """
     connection.execute(_FORGET)
+
+
+def overwrite_deleted(catalogue: Path, *, patience_s: float) -> None:
+    """Write a catalogue anew, so that nothing of rows that were deleted or changed is left in the unused parts of its file.
+
+    Args:
+        catalogue: The SQLite file.
+        patience_s: How long to wait for those who read it, in seconds.
+
+    Raises:
+        sqlite3.Error: It is used all that time, or cannot be written.
+    """
+    with closing(sqlite3.connect(catalogue, timeout=patience_s, isolation_level=None)) as connection:
+        connection.execute("VACUUM")
+        is_busy, *_ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    if is_busy:
+        raise sqlite3.OperationalError("somebody reads it")

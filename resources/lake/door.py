@@ -30,13 +30,14 @@ from resources.config.faults import reach
 from resources.config.settings import Settings, lake_threads, object_store_secret
 from resources.config.store_failures import BACKUP, advice, database_failure, lake_failure, store_failures_reported
 from resources.lake.builds import ANY_SNAPSHOT, PRODUCT_DAYS, record_builds, stale_days, versions_by
-from resources.lake.compaction import forget_statistics, merged_files
+from resources.lake.compaction import forget_statistics, merged_files, overwrite_deleted
 from resources.lake.extent import set_aside_now
 from resources.lake.inspection import Inspection, inspected, is_sound, named_parameters
 from resources.lake.replacement import rows_replaced
 from resources.lake.schema import define, differing
 
 WRITER_PATIENCE_S = 600
+READER_PATIENCE_S = 30
 ADVISORY_LOCK = 7_306_582
 _USE = "USE lake"
 Result = TypeVar("Result")
@@ -535,6 +536,24 @@ class Lake:
                 hint="The lake works without it; the next intake tries again.",
             ) from error
         return merged
+
+    def overwrite_deleted(self) -> None:
+        """Leave nothing of rows that were deleted or changed in the unused parts of the catalogue's file; on a server its own vacuum does.
+
+        Raises:
+            LakeError: Another process reads the catalogue all the time.
+        """
+        if self._catalog_file is None:
+            return
+        with self._one_writer():
+            try:
+                overwrite_deleted(self._catalog_file, patience_s=READER_PATIENCE_S)
+            except sqlite3.Error as error:
+                raise LakeError(
+                    str(self._catalog_file),
+                    f"what was erased is still in unused parts of the file ({error}).",
+                    hint="Do the same again when nothing else uses the lake.",
+                ) from error
 
     def snapshot_id(self) -> int:
         """Return the id of the lake's newest snapshot, by which its present state can be read at any later time."""

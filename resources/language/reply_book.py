@@ -34,6 +34,7 @@ class ReplyBook:
         purpose: What the calls are for, such as `judge`; each purpose has a budget of its own.
         calls_per_day: How many calls may be made a day, failed ones included.
         sleep: Waits before a call is repeated.
+        keeps: Returns what is kept of the text of a reply; all of it by default.
     """
 
     server: ChatServer
@@ -42,6 +43,7 @@ class ReplyBook:
     purpose: str
     calls_per_day: int
     sleep: Callable[[float], None] = _sleep
+    keeps: Callable[[str], str] = str
 
     def reply(self, messages: Sequence[Message], *, most_tokens: int = 800) -> Reply:
         """Return the kept reply, or that of the server, which is asked a second time where that may help.
@@ -107,7 +109,7 @@ class ReplyBook:
         values: dict[str, object] = {"outcome": outcome}
         if reply:
             values |= {
-                "reply": reply.text,
+                "reply": self.keeps(reply.text),
                 "model": reply.model,
                 "tokens_in": reply.tokens_in,
                 "tokens_out": reply.tokens_out,

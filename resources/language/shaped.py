@@ -43,6 +43,26 @@ def shaped_reply(ask: Ask, messages: Sequence[Message], shape: type[Shape]) -> S
         raise NoReply(f"neither of two replies has the shape asked for: {_in_words(error)}") from None
 
 
+def without_texts(text: str, shapes: Sequence[type[BaseModel]]) -> str:
+    """Return what a reply says by one of the shapes, without anything else that it says; empty for a reply of no shape.
+
+    Args:
+        text: The reply.
+        shapes: The pydantic models, whose fields are no texts.
+
+    >>> class Choice(BaseModel):
+    ...     choice: bool
+    >>> without_texts('Because of "Ada": {"choice": true, "reason": "Ada said so"}', [Choice])
+    '{"choice":true}'
+    """
+    for shape in shapes:
+        try:
+            return shape.model_validate(_object_in(text)).model_dump_json()
+        except (ValueError, ValidationError, RecursionError):
+            continue
+    return ""
+
+
 def _object_in(text: str) -> object:
     """Return the one JSON object in a reply, which may stand between marks of code or after thoughts."""
     said = _THOUGHTS.sub("", text)

@@ -1,7 +1,9 @@
 """From messages to what follows from them: judged, counted, decided, and committed together with their offsets."""
 
+import gc
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -117,6 +119,10 @@ class Processor:
         Raises:
             StoreError: The store cannot be written. Nothing of the messages counts; they can be given again.
         """
+        with _collection_paused():
+            return self._processed(messages, now=now)
+
+    def _processed(self, messages: Sequence[Message], *, now: datetime) -> list[Decided]:
         self._now_ms = int(now.replace(tzinfo=UTC).timestamp() * 1000)
         offsets = dict(self.offsets)
         fresh = self._fresh(messages, offsets)
@@ -337,6 +343,18 @@ class Processor:
         if self.offsets:
             with self._store.writing():
                 self._store_windows(self.offsets)
+
+
+@contextmanager
+def _collection_paused() -> Iterator[None]:
+    """Look for no cycles among objects: a batch makes many at once and none with cycles, and the search costs a quarter of its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def trace_of(decision: OnlineDecision) -> dict[str, Any]:

@@ -67,6 +67,17 @@ SELECT source, id, entity, at_ms, answer, trace FROM unnumbered ORDER BY at_ms, 
 DROP TABLE unnumbered;
 COMMIT;
 """
+# The index is on source and id: each source is looked at, one after the other, and no other row is.
+_BY_ID: Final = """
+WITH RECURSIVE sources(source) AS (
+    SELECT min(source) FROM decisions
+    UNION ALL
+    SELECT (SELECT min(source) FROM decisions WHERE decisions.source > sources.source) FROM sources
+    WHERE sources.source IS NOT NULL
+)
+SELECT source, id, entity, at_ms, answer, trace FROM sources JOIN decisions USING (source) WHERE id = ?
+ORDER BY at_ms DESC LIMIT 1
+"""
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(list[StreamEvent])
 
@@ -546,10 +557,7 @@ class OnlineStore:
         Args:
             id_: Id of the event.
         """
-        query = (
-            "SELECT source, id, entity, at_ms, answer, trace FROM decisions WHERE id = ? ORDER BY at_ms DESC LIMIT 1"
-        )
-        rows = self._rows(query, (id_,))
+        rows = self._rows(_BY_ID, (id_,))
         return StoredDecision(*rows[0]) if rows else None  # type: ignore[arg-type]
 
     def newest_of(self, entity: str) -> str | None:

@@ -99,7 +99,13 @@ class AnswerService:
 
         Args:
             user: Id of the user, as delivered.
+
+        Raises:
+            UsageError: No user is named.
+            LakeError: The lake is in use, so that the texts may be left in unused parts of the catalogue's file.
         """
+        if not user:
+            raise UsageError("answers", "no user is named whose texts are to be erased.", hint="Give the id of one.")
         sources = [source.name for source in self.product.answer_sources]
         now = self.clock().replace(tzinfo=None)
 
@@ -110,6 +116,7 @@ class AnswerService:
 
         gone = self.lake.commit(work)
         self.lake.commit(_forget)
+        self.lake.overwrite_deleted()
         return gone
 
 

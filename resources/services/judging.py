@@ -24,7 +24,7 @@ from intelligence.core.errors import UsageError
 from resources.config.settings import language_key
 from resources.lake.door import Lake
 from resources.language.chat_server import ChatServer, Message, NoReply
-from resources.language.shaped import shaped_reply
+from resources.language.shaped import shaped_reply, without_texts
 
 if TYPE_CHECKING:
     from resources.language.reply_book import ReplyBook
@@ -102,7 +102,9 @@ class JudgeService:
         judged = [row[2] for row in self._verdicts()]
         sample = self.lake.frame(_SAMPLE, {"judged": judged, "most": rules.answers_per_day})
         server = ChatServer(rules.url, rules.model, language_key(), rules.timeout_s)
-        book = ReplyBook(server, self.state, self.clock, PURPOSE, rules.calls_per_day)
+        # A reply may quote the answer, whose text no other place keeps.
+        keeps = partial(without_texts, shapes=(Applicable, Choice))
+        book = ReplyBook(server, self.state, self.clock, PURPOSE, rules.calls_per_day, keeps=keeps)
         report, in_a_row = JudgingReport(), 0
         for row in sample.iter_rows(named=True):
             try:

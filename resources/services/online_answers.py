@@ -69,6 +69,10 @@ class Recorded:
     outcomes: Mapping[str, int] | None
 
 
+class OfAnother(OnlineError):
+    """An id belongs to a decision on another user."""
+
+
 class OnlineAnswers:
     """Follows the windows of the stream, and answers from them."""
 
@@ -151,6 +155,7 @@ class OnlineAnswers:
 
         Raises:
             OnlineError: The contract of events lets no event be at the time of one of them; none is decided on.
+            OfAnother: An id is that of a decision on another user; none is decided on.
             StoreError: The decisions cannot be kept.
         """
         self._check_times(questions, now_ms)
@@ -162,6 +167,12 @@ class OnlineAnswers:
                 made = new.get(question.id or "") or self._made(question, now_ms, seen)
                 new[made.id] = made
                 known = json.loads(made.trace)
+            if known["entity"] != question.user_id:
+                raise OfAnother(
+                    question.id or "",
+                    "is the id of a decision on another user.",
+                    hint="Give each event an id of its own.",
+                )
             found.append(known)
         if new:
             self._asked.write(list(new.values()), made_ms=now_ms)

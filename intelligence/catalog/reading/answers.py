@@ -22,6 +22,8 @@ QUERIES: Final[Mapping[str, str]] = {
     "raters": sql("catalog/reading/answer_raters.sql"),
 }
 _SUMS: Final = ("total", "hits", "users", "hit_square_sum", "cross_sum", "total_square_sum")
+# A difference between segments is told from so many users of each on.
+LEAST_USERS: Final = 10
 _INTERVAL: Final = "with its 95 % interval by Wilson, in which the answers of one user count as one another's"
 
 
@@ -150,14 +152,15 @@ def scores_finding(scores: pl.DataFrame) -> str:
 
 
 def segments_finding(segments: pl.DataFrame) -> str:
-    """Return how the two largest segments differ in good ratings and in bad answers.
+    """Return how the two largest segments differ in good ratings and in bad answers; those of a few users are not compared.
 
     Args:
         segments: Rates by measure and segment.
     """
     said = []
     for measure in ("good_rating", "bad"):
-        two = segments.filter(pl.col("measure") == measure, pl.col("users") > 1).sort("total", descending=True).head(2)
+        is_enough = pl.col("users") >= LEAST_USERS
+        two = segments.filter(pl.col("measure") == measure, is_enough).sort("total", descending=True).head(2)
         if two.height < 2:
             continue
         one, other = (Counts(*(row[name] for name in _SUMS)) for row in two.iter_rows(named=True))
@@ -171,6 +174,8 @@ def segments_finding(segments: pl.DataFrame) -> str:
     if rated.height > 1:
         shares = ", ".join(f"{row['segment']} {percent(row['rate'])}" for row in rated.head(3).iter_rows(named=True))
         said.append(f"who rates: {shares}")
+    if not said and segments["segment"].n_unique() > 1:
+        return f"No two segments have {LEAST_USERS} users to compare"
     return "; ".join(said) or "All answers are of one segment"
 
 

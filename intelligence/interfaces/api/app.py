@@ -9,12 +9,13 @@ from typing import Annotated
 from fastapi import Depends, FastAPI
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 
 from intelligence.catalog.layers import TABLES
 from intelligence.catalog.offered import OFFERED
 from intelligence.core.errors import PlatformError
 from intelligence.core.tables import Table
-from intelligence.interfaces.api.asking import misunderstood, only, problems, refused
+from intelligence.interfaces.api.asking import misunderstood, not_offered, only, problems, refused
 from intelligence.interfaces.api.keys import document_keys
 from intelligence.interfaces.api.pages import PAGES, add_page
 from intelligence.interfaces.api.tables import add_table
@@ -58,6 +59,7 @@ def app_of(rows: RowService, read: ReadService) -> FastAPI:
     )
     app.add_exception_handler(RequestValidationError, misunderstood)
     app.add_exception_handler(PlatformError, refused)
+    app.add_exception_handler(HTTPException, not_offered)
 
     @app.get("/", include_in_schema=False)
     @app.get("/v1", summary="What can be read", responses=problems(422, 503))

@@ -7,6 +7,7 @@ from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
 
 from intelligence.core.errors import LakeError, PlatformError, UsageError
 from resources.services.rows import BackwardPeriod, UnknownSnapshot
@@ -63,9 +64,31 @@ def refused(_: Request, error: Exception) -> JSONResponse:
     return JSONResponse(Problem(error=str(error.culprit), problem=error.problem, hint=error.hint).model_dump(), status)
 
 
+def not_offered(request: Request, error: Exception) -> JSONResponse:
+    """Return as an answer that there is no such address, or that it does not take the method.
+
+    Args:
+        request: The request.
+        error: What Starlette raised, with the status.
+    """
+    assert isinstance(error, HTTPException)
+    said = {
+        404: ("is no address here.", "`/v1/openapi.json` lists all of them."),
+        405: (f"does not take {request.method}.", f"Use {(error.headers or {}).get('Allow', 'another method')}."),
+    }
+    problem, hint = said.get(error.status_code, (f"{error.detail}.", ""))
+    found = Problem(error=request.url.path[:LONGEST_VALUE], problem=problem, hint=hint)
+    return JSONResponse(found.model_dump(), error.status_code, error.headers)
+
+
 def misunderstood(_: Request, error: Exception) -> JSONResponse:
     """Return what FastAPI finds wrong with a parameter as an answer."""
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     where = ".".join(str(each) for each in first["loc"][1:])
-    return JSONResponse(Problem(error=where or "request", problem=f"{first['msg']}.", hint="").model_dump(), 422)
+    return JSONResponse(
+        Problem(
+            error=where or "request", problem=f"{first['msg']}.", hint="`/v1/openapi.json` says what it may be."
+        ).model_dump(),
+        422,
+    )

@@ -14,6 +14,8 @@ from resources.processes.front.guard import App, Receive, Scope, Send, request_o
 from resources.processes.front.people import is_direct
 
 SCHEME: Final = "key"
+# The key in a scope under which the application finds the place of the key that was sent, among those of the owner.
+KEY: Final = "intelligence.key"
 NEEDED: Final = Problem(
     error="authorization",
     problem="no key of this API was sent.",
@@ -39,7 +41,8 @@ def with_keys(app: App, keys: Sequence[SecretStr]) -> App:
     async def answered(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             request = request_of(scope)
-            if not is_direct(request) and not _is_known(request.all("authorization"), known):
+            scope[KEY] = _place(request.all("authorization"), known)
+            if scope[KEY] is None and not is_direct(request):
                 await _refuse(send)
                 return
         await app(scope, receive, send)
@@ -72,11 +75,12 @@ def document_keys(app: FastAPI) -> None:
     app.openapi = document  # type: ignore[method-assign] # as FastAPI's own documentation says
 
 
-def _is_known(sent: Sequence[str], known: Sequence[bytes]) -> bool:
+def _place(sent: Sequence[str], known: Sequence[bytes]) -> int | None:
+    """Return the place of the key that was sent; None for one that is not known."""
     scheme, _, key = sent[0].partition(" ") if len(sent) == 1 else ("", "", "")
     digest = _digest(key.strip())
     matches = [compare_digest(digest, each) for each in known]
-    return scheme.lower() == "bearer" and any(matches)
+    return matches.index(True) if scheme.lower() == "bearer" and any(matches) else None
 
 
 def _digest(key: str) -> bytes:

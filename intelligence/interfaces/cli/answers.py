@@ -24,12 +24,12 @@ def answers(
         bool, typer.Option("--examples", help="Show flagged answers, where product.yaml keeps texts.")
     ] = False,
     judge: Annotated[bool, typer.Option("--judge", help="Let the judge of product.yaml judge a sample first.")] = False,
-    erase: Annotated[str, typer.Option(help="Erase the texts of all answers that this user was given.")] = "",
+    erase: Annotated[str | None, typer.Option(help="Erase the texts of all answers that this user was given.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell how good the answers of language models are, by version and segment, and what changed them."""
     platform = session.platform()
-    if erase:
+    if erase is not None:
         gone = platform.answers.erased(erase)
         session.console.print(
             f"Erased the texts of {gone.answers:,} answers and ratings and the content of {gone.rejected:,} rows in quarantine."

@@ -126,7 +126,7 @@ def ask(
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence mcp --http --port 8503")
 def mcp(
     http: Annotated[bool, typer.Option("--http", help="Serve streamable HTTP on loopback instead of stdio.")] = False,
-    port: Annotated[int, typer.Option(help="Port on loopback, with --http.")] = 8503,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on loopback, with --http.")] = 8503,
     actions: Annotated[
         bool, typer.Option("--actions", help="Let agents propose tickets, which wait for a person to approve them.")
     ] = False,
@@ -151,8 +151,9 @@ def mcp(
         return
     from intelligence.interfaces.api.keys import with_keys
     from resources.config.settings import api_keys
-    from resources.processes.front.serving import LOOPBACK, served
+    from resources.processes.front.serving import LOOPBACK, require_free, served
 
+    require_free("The tools", port, option="--port")
     keys = api_keys()
     session.say(f"http://{LOOPBACK}:{port}{server.PATH}")
     served(with_keys(server.app_of(served_tools), keys), port=port)

@@ -179,6 +179,10 @@ def redrive(
         f"{report.taken:,} rows taken again: {report.accepted:,} accepted, {report.duplicates:,} duplicates, "
         f"{report.still_rejected:,} still rejected."
     )
+    if report.without_content:
+        session.console.print(
+            f"{report.without_content:,} more are unreadable lines, or rows whose content is not kept: deliver them again."
+        )
     for error in report.refused:
         session.print_error(error)
     if report.accepted:

@@ -272,7 +272,7 @@ def _rehearsal_folder() -> str:
 
 @app.command("serve", epilog="Example: intelligence online serve --port 8700")
 def serve(
-    port: Annotated[int, typer.Option(help="Port on loopback.")] = 8503,
+    port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on loopback.")] = 8503,
     redis: Annotated[
         str | None, typer.Option(help="Redis with the stream's windows; else INTELLIGENCE_REDIS, else the data folder.")
     ] = None,
@@ -284,11 +284,12 @@ def serve(
         from intelligence.interfaces.online.app import app_of
     from resources.config.settings import api_keys, settings
     from resources.models.registry import Registry
-    from resources.processes.front.serving import LOOPBACK, served
+    from resources.processes.front.serving import LOOPBACK, require_free, served
     from resources.services.feedback import FeedbackService
     from resources.services.guard import done_of
     from resources.services.online_answers import OnlineAnswers
 
+    require_free("The decision API", port, option="--port")
     platform = session.platform()
     answers = OnlineAnswers.at(
         platform.product,

@@ -39,13 +39,14 @@ def report(file: Annotated[Path, typer.Argument(help="The HTML file to write.")]
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence api --port 8600")
-def api(port: Annotated[int, typer.Option(help="Port on loopback.")] = 8502) -> None:
+def api(port: Annotated[int, typer.Option(min=1, max=65_535, help="Port on loopback.")] = 8502) -> None:
     """Serve the read API on this machine until Ctrl-C; `up` serves it too."""
     from intelligence.interfaces.api.app import app_of
     from intelligence.interfaces.api.keys import with_keys
     from resources.config.settings import api_keys
-    from resources.processes.front.serving import LOOPBACK, served
+    from resources.processes.front.serving import LOOPBACK, require_free, served
 
+    require_free("The read API", port, option="--port")
     keys = api_keys()
     session.say(f"http://{LOOPBACK}:{port}/v1")
     platform = session.platform()

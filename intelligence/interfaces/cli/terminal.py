@@ -115,7 +115,8 @@ def _attention(summary: Summary, most: int | None) -> Iterator[RenderableType]:
         yield waiting
         yield from _rest(summary.waiting.height, most)
     if summary.waiting["is_readable"].any():
-        yield "`intelligence redrive` takes these rows again once their mapping is mended."
+        those = "these rows" if summary.waiting["is_readable"].all() else "those of these rows whose content is kept"
+        yield f"`intelligence redrive` takes {those} again once their mapping is mended."
     yield from like_bots_parts(summary.like_bots)
 
 

@@ -4,22 +4,25 @@
 rests on. It asks and does not count: the event itself comes through the stream. The same id gets the same answer.
 """
 
+import math
 import time
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import msgspec
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
 
 from intelligence.core.errors import OnlineError, PlatformError, StateError, StoreError
-from intelligence.interfaces.api.asking import Problem, misunderstood, problems
+from intelligence.interfaces.api.asking import Problem, misunderstood, not_offered, problems
 from intelligence.interfaces.api.keys import document_keys
 from intelligence.interfaces.online.metrics import CONTENT_TYPE, OnlineMetrics
+from intelligence.interfaces.online.rates import RateLimits, TooMany
 from intelligence.online.outcomes import MOST_OUTCOMES, Outcome, outcomes_in
 from intelligence.telemetry.contract import IDENTIFIER_LIMIT
-from resources.services.online_answers import OnlineAnswers, Question
+from resources.services.online_answers import OfAnother, OnlineAnswers, Question
 from resources.state.aside import Aside
 
 MOST_EVENTS: Final = 1_000
@@ -55,7 +58,9 @@ _decoder = msgspec.json.Decoder(
 _encoder = msgspec.json.Encoder()
 _SCHEMA, _PARTS = msgspec.json.schema_components([AskedEvent], ref_template="#/components/schemas/{name}")
 _CODES: Final[tuple[tuple[type[PlatformError], int], ...]] = (
+    (OfAnother, 409),
     (TooLarge, 413),
+    (TooMany, 429),
     (Unknown, 404),
     (StoreError, 503),
     (StateError, 503),
@@ -80,18 +85,20 @@ def app_of(answers: OnlineAnswers) -> FastAPI:
     )
     app.add_exception_handler(PlatformError, _refused)
     app.add_exception_handler(RequestValidationError, misunderstood)
+    app.add_exception_handler(HTTPException, not_offered)
     # Whether the store of state answers or hangs must make no difference to decisions: it is asked in threads, for a limited time.
     metrics, aside = OnlineMetrics(answers), Aside()
-    _add_decide(app, answers, metrics)
-    _add_reading(app, answers, aside)
-    _add_guard(app, answers, aside)
-    _add_outcomes(app, answers, aside)
+    limits = RateLimits(answers.product.online.requests_per_second)
+    _add_decide(app, answers, metrics, limits)
+    _add_reading(app, answers, aside, limits)
+    _add_guard(app, answers, aside, limits)
+    _add_outcomes(app, answers, aside, limits)
     _add_operation(app, answers, metrics, aside)
     document_keys(app)
     return app
 
 
-def _add_decide(app: FastAPI, answers: OnlineAnswers, metrics: OnlineMetrics) -> None:
+def _add_decide(app: FastAPI, answers: OnlineAnswers, metrics: OnlineMetrics, limits: RateLimits) -> None:
     one = {**_PARTS["AskedEvent"], "examples": [_EXAMPLE]}
     many = {"type": "array", "items": one, "minItems": 1, "maxItems": MOST_EVENTS}
     body = {"required": True, "content": {"application/json": {"schema": {"oneOf": [one, many]}}}}
@@ -99,7 +106,7 @@ def _add_decide(app: FastAPI, answers: OnlineAnswers, metrics: OnlineMetrics) ->
     @app.post(
         "/v1/decide",
         summary="Decide on one event or a list of them",
-        responses=problems(413, 422, 503),
+        responses=problems(409, 413, 422, 429, 503),
         openapi_extra={"requestBody": body},
     )
     async def decide(request: Request) -> Response:
@@ -109,11 +116,12 @@ def _add_decide(app: FastAPI, answers: OnlineAnswers, metrics: OnlineMetrics) ->
         `auto`, `is_enforced` is false: the answer is recorded, and everybody is to be let through.
         """
         started = time.perf_counter()
+        await limits.take(request)
         asked = _read(await _body(request))
         several = isinstance(asked, list)
-        found = answers.decided(
-            [_question(each) for each in (asked if isinstance(asked, list) else [asked])], now_ms=answers.now_ms()
-        )
+        events = asked if isinstance(asked, list) else [asked]
+        limits.charge(request, len(events) - 1)
+        found = answers.decided([_question(each) for each in events], now_ms=answers.now_ms())
         metrics.count(found, seconds=time.perf_counter() - started)
         return Response(_encoder.encode(found if several else found[0]), media_type="application/json")
 
@@ -146,9 +154,14 @@ def _question(event: AskedEvent) -> Question:
     return Question(event.user_id, event.id, moment, event.value, event.errors, event.crashed)
 
 
-def _add_reading(app: FastAPI, answers: OnlineAnswers, aside: Aside) -> None:
+def _add_reading(app: FastAPI, answers: OnlineAnswers, aside: Aside, limits: RateLimits) -> None:
+    limited = [Depends(limits.take)]
+
     @app.get(
-        "/v1/decisions/{id:path}", summary="A decision, and all that it rests on", responses=problems(404, 422, 503)
+        "/v1/decisions/{id:path}",
+        summary="A decision, and all that it rests on",
+        responses=problems(404, 422, 429, 503),
+        dependencies=limited,
     )
     async def decision(id: str) -> dict[str, Any]:
         """Answers with the decision and its trace. `outcomes` are what became true of it, and null where that cannot be read now."""
@@ -161,7 +174,10 @@ def _add_reading(app: FastAPI, answers: OnlineAnswers, aside: Aside) -> None:
             return {**found, "outcomes": None}
 
     @app.get(
-        "/v1/entities/{id:path}", summary="The windows of an entity, as they are now", responses=problems(404, 422, 503)
+        "/v1/entities/{id:path}",
+        summary="The windows of an entity, as they are now",
+        responses=problems(404, 422, 429, 503),
+        dependencies=limited,
     )
     async def entity(id: str) -> dict[str, Any]:
         return _found(
@@ -171,14 +187,15 @@ def _add_reading(app: FastAPI, answers: OnlineAnswers, aside: Aside) -> None:
     @app.get(
         "/v1/features/{name:path}",
         summary="A feature by platform, release and window",
-        responses=problems(404, 422, 503),
+        responses=problems(404, 422, 429, 503),
+        dependencies=limited,
     )
     async def feature(name: str) -> dict[str, Any]:
         rows = answers.feature(name, now_ms=answers.now_ms())
         return _found({"feature": name, "rows": rows} if rows else None, name, "no event of this feature was read")
 
 
-def _add_outcomes(app: FastAPI, answers: OnlineAnswers, aside: Aside) -> None:
+def _add_outcomes(app: FastAPI, answers: OnlineAnswers, aside: Aside, limits: RateLimits) -> None:
     feedback = answers.feedback
     if feedback is None:
         return
@@ -190,7 +207,7 @@ def _add_outcomes(app: FastAPI, answers: OnlineAnswers, aside: Aside) -> None:
     @app.post(
         "/v1/outcomes",
         summary="Say what became true of a decision",
-        responses=problems(413, 422, 503),
+        responses=problems(413, 422, 429, 503),
         openapi_extra={"requestBody": body},
     )
     async def outcomes(request: Request) -> Response:
@@ -199,18 +216,25 @@ def _add_outcomes(app: FastAPI, answers: OnlineAnswers, aside: Aside) -> None:
         An outcome counts once by its `id`, or without one by its decision and kind. It may come before its decision is known, and
         weeks after it. Send it again after a 503: it may have been recorded all the same, and counts once.
         """
+        await limits.take(request)
         payload = await _body(request)
         found = outcomes_in(payload)
         if isinstance(found, str):
             raise OnlineError("body", f"is {found}.", hint=f"Send for example {_encoder.encode(_SAID).decode()}.")
+        limits.charge(request, len(found) - 1)
         decisions = {each.decision_id: answers.decision(each.decision_id) for each in found}
         taken = await aside.answer(lambda: feedback.taken(found, decisions.get))
         several = payload.lstrip()[:1] == b"["
         return Response(_encoder.encode(taken if several else taken[0]), media_type="application/json")
 
 
-def _add_guard(app: FastAPI, answers: OnlineAnswers, aside: Aside) -> None:
-    @app.get("/v1/guard", summary="How the guard of the stream stands, and what it decided", responses=problems(503))
+def _add_guard(app: FastAPI, answers: OnlineAnswers, aside: Aside, limits: RateLimits) -> None:
+    @app.get(
+        "/v1/guard",
+        summary="How the guard of the stream stands, and what it decided",
+        responses=problems(429, 503),
+        dependencies=[Depends(limits.take)],
+    )
     async def guard() -> dict[str, Any]:
         """Answers with the standing of the guard, which is null before it looked, and its decisions, the newest first.
 
@@ -249,4 +273,6 @@ def _found(answer: dict[str, Any] | None, name: str, problem: str) -> dict[str, 
 def _refused(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, PlatformError)
     status = next((code for kind, code in _CODES if isinstance(error, kind)), 422)
-    return JSONResponse(Problem(error=str(error.culprit), problem=error.problem, hint=error.hint).model_dump(), status)
+    said = Problem(error=str(error.culprit), problem=error.problem, hint=error.hint).model_dump()
+    headers = {"retry-after": f"{max(1, math.ceil(error.wait_s))}"} if isinstance(error, TooMany) else None
+    return JSONResponse(said, status, headers)

@@ -160,3 +160,22 @@ def test_the_order_of_rows_changes_nothing_but_rounding() -> None:
     np.testing.assert_allclose(
         there.select(pl.selectors.float()).to_numpy(), back.select(pl.selectors.float()).to_numpy(), rtol=1e-9
     )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"margins": {"errors": float("nan")}}, "margins: has nan for `errors`"),
+        ({"margins": {"errors": float("inf")}}, "margins: has inf"),
+        ({"margins": {"errors": -0.1}}, "margins: has -0.1"),
+        ({"margins": {"errors": "0.1"}}, "margins: has '0.1'"),
+        ({"margins": {"errors": None}}, "margins: has None"),
+        ({"margins": {"erors": 0.1}}, "margins: names `erors`, which is not asked for"),
+        ({"smallest_effects": {"revenue": float("nan")}}, "smallest_effects: has nan"),
+        ({"minimum_units": -1}, "minimum_units: is -1"),
+        ({"planned_units": float("inf")}, "planned_units: is inf"),
+    ],
+)
+def test_what_decides_the_verdict_is_a_sound_number_of_a_metric_that_is_asked_for(options: dict, words: str) -> None:
+    with pytest.raises(ExperimentError, match=words):
+        analysis(users(2_000), ALL, **options)

@@ -1,5 +1,7 @@
 """Moments: they add up, and means and covariances from them are those of the values."""
 
+from datetime import date
+
 import numpy as np
 import polars as pl
 import pytest
@@ -86,3 +88,18 @@ def test_missing_columns_are_named_with_those_that_are_there() -> None:
 def test_text_is_no_number() -> None:
     with pytest.raises(ExperimentError, match=r"converted: is of type String"):
         moments(users(10).with_columns(converted=pl.lit("yes")), [CONVERTED], experiment="e")
+
+
+@pytest.mark.parametrize("value", [10.0, 0.5, -1.0, float("inf"), float("nan")])
+def test_a_proportion_of_anything_but_0_and_1_is_an_error_and_no_number(value: float) -> None:
+    frame = users(50).with_columns(has_converted=pl.lit(value))
+    metric = Metric(name="done", kind="proportion", column="has_converted")
+    with pytest.raises(ExperimentError, match="is a proportion, and `has_converted` has the value"):
+        moments(frame, [metric], experiment="e")
+
+
+def test_values_whose_squares_overflow_are_no_outcomes() -> None:
+    frame = pl.DataFrame({"variant": ["a", "b"] * 20, "x": [1e301, 1.0] * 20})
+    found = moments(frame, [Metric(name="m", kind="mean", column="x")], experiment="e", exposed_on=date(2026, 5, 4))
+    assert dict(found.select("variant", "n").iter_rows()) == {"a": 0, "b": 20}
+    assert found.select(pl.col("sum_xx").is_finite().all()).item()

@@ -54,7 +54,13 @@ def test_without_units_there_are_no_days() -> None:
     ("metric", "options", "words"),
     [
         (REVENUE, {"relative": 0.0}, "cannot change by 0"),
+        (REVENUE, {"relative": 1e-9}, "cannot change by 1e-09"),
+        (REVENUE, {"relative": 1e300}, "cannot change by 1e.300"),
+        (REVENUE, {"relative": float("nan")}, "cannot change by nan"),
+        (REVENUE, {"relative": -1.5}, "cannot fall by 150.0% of it"),
+        (CONVERTED, {"relative": 20.0}, "beyond 100%"),
         (REVENUE, {"share": 1.0}, "the share 1"),
+        (REVENUE, {"share": 0.9999999}, "the share 1"),
         (REVENUE, {"alpha": 0.0}, "alpha 0"),
         (REVENUE, {"power": 1.0}, "power 1"),
         (MEDIAN, {}, "is a quantile"),
@@ -73,3 +79,17 @@ def test_a_metric_without_a_value_cannot_be_planned_in_shares() -> None:
 def test_a_past_in_which_all_are_alike_is_not_enough() -> None:
     with pytest.raises(NotEnoughEvidence):
         plans(past(REVENUE, users().with_columns(revenue=pl.lit(5.0))), REVENUE, relative=0.1, units_per_day=100)
+
+
+@pytest.mark.parametrize("relative", [2.0, 50.0, 1_000.0])
+@pytest.mark.parametrize("share", [0.5, 0.01, 0.999])
+def test_a_very_large_effect_needs_as_many_units_as_can_be_estimated_from(relative: float, share: float) -> None:
+    for plan in plans(past(REVENUE), REVENUE, relative=relative, units_per_day=100, share=share):
+        assert plan.units * min(share, 1 - share) >= 10
+
+
+def test_no_smallest_effect_is_one_that_cannot_be() -> None:
+    for plan in plans(past(CONVERTED), CONVERTED, relative=0.1, units_per_day=2, days=[7, 14, 2_000]):
+        value = plan.effect / plan.relative
+        assert all(each <= max(1, 1 / value - 1) for each in plan.smallest_effects.values())
+        assert 2_000 in plan.smallest_effects

@@ -19,6 +19,14 @@ from resources.services.answers import AnswerService
 
 NOW = datetime(2026, 7, 20, tzinfo=UTC)
 DAY = date(2026, 7, 1)
+GOOD = {
+    "answer_id": "x",
+    "event_time": f"{DAY}T10:00:00",
+    "user_id": "u3",
+    "feature": "tutor",
+    "rating": 4,
+    "answer": "Yes.",
+}
 
 
 def service(folder: Path, texts: str = "keep") -> AnswerService:
@@ -114,3 +122,46 @@ def test_no_text_is_left_in_the_statistics_of_the_catalogue(tmp_path: Path) -> N
         "Aa.",
         "There are 99 apples.",
     )
+
+
+def test_nothing_of_the_statistics_of_an_erased_text_is_left_in_the_file_of_the_catalogue(tmp_path: Path) -> None:
+    asked = service(tmp_path)
+    # Of so many rows that DuckLake writes them to a file; the last is the greatest of its column.
+    texts = [*(f"{n} apples" for n in range(3_000)), "zz my secret"]
+    rows = [{**GOOD, "answer_id": f"m{n}", "user_id": "u1", "answer": text} for n, text in enumerate(texts)]
+    (tmp_path / "more.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    ingested(asked.lake, asked.product, deliveries(asked.product, tmp_path), now=NOW.replace(tzinfo=None))
+    held = Path(asked.lake.catalog.removeprefix("sqlite:"))
+
+    def written() -> bytes:
+        return b"".join(each.read_bytes() for each in held.parent.glob(f"{held.name}*"))
+
+    assert b"zz my secret" in written()
+    asked.erased("u1")
+    assert b"zz my secret" not in written()
+    assert asked.lake.frame("SELECT count(*) FROM telemetry.raw_answers").item() == 3_003
+
+
+def test_an_erasure_names_a_user(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no user is named"):
+        service(tmp_path).erased("")
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        json.dumps({**GOOD, "answer": f"My secret {'x' * 1_000_001}"}),
+        json.dumps({**GOOD, "event_time": "My secret is a flu"}),
+        json.dumps({**GOOD, "rating": "My secret is a flu"}),
+        '{"answer": "My secret is a flu',
+    ],
+    ids=["too long", "a text as a time", "a text as a rating", "no JSON"],
+)
+def test_an_example_of_quarantine_is_no_text_of_an_answer(tmp_path: Path, broken: str) -> None:
+    asked = service(tmp_path)
+    (tmp_path / "broken.jsonl").write_text(f"{json.dumps(GOOD)}\n{broken}\n")
+    ingested(asked.lake, asked.product, deliveries(asked.product, tmp_path), now=NOW.replace(tzinfo=None))
+    rows = asked.lake.frame("SELECT value FROM telemetry.rejected_events WHERE contains(payload, 'secret')")
+    assert rows["value"].to_list() == [None]
+    # What is no text is still shown.
+    assert asked.lake.frame("SELECT value FROM telemetry.rejected_events").drop_nulls().rows() == [("9",)]

@@ -123,7 +123,7 @@ def test_without_a_server_or_texts_nothing_is_asked(tmp_path: Path) -> None:
         service(tmp_path, "{}").run()
     with pytest.raises(UsageError, match="`texts` is hash"):
         service(tmp_path, "{url: 'http://127.0.0.1:9/v1'}", texts="hash").run()
-    with pytest.raises(ProductFileError, match="write an address such as"):
+    with pytest.raises(ProductFileError, match="write an address that begins with"):
         service(tmp_path, "{url: localhost}")
 
 
@@ -133,3 +133,26 @@ def test_agreement_by_chance_has_a_kappa_of_nothing() -> None:
     assert (found.agreement, found.kappa, found.bias) == (0.5, 0.0, 0.0)
     assert found.kappa_error() == pytest.approx(0.1)
     assert calibration([]).kappa is None
+
+
+def test_of_a_reply_only_what_it_decides_is_kept(tmp_path: Path) -> None:
+    sound = judges(lambda answer: answer.startswith("Sound"))
+
+    def talkative(asked: Mapping[str, Any]) -> str:
+        quoted = asked["messages"][1]["content"]
+        return json.dumps({**json.loads(sound(asked)), "reason": f"because of {quoted}"})
+
+    with chat_stub() as stub:
+        stub.says = talkative
+        judge = service(tmp_path, url(stub))
+        assert sum(judge.run().verdicts.values()) == ANSWERS
+    held = b"".join(each.read_bytes() for each in tmp_path.glob("state.db*"))
+    assert b"applicable" in held
+    assert b"answer 3." not in held
+    assert b"12 apples" not in held
+
+
+def test_an_address_with_a_password_is_refused_and_not_shown(tmp_path: Path) -> None:
+    with pytest.raises(ProductFileError, match="bears no password") as refused:
+        service(tmp_path, "{url: 'http://user:secretpw@127.0.0.1:9/v1'}")
+    assert "secretpw" not in str(refused.value)

@@ -107,12 +107,37 @@ def test_late_and_early_events_are_decided_on_without_windows_as_on_the_stream(
 def test_the_same_id_gets_the_same_answer_and_the_trace_can_be_read_again(online: Online, client: TestClient) -> None:
     first = client.post("/v1/decide", json={"user_id": "thief", "id": "x/1"}).json()
     assert (first["answer"], first["code"], first["is_enforced"], first["asked"]) == ("block", 2, False, True)
-    assert client.post("/v1/decide", json={"user_id": "other", "id": "x/1"}).json() == first
+    assert client.post("/v1/decide", json={"user_id": "thief", "id": "x/1", "value": 9}).json() == first
     assert client.get("/v1/decisions/x/1").json() == first
     online.process(said(0, event_id="s1"))
     time.sleep(0.06)
     of_stream = client.get("/v1/decisions/s1").json()
-    assert client.post("/v1/decide", json={"user_id": "thief", "id": "s1"}).json() == of_stream
+    assert client.post("/v1/decide", json={"user_id": "u1", "id": "s1"}).json() == of_stream
+
+
+@pytest.mark.parametrize("seen_by", ["stream", "questions"])
+def test_nobody_gets_the_answer_to_another_user_by_taking_its_id(
+    online: Online, client: TestClient, seen_by: str
+) -> None:
+    if seen_by == "stream":
+        online.process(said(0, event_id="shared", user_id="nice"))
+        time.sleep(0.06)
+    else:
+        assert client.post("/v1/decide", json={"user_id": "nice", "id": "shared"}).json()["answer"] == "allow"
+    refused = client.post("/v1/decide", json=[{"user_id": "u1", "id": "new"}, {"user_id": "thief", "id": "shared"}])
+    assert refused.status_code == 409
+    assert refused.json()["problem"] == "is the id of a decision on another user."
+    assert client.get("/v1/decisions/new").status_code == 404
+    both = [{"user_id": "nice", "id": "twice"}, {"user_id": "thief", "id": "twice"}]
+    assert client.post("/v1/decide", json=both).status_code == 409
+    assert client.get("/v1/decisions/twice").status_code == 404
+
+
+def test_an_address_that_is_not_there_and_a_wrong_method_are_told_as_all_errors_are(client: TestClient) -> None:
+    for found, status in ((client.get("/v1/nothing"), 404), (client.delete("/v1/decide"), 405)):
+        assert found.status_code == status
+        assert set(found.json()) == {"error", "problem", "hint"}
+    assert client.delete("/v1/decide").headers["allow"] == "POST"
 
 
 def test_asking_counts_nothing_and_many_are_answered_in_order(client: TestClient) -> None:
