@@ -12,8 +12,8 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
 from intelligence.briefs.brief import Brief
 from intelligence.core.facts import Said
@@ -92,6 +92,26 @@ ASK: Final = (
 )
 
 
+class Reworded(Said):
+    """A sentence in other words; it cites the facts of the rule-made one, and its template is that of it.
+
+    Attributes:
+        own: The sentence by the rules.
+    """
+
+    __slots__ = ("own",)
+    own: Said
+
+    def __new__(cls, own: Said, words: str) -> Self:
+        """Return the sentence in these words, which have been checked."""
+        made = str.__new__(cls, words)
+        made.own, made.pieces = own, own.pieces
+        return made
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        return (type(self), (self.own, str(self)))
+
+
 @dataclass(frozen=True, slots=True)
 class Rewritten:
     """A brief in other words.
@@ -105,6 +125,17 @@ class Rewritten:
     brief: Brief
     sentences: tuple[str, ...]
     refused: dict[int, str]
+
+    @property
+    def in_sections(self) -> Brief:
+        """Return the brief with these sentences below its headings."""
+        told = iter(self.sentences)
+        title = Reworded(self.brief.title, next(told))
+        sections = tuple(
+            replace(section, sentences=tuple(Reworded(sentence, next(told)) for sentence in section.sentences))
+            for section in self.brief.sections
+        )
+        return replace(self.brief, title=title, sections=sections)
 
 
 def with_checked(brief: Brief, drafts: Sequence[str], names: Collection[str] = ()) -> Rewritten:
