@@ -353,7 +353,7 @@ class QuestionService:
         day = _day(asked) if asked else days.last + timedelta(days=28)
         row = self._row("forecast_of", {"series": series, "day": day})
         if row is None:
-            raise BriefError(series, f"there is no forecast of it up to {day}.", hint="`intelligence forecast list`.")
+            raise BriefError(series, f"there is no forecast of it up to {day}.", hint="`intelligence forecast show` lists what is expected.")
         if asked and row["forecast_date"] != day:
             last = f"The last day before it that has one is {row['forecast_date']}."
             raise BriefError(series, f"there is no forecast of it for {day}.", hint=last)
