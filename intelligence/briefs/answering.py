@@ -220,18 +220,20 @@ def decided_sentences(row: Mapping[str, Any]) -> tuple[Said, ...]:
     )
 
 
-def stood_sentences(rows: Sequence[Mapping[str, Any]], *, feature: str = "") -> tuple[Said, ...]:
+def stood_sentences(rows: Sequence[Mapping[str, Any]], *, feature: str = "", state: str = "") -> tuple[Said, ...]:
     """Return how a feature stood in an earlier period, or which were in trouble; empty where none was assessed.
 
     Args:
         rows: Rows of `briefs/health_period.sql`.
         feature: The feature that is asked for; empty for those that were in trouble.
+        state: The state in which they were; empty for each that is a trouble.
     """
-    shown = [row for row in rows if feature or row["trouble_from"] is not None]
+    shown = [row for row in rows if feature or (row[f"{state}_days"] if state else row["trouble_from"] is not None)]
     if rows and not shown:
         when = _on(rows[0]["first_day"], rows[0]["last_day"])
         number = _STOOD.fact(rows[0], "features.all", "{:,}", value=len(rows), unit="features")
-        return (said("None of {} features was degraded or at risk {}.", number, when),)
+        of = state.replace("_", " ") or "degraded or at risk"
+        return (said(f"None of {{}} features was {of} {{}}.", number, when),)
     return (*map(_stood, shown[:MOST]), *_others(_STOOD, shown, "feature"))
 
 
