@@ -360,6 +360,20 @@ def forecast_sentences(row: Mapping[str, Any]) -> tuple[Said, ...]:
     return (said("{}; such intervals held {} of the time so far.", told, _FORECAST.fact(row, "coverage_80", "{:.0%}")),)
 
 
+def forecast_period_sentences(rows: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:
+    """Return what is expected of a series on each day of a period: the days have an interval each, and none together.
+
+    Args:
+        rows: Rows of `briefs/forecast_of.sql`, one for each day.
+    """
+    series = _FORECAST.fact(rows[0], "series", value=rows[0]["series"].replace("_", " "))
+    ends = [_FORECAST.fact(row, "forecast_date") for row in (rows[0], rows[-1])]
+    told = said("Each day from {} to {} has a forecast of {}, and all of them together have none.", *ends, series)
+    days = [forecast_sentences(row) for row in rows]
+    missing = next((each for row, each in zip(rows, days, strict=True) if row["value"] is None), None)
+    return missing or (told, *(sentence for each in days for sentence in each))
+
+
 def telemetry_sentences(row: Mapping[str, Any]) -> tuple[Said, ...]:
     """Return the verdict on the telemetry of a day.
 

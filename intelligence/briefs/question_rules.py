@@ -231,23 +231,24 @@ def _coming(rest: Rest, names: Names, period: Period | None, known: Vocabulary) 
     metric = _metric_in(rest, names)
     if metric not in SERIES:
         return None
+    _took_any(rest, "there", "be")
     if period:
-        if period[0] != period[1] or period[0] <= known.day:
+        first, last = period
+        if first <= known.day:
             return None
-        _took_any(rest, "there", "be")
-        return Plan("forecast", {"series": SERIES[metric], "day": str(period[0])})
+        return Plan(
+            "forecast",
+            {"series": SERIES[metric], **({"day": str(first)} if first == last else _days(period, known.day))},
+        )
+    # Seven days are no day.
+    if rest.took("in the next week", "the next week", "next week", "in the next seven days", "the next seven days"):
+        coming = (known.day + timedelta(days=1), known.day + timedelta(days=WEEK))
+        return Plan("forecast", {"series": SERIES[metric], **_days(coming, known.day)})
     ahead = 28
-    for phrase, days in (
-        ("in four weeks", 28),
-        ("in two weeks", 14),
-        ("next week", 7),
-        ("in a week", 7),
-        ("tomorrow", 1),
-    ):
+    for phrase, days in (("in four weeks", 28), ("in two weeks", 14), ("in a week", WEEK), ("tomorrow", 1)):
         if rest.took(phrase):
             ahead = days
             break
-    _took_any(rest, "there", "be")
     return Plan("forecast", {"series": SERIES[metric], "day": str(known.day + timedelta(days=ahead))})
 
 

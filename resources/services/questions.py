@@ -16,6 +16,7 @@ from intelligence.briefs.answering import (
     cannot,
     decided_sentences,
     decided_then_sentences,
+    forecast_period_sentences,
     forecast_sentences,
     health_sentences,
     metric_sentences,
@@ -40,6 +41,8 @@ from resources.services.briefs import BriefService
 from resources.services.causes import CauseService
 from resources.services.rewriting import Replying
 
+# A longer period of a forecast is not told day by day.
+_MOST_DAYS: Final = 14
 _NEWEST: Final = "SELECT max(event_date) AS day, min(event_date) AS first FROM metrics.kpi_day"
 _READ: Final = {
     name: sql(f"briefs/{name}.sql")
@@ -119,8 +122,12 @@ TOOLS: Final[Mapping[str, Tool]] = {
         ),
         Tool(
             "forecast",
-            "What is expected of a series on a day, with its interval.",
-            {"series": "dau, wau, mau, conversion_rate, value or mean_rating.", "day": "Day, as 2026-05-31."},
+            "What is expected of a series on a day, or on each day of a period, with its interval.",
+            {
+                "series": "dau, wau, mau, conversion_rate, value or mean_rating.",
+                "day": "Day, as 2026-05-31.",
+                **_PERIOD,
+            },
             ("series",),
         ),
         Tool(
@@ -364,20 +371,33 @@ class QuestionService:
         )
 
     def _forecast(self, plan: Plan, days: "_Days") -> tuple[Said, ...]:
-        series = plan.arguments["series"]
-        asked = plan.arguments.get("day")
+        given, series = plan.arguments, plan.arguments["series"]
+        if not {"first", "last"} & set(given):
+            return forecast_sentences(self._expected(series, days, given.get("day", "")))
+        if "day" in given:
+            raise BriefError(given["day"], "a day and a period are asked for.", hint="Leave one of them out.")
+        if not {"first", "last"} <= set(given):
+            one = given.get("first") or given["last"]
+            raise BriefError(one, "a period of a forecast needs both its days.", hint="Give first and last.")
+        first, last = days.period(given)
+        if (last - first).days >= _MOST_DAYS:
+            raise BriefError(
+                f"{first} to {last}", f"more than {_MOST_DAYS} days.", hint="Ask for fewer days, or for one."
+            )
+        asked = [str(first + timedelta(days=ahead)) for ahead in range((last - first).days + 1)]
+        return forecast_period_sentences([self._expected(series, days, day) for day in asked])
+
+    def _expected(self, series: str, days: "_Days", asked: str) -> dict[str, Any]:
+        """Return the forecast of a series for a day; where none is asked for, the last one of the next four weeks."""
         day = _day(asked) if asked else days.last + timedelta(days=28)
         row = self._row("forecast_of", {"series": series, "day": day})
         if row is None:
-            raise BriefError(
-                series,
-                f"there is no forecast of it up to {day}.",
-                hint="`intelligence forecast show` lists what is expected.",
-            )
+            hint = "`intelligence forecast show` lists what is expected."
+            raise BriefError(series, f"there is no forecast of it up to {day}.", hint=hint)
         if asked and row["forecast_date"] != day:
             last = f"The last day before it that has one is {row['forecast_date']}."
             raise BriefError(series, f"there is no forecast of it for {day}.", hint=last)
-        return forecast_sentences(row)
+        return row
 
     def _answers(self, plan: Plan, days: "_Days") -> tuple[Said, ...]:
         feature = self._feature(plan.arguments["feature"])["feature"]

@@ -41,6 +41,7 @@ SILENT = {
     "answers quiz": "bad answer rate|rate of bad answers|share of bad answers|bad answers|answers|version|bad|quality",
     "answers version quiz": "bad answer rate|rate of bad answers|share of bad answers|bad answers|answers|version|which|worse|bad|quality",
     "forecast users tomorrow": "forecast|expected|expect|predicted|will|there|be",
+    "forecast users next week": "forecast|expected|expect|predicted|will|there|be|in the next week|the next week|next week",
     "users": f"segment|{'|'.join(CHANGING)}",
     "users quiz": f"segment|{'|'.join(CHANGING)}",
     "why errors quiz": f"why|where|caused|explains|behind|lie|{'|'.join(CHANGING)}",
@@ -79,6 +80,13 @@ def is_same(first: Plan, second: Plan) -> Any:
         ("Which features are degraded and at risk?", "health()"),
         ("Is quiz at risk?", "health(feature=quiz)"),
         ("How high is the risk of quiz?", "risk(feature=quiz)"),
+        ("How many users will there be next week?", "forecast(series=dau, first=2026-08-02, last=2026-08-08)"),
+        ("How many users are expected in a week?", "forecast(series=dau, day=2026-08-08)"),
+        ("How many users are expected on 2026-08-04?", "forecast(series=dau, day=2026-08-04)"),
+        *(
+            (f"How many users will we have {when}?", "")
+            for when in ("next month", "this week", "next week and next month")
+        ),
         *(
             (f"Which features were {word}?", "")
             for word in ("throttled", "rolled back", "shipped", "decided and done well")

@@ -207,6 +207,8 @@ ANSWERED: Final = (
     ("How many daily users are expected in four weeks?", forecast("dau", 28)),
     ("How many users will there be in two weeks?", forecast("dau", 14)),
     ("What is the forecast of daily users for next week?", forecast("dau", 7, "low_80")),
+    ("How many users will we have next week?", forecast("dau", 3, "high_80")),
+    ("How many users are expected from 2026-08-10 to 2026-08-12?", forecast("dau", 10)),
     ("What conversion rate do you expect in four weeks?", forecast("conversion_rate", 28)),
     ("How many users will there be tomorrow?", forecast("dau", 1)),
     ("What is the risk of badge_analytics?", risk("badge_analytics", "risk_score")),
@@ -265,6 +267,8 @@ DECLINED: Final = (
     ("Is the data on users last week missing?", "missing"),
     ("Can the data of sessions be trusted in July?", "data"),
     ("How many users were expected today?", "expected"),
+    ("How many users are expected from 2026-07-30 to 2026-08-03?", "expected"),
+    ("How many users are expected from 2026-08-02 to 2026-08-20?", "more than 14 days"),
     ("How many users are expected next month?", "next"),
     # Words beside a time.
     ("How many users did we have up to 2026-07-20?", "up to 2026-07-20"),
@@ -333,6 +337,17 @@ def test_what_the_tables_do_not_hold_is_not_answered(service: QuestionService, q
     assert not answer.is_answered, answer.text
     assert answer.text.startswith("I cannot answer that from what I have.")
     assert why in answer.text
+
+
+@pytest.mark.proof
+def test_next_week_is_seven_days_with_an_interval_each(service: QuestionService) -> None:
+    answer = service.ask("How many users will we have next week?")
+    assert answer.plan == ("forecast(series=dau, first=2026-08-02, last=2026-08-08)",)
+    head, *days = answer.sentences
+    assert head == "Each day from 2026-08-02 to 2026-08-08 has a forecast of dau, and all of them together have none."
+    assert [day.split(",")[0] for day in days] == [f"On 2026-08-0{day}" for day in range(2, 9)]
+    same = [service.call("forecast", {"series": "dau", "day": f"2026-08-0{day}"}).text for day in range(2, 9)]
+    assert list(map(str, days)) == same
 
 
 @pytest.mark.proof
