@@ -46,14 +46,15 @@ _NEGATIONS: Final = frozenset(
 # A comma may come in before one of these.
 _JOINING: Final = frozenset(("and", "or", "but", "against", "where", "while", "with"))
 _SPAN: Final = "second minute hour day week month quarter year".replace(" ", "|")
+# How a draft may begin.
+_OPENING: Final = re.compile(
+    r"(?:overall|note|in short|in brief|in summary|in other words|here is what is seen|as it is)\s?(?:[:,]|-(?!\s*\d))\s*",
+    re.IGNORECASE,
+)
 # Several words that say the same as others, with these.
 _PHRASES: Final = tuple(
     (re.compile(pattern, re.IGNORECASE), form)
     for pattern, form in (
-        (
-            r"^(?:overall|note|in short|in brief|in summary|in other words|here is what is seen|as it is)\s?(?:[:,]|-(?!\s*\d))",
-            "",
-        ),
         (r"\b(it|that|there|here|what)'s\b", r"\1 is"),
         (r"\b(\w+)n't\b", r"\1 not"),
         (r"(?<=[.;])\s+also\b,?", ""),
@@ -68,15 +69,21 @@ _PHRASES: Final = tuple(
         (r"\ba (?=few|little)\b", "a_"),
     )
 )
+# Words of these phrases; in a text that is quoted they are no names.
+_IN_PHRASES: Final = """
+in lies lie found being reached amounted to came likeliest most likely such as that those these per few little namely also here there
+what not second minute hour day week month quarter year
+"""
+_NO_NAMES: Final = frozenset((*_IN_PHRASES.split(), *_CLASS, *_FREE))
 # What follows one of these words is a name.
 _NAMED: Final = re.compile(
     r"\b(?:platform|release|region|segment|feature|variant|experiment|version) ([^\W\d_][\w.·-]*)", re.IGNORECASE
 )
 # A date, digits with their sign and unit or as the beginning of a name, a word, a sign that parts, any other sign.
 _TOKEN: Final = re.compile(
-    r"(?P<date>(?:-[\s(]*)?\d{4}-\d{2}-\d{2}(?![\w-]))"
-    r"|(?P<code>(?:-[\s(]*)?\+?\d+(?:[.,]\d+)*-?(?!(?:e[+-]?\d|x\b|per\s?cent\b))[^\W\d][\w·'.-]*(?<![.'-]))"
-    r"|(?P<number>(?:-[\s(]*)?\+?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?(?:\s*(?:%|per\s?cent\b)|x\b)?(?:-(?!\w))?)"
+    r"(?P<date>(?:-[\s(]*)?[.,:]?\d{4}-\d{2}-\d{2}(?![\w-]))"
+    r"|(?P<code>(?:-[\s(]*)?[.,:]?\+?\d+(?:[.,]\d+)*-?(?!(?:e[+-]?\d|x\b|per\s?cent\b))[^\W\d][\w·'.-]*(?<![.'-]))"
+    r"|(?P<number>(?:-[\s(]*)?[.,:]?\+?\d+(?:[.,]\d+)*(?:e[+-]?\d+)?(?:\s*(?:%|per\s?cent\b)|x\b)?(?:-(?!\w))?)"
     r"|(?P<word>[^\W\d][\w·'-]*(?:[.:]\w+)*)"
     r"|(?P<parting>[.,;:()]|-(?!\W*\d))"
     r"|(?P<sign>\S)",
@@ -169,7 +176,7 @@ def names_in(sentence: Said, names: Collection[str] = ()) -> frozenset[str]:
     """
     words = [fact.text for fact in sentence.facts if isinstance(fact.value, str)]
     own = (match.group() for text in words for match in _TOKEN.finditer(_common(text)) if match.lastgroup == "word")
-    kept = (word for word in own if word.casefold() not in _FREE)
+    kept = (word for word in own if word.casefold() not in _NO_NAMES)
     one_word = (word for word in words if word and " " not in word)
     return frozenset(name.casefold() for name in (*kept, *one_word, *names))
 
@@ -197,19 +204,18 @@ def contradiction(sentence: str, draft: str, *, names: Collection[str] = ()) -> 
         return "it is far longer than what the facts say"
     named = (match.group(1).casefold() for match in _NAMED.finditer(_common(sentence)))
     bound = frozenset((*(name.casefold() for name in names), *(name for name in named if name not in _FREE)))
-    wanted, found = _parts(sentence, bound), _parts(draft, bound)
-    for own, other in zip(wanted, found, strict=False):
-        if other.text != own.text:
-            return (
-                f"it says {other.text} where the facts say {own.text or 'nothing more'}"
-                if other.text
-                else f"it leaves out {own.text}"
-            )
-    for place, (own, other) in enumerate(zip(wanted, found, strict=True)):
+    own, other = _common(sentence).strip(), _common(draft).strip()
+    begun = None if _OPENING.match(own) else _OPENING.match(other)
+    wanted, found = _parts(own, bound), _parts(other[begun.end() :] if begun else other, bound)
+    for part, drafted in zip(wanted, found, strict=False):
+        if drafted.text != part.text:
+            says = f"it says {drafted.text} where the facts say {part.text or 'nothing more'}"
+            return says if drafted.text else f"it leaves out {part.text}"
+    for place, (part, drafted) in enumerate(zip(wanted, found, strict=True)):
         before = wanted[place - 1].text if place else ""
-        if not _parts_alike(before, own, other):
-            told = (f"{before}{each.between} {each.text}".strip() for each in (other, own))
-            return "it says {} where the facts say {}".format(*told)
+        if not _parts_alike(before, part, drafted):
+            says, told = (f"{before}{each.between} {each.text}".strip() for each in (drafted, part))
+            return f"it says {says} where the facts say {told}"
     return ""
 
 
@@ -241,15 +247,17 @@ class _Part:
 
 
 def _parts(text: str, names: Collection[str]) -> list[_Part]:
-    """Return the parts of a text that carry meaning, and an empty one at its end."""
-    shown = _in_one_form(_common(text), names)
+    """Return the parts of a text in one form of its signs that carry meaning, and an empty one at its end."""
+    shown = _in_one_form(text, names)
     grades = {match.start() for match in _GRADE.finditer(shown)}
     found, between = [], ""
     for match in _TOKEN.finditer(shown):
         token = match.group().casefold()
         if match.lastgroup == "parting":
             between += token
-        elif token in _FREE and token not in names and match.start() not in grades and not _is_letter(match, shown):
+        elif (
+            token in _FREE and token not in names and match.start() not in grades and not _is_in_capitals(match, shown)
+        ):
             between += f" {token}"
         else:
             found.append(_Part(_form(token, str(match.lastgroup), names), between))
@@ -264,16 +272,16 @@ def _in_one_form(text: str, names: Collection[str]) -> str:
         words = re.findall(r"\w+", match.group().casefold())
         return match.group() if any(word in names for word in words) else match.expand(form)
 
-    text = text.strip()
     for pattern, form in _PHRASES:
         text = pattern.sub(lambda match, form=form: put(match, form), text)  # type: ignore[misc]
     return text
 
 
-def _is_letter(match: re.Match[str], text: str) -> bool:
-    """Return whether a word is the letter A, which names something, as it is an article at the beginning of a sentence only."""
+def _is_in_capitals(match: re.Match[str], text: str) -> bool:
+    """Return whether a word in capitals names something; the letter A does but at the beginning of a sentence."""
     before = text[: match.start()].rstrip()
-    return match.group() == "A" and bool(before) and before[-1] not in ".:;?!-("
+    word = match.group()
+    return word.isupper() and (len(word) > 1 or (bool(before) and before[-1] not in ".:;?!-("))
 
 
 def _form(token: str, kind: str, names: Collection[str]) -> str:
@@ -294,6 +302,9 @@ def _parts_alike(before: str, own: _Part, other: _Part) -> bool:
         return own.between == other.between or (not own.text and other.between in ("", "."))
     if not own.text:
         return other.is_parted <= own.is_parted or other.between == "."
+    if own.is_parted and not other.is_parted and before[-1:].isdigit() and own.text[:1].isdigit():
+        # Two numbers would read as one.
+        return False
     if own.text in _NEGATIONS and own.is_parted != other.is_parted:
         return False
     return not other.is_parted or own.is_parted or (other.between == "," and own.text in _JOINING)
