@@ -19,7 +19,6 @@ WHERE_AN_INTERVAL_SAYS_SO = {
     "intelligence/risk/wording.py": "words every comparison by its interval",
     "intelligence/risk/selection.py": "says `ranks worse` of rivals that `standing` found so",
     "intelligence/risk/gate.py": "says it of what `standing` found so",
-    "intelligence/briefs/rewriting.py": "lists the words that a draft may not bring in",
     "intelligence/briefs/asking.py": "says nothing: its words are those of people who ask",
     "intelligence/briefs/question_rules.py": "says nothing: its words are those of people who ask",
 }

@@ -220,18 +220,20 @@ def decided_sentences(row: Mapping[str, Any]) -> tuple[Said, ...]:
     )
 
 
-def stood_sentences(rows: Sequence[Mapping[str, Any]], *, feature: str = "") -> tuple[Said, ...]:
+def stood_sentences(rows: Sequence[Mapping[str, Any]], *, feature: str = "", state: str = "") -> tuple[Said, ...]:
     """Return how a feature stood in an earlier period, or which were in trouble; empty where none was assessed.
 
     Args:
         rows: Rows of `briefs/health_period.sql`.
         feature: The feature that is asked for; empty for those that were in trouble.
+        state: The state in which they were; empty for each that is a trouble.
     """
-    shown = [row for row in rows if feature or row["trouble_from"] is not None]
+    shown = [row for row in rows if feature or (row[f"{state}_days"] if state else row["trouble_from"] is not None)]
     if rows and not shown:
         when = _on(rows[0]["first_day"], rows[0]["last_day"])
         number = _STOOD.fact(rows[0], "features.all", "{:,}", value=len(rows), unit="features")
-        return (said("None of {} features was degraded or at risk {}.", number, when),)
+        of = state.replace("_", " ") or "degraded or at risk"
+        return (said(f"None of {{}} features was {of} {{}}.", number, when),)
     return (*map(_stood, shown[:MOST]), *_others(_STOOD, shown, "feature"))
 
 
@@ -356,6 +358,20 @@ def forecast_sentences(row: Mapping[str, Any]) -> tuple[Said, ...]:
     if row["coverage_80"] is None:
         return (said("{}; how often such an interval holds is not known yet.", told),)
     return (said("{}; such intervals held {} of the time so far.", told, _FORECAST.fact(row, "coverage_80", "{:.0%}")),)
+
+
+def forecast_period_sentences(rows: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:
+    """Return what is expected of a series on each day of a period: the days have an interval each, and none together.
+
+    Args:
+        rows: Rows of `briefs/forecast_of.sql`, one for each day.
+    """
+    series = _FORECAST.fact(rows[0], "series", value=rows[0]["series"].replace("_", " "))
+    ends = [_FORECAST.fact(row, "forecast_date") for row in (rows[0], rows[-1])]
+    told = said("Each day from {} to {} has a forecast of {}, and all of them together have none.", *ends, series)
+    days = [forecast_sentences(row) for row in rows]
+    missing = next((each for row, each in zip(rows, days, strict=True) if row["value"] is None), None)
+    return missing or (told, *(sentence for each in days for sentence in each))
 
 
 def telemetry_sentences(row: Mapping[str, Any]) -> tuple[Said, ...]:

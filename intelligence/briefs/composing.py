@@ -155,15 +155,16 @@ def day_brief(known: Known) -> Brief:
     )
 
 
-def trouble_sentences(known: Known) -> tuple[Said, ...]:
+def trouble_sentences(known: Known, state: str = "") -> tuple[Said, ...]:
     """Return which features are in trouble on the newest day, or that none is.
 
     Args:
         known: What was read.
+        state: The state that is asked for; empty for each that is a trouble.
     """
-    troubles = list(known.rows("trouble"))
+    troubles = [row for row in known.rows("trouble") if state in ("", row["state"])]
     if not troubles:
-        return (said("No feature is in trouble on {}.", whole(known.day)),)
+        return (said(f"No feature is {state.replace('_', ' ') or 'in trouble'} on {{}}.", whole(known.day)),)
     return (*(_in_trouble(row) for row in troubles[:MOST]), *_more(troubles, "feature"))
 
 
@@ -175,6 +176,16 @@ def unusual_told(known: Known) -> tuple[Said, ...]:
     """
     judged = unjudged_sentence(known.first("judged"), least_days=known.least_days)
     return tuple(unusual_sentences(known.read["unusual"], judged))
+
+
+def running_sentences(known: Known) -> tuple[Said, ...]:
+    """Return the verdicts on the experiments that run on the newest day, or that none does.
+
+    Args:
+        known: What was read.
+    """
+    told = tuple(map(_experiment_sentence, _running(known)))
+    return told or (said("No experiment is running on {}.", whole(known.day)),)
 
 
 def is_silent(known: Known) -> bool:

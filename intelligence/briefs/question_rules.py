@@ -219,7 +219,7 @@ def _answers(rest: Rest, names: Names, period: Period | None, known: Vocabulary)
     of_answers = ("bad answer rate", "rate of bad answers", "share of bad answers", "bad answers", "answers")
     if not names["feature"] or not _took_any(rest, *of_answers):
         return None
-    if _took_any(rest, "version") and period is None:
+    if period is None and _took_any(rest, "version"):
         _took_any(rest, "which", "worse")
     _took_any(rest, "bad", "quality")
     return Plan("answers", {**_of(names), **_days(period, known.day, length=WEEK)})
@@ -231,23 +231,24 @@ def _coming(rest: Rest, names: Names, period: Period | None, known: Vocabulary) 
     metric = _metric_in(rest, names)
     if metric not in SERIES:
         return None
+    _took_any(rest, "there", "be")
     if period:
-        if period[0] != period[1] or period[0] <= known.day:
+        first, last = period
+        if first <= known.day:
             return None
-        _took_any(rest, "there", "be")
-        return Plan("forecast", {"series": SERIES[metric], "day": str(period[0])})
+        return Plan(
+            "forecast",
+            {"series": SERIES[metric], **({"day": str(first)} if first == last else _days(period, known.day))},
+        )
+    # Seven days are no day.
+    if rest.took("in the next week", "the next week", "next week", "in the next seven days", "the next seven days"):
+        coming = (known.day + timedelta(days=1), known.day + timedelta(days=WEEK))
+        return Plan("forecast", {"series": SERIES[metric], **_days(coming, known.day)})
     ahead = 28
-    for phrase, days in (
-        ("in four weeks", 28),
-        ("in two weeks", 14),
-        ("next week", 7),
-        ("in a week", 7),
-        ("tomorrow", 1),
-    ):
+    for phrase, days in (("in four weeks", 28), ("in two weeks", 14), ("in a week", WEEK), ("tomorrow", 1)):
         if rest.took(phrase):
             ahead = days
             break
-    _took_any(rest, "there", "be")
     return Plan("forecast", {"series": SERIES[metric], "day": str(known.day + timedelta(days=ahead))})
 
 
@@ -262,40 +263,28 @@ def _experiments(rest: Rest, names: Names, _: Period | None, __: Vocabulary) -> 
     named = names["experiment"]
     if not (_took_any(rest, "experiments", "experiment", "a/b test", "test", "tests", "variant") or named):
         return None
-    words = (
-        "verdict",
-        "effect",
-        "result",
-        "results",
-        "running",
-        "run",
-        "outcome",
-        "lift",
-        "stand",
-        "standing",
-        "which",
-    )
-    # Of all experiments every one is listed, so that none of these may choose some.
-    of_one = ("ship", "shipped", "work", "worked", "end", "ended", "roll back", "healthy", "keep", "decided")
-    _took_any(rest, *words, *(of_one if named else ()))
-    return Plan("experiments", {"experiment": named} if named else {})
+    told = ("verdict", "effect", "result", "results", "outcome", "lift", "stand", "standing")
+    if named:
+        of_one = ("ship", "shipped", "work", "worked", "end", "ended", "roll back", "healthy", "keep", "decided")
+        _took_any(rest, *told, *of_one, "running", "run", "which")
+        return Plan("experiments", {"experiment": named})
+    if _took_any(rest, "running"):
+        _took_any(rest, "which")
+        return Plan("experiments", {"state": "running"})
+    # Every one is listed, so that no word may choose some: "which experiments have an effect".
+    if not _took_any(rest, "which"):
+        _took_any(rest, *told)
+    return Plan("experiments")
 
 
 def _decisions(rest: Rest, names: Names, period: Period | None, known: Vocabulary) -> Plan | None:
-    words = (
-        "decisions",
-        "decision",
-        "decided",
-        "decide",
-        "proposed",
-        "propose",
-        "rolled back",
-        "roll back",
-        "rollback",
-    )
-    if not _took_any(rest, *words, "throttle", "throttled", "actions", "action", "done", "recommended", "recommend"):
+    of_all = ("decisions", "decision", "decided", "decide", "proposed", "propose", "recommended", "recommend")
+    # What was decided is known of a feature and of a period, what was done of the newest day; a kind of action chooses some.
+    newest = not names["feature"] and period in (None, (known.day, known.day))
+    of_one = ("roll back", "rollback", "throttle", "action") if names["feature"] else ()
+    if not _took_any(rest, *of_all, *of_one, *(("done",) if newest else ())):
         return None
-    _took_any(rest, "policy", "platform", "which", "feature", "features")
+    _took_any(rest, "policy", "platform", "which", "actions", *(() if names["feature"] else ("feature", "features")))
     return Plan("decisions", {**_of(names), **_when(period, known.day)})
 
 
@@ -303,12 +292,18 @@ def _people(rest: Rest, names: Names, _: Period | None, __: Vocabulary) -> Plan 
     if names["feature"]:
         return None
     if _took_any(rest, "funnels", "funnel", "lose users", "losing users", "lost", "drop off", "widest drop", "lose"):
-        _took_any(rest, "users", "step", "steps", "people", "where", "which", "most")
+        # Where users are lost is known, and not which users.
+        _took_any(
+            rest, "which step", "which steps", "which funnel", "step", "steps", "where", "most users", "most people"
+        )
+        _took_any(rest, "users", "people")
         return Plan("funnels")
     if _took_any(
         rest, "retention", "retained", "stay", "stays", "come back", "coming back", "newcomers", "cohorts", "cohort"
     ):
-        _took_any(rest, "users", "new", "people", "weeks", "after", "later", "four", "who", "which", "rate")
+        _took_any(
+            rest, "four weeks later", "after four weeks", "new users", "new people", "users", "people", "who", "rate"
+        )
         return Plan("retention")
     return None
 
@@ -358,25 +353,15 @@ def _telemetry(rest: Rest, names: Names, period: Period | None, known: Vocabular
 
 
 def _risk(rest: Rest, names: Names, period: Period | None, known: Vocabulary) -> Plan | None:
-    if not _took_any(
+    # A state, and no probability.
+    if re.search(r"(?<![\w-])at risk(?! of)(?![\w-])", rest.text) or not _took_any(
         rest, "likely to degrade", "likeliest to degrade", "risk of degrading", "will degrade", "degrade next", "risk"
     ):
         return None
     _took_any(
-        rest,
-        "likely",
-        "next",
-        "within",
-        "week",
-        "high",
-        "of degrading",
-        "degrade",
-        "degrading",
-        "which",
-        "feature",
-        "features",
+        rest, "within a week", "within the next week", "next week", "next", "of degrading", "degrade", "degrading"
     )
-    _took_any(rest, "most")
+    _took_any(rest, "most", "likely", "which", *(("high",) if names["feature"] else ("feature", "features")))
     when = _when(period, known.day)
     is_of_a_day = bool(when) and when["first"] == when["last"]
     return Plan("risk", {**_of(names), **({"day": when["first"]} if is_of_a_day else {})})
@@ -392,26 +377,24 @@ def _needs(rest: Rest, names: Names, _: Period | None, __: Vocabulary) -> Plan |
 
 
 def _health(rest: Rest, names: Names, period: Period | None, known: Vocabulary) -> Plan | None:
-    trouble = ("degraded", "in trouble", "at risk", "unhealthy", "broken", "misses", "miss")
-    words = (*trouble, "healthy", "health", "state", "status", "doing") if names["feature"] else trouble
-    if not _took_any(rest, *words):
+    states = {state: bool(_took_any(rest, state)) for state in ("degraded", "at risk")}
+    words = ("in trouble", "unhealthy", "broken", "misses", "miss")
+    more = ("healthy", "health", "state", "status", "doing") if names["feature"] else ()
+    is_of_any = _took_any(rest, *words, *more)
+    if not is_of_any and not any(states.values()):
         return None
     if names["feature"] and period is not None and period[0] != period[1]:
         _took_any(rest, "days")
-    _took_any(
-        rest,
-        "objective",
-        "objectives",
-        "goal",
-        "promise",
-        "promises",
-        "since",
-        "when",
-        "which",
-        "feature",
-        "features",
+    _took_any(rest, "objective", "objectives", "goal", "promise", "promises", "since", "when", "which")
+    _took_any(rest, *(() if names["feature"] else ("feature", "features")))
+    # Of one feature the state is told, whatever it is.
+    only = (
+        []
+        if names["feature"] or is_of_any
+        else [state.replace(" ", "_") for state, is_named in states.items() if is_named]
     )
-    return Plan("health", {**_of(names), **_when(period, known.day)})
+    chosen_state = {"state": only[0]} if len(only) == 1 else {}
+    return Plan("health", {**_of(names), **chosen_state, **_when(period, known.day)})
 
 
 def _metric(rest: Rest, names: Names, period: Period | None, known: Vocabulary) -> Plan | None:

@@ -16,6 +16,7 @@ from intelligence.briefs.answering import (
     cannot,
     decided_sentences,
     decided_then_sentences,
+    forecast_period_sentences,
     forecast_sentences,
     health_sentences,
     metric_sentences,
@@ -40,6 +41,8 @@ from resources.services.briefs import BriefService
 from resources.services.causes import CauseService
 from resources.services.rewriting import Replying
 
+# A longer period of a forecast is not told day by day.
+_MOST_DAYS: Final = 14
 _NEWEST: Final = "SELECT max(event_date) AS day, min(event_date) AS first FROM metrics.kpi_day"
 _READ: Final = {
     name: sql(f"briefs/{name}.sql")
@@ -100,7 +103,7 @@ TOOLS: Final[Mapping[str, Tool]] = {
         Tool(
             "health",
             "The state of a feature, or the features in trouble, on the newest day or in an earlier period.",
-            {"feature": "Feature.", **_PERIOD},
+            {"feature": "Feature.", "state": "Of all features those that are degraded or at_risk.", **_PERIOD},
         ),
         Tool(
             "risk",
@@ -112,11 +115,19 @@ TOOLS: Final[Mapping[str, Tool]] = {
             "What was decided about a feature, or on the newest day and done, or in an earlier period.",
             {"feature": "Feature.", **_PERIOD},
         ),
-        Tool("experiments", "The newest verdict on an experiment, or on all of them.", {"experiment": "Experiment."}),
+        Tool(
+            "experiments",
+            "The newest verdict on an experiment, or on all of them.",
+            {"experiment": "Experiment.", "state": "running."},
+        ),
         Tool(
             "forecast",
-            "What is expected of a series on a day, with its interval.",
-            {"series": "dau, wau, mau, conversion_rate, value or mean_rating.", "day": "Day, as 2026-05-31."},
+            "What is expected of a series on a day, or on each day of a period, with its interval.",
+            {
+                "series": "dau, wau, mau, conversion_rate, value or mean_rating.",
+                "day": "Day, as 2026-05-31.",
+                **_PERIOD,
+            },
             ("series",),
         ),
         Tool(
@@ -300,9 +311,12 @@ class QuestionService:
         return self.lake.frame(_READ[query], {"feature": feature, "first": first, "last": last}).to_dicts()
 
     def _health(self, plan: Plan, days: "_Days") -> tuple[Said, ...]:
+        state = _choice(plan, "state", "degraded", "at_risk")
+        if state and "feature" in plan.arguments:
+            raise BriefError(state, "the state of one feature is told, whatever it is.", hint="Leave one of them out.")
         if {"first", "last"} & set(plan.arguments):
             found = self._then("health_period", plan, days)
-            return stood_sentences(found, feature=plan.arguments.get("feature", ""))
+            return stood_sentences(found, feature=plan.arguments.get("feature", ""), state=state)
         if "feature" in plan.arguments:
             return health_sentences(self._feature(plan.arguments["feature"]))
         known = self.briefs.known()[1]
@@ -310,7 +324,7 @@ class QuestionService:
             return ()
         from intelligence.briefs.composing import trouble_sentences
 
-        return trouble_sentences(known)
+        return trouble_sentences(known, state)
 
     def _risk(self, plan: Plan, _: "_Days") -> tuple[Said, ...]:
         if "day" in plan.arguments:
@@ -331,6 +345,15 @@ class QuestionService:
 
     def _experiments(self, plan: Plan, _: "_Days") -> tuple[Said, ...]:
         named = plan.arguments.get("experiment", "")
+        if _choice(plan, "state", "running"):
+            from intelligence.briefs.composing import running_sentences
+
+            if named:
+                raise BriefError(
+                    named, "the verdict on one experiment says whether it runs.", hint="Leave the state out."
+                )
+            known = self.briefs.known()[1]
+            return running_sentences(known) if known else ()
         found = [
             each
             for each in self._composed().briefs
@@ -348,16 +371,33 @@ class QuestionService:
         )
 
     def _forecast(self, plan: Plan, days: "_Days") -> tuple[Said, ...]:
-        series = plan.arguments["series"]
-        asked = plan.arguments.get("day")
+        given, series = plan.arguments, plan.arguments["series"]
+        if not {"first", "last"} & set(given):
+            return forecast_sentences(self._expected(series, days, given.get("day", "")))
+        if "day" in given:
+            raise BriefError(given["day"], "a day and a period are asked for.", hint="Leave one of them out.")
+        if not {"first", "last"} <= set(given):
+            one = given.get("first") or given["last"]
+            raise BriefError(one, "a period of a forecast needs both its days.", hint="Give first and last.")
+        first, last = days.period(given)
+        if (last - first).days >= _MOST_DAYS:
+            raise BriefError(
+                f"{first} to {last}", f"more than {_MOST_DAYS} days.", hint="Ask for fewer days, or for one."
+            )
+        asked = [str(first + timedelta(days=ahead)) for ahead in range((last - first).days + 1)]
+        return forecast_period_sentences([self._expected(series, days, day) for day in asked])
+
+    def _expected(self, series: str, days: "_Days", asked: str) -> dict[str, Any]:
+        """Return the forecast of a series for a day; where none is asked for, the last one of the next four weeks."""
         day = _day(asked) if asked else days.last + timedelta(days=28)
         row = self._row("forecast_of", {"series": series, "day": day})
         if row is None:
-            raise BriefError(series, f"there is no forecast of it up to {day}.", hint="`intelligence forecast list`.")
+            hint = "`intelligence forecast show` lists what is expected."
+            raise BriefError(series, f"there is no forecast of it up to {day}.", hint=hint)
         if asked and row["forecast_date"] != day:
             last = f"The last day before it that has one is {row['forecast_date']}."
             raise BriefError(series, f"there is no forecast of it for {day}.", hint=last)
-        return forecast_sentences(row)
+        return row
 
     def _answers(self, plan: Plan, days: "_Days") -> tuple[Said, ...]:
         feature = self._feature(plan.arguments["feature"])["feature"]
@@ -436,6 +476,14 @@ def _day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise BriefError(text, "is no day.", hint="Give one such as 2026-05-31.") from None
+
+
+def _choice(plan: Plan, name: str, *values: str) -> str:
+    """Return what is given for a parameter that has few values; empty where nothing is."""
+    given = plan.arguments.get(name, "")
+    if given and given not in values:
+        raise BriefError(given, f"is no {name} to ask for.", hint=f"Ask for {' or '.join(values)}.")
+    return given
 
 
 def _reason(error: PlatformError) -> str:

@@ -9,12 +9,14 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from intelligence.briefs.brief import Brief, fact_record, in_html, in_markdown
+from intelligence.core.foreign import harmless
 from intelligence.interfaces.cli import session
 from intelligence.interfaces.cli.options import EVERY_DAY, AsJson
 from intelligence.interfaces.cli.table import add, table
 
 if TYPE_CHECKING:
     from intelligence.briefs.answering import Answer
+    from intelligence.briefs.rewriting import Rewritten
 
 DAY: Final = "%Y-%m-%d"
 app = typer.Typer()
@@ -36,7 +38,10 @@ def brief(
     form: Annotated[Form, typer.Option("--as", help="text, markdown or html.")] = Form.text,
     facts: Annotated[bool, typer.Option("--facts", help="List the facts behind every number.")] = False,
     rewrite: Annotated[
-        bool, typer.Option("--rewrite", help="In the words of the language model that product.yaml names, checked.")
+        bool,
+        typer.Option(
+            "--rewrite", help="In the words of the language model that product.yaml names, checked, in any form."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -45,11 +50,13 @@ def brief(
 
     told = session.platform().briefs.told(day.date() if day else None)
     found = told.of(kind, subject)
+    refused: dict[str, Any] = {}
     if rewrite:
-        _print_rewritten(found)
-    elif as_json:
+        made = _rewritten(found)
+        found, refused = made.in_sections, {"refused": made.refused}
+    if as_json:
         cited = [fact_record(each, day=told.day, snapshot=told.snapshot) for each in found.facts]
-        session.print_json({**found.record(), "snapshot": told.snapshot, "facts": cited})
+        session.print_json({**found.record(), **refused, "snapshot": told.snapshot, "facts": cited})
     elif form is Form.text:
         session.console.print(terminal.brief_text(found))
         if facts:
@@ -60,16 +67,15 @@ def brief(
         print(write(found, with_facts=facts, snapshot=told.snapshot), end="")
 
 
-def _print_rewritten(found: Brief) -> None:
-    """Print a brief in other words, with the number of sentences that are the rules' own, and why."""
+def _rewritten(found: Brief) -> "Rewritten":
+    """Return a brief in other words, and print how many of its sentences are the rules' own, and why."""
     platform = session.platform()
     made = platform.rewriting.rewritten(found, platform.questions.vocabulary().features)
-    for sentence in made.sentences:
-        session.console.print(Text(sentence))
     reasons = "; ".join(dict.fromkeys(made.refused.values()))
     if made.refused:
         told = f"{len(made.refused)} of {len(made.sentences)} sentences are those of the rules: {reasons}."
-        session.errors.print(Text(told, style="yellow"))
+        session.errors.print(Text(harmless(told), style="yellow"))
+    return made
 
 
 @app.command(rich_help_panel=EVERY_DAY, epilog="Example: intelligence draft review checkout > review.md")

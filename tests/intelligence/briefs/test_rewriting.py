@@ -2,6 +2,7 @@
 
 import random
 import re
+import unicodedata
 from collections.abc import Callable
 from datetime import date, timedelta
 
@@ -65,7 +66,8 @@ SOUND: tuple[tuple[str, str], ...] = (
     ("; ", ". Also, "),
     (" (", ", that is "),
     (")", ""),
-    (": ", " – "),
+    # A dash before a number is its sign.
+    (": (?![+-]?\\d)", " – "),
     (" is in ", " is found in "),
     (" do not ", " don't "),
     (" rose ", " increased "),
@@ -96,7 +98,8 @@ DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 def sound(sentence: str, draws: random.Random) -> str:
     for old, new in draws.sample(SOUND, k=4):
-        sentence = sentence.replace(old, new)
+        pattern = old if "(?" in old else re.escape(old)
+        sentence = re.sub(pattern, new.replace("\\", r"\\"), sentence)
     return f"{draws.choice(OPENINGS)}{sentence}"
 
 
@@ -248,6 +251,105 @@ def agent_added(text: str, draws: random.Random) -> str:
     return put(text, one_of(list(re.finditer(r"(?<= )(?=[a-z])", text)), draws), lambda _: draws.choice(agents))
 
 
+# Every dash of Unicode, and what else looks like a minus.
+DASHES = (
+    *(chr(each) for each in range(0x110000) if unicodedata.category(chr(each)) == "Pd"),
+    "−",
+    "⁻",
+    "➖",
+    "﹣",
+    "minus ",
+)
+NEGATIONS = re.compile(r"\b(?:not|no|without|never)(?= \w)")
+WORD = re.compile(r"(?<![\w.-])[^\W\d_]{2,}(?![\w-])")
+PLAIN = (
+    *("of", "in", "on", "for", "with", "by", "as", "who", "whose", "what", "where", "when", "how", "there", "elsewhere", "then", "here"),
+    *("overall", "meanwhile", "altogether", "currently", "comes", "came", "became", "gives", "given", "found", "held", "off", "into"),
+    *("across", "among", "together", "along", "besides", "during", "such", "same", "others", "this", "those", "having", "did", "be"),
+)  # fmt: skip
+CAUSES = (
+    *(
+        (" is in ", " comes of "),
+        (" lies in ", " comes of "),
+        (" lies in ", " came with "),
+        (" lies in ", " is given by "),
+    ),
+    *((" came to ", " came of "), (".", ", that is what came of it."), (".", ", and this is how it came.")),
+    *((" since ", " with "), ("; ", ", which gives: "), (": ", " as ")),
+)
+
+
+def dash_put(text: str, draws: random.Random) -> str:
+    match = one_of(list(re.finditer(r"(?<![\w.+-])\d", text)), draws)
+    return put(text, match, lambda digit: f"{draws.choice(DASHES)}{draws.choice(('', ' ', ' ('))}{digit}")
+
+
+def asked_or_shouted(text: str, draws: random.Random) -> str:
+    return put(text, one_of(list(re.finditer(r"[.;,](?= |$)", text)), draws), lambda _: draws.choice(("?", "!", "?!")))
+
+
+def negation_parted(text: str, draws: random.Random) -> str:
+    match = one_of(list(NEGATIONS.finditer(text)), draws)
+    return put(
+        text, match, lambda word: word + draws.choice((",", " –", ":", ";", ".", " (", " -", "—", " …", ", that is,"))
+    )
+
+
+def sign_moved(text: str, draws: random.Random) -> str:
+    """A comma within what a sentence says together."""
+    match = one_of(list(re.finditer(r"(?<=\w)(?= (?!and |or |against |where |while |with |but )\w)", text)), draws)
+    return put(text, match, lambda _: draws.choice((",", ";", ":", " –", ".", " (")))
+
+
+def words_exchanged(text: str, draws: random.Random) -> str:
+    found = [match for match in WORD.finditer(text) if match.group().casefold() not in ("an", "the", "it")]
+    if len(found) < 2:
+        return text
+    first, second = sorted(draws.sample(found, k=2), key=lambda match: match.start())
+    if first.group().casefold() == second.group().casefold():
+        return text
+    between = text[first.end() : second.start()]
+    return f"{text[: first.start()]}{second.group()}{between}{first.group()}{text[second.end() :]}"
+
+
+def sides_exchanged(text: str, draws: random.Random) -> str:
+    pairs = (
+        ("there", "elsewhere"),
+        ("from", "to"),
+        ("before", "of the others"),
+        ("more", "expect"),
+        ("bad", "allowed"),
+    )
+    there = [pair for pair in pairs if all(re.search(rf"\b{word}\b", text) for word in pair)]
+    if not there:
+        return text
+    first, second = draws.choice(there)
+    parts = re.split(rf"\b({first}|{second})\b", text)
+    return "".join({first: second, second: first}.get(part, part) for part in parts)
+
+
+def plain_word_added(text: str, draws: random.Random) -> str:
+    return put(text, one_of(list(re.finditer(r" ", text)), draws), lambda _: f" {draws.choice(PLAIN)} ")
+
+
+def word_left_out(text: str, draws: random.Random) -> str:
+    found = [
+        match
+        for match in WORD.finditer(text)
+        if match.group().casefold() not in ("an", "the", "it", "also", "that", "is", "being")
+    ]
+    opening = next((len(each) for each in OPENINGS if each and text.startswith(each)), 0)
+    return put(text, one_of([match for match in found if match.start() >= opening], draws), lambda _: "")
+
+
+def quoted(text: str, draws: random.Random) -> str:
+    return put(
+        text,
+        one_of(list(WORD.finditer(text)), draws),
+        lambda word: f"{draws.choice('“‘*~`')}{word}{draws.choice('”’*~`')}",
+    )
+
+
 MUTATIONS: tuple[Callable[[str, random.Random], str], ...] = (
     *(
         other_number,
@@ -262,7 +364,17 @@ MUTATIONS: tuple[Callable[[str, random.Random], str], ...] = (
         part_left_out,
         both_exchanged,
         agent_added,
+        dash_put,
+        asked_or_shouted,
+        negation_parted,
+        sign_moved,
+        words_exchanged,
+        sides_exchanged,
+        plain_word_added,
+        word_left_out,
+        quoted,
     ),
+    lambda text, draws: swapped(text, CAUSES, draws),
     lambda text, draws: swapped(text, TENSES, draws),
     lambda text, draws: swapped(text, STATES, draws),
     lambda text, draws: swapped(text, QUALITIES, draws),
@@ -275,21 +387,29 @@ def is_same(first: str, second: str) -> bool:
     return " ".join(first.split()) == " ".join(second.split())
 
 
-def test_of_a_thousand_changed_drafts_at_least_990_are_caught() -> None:
+def test_of_changed_drafts_99_percent_are_caught_and_of_the_same_unchanged_ones_2_percent_are_refused() -> None:
     draws = random.Random(20)
-    missed, made, kinds = [], 0, dict.fromkeys(range(len(MUTATIONS)), 0)
-    while made < 1_000:
+    drafts, refused, missed, kinds = 0, [], [], dict.fromkeys(range(len(MUTATIONS)), 0)
+    while min(kinds.values()) < 60:
         sentence = draws.choice(SENTENCES)
-        kind = min(kinds, key=kinds.__getitem__)
         draft = sound(sentence, draws)
+        drafts += 1
+        if why := contradiction(sentence, draft, names=NAMES):
+            # What is refused anyway shows nothing of the change.
+            refused.append((draft, why))
+            continue
+        kind = min(kinds, key=kinds.__getitem__)
         changed = MUTATIONS[kind](draft, draws)
         if is_same(changed, draft):
             continue
-        made, kinds[kind] = made + 1, kinds[kind] + 1
+        kinds[kind] += 1
         if not contradiction(sentence, changed, names=NAMES):
             missed.append((sentence, changed))
-    assert min(kinds.values()) >= 50, "every kind of change is tried"
-    assert len(missed) <= 10, missed
+    made = sum(kinds.values())
+    print(f"{made - len(missed)} of {made} changed drafts caught, {len(refused)} of {drafts} unchanged ones refused")
+    assert made >= 1_000
+    assert len(missed) <= made * 0.01, missed
+    assert len(refused) <= drafts * 0.02, refused[:5]
 
 
 def test_of_a_thousand_sound_drafts_at_most_20_are_refused() -> None:
@@ -337,6 +457,67 @@ def test_tricks_with_signs_are_seen(draft: str, why: str) -> None:
 )
 def test_another_name_tense_state_or_agent_is_another_meaning(sentence: str, draft: str) -> None:
     assert contradiction(sentence, draft, names=NAMES)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "draft"),
+    [
+        ("Errors rose by 5.", "Errors rose by –5."),
+        ("Errors rose by 5.", "Errors rose by - 5."),
+        ("Errors: 5 of 7.", "Errors – 5 of 7."),
+        ("Errors rose by 5 of 7.", "Errors rose by 5–of 7."),
+        ("It is worth $5.", "It is worth –$5."),
+        ("5 users stayed.", "—(5) users stayed."),
+        ("52 users stayed.", "5² users stayed."),
+        ("2 users stayed.", "② users stayed."),
+        ("12 users stayed.", "12- users stayed."),
+        ("Since 2026-07-01.", "Since –2026-07-01."),
+        ("In one week, 400 users stayed.", "In one week .400 users stayed."),
+        ("Of 5, 600 users stayed.", "Of 5 600 users stayed."),
+        ("Of 5, 600 users stayed.", "Of 5,600 users stayed."),
+        ("Of 5, 600 users stayed.", "Of 5:600 users stayed."),
+        ("It belongs to IT.", "It belongs to."),
+        ("It fell; no part stands out.", "It fell; no, part stands out."),
+        ("It fell (where, not why: grade D).", "It fell where not, why: grade D."),
+        ("Written down and not sent.", "Written down and not: sent."),
+        ("Written down and not sent.", "Written down, and not the sent."),
+        ("Written down and not sent.", "Written down and not sent?"),
+        ("Written down and not sent.", "Written down and not sent!"),
+        ("A rollback is healthy.", "A rollback is 'healthy'."),
+        ("A rollback is healthy.", "A rollback is “healthy”."),
+        ("58.3% there against 0.2% elsewhere.", "58.3% elsewhere against 0.2% there."),
+        ("Bad answers of chat, cut off.", "Cut answers of chat, bad off."),
+        ("It lies in release 3.11.0.", "It comes of release 3.11.0."),
+        ("It rose in release 3.11.0.", "It rose in release 3.11.0, that is what came of it."),
+        ("It rose, release 3.11.0 began.", "It rose as release 3.11.0 began."),
+        ("400 users a day.", "400 users the day."),
+        ("A few users left.", "Few users left."),
+        ("It is grade A.", "It is grade."),
+        ("The plan A rose.", "The plan rose."),
+    ],
+)
+def test_signs_order_and_small_words_carry_meaning(sentence: str, draft: str) -> None:
+    assert not contradiction(sentence, sentence)
+    assert contradiction(sentence, draft)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "draft"),
+    [
+        (
+            "Errors rose by 5%; no part stands out.",
+            "In short: the errors increased by 5 per cent – no part stands out.",
+        ),
+        (
+            "The release does not stand out, 5 users a day (grade D).",
+            "Release doesn't stand out. 5 users per day, grade D.",
+        ),
+        ("100% of it lies in ios: errors.", "Overall, 100% of it is found in ios — errors."),
+        ("3,058 users, -5% a week.", "3058 users: −5% a week."),
+    ],
+)
+def test_another_parting_opening_or_synonym_says_the_same(sentence: str, draft: str) -> None:
+    assert contradiction(sentence, draft) == ""
 
 
 def test_words_of_quoted_values_are_names_in_their_order() -> None:

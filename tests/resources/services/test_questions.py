@@ -47,10 +47,10 @@ def stood(feature: str, what: str, when: str) -> str:
     return f"SELECT {what} FROM metrics.feature_health WHERE feature = '{feature}' AND event_date {when}"
 
 
-def troubled(when: str) -> str:
+def troubled(when: str, states: str = "'degraded', 'at_risk'") -> str:
     """How many features were in trouble beyond the five that are told."""
     return f"""SELECT CAST(count(DISTINCT feature) - 5 AS BIGINT) FROM metrics.feature_health
-               WHERE state IN ('degraded', 'at_risk') AND event_date {when}"""
+               WHERE state IN ({states}) AND event_date {when}"""
 
 
 def answered(what: str, when: str) -> str:
@@ -178,7 +178,8 @@ ANSWERED: Final = (
     ("Was badge_analytics in trouble from 2026-06-01 to 2026-06-10?", stood("badge_analytics", HEALTHY, EARLY_JUNE)),
     ("Which features were degraded on 2026-07-01?", WORST_OF_JULY_1),
     ("Which features were in trouble in July?", troubled(JULY)),
-    ("Which features were degraded in the week before last?", troubled(BEFORE)),
+    ("Which features were degraded in the week before last?", troubled(BEFORE, "'degraded'")),
+    ("Which features were at risk in July?", troubled(JULY, "'at_risk'")),
     ("What was decided in the last 3 days?", f"SELECT reasons FROM decisions.feature_decisions WHERE feature = '{TROUBLED}'"),
     (f"What was decided about {TROUBLED} last week?", f"SELECT reasons FROM decisions.feature_decisions WHERE feature = '{TROUBLED}'"),
     ("What did the policy decide in the last 3 days?", "SELECT 1"),
@@ -206,6 +207,8 @@ ANSWERED: Final = (
     ("How many daily users are expected in four weeks?", forecast("dau", 28)),
     ("How many users will there be in two weeks?", forecast("dau", 14)),
     ("What is the forecast of daily users for next week?", forecast("dau", 7, "low_80")),
+    ("How many users will we have next week?", forecast("dau", 3, "high_80")),
+    ("How many users are expected from 2026-08-10 to 2026-08-12?", forecast("dau", 10)),
     ("What conversion rate do you expect in four weeks?", forecast("conversion_rate", 28)),
     ("How many users will there be tomorrow?", forecast("dau", 1)),
     ("What is the risk of badge_analytics?", risk("badge_analytics", "risk_score")),
@@ -264,6 +267,8 @@ DECLINED: Final = (
     ("Is the data on users last week missing?", "missing"),
     ("Can the data of sessions be trusted in July?", "data"),
     ("How many users were expected today?", "expected"),
+    ("How many users are expected from 2026-07-30 to 2026-08-03?", "expected"),
+    ("How many users are expected from 2026-08-02 to 2026-08-20?", "more than 14 days"),
     ("How many users are expected next month?", "next"),
     # Words beside a time.
     ("How many users did we have up to 2026-07-20?", "up to 2026-07-20"),
@@ -287,6 +292,14 @@ DECLINED: Final = (
     ("How many errors were there?", "errors"),
     (f"How many slow events did {DECAYED} have?", "no count"),
     ("Which experiments ended?", "ended"),
+    # Words that choose some, of which no tool knows which.
+    ("Which features were throttled?", "throttled"),
+    (f"Was {TROUBLED} rolled back?", "rolled"),
+    ("What was done last week?", "done"),
+    ("Which experiments shipped?", "shipped"),
+    ("Which experiments have an effect?", "effect"),
+    ("Which features have a high risk?", "high"),
+    ("Which users were lost?", "which"),
     ("Why did users fall last week?", "Why dau changed is not known"),
     ("Why did revenue fall last week?", "Why value changed is not known"),
     ("Why did sessions fall?", "Why sessions changed is not known"),
@@ -324,6 +337,27 @@ def test_what_the_tables_do_not_hold_is_not_answered(service: QuestionService, q
     assert not answer.is_answered, answer.text
     assert answer.text.startswith("I cannot answer that from what I have.")
     assert why in answer.text
+
+
+@pytest.mark.proof
+def test_next_week_is_seven_days_with_an_interval_each(service: QuestionService) -> None:
+    answer = service.ask("How many users will we have next week?")
+    assert answer.plan == ("forecast(series=dau, first=2026-08-02, last=2026-08-08)",)
+    head, *days = answer.sentences
+    assert head == "Each day from 2026-08-02 to 2026-08-08 has a forecast of dau, and all of them together have none."
+    assert [day.split(",")[0] for day in days] == [f"On 2026-08-0{day}" for day in range(2, 9)]
+    same = [service.call("forecast", {"series": "dau", "day": f"2026-08-0{day}"}).text for day in range(2, 9)]
+    assert list(map(str, days)) == same
+
+
+@pytest.mark.proof
+def test_of_all_experiments_those_that_run_can_be_asked_for(service: QuestionService) -> None:
+    running = service.lake.frame(f"""SELECT DISTINCT experiment FROM experiments.experiment_verdicts
+        WHERE event_date = {DAY} AND verdict NOT IN ('ship', 'roll_back', 'review', 'stop')""")["experiment"]
+    answer = service.ask("Which experiments are running?")
+    assert answer.plan == ("experiments(state=running)",)
+    assert {sentence.partition(" · ")[0] for sentence in answer.sentences} == {*running}
+    assert len(service.ask("What are the results of the experiments?").sentences) > len(answer.sentences)
 
 
 @pytest.mark.proof

@@ -2,13 +2,15 @@
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from intelligence.interfaces.cli import commands as cli
 from tests.intelligence.interfaces.dashboard.lakes import FIRST, filled, product_in
+from tests.resources.language.stub import chat_stub
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -93,6 +95,35 @@ def test_rewriting_without_a_server_is_the_brief_and_says_why(run: Run) -> None:
     assert code == 0
     assert "Brief of " in out
     assert "product.yaml names no rewriter_url" in err
+
+
+def test_a_rewritten_brief_keeps_its_headings_and_its_facts_in_every_form(folder: Path, run: Run) -> None:
+    before = json.loads(run("brief", "--json")[1])
+    sentences = [before["title"], *(each for told in before["told"].values() for each in told)]
+
+    def says(asked: Mapping[str, Any]) -> str:
+        given = json.loads(asked["messages"][1]["content"])["sentences"]
+        return json.dumps({"sentences": [*(f"In short: {each}" for each in given[:-1]), "All is well."]})
+
+    with chat_stub() as stub:
+        stub.says = says
+        named = f"\nbriefs: {{rewriter_url: '{stub.url}', rewriter_model: stub-1}}\n"
+        (folder / "rewriting.yaml").write_text((folder / "product.yaml").read_text() + named)
+        product = ("--product", str(folder / "rewriting.yaml"))
+        code, out, err = run(*product, "brief", "--rewrite", "--json")
+        record = json.loads(out)
+        assert (code, "1 of" in err) == (0, True)
+        assert list(record["told"]) == list(before["told"]), "the headings"
+        told = [record["title"], *(each for told in record["told"].values() for each in told)]
+        assert told == [*(f"In short: {each}" for each in sentences[:-1]), sentences[-1]]
+        assert record["facts"] == before["facts"]
+        assert list(record["refused"]) == [str(len(sentences) - 1)]
+        _, marked, _ = run(*product, "brief", "--rewrite", "--as", "markdown", "--facts")
+        assert marked.startswith("# In short: ")
+        assert all(f"## {heading}" in marked for heading in (*before["told"], "Facts"))
+        _, text, _ = run(*product, "brief", "--rewrite", "--facts")
+        assert all(f"\n{heading}\n" in text for heading in before["told"])
+        assert "Facts of lake snapshot" in text
 
 
 def test_an_empty_lake_has_no_brief(
