@@ -1,4 +1,4 @@
-"""PostgreSQL and Redis for tests: the programs that are installed, each started on loopback in a folder of its own."""
+"""Real servers for tests on loopback: PostgreSQL and Redis that are installed, and applications of the platform."""
 
 import os
 import pwd
@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +19,9 @@ from typing import Any, Final
 
 import psutil
 import pytest
+
+from resources.processes.front.guard import App
+from resources.processes.front.serving import server_of
 
 HOST: Final = "127.0.0.1"
 PATIENCE_S: Final = 60
@@ -216,3 +220,20 @@ def redis_started() -> Iterator[Server]:
             yield server
         finally:
             server.stop()
+
+
+@contextmanager
+def application_served(app: App) -> Iterator[str]:
+    """Yield the address of an application that a real server of the platform serves in a thread, with one loop for all requests."""
+    with socket.socket() as opened:
+        opened.bind((HOST, 0))
+        server = server_of(app)
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]}, daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.01)
+        try:
+            yield f"http://{HOST}:{opened.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()

@@ -23,6 +23,7 @@ _DECIDED_THEN: Final = Origin(
 _RISK_THEN: Final = Origin("risk.feature_risk", "briefs/risk_of.sql", ("event_date", "feature"))
 _FORECAST: Final = Origin("forecasts.forecasts", "briefs/forecast_of.sql", ("series", "forecast_date"))
 _TELEMETRY: Final = Origin("telemetry.day_quality", "briefs/telemetry_of.sql", ("event_date",))
+_FAULTY: Final = Origin("telemetry.day_quality", "briefs/faulty_of.sql", ("event_date",))
 _MOVEMENT: Final = Origin(
     "warehouse.fact_events", "intelligence.causality.movement:movement", ("metric", "feature", "last_day")
 )
@@ -387,6 +388,27 @@ def telemetry_sentences(row: Mapping[str, Any]) -> tuple[Said, ...]:
         _TELEMETRY.fact(row, "events", "{:,}", unit="events"),
     )
     return (said("{}: {}.", told, _TELEMETRY.fact(row, "reason")) if row["reason"] else said("{}.", told),)
+
+
+def fault_sentences(rows: Sequence[Mapping[str, Any]]) -> tuple[Said, ...]:
+    """Return on which days of what is told the telemetry is at fault: that comes before any figure. Empty where on none.
+
+    Args:
+        rows: Rows of `briefs/faulty_of.sql`.
+    """
+    told = [
+        said(
+            "The telemetry of {} is {}: {}.",
+            _FAULTY.fact(row, "event_date"),
+            _FAULTY.fact(row, "verdict"),
+            _FAULTY.fact(row, "reason"),
+        )
+        for row in rows[:MOST]
+    ]
+    if not told:
+        return ()
+    doubt = said("What is counted with such a day in it may be wrong, and no change need be behind it.")
+    return (*told, *_others(_FAULTY, rows, "day"), doubt)
 
 
 def _when(origin: Origin, row: Mapping[str, Any]) -> Said:

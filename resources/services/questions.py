@@ -16,6 +16,7 @@ from intelligence.briefs.answering import (
     cannot,
     decided_sentences,
     decided_then_sentences,
+    fault_sentences,
     forecast_period_sentences,
     forecast_sentences,
     health_sentences,
@@ -57,6 +58,7 @@ _READ: Final = {
         "health_period",
         "risk_of",
         "forecast_of",
+        "faulty_of",
         "telemetry_of",
         "vocabulary",
     )
@@ -177,6 +179,7 @@ class QuestionService:
         """
         if not self.lake.exists() or self.lake.is_empty():
             return Answer((), cannot(said("The lake is empty.")), is_answered=False)
+        question = _whole(question)
         with self.lake.one_snapshot():
             known = self.vocabulary()
             plan = plan_of(question, known)
@@ -228,7 +231,7 @@ class QuestionService:
             BriefError: There is no such tool, or it has no such parameter.
         """
         tool = TOOLS.get(name)
-        given = {key: value for key, value in (arguments or {}).items() if value}
+        given = {key: _whole(value) for key, value in (arguments or {}).items() if value}
         if tool is None:
             raise BriefError(name, "there is no such tool.", hint=f"There are {', '.join(TOOLS)}.")
         strange = [key for key in given if key not in tool.parameters]
@@ -290,7 +293,8 @@ class QuestionService:
         assert row is not None
         if before is None or first - length < days.first:
             before = {"days": 0}
-        return metric_sentences(named, row, before)
+        told = metric_sentences(named, row, before)
+        return (*self._faults((first - length if before["days"] else first, last)), *told) if told else ()
 
     def _why(self, plan: Plan, days: "_Days") -> tuple[Said, ...]:
         first, last = days.period(plan.arguments, length=7)
@@ -300,7 +304,19 @@ class QuestionService:
             day=last,
             days=(last - first).days + 1,
         )
-        return why_sentences(found, last_day=last, expects=plan.expects, asked=plan.asked)
+        told = why_sentences(found, last_day=last, expects=plan.expects, asked=plan.asked)
+        periods = ((each.start, each.end - timedelta(days=1)) for each in (found.periods.before, found.periods.after))
+        return (*self._faults(*periods), *told)
+
+    def _faults(self, *periods: tuple[date, date]) -> tuple[Said, ...]:
+        """Return on which days of the periods the telemetry is at fault."""
+        return fault_sentences(
+            [
+                row
+                for first, last in periods
+                for row in self.lake.frame(_READ["faulty_of"], {"first": first, "last": last}).iter_rows(named=True)
+            ]
+        )
 
     def _then(self, query: str, plan: Plan, days: "_Days") -> list[dict[str, Any]]:
         """Return the rows of a period, of the feature that is asked for or of all."""
@@ -469,6 +485,11 @@ class _Days:
             days_kept = f"There are figures from {self.first} to {self.last}."
             raise BriefError(f"{first} to {last}", "not all of these days are known.", hint=days_kept)
         return first, last
+
+
+def _whole(text: str) -> str:
+    """Return a text in which half a character, which JSON can hold and no answer can, is replaced."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _day(text: str) -> date:

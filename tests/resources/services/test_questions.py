@@ -306,6 +306,9 @@ DECLINED: Final = (
 )
 
 
+_FAULT = "SELECT reason FROM telemetry.day_quality WHERE event_date = DATE '2026-06-18'"
+
+
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[QuestionService]:
     data = demo_of("classroom", tmp_path_factory).copied(tmp_path_factory.mktemp("asked") / "data")
@@ -626,3 +629,24 @@ def test_a_question_that_the_rules_understand_goes_to_no_model(tmp_path: Path) -
     answer, asked = chosen_by("never asked", tmp_path, "How many users do we have?")
     assert answer.is_answered
     assert asked == []
+
+
+@pytest.mark.proof
+def test_what_is_told_of_a_day_at_fault_begins_with_the_fault(service: QuestionService) -> None:
+    fault = f"The telemetry of 2026-06-18 is partial: {service.lake.frame(_FAULT).item()}."
+    for question in ("How many users on 2026-06-18?", "Why did events fall on 2026-06-18?", "How many events in June?"):
+        answer = service.ask(question)
+        assert answer.is_answered
+        assert answer.sentences[0] == fault
+    # July is whole, and June, with which it is compared, is not.
+    assert service.ask("What was the value in July?").sentences[0] == fault
+    assert "telemetry" not in service.ask("How many users last week?").text
+
+
+def test_a_question_with_half_a_character_is_answered_in_whole_ones(tmp_path: Path) -> None:
+    lake = lake_at(filled(tmp_path, days=40, features=["quiz", "chat"]))
+    small = platform_in(tmp_path / "data", product_file=tmp_path / "product.yaml", lake=lake).questions
+    for answer in (small.ask("\ud800 how many pears \udfff?"), small.call("health", {"feature": "\ud800quiz"})):
+        assert not answer.is_answered
+        assert answer.text.encode()
+    lake.close()

@@ -2,12 +2,8 @@
 
 import json
 import os
-import socket
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,10 +21,10 @@ from intelligence.interfaces.api.keys import with_keys
 from intelligence.interfaces.cli import commands
 from resources.config.settings import ROOT
 from resources.platform import Platform
-from resources.processes.front.serving import server_of as http_server
 from resources.services.questions import TOOLS
 from tests.intelligence.interfaces.dashboard.lakes import filled, lake_at
 from tests.platforms import platform_in
+from tests.servers import application_served
 
 GIVEN: dict[str, dict[str, str]] = {
     "answers": {"feature": "quiz"},
@@ -158,25 +154,12 @@ def test_over_standard_input_and_output(folder: Path) -> None:
     assert found.structured_content["answered"] is True
 
 
-@contextmanager
-def served(app: Any) -> Iterator[str]:
-    with socket.socket() as opened:
-        opened.bind(("127.0.0.1", 0))
-        server = http_server(app)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [opened]}, daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{opened.getsockname()[1]}{PATH}"
-        server.should_exit = True
-        thread.join()
-
-
 def test_over_streamable_http_behind_the_guard_and_the_keys(platform: Platform) -> None:
     post: Callable[..., httpx.Response] = httpx.post
     body = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
     head = {"accept": "application/json, text/event-stream"}
-    with served(with_keys(app_of(server_of(platform.questions)), [SecretStr("open-sesame")])) as url:
+    with application_served(with_keys(app_of(server_of(platform.questions)), [SecretStr("open-sesame")])) as address:
+        url = f"{address}{PATH}"
         found = result_of(url, "metric", GIVEN["metric"])
         assert found.structured_content["text"] == platform.questions.call("metric", GIVEN["metric"]).text
         assert post(url, json=body, headers={**head, "origin": "https://elsewhere.example"}).status_code == 403

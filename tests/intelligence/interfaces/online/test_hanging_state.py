@@ -2,11 +2,11 @@
 
 import threading
 import time
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -15,7 +15,6 @@ from intelligence.interfaces.online.app import app_of
 from intelligence.online.outcomes import Outcome
 from resources.online.asked import AskedDecisions
 from resources.online.store import OnlineStore
-from resources.processes.front.guard import Guard
 from resources.services.feedback import FeedbackService, Settling
 from resources.services.online_answers import OnlineAnswers
 from resources.state import aside, bounded
@@ -23,11 +22,7 @@ from resources.state.guarded import GuardRecord
 from resources.state.store import state_at
 from tests.resources.online.streamed import NOW, Online, said
 from tests.resources.services.test_feedback import by_topic, online_in
-from tests.servers import Server, address_of, empty_database, postgres_started, state_url
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    from starlette.testclient import TestClient
+from tests.servers import Server, address_of, application_served, empty_database, postgres_started, state_url
 
 LIMIT_S = 0.3
 SAID = {"decision_id": "4711", "kind": "chargeback"}
@@ -45,7 +40,7 @@ class Served:
     server: Server
     online: Online
     feedback: FeedbackService
-    client: TestClient
+    client: httpx.Client
 
     def metrics(self) -> dict[str, float]:
         families = text_string_to_metric_families(self.client.get("/metrics").text)
@@ -86,9 +81,8 @@ def served(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> I
             feedback=feedback,
             guarded=lambda: [] if record.decisions() == [] else pytest.fail("there are none"),
         )
-        guarded = Guard(app_of(answers))
-        # One loop for all requests, as in the server: work that blocks it would hold all of them up.
-        with TestClient(guarded, base_url="http://127.0.0.1", raise_server_exceptions=False) as client:
+        # One loop for all requests: work that blocks it would hold all of them up.
+        with application_served(app_of(answers)) as address, httpx.Client(base_url=address, timeout=30) as client:
             yield Served(server, online, feedback, client)
         state_at(url).close()
 
