@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from benchmarks import formats
 from benchmarks.judges import judged, print_judged
 from benchmarks.measuring import MEMORY_LIMIT, arguments, demand, tell, temporary
 from benchmarks.refusals import (
@@ -28,7 +29,7 @@ from intelligence.warehouse.answer_scores import NAMES
 from intelligence.warehouse.settings import Answers
 from intelligence.warehouse.tables import FACT_ANSWERS
 
-# By score the fault that is planted in simulated answers; no format is planted.
+# By score the fault that is planted in simulated answers; answers in a format are made by `benchmarks.formats`.
 PLANTED: Final = {
     "ungrounded_number": "number",
     "ungrounded_date": "date",
@@ -76,7 +77,9 @@ def labelled(path: Path | None) -> pl.DataFrame:
     return pl.concat(days).filter(pl.col("rater").is_null())
 
 
-def scored(given: pl.DataFrame, folder: Path, *, copies: int = 1) -> tuple[pl.DataFrame, int, Took]:
+def scored(
+    given: pl.DataFrame, folder: Path, *, copies: int = 1, settings: Answers | None = None
+) -> tuple[pl.DataFrame, int, Took]:
     """Return the scores of the answers, their number and what scoring took, with so many copies of each."""
     from resources.lake.door import Lake
 
@@ -87,7 +90,7 @@ def scored(given: pl.DataFrame, folder: Path, *, copies: int = 1) -> tuple[pl.Da
         connection.execute(_RAW, {"day": DAY, "copies": copies})
         lake.replace(RAW_ANSWERS, days, "FROM answers_taken", on=connection)
     begun, used = time.perf_counter(), time.process_time()
-    written = lake.replace(FACT_ANSWERS, days, sql("warehouse/fact_answers.sql"), Answers().parameters())
+    written = lake.replace(FACT_ANSWERS, days, sql("warehouse/fact_answers.sql"), (settings or Answers()).parameters())
     took = Took(time.perf_counter() - begun, time.process_time() - used)
     found = lake.frame(f"SELECT * FROM {FACT_ANSWERS.path}") if copies == 1 else pl.DataFrame()
     lake.close()
@@ -99,6 +102,14 @@ def public_scores(public: pl.DataFrame, folder: Path) -> dict[str, bool]:
     like = simulated_answers(AnswerPlan(answers_per_day=1), DAY)
     found, _, _ = scored(as_answers(public, like), folder)
     return {answer_id.removesuffix("-0"): flag for answer_id, flag in found.select("answer_id", "refusal").iter_rows()}
+
+
+def format_card(folder: Path) -> Card:
+    """Return how often `broken_format` errs on answers in a declared format."""
+    given = formats.as_answers(simulated_answers(AnswerPlan(answers_per_day=1), DAY))
+    found, _, _ = scored(given, folder, settings=formats.SETTINGS)
+    labels = given.select(pl.concat_str("answer_id", pl.lit("-0")).alias("answer_id"), "planted")
+    return formats.card_of(found.join(labels, on="answer_id"))
 
 
 def cards(given: pl.DataFrame, found: pl.DataFrame) -> Iterator[tuple[str, Card]]:
@@ -129,11 +140,12 @@ def main() -> None:
     answers = labelled(asked.labelled)
     with temporary("answers", asked.folder) as folder:
         found, _, _ = scored(answers, folder)
-    print(
-        f"{answers.height:,} labelled answers; {', '.join(name for name in NAMES if name not in PLANTED)} has no labels"
-    )
-    print(f"{'score':24}{'recall':>8}{'precision':>11}{'false alarms':>14}   found, missed, false, passed")
     measured = dict(cards(answers, found))
+    with temporary("answers", asked.folder) as folder:
+        measured["broken_format"] = format_card(folder)
+    print(f"{answers.height:,} labelled answers, and for broken_format {7 * formats.NUMBER:,} made ones:")
+    assert measured.keys() == set(NAMES), "each score has labels"
+    print(f"{'score':24}{'recall':>8}{'precision':>11}{'false alarms':>14}   found, missed, false, passed")
     for score, card in measured.items():
         precision = "-" if card.precision is None else f"{card.precision:.1%}"
         counts = (card.found, card.missed, card.false, card.passed)
