@@ -6,7 +6,7 @@
 >>> told, told.template, told.facts[0].source
 ('3,058 users a day', '{weeks/0/users_a_day} users a day', 'metrics.kpi_day')
 >>> [Origin("t", "q").fact({"sure": sure}, "sure", AT_LEAST).text for sure in (0.95, 0.999987, 1.0)]
-['95%', '99.9%', '100%']
+['95%', '99.9%', '99.9%']
 >>> said("3,058 users a day")
 Traceback (most recent call last):
     ...
@@ -40,7 +40,7 @@ class Fact:
         id: Query, row and field; the same of the same thing.
         value: A number, a day, or words that the data hold.
         shape: How it is written: a format, `lower` for words within a sentence, or `at least` for a share rounded down to a tenth of a
-            percent.
+            percent, and to 99.9 % at most.
         unit: Unit of the number; empty where it has none.
         low: Lower bound of its interval; None without one.
         high: Upper bound.
@@ -74,7 +74,7 @@ class Fact:
             words = str(self.value)
             return f"{words[:1].lower()}{words[1:]}"
         if self.shape == AT_LEAST and self.number is not None:
-            return f"{math.floor(self.number * 1_000 + _ROUNDING) / 10:g}%"
+            return f"{min(999, math.floor(self.number * 1_000 + _ROUNDING)) / 10:g}%"
         return self.shape.format(self.value)
 
     @property
